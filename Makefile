@@ -1,0 +1,105 @@
+# `make` alone lists the targets: a line "target: ... ## text" is shown by `make help`.
+
+VENV ?= .venv
+# The interpreters tried for the virtual environment, in this order; `make setup PYTHON=/path/to/python3.11` tries only that one.
+PYTHON ?= python3.11 python3.12 python3.10 python3
+# pip (the one that comes with Python) or uv (faster).
+INSTALLER ?= pip
+# `make setup QUIET=` shows every step of the installer.
+QUIET ?= --quiet
+
+# PY=... is used as it is and nothing is installed. Otherwise PY is the environment's Python, and targets that run it depend on $(READY).
+ifeq ($(strip $(PY)),)
+override PY := $(VENV)/bin/python
+READY := $(VENV)/.installed
+else
+READY :=
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint clean distclean
+
+help: ## what this file can do
+	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
+	@echo
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "Targets set up what they need; the first time that takes a minute or two and 2.4 GB in $(VENV)."
+	@echo "  make setup PYTHON=python3.12    with that Python (3.10, 3.11 or 3.12; default: the first found)"
+	@echo "  make setup INSTALLER=uv         with uv instead of pip"
+	@echo "  make setup VENV=/elsewhere      in another folder (give VENV to the other targets, too)"
+	@echo "  make test PY=python             with a Python that has everything already: nothing is installed"
+	@echo "  make test ARGS=tests/test_x.py  only those tests"
+	@echo "  make -B setup                   install again; make distclean setup: from nothing"
+
+setup: $(READY) ## install everything into a virtual environment and check that it works
+	@$(if $(READY),echo "Ready: $(PY)",echo "PY is given, so nothing is installed; \`$(PY) -m paddle_wwm.doctor\` checks it.")
+
+test: $(READY) ## run the tests
+	$(PY) -m pytest $(ARGS)
+
+lint: $(READY) ## check the style
+	$(PY) -m ruff check .
+
+# ---- Pretraining -----------------------------------------------------------------------------------------------------------------------------
+
+
+# ---- Cleaning --------------------------------------------------------------------------------------------------------------------------------
+
+clean: ## remove caches and build products; the environment and runs/ stay
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find . \( -path './$(VENV)' -o -path ./runs -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the environment, too
+	rm -rf *.egg-info
+	@if [ -e "$(VENV)/pyvenv.cfg" ]; then echo 'rm -rf "$(VENV)"'; rm -rf "$(VENV)"; fi
+
+# ---- Set-up ----------------------------------------------------------------------------------------------------------------------------------
+
+CONSTRAINTS := $(CURDIR)/constraints.txt
+comma := ,
+# Success in a Python that can hold the project, and in one that can also make an environment (with pip in it, unless uv installs).
+SUITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+MAKES_ENVIRONMENTS = import venv$(if $(filter pip,$(INSTALLER)),$(comma) ensurepip); $(SUITS)
+# Python 3.10's own pip, 23.0.1, cannot build seqeval; the pips of 3.11 and 3.12 are left as they are.
+PIP_SUITS = import pip, sys; sys.exit(tuple(int(part) for part in pip.__version__.split(".")[:2]) < (23, 1))
+
+# lac builds with setuptools <= 81 only. Older pips pass PIP_CONSTRAINT on to builds, newer ones PIP_BUILD_CONSTRAINT, and each ignores the other;
+# builds run in another folder, hence absolute paths. The warning is setuptools' banner about every editable installation.
+INSTALL_pip = \
+	{ "$(VENV)/bin/python" -c 'import pip' 2>/dev/null || "$(VENV)/bin/python" -m ensurepip >/dev/null; } && \
+	{ "$(VENV)/bin/python" -c '$(PIP_SUITS)' || "$(VENV)/bin/python" -m pip install $(QUIET) --upgrade pip; } && \
+	PIP_CONSTRAINT="$(CONSTRAINTS)" PIP_BUILD_CONSTRAINT="$(CONSTRAINTS)" PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	PYTHONWARNINGS="ignore:Editable installation" \
+	"$(VENV)/bin/python" -m pip install $(QUIET) -e '.[test]'
+# uv does not compile by itself, and then the first import of everything would take a minute.
+INSTALL_uv = \
+	uv pip install $(QUIET) --compile-bytecode --python "$(VENV)/bin/python" -e '.[test]' -c "$(CONSTRAINTS)" --build-constraints "$(CONSTRAINTS)"
+
+# The stamp is written last, so a failed or interrupted set-up is taken up again by the next call.
+$(VENV)/.installed: setup.py constraints.txt
+	$(if $(INSTALL_$(INSTALLER)),,$(error INSTALLER must be pip or uv, but is "$(INSTALLER)"))
+	$(if $(word 2,$(CURDIR)),$(error The path of this checkout must be without spaces (pip splits PIP_CONSTRAINT at them), but is "$(CURDIR)"))
+	@if [ "$(INSTALLER)" = uv ] && ! command -v uv >/dev/null; then \
+	    echo "error: INSTALLER=uv, but there is no uv on the PATH. Install uv, or leave INSTALLER out to use pip." >&2; exit 1; \
+	fi
+	@if [ -e "$(VENV)" ] && [ ! -e "$(VENV)/pyvenv.cfg" ]; then \
+	    echo "error: $(VENV) exists and is not a virtual environment. Move it away, or name another folder with VENV=..." >&2; exit 1; \
+	fi
+	@if "$(VENV)/bin/python" -c '' 2>/dev/null; then \
+	    "$(VENV)/bin/python" -c '$(SUITS)' && exit 0; \
+	    echo "error: $(VENV) holds $$("$(VENV)/bin/python" -V), but 3.10, 3.11 or 3.12 is needed: make distclean setup" >&2; exit 1; \
+	fi; \
+	for candidate in $(PYTHON); do \
+	    if "$$candidate" -c '$(MAKES_ENVIRONMENTS)' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$candidate ($$("$$candidate" -V))"; \
+	        exec "$$candidate" -m venv --clear $(if $(filter uv,$(INSTALLER)),--without-pip) "$(VENV)"; \
+	    fi; \
+	done; \
+	echo "error: no working Python 3.10, 3.11 or 3.12 (with venv$(if $(filter pip,$(INSTALLER)), and ensurepip)) among: $(PYTHON)." >&2; \
+	echo "Install one, or name one that you have: make setup PYTHON=/path/to/python3.11" >&2; exit 1
+	@rm -f "$@"
+	@echo "Installing 2.1 GB with $(INSTALLER) into $(VENV): a minute or two, longer where all of it has to be downloaded"
+	@{ $(INSTALL_$(INSTALLER)); } || { echo "error: the installation failed; \`make setup QUIET=\` shows every step and the cause" >&2; exit 1; }
+	@"$(VENV)/bin/python" -m paddle_wwm.doctor
+	@touch "$@"

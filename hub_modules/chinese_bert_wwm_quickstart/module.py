@@ -1,0 +1,17 @@
+"""chinese-bert-wwm-quickstart as a PaddleHub module."""
+
+from paddlehub.module.module import moduleinfo
+
+from paddle_wwm.hub import BertHubModule
+
+
+@moduleinfo(
+    name="chinese-bert-wwm-quickstart",
+    version="1.0.0",
+    type="nlp/semantic_model",
+    author="paddle_wwm",
+    author_email="",
+    summary="A demonstration: the tiny whole-word-masked BERT of the quick start. Not a useful model.",
+)
+class Module(BertHubModule):
+    """A demonstration: the tiny whole-word-masked BERT of the quick start. Not a useful model."""

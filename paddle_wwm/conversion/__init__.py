@@ -1,0 +1,1 @@
+"""Weights between file formats; every reader treats its file as untrusted."""

@@ -1,0 +1,250 @@
+"""`python -m paddle_wwm.doctor`: is everything that the project stands on here, and does it work? Every finding that is not ok names its remedy.
+
+A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is tried in a process of its own.
+The checks take what they look at as arguments; only `collect` looks at the machine. Standard library only: it must run where nothing else does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import ctypes
+import importlib.metadata
+import json
+import operator
+import os
+import platform
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+SET_UP_AGAIN = "make -B setup"
+FROM_NOTHING = "make distclean setup"
+INSTALL_LIBRARIES = "apt-get install -y libgomp1 libgl1 libglib2.0-0"
+EXAMPLE_WORDS = "使用|语言|模型|来|预测|下一个|词|的|probability|。"
+
+
+# Not keyword-only: the doctor must also run on the Python that it finds too old.
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `remedy`, one command, is there when `ok` is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+# (package, the versions of it that work, as in setup.py, and why it matters)
+REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
+    ("paddlepaddle", ">=3.3.1,<3.4", "models train and run on it; 2.6 breaks scipy and aiohttp"),
+    ("paddlenlp", ">=3.0.0b4,<3.1", "paddlehub imports it, and this release goes with Paddle 3.3"),
+    ("paddlehub", ">=2.4,<2.5", "hub modules are written for its loader"),
+    ("lac", ">=2.1.2,<2.2", "it brings the segmentation model, which other versions may change"),
+    ("numpy", ">=1.26,<=1.26.4", "paddlenlp is written for numpy 1"),
+    ("protobuf", ">=3.20.2,<4", "paddlehub's generated code fails on protobuf 4"),
+    ("aistudio-sdk", "<0.3", "paddlenlp imports it and fails with 0.3"),
+    ("pyarrow", "<26", "paddlenlp's datasets import it, and 26 is built for numpy 2"),
+    ("tokenizers", ">=0.21,<0.22", "paddlenlp needs this version, and ids were compared with it"),
+    ("setuptools", "<82", "paddle imports it, and 82 cannot build lac"),
+    ("pip", "", "paddlenlp imports it"),
+    ("safetensors", ">=0.6", "paddle imports it, and weights are stored with it"),
+    ("PyYAML", "", "recipes are YAML"),
+    ("tqdm", "", "paddlenlp imports it"),
+    ("visualdl", ">=2.5", "training logs to it"),
+    ("matplotlib", "", "paddlehub imports it"),
+    ("filelock", "", "paddlehub imports it"),
+)
+# (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks the other.
+CLASHES: tuple[tuple[str, str, str], ...] = (
+    ("opencv-python", "opencv-python-headless", "cv2"),
+    ("opencc-python-reimplemented", "opencc", "opencc"),
+)
+# The ones after the first are needed by opencv-python alone, not by its headless build.
+LIBRARIES: tuple[tuple[str, str], ...] = (
+    ("libgomp.so.1", "paddle is linked against it"),
+    ("libGL.so.1", "paddlehub imports cv2, which is linked against it"),
+    ("libgthread-2.0.so.0", "paddlehub imports cv2, which is linked against it"),
+)
+QUIETLY = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); "
+IMPORTS: tuple[tuple[str, str, str, str], ...] = (
+    # import name, name of its package, code, why; the slowest first, so that the others run beside it
+    ("paddlehub", "paddlehub", QUIETLY + "import paddlehub; paddlehub.Module", "hub modules are installed and loaded by it"),
+    ("paddlenlp", "paddlenlp", QUIETLY + "import paddlenlp", "paddlehub imports it"),
+    ("paddle", "paddlepaddle", QUIETLY + "import paddle", "models train and run on it"),
+    ("LAC", "lac", "from paddle_wwm.corpus.lac import import_lac_package; import_lac_package()", "the segmenter is compared with it"),
+    ("numpy", "numpy", "import numpy", "everything uses it"),
+)
+SEGMENT = (
+    f"from paddle_wwm.corpus.segment import LacSegmenter; [s] = LacSegmenter().segment([{EXAMPLE_WORDS.replace('|', '')!r}]); "
+    "print('|'.join(s.text[start:end] for start, end in s.word_spans))"
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a child process ended. `returncode` None means that it took longer than the timeout."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def run_python(code: str, timeout_s: float = 300) -> Run:
+    """Run code in a fresh Python like this one."""
+    command, start = [sys.executable, "-X", "utf8", "-c", code], time.monotonic()
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout_s, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return Run(None, "", "", time.monotonic() - start)
+    return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def allows(bounds: str, version: str) -> bool:
+    """Whether a version keeps within bounds such as ">=3.0.0b4,<3.1". Only releases count: 3.0.0b4 and 3.0.0 are one."""
+    compare = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
+    return all(compare[sign](release(version), release(limit)) for sign, limit in re.findall(r"([<>]=?)([^,]+)", bounds))
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The numbers at the start, without zeros at the end, so that 3.4.0 is 3.4."""
+    return tuple(int(number) for number in re.sub(r"(\.0)+$", "", re.match(r"[\d.]*\d", version).group()).split("."))
+
+
+def check_python(version: Sequence[int]) -> Finding:
+    """Python 3.10 to 3.12."""
+    text = ".".join(str(number) for number in version[:3])
+    if (3, 10) <= tuple(version[:2]) <= (3, 12):
+        return Finding("Python", True, f"{text}, {platform.platform()}")
+    return Finding("Python", False, f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12", "make distclean setup PYTHON=python3.11")
+
+
+def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
+    """A shared library of the system, by loading it."""
+    try:
+        loader(name)
+    except OSError as error:
+        return Finding(name, False, f"not loaded ({error}); {why}", INSTALL_LIBRARIES)
+    return Finding(name, True, "found")
+
+
+def check_versions(versions: Mapping[str, str], python: str = "python") -> list[Finding]:
+    """Every package of REQUIREMENTS is there, within its bounds."""
+    findings = []
+    for package, bounds, why in REQUIREMENTS:
+        found = versions.get(package)
+        if found is None:
+            findings.append(Finding(package, False, f"not installed; {why}", SET_UP_AGAIN))
+        elif not allows(bounds, found):
+            findings.append(Finding(package, False, f"{found}, but {bounds} is needed: {why}", f"{python} -m pip install '{package}{bounds}'"))
+        else:
+            findings.append(Finding(package, True, found))
+    return findings
+
+
+def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[Finding]:
+    """cv2 is there once, and no two packages share a folder."""
+    findings = []
+    for keep, remove, folder in CLASHES:
+        if keep in versions and remove in versions:
+            remedy = f"{python} -m pip uninstall -y {remove} && {python} -m pip install --force-reinstall --no-deps {keep}=={versions[keep]}"
+            detail = f"{keep} and {remove} both write the folder {folder}: which one is imported is chance"
+            findings.append(Finding(folder, False, detail, remedy))
+    if not versions.keys() & {"opencv-python", "opencv-python-headless"}:
+        findings.append(Finding("cv2", False, "neither opencv-python nor opencv-python-headless is installed; paddlehub imports cv2", SET_UP_AGAIN))
+    return findings
+
+
+def check_import(name: str, run: Run, version: str = "", why: str = "") -> Finding:
+    """A package imports, in a process of its own."""
+    if run.returncode == 0:
+        return Finding(f"import {name}", True, f"{version} in {run.seconds:.1f} s")
+    return Finding(f"import {name}", False, f"{how_it_failed(run)}; {why}", remedy_of(run))
+
+
+def check_segmentation(run: Run) -> Finding:
+    """LAC's model gives the words of the example, through the project's own code."""
+    words = run.stdout.strip()
+    if run.returncode == 0 and words == EXAMPLE_WORDS:
+        return Finding("LAC segmentation", True, words)
+    detail = f"{words!r}, but {EXAMPLE_WORDS} is expected" if run.returncode == 0 else how_it_failed(run)
+    return Finding("LAC segmentation", False, f"{detail}; whole words are masked by it", remedy_of(run))
+
+
+def how_it_failed(run: Run) -> str:
+    """One line: the exception, the signal or the timeout."""
+    if run.returncode is None:
+        return f"did not finish within {run.seconds:.0f} s"
+    if run.returncode < 0:
+        return f"crashed with {signal.Signals(-run.returncode).name}"
+    return next((line.strip() for line in reversed(run.stderr.splitlines()) if line.strip()), f"ended with status {run.returncode}")
+
+
+def remedy_of(run: Run) -> str:
+    """What is absent can be added; what is there and broken is only mended from nothing."""
+    return SET_UP_AGAIN if "ModuleNotFoundError" in run.stderr else FROM_NOTHING
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
+    versions = {}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def collect() -> list[Finding]:
+    """Look at this machine: every finding, in the order of the report."""
+    python = shlex.quote(sys.executable)
+    versions = installed_versions([row[0] for row in REQUIREMENTS] + [package for row in CLASHES for package in row[:2]])
+    findings = [check_python(sys.version_info), *check_versions(versions, python), *check_clashes(versions, python)]
+    if sys.platform == "linux":
+        needed = LIBRARIES if "opencv-python" in versions else LIBRARIES[:1]
+        findings += [check_library(name, why, ctypes.CDLL) for name, why in needed]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(run_python, code) for _, _, code, _ in IMPORTS]
+        segmentation = pool.submit(run_python, SEGMENT)
+    for (name, package, _, why), run in zip(IMPORTS, runs):
+        findings.append(check_import(name, run.result(), versions.get(package, ""), why))
+    return [*findings, check_segmentation(segmentation.result())]
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """The findings as an aligned list, each remedy at the end of its line."""
+    width = max(len(finding.name) for finding in findings)
+    return "\n".join(
+        f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}" + (f". Mend it: {finding.remedy}" if finding.remedy else "")
+        for finding in findings
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the findings; 0 when all are ok, 1 otherwise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m paddle_wwm.doctor",
+        description="Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and changes nothing.",
+        epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor again. The first such line is often "
+        "the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this check.",
+    )
+    parser.add_argument("--json", action="store_true", help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list")
+    as_json = parser.parse_args(arguments).json
+    findings = collect()
+    failed = sum(not finding.ok for finding in findings)
+    if as_json:
+        print(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2))
+    else:
+        print(report(findings))
+        print(f"\n{failed} of {len(findings)} checks failed." if failed else f"\nAll {len(findings)} checks are ok.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

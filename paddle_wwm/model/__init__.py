@@ -1,0 +1,1 @@
+"""BERT in Paddle, with the parameter names and shapes that PaddleNLP reads."""

@@ -1,0 +1,68 @@
+"""The pretraining heads: masked language model (tied to the word embeddings) and next-sentence prediction."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from .bert import ACTIVATIONS, BertModel, initialize_weights
+
+# The tied decoder goes into files under this name, too, since PaddleNLP's classes list it; one-way: it is never read.
+TIED_NAMES = {
+    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+    "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
+}
+
+
+class BertLMPredictionHead(nn.Layer):
+    """Dense, activation, LayerNorm, then the word embeddings transposed, plus a bias."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.transform = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.layer_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
+        self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
+
+    def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
+        """Scores of every vocabulary entry, shape (P, V)."""
+        hidden_PD = self.layer_norm(self.activation(self.transform(hidden_PD)))
+        return paddle.matmul(hidden_PD, word_embeddings_VD, transpose_y=True) + self.decoder_bias
+
+
+class BertPretrainingHeads(nn.Layer):
+    """Both heads, under PaddleNLP's names."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.predictions = BertLMPredictionHead(config)
+        self.seq_relationship = nn.Linear(config.hidden_size, 2)
+
+
+class BertForPretraining(nn.Layer):
+    """BERT with both heads; the masked language model's scores are computed at the asked positions only."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = BertModel(config)
+        self.cls = BertPretrainingHeads(config)
+        initialize_weights(self, config)
+
+    def forward(
+        self,
+        input_ids: paddle.Tensor,
+        token_type_ids: paddle.Tensor,
+        attention_mask: paddle.Tensor,
+        flat_positions: paddle.Tensor,
+        with_next_sentence: bool,
+    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        """(prediction scores (P, V), next-sentence scores (B, 2) or None).
+
+        input_ids, token_type_ids: int64 (B, T); attention_mask: bool (B, T); flat_positions: int64 (P,), row * T + column.
+        """
+        hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
+        hidden_PD = paddle.gather(hidden_BTD.reshape([-1, hidden_BTD.shape[-1]]), flat_positions)
+        scores = self.cls.predictions(hidden_PD, self.bert.embeddings.word_embeddings.weight)
+        return scores, self.cls.seq_relationship(self.bert.pooler(hidden_BTD)) if with_next_sentence else None

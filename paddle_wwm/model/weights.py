@@ -1,0 +1,105 @@
+"""Model folders: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json. PaddleNLP's Auto classes open them as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Mapping
+
+import numpy as np
+import paddle
+
+from ..config import ModelConfig
+from ..conversion.pdparams import read_pdparams, write_pdparams
+from ..errors import CheckpointError
+from ..files import write_json
+from ..tokenization.vocab import Vocab
+from .heads import TIED_NAMES, BertForPretraining
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model_state.pdparams"
+VOCAB_NAME = "vocab.txt"
+TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
+MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
+
+
+def save_model(directory: Path, *, model: BertForPretraining, vocab: Vocab, do_lower_case: bool, untrained: tuple[str, ...] = ()) -> None:
+    """Write a model folder. `untrained` names parts that the run did not train; config.json records them."""
+    arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    for name, source in TIED_NAMES.items():
+        arrays[name] = arrays[source]
+    write_pdparams(directory / WEIGHTS_NAME, arrays)
+    config = {"architectures": ["BertForPretraining"], "model_type": "bert", **dataclasses.asdict(model.config), "pool_act": "tanh"}
+    if untrained:
+        config["untrained_parameters"] = list(untrained)
+    write_json(directory / CONFIG_NAME, config)
+    vocab.save(directory / VOCAB_NAME)
+    tokenizer_config = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": do_lower_case,
+        "unk_token": "[UNK]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+        "model_max_length": model.config.max_position_embeddings,
+    }
+    write_json(directory / TOKENIZER_CONFIG_NAME, tokenizer_config)
+
+
+def read_model_config(directory: str | Path) -> ModelConfig:
+    """The sizes of the model in a folder. Keys that do not concern the sizes are passed over."""
+    values = read_json(Path(directory) / CONFIG_NAME)
+    if values.get("model_type", "bert") != "bert":
+        raise CheckpointError(f"{directory}/{CONFIG_NAME}: `model_type` must be bert, but is {values['model_type']!r}.")
+    known = {item.name for item in dataclasses.fields(ModelConfig)}
+    try:
+        return ModelConfig(**{name: value for name, value in values.items() if name in known})
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{directory}/{CONFIG_NAME}: {error}") from None
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object. Raises CheckpointError naming the file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; a model folder holds {', '.join(MODEL_FILES)}.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: must hold a JSON object.")
+    return value
+
+
+def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, source: str | Path, optional: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Set a model's parameters; returns the names of `optional` prefixes' parameters that the source lacks.
+
+    Raises CheckpointError naming all missing, unexpected and misshaped tensors at once.
+    """
+    targets = model.state_dict()
+    given = {name: array for name, array in arrays.items() if name not in TIED_NAMES}
+    absent = [name for name in targets if name not in given]
+    missing = [name for name in absent if not name.startswith(optional or ("\0",))]
+    unexpected = [name for name in given if name not in targets]
+    misshaped = [
+        f"{name} {tuple(given[name].shape)} instead of {tuple(targets[name].shape)}"
+        for name in targets
+        if name in given and tuple(given[name].shape) != tuple(targets[name].shape)
+    ]
+    faults = [f"{kind}: {', '.join(names)}" for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped)) if names]
+    if faults:
+        raise CheckpointError(f"{source}: the weights do not fit the model. {'; '.join(faults)}.")
+    for name, tensor in targets.items():
+        if name in given:
+            tensor.set_value(given[name].astype(np.float32))
+    return tuple(absent)
+
+
+def load_model(directory: str | Path) -> BertForPretraining:
+    """The model of a folder, every parameter from its file."""
+    directory = Path(directory)
+    model = BertForPretraining(read_model_config(directory))
+    load_arrays(model, read_pdparams(directory / WEIGHTS_NAME), source=directory / WEIGHTS_NAME)
+    return model

@@ -1,0 +1,264 @@
+"""Shards to examples. An index row says where an example's segments lie in the shards; an example is made from its row in O(1).
+
+The index is a structured array, built once per (shards, seed, length, pairing, side of the held-out split) by `build_index` and kept as
+an .npy file, which is memory-mapped by every rank.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import DataConfig, SentencePairing
+from ..errors import DataError
+from ..shards.reader import ShardSet
+from ..tokenization.vocab import Vocab
+from ..types import NO_PAIR, PretrainExample, TokenizedDocument
+from .random_bits import key_of, random_uint64, to_unit
+
+INDEX_ROW = np.dtype(
+    [
+        ("first_start", "<u8"),  # position of the first segment's first token in the shard set
+        ("second_start", "<u8"),
+        ("first_length", "<u2"),
+        ("second_length", "<u2"),  # 0 where there is one segment only
+        ("next_sentence_label", "i1"),
+        ("reserved", "V3"),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Document numbers by side; held-out documents are never trained on."""
+
+    train: np.ndarray
+    held_out: np.ndarray
+
+
+def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
+    """Set documents aside by a hash of their tokens: a document keeps its side when the corpus grows, and copies of it share the side."""
+    if shards.num_documents < 2:
+        raise DataError(
+            f"{shards.directory}: one document only, but one to train on and one to hold out are needed; "
+            "put a blank line between documents (many short ones are better than one long one)."
+        )
+    hashes = np.array([zlib.crc32(shards.document(number)[1].input_ids.tobytes()) for number in range(shards.num_documents)], np.uint64)
+    held_out = hashes < np.uint64(held_out_share * 2**32)
+    if not held_out.any():
+        held_out = hashes == hashes.min()
+    if held_out.all():
+        held_out = hashes != hashes.max()
+        if not held_out.any():
+            raise DataError(f"{shards.directory}: all documents are the same; nothing can be held out.")
+    return Split(train=np.flatnonzero(~held_out), held_out=np.flatnonzero(held_out))
+
+
+def build_index(
+    shards: ShardSet, *, documents: np.ndarray, data: DataConfig, max_seq_length: int, seed: int, report: Counter
+) -> np.ndarray:
+    """The index rows of all examples made of `documents`. dtype INDEX_ROW. `report` counts what was split, forced or left out."""
+    builder = _PairBuilder if data.pairing is SentencePairing.NEXT_SENTENCE else _FullSentenceBuilder
+    build = builder(shards, documents=documents, short_seq_prob=data.short_seq_prob, max_seq_length=max_seq_length, seed=seed, report=report)
+    for number in documents.tolist():
+        build.add(number)
+    if not build.rows:
+        raise DataError(f"{shards.directory}: no example could be made of {len(documents)} document(s); the corpus is too small.")
+    index = np.zeros(len(build.rows), INDEX_ROW)
+    for name, column in zip(("first_start", "first_length", "second_start", "second_length", "next_sentence_label"), zip(*build.rows)):
+        index[name] = column
+    return index
+
+
+class _Builder:
+    def __init__(
+        self, shards: ShardSet, *, documents: np.ndarray, short_seq_prob: float, max_seq_length: int, seed: int, report: Counter
+    ) -> None:
+        self.shards, self.documents, self.short_seq_prob, self.seed, self.report = shards, documents, short_seq_prob, seed, report
+        self.max_tokens = max_seq_length - self.num_special_tokens
+        self.rows: list[tuple[int, int, int, int, int]] = []
+
+    num_special_tokens: int
+
+    def target_length(self, rng: "_Draws") -> int:
+        """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not foreign."""
+        return rng.between(2, self.max_tokens) if rng.unit() < self.short_seq_prob else self.max_tokens
+
+    def pieces_of(self, document: TokenizedDocument) -> list[tuple[int, int]]:
+        """The sentences as token spans; one that is longer than an example is split at word starts, not cut off."""
+        spans: list[tuple[int, int]] = []
+        offsets = document.sentence_offsets.tolist()
+        for start, end in zip(offsets, offsets[1:]):
+            if end - start > self.max_tokens:
+                self.report["sentences_split"] += 1
+            while end - start > self.max_tokens:
+                cut = last_word_start(document.word_starts, start=start, limit=start + self.max_tokens)
+                spans.append((start, cut))
+                start = cut
+            spans.append((start, end))
+        return spans
+
+
+class _FullSentenceBuilder(_Builder):
+    """Full sentences of one document up to the length, one segment (RoBERTa-wwm-ext: no next-sentence prediction)."""
+
+    num_special_tokens = 2
+
+    def add(self, number: int) -> None:
+        base, document = self.shards.document(number)
+        rng = _Draws(key_of(self.seed, number))
+        target = self.target_length(rng)
+        chunk: tuple[int, int] | None = None
+        for start, end in self.pieces_of(document):
+            if chunk is not None and end - chunk[0] > target:
+                self.rows.append((base + chunk[0], chunk[1] - chunk[0], 0, 0, NO_PAIR))
+                chunk, target = None, self.target_length(rng)
+            chunk = (start if chunk is None else chunk[0], end)
+        if chunk is not None:
+            self.rows.append((base + chunk[0], chunk[1] - chunk[0], 0, 0, NO_PAIR))
+
+
+class _PairBuilder(_Builder):
+    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults mended.
+
+    A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the sentences that B
+    would have been start the next chunk. Here the other document is never the same one, a one-sentence chunk (whose B must be random) is
+    counted apart, and truncation cuts at word starts.
+    """
+
+    num_special_tokens = 3
+
+    def add(self, number: int) -> None:
+        base, document = self.shards.document(number)
+        rng = _Draws(key_of(self.seed, number))
+        sentences = self.pieces_of(document)
+        first = 0
+        while first < len(sentences):
+            target = self.target_length(rng)
+            last = first
+            while last < len(sentences) - 1 and sentences[last][1] - sentences[first][0] < target:
+                last += 1
+            first = self._emit(number, base, document, sentences, first, last + 1, target, rng)
+
+    def _emit(
+        self,
+        number: int,
+        base: int,
+        document: TokenizedDocument,
+        sentences: list[tuple[int, int]],
+        first: int,
+        stop: int,
+        target: int,
+        rng: "_Draws",
+    ) -> int:
+        """Add the example of sentences [first, stop); returns the sentence that the next chunk starts with."""
+        has_other = len(self.documents) > 1
+        if stop - first == 1:
+            if not has_other:
+                self._split_one_sentence(base, document, sentences[first])
+                return stop
+            self.report["pairs_random_forced"] += 1
+            a_stop, is_random = stop, True
+        else:
+            a_stop = first + rng.between(1, stop - first - 1)
+            is_random = has_other and rng.unit() < 0.5
+            self.report["pairs_random" if is_random else "pairs_next"] += 1
+        a_span = (sentences[first][0], sentences[a_stop - 1][1])
+        if is_random:
+            b_base, b_document, b_span = self._random_segment(number, length=max(1, target - (a_span[1] - a_span[0])), rng=rng)
+        else:
+            b_base, b_document, b_span = base, document, (sentences[a_stop][0], sentences[stop - 1][1])
+        a_span, b_span = truncate_pair(
+            a_span, b_span, a_starts=document.word_starts, b_starts=b_document.word_starts, max_tokens=self.max_tokens, rng=rng
+        )
+        self.rows.append((base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random)))
+        return a_stop if is_random else stop
+
+    def _random_segment(self, number: int, *, length: int, rng: "_Draws") -> tuple[int, TokenizedDocument, tuple[int, int]]:
+        position = rng.between(0, len(self.documents) - 2)
+        other = int(self.documents[position])
+        if other >= number:  # documents are ascending: this draws uniformly among the others
+            other = int(self.documents[position + 1])
+        base, document = self.shards.document(other)
+        offsets = document.sentence_offsets
+        start = rng.between(0, len(offsets) - 2)
+        end = start + 1
+        while end < len(offsets) - 1 and offsets[end] - offsets[start] < length:
+            end += 1
+        return base, document, (int(offsets[start]), int(offsets[end]))
+
+    def _split_one_sentence(self, base: int, document: TokenizedDocument, span: tuple[int, int]) -> None:
+        # one sentence, and no other document to pair it with: its two halves follow each other
+        cut = last_word_start(document.word_starts, start=span[0], limit=(span[0] + span[1] + 1) // 2)
+        if not span[0] < cut < span[1]:
+            self.report["single_tokens_left_out"] += 1
+            return
+        self.report["pairs_next"] += 1
+        self.rows.append((base + span[0], cut - span[0], base + cut, span[1] - cut, 0))
+
+
+class _Draws:
+    """A stream of random numbers with a counter of its own."""
+
+    def __init__(self, key: np.uint64) -> None:
+        self._key, self._count, self._block = key, 0, np.zeros(0)
+
+    def unit(self) -> float:
+        if self._count == len(self._block):
+            self._block = to_unit(random_uint64(self._key, max(64, 2 * len(self._block))))
+        self._count += 1
+        return float(self._block[self._count - 1])
+
+    def between(self, low: int, high: int) -> int:
+        return low + int(self.unit() * (high - low + 1))
+
+
+def last_word_start(starts: np.ndarray, *, start: int, limit: int) -> int:
+    """The last word start in (start, limit]; `limit` itself where a single word fills it all."""
+    found = np.flatnonzero(starts[start + 1 : limit + 1])
+    return start + 1 + int(found[-1]) if len(found) else limit
+
+
+def truncate_pair(
+    a_span: tuple[int, int], b_span: tuple[int, int], *, a_starts: np.ndarray, b_starts: np.ndarray, max_tokens: int, rng: _Draws
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Shorten the longer segment, at its front or its back by chance, until both fit into max_tokens; whole words where one is left."""
+    spans, starts = [a_span, b_span], (a_starts, b_starts)
+    while (excess := sum(end - start for start, end in spans) - max_tokens) > 0:
+        lengths = [end - start for start, end in spans]
+        longer = 0 if lengths[0] > lengths[1] else 1
+        start, end = spans[longer]
+        # down to the other's length at most, so that both stay about equally long
+        cut = min(excess, max(1, lengths[longer] - lengths[1 - longer]))
+        if rng.unit() < 0.5:
+            words = np.flatnonzero(starts[longer][start + cut : end])
+            spans[longer] = (start + cut + (int(words[0]) if len(words) else 0), end)
+        else:
+            spans[longer] = (start, last_word_start(starts[longer], start=start, limit=end - cut))
+    return spans[0], spans[1]
+
+
+def make_example(shards: ShardSet, row: np.void, *, vocab: Vocab) -> PretrainExample:
+    """The example of an index row: [CLS] A [SEP] or [CLS] A [SEP] B [SEP]."""
+    a_ids, a_starts = shards.tokens(int(row["first_start"]), int(row["first_length"]))
+    parts, starts, types = [[vocab.cls_id], a_ids, [vocab.sep_id]], [[False], a_starts, [False]], [0] * (len(a_ids) + 2)
+    if row["second_length"]:
+        b_ids, b_starts = shards.tokens(int(row["second_start"]), int(row["second_length"]))
+        parts += [b_ids, [vocab.sep_id]]
+        starts += [b_starts, [False]]
+        types += [1] * (len(b_ids) + 1)
+    word_starts = np.concatenate(starts).astype(bool)
+    special = np.zeros(len(word_starts), bool)
+    special[[0, len(a_ids) + 1, len(special) - 1]] = True
+    # a segment's first piece begins a word of its own, even where a word longer than an example was split before it
+    word_starts[[1] + ([len(a_ids) + 2] if row["second_length"] else [])] = True
+    return PretrainExample(
+        input_ids=np.concatenate(parts).astype(np.int64),
+        token_type_ids=np.array(types, np.int64),
+        word_starts=word_starts,
+        special_tokens_mask=special,
+        next_sentence_label=int(row["next_sentence_label"]),
+    )

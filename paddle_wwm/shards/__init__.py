@@ -1,0 +1,1 @@
+"""Tokenized documents on disk: written atomically, read memory-mapped."""

@@ -1,0 +1,229 @@
+"""Raw text to a shard set, in one call: reused when nothing that matters has changed, the same bytes for any number of workers."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Sequence
+
+import numpy as np
+from filelock import FileLock
+
+from ..corpus.documents import check_sources, group_documents, read_documents
+from ..corpus.segment import Segmenter, make_segmenter
+from ..errors import DataError
+from ..files import atomic_directory, sha256_of_file, write_json
+from ..tokenization.documents import tokenize_documents
+from ..tokenization.vocab import Vocab
+from ..tokenization.wordpiece import WordPieceTokenizer
+from ..types import Document, ShardManifest, TokenizedDocument
+from .format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, read_manifest
+from .writer import ShardWriter
+
+CHARS_PER_UNIT = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedCorpus:
+    """Where the shards are, what they are, and whether they had been there already."""
+
+    directory: Path
+    manifest: ShardManifest
+    reused: bool
+
+
+def inputs_fingerprint(*, sources: Sequence[dict[str, Any]], vocab: Vocab, segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> str:
+    """sha256 of all that the content depends on. File names do not matter, file contents and their order do."""
+    value = {
+        "format_version": FORMAT_VERSION,
+        "sources": [source["sha256"] for source in sources],
+        "vocab": vocab.sha256,
+        "segmenter": [segmenter.name, segmenter.model_sha256],
+        "tokenizer": tokenizer.options,
+    }
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def prepare_corpus(
+    *,
+    corpus: Iterable[str | Path],
+    vocab: Vocab,
+    segmenter_name: str = "lac",
+    do_lower_case: bool = True,
+    output: str | Path | None = None,
+    cache: str | Path | None = None,
+    num_workers: int | None = None,
+    overwrite: bool = False,
+    show_progress: bool = True,
+) -> PreparedCorpus:
+    """Prepare `corpus` into the folder `output`, or into a folder of `cache` named by the fingerprint (give one of the two).
+
+    Shards that are there already with the same fingerprint are reused. A folder `output` that holds other shards is an error unless
+    `overwrite`. Several processes may call this at once: one prepares, the others wait and reuse.
+    """
+    if (output is None) == (cache is None):
+        raise ValueError("give either `output` or `cache`.")
+    files = check_sources(corpus)
+    sources = [{"name": path.name, "size": path.stat().st_size, "sha256": sha256_of_file(path)} for path in files]
+    segmenter = make_segmenter(segmenter_name)
+    tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+    fingerprint = inputs_fingerprint(sources=sources, vocab=vocab, segmenter=segmenter, tokenizer=tokenizer)
+    directory = Path(output) if output is not None else Path(cache) / fingerprint[:16]
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(directory.parent / f".{directory.name}.lock"):
+        if directory.exists():
+            if (directory / MANIFEST_NAME).exists() and read_manifest(directory).inputs_fingerprint == fingerprint:
+                return PreparedCorpus(directory=directory, manifest=read_manifest(directory), reused=True)
+            _clear(directory, overwrite=overwrite)
+        with atomic_directory(directory) as folder:
+            manifest = _write_shards(
+                folder,
+                files=files,
+                sources=sources,
+                segmenter=segmenter,
+                tokenizer=tokenizer,
+                fingerprint=fingerprint,
+                num_workers=num_workers or os.cpu_count() or 1,
+                show_progress=show_progress,
+            )
+    return PreparedCorpus(directory=directory, manifest=manifest, reused=False)
+
+
+def _clear(directory: Path, *, overwrite: bool) -> None:
+    if not any(directory.iterdir()):
+        directory.rmdir()
+        return
+    if not (directory / MANIFEST_NAME).exists():
+        raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
+    if not overwrite:
+        raise DataError(f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them.")
+    shutil.rmtree(directory)
+
+
+def _write_shards(
+    folder: Path,
+    *,
+    files: Sequence[Path],
+    sources: list[dict[str, Any]],
+    segmenter: Segmenter,
+    tokenizer: WordPieceTokenizer,
+    fingerprint: str,
+    num_workers: int,
+    show_progress: bool,
+) -> ShardManifest:
+    from tqdm import tqdm
+
+    vocab = tokenizer.vocab
+    writer = ShardWriter(folder, vocab_size=len(vocab))
+    report: Counter = Counter()
+    counts: Counter = Counter()
+    groups = group_documents(chain.from_iterable(map(read_documents, files)), max_chars=CHARS_PER_UNIT)
+    started = time.monotonic()
+    with tqdm(desc="prepare", unit=" chars", unit_scale=True, disable=None if show_progress else True, total=_estimate_chars(files)) as bar:
+        for documents, num_chars, unit_report in _tokenize_units(groups, segmenter, tokenizer, num_workers):
+            for document in documents:
+                writer.add(document)
+                counts["documents"] += 1
+                counts["sentences"] += len(document.sentence_offsets) - 1
+                counts["words"] += int(document.word_starts.sum())
+                counts["tokens"] += len(document.input_ids)
+                counts["unknown"] += int((document.input_ids == vocab.unk_id).sum())
+            report.update(unit_report)
+            bar.update(num_chars)
+        bar.total = bar.n
+    writer.flush()
+    if not counts["documents"]:
+        raise DataError(f"{', '.join(map(str, files))}: no text was found.")
+    vocab.save(folder / VOCAB_NAME)
+    content = json.dumps([vocab.sha256, [shard["sha256"] for shard in writer.shards]])
+    manifest = ShardManifest(
+        format_version=FORMAT_VERSION,
+        num_documents=counts["documents"],
+        num_sentences=counts["sentences"],
+        num_words=counts["words"],
+        num_tokens=counts["tokens"],
+        num_unknown_tokens=counts["unknown"],
+        vocab_size=len(vocab),
+        vocab_sha256=vocab.sha256,
+        segmenter={"name": segmenter.name, "model_sha256": segmenter.model_sha256},
+        tokenizer=tokenizer.options,
+        sources=tuple(sources),
+        report=dict(sorted(report.items())),
+        shards=tuple(writer.shards),
+        inputs_fingerprint=fingerprint,
+        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+    )
+    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    if show_progress:
+        print(f"prepared {counts['documents']:,} documents, {counts['tokens']:,} tokens in {time.monotonic() - started:.1f} s")
+    return manifest
+
+
+def _estimate_chars(files: Sequence[Path]) -> int:
+    # three bytes a Chinese character: good enough for a progress bar's ETA
+    return sum(path.stat().st_size for path in files) // 3
+
+
+Unit = tuple[list[TokenizedDocument], int, Counter]
+
+
+def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, tokenizer: WordPieceTokenizer, num_workers: int) -> Iterator[Unit]:
+    """Units in the order of the text. A corpus of a single unit is not worth starting processes for."""
+    first = next(groups, None)
+    if first is None:
+        return
+    second = next(groups, None)
+    if num_workers == 1 or second is None:
+        for group in chain([first], [second] if second is not None else [], groups):
+            yield _tokenize_unit(group, segmenter, tokenizer)
+        return
+    with concurrent.futures.ProcessPoolExecutor(
+        num_workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(segmenter.name, tokenizer.vocab, tokenizer.do_lower_case),
+    ) as pool:
+        pending: collections.deque[concurrent.futures.Future] = collections.deque()
+        try:
+            for group in chain([first, second], groups):
+                pending.append(pool.submit(_tokenize_in_worker, group))
+                if len(pending) > 2 * num_workers:  # bounded: memory does not grow with the corpus
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except concurrent.futures.process.BrokenProcessPool:
+            raise DataError("a worker died while preparing the corpus (out of memory?); try fewer workers with --workers.") from None
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _tokenize_unit(group: Sequence[Document], segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> Unit:
+    report: Counter = Counter()
+    documents = tokenize_documents(group, segmenter=segmenter, tokenizer=tokenizer, report=report)
+    return documents, sum(len(text) for document in group for text in document.sentences), report
+
+
+_worker: tuple[Segmenter, WordPieceTokenizer] | None = None
+
+
+def _start_worker(segmenter_name: str, vocab: Vocab, do_lower_case: bool) -> None:
+    global _worker
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the pool is the parallelism
+    _worker = make_segmenter(segmenter_name), WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+
+
+def _tokenize_in_worker(group: Sequence[Document]) -> Unit:
+    assert _worker is not None
+    return _tokenize_unit(group, *_worker)

@@ -1,0 +1,90 @@
+"""Shards, memory-mapped: any document or run of tokens in O(1), in coordinates that run through all shards of the set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..files import sha256_of_file
+from ..tokenization.vocab import Vocab, load_vocab
+from ..types import TokenizedDocument
+from .format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, read_manifest, section_offsets, token_bits, token_dtype
+
+
+class _Shard:
+    def __init__(self, path: Path, *, bits: int) -> None:
+        try:
+            data = np.memmap(path, np.uint8, mode="r")
+        except (FileNotFoundError, ValueError):
+            raise DataError(f"{path}: missing or empty; prepare the corpus again.") from None
+        if len(data) < HEADER.itemsize:
+            raise DataError(f"{path}: shorter than a header; prepare the corpus again.")
+        header = data[: HEADER.itemsize].view(HEADER)[0]
+        if header["magic"] != MAGIC or header["token_bits"] != bits:
+            raise DataError(f"{path}: not a shard of this set (magic {bytes(header['magic'])!r}, {header['token_bits']} bits).")
+        self.num_tokens, self.num_documents = int(header["num_tokens"]), int(header["num_documents"])
+        tokens, sentences, documents, end = section_offsets(
+            bits=bits, num_tokens=self.num_tokens, num_lengths=int(header["num_lengths"]), num_documents=self.num_documents
+        )
+        if len(data) != end:
+            raise DataError(f"{path}: must have {end} bytes by its header, but has {len(data)}; prepare the corpus again.")
+        dtype = token_dtype(bits)
+        self.tokens = data[tokens : tokens + self.num_tokens * dtype.itemsize].view(dtype)
+        self.lengths = data[sentences : sentences + int(header["num_lengths"]) * 2].view("<u2")
+        self.index = data[documents:end].view("<u8").reshape(-1, 2)
+
+
+class ShardSet:
+    """A prepared corpus. Token positions and document numbers count through the whole set."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self.manifest = read_manifest(self.directory)
+        self._bits = token_bits(self.manifest.vocab_size)
+        self._shards = [_Shard(self.directory / str(entry["file"]), bits=self._bits) for entry in self.manifest.shards]
+        for shard, entry in zip(self._shards, self.manifest.shards):
+            if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
+                raise DataError(f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again.")
+        self._first_token = np.cumsum([0, *(shard.num_tokens for shard in self._shards)])
+        self._first_document = np.cumsum([0, *(shard.num_documents for shard in self._shards)])
+
+    @property
+    def num_documents(self) -> int:
+        """Documents of the set."""
+        return int(self._first_document[-1])
+
+    def vocab(self) -> Vocab:
+        """The vocabulary that the set was made with. Raises DataError when its file was changed."""
+        vocab = load_vocab(self.directory / VOCAB_NAME)
+        if vocab.sha256 != self.manifest.vocab_sha256:
+            raise DataError(f"{self.directory / VOCAB_NAME}: differs from the vocabulary that the shards were made with.")
+        return vocab
+
+    def tokens(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (int64) and word starts (bool) of a run of tokens, which must lie within one document."""
+        shard = int(np.searchsorted(self._first_token, start, side="right")) - 1
+        local = start - int(self._first_token[shard])
+        stored = self._shards[shard].tokens[local : local + length]
+        high = self._bits - 1
+        return (stored & ((1 << high) - 1)).astype(np.int64), (stored >> high).astype(bool)
+
+    def document(self, number: int) -> tuple[int, TokenizedDocument]:
+        """The position of the document's first token, and the document."""
+        shard_number = int(np.searchsorted(self._first_document, number, side="right")) - 1
+        shard = self._shards[shard_number]
+        (token_start, length_start), (token_end, length_end) = shard.index[number - int(self._first_document[shard_number]) :][:2].tolist()
+        start = int(self._first_token[shard_number]) + token_start
+        ids, starts = self.tokens(start, token_end - token_start)
+        offsets = np.concatenate([[0], np.cumsum(decode_lengths(shard.lengths[length_start:length_end]))]).astype(np.int32)
+        return start, TokenizedDocument(
+            input_ids=ids.astype(np.uint16 if self.manifest.vocab_size <= 1 << 16 else np.uint32), word_starts=starts, sentence_offsets=offsets
+        )
+
+    def verify(self) -> None:
+        """Compare every file with its checksum. Raises DataError naming the first that differs."""
+        for entry in self.manifest.shards:
+            path = self.directory / str(entry["file"])
+            if sha256_of_file(path) != entry["sha256"]:
+                raise DataError(f"{path}: its bytes differ from the manifest's checksum; prepare the corpus again.")

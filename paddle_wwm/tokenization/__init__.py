@@ -1,0 +1,1 @@
+"""Sentences and their words to WordPiece ids with word starts."""

@@ -1,0 +1,136 @@
+"""Vocabulary files: one WordPiece a line, the line number its id. Reading, checking, and building one from a corpus."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Iterable
+
+import numpy as np
+
+from ..errors import DataError
+from ..files import atomic_write
+
+PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocab:
+    """The entries of a vocabulary in the order of their ids."""
+
+    tokens: tuple[str, ...]
+    sha256: str  # of the file's bytes
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Token to id."""
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def pad_id(self) -> int:
+        """Id of [PAD]."""
+        return self.ids[PAD]
+
+    @property
+    def unk_id(self) -> int:
+        """Id of [UNK]."""
+        return self.ids[UNK]
+
+    @property
+    def cls_id(self) -> int:
+        """Id of [CLS]."""
+        return self.ids[CLS]
+
+    @property
+    def sep_id(self) -> int:
+        """Id of [SEP]."""
+        return self.ids[SEP]
+
+    @property
+    def mask_id(self) -> int:
+        """Id of [MASK]."""
+        return self.ids[MASK]
+
+    @cached_property
+    def random_token_ids(self) -> np.ndarray:
+        """The ids that a random token is drawn from: all but the special tokens and the [unused…] entries. int64."""
+        return np.array([index for index, token in enumerate(self.tokens) if not _is_reserved(token)], np.int64)
+
+    def save(self, path: str | Path) -> None:
+        """Write the vocabulary file, byte for byte as its sha256 says."""
+        with atomic_write(path) as stream:
+            stream.write(_encode(self.tokens))
+
+
+def _is_reserved(token: str) -> bool:
+    return token in SPECIAL_TOKENS or (token.startswith("[unused") and token.endswith("]"))
+
+
+def _encode(tokens: Iterable[str]) -> bytes:
+    return "".join(f"{token}\n" for token in tokens).encode("utf-8")
+
+
+def load_vocab(path: str | Path) -> Vocab:
+    """Read and check a vocab.txt. Raises DataError naming the file, the line, the rule and the remedy."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such vocabulary; build one with scripts/build_vocab.py, or name a model's vocab.txt.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, not a vocabulary; name the vocab.txt in it.") from None
+    tokens: list[str] = []
+    first_line: dict[str, int] = {}
+    for number, raw in enumerate(data.split(b"\n"), start=1):
+        try:
+            token = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
+        except UnicodeDecodeError:
+            raise DataError(f"{path}, line {number}: not UTF-8; a vocabulary is a UTF-8 text file with one token a line.") from None
+        if not token:
+            if number < data.count(b"\n") + 1:
+                raise DataError(f"{path}, line {number}: empty; the line number is the id, so every line must hold a token.")
+            continue
+        if token in first_line:
+            raise DataError(f"{path}, line {number}: {token!r} stands on line {first_line[token]} already; tokens must differ.")
+        first_line[token] = number
+        tokens.append(token)
+    missing = [token for token in SPECIAL_TOKENS if token not in first_line]
+    if missing:
+        raise DataError(
+            f"{path}: lacks {', '.join(missing)}; a BERT vocabulary needs {' '.join(SPECIAL_TOKENS)}. "
+            "Take the vocab.txt that belongs to the model, or build one with scripts/build_vocab.py."
+        )
+    # over the tokens, not the bytes: the same vocabulary with CRLF line ends is the same vocabulary
+    return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(_encode(tokens)).hexdigest())
+
+
+def build_vocab(sentences: Iterable[str], *, vocab_size: int, do_lower_case: bool = True, min_frequency: int = 2) -> Vocab:
+    """Train a WordPiece vocabulary the BERT way (every Chinese character by itself) with the `tokenizers` library.
+
+    The same sentences give the same vocabulary. Raises DataError when the corpus has more characters than `vocab_size` has room for.
+    """
+    from tokenizers import BertWordPieceTokenizer
+
+    trainer = BertWordPieceTokenizer(lowercase=do_lower_case)
+    trainer.train_from_iterator(
+        sentences,
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        limit_alphabet=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+    )
+    ids = trainer.get_vocab()
+    if len(ids) <= len(SPECIAL_TOKENS):
+        raise DataError("the corpus has no text to build a vocabulary from.")
+    tokens = tuple(sorted(ids, key=ids.__getitem__))
+    if len(tokens) > vocab_size:
+        raise DataError(
+            f"`vocab_size` must be at least {len(tokens)} for this corpus (its characters alone need that many), but is {vocab_size}."
+        )
+    return Vocab(tokens=tokens, sha256=hashlib.sha256(_encode(tokens)).hexdigest())

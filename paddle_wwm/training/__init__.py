@@ -1,0 +1,1 @@
+"""Fleet training: optimizer, step, loop, checkpoints, reports."""

@@ -1,0 +1,101 @@
+"""Data-parallel training under fleet: the only file that imports paddle.distributed. gloo on the CPU, nccl on GPUs.
+
+A process is a worker when a launcher has set PADDLE_TRAINER_ID (`python -m paddle.distributed.launch`, or `launch.py` here). One process
+alone trains without fleet: `fleet.distributed_model` of Paddle 3.3.1 fails for a world of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import ContextManager, Iterator, Sequence
+
+import numpy as np
+import paddle
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Which of how many workers this process is."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """The one worker that writes files and talks."""
+        return self.rank == 0
+
+
+def is_worker() -> bool:
+    """Whether a launcher started this process."""
+    return "PADDLE_TRAINER_ID" in os.environ
+
+
+def init() -> World:
+    """Join the other workers; returns at once in a world of one."""
+    if not is_worker() or int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) == 1:
+        return World()
+    if sys.platform == "linux":
+        # a killed launcher must not leave its workers behind
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    with _quiet_start():
+        from paddle.distributed import fleet
+
+        fleet.init(is_collective=True, strategy=fleet.DistributedStrategy(), log_level="WARNING")
+    return World(rank=fleet.worker_index(), size=fleet.worker_num())
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """fleet tells its topology as INFO, the flags it has set itself on stderr, and warns of groups that a data-parallel run does not use."""
+    from paddle.distributed import parallel
+    from paddle.distributed.fleet.utils.log_util import logger
+
+    logger.setLevel("WARNING")
+    print_flags = parallel._print_modified_flags
+    parallel._print_modified_flags = lambda flags: None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"Current global rank \d+ is not in group", category=UserWarning)
+            yield
+    finally:
+        parallel._print_modified_flags = print_flags
+
+
+def distribute_model(model: paddle.nn.Layer, world: World) -> paddle.nn.Layer:
+    """The model with gradients averaged over the workers in `backward`; every worker gets the first one's parameters."""
+    if world.size == 1:
+        return model
+    from paddle.distributed import fleet
+
+    return fleet.distributed_model(model)
+
+
+def without_gradient_sync(model: paddle.nn.Layer, world: World) -> ContextManager:
+    """Inside, `backward` only accumulates: the workers communicate at the last micro-batch of a step."""
+    return contextlib.nullcontext() if world.size == 1 else model.no_sync()
+
+
+def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
+    """The sums over all workers, the same on each. float64."""
+    if world.size == 1:
+        return np.asarray(values, np.float64)
+    import paddle.distributed
+
+    tensor = paddle.to_tensor(np.asarray(values, np.float64))
+    paddle.distributed.all_reduce(tensor)
+    return tensor.numpy()
+
+
+def barrier(world: World) -> None:
+    """Wait until every worker is here."""
+    if world.size > 1:
+        sum_over_workers([0.0], world)

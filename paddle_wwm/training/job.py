@@ -1,0 +1,262 @@
+"""A pretraining run from files to files: check everything, prepare the corpus, set the run's folder up, start the workers, train.
+
+The run's folder::
+
+    run.json          what the run is bound to: fingerprints of config and shards, where the shards are
+    recipe.yaml       the config with all its defaults
+    index/            the example indices of every phase
+    checkpoints/      step-00000300/ …
+    model/            the finished model; PaddleNLP opens it
+    metrics.jsonl  visualdl/  loss.png  baseline.json  logs/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+import yaml
+
+from ..config import RunConfig, numbers_fingerprint, to_plain
+from ..corpus.documents import check_sources, read_documents
+from ..errors import CheckpointError, ConfigError, DataError
+from ..files import atomic_write, write_json
+from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.examples import Split, build_index, split_documents
+from ..shards.format import MANIFEST_NAME
+from ..shards.prepare import prepare_corpus
+from ..shards.reader import ShardSet
+from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+
+RUN_NAME, RECIPE_NAME, LOCK_SUFFIX = "run.json", "recipe.yaml", ".lock"
+RUN_FORMAT = 1
+SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
+MIN_FREE_BYTES_A_PARAMETER = 16  # weights and two moments, with room for the file that replaces them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the command line asks for. `vocab` None: one is built from the corpus. `corpus`: text files, or one folder of shards."""
+
+    config: RunConfig
+    corpus: tuple[Path, ...]
+    vocab: Path | None
+    built_vocab_size: int
+    output: Path
+    prepared: Path  # where prepared corpora are kept, in folders named by their fingerprint
+    resume: bool
+    overwrite: bool
+    num_workers: int
+
+
+def run_job(job: Job, *, command: Sequence[str]) -> None:
+    """Run a job to its end. `command` starts this program again as a worker."""
+    from . import fleet
+
+    if fleet.is_worker() and SET_UP_VARIABLE in os.environ:
+        _train_as_worker(job)
+        return
+    if fleet.is_worker():  # started by paddle.distributed.launch: the first worker sets up, the others wait
+        world = fleet.init()
+        if world.is_main:
+            set_up(job, num_workers=world.size)
+        fleet.barrier(world)
+        _train_as_worker(job)
+        return
+    if set_up(job, num_workers=job.num_workers):
+        from .loop import summary
+
+        print(f"{job.output}: this run is complete already.")
+        print(summary(job.output, num_steps=job.config.num_steps))
+        return
+    if job.num_workers == 1:
+        _train_as_worker(job)
+        return
+    from .launch import launch_workers
+
+    os.environ[SET_UP_VARIABLE] = "1"
+    print(f"starting {job.num_workers} workers on {'GPUs' if visible_gpus() else 'the CPU'} …", flush=True)
+    launch_workers(command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers])
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that a build of Paddle with CUDA may use; none where there is no driver."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [item for item in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if item]
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [str(number) for number in range(len(listing.splitlines()))]
+
+
+def set_up(job: Job, *, num_workers: int) -> bool:
+    """All that comes before training, in the order of its cost. Returns True when the run is complete already."""
+    from .loop import check_batches
+
+    check_batches(job.config, num_workers=num_workers)
+    existing = _read_run(job.output)
+    if existing is not None and not (job.resume or job.overwrite):
+        raise ConfigError(
+            f"{job.output}: holds a run already; add --resume auto to go on with it, --overwrite to discard it, or name another --output."
+        )
+    if existing is None and job.output.exists() and any(job.output.iterdir()):
+        raise ConfigError(f"{job.output}: is not empty and holds no run; name another --output (it is not overwritten).")
+    shards, config = _prepare(job)
+    _check_space(job.output, config)
+    fingerprint = numbers_fingerprint(config)
+    if existing is not None and job.resume:
+        _check_same_run(existing, fingerprint=fingerprint, shards=shards, output=job.output)
+        return (job.output / "model" / "config.json").exists()
+    if existing is not None:
+        shutil.rmtree(job.output)
+    job.output.mkdir(parents=True, exist_ok=True)
+    _write_indices(job.output, config=config, shards=shards)
+    with atomic_write(job.output / RECIPE_NAME, "w") as stream:
+        yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
+    record = {
+        "format": RUN_FORMAT,
+        "config_fingerprint": fingerprint,
+        "shards": str(shards.directory.resolve()),
+        "shard_fingerprint": shards.manifest.fingerprint,
+        "vocab_sha256": shards.manifest.vocab_sha256,
+        "sources": list(shards.manifest.sources),
+    }
+    write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
+    return False
+
+
+def _read_run(output: Path) -> dict | None:
+    if not (output / RUN_NAME).exists():
+        return None
+    from ..model.weights import read_json
+
+    return read_json(output / RUN_NAME)
+
+
+def _check_same_run(record: dict, *, fingerprint: str, shards: ShardSet, output: Path) -> None:
+    faults = []
+    if record.get("shard_fingerprint") != shards.manifest.fingerprint:
+        faults.append(f"the data differ (shards {record.get('shard_fingerprint', '?')[:12]} before, {shards.manifest.fingerprint[:12]} now)")
+    if record.get("config_fingerprint") != fingerprint:
+        faults.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
+    if faults:
+        raise CheckpointError(
+            f"{output}: cannot be resumed: {'; '.join(faults)}. Resume with the same data and recipe, or start another run with another --output."
+        )
+
+
+def _check_space(output: Path, config: RunConfig) -> None:
+    model = config.model
+    per_layer = 4 * model.hidden_size**2 + 2 * model.hidden_size * model.intermediate_size
+    parameters = model.num_hidden_layers * per_layer + (model.vocab_size + model.max_position_embeddings) * model.hidden_size
+    needed = parameters * MIN_FREE_BYTES_A_PARAMETER * (config.runtime.keep_checkpoints + 1)
+    folder = next(parent for parent in (output, *output.resolve().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about {needed / 1e9:.2f} GB; "
+            "free some space, name another --output, or lower runtime.keep_checkpoints."
+        )
+
+
+def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
+    """The shards, and the config with the vocabulary's size filled in."""
+    if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
+        shards = ShardSet(job.corpus[0])
+        if job.vocab is not None and load_vocab(job.vocab).sha256 != shards.manifest.vocab_sha256:
+            raise DataError(f"{job.vocab}: is not the vocabulary that {job.corpus[0]} was prepared with; leave --vocab out, or prepare again.")
+        _check_shard_options(shards, job.config)
+    else:
+        sources = check_sources(job.corpus)
+        vocab = load_vocab(job.vocab) if job.vocab is not None else _vocab_from(sources, job)
+        prepared = prepare_corpus(
+            corpus=sources,
+            vocab=vocab,
+            segmenter_name=job.config.data.segmenter,
+            do_lower_case=job.config.data.do_lower_case,
+            cache=job.prepared,
+        )
+        print(f"{'reusing' if prepared.reused else 'written'}: {prepared.directory} ({prepared.manifest.num_tokens:,} tokens)", flush=True)
+        shards = ShardSet(prepared.directory)
+    model = job.config.model
+    if model.vocab_size not in (0, shards.manifest.vocab_size):
+        raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {shards.manifest.vocab_size}, but is {model.vocab_size}.")
+    config = dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=shards.manifest.vocab_size))
+    return shards, config
+
+
+def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
+    made_with = {"segmenter": shards.manifest.segmenter["name"], "do_lower_case": shards.manifest.tokenizer["do_lower_case"]}
+    for name, value in made_with.items():
+        if getattr(config.data, name) != value:
+            raise ConfigError(f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is {getattr(config.data, name)!r}.")
+
+
+def _vocab_from(sources: Sequence[Path], job: Job) -> Vocab:
+    sentences = (sentence for source in sources for document in read_documents(source) for sentence in document.sentences)
+    vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=job.config.data.do_lower_case)
+    print(f"built a vocabulary of {len(vocab):,} entries from the corpus", flush=True)
+    return vocab
+
+
+def _index_path(output: Path, number: int, side: str) -> Path:
+    return output / "index" / f"phase-{number}-{side}.npy"
+
+
+def _write_indices(output: Path, *, config: RunConfig, shards: ShardSet) -> None:
+    split = split_documents(shards, held_out_share=config.data.held_out_share)
+    with atomic_write(output / "index" / "train-documents.npy") as stream:
+        np.save(stream, split.train)
+    for number, phase in enumerate(config.phases):
+        for side in ("train", "held_out"):
+            report: Counter = Counter()
+            index = build_index(
+                shards,
+                documents=getattr(split, side),
+                data=config.data,
+                max_seq_length=phase.max_seq_length,
+                seed=config.seed,
+                report=report,
+            )
+            with atomic_write(_index_path(output, number, side)) as stream:
+                np.save(stream, index)
+            counted = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in sorted(report.items()))
+            print(f"phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {len(getattr(split, side)):,} documents{counted}", flush=True)
+
+
+def _train_as_worker(job: Job) -> None:
+    from . import fleet
+    from .loop import HELD_OUT_SEED_OFFSET, PhaseData, RunData, train
+
+    world = fleet.init()
+    record = _read_run(job.output)
+    if record is None:
+        raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
+    shards = ShardSet(record["shards"])
+    if shards.manifest.fingerprint != record["shard_fingerprint"]:
+        raise CheckpointError(f"{shards.directory}: these shards are not those that the run was set up with.")
+    config = dataclasses.replace(job.config, model=dataclasses.replace(job.config.model, vocab_size=shards.manifest.vocab_size))
+    vocab = shards.vocab()
+
+    def side(number: int, name: str, seed: int) -> PretrainData:
+        return PretrainData(shards=shards, vocab=vocab, index_path=_index_path(job.output, number, name), masking=config.masking, seed=seed)
+
+    data = RunData(
+        shards=shards,
+        train_documents=np.load(job.output / "index" / "train-documents.npy"),
+        phases=tuple(
+            PhaseData(train=side(number, "train", config.seed), held_out=side(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
+            for number in range(len(config.phases))
+        ),
+        config_fingerprint=record["config_fingerprint"],
+    )
+    train(config, data=data, output=job.output, world=world)

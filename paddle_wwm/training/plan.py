@@ -1,0 +1,89 @@
+"""What a run is about to do, said before it does it: one masked example, tokens, steps, batches, parameters, the time a step takes here."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import paddle
+
+from ..config import RunConfig
+from ..pretraining_data.collate import PretrainData
+from ..shards.reader import ShardSet
+from ..types import PretrainBatch
+from .step import forward
+
+
+def show_example(data: PretrainData) -> str:
+    """The first example of epoch 0 as words and as the model sees it: a wrong pipeline is seen in ten seconds."""
+    example, masked = data.masked(0, epoch=0)
+    tokens = data.vocab.tokens
+    words: list[list[str]] = []
+    for token, starts, special in zip(example.input_ids, example.word_starts, example.special_tokens_mask):
+        if starts or special or not words:
+            words.append([])
+        words[-1].append(tokens[token])
+    labels = dict(zip(masked.masked_lm_positions.tolist(), masked.masked_lm_labels.tolist()))
+    seen = [tokens[token] if position not in labels else f"{tokens[token]}←{tokens[labels[position]]}" for position, token in enumerate(masked.input_ids)]
+    return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
+
+
+def time_of_a_step(model: paddle.nn.Layer, micro_batches: list[PretrainBatch]) -> float:
+    """Seconds that a step's micro-batches take here, from a trial of one of them; no parameter is changed."""
+    elapsed = 0.0
+    for _ in range(2):  # the first one warms up
+        started = time.perf_counter()
+        mlm_loss, nsp_loss, _ = forward(model, micro_batches[0])
+        (mlm_loss if nsp_loss is None else mlm_loss + nsp_loss).backward()
+        for parameter in model.parameters():
+            parameter.clear_grad()
+        elapsed = time.perf_counter() - started
+    return elapsed * len(micro_batches)
+
+
+def count_parameters(model: paddle.nn.Layer) -> int:
+    """Number of parameters; the decoder, tied to the word embeddings, counts once."""
+    return sum(int(np.prod(parameter.shape)) for parameter in model.parameters())
+
+
+def describe_run(
+    config: RunConfig, *, shards: ShardSet, num_examples: list[int], num_parameters: int, num_workers: int, seconds: float
+) -> str:
+    """The plan as a few lines. `num_examples` has the training examples of every phase."""
+    manifest = shards.manifest
+    lines = [
+        f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens "
+        f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}",
+        f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, {num_parameters:,} parameters",
+    ]
+    for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
+        seen = phase.num_steps * phase.global_batch_size
+        lines.append(
+            f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to {phase.max_seq_length} tokens "
+            f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, warm-up {phase.num_warmup_steps}"
+        )
+    lines.append(
+        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time {_duration(seconds)} (from a trial step)"
+    )
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def unigram_baseline(shards: ShardSet, *, train_documents: np.ndarray, held_out: list[PretrainBatch]) -> dict[str, float]:
+    """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and its cross-entropy."""
+    counts = np.ones(shards.manifest.vocab_size, np.float64)  # add-one: no label is impossible
+    for number in train_documents.tolist():
+        counts += np.bincount(shards.document(number)[1].input_ids, minlength=len(counts))
+    labels = np.concatenate([batch.masked_lm_labels[batch.masked_lm_labels >= 0] for batch in held_out])
+    return {
+        "masked_accuracy": float((labels == counts.argmax()).mean()),
+        "mlm_loss": float(-np.log(counts[labels] / counts.sum()).mean()),
+    }
+

@@ -1,0 +1,112 @@
+"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker 0 only."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+METRICS_NAME = "metrics.jsonl"
+CURVES_NAME = "loss.png"
+
+
+class Reporter:
+    """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are dropped first."""
+
+    def __init__(self, output: Path, *, num_steps: int, first_step: int) -> None:
+        from tqdm import tqdm
+        from visualdl import LogWriter
+
+        self._path = output / METRICS_NAME
+        kept = [record for record in read_metrics(output) if record["step"] <= first_step]
+        self._stream = open(self._path, "w", encoding="utf-8")
+        for record in kept:
+            self._write(record)
+        self._visualdl = LogWriter(logdir=str(output / "visualdl"))
+        # a bar for a person; a line now and then where the output goes to a file
+        self._bar = tqdm(total=num_steps, initial=first_step, desc="train", unit=" steps", mininterval=0.5 if _is_terminal() else 20.0)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(record) + "\n")
+        self._stream.flush()
+
+    def step_done(self) -> None:
+        """Advance the bar."""
+        self._bar.update(1)
+
+    def log(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
+        self._write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
+        if kind == "train":
+            self._bar.set_postfix_str(
+                f"loss {values['loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, {values['tokens_per_s']:,.0f} tokens/s"
+            )
+        else:
+            self.say(f"step {step}: held-out loss {values['loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._bar.write(line)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._bar.close()
+        self._stream.close()
+        self._visualdl.close()
+
+
+def _is_terminal() -> bool:
+    try:
+        return os.isatty(2)
+    except OSError:
+        return False
+
+
+def read_metrics(output: Path) -> list[dict[str, Any]]:
+    """The records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
+    path = output / METRICS_NAME
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
+    """Loss and masked accuracy over steps, training and held-out, beside the unigram baseline; as a PNG."""
+    import logging
+
+    import matplotlib
+
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # paddle's handler would show its INFO lines
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    records = read_metrics(output)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    for axis, key, title in zip(axes, ("mlm_loss", "masked_accuracy"), ("masked LM loss (nats)", "masked accuracy")):
+        for kind, style in (("train", "-"), ("held_out", "o-")):
+            points = [(record["step"], record[key]) for record in records if record["kind"] == kind]
+            if points:
+                axis.plot(*zip(*points), style, label=kind.replace("_", "-"), markersize=4)
+        axis.axhline(baseline[key], color="grey", linestyle="--", label="unigram baseline (held-out)")
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.tight_layout()
+    path = output / CURVES_NAME
+    temporary = path.with_suffix(".tmp.png")
+    figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+    temporary.replace(path)
+    return path

@@ -1,0 +1,77 @@
+#!/usr/bin/env python
+"""Pretrain a whole-word-masked BERT: raw text (or prepared shards) to a checkpoint, under fleet.
+
+  python scripts/pretrain.py                                    the quick start: bundled corpus, two workers, a few minutes
+  python scripts/pretrain.py --corpus data/*.txt --vocab vocab.txt --config scripts/recipes/small.yaml --output runs/mine
+  python scripts/pretrain.py … --output runs/mine --resume auto go on after an interruption
+  python scripts/pretrain.py … phases.0.num_steps=2000 seed=7   change a key of the recipe
+  python -m paddle.distributed.launch --nproc_per_node 2 scripts/pretrain.py …      the same under Paddle's own launcher
+
+Text files are UTF-8, one sentence or paragraph a line, a blank line between documents.
+Exit status: 0 done, 2 a mistake that you can mend (one line says which), 130 Ctrl-C and 143 SIGTERM (both after saving a checkpoint).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from paddle_wwm.errors import run_script  # noqa: E402
+
+QUICK_START_CORPUS = ROOT / "paddle_wwm" / "sample_data" / "sample_corpus.txt"
+QUICK_START_RECIPE = ROOT / "scripts" / "recipes" / "quickstart.yaml"
+DEFAULT_VOCAB_SIZE = 21128
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or one folder of prepared shards (default: the bundled sample corpus)")
+    parser.add_argument("--vocab", type=Path, help="vocab.txt (default: one is built from the corpus; take a model's own to train it on)")
+    parser.add_argument("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe of scripts/recipes or your own (default: the quick start's)")
+    parser.add_argument("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
+    parser.add_argument("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside the run's folder)")
+    parser.add_argument("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one a GPU; 2 on the CPU)")
+    parser.add_argument("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
+    parser.add_argument("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
+    parser.add_argument("--overwrite", action="store_true", help="discard the run that --output holds")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
+    arguments = parser.parse_intermixed_args()
+    if arguments.resume and arguments.overwrite:
+        parser.error("--resume and --overwrite exclude each other")
+    if arguments.nproc is not None and arguments.nproc < 1:
+        parser.error("--nproc must be at least 1")
+    # "--corpus a.txt b.txt seed=7": an override after the files is no file
+    if arguments.corpus:
+        arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]
+        arguments.corpus = [item for item in arguments.corpus if "=" not in item.name or item.exists()]
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    from paddle_wwm.config import load_config
+    from paddle_wwm.quiet import quiet_environment
+
+    quiet_environment()
+    from paddle_wwm.training.job import Job, run_job, visible_gpus
+
+    job = Job(
+        config=load_config(arguments.config, overrides=arguments.overrides),
+        corpus=tuple(arguments.corpus or [QUICK_START_CORPUS]),
+        vocab=arguments.vocab,
+        built_vocab_size=arguments.vocab_size,
+        output=arguments.output,
+        prepared=arguments.prepared or arguments.output.parent / "prepared",
+        resume=arguments.resume == "auto",
+        overwrite=arguments.overwrite,
+        num_workers=arguments.nproc or len(visible_gpus()) or 2,
+    )
+    run_job(job, command=[sys.executable, *sys.argv])
+
+
+if __name__ == "__main__":
+    run_script(main)

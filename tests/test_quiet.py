@@ -1,0 +1,106 @@
+"""Imports are silent, and nothing else is silenced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+from paddle_wwm.quiet import NOISE, quiet_environment
+
+LOG_LEVEL = "GLOG_minloglevel"
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter whose warning and log settings are the defaults."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", LOG_LEVEL)}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=clean | environment, check=False)
+
+
+def test_importing_the_package_and_quiet_imports_nothing_heavy():
+    code = """
+import sys
+import paddle_wwm, paddle_wwm.quiet, paddle_wwm.doctor
+print([name for name in ("paddle", "paddlenlp", "paddlehub", "numpy", "LAC", "yaml") if name in sys.modules])
+"""
+    run = run_python(code)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+def test_importing_quiet_takes_no_time():
+    start = time.monotonic()
+    run = run_python("import paddle_wwm.quiet")
+    assert run.returncode == 0
+    assert time.monotonic() - start < 2, "an interpreter and this module start in a few hundredths of a second; paddle takes over a second"
+
+
+def test_files_compiled_anew_are_as_quiet_and_our_own_syntax_warnings_show(tmp_path):
+    (tmp_path / "ours.py").write_text("x = 1 is 1\n", encoding="utf-8")
+    code = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); import jieba, ours"
+    run = run_python(code, PYTHONPYCACHEPREFIX=str(tmp_path / "cache"), PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    assert run.returncode == 0
+    assert "invalid escape sequence" not in run.stderr
+    assert 'SyntaxWarning: "is" with' in run.stderr
+
+
+@pytest.mark.parametrize("statement", ["import paddle", "import paddlenlp", "import paddlehub; paddlehub.Module"])
+def test_an_import_through_quiet_environment_prints_nothing(statement):
+    run = run_python(f"from paddle_wwm.quiet import quiet_environment; quiet_environment(); {statement}")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_a_warning_of_ones_own_still_shows_after_the_imports():
+    code = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); import paddle, warnings; warnings.warn('real')"
+    run = run_python(code)
+    assert run.returncode == 0
+    assert "UserWarning: real" in run.stderr
+
+
+@pytest.mark.parametrize(("message", "module"), [("No ccache found. Please be aware", "paddle_wwm.elsewhere"), ("No compiler found.", NOISE[0][2])])
+def test_the_same_message_from_elsewhere_and_other_messages_from_there_still_show(message, module):
+    module = module.replace("\\", "").rstrip("$")
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        quiet_environment()
+        warnings.warn_explicit(message, UserWarning, filename="file.py", lineno=1, module=module)
+    assert [str(warning.message) for warning in shown] == [message]
+
+
+def test_the_known_noise_is_hidden():
+    noise = (
+        ("No ccache found. Please be aware that recompiling", "paddle.utils.cpp_extension.extension_utils"),
+        ("Setuptools is replacing distutils. Support for", "_distutils_hack"),
+        ("pkg_resources is deprecated as an API. See", "jieba._compat"),
+        ("invalid escape sequence '\\.'", "/somewhere/site-packages/jieba/finalseg/__init__"),
+    )
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.resetwarnings()
+        quiet_environment()
+        for message, module in noise:
+            category = SyntaxWarning if message.startswith("invalid escape") else UserWarning
+            warnings.warn_explicit(message, category, filename="file.py", lineno=1, module=module)
+    assert shown == []
+
+
+def test_calling_it_twice_adds_no_second_filter():
+    with warnings.catch_warnings():
+        quiet_environment()
+        once = list(warnings.filters)
+        quiet_environment()
+        assert sorted(map(repr, warnings.filters)) == sorted(map(repr, once))
+
+
+def test_a_log_level_of_the_users_own_is_kept(monkeypatch):
+    monkeypatch.setenv(LOG_LEVEL, "0")
+    with warnings.catch_warnings():
+        quiet_environment()
+    assert os.environ.get(LOG_LEVEL) == "0"
+    monkeypatch.delenv(LOG_LEVEL)
+    with warnings.catch_warnings():
+        quiet_environment()
+    assert os.environ.get(LOG_LEVEL) == "2"
