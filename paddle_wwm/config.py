@@ -11,7 +11,6 @@ import difflib
 import enum
 import hashlib
 import json
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -204,7 +203,10 @@ def _apply_override(root: yaml.Node, override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"{override!r}: an override must have the form key.path=value, for example phases.0.num_steps=100.")
-    value = yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("tag:yaml.org,2002:null", "null")
+    try:
+        value = yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("tag:yaml.org,2002:null", "null")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{override!r}: not valid YAML: {' '.join(str(error).split())}") from None
     _mark(value, override)
     node, parts = root, key.split(".")
     for depth, part in enumerate(parts):
@@ -249,14 +251,11 @@ def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
     """The value of type `kind` that the YAML node stands for; errors carry the place of the node."""
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, node, where=where, key=key)
-    origin = typing.get_origin(kind)
-    if origin is tuple:
+    if typing.get_origin(kind) is tuple:
         if not isinstance(node, yaml.SequenceNode):
             raise ConfigError(f"{_place(node, where)}: `{key}` must be a list.")
         (item_kind, _) = typing.get_args(kind)
         return tuple(_build(item_kind, child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
-    if origin in (typing.Union, types.UnionType):
-        raise AssertionError(f"{key}: optional values are not used in recipes")
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{_place(node, where)}: `{key}` must be a single value.")
     return _scalar(kind, node, where=where, key=key)
@@ -272,7 +271,8 @@ def _scalar(kind: type, node: yaml.ScalarNode, *, where: str, key: str) -> Any:
         # YAML 1.1 reads 1e-4 as a string: the type of the field decides, not YAML's guess
         return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
     except (ValueError, KeyError):
-        allowed = " or ".join(item.value for item in kind) if issubclass(kind, enum.Enum) else {bool: "true or false", int: "a whole number"}.get(kind, "a number")
+        rules = {bool: "true or false", int: "a whole number", float: "a number"}
+        allowed = " or ".join(item.value for item in kind) if issubclass(kind, enum.Enum) else rules[kind]
         raise ConfigError(f"{_place(node, where)}: `{key}` must be {allowed}, but is {text!r}.") from None
 
 
@@ -291,12 +291,8 @@ def _build_dataclass(kind: type, node: yaml.Node, *, where: str, key: str) -> An
         if name in values:
             raise ConfigError(f"{_place(key_node, where)}: `{full}` is given twice.")
         values[name] = _build(hints[name], value_node, where=where, key=full)
-    missing = [
-        item.name
-        for item in dataclasses.fields(kind)
-        if item.name not in values and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
+    required = [item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING is item.default_factory]
+    if missing := [name for name in required if name not in values]:
         raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` lacks {', '.join(missing)}.")
     try:
         return kind(**values)

@@ -5,6 +5,7 @@ Scripts print such an error as one line and exit with status 2 (`run_script`); a
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Callable
 
@@ -49,6 +50,7 @@ def run_script(main: Callable[[], int | None]) -> None:
     """Call a script's `main` and leave with its exit status: 0 success, 2 a user's error (one line), 130 or 143 a signal."""
     try:
         status = main() or 0
+        sys.stdout.flush()  # a few lines are written out only now, and only now fail
     except Interrupted as stop:
         print(f"stopped: {stop}", file=sys.stderr)
         status = stop.exit_status
@@ -65,5 +67,8 @@ def run_script(main: Callable[[], int | None]) -> None:
         # no space, no permission, an input/output fault: the system's own words name the file
         print(f"error: {error}", file=sys.stderr)
         status = USER_ERROR_EXIT_STATUS
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already; Python would tell it again, and with a status of its own, when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)

@@ -24,9 +24,11 @@ def main() -> None:
     parser.add_argument("--module", required=True, metavar="NAME", help="the installed module")
     parser.add_argument("--top-k", type=int, default=5, metavar="N", help="candidates a mask (default: %(default)s)")
     arguments = parser.parse_args()
+    from paddle_wwm.cpu import use_fast_matmul
     from paddle_wwm.quiet import quiet_environment
 
     quiet_environment()
+    use_fast_matmul()
     import paddlehub as hub
     from paddlehub.module.manager import LocalModuleManager
 

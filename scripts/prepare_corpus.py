@@ -46,7 +46,8 @@ def main() -> None:
     )
     manifest = prepared.manifest
     print(f"{'reused' if prepared.reused else 'written'}: {prepared.directory}")
-    print(f"  {manifest.num_documents:,} documents, {manifest.num_sentences:,} sentences, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens")
+    print(f"  {manifest.num_documents:,} documents, {manifest.num_sentences:,} sentences")
+    print(f"  {manifest.num_words:,} words, {manifest.num_tokens:,} tokens")
     print(f"  {manifest.num_unknown_tokens / manifest.num_tokens:.2%} of the tokens are [UNK]; vocabulary {manifest.vocab_size:,}")
     for rule, count in manifest.report.items():
         print(f"  {rule.replace('_', ' ')}: {count:,}")

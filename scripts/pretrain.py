@@ -29,16 +29,17 @@ DEFAULT_VOCAB_SIZE = 21128
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or one folder of prepared shards (default: the bundled sample corpus)")
-    parser.add_argument("--vocab", type=Path, help="vocab.txt (default: one is built from the corpus; take a model's own to train it on)")
-    parser.add_argument("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe of scripts/recipes or your own (default: the quick start's)")
-    parser.add_argument("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside the run's folder)")
-    parser.add_argument("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one a GPU; 2 on the CPU)")
-    parser.add_argument("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
-    parser.add_argument("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
-    parser.add_argument("--overwrite", action="store_true", help="discard the run that --output holds")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
+    add = parser.add_argument
+    add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or one folder of prepared shards (default: the sample corpus)")
+    add("--vocab", type=Path, help="vocab.txt (default: one is built from the corpus; to go on training a model, give its own)")
+    add("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe, see scripts/recipes (default: the quick start's)")
+    add("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
+    add("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside --output)")
+    add("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one a GPU; 2 on the CPU)")
+    add("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
+    add("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
+    add("--overwrite", action="store_true", help="discard the run that --output holds")
+    add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
     arguments = parser.parse_intermixed_args()
     if arguments.resume and arguments.overwrite:
         parser.error("--resume and --overwrite exclude each other")
@@ -54,9 +55,11 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     from paddle_wwm.config import load_config
+    from paddle_wwm.cpu import use_fast_matmul
     from paddle_wwm.quiet import quiet_environment
 
     quiet_environment()
+    use_fast_matmul()
     from paddle_wwm.training.job import Job, run_job, visible_gpus
 
     job = Job(

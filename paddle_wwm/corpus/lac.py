@@ -19,6 +19,7 @@ from typing import Sequence
 
 import numpy as np
 
+from ..cpu import use_fast_matmul
 from ..errors import DataError
 from ..quiet import quiet_environment
 
@@ -123,6 +124,7 @@ def _batches(order: Sequence[int], texts: Sequence[str]) -> list[list[int]]:
 
 def _load_predictor(directory: Path):
     quiet_environment()
+    use_fast_matmul()
     from paddle import inference
 
     config = inference.Config(str(directory))

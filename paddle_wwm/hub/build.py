@@ -17,10 +17,10 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..conversion.pdparams import read_pdparams
 from ..errors import HubModuleError
 from ..files import atomic_directory, atomic_write, sha256_of_file
 from ..model.weights import MODEL_FILES, WEIGHTS_NAME, read_model_config
-from ..conversion.pdparams import read_pdparams
 from ..tokenization.vocab import load_vocab
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent

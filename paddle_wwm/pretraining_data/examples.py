@@ -83,7 +83,7 @@ class _Builder:
 
     num_special_tokens: int
 
-    def target_length(self, rng: "_Draws") -> int:
+    def target_length(self, rng: _Draws) -> int:
         """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not foreign."""
         return rng.between(2, self.max_tokens) if rng.unit() < self.short_seq_prob else self.max_tokens
 
@@ -152,7 +152,7 @@ class _PairBuilder(_Builder):
         first: int,
         stop: int,
         target: int,
-        rng: "_Draws",
+        rng: _Draws,
     ) -> int:
         """Add the example of sentences [first, stop); returns the sentence that the next chunk starts with."""
         has_other = len(self.documents) > 1
@@ -177,7 +177,7 @@ class _PairBuilder(_Builder):
         self.rows.append((base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random)))
         return a_stop if is_random else stop
 
-    def _random_segment(self, number: int, *, length: int, rng: "_Draws") -> tuple[int, TokenizedDocument, tuple[int, int]]:
+    def _random_segment(self, number: int, *, length: int, rng: _Draws) -> tuple[int, TokenizedDocument, tuple[int, int]]:
         position = rng.between(0, len(self.documents) - 2)
         other = int(self.documents[position])
         if other >= number:  # documents are ascending: this draws uniformly among the others

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .random_bits import mix, key_of
+from .random_bits import key_of, mix
 
 _NUM_ROUNDS = 6
 

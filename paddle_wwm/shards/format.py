@@ -95,7 +95,7 @@ def read_manifest(directory: str | Path) -> ShardManifest:
         raise DataError(f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with scripts/prepare_corpus.py.") from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); prepare the corpus again.") from None
-    version = values.get("format_version")
+    version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise DataError(f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; prepare the corpus again.")
     names = {item.name for item in dataclasses.fields(ShardManifest)}

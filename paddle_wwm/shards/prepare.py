@@ -17,18 +17,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Sequence
 
-import numpy as np
 from filelock import FileLock
 
 from ..corpus.documents import check_sources, group_documents, read_documents
 from ..corpus.segment import Segmenter, make_segmenter
 from ..errors import DataError
 from ..files import atomic_directory, sha256_of_file, write_json
+from ..progress import progress_bar
 from ..tokenization.documents import tokenize_documents
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from ..types import Document, ShardManifest, TokenizedDocument
-from .format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, read_manifest
+from .format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, read_manifest, shard_name
+from .reader import ShardSet
 from .writer import ShardWriter
 
 CHARS_PER_UNIT = 100_000
@@ -69,8 +70,8 @@ def prepare_corpus(
 ) -> PreparedCorpus:
     """Prepare `corpus` into the folder `output`, or into a folder of `cache` named by the fingerprint (give one of the two).
 
-    Shards that are there already with the same fingerprint are reused. A folder `output` that holds other shards is an error unless
-    `overwrite`. Several processes may call this at once: one prepares, the others wait and reuse.
+    Shards that are there already with the same fingerprint are reused, or made again where they are damaged. A folder `output` that holds
+    other shards is an error unless `overwrite`. Several processes may call this at once: one prepares, the others wait and reuse.
     """
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
@@ -83,9 +84,11 @@ def prepare_corpus(
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.parent / f".{directory.name}.lock"):
         if directory.exists():
-            if (directory / MANIFEST_NAME).exists() and read_manifest(directory).inputs_fingerprint == fingerprint:
-                return PreparedCorpus(directory=directory, manifest=read_manifest(directory), reused=True)
-            _clear(directory, overwrite=overwrite)
+            found = _manifest_in(directory)
+            if found is None or found.inputs_fingerprint != fingerprint:
+                _check_replaceable(directory, holds_shards=found is not None or (directory / shard_name(0)).exists(), overwrite=overwrite)
+            elif _is_whole(directory):
+                return PreparedCorpus(directory=directory, manifest=found, reused=True)
         with atomic_directory(directory) as folder:
             manifest = _write_shards(
                 folder,
@@ -97,18 +100,33 @@ def prepare_corpus(
                 num_workers=num_workers or os.cpu_count() or 1,
                 show_progress=show_progress,
             )
+            if directory.exists():  # only now: what was there stays until the new shards are complete
+                shutil.rmtree(directory)
     return PreparedCorpus(directory=directory, manifest=manifest, reused=False)
 
 
-def _clear(directory: Path, *, overwrite: bool) -> None:
+def _manifest_in(directory: Path) -> ShardManifest | None:
+    try:
+        return read_manifest(directory)
+    except DataError:  # none, or of another version
+        return None
+
+
+def _is_whole(directory: Path) -> bool:
+    try:
+        ShardSet(directory).verify()
+    except DataError:
+        return False
+    return True
+
+
+def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
     if not any(directory.iterdir()):
-        directory.rmdir()
         return
-    if not (directory / MANIFEST_NAME).exists():
+    if not holds_shards:
         raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
     if not overwrite:
         raise DataError(f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them.")
-    shutil.rmtree(directory)
 
 
 def _write_shards(
@@ -122,15 +140,13 @@ def _write_shards(
     num_workers: int,
     show_progress: bool,
 ) -> ShardManifest:
-    from tqdm import tqdm
-
     vocab = tokenizer.vocab
     writer = ShardWriter(folder, vocab_size=len(vocab))
     report: Counter = Counter()
     counts: Counter = Counter()
     groups = group_documents(chain.from_iterable(map(read_documents, files)), max_chars=CHARS_PER_UNIT)
     started = time.monotonic()
-    with tqdm(desc="prepare", unit=" chars", unit_scale=True, disable=None if show_progress else True, total=_estimate_chars(files)) as bar:
+    with progress_bar(desc="prepare", unit=" chars", unit_scale=True, disable=not show_progress, total=_estimate_chars(files)) as bar:
         for documents, num_chars, unit_report in _tokenize_units(groups, segmenter, tokenizer, num_workers):
             for document in documents:
                 writer.add(document)

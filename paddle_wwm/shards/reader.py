@@ -88,3 +88,4 @@ class ShardSet:
             path = self.directory / str(entry["file"])
             if sha256_of_file(path) != entry["sha256"]:
                 raise DataError(f"{path}: its bytes differ from the manifest's checksum; prepare the corpus again.")
+        self.vocab()

@@ -16,7 +16,6 @@ import dataclasses
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from ..corpus.documents import check_sources, read_documents
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, write_json
 from ..pretraining_data.collate import PretrainData
-from ..pretraining_data.examples import Split, build_index, split_documents
+from ..pretraining_data.examples import build_index, split_documents
 from ..shards.format import MANIFEST_NAME
 from ..shards.prepare import prepare_corpus
 from ..shards.reader import ShardSet
@@ -229,8 +228,9 @@ def _write_indices(output: Path, *, config: RunConfig, shards: ShardSet) -> None
             )
             with atomic_write(_index_path(output, number, side)) as stream:
                 np.save(stream, index)
-            counted = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in sorted(report.items()))
-            print(f"phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {len(getattr(split, side)):,} documents{counted}", flush=True)
+            counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
+            name, num_documents = side.replace("_", "-"), len(getattr(split, side))
+            print(f"phase {number}, {name}: {len(index):,} examples of {num_documents:,} documents{counted}", flush=True)
 
 
 def _train_as_worker(job: Job) -> None:

@@ -17,7 +17,6 @@ from ..files import write_json
 from ..model.heads import BertForPretraining
 from ..model.weights import read_json
 from ..pretraining_data.collate import PretrainData
-from ..pretraining_data.random_bits import key_of
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch, TrainState
 from . import plan
@@ -167,7 +166,8 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
             sums = interval.over_workers(world)
             if reporter:
                 values = {**sums.means(), "learning_rate": rate, "gradient_norm": result.gradient_norm}
-                values |= {"tokens_per_s": sums.num_tokens / elapsed, "data_share": waited / elapsed, "padding_share": 1 - sums.num_tokens / sums.num_slots}
+                values |= {"tokens_per_s": sums.num_tokens / elapsed, "data_share": waited / elapsed}
+                values["padding_share"] = 1 - sums.num_tokens / sums.num_slots
                 reporter.log("train", step, values)
             interval, interval_started, waited = Sums(), time.perf_counter(), 0.0
         if step % config.runtime.evaluate_every_steps == 0 or step == config.num_steps:
@@ -247,7 +247,11 @@ def _announce(
             seconds=seconds_a_micro_batch * micro_batches * (1 - step / config.num_steps),
         )
     )
-    print(f"  to beat     unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, loss {baseline['mlm_loss']:.3f}", flush=True)
+    print(
+        f"  to beat     unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
+        f"loss {baseline['mlm_loss']:.3f}",
+        flush=True,
+    )
     return Reporter(output, num_steps=config.num_steps, first_step=step)
 
 

@@ -24,7 +24,7 @@ def show_example(data: PretrainData) -> str:
             words.append([])
         words[-1].append(tokens[token])
     labels = dict(zip(masked.masked_lm_positions.tolist(), masked.masked_lm_labels.tolist()))
-    seen = [tokens[token] if position not in labels else f"{tokens[token]}←{tokens[labels[position]]}" for position, token in enumerate(masked.input_ids)]
+    seen = [tokens[token] + (f"←{tokens[labels[position]]}" if position in labels else "") for position, token in enumerate(masked.input_ids)]
     return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
 
 

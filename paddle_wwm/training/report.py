@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
+
+from ..progress import progress_bar
 
 METRICS_NAME = "metrics.jsonl"
 CURVES_NAME = "loss.png"
@@ -17,17 +18,15 @@ class Reporter:
     """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are dropped first."""
 
     def __init__(self, output: Path, *, num_steps: int, first_step: int) -> None:
-        from tqdm import tqdm
         from visualdl import LogWriter
 
         self._path = output / METRICS_NAME
         kept = [record for record in read_metrics(output) if record["step"] <= first_step]
-        self._stream = open(self._path, "w", encoding="utf-8")
+        self._stream = open(self._path, "w", encoding="utf-8")  # noqa: SIM115  (closed by close)
         for record in kept:
             self._write(record)
         self._visualdl = LogWriter(logdir=str(output / "visualdl"))
-        # a bar for a person; a line now and then where the output goes to a file
-        self._bar = tqdm(total=num_steps, initial=first_step, desc="train", unit=" steps", mininterval=0.5 if _is_terminal() else 20.0)
+        self._bar = progress_bar(total=num_steps, initial=first_step, desc="train", unit=" steps")
 
     def _write(self, record: dict[str, Any]) -> None:
         self._stream.write(json.dumps(record) + "\n")
@@ -59,13 +58,6 @@ class Reporter:
         self._bar.close()
         self._stream.close()
         self._visualdl.close()
-
-
-def _is_terminal() -> bool:
-    try:
-        return os.isatty(2)
-    except OSError:
-        return False
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:

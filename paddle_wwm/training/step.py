@@ -30,12 +30,12 @@ class Sums:
     num_tokens: float = 0.0
     num_slots: float = 0.0  # tokens and padding
 
-    def add(self, other: "Sums") -> None:
+    def add(self, other: Sums) -> None:
         """Add another's sums to these."""
         for item in fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
-    def over_workers(self, world: World) -> "Sums":
+    def over_workers(self, world: World) -> Sums:
         """The sums over all workers."""
         names = [item.name for item in fields(self)]
         return Sums(**dict(zip(names, sum_over_workers([getattr(self, name) for name in names], world).tolist())))

@@ -1,0 +1,31 @@
+"""Paddle's matrix products on AMD processors.
+
+Paddle's CPU build links Intel's MKL of 2019, which gives processors of other makers a generic code path. MKL_DEBUG_CPU_TYPE=5 makes that MKL
+take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC, products of BERT's shapes took a half to a third of the time.
+It must be set before Paddle is imported. On Intel processors, and where the variable is set already, nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MKL_AVX2 = "5"
+
+
+def mkl_cpu_type(cpuinfo: str) -> str | None:
+    """The MKL code path to ask for, from the text of /proc/cpuinfo; None leaves the choice to MKL."""
+    fields = dict(line.split(":", 1) for line in cpuinfo.splitlines() if ":" in line)
+    values = {name.strip(): value.split() for name, value in fields.items()}
+    is_amd = values.get("vendor_id") == ["AuthenticAMD"]
+    return MKL_AVX2 if is_amd and {"avx2", "fma"} <= set(values.get("flags", [])) else None
+
+
+def use_fast_matmul() -> None:
+    """Set this process (and those it starts) up for the fastest matrix products that Paddle has for the processor."""
+    try:
+        cpu_type = mkl_cpu_type(Path("/proc/cpuinfo").read_text())
+    except OSError:  # not Linux
+        return
+    if cpu_type is not None:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", cpu_type)

@@ -1,0 +1,99 @@
+"""What several tests need: a vocabulary, the running example, the sample corpus, and folders of their own for every cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from itertools import accumulate
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+# Before paddle, paddlenlp or paddlehub is imported: they read these once. One folder a process, since installs into a shared HUB_HOME would
+# race, and not below tmp_path, since paddlehub leaks a copy of itself where HUB_HOME contains "-".
+CACHES = Path(tempfile.mkdtemp(prefix="paddle_wwm_tests_"))
+os.environ.update({name: str(CACHES / name.lower()) for name in ("HUB_HOME", "XDG_CACHE_HOME", "PPNLP_HOME", "MPLCONFIGDIR")})
+
+from paddle_wwm.quiet import quiet_environment  # noqa: E402
+
+quiet_environment()
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED_WORDS = "使用|语言|模型|来|预测|下|一个|词|的|probability|。"
+# The special tokens are not the first ids, as in the published vocabulary.
+MINI_TOKENS = (
+    *("[PAD]", "[unused1]", "[unused2]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused3]"),
+    *"，。！？、：；“”（）《》[]()-.",
+    *"0123456789",
+    *"abcdefghijklmnopqrstuvwxyz",
+    *"使用语言模型来预测下一个词的我们在中国北京大学学习生活天气很好不是有人这那",
+    *("pro", "##ba", "##bility", "the", "##ing", "##s", "mask", "bert", "20", "##20"),
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrtuvwxyz0123456789"),
+)
+
+
+def pytest_unconfigure() -> None:
+    """Remove this process's caches."""
+    shutil.rmtree(CACHES, ignore_errors=True)
+
+
+def vocab_of(tokens: tuple[str, ...]):
+    """A vocabulary of those tokens, its checksum that of the file it would be."""
+    from paddle_wwm.tokenization.vocab import Vocab
+
+    return Vocab(tokens=tokens, sha256=hashlib.sha256("".join(f"{token}\n" for token in tokens).encode()).hexdigest())
+
+
+@pytest.fixture(scope="session")
+def mini_vocab():
+    """A hand-written vocabulary that covers the running example."""
+    return vocab_of(tuple(dict.fromkeys(MINI_TOKENS)))
+
+
+@pytest.fixture(scope="session")
+def seed_words() -> tuple[str, ...]:
+    """The words of the running example, as LTP cuts them."""
+    return tuple(SEED_WORDS.split("|"))
+
+
+@pytest.fixture(scope="session")
+def sentence_of() -> Callable:
+    """A function from words to the SegmentedSentence that consists of them."""
+    from paddle_wwm.types import SegmentedSentence
+
+    def make(words):
+        ends = list(accumulate(map(len, words)))
+        return SegmentedSentence(text="".join(words), word_spans=tuple(zip([0, *ends], ends)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of corpora, vocabularies and task data that PADDLE_WWM_DATA names."""
+    if not os.environ.get("PADDLE_WWM_DATA"):
+        pytest.skip("PADDLE_WWM_DATA is not set; it names the folder with corpus/, vocab/ and tasks/ that this test needs")
+    return Path(os.environ["PADDLE_WWM_DATA"])
+
+
+@pytest.fixture(scope="session")
+def sample_corpus() -> Path:
+    """The bundled sample corpus."""
+    return ROOT / "paddle_wwm" / "sample_data" / "sample_corpus.txt"
+
+
+@pytest.fixture(scope="session")
+def prepared_sample(sample_corpus, tmp_path_factory):
+    """The sample corpus as a ShardSet, with a vocabulary built from it."""
+    from paddle_wwm.corpus.documents import read_documents
+    from paddle_wwm.shards.prepare import prepare_corpus
+    from paddle_wwm.shards.reader import ShardSet
+    from paddle_wwm.tokenization.vocab import build_vocab
+
+    vocab = build_vocab((sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000)
+    output = tmp_path_factory.mktemp("prepared_sample") / "shards"
+    prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, num_workers=1, show_progress=False)
+    return ShardSet(output)

@@ -1,0 +1,170 @@
+"""Pretraining as a user runs it: real processes, real fleet workers, stops and resumptions."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from paddle_wwm.conversion.pdparams import read_pdparams
+
+from .conftest import WITHOUT_DROPOUT
+from .scripts import ROOT, command_of, run_command, run_script, train_records, wait_for_step
+
+pytestmark = pytest.mark.integration
+
+
+def weights_of(run):
+    return read_pdparams(run / "model" / "model_state.pdparams")
+
+
+@pytest.fixture(scope="module")
+def one_process(corpus, recipe, prepared, tmp_path_factory):
+    """A run of one process without dropout, that others are compared with."""
+    run = tmp_path_factory.mktemp("one") / "run"
+    result = run_script(
+        "pretrain.py", "--corpus", corpus, "--config", recipe, "--prepared", prepared, "--output", run, "--nproc", 1, *WITHOUT_DROPOUT
+    )
+    assert result.returncode == 0, result.stderr
+    return run, result.stdout
+
+
+def assert_same_training(run, reference):
+    ours, theirs = train_records(run), train_records(reference)
+    assert [record["step"] for record in ours] == [record["step"] for record in theirs] == list(range(1, 19))
+    for key in ("loss", "mlm_loss", "nsp_loss"):
+        np.testing.assert_allclose([record[key] for record in ours], [record[key] for record in theirs], atol=1e-5, err_msg=key)
+
+
+def test_the_run_says_what_it_does_and_where_everything_is(one_process):
+    run, output = one_process
+    for text in ("one example", "  words   [CLS]|", "  masked  [CLS]", "[MASK]←", "parameters", "phase 1", "estimated time", "unigram baseline"):
+        assert text in output
+    assert "masked accuracy" in output.splitlines()[-6]
+    for name in ("model/config.json", "checkpoints/step-00000018/training_state.json", "loss.png", "metrics.jsonl", "recipe.yaml", "visualdl"):
+        assert (run / name).exists(), name
+    assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_fleet_workers_train_as_one_process_does(one_process, arguments, tmp_path):
+    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
+    assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "run", one_process[0])
+    assert "reusing" in result.stdout
+
+
+def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
+    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_level", "ERROR", "--log_dir", tmp_path / "log"]
+    script = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", *WITHOUT_DROPOUT)[1:]
+    result = run_command([str(part) for part in launcher] + script, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "run", one_process[0])
+
+
+def test_micro_batches_do_not_change_the_training(one_process, arguments, tmp_path):
+    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 1, *WITHOUT_DROPOUT, "runtime.micro_batch_size=4")
+    assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "run", one_process[0])
+
+
+def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not(arguments, tmp_path):
+    whole = run_script("pretrain.py", *arguments, "--output", tmp_path / "whole", "--nproc", 1, "phases.0.num_steps=80")
+    assert whole.returncode == 0, whole.stderr
+    stopped = command_of("pretrain.py", *arguments, "--output", tmp_path / "stopped", "--nproc", 1, "phases.0.num_steps=80")
+    process = subprocess.Popen(stopped, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    wait_for_step(process, tmp_path / "stopped", 7)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert "--resume auto" in errors
+    assert not (tmp_path / "stopped" / "model").exists()
+
+    resumed = run_command([*stopped, "--resume", "auto"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert "about to go on after step" in resumed.stdout
+    expected = weights_of(tmp_path / "whole")
+    for name, array in weights_of(tmp_path / "stopped").items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+    losses = [[record["loss"] for record in train_records(tmp_path / name)] for name in ("whole", "stopped")]
+    assert losses[0] == losses[1]
+
+
+def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_process(one_process, arguments, tmp_path):
+    # the processes' own group, as a terminal has it: Ctrl-C reaches the launcher and the workers at once
+    command = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_step(process, tmp_path / "run", 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    resumed = run_command([*command, "--resume", "auto"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_training(tmp_path / "run", one_process[0])
+
+
+def test_after_the_launcher_was_killed_no_worker_is_left_and_the_run_resumes(one_process, arguments, tmp_path):
+    run = tmp_path / "run"
+    command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for_step(process, run, 5)
+    process.kill()
+    process.wait()
+    for _ in range(600):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        import time
+
+        time.sleep(0.1)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail("workers were left behind")
+    resumed = run_command([*command, "--resume", "auto"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_training(run, one_process[0])
+
+
+def test_a_complete_run_is_not_trained_again(one_process, arguments):
+    run, _ = one_process
+    before = (run / "metrics.jsonl").read_bytes()
+    result = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", *WITHOUT_DROPOUT)
+    assert result.returncode == 0 and "complete already" in result.stdout
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_prepared_shards_are_taken_as_they_are(one_process, corpus, recipe, tmp_path):
+    vocab = one_process[0] / "model" / "vocab.txt"
+    prepared = run_script("prepare_corpus.py", corpus, "--vocab", vocab, "--output", tmp_path / "shards")
+    assert prepared.returncode == 0, prepared.stderr
+    shards = ["--corpus", tmp_path / "shards", "--config", recipe, "--nproc", 1, *WITHOUT_DROPOUT]
+    result = run_script("pretrain.py", *shards, "--output", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "run", one_process[0])
+
+
+@pytest.mark.parity
+def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answers(one_process):
+    import paddle
+    from paddlenlp.transformers import AutoTokenizer, BertForMaskedLM
+
+    from paddle_wwm.hub import BertHubModule
+
+    folder = str(one_process[0] / "model")
+    theirs, tokenizer = BertForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    theirs.eval()
+    inputs = tokenizer("早上的地[MASK]站台上", return_tensors="pd")
+    position = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
+    scores = paddle.nn.functional.softmax(theirs(**inputs)[0, position]).numpy()
+    [result] = BertHubModule(weights=folder).predict(["早上的地[MASK]站台上"], top_k=5)
+    best = np.argsort(-scores)[:5]
+    assert [item["token"] for item in result["masks"][0]] == tokenizer.convert_ids_to_tokens(best.tolist())
+    np.testing.assert_allclose([item["score"] for item in result["masks"][0]], scores[best], atol=1e-5)
+
+
+def test_help_teaches_every_script():
+    for script in sorted((ROOT / "scripts").glob("*.py")):
+        result = run_script(script.name, "--help")
+        assert result.returncode == 0 and f"python scripts/{script.name}" in result.stdout, script.name

@@ -1,0 +1,121 @@
+"""Examples and shard sets by hand. Words are given by their lengths in pieces; in a shard set every token has an id of its own, so an
+example's ids say where its tokens come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from paddle_wwm.files import write_json
+from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.writer import MAX_TOKENS_PER_SHARD, ShardWriter
+from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, Vocab
+from paddle_wwm.types import NO_PAIR, PretrainExample, ShardManifest, TokenizedDocument
+
+CLS_ID, SEP_ID, MASK_ID = 2, 3, 4
+FIRST_ID = 10
+VOCAB_SIZE = 30_000
+
+Sentence = Sequence[int]  # the lengths of its words
+
+
+@cache
+def numbered_vocab() -> Vocab:
+    """The special tokens, [unused0] to [unused4], then VOCAB_SIZE - 10 tokens."""
+    unused = tuple(f"[unused{number}]" for number in range(FIRST_ID - len(SPECIAL_TOKENS)))
+    return Vocab(tokens=(*SPECIAL_TOKENS, *unused, *(f"t{number}" for number in range(FIRST_ID, VOCAB_SIZE))), sha256="")
+
+
+def word_starts_of(words: Sentence) -> np.ndarray:
+    """True at the first piece of every word."""
+    starts = np.zeros(sum(words), bool)
+    starts[[0, *accumulate(words)][:-1]] = True
+    return starts
+
+
+def example_of(first: Sentence, second: Sentence = ()) -> PretrainExample:
+    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]; its arrays cannot be written to."""
+    segments = [segment for segment in (first, second) if len(segment)]
+    starts = np.concatenate([[False], *(np.append(word_starts_of(segment), False) for segment in segments)])
+    lengths = [sum(segment) for segment in segments]
+    special = np.ones(len(starts), bool)
+    special[1 : 1 + lengths[0]] = False
+    if second:
+        special[2 + lengths[0] : -1] = False
+    ids = np.arange(FIRST_ID, FIRST_ID + len(starts))
+    ids[special] = SEP_ID
+    ids[0] = CLS_ID
+    types = np.zeros(len(starts), np.int64)
+    types[2 + lengths[0] :] = 1
+    for array in (ids, starts, special, types):
+        array.setflags(write=False)
+    return PretrainExample(
+        input_ids=ids,
+        token_type_ids=types,
+        word_starts=starts,
+        special_tokens_mask=special,
+        next_sentence_label=0 if second else NO_PAIR,
+    )
+
+
+def words_of(example: PretrainExample) -> list[range]:
+    """The positions of every word, read from the example piece by piece."""
+    words: list[list[int]] = []
+    for position, (start, special) in enumerate(zip(example.word_starts, example.special_tokens_mask)):
+        if start:
+            words.append([position])
+        elif not special:
+            words[-1].append(position)
+    return [range(word[0], word[-1] + 1) for word in words]
+
+
+def document_of(sentences: Sequence[Sentence], *, first_id: int = FIRST_ID) -> TokenizedDocument:
+    """A document whose ids count up from `first_id`."""
+    lengths = [sum(sentence) for sentence in sentences]
+    return TokenizedDocument(
+        input_ids=np.arange(first_id, first_id + sum(lengths)).astype(np.uint16),
+        word_starts=np.concatenate([word_starts_of(sentence) for sentence in sentences]),
+        sentence_offsets=np.array([0, *accumulate(lengths)], np.int32),
+    )
+
+
+def documents_of(corpus: Sequence[Sequence[Sentence]]) -> list[TokenizedDocument]:
+    """Documents whose ids count on from one to the next: the token at position p of the set has the id FIRST_ID + p."""
+    firsts = accumulate((sum(map(sum, sentences)) for sentences in corpus), initial=FIRST_ID)
+    return [document_of(sentences, first_id=first) for sentences, first in zip(corpus, firsts)]
+
+
+def write_shard_set(
+    directory: Path, documents: Sequence[TokenizedDocument], *, max_tokens_per_shard: int = MAX_TOKENS_PER_SHARD
+) -> ShardSet:
+    """Write the documents into `directory` and open them."""
+    directory.mkdir()
+    writer = ShardWriter(directory, vocab_size=VOCAB_SIZE, max_tokens_per_shard=max_tokens_per_shard)
+    for document in documents:
+        writer.add(document)
+    writer.flush()
+    manifest = ShardManifest(
+        format_version=FORMAT_VERSION,
+        num_documents=len(documents),
+        num_sentences=sum(len(document.sentence_offsets) - 1 for document in documents),
+        num_words=sum(int(document.word_starts.sum()) for document in documents),
+        num_tokens=sum(len(document.input_ids) for document in documents),
+        num_unknown_tokens=0,
+        vocab_size=VOCAB_SIZE,
+        vocab_sha256=numbered_vocab().sha256,
+        segmenter={},
+        tokenizer={},
+        sources=(),
+        report={},
+        shards=tuple(writer.shards),
+        inputs_fingerprint="",
+        fingerprint="",
+    )
+    write_json(directory / MANIFEST_NAME, dataclasses.asdict(manifest))
+    return ShardSet(directory)

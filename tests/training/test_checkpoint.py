@@ -1,0 +1,137 @@
+"""Checkpoints are whole or passed over, resume exactly, and open in PaddleNLP."""
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_wwm.config import ModelConfig, OptimizerConfig
+from paddle_wwm.errors import CheckpointError
+from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.training.checkpoint import export_model, load_checkpoint, newest_checkpoint, read_state, save_checkpoint
+from paddle_wwm.training.optim import make_optimizer
+from paddle_wwm.types import TrainState
+
+
+@pytest.fixture
+def model(mini_vocab):
+    paddle.seed(0)
+    return BertForPretraining(
+        ModelConfig(
+            vocab_size=len(mini_vocab),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+        )
+    )
+
+
+def state_after(step):
+    return TrainState(
+        global_step=step, num_examples_seen=step * 8, seed=1, phase=0, shard_fingerprint="f", config_fingerprint="c", world_size=1
+    )
+
+
+def save(directory, model, vocab, step, keep=3, untrained=()):
+    optimizer = make_optimizer(model, OptimizerConfig())
+    for parameter in model.parameters():
+        parameter.grad = paddle.full(parameter.shape, 0.1)
+    optimizer.set_lr(0.01)
+    optimizer.step()
+    optimizer.clear_grad()
+    return save_checkpoint(
+        directory,
+        model=model,
+        optimizer=optimizer,
+        vocab=vocab,
+        do_lower_case=True,
+        state=state_after(step),
+        untrained=untrained,
+        keep=keep,
+    )
+
+
+def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mini_vocab):
+    save(tmp_path, model, mini_vocab, 10)
+    newest = save(tmp_path, model, mini_vocab, 20)
+    assert newest_checkpoint(tmp_path) == (newest, state_after(20))
+
+
+@pytest.mark.parametrize("name", ["model_state.pdparams", "optimizer.safetensors", "config.json", "vocab.txt"])
+def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, capsys, name):
+    older = save(tmp_path, model, mini_vocab, 10)
+    torn = save(tmp_path, model, mini_vocab, 20) / name
+    torn.write_bytes(torn.read_bytes()[:-1])
+    assert newest_checkpoint(tmp_path)[0] == older
+    assert str(torn) in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_its_state_file_is_passed_over(tmp_path, model, mini_vocab):
+    (save(tmp_path, model, mini_vocab, 10) / "training_state.json").unlink()
+    assert newest_checkpoint(tmp_path) is None
+
+
+def test_a_foreign_state_file_is_refused(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    (path / "training_state.json").write_text('{"step": 3}')
+    with pytest.raises(CheckpointError, match="not a training state"):
+        read_state(path)
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path, model, mini_vocab):
+    for step in (10, 20, 30, 40):
+        save(tmp_path, model, mini_vocab, step, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000040"]
+
+
+def test_loading_restores_weights_and_optimizer_bit_for_bit(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    expected = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    other = BertForPretraining(model.config)
+    optimizer = make_optimizer(other, OptimizerConfig())
+    load_checkpoint(path, model=other, optimizer=optimizer)
+    for name, tensor in other.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), expected[name], err_msg=name)
+
+
+def test_weights_of_another_size_are_refused_with_all_misfits_at_once(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    config = ModelConfig(
+        vocab_size=len(mini_vocab),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    other = BertForPretraining(config)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, model=other, optimizer=make_optimizer(other, OptimizerConfig()))
+    assert "missing: bert.encoder.layers.1." in str(caught.value)
+    assert "bert.pooler.dense.weight (16, 16) instead of (8, 8)" in str(caught.value)
+
+
+@pytest.mark.parity
+def test_paddlenlp_opens_a_checkpoint_with_equal_outputs(tmp_path, model, mini_vocab):
+    from paddlenlp.transformers import AutoTokenizer
+    from paddlenlp.transformers import BertForPretraining as TheirBert
+
+    path = save(tmp_path, model, mini_vocab, 10, untrained=("cls.seq_relationship",))
+    theirs = TheirBert.from_pretrained(str(path))
+    theirs.eval()
+    model.eval()
+    ids = paddle.to_tensor(np.random.default_rng(0).integers(5, len(mini_vocab), (3, 12)))
+    types = paddle.to_tensor(np.repeat([[0] * 7 + [1] * 5], 3, 0))
+    positions = paddle.to_tensor([1, 5, 13, 30])
+    scores, relations = model(ids, types, paddle.ones([3, 12], "bool"), positions, True)
+    their_scores, their_relations = theirs(input_ids=ids, token_type_ids=types, masked_positions=positions)[:2]
+    np.testing.assert_allclose(scores.numpy(), their_scores.numpy(), atol=1e-5)
+    np.testing.assert_allclose(relations.numpy(), their_relations.numpy(), atol=1e-5)
+    tokens = AutoTokenizer.from_pretrained(str(path))("使用语言模型")["input_ids"]
+    assert [mini_vocab.tokens[token] for token in tokens] == ["[CLS]", *"使用语言模型", "[SEP]"]
+
+
+def test_the_exported_model_has_the_model_files_only(tmp_path, model, mini_vocab):
+    exported = export_model(save(tmp_path / "checkpoints", model, mini_vocab, 10), tmp_path / "model")
+    assert sorted(path.name for path in exported.iterdir()) == ["config.json", "model_state.pdparams", "tokenizer_config.json", "vocab.txt"]
