@@ -192,7 +192,11 @@ class _PairBuilder(_Builder):
 
     def _split_one_sentence(self, base: int, document: TokenizedDocument, span: tuple[int, int]) -> None:
         # one sentence, and no other document to pair it with: its two halves follow each other
-        cut = last_word_start(document.word_starts, start=span[0], limit=(span[0] + span[1] + 1) // 2)
+        middle = (span[0] + span[1] + 1) // 2
+        cut = last_word_start(document.word_starts, start=span[0], limit=middle)
+        later = np.flatnonzero(document.word_starts[middle : span[1]])
+        if cut == middle and len(later):
+            cut = middle + int(later[0])  # the first word is longer than half: it stays whole
         if not span[0] < cut < span[1]:
             self.report["single_tokens_left_out"] += 1
             return
@@ -233,8 +237,11 @@ def truncate_pair(
         start, end = spans[longer]
         # down to the other's length at most, so that both stay about equally long
         cut = min(excess, max(1, lengths[longer] - lengths[1 - longer]))
-        if rng.unit() < 0.5:
-            words = np.flatnonzero(starts[longer][start + cut : end])
+        words = np.flatnonzero(starts[longer][start + cut : end])
+        at_front = rng.unit() < 0.5
+        if bool(len(words)) != bool(starts[longer][start + 1 : end - cut + 1].any()):
+            at_front = len(words) > 0  # the other side would leave but a part of a word
+        if at_front:
             spans[longer] = (start + cut + (int(words[0]) if len(words) else 0), end)
         else:
             spans[longer] = (start, last_word_start(starts[longer], start=start, limit=end - cut))

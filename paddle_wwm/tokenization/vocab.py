@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Iterable
+from typing import TYPE_CHECKING, Iterable
 
 import numpy as np
 
 from ..errors import DataError
 from ..files import atomic_write
+
+if TYPE_CHECKING:
+    from tokenizers import BertWordPieceTokenizer
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -117,20 +121,33 @@ def build_vocab(sentences: Iterable[str], *, vocab_size: int, do_lower_case: boo
     from tokenizers import BertWordPieceTokenizer
 
     trainer = BertWordPieceTokenizer(lowercase=do_lower_case)
+    word_counts = _count_words(sentences, trainer)
+    if not word_counts:
+        raise DataError("the corpus has no text to build a vocabulary from.")
+    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and breaks ties between merges by those numbers.
+    # Given beforehand, in order, they have fixed numbers, and the same text always makes the same vocabulary.
+    continuations = sorted({f"##{character}" for word in word_counts for character in word[1:]})
     trainer.train_from_iterator(
-        sentences,
+        (word for word, count in sorted(word_counts.items()) for word in [word] * count),
         vocab_size=vocab_size,
         min_frequency=min_frequency,
         limit_alphabet=vocab_size,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=[*SPECIAL_TOKENS, *continuations],
         show_progress=False,
     )
     ids = trainer.get_vocab()
-    if len(ids) <= len(SPECIAL_TOKENS):
-        raise DataError("the corpus has no text to build a vocabulary from.")
     tokens = tuple(sorted(ids, key=ids.__getitem__))
     if len(tokens) > vocab_size:
         raise DataError(
             f"`vocab_size` must be at least {len(tokens)} for this corpus (its characters alone need that many), but is {vocab_size}."
         )
     return Vocab(tokens=tokens, sha256=hashlib.sha256(_encode(tokens)).hexdigest())
+
+
+def _count_words(sentences: Iterable[str], tokenizer: BertWordPieceTokenizer) -> Counter[str]:
+    """How often every word of BERT's normalizer and pre-tokenizer occurs; a Chinese character is a word."""
+    counts: Counter[str] = Counter()
+    for sentence in sentences:
+        normalized = tokenizer.normalizer.normalize_str(sentence)
+        counts.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized))
+    return counts

@@ -1,0 +1,91 @@
+"""Documents to tokenized documents, and the count of what could not be kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from paddle_wwm.tokenization.documents import tokenize_documents, tokenize_sentence
+from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
+from paddle_wwm.types import Document
+
+NOTHING_LEFT = "\u200b\u0000"  # the tokenizer removes both
+
+
+class GivenWords:
+    """A segmenter whose words are marked in the text it was made with: 使用|语言."""
+
+    name, model_sha256 = "given", "none"
+
+    def __init__(self, marked, sentence_of):
+        self._sentences = {text.replace("|", ""): sentence_of(text.split("|")) for text in marked}
+
+    def segment(self, texts):
+        return [self._sentences[text] for text in texts]
+
+
+@pytest.fixture(scope="module")
+def tokenize(mini_vocab, sentence_of):
+    """A function from documents, given as lists of marked sentences, to tokenized documents and the report."""
+
+    def run(*documents, vocab=mini_vocab):
+        report = Counter()
+        found = tokenize_documents(
+            [Document(doc_id=str(number), sentences=tuple(text.replace("|", "") for text in texts)) for number, texts in enumerate(documents)],
+            segmenter=GivenWords([text for texts in documents for text in texts], sentence_of),
+            tokenizer=WordPieceTokenizer(vocab=vocab),
+            report=report,
+        )
+        return found, +report
+
+    return run
+
+
+def plain(document):
+    """A tokenized document as lists of numbers: word starts and sentence offsets."""
+    return document.word_starts.astype(int).tolist(), document.sentence_offsets.tolist()
+
+
+def test_the_running_example_becomes_ids_word_starts_and_one_sentence(tokenize, seed_words, mini_vocab):
+    [document], report = tokenize(["|".join(seed_words)])
+    assert " ".join(mini_vocab.tokens[number] for number in document.input_ids) == "使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。"
+    assert plain(document) == ([1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1], [0, 18])
+    assert report == {}
+
+
+def test_sentences_and_documents_stay_apart_and_in_order(tokenize, mini_vocab):
+    documents, _ = tokenize(["使用|语言", "。"], ["模型"])
+    assert [plain(document) for document in documents] == [([1, 0, 1, 0, 1], [0, 4, 5]), ([1, 0], [0, 2])]
+    assert [mini_vocab.tokens[number] for document in documents for number in document.input_ids] == [*"使用语言。模型"]
+
+
+def test_sentences_and_documents_that_nothing_is_left_of_are_counted_not_kept(tokenize):
+    documents, report = tokenize(["使用", NOTHING_LEFT, "语言"], [NOTHING_LEFT, NOTHING_LEFT], ["模型"])
+    assert [plain(document) for document in documents] == [([1, 0, 1, 0], [0, 2, 4]), ([1, 0], [0, 2])]
+    assert report == {"sentences_without_tokens": 3, "documents_without_tokens": 1}
+
+
+def test_nothing_in_gives_nothing_out(tokenize):
+    assert tokenize() == ([], {})
+
+
+def test_pieces_that_lie_across_words_are_counted(tokenize):
+    _, report = tokenize(["pr|obability|的", "p|r|o|bability"], ["使用"])
+    assert report == {"pieces_across_words": 2}
+
+
+def test_a_sentence_whose_offsets_fall_is_masked_by_piece_and_counted(sentence_of):
+    report = Counter()
+    ids, starts = tokenize_sentence(sentence_of(["使用语言"]), ids=[7, 8, 9], piece_spans=[(0, 1), (2, 3), (1, 2)], report=report)
+    assert (ids.tolist(), starts.tolist()) == ([7, 8, 9], [True, True, True])
+    assert +report == {"sentences_aligned_by_piece": 1}
+
+
+@pytest.mark.parametrize(("num_tokens", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.uint32)])
+def test_ids_take_two_bytes_as_long_as_they_fit(tokenize, mini_vocab, num_tokens, dtype):
+    fillers = tuple(f"filler{number}" for number in range(num_tokens - len(mini_vocab) - 1))
+    large = type(mini_vocab)(tokens=(*mini_vocab.tokens, *fillers, "龘"), sha256="")
+    [document], _ = tokenize(["龘"], vocab=large)
+    assert (document.input_ids.dtype, document.input_ids.tolist()) == (dtype, [num_tokens - 1])

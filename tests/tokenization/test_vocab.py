@@ -1,0 +1,126 @@
+"""Vocabulary files: reading, checking, writing, and building one from a corpus."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from paddle_wwm.corpus.documents import read_documents
+from paddle_wwm.errors import DataError
+from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, build_vocab, load_vocab
+
+SMALL = ("[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "的", "##s", "[", "unused")
+
+
+@pytest.fixture
+def file_of(tmp_path):
+    """A function that writes the lines of a vocabulary and gives its path."""
+
+    def write(*lines, end="\n"):
+        path = tmp_path / "vocab.txt"
+        path.write_bytes("".join(line + end for line in lines).encode("utf-8"))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def sample_sentences(sample_corpus):
+    return [sentence for document in read_documents(sample_corpus) for sentence in document.sentences]
+
+
+def test_the_line_number_is_the_id(file_of):
+    vocab = load_vocab(file_of(*SMALL))
+    assert vocab.tokens == SMALL
+    assert vocab.ids == {token: number for number, token in enumerate(SMALL)}
+    assert (len(vocab), vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (10, 0, 2, 3, 4, 5)
+
+
+def test_random_tokens_are_never_special_or_unused_entries(file_of):
+    vocab = load_vocab(file_of(*SMALL))
+    assert [SMALL[number] for number in vocab.random_token_ids] == ["的", "##s", "[", "unused"]
+
+
+def test_a_saved_vocabulary_is_the_same_one_when_loaded_and_its_checksum_is_that_of_the_bytes(mini_vocab, tmp_path):
+    path = tmp_path / "new" / "vocab.txt"
+    mini_vocab.save(path)
+    assert load_vocab(path) == mini_vocab
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == mini_vocab.sha256
+
+
+def test_line_ends_a_byte_order_mark_and_a_missing_last_line_end_make_no_other_vocabulary(file_of):
+    path = file_of(*SMALL)
+    expected = load_vocab(path)
+    assert load_vocab(file_of(*SMALL, end="\r\n")) == expected
+    assert load_vocab(file_of("\ufeff[PAD]", *SMALL[1:])) == expected
+    path.write_bytes("\n".join(SMALL).encode())
+    assert load_vocab(path) == expected
+
+
+def test_white_space_that_is_no_line_end_belongs_to_a_token(file_of):
+    assert load_vocab(file_of(*SMALL, "\u3000", "\u2028", "\x85")).tokens[-3:] == ("\u3000", "\u2028", "\x85")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("[PAD]", "[UNK]", "", "[CLS]"), r"vocab\.txt, line 3: empty; the line number is the id"),
+        ((*SMALL, "", ""), r"vocab\.txt, line 11: empty"),
+        ((*SMALL, "的"), r"vocab\.txt, line 11: '的' stands on line 7 already"),
+        (("[PAD]", "[UNK]", "的"), r"vocab\.txt: lacks \[CLS\], \[SEP\], \[MASK\]; .*build_vocab\.py"),
+        ((), r"vocab\.txt: lacks \[PAD\]"),
+    ],
+)
+def test_a_faulty_vocabulary_is_an_error_that_names_file_line_and_rule(file_of, lines, message):
+    with pytest.raises(DataError, match=message):
+        load_vocab(file_of(*lines))
+
+
+def test_a_vocabulary_that_is_not_utf8_a_folder_or_missing_is_an_error_that_says_so(file_of, tmp_path):
+    path = file_of(*SMALL)
+    path.write_bytes(path.read_bytes() + "好".encode("gb18030") + b"\n")
+    with pytest.raises(DataError, match=r"vocab\.txt, line 11: not UTF-8"):
+        load_vocab(path)
+    with pytest.raises(DataError, match="is a folder, not a vocabulary"):
+        load_vocab(tmp_path)
+    with pytest.raises(DataError, match=r"absent\.txt: no such vocabulary; build one with scripts/build_vocab\.py"):
+        load_vocab(tmp_path / "absent.txt")
+
+
+def test_a_built_vocabulary_has_the_special_tokens_every_character_by_itself_and_no_more_than_asked_for(sample_sentences):
+    vocab = build_vocab(sample_sentences, vocab_size=2500)
+    assert vocab.tokens[:5] == SPECIAL_TOKENS
+    assert 2000 < len(vocab) <= 2500
+    chinese = {character for sentence in sample_sentences for character in sentence if "\u4e00" <= character <= "\u9fff"}
+    assert chinese <= set(vocab.tokens)
+    assert not [token for token in vocab.tokens if len(token) > 1 and chinese & set(token.removeprefix("##"))]
+
+
+def test_the_same_sentences_give_the_same_vocabulary(sample_sentences):
+    assert build_vocab(iter(sample_sentences), vocab_size=3000) == build_vocab(list(sample_sentences), vocab_size=3000)
+
+
+def test_a_built_vocabulary_is_lower_cased_unless_case_is_kept():
+    sentences = ["Paddle Paddle Paddle 飞桨 É"]
+    assert "P" not in build_vocab(sentences, vocab_size=100).tokens
+    assert {"Paddle", "É"} <= set(build_vocab(sentences, vocab_size=100, do_lower_case=False).tokens)
+
+
+def test_a_size_too_small_for_the_characters_is_an_error_that_names_the_least_size():
+    with pytest.raises(DataError, match="`vocab_size` must be at least 9 for this corpus .*, but is 8"):
+        build_vocab(["甲乙丙丁"], vocab_size=8)
+    assert len(build_vocab(["甲乙丙丁"], vocab_size=9)) == 9
+
+
+@pytest.mark.parametrize("sentences", [[], ["", " \u3000"]])
+def test_a_corpus_without_text_gives_no_vocabulary(sentences):
+    with pytest.raises(DataError, match="has no text"):
+        build_vocab(sentences, vocab_size=100)
+
+
+@pytest.mark.data
+def test_the_published_vocabulary_loads_with_its_known_ids(shared_data):
+    vocab = load_vocab(shared_data / "vocab" / "vocab.txt")
+    assert (len(vocab), vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (21128, 0, 100, 101, 102, 103)
+    assert len(vocab.random_token_ids) == 21128 - 5 - 99
