@@ -4,6 +4,8 @@
   python scripts/pretrain.py                                    the quick start: bundled corpus, two workers, a few minutes
   python scripts/pretrain.py --corpus data/*.txt --vocab vocab.txt --config scripts/recipes/small.yaml --output runs/mine
   python scripts/pretrain.py … --output runs/mine --resume auto go on after an interruption
+  python scripts/pretrain.py --init runs/mine/model --corpus domain.txt --config scripts/recipes/small.yaml --output runs/domain
+                                                                go on training a model on text of your domain
   python scripts/pretrain.py … phases.0.num_steps=2000 seed=7   change a key of the recipe
   python -m paddle.distributed.launch --nproc_per_node 2 scripts/pretrain.py …      the same under Paddle's own launcher
 
@@ -31,7 +33,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or one folder of prepared shards (default: the sample corpus)")
-    add("--vocab", type=Path, help="vocab.txt (default: one is built from the corpus; to go on training a model, give its own)")
+    add("--vocab", type=Path, help="vocab.txt (default: that of --init, or else one built from the corpus)")
+    add("--init", type=Path, metavar="DIR", help="go on training this model folder, of its sizes, instead of random weights")
     add("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe, see scripts/recipes (default: the quick start's)")
     add("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
     add("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside --output)")
@@ -66,6 +69,7 @@ def main() -> None:
         config=load_config(arguments.config, overrides=arguments.overrides),
         corpus=tuple(arguments.corpus or [QUICK_START_CORPUS]),
         vocab=arguments.vocab,
+        init=arguments.init,
         built_vocab_size=arguments.vocab_size,
         output=arguments.output,
         prepared=arguments.prepared or arguments.output.parent / "prepared",

@@ -1,6 +1,10 @@
 from paddle_wwm.cpu import mkl_cpu_type
 
-AMD = "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu sse2 avx avx2 fma avx512f\n\nprocessor\t: 1\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 fma\n"
+AMD = """\
+processor\t: 0
+vendor_id\t: AuthenticAMD
+flags\t\t: fpu sse2 avx avx2 fma avx512f
+"""
 
 
 def test_an_amd_processor_with_avx2_gets_mkls_avx2_path():

@@ -1,12 +1,14 @@
 """Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them.
 
-The unpickler makes numpy arrays, numbers, strings and containers, and nothing else: a file that names any other class or function is
-refused before it runs. Tensors of paddle.save arrive as (name, array) pairs. Reading needs no paddle.
+The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or function is refused
+before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` believes what it is told, and a few flipped bytes in it end
+the process. Tensors that paddle.save finds beside other values arrive as (name, array) pairs. Reading needs no paddle.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Mapping
@@ -18,21 +20,53 @@ from ..files import atomic_write
 
 PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it; it names parameters, it holds no tensors
 
-try:  # numpy 2 moved the module; files of either numpy must open
-    from numpy._core.multiarray import _reconstruct  # type: ignore[import-not-found]
-except ImportError:
-    from numpy.core.multiarray import _reconstruct
+
+class _DType:
+    """Stands for numpy.dtype: a type code and a byte order."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not re.fullmatch(r"[biufc]\d{1,2}", code):
+            raise pickle.UnpicklingError(f"it holds an array of {code!r}, not of numbers")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for numpy.ndarray."""
+
+    array: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, is_fortran, data = state
+        data = data.encode("latin1") if isinstance(data, str) else data  # text where Python 2 wrote it
+        self.array = np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if is_fortran else "C")
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it encodes text as {encoding!r}, which weights do not need")
+    return text.encode("latin1")
+
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
     ("collections", "OrderedDict"): OrderedDict,
+    ("builtins", "tuple"): tuple,  # (name, array) pairs
+    ("__builtin__", "tuple"): tuple,
+    ("_codecs", "encode"): _latin1_bytes,  # bytes in pickle's protocol 2, which Paddle 2.0 wrote
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # the one in Python: in C, a flipped byte can ask for gigabytes of memo, and they are touched
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
@@ -41,7 +75,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .pdparams file by name. Raises CheckpointError when it is missing, torn, or holds anything but arrays."""
+    """The arrays of a .pdparams file by name, read-only. Raises CheckpointError when it is missing, torn, or holds anything but arrays."""
     path = Path(path)
     try:
         with open(path, "rb") as stream:
@@ -49,20 +83,20 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
-        raise
+        raise CheckpointError(f"{path}: asks for more memory than there is; it is torn, or too large for this machine.") from None
     except Exception as error:  # a torn pickle can raise nearly anything
         raise CheckpointError(f"{path}: cannot be read as Paddle weights: {error}.") from None
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__}.")
+        raise CheckpointError(f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__.strip('_')}.")
     arrays: dict[str, np.ndarray] = {}
     for name, value in values.items():
         if name == PARAMETER_NAME_TABLE:
             continue
-        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray):
+        if isinstance(value, tuple) and len(value) == 2:
             value = value[1]
-        if not isinstance(name, str) or not isinstance(value, np.ndarray) or value.dtype.hasobject:
+        if not isinstance(name, str) or not isinstance(value, _Array) or value.array is None:
             raise CheckpointError(f"{path}: entry {name!r} must be an array of numbers, but is {type(value).__name__}.")
-        arrays[name] = value
+        arrays[name] = value.array
     return arrays
 
 

@@ -39,6 +39,7 @@ class BertHubModule(nn.Layer, TransformerModule):
                 "or install an archive that has its weights inside. Random weights are never used."
             )
         self.model = load_model(folder)
+        self._untrained = read_json(folder / CONFIG_NAME).get("untrained_parameters", [])
         self.model.eval()
         vocab = load_vocab(folder / VOCAB_NAME)
         if len(vocab) != self.model.config.vocab_size:
@@ -99,13 +100,15 @@ class BertHubModule(nn.Layer, TransformerModule):
         """
         if pooling not in POOLINGS:
             raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
+        if pooling == "pooler" and "bert.pooler" in self._untrained:
+            raise HubModuleError("this model was trained without sentence pairs, so its pooler is random; use pooling='cls' or 'mean'.")
         rows = [self._encode(text, max_seq_len=max_seq_len, index=index) for index, text in enumerate(self._texts(data))]
         vectors = np.zeros((len(rows), self.model.config.hidden_size), np.float32)
         for chosen, inputs in self._batches(rows, batch_size):
             with paddle.no_grad():
                 hidden = self.model.bert(*inputs)
                 if pooling == "pooler":
-                    vectors[chosen] = self.model.bert.pooler(hidden).numpy()
+                    vectors[chosen] = self.model.bert.pooler(hidden[:, 0]).numpy()
                     continue
             states = hidden.numpy()
             for row, index in enumerate(chosen):

@@ -6,6 +6,7 @@ import paddle
 import paddle.nn as nn
 
 from ..config import ModelConfig
+from . import ops
 from .bert import ACTIVATIONS, BertModel, initialize_weights
 
 # The tied decoder goes into files under this name, too, since PaddleNLP's classes list it; one-way: it is never read.
@@ -27,8 +28,9 @@ class BertLMPredictionHead(nn.Layer):
 
     def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
         """Scores of every vocabulary entry, shape (P, V)."""
-        hidden_PD = self.layer_norm(self.activation(self.transform(hidden_PD)))
-        return paddle.matmul(hidden_PD, word_embeddings_VD, transpose_y=True) + self.decoder_bias
+        hidden_PD = ops.linear(hidden_PD, self.transform.weight, self.transform.bias)
+        hidden_PD = self.layer_norm(self.activation(hidden_PD))
+        return ops.linear(hidden_PD, word_embeddings_VD, self.decoder_bias, transpose=True)
 
 
 class BertPretrainingHeads(nn.Layer):
@@ -62,7 +64,10 @@ class BertForPretraining(nn.Layer):
 
         input_ids, token_type_ids: int64 (B, T); attention_mask: bool (B, T); flat_positions: int64 (P,), row * T + column.
         """
-        hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
-        hidden_PD = paddle.gather(hidden_BTD.reshape([-1, hidden_BTD.shape[-1]]), flat_positions)
+        rows, columns = input_ids.shape
+        if with_next_sentence:  # the first tokens, for the pooler, before the others
+            flat_positions = paddle.concat([paddle.arange(0, rows * columns, columns), flat_positions])
+        hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
+        first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
         scores = self.cls.predictions(hidden_PD, self.bert.embeddings.word_embeddings.weight)
-        return scores, self.cls.seq_relationship(self.bert.pooler(hidden_BTD)) if with_next_sentence else None
+        return scores, self.cls.seq_relationship(self.bert.pooler(first_BD)) if with_next_sentence else None

@@ -97,9 +97,19 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
     return tuple(absent)
 
 
+def load_weights(model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Set a model to the weights of a folder; returns the parameters under `optional` prefixes that it lacks, which stay as they were.
+
+    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood.
+    """
+    arrays = read_pdparams(directory / WEIGHTS_NAME)
+    if not any(name.startswith("bert.") for name in arrays):
+        arrays = {f"bert.{name}": array for name, array in arrays.items()}
+    return load_arrays(model, arrays, source=directory / WEIGHTS_NAME, optional=optional)
+
+
 def load_model(directory: str | Path) -> BertForPretraining:
     """The model of a folder, every parameter from its file."""
-    directory = Path(directory)
     model = BertForPretraining(read_model_config(directory))
-    load_arrays(model, read_pdparams(directory / WEIGHTS_NAME), source=directory / WEIGHTS_NAME)
+    load_weights(model, Path(directory))
     return model

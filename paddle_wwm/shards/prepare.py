@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -213,7 +215,8 @@ def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, 
         pending: collections.deque[concurrent.futures.Future] = collections.deque()
         try:
             for group in chain([first, second], groups):
-                pending.append(pool.submit(_tokenize_in_worker, group))
+                with _interrupts_held():
+                    pending.append(pool.submit(_tokenize_in_worker, group))
                 if len(pending) > 2 * num_workers:  # bounded: memory does not grow with the corpus
                     yield pending.popleft().result()
             while pending:
@@ -221,8 +224,18 @@ def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, 
         except concurrent.futures.process.BrokenProcessPool:
             raise DataError("a worker died while preparing the corpus (out of memory?); try fewer workers with --workers.") from None
         finally:
-            for future in pending:
-                future.cancel()
+            # by the pool's own thread: cancelling futures here races with it when a worker has died, and the process would never end
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C comes after the block; the processes that are started in it never see one, since ending them is this process's task."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _tokenize_unit(group: Sequence[Document], segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> Unit:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable
 
@@ -128,10 +130,11 @@ def build_vocab(sentences: Iterable[str], *, vocab_size: int, do_lower_case: boo
     # Given beforehand, in order, they have fixed numbers, and the same text always makes the same vocabulary.
     continuations = sorted({f"##{character}" for word in word_counts for character in word[1:]})
     trainer.train_from_iterator(
-        (word for word, count in sorted(word_counts.items()) for word in [word] * count),
+        # a single character has nothing to merge, so its count does not matter
+        (word for word, count in sorted(word_counts.items()) for word in repeat(word, count if len(word) > 1 else 1)),
         vocab_size=vocab_size,
         min_frequency=min_frequency,
-        limit_alphabet=vocab_size,
+        limit_alphabet=sys.maxunicode,  # no limit: the check below names the size that is needed
         special_tokens=[*SPECIAL_TOKENS, *continuations],
         show_progress=False,
     )

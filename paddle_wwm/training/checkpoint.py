@@ -11,11 +11,10 @@ import paddle
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ..conversion.pdparams import read_pdparams
 from ..errors import CheckpointError
 from ..files import atomic_directory, sha256_of_file, write_json
 from ..model.heads import BertForPretraining
-from ..model.weights import MODEL_FILES, WEIGHTS_NAME, load_arrays, read_json, save_model
+from ..model.weights import MODEL_FILES, load_weights, read_json, save_model
 from ..tokenization.vocab import Vocab
 from ..types import TrainState
 from .optim import optimizer_arrays, set_optimizer_arrays
@@ -90,7 +89,7 @@ def newest_checkpoint(directory: Path) -> tuple[Path, TrainState] | None:
 
 def load_checkpoint(path: Path, *, model: BertForPretraining, optimizer: paddle.optimizer.Optimizer) -> None:
     """Set the model and the optimizer to a checkpoint that `read_state` has found whole."""
-    load_arrays(model, read_pdparams(path / WEIGHTS_NAME), source=path / WEIGHTS_NAME)
+    load_weights(model, path)
     try:
         set_optimizer_arrays(model, optimizer, load_file(path / OPTIMIZER_NAME))
     except SafetensorError as error:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,11 @@ from typing import Sequence
 import numpy as np
 import yaml
 
-from ..config import RunConfig, numbers_fingerprint, to_plain
+from ..config import ModelConfig, RunConfig, numbers_fingerprint, to_plain
 from ..corpus.documents import check_sources, read_documents
 from ..errors import CheckpointError, ConfigError, DataError
-from ..files import atomic_write, write_json
+from ..files import atomic_write, sha256_of_file, write_json
+from ..model.weights import WEIGHTS_NAME, read_json, read_model_config
 from ..pretraining_data.collate import PretrainData
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.format import MANIFEST_NAME
@@ -43,11 +43,16 @@ MIN_FREE_BYTES_A_PARAMETER = 16  # weights and two moments, with room for the fi
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the command line asks for. `vocab` None: one is built from the corpus. `corpus`: text files, or one folder of shards."""
+    """What the command line asks for.
+
+    corpus: text files, or one folder of shards. init: a model folder to start from, whose sizes take the place of the recipe's `model`.
+    vocab: None means that of `init`, or else one built from the corpus.
+    """
 
     config: RunConfig
     corpus: tuple[Path, ...]
     vocab: Path | None
+    init: Path | None
     built_vocab_size: int
     output: Path
     prepared: Path  # where prepared corpora are kept, in folders named by their fingerprint
@@ -87,14 +92,14 @@ def run_job(job: Job, *, command: Sequence[str]) -> None:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that a build of Paddle with CUDA may use; none where there is no driver."""
+    """The GPUs that this build of Paddle can use; none with a CPU build."""
+    import paddle
+
+    if not paddle.is_compiled_with_cuda():
+        return []
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [item for item in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if item]
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    return [str(number) for number in range(len(listing.splitlines()))]
+    return [str(number) for number in range(paddle.device.cuda.device_count())]
 
 
 def set_up(job: Job, *, num_workers: int) -> bool:
@@ -112,8 +117,9 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     shards, config = _prepare(job)
     _check_space(job.output, config)
     fingerprint = numbers_fingerprint(config)
+    init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
     if existing is not None and job.resume:
-        _check_same_run(existing, fingerprint=fingerprint, shards=shards, output=job.output)
+        _check_same_run(existing, fingerprint=fingerprint, shards=shards, init_sha256=init_sha256, output=job.output)
         return (job.output / "model" / "config.json").exists()
     if existing is not None:
         shutil.rmtree(job.output)
@@ -124,9 +130,10 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     record = {
         "format": RUN_FORMAT,
         "config_fingerprint": fingerprint,
-        "shards": str(shards.directory.resolve()),
+        "shards": os.path.relpath(shards.directory, job.output),  # relative: runs may move, with their prepared corpora
         "shard_fingerprint": shards.manifest.fingerprint,
         "vocab_sha256": shards.manifest.vocab_sha256,
+        "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
         "sources": list(shards.manifest.sources),
     }
     write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
@@ -136,20 +143,21 @@ def set_up(job: Job, *, num_workers: int) -> bool:
 def _read_run(output: Path) -> dict | None:
     if not (output / RUN_NAME).exists():
         return None
-    from ..model.weights import read_json
-
     return read_json(output / RUN_NAME)
 
 
-def _check_same_run(record: dict, *, fingerprint: str, shards: ShardSet, output: Path) -> None:
+def _check_same_run(record: dict, *, fingerprint: str, shards: ShardSet, init_sha256: str | None, output: Path) -> None:
     faults = []
+    if record.get("init_sha256") != init_sha256:
+        faults.append("the weights that it started from differ (--init)")
     if record.get("shard_fingerprint") != shards.manifest.fingerprint:
         faults.append(f"the data differ (shards {record.get('shard_fingerprint', '?')[:12]} before, {shards.manifest.fingerprint[:12]} now)")
     if record.get("config_fingerprint") != fingerprint:
         faults.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
     if faults:
         raise CheckpointError(
-            f"{output}: cannot be resumed: {'; '.join(faults)}. Resume with the same data and recipe, or start another run with another --output."
+            f"{output}: cannot be resumed: {'; '.join(faults)}. Resume with the same data, recipe and --init, "
+            "or start another run with another --output."
         )
 
 
@@ -169,14 +177,18 @@ def _check_space(output: Path, config: RunConfig) -> None:
 
 def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
     """The shards, and the config with the vocabulary's size filled in."""
+    init_vocab = job.init / "vocab.txt" if job.init is not None else None
+    vocab_path = job.vocab or init_vocab
+    if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
+        raise DataError(f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out.")
     if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
         shards = ShardSet(job.corpus[0])
-        if job.vocab is not None and load_vocab(job.vocab).sha256 != shards.manifest.vocab_sha256:
-            raise DataError(f"{job.vocab}: is not the vocabulary that {job.corpus[0]} was prepared with; leave --vocab out, or prepare again.")
+        if vocab_path is not None and load_vocab(vocab_path).sha256 != shards.manifest.vocab_sha256:
+            raise DataError(f"{vocab_path}: is not the vocabulary that {job.corpus[0]} was prepared with; prepare the corpus again with it.")
         _check_shard_options(shards, job.config)
     else:
         sources = check_sources(job.corpus)
-        vocab = load_vocab(job.vocab) if job.vocab is not None else _vocab_from(sources, job)
+        vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(sources, job)
         prepared = prepare_corpus(
             corpus=sources,
             vocab=vocab,
@@ -186,11 +198,17 @@ def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
         )
         print(f"{'reusing' if prepared.reused else 'written'}: {prepared.directory} ({prepared.manifest.num_tokens:,} tokens)", flush=True)
         shards = ShardSet(prepared.directory)
-    model = job.config.model
+    model = read_model_config(job.init) if job.init is not None else job.config.model
     if model.vocab_size not in (0, shards.manifest.vocab_size):
         raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {shards.manifest.vocab_size}, but is {model.vocab_size}.")
-    config = dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=shards.manifest.vocab_size))
-    return shards, config
+    return shards, _with_model(job, model, vocab_size=shards.manifest.vocab_size)
+
+
+def _with_model(job: Job, model: ModelConfig, *, vocab_size: int) -> RunConfig:
+    try:
+        return dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=vocab_size))
+    except ValueError as error:  # a phase longer than the positions of --init
+        raise ConfigError(str(error)) from None
 
 
 def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
@@ -241,10 +259,11 @@ def _train_as_worker(job: Job) -> None:
     record = _read_run(job.output)
     if record is None:
         raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
-    shards = ShardSet(record["shards"])
+    shards = ShardSet(job.output / record["shards"])
     if shards.manifest.fingerprint != record["shard_fingerprint"]:
         raise CheckpointError(f"{shards.directory}: these shards are not those that the run was set up with.")
-    config = dataclasses.replace(job.config, model=dataclasses.replace(job.config.model, vocab_size=shards.manifest.vocab_size))
+    model = read_model_config(job.init) if job.init is not None else job.config.model
+    config = _with_model(job, model, vocab_size=shards.manifest.vocab_size)
     vocab = shards.vocab()
 
     def side(number: int, name: str, seed: int) -> PretrainData:
@@ -258,5 +277,6 @@ def _train_as_worker(job: Job) -> None:
             for number in range(len(config.phases))
         ),
         config_fingerprint=record["config_fingerprint"],
+        init=job.init,
     )
     train(config, data=data, output=job.output, world=world)

@@ -15,7 +15,7 @@ from ..config import PhaseConfig, RunConfig, SentencePairing
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, ConfigError, Interrupted, TrainingError
 from ..files import write_json
 from ..model.heads import BertForPretraining
-from ..model.weights import read_json
+from ..model.weights import load_weights, read_json
 from ..pretraining_data.collate import PretrainData
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch, TrainState
@@ -46,6 +46,7 @@ class RunData:
     train_documents: np.ndarray
     phases: tuple[PhaseData, ...]
     config_fingerprint: str
+    init: Path | None  # a model folder to start from
 
 
 class _StopSignal:
@@ -101,6 +102,8 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
     if found:
         load_checkpoint(found[0], model=core, optimizer=optimizer)
         step = found[1].global_step
+    elif data.init is not None:
+        _start_from(core, data.init, world=world)
     seconds = plan.time_of_a_step(core, data.phases[0].train.micro_batches(**_batch_slice(config, 0, 0, World()))[:1])
     model = distribute_model(core, world)
     reporter = _announce(config, data=data, output=output, world=world, model=core, step=step, seconds_a_micro_batch=seconds)
@@ -187,6 +190,13 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
     if reporter:
         reporter.close()
         _finish(config, output=output)
+
+
+def _start_from(model: BertForPretraining, init: Path, *, world: World) -> None:
+    """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is said."""
+    missing = load_weights(model, init, optional=("cls.",))
+    if world.is_main:
+        print(f"starting from {init}" + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else ""))
 
 
 def phase_of(config: RunConfig, step: int) -> tuple[int, int]:

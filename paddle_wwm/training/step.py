@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
+from ..model.ops import seed_dropout
 from ..pretraining_data.random_bits import key_of
 from ..types import IGNORED_LABEL, PretrainBatch
 from .fleet import World, sum_over_workers, without_gradient_sync
@@ -113,8 +114,8 @@ def train_step(
 
     total = Sums()
     for number, batch in enumerate(micro_batches):
-        # dropout is a function of (seed, step, worker, micro-batch): a resumed run draws the same
-        paddle.seed(int(key_of(seed, step, world.rank, number)) % (1 << 31))
+        # dropout is a function of (seed, step, micro-batch of the global batch): a resumed run draws the same, and any number of workers
+        seed_dropout(int(key_of(seed, step, number * world.size + world.rank)))
         last = number == len(micro_batches) - 1
         with contextlib.nullcontext() if last else without_gradient_sync(model, world):
             total.add(_forward_backward(model, batch, world, all_predictions, all_pairs))

@@ -107,10 +107,18 @@ def test_a_built_vocabulary_is_lower_cased_unless_case_is_kept():
     assert {"Paddle", "É"} <= set(build_vocab(sentences, vocab_size=100, do_lower_case=False).tokens)
 
 
-def test_a_size_too_small_for_the_characters_is_an_error_that_names_the_least_size():
-    with pytest.raises(DataError, match="`vocab_size` must be at least 9 for this corpus .*, but is 8"):
-        build_vocab(["甲乙丙丁"], vocab_size=8)
-    assert len(build_vocab(["甲乙丙丁"], vocab_size=9)) == 9
+@pytest.mark.parametrize("vocab_size", [1, 6, 15])
+def test_a_size_too_small_for_the_characters_is_an_error_that_names_the_least_size(vocab_size):
+    sentences = ["甲乙丙丁戊己", "ab abc"]  # 5 special tokens, 6 + 3 characters, ##b and ##c
+    with pytest.raises(DataError, match=f"`vocab_size` must be at least 16 for this corpus .*, but is {vocab_size}"):
+        build_vocab(sentences, vocab_size=vocab_size)
+    assert set(build_vocab(sentences, vocab_size=16).tokens) == {*SPECIAL_TOKENS, *"甲乙丙丁戊己abc", "##b", "##c"}
+
+
+def test_a_piece_must_occur_often_enough_to_be_learnt():
+    assert "ab" in build_vocab(["ab 的 ab"], vocab_size=100).tokens
+    assert "ab" not in build_vocab(["ab 的 的"], vocab_size=100).tokens
+    assert "ab" in build_vocab(["ab 的"], vocab_size=100, min_frequency=1).tokens
 
 
 @pytest.mark.parametrize("sentences", [[], ["", " \u3000"]])

@@ -1,0 +1,129 @@
+"""Bad input ends with one clear line and exit status 2, and leaves nothing half-written."""
+
+import resource
+import subprocess
+
+import pytest
+
+from .scripts import command_of, run_command, run_script
+
+pytestmark = pytest.mark.integration
+
+
+def files_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
+
+
+def assert_one_clear_line(result, *parts):
+    assert result.returncode == 2, result.stdout + result.stderr
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in line, line
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "gb18030.txt").write_bytes("第一行。\n第二行。\n".encode() + "第三行。\n".encode("gb18030"))
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "blank.txt").write_text("\n\n \n", encoding="utf-8")
+    (tmp_path / "one.txt").write_text("只有一个文档。\n", encoding="utf-8")
+    (tmp_path / "no_mask.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n我\n", encoding="utf-8")
+    (tmp_path / "twice.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n我\n我\n", encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text("phases: [{max_seq_length: 32, global_batch_size: 8, num_steps: 2, learning_rat: 1e-3}]\n")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.txt").write_text("weeks of work")
+    return tmp_path
+
+
+CASES = {
+    "a missing file": (["--corpus", "absent.txt"], ["absent.txt", "no such file"]),
+    "an empty file": (["--corpus", "empty.txt"], ["empty.txt", "is empty"]),
+    "a file without text": (["--corpus", "blank.txt"], ["no text"]),
+    "a folder": (["--corpus", "foreign"], ["foreign", "is a folder"]),
+    "a file that is not UTF-8": (["--corpus", "gb18030.txt"], ["gb18030.txt", "line 3", "not UTF-8", "iconv"]),
+    "one document": (["--corpus", "one.txt"], ["one document only", "blank line"]),
+    "a vocabulary without [MASK]": (["--vocab", "no_mask.txt"], ["no_mask.txt", "lacks [MASK]"]),
+    "a vocabulary with a token twice": (["--vocab", "twice.txt"], ["twice.txt", "line 7", "line 6"]),
+    "a missing vocabulary": (["--vocab", "absent.txt"], ["absent.txt", "no such vocabulary"]),
+    "a missing recipe": (["--config", "absent.yaml"], ["absent.yaml", "no such recipe"]),
+    "an unknown key in a recipe": (["--config", "bad.yaml"], ["bad.yaml, line 1", "learning_rat", "did you mean `learning_rate`"]),
+    "an unknown key in an override": (["masking.prob=0.3"], ["override 'masking.prob=0.3'", "unknown key `masking.prob`"]),
+    "a value of the wrong type": (["seed=now"], ["`seed` must be a whole number", "now"]),
+    "an unknown segmenter": (["data.segmenter=ltp"], ["`segmenter` must be one of lac", "ltp"]),
+    "a folder that is not empty": (["--output", "foreign"], ["foreign", "is not empty and holds no run"]),
+    "a batch that does not divide": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
+    "a length beyond the positions": (["phases.0.max_seq_length=128"], ["`max_seq_length` must be at most", "(64)"]),
+    "an --init that is no model": (["--init", "foreign"], ["foreign/vocab.txt", "no such vocabulary"]),
+    "a model too large for the disk": (
+        ["model.hidden_size=65536", "model.num_attention_heads=1024", "model.intermediate_size=262144", "model.num_hidden_layers=512"],
+        ["GB are free", "need about"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_clear_line_and_leaves_nothing(case, folder, corpus, recipe):
+    given, parts = CASES[case]
+    options = {"--corpus": corpus, "--config": recipe, "--output": "run", "--nproc": 2}
+    arguments = [part for option, value in options.items() if option not in given for part in (option, value)]
+    before = files_below(folder)
+    result = run_script("pretrain.py", *given, *arguments, cwd=folder)
+    assert_one_clear_line(result, *parts)
+    # a corpus that was prepared before the mistake showed is whole, and will be reused
+    assert [name for name in files_below(folder) if not name.startswith("prepared/")] == before
+    assert not [name for name in files_below(folder) if "/." in name or name.startswith(".")]
+
+
+def test_an_output_folder_that_holds_another_run_is_kept(folder, arguments):
+    run = folder / "run"
+    first = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1)
+    assert first.returncode == 0, first.stderr
+    before = {name: (run / name).read_bytes() for name in files_below(run)}
+    again = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1)
+    assert_one_clear_line(again, "holds a run already", "--resume auto", "--overwrite")
+    other = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", "seed=8")
+    assert_one_clear_line(other, "cannot be resumed", "the recipe differs")
+    assert {name: (run / name).read_bytes() for name in files_below(run)} == before
+    replaced = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--overwrite", "seed=8")
+    assert replaced.returncode == 0, replaced.stderr
+
+
+def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folder, prepared):
+    """The system refuses files beyond a size, as a full disk would: no shard set, no temporary folder stays."""
+    vocab = folder / "vocab.txt"
+    assert run_script("build_vocab.py", corpus, "--output", vocab).returncode == 0
+    before = files_below(folder)
+    result = subprocess.run(
+        command_of("prepare_corpus.py", corpus, "--vocab", vocab, "--output", folder / "shards", "--workers", 1),
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+    assert_one_clear_line(result, "too large")
+    assert files_below(folder) == before and not (folder / "shards").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_and_the_one_before_stays_whole(folder, arguments):
+    command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1)
+    stopped = run_command([*command, "phases.0.num_steps=12", "phases.1.num_steps=6"])
+    assert stopped.returncode == 0
+    # the newest checkpoint is torn: resuming passes over it, says so, and trains its steps again
+    torn = folder / "run" / "checkpoints" / "step-00000018" / "model_state.pdparams"
+    torn.write_bytes(torn.read_bytes()[:100])
+    (folder / "run" / "model" / "config.json").unlink()
+    resumed = run_command([*command, "--resume", "auto"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert "passed over" in resumed.stderr and "go on after step 16" in resumed.stdout
+
+
+def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments, recipe):
+    first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
+    assert first.returncode == 0, first.stderr
+    second = run_script(
+        "pretrain.py", *arguments, "--init", folder / "first" / "model", "--output", folder / "second", "--nproc", 1, "model.hidden_size=64", "seed=9"
+    )
+    assert second.returncode == 0, second.stderr
+    assert "starting from" in second.stdout
+    for name in ("config.json", "vocab.txt"):
+        assert (folder / "second" / "model" / name).read_bytes() == (folder / "first" / "model" / name).read_bytes()
