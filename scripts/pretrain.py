@@ -42,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
     add("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
     add("--overwrite", action="store_true", help="discard the run that --output holds")
+    add("--dry-run", action="store_true", help="check everything, print the resolved recipe, its size, tokens and steps, and exit")
     add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
     arguments = parser.parse_intermixed_args()
     if arguments.resume and arguments.overwrite:
@@ -75,6 +76,7 @@ def main() -> None:
         prepared=arguments.prepared or arguments.output.parent / "prepared",
         resume=arguments.resume == "auto",
         overwrite=arguments.overwrite,
+        dry_run=arguments.dry_run,
         num_workers=arguments.nproc or len(visible_gpus()) or 2,
     )
     run_job(job, command=[sys.executable, *sys.argv])

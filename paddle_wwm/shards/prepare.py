@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import ctypes
 import dataclasses
 import hashlib
 import json
@@ -206,11 +207,13 @@ def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, 
         for group in chain([first], [second] if second is not None else [], groups):
             yield _tokenize_unit(group, segmenter, tokenizer)
         return
+    context = multiprocessing.get_context("spawn")
+    stop = context.RawValue(ctypes.c_bool, False)
     with concurrent.futures.ProcessPoolExecutor(
         num_workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         initializer=_start_worker,
-        initargs=(segmenter.name, tokenizer.vocab, tokenizer.do_lower_case),
+        initargs=(segmenter.name, tokenizer.vocab, tokenizer.do_lower_case, stop),
     ) as pool:
         pending: collections.deque[concurrent.futures.Future] = collections.deque()
         try:
@@ -224,7 +227,8 @@ def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, 
         except concurrent.futures.process.BrokenProcessPool:
             raise DataError("a worker died while preparing the corpus (out of memory?); try fewer workers with --workers.") from None
         finally:
-            # by the pool's own thread: cancelling futures here races with it when a worker has died, and the process would never end
+            stop.value = True  # what the workers have in their queue already
+            # and the rest, by the pool's own thread: future.cancel() races with it when a worker has died, and this process would never end
             pool.shutdown(cancel_futures=True)
 
 
@@ -245,14 +249,19 @@ def _tokenize_unit(group: Sequence[Document], segmenter: Segmenter, tokenizer: W
 
 
 _worker: tuple[Segmenter, WordPieceTokenizer] | None = None
+_stop: Any = None  # a bool in memory that all processes share
 
 
-def _start_worker(segmenter_name: str, vocab: Vocab, do_lower_case: bool) -> None:
-    global _worker
+def _start_worker(segmenter_name: str, vocab: Vocab, do_lower_case: bool, stop: Any) -> None:
+    global _worker, _stop
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the pool is the parallelism
-    _worker = make_segmenter(segmenter_name), WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+    _stop = stop
+    if not stop.value:
+        _worker = make_segmenter(segmenter_name), WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
 
 
 def _tokenize_in_worker(group: Sequence[Document]) -> Unit:
+    if _stop.value:
+        return [], 0, Counter()
     assert _worker is not None
     return _tokenize_unit(group, *_worker)

@@ -1,21 +1,10 @@
-"""A pretraining run from files to files: check everything, prepare the corpus, set the run's folder up, start the workers, train.
-
-The run's folder::
-
-    run.json          what the run is bound to: fingerprints of config and shards, where the shards are
-    recipe.yaml       the config with all its defaults
-    index/            the example indices of every phase
-    checkpoints/      step-00000300/ …
-    model/            the finished model; PaddleNLP opens it
-    metrics.jsonl  visualdl/  loss.png  baseline.json  logs/
-"""
+"""A pretraining run from files to files: check everything, prepare the corpus, set the run's folder up, start the workers, train."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import shutil
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -23,22 +12,30 @@ from typing import Sequence
 import numpy as np
 import yaml
 
-from ..config import ModelConfig, RunConfig, numbers_fingerprint, to_plain
+from ..config import RunConfig, numbers_fingerprint, to_plain
 from ..corpus.documents import check_sources, read_documents
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
-from ..model.weights import WEIGHTS_NAME, read_json, read_model_config
+from ..model.weights import WEIGHTS_NAME, read_model_config
 from ..pretraining_data.collate import PretrainData
-from ..pretraining_data.examples import build_index, split_documents
 from ..shards.format import MANIFEST_NAME
 from ..shards.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+from .run_folder import (
+    RECIPE_NAME,
+    RUN_FORMAT,
+    RUN_NAME,
+    TRAIN_DOCUMENTS_NAME,
+    check_output,
+    check_same_run,
+    check_space,
+    index_path,
+    read_run,
+    write_indices,
+)
 
-RUN_NAME, RECIPE_NAME, LOCK_SUFFIX = "run.json", "recipe.yaml", ".lock"
-RUN_FORMAT = 1
 SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
-MIN_FREE_BYTES_A_PARAMETER = 16  # weights and two moments, with room for the file that replaces them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +56,34 @@ class Job:
     resume: bool
     overwrite: bool
     num_workers: int
+    dry_run: bool
+
+
+def dry_run(job: Job) -> None:
+    """Check all that can be checked without work, and print what the job amounts to. Nothing is written."""
+    from .loop import check_batches
+    from .plan import describe_recipe
+
+    check_batches(job.config, num_workers=job.num_workers)
+    check_output(job.output, may_hold_run=job.resume or job.overwrite)
+    if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
+        vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
+    else:
+        check_sources(job.corpus)
+        vocab_path = _vocab_path(job)
+        vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
+    config = _with_model(job, vocab_size=vocab_size)
+    check_space(job.output, config)
+    print(describe_recipe(config, num_workers=job.num_workers))
 
 
 def run_job(job: Job, *, command: Sequence[str]) -> None:
     """Run a job to its end. `command` starts this program again as a worker."""
     from . import fleet
 
+    if job.dry_run:
+        dry_run(job)
+        return
     if fleet.is_worker() and SET_UP_VARIABLE in os.environ:
         _train_as_worker(job)
         return
@@ -107,24 +126,18 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     from .loop import check_batches
 
     check_batches(job.config, num_workers=num_workers)
-    existing = _read_run(job.output)
-    if existing is not None and not (job.resume or job.overwrite):
-        raise ConfigError(
-            f"{job.output}: holds a run already; add --resume auto to go on with it, --overwrite to discard it, or name another --output."
-        )
-    if existing is None and job.output.exists() and any(job.output.iterdir()):
-        raise ConfigError(f"{job.output}: is not empty and holds no run; name another --output (it is not overwritten).")
+    existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
     shards, config = _prepare(job)
-    _check_space(job.output, config)
+    check_space(job.output, config)
     fingerprint = numbers_fingerprint(config)
     init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
     if existing is not None and job.resume:
-        _check_same_run(existing, fingerprint=fingerprint, shards=shards, init_sha256=init_sha256, output=job.output)
+        check_same_run(existing, fingerprint=fingerprint, shards=shards, init_sha256=init_sha256, output=job.output)
         return (job.output / "model" / "config.json").exists()
     if existing is not None:
         shutil.rmtree(job.output)
     job.output.mkdir(parents=True, exist_ok=True)
-    _write_indices(job.output, config=config, shards=shards)
+    write_indices(job.output, config=config, shards=shards)
     with atomic_write(job.output / RECIPE_NAME, "w") as stream:
         yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
     record = {
@@ -140,47 +153,9 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     return False
 
 
-def _read_run(output: Path) -> dict | None:
-    if not (output / RUN_NAME).exists():
-        return None
-    return read_json(output / RUN_NAME)
-
-
-def _check_same_run(record: dict, *, fingerprint: str, shards: ShardSet, init_sha256: str | None, output: Path) -> None:
-    faults = []
-    if record.get("init_sha256") != init_sha256:
-        faults.append("the weights that it started from differ (--init)")
-    if record.get("shard_fingerprint") != shards.manifest.fingerprint:
-        faults.append(f"the data differ (shards {record.get('shard_fingerprint', '?')[:12]} before, {shards.manifest.fingerprint[:12]} now)")
-    if record.get("config_fingerprint") != fingerprint:
-        faults.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
-    if faults:
-        raise CheckpointError(
-            f"{output}: cannot be resumed: {'; '.join(faults)}. Resume with the same data, recipe and --init, "
-            "or start another run with another --output."
-        )
-
-
-def _check_space(output: Path, config: RunConfig) -> None:
-    model = config.model
-    per_layer = 4 * model.hidden_size**2 + 2 * model.hidden_size * model.intermediate_size
-    parameters = model.num_hidden_layers * per_layer + (model.vocab_size + model.max_position_embeddings) * model.hidden_size
-    needed = parameters * MIN_FREE_BYTES_A_PARAMETER * (config.runtime.keep_checkpoints + 1)
-    folder = next(parent for parent in (output, *output.resolve().parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ConfigError(
-            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about {needed / 1e9:.2f} GB; "
-            "free some space, name another --output, or lower runtime.keep_checkpoints."
-        )
-
-
 def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
     """The shards, and the config with the vocabulary's size filled in."""
-    init_vocab = job.init / "vocab.txt" if job.init is not None else None
-    vocab_path = job.vocab or init_vocab
-    if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
-        raise DataError(f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out.")
+    vocab_path = _vocab_path(job)
     if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
         shards = ShardSet(job.corpus[0])
         if vocab_path is not None and load_vocab(vocab_path).sha256 != shards.manifest.vocab_sha256:
@@ -198,13 +173,23 @@ def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
         )
         print(f"{'reusing' if prepared.reused else 'written'}: {prepared.directory} ({prepared.manifest.num_tokens:,} tokens)", flush=True)
         shards = ShardSet(prepared.directory)
+    return shards, _with_model(job, vocab_size=shards.manifest.vocab_size)
+
+
+def _vocab_path(job: Job) -> Path | None:
+    """The vocabulary that is asked for: --vocab, or that of --init; both must be the same. None: one is to be built."""
+    init_vocab = job.init / "vocab.txt" if job.init is not None else None
+    vocab_path = job.vocab or init_vocab
+    if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
+        raise DataError(f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out.")
+    return vocab_path
+
+
+def _with_model(job: Job, *, vocab_size: int) -> RunConfig:
+    """The job's config with the sizes of --init, where it is given, and the size of the vocabulary."""
     model = read_model_config(job.init) if job.init is not None else job.config.model
-    if model.vocab_size not in (0, shards.manifest.vocab_size):
-        raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {shards.manifest.vocab_size}, but is {model.vocab_size}.")
-    return shards, _with_model(job, model, vocab_size=shards.manifest.vocab_size)
-
-
-def _with_model(job: Job, model: ModelConfig, *, vocab_size: int) -> RunConfig:
+    if model.vocab_size not in (0, vocab_size):
+        raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {vocab_size}, but is {model.vocab_size}.")
     try:
         return dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=vocab_size))
     except ValueError as error:  # a phase longer than the positions of --init
@@ -225,53 +210,26 @@ def _vocab_from(sources: Sequence[Path], job: Job) -> Vocab:
     return vocab
 
 
-def _index_path(output: Path, number: int, side: str) -> Path:
-    return output / "index" / f"phase-{number}-{side}.npy"
-
-
-def _write_indices(output: Path, *, config: RunConfig, shards: ShardSet) -> None:
-    split = split_documents(shards, held_out_share=config.data.held_out_share)
-    with atomic_write(output / "index" / "train-documents.npy") as stream:
-        np.save(stream, split.train)
-    for number, phase in enumerate(config.phases):
-        for side in ("train", "held_out"):
-            report: Counter = Counter()
-            index = build_index(
-                shards,
-                documents=getattr(split, side),
-                data=config.data,
-                max_seq_length=phase.max_seq_length,
-                seed=config.seed,
-                report=report,
-            )
-            with atomic_write(_index_path(output, number, side)) as stream:
-                np.save(stream, index)
-            counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
-            name, num_documents = side.replace("_", "-"), len(getattr(split, side))
-            print(f"phase {number}, {name}: {len(index):,} examples of {num_documents:,} documents{counted}", flush=True)
-
-
 def _train_as_worker(job: Job) -> None:
     from . import fleet
     from .loop import HELD_OUT_SEED_OFFSET, PhaseData, RunData, train
 
     world = fleet.init()
-    record = _read_run(job.output)
+    record = read_run(job.output)
     if record is None:
         raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
     shards = ShardSet(job.output / record["shards"])
     if shards.manifest.fingerprint != record["shard_fingerprint"]:
         raise CheckpointError(f"{shards.directory}: these shards are not those that the run was set up with.")
-    model = read_model_config(job.init) if job.init is not None else job.config.model
-    config = _with_model(job, model, vocab_size=shards.manifest.vocab_size)
+    config = _with_model(job, vocab_size=shards.manifest.vocab_size)
     vocab = shards.vocab()
 
     def side(number: int, name: str, seed: int) -> PretrainData:
-        return PretrainData(shards=shards, vocab=vocab, index_path=_index_path(job.output, number, name), masking=config.masking, seed=seed)
+        return PretrainData(shards=shards, vocab=vocab, index_path=index_path(job.output, number, name), masking=config.masking, seed=seed)
 
     data = RunData(
         shards=shards,
-        train_documents=np.load(job.output / "index" / "train-documents.npy"),
+        train_documents=np.load(job.output / TRAIN_DOCUMENTS_NAME),
         phases=tuple(
             PhaseData(train=side(number, "train", config.seed), held_out=side(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
             for number in range(len(config.phases))

@@ -106,7 +106,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         _start_from(core, data.init, world=world)
     seconds = plan.time_of_a_step(core, data.phases[0].train.micro_batches(**_batch_slice(config, 0, 0, World()))[:1])
     model = distribute_model(core, world)
-    reporter = _announce(config, data=data, output=output, world=world, model=core, step=step, seconds_a_micro_batch=seconds)
+    reporter = _announce(config, data=data, output=output, world=world, step=step, seconds_a_micro_batch=seconds)
 
     def save() -> None:
         barrier(world)
@@ -230,7 +230,7 @@ def held_out_batches(config: RunConfig, data: PhaseData, phase: PhaseConfig, wor
 
 
 def _announce(
-    config: RunConfig, *, data: RunData, output: Path, world: World, model: BertForPretraining, step: int, seconds_a_micro_batch: float
+    config: RunConfig, *, data: RunData, output: Path, world: World, step: int, seconds_a_micro_batch: float
 ) -> Reporter | None:
     if not world.is_main:
         return None
@@ -252,7 +252,6 @@ def _announce(
             config,
             shards=data.shards,
             num_examples=[phase.train.num_examples for phase in data.phases],
-            num_parameters=plan.count_parameters(model),
             num_workers=world.size,
             seconds=seconds_a_micro_batch * micro_batches * (1 - step / config.num_steps),
         )

@@ -6,8 +6,9 @@ import time
 
 import numpy as np
 import paddle
+import yaml
 
-from ..config import RunConfig
+from ..config import ModelConfig, RunConfig, to_plain
 from ..pretraining_data.collate import PretrainData
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch
@@ -41,20 +42,46 @@ def time_of_a_step(model: paddle.nn.Layer, micro_batches: list[PretrainBatch]) -
     return elapsed * len(micro_batches)
 
 
-def count_parameters(model: paddle.nn.Layer) -> int:
-    """Number of parameters; the decoder, tied to the word embeddings, counts once."""
-    return sum(int(np.prod(parameter.shape)) for parameter in model.parameters())
+def count_parameters(config: ModelConfig) -> int:
+    """Number of parameters of a BERT with both pretraining heads; the decoder, tied to the word embeddings, counts once."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + 2 * hidden
+    layer = 4 * (hidden * hidden + hidden) + (hidden * inner + inner) + (inner * hidden + hidden) + 4 * hidden
+    dense = hidden * hidden + hidden  # the pooler's, and the masked language model's
+    heads = dense + 2 * hidden + config.vocab_size + 2 * hidden + 2
+    return embeddings + config.num_hidden_layers * layer + dense + heads
+
+
+def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
+    """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase, memory."""
+    parameters = count_parameters(config.model)
+    lines = [
+        yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
+        f"parameters       {parameters:,} (vocabulary {config.model.vocab_size:,})",
+        # weights, gradients and two moments of 4 bytes each
+        f"memory a worker  {parameters * 16 / 1e9:.2f} GB for weights, gradients and moments, and the activations of "
+        f"{config.runtime.micro_batch_size} examples",
+        f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept",
+    ]
+    for number, phase in enumerate(config.phases):
+        tokens = phase.num_steps * phase.global_batch_size * phase.max_seq_length
+        lines.append(
+            f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x {phase.max_seq_length} tokens "
+            f"= at most {tokens:,} tokens; "
+            f"{phase.global_batch_size // (config.runtime.micro_batch_size * num_workers)} micro-batch(es) a step on each of {num_workers} worker(s)"
+        )
+    return "\n".join(lines)
 
 
 def describe_run(
-    config: RunConfig, *, shards: ShardSet, num_examples: list[int], num_parameters: int, num_workers: int, seconds: float
+    config: RunConfig, *, shards: ShardSet, num_examples: list[int], num_workers: int, seconds: float
 ) -> str:
     """The plan as a few lines. `num_examples` has the training examples of every phase."""
     manifest = shards.manifest
     lines = [
         f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens "
         f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}",
-        f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, {num_parameters:,} parameters",
+        f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, {count_parameters(config.model):,} parameters",
     ]
     for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
         seen = phase.num_steps * phase.global_batch_size

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_two_fleet_workers_train_as_one_process_does(one_process, arguments, tmp
     assert result.returncode == 0, result.stderr
     assert_same_training(tmp_path / "run", one_process[0])
     assert "reusing" in result.stdout
+
+
+def test_two_fleet_workers_draw_the_same_dropout_as_one_process(arguments, tmp_path):
+    for count in (1, 2):
+        result = run_script("pretrain.py", *arguments, "--output", tmp_path / str(count), "--nproc", count)
+        assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "2", tmp_path / "1")
 
 
 def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
@@ -116,8 +124,6 @@ def test_after_the_launcher_was_killed_no_worker_is_left_and_the_run_resumes(one
             os.killpg(process.pid, 0)
         except ProcessLookupError:
             break
-        import time
-
         time.sleep(0.1)
     else:
         os.killpg(process.pid, signal.SIGKILL)
@@ -162,6 +168,14 @@ def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answe
     best = np.argsort(-scores)[:5]
     assert [item["token"] for item in result["masks"][0]] == tokenizer.convert_ids_to_tokens(best.tolist())
     np.testing.assert_allclose([item["score"] for item in result["masks"][0]], scores[best], atol=1e-5)
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(arguments, tmp_path):
+    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--vocab-size", 3000, "--dry-run", "seed=11")
+    assert result.returncode == 0, result.stderr
+    for text in ("seed: 11", "parameters       1", "phase 1          6 steps x 4 examples x 64 tokens = at most 1,536 tokens", "memory a worker"):
+        assert text in result.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_teaches_every_script():

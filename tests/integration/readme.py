@@ -1,0 +1,32 @@
+"""The code blocks of a README, each with the marker that stands before it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = ("README.md", "README.zh.md")
+_BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """marker: "", "make", "needs: network", "needs: cluster" or "example: my own files"."""
+
+    marker: str
+    language: str
+    code: str
+
+    @property
+    def commands(self) -> str:
+        """The code without comments, for comparing translations."""
+        lines = [re.sub(r"(^|\s)#.*", "", line).rstrip() for line in self.code.splitlines()]
+        return "\n".join(line for line in lines if line)
+
+
+def blocks_of(name: str) -> list[Block]:
+    """The code blocks of a README in their order."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [Block(marker=marker or "", language=language, code=code) for marker, language, code in _BLOCK.findall(text)]

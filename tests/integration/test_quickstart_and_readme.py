@@ -1,0 +1,151 @@
+"""What a newcomer does: `make pretrain`, then every command of the README, in a folder that looks like a fresh clone.
+
+Blocks marked as needing a cluster or the network are parsed only. The blocks of both languages are the same commands.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from .readme import READMES, ROOT, blocks_of
+from .scripts import run_command
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A folder with the project's files, where runs/ can be written."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("Makefile", "paddle_wwm", "scripts", "hub_modules", "setup.py", "constraints.txt", *READMES):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """As after `source .venv/bin/activate`, without what the test session has set for itself."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("HUB_HOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL")}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+
+def run(command, *, cwd, environment):
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def quick_start(clone, environment):
+    """The output of `make pretrain`."""
+    started = time.monotonic()
+    result = run(["make", "pretrain", f"PY={sys.executable}"], cwd=clone, environment=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    print(f"make pretrain took {time.monotonic() - started:.0f} s")
+    return result
+
+
+def test_make_pretrain_goes_from_raw_text_to_a_filled_mask(quick_start, clone):
+    output = quick_start.stdout
+    for text in ("built a vocabulary", "prepared 235 documents", "starting 2 workers", "one example", "trained 300 steps", "built chinese-bert-wwm"):
+        assert text in output, text
+    assert "Successfully installed" in output + quick_start.stderr
+    assert re.search(r"→ 早上七点半的地.+站台上，几乎没有人说话。", output)
+    assert "mask 1: " in output and "get_embedding: 2 vector(s) of 128 numbers" in output
+    assert (clone / "runs/quickstart/hub/modules/chinese_bert_wwm_quickstart/module.py").exists()
+
+
+def test_the_quick_start_beats_the_unigram_baseline_on_held_out_documents(quick_start):
+    [(accuracy, baseline)] = re.findall(r"masked accuracy ([\d.]+)% \(unigram ([\d.]+)%\)", quick_start.stdout)
+    assert float(accuracy) > 1.2 * float(baseline)
+
+
+def test_the_quick_start_prints_no_noise(quick_start):
+    noise = ("ccache", "distutils", "DeprecationWarning", "Modified FLAGS", "topology.py", "Traceback")
+    text = quick_start.stdout + quick_start.stderr
+    assert [word for word in noise if word in text] == []
+
+
+def test_a_second_make_pretrain_trains_nothing_anew(quick_start, clone, environment):
+    metrics = (clone / "runs/quickstart/metrics.jsonl").read_bytes()
+    again = run(["make", "pretrain", f"PY={sys.executable}"], cwd=clone, environment=environment)
+    assert again.returncode == 0 and "complete already" in again.stdout, again.stderr
+    assert (clone / "runs/quickstart/metrics.jsonl").read_bytes() == metrics
+
+
+def test_both_readmes_have_the_same_blocks_in_the_same_order():
+    english, chinese = (
+        [(block.marker, block.language, block.commands) for block in blocks_of(name) if block.language in ("bash", "python")] for name in READMES
+    )
+    assert len(english) >= 9 and english == chinese
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_block_parses_and_has_a_known_marker(name):
+    for block in blocks_of(name):
+        assert block.marker in ("", "make", "needs: network", "needs: cluster", "example: my own files")
+        if block.language == "bash":
+            assert subprocess.run(["bash", "-n"], input=block.code, text=True).returncode == 0, block.code
+        elif block.language == "python":
+            compile(block.code, name, "exec")
+
+
+def test_every_command_of_the_readme_runs(quick_start, clone, environment, sample_corpus):
+    """In order, one shell: the corpus of "my own files" is a part of the sample corpus."""
+    documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
+    (clone / "corpus").mkdir()
+    for number in range(2):
+        (clone / "corpus" / f"part{number}.txt").write_text("\n\n".join(documents[number::2][:60]) + "\n", encoding="utf-8")
+    exported: dict[str, str] = {}
+    for block in blocks_of("README.md"):
+        if block.language == "python":
+            command = [sys.executable, "-c", block.code]
+        elif block.language == "bash" and block.marker in ("", "example: my own files"):
+            command = ["bash", "-euc", block.code]
+        else:
+            continue
+        result = run(command, cwd=clone, environment={**environment, **exported})
+        assert result.returncode == 0, f"{block.code}\n{result.stdout}\n{result.stderr}"
+        exported |= dict(re.findall(r"^export (\w+)=(\S+)$", block.code, re.MULTILINE))
+    assert (clone / "runs/mine/model/config.json").exists() and (clone / "shards/mine/manifest.json").exists()
+
+
+def test_the_readmes_visualdl_command_serves_the_curves(quick_start, clone, environment):
+    [command] = set(re.findall(r"`(visualdl [^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert command in quick_start.stdout
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    executable = shutil.which("visualdl", path=environment["PATH"])
+    server = subprocess.Popen(
+        [executable, *command.split()[1:], "--port", str(port)],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+                break
+            except OSError:
+                assert time.monotonic() < deadline and server.poll() is None
+                time.sleep(0.3)
+        assert page.status == 200
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+def test_make_help_lists_the_two_commands(clone):
+    result = run_command(["make", "help"], cwd=clone)
+    assert result.returncode == 0 and "make pretrain" in result.stdout and "make test" in result.stdout
