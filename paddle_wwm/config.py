@@ -282,7 +282,7 @@ def _build_dataclass(kind: type, node: yaml.Node, *, where: str, key: str) -> An
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        name = key_node.value
+        name = key_node.value if isinstance(key_node, yaml.ScalarNode) else "(not a name)"
         full = f"{key}.{name}" if key else name
         if name not in hints:
             near = difflib.get_close_matches(name, hints, n=1)

@@ -66,7 +66,11 @@ _ALLOWED = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # the one in Python: in C, a flipped byte can ask for gigabytes of memo, and they are touched
+class _Unpickler(pickle._Unpickler):
+    # The unpickler in Python: in the one in C, a flipped byte can ask for gigabytes of memo, and they are touched.
+    # BYTEARRAY8, which weights do not use, could ask for them here.
+    dispatch = {opcode: load for opcode, load in pickle._Unpickler.dispatch.items() if opcode != pickle.BYTEARRAY8[0]}
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]

@@ -93,8 +93,13 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
         raise CheckpointError(f"{source}: the weights do not fit the model. {'; '.join(faults)}.")
     for name, tensor in targets.items():
         if name in given:
-            tensor.set_value(given[name].astype(np.float32))
+            tensor.set_value(_as_float32(given[name]))
     return tuple(absent)
+
+
+def _as_float32(array: np.ndarray) -> np.ndarray:
+    # numpy has no bfloat16: Paddle stores its bits as uint16
+    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array.astype(np.float32)
 
 
 def load_weights(model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = ()) -> tuple[str, ...]:

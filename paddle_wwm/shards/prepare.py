@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -234,12 +235,21 @@ def _tokenize_units(groups: Iterator[Sequence[Document]], segmenter: Segmenter, 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C comes after the block; the processes that are started in it never see one, since ending them is this process's task."""
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Ctrl-C comes after the block (a pool that is interrupted while it starts its processes never ends), and the processes that are
+    started in it never see one: they inherit the mask, and ending them is this process's task."""
+    if threading.current_thread() is not threading.main_thread():  # Ctrl-C comes in the main thread only
+        yield
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _tokenize_unit(group: Sequence[Document], segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> Unit:
@@ -256,8 +266,17 @@ def _start_worker(segmenter_name: str, vocab: Vocab, do_lower_case: bool, stop: 
     global _worker, _stop
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the pool is the parallelism
     _stop = stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not stop.value:
         _worker = make_segmenter(segmenter_name), WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool ends workers so when one has died; paddle's handler prints a C++ report
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # it was killed: nobody else would ever end this process
 
 
 def _tokenize_in_worker(group: Sequence[Document]) -> Unit:

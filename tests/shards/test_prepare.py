@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
@@ -16,7 +10,7 @@ from paddle_wwm.shards.format import MANIFEST_NAME, VOCAB_NAME, shard_name
 from paddle_wwm.shards.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
 
-TEXT = "使用语言模型来预测下一个词的probability。今天天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n"
+TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n"
 
 
 @pytest.fixture
@@ -53,11 +47,11 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
     shards.verify()
     assert (prepared.reused, prepared.manifest) == (False, shards.manifest)
     first, second = (shards.document(number)[1] for number in range(shards.num_documents))
-    assert "".join(mini_vocab.tokens[number] for number in first.input_ids[:19]) == "使用语言模型来预测下一个词的pro##ba##bility。今"
+    assert "".join(mini_vocab.tokens[number] for number in first.input_ids[:19]) == "使用语言模型来预测下一个词的pro##ba##bility。天"
     assert first.word_starts[:18].astype(int).tolist() == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1]
-    assert (first.sentence_offsets.tolist(), second.sentence_offsets.tolist()) == ([0, 18, 25, 35], [0, 8])
+    assert (first.sentence_offsets.tolist(), second.sentence_offsets.tolist()) == ([0, 18, 23, 33], [0, 8])
     manifest = prepared.manifest
-    assert (manifest.num_documents, manifest.num_sentences, manifest.num_tokens, manifest.num_unknown_tokens) == (2, 4, 43, 3)
+    assert (manifest.num_documents, manifest.num_sentences, manifest.num_tokens, manifest.num_unknown_tokens) == (2, 4, 41, 4)
     assert manifest.num_words == int(first.word_starts.sum() + second.word_starts.sum())
     assert [(source["name"], source["size"]) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
@@ -180,25 +174,3 @@ def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anyth
     with pytest.raises(ValueError, match="either `output` or `cache`"):
         run(cache=tmp_path / "cache")
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_interrupted_preparation_leaves_nothing_and_says_so_in_one_line(tmp_path, sample_corpus, mini_vocab, workers):
-    text, output = tmp_path / "large.txt", tmp_path / "out" / "set"
-    text.write_text(sample_corpus.read_text(encoding="utf-8") * 40, encoding="utf-8")
-    mini_vocab.save(tmp_path / "vocab.txt")
-    script = sample_corpus.parents[2] / "scripts" / "prepare_corpus.py"
-    command = [sys.executable, str(script), str(text), "--vocab", str(tmp_path / "vocab.txt"), "--output", str(output), "--workers", workers]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (output.parent.exists() and names_beside(output)):  # until the half-written folder is there
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.05)
-    time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to the workers, too
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "stopped: Ctrl-C"
-    assert "Traceback" not in errors
-    assert names_beside(output) == set()

@@ -1,0 +1,169 @@
+"""Recipes: what is wrong is refused with file, line, rule and remedy; overrides and fingerprints."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, load_config, numbers_fingerprint, to_plain
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.types import MaskingUnit
+
+RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.yaml"))
+RECIPE = """\
+model:
+  hidden_size: 64
+  num_attention_heads: 2
+masking:
+  unit: whole-word
+phases:
+  - max_seq_length: 128
+    global_batch_size: 32
+    num_steps: 100
+    learning_rate: 1e-4
+  - {max_seq_length: 512, global_batch_size: 8, num_steps: 1_000, learning_rate: 5.0e-5, num_warmup_steps: 10}
+runtime:
+  micro_batch_size: 4
+seed: 7
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A function that loads the recipe above with `replaced` texts and overrides."""
+
+    def call(*overrides, replaced=(), text=RECIPE):
+        for old, new in replaced:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_config(path, overrides=overrides)
+
+    return call
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_that_ships_loads(path):
+    config = load_config(path)
+    assert config.num_steps == sum(phase.num_steps for phase in config.phases) > 0
+
+
+def test_there_are_recipes_to_load():
+    assert {"quickstart", "small"} <= {path.stem for path in RECIPES}
+
+
+def test_a_recipe_becomes_typed_values_and_defaults(load):
+    config = load()
+    assert config.model == ModelConfig(hidden_size=64, num_attention_heads=2)
+    assert config.optimizer == OptimizerConfig()
+    assert (config.masking.unit, config.data.pairing, config.seed) == (MaskingUnit.WHOLE_WORD, SentencePairing.NEXT_SENTENCE, 7)
+    assert config.phases[1] == PhaseConfig(
+        max_seq_length=512, global_batch_size=8, num_steps=1000, learning_rate=5e-5, num_warmup_steps=10
+    )
+    assert config.num_steps == 1100
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", ".0001", "'1e-4'"])
+def test_a_number_may_be_written_as_people_write_it(load, text):
+    assert load(replaced=[("learning_rate: 1e-4", f"learning_rate: {text}")]).phases[0].learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hidden_size", "hiden_size", r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab_size, "),
+        ("num_steps: 100\n", "steps_num: 100\n", r"line 9: unknown key `phases\.0\.steps_num`; .*known keys: max_seq_length, "),
+        ("seed: 7", "sead: 7", r"line 14: unknown key `sead`; did you mean `seed`\?"),
+        ("seed: 7", "zzz: 7", r"line 14: unknown key `zzz`; known keys: phases, model, "),
+        ("seed: 7", "{a: 1}: 7", r"line 14: unknown key `\(not a name\)`; known keys"),
+        ("seed: 7", "seed: 7\nseed: 8", r"line 15: `seed` is given twice"),
+        ("hidden_size: 64", "hidden_size: 6.5", r"line 2: `model\.hidden_size` must be a whole number, but is '6\.5'"),
+        ("hidden_size: 64", "hidden_size: [64]", r"line 2: `model\.hidden_size` must be a single value"),
+        ("learning_rate: 1e-4", "learning_rate: fast", r"line 10: `phases\.0\.learning_rate` must be a number, but is 'fast'"),
+        ("unit: whole-word", "unit: word", r"line 5: `masking\.unit` must be piece or whole-word, but is 'word'"),
+        ("unit: whole-word", "dynamic: maybe", r"line 5: `masking\.dynamic` must be true or false, but is 'maybe'"),
+        ("  unit: whole-word", "  - unit", r"line 5: `masking` must be a mapping of keys to values"),
+        ("micro_batch_size: 4", "micro_batch_size: 0", r"line 13: `micro_batch_size` must be at least 1, but is 0"),
+        ("num_attention_heads: 2", "num_attention_heads: 3", "line 2: `hidden_size` must be a multiple of `num_attention_heads`, but is 64 for 3"),
+        ("512,", "1024,", r"line 1: `max_seq_length` must be at most `model\.max_position_embeddings` \(512\), but is 1024"),
+        ("    num_steps: 100\n", "", r"line 7: `phases\.0` lacks num_steps"),
+        ("num_warmup_steps: 10", "num_warmup_steps: 1001", r"line 11: `num_warmup_steps` must be between 0 and `num_steps` \(1000\), but is 1001"),
+        ("seed: 7", "seed: [7", r"recipe\.yaml: not valid YAML: .*line 15"),
+    ],
+)
+def test_a_mistake_is_refused_with_file_line_rule_and_value(load, old, new, message):
+    with pytest.raises(ConfigError, match=message):
+        load(replaced=[(old, new)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the recipe is empty"),
+        ("- 1", "line 1: `the recipe` must be a mapping"),
+        ("seed: 1", "line 1: `the recipe` lacks phases"),
+        ("phases: []", "`phases` must have at least one phase"),
+        ("phases: 3", "line 1: `phases` must be a list"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused(load, text, message):
+    with pytest.raises(ConfigError, match=message):
+        load(text=text)
+
+
+def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: no such recipe; the ones that ship are in scripts/recipes"):
+        load_config(tmp_path / "absent.yaml")
+    (tmp_path / "gb.yaml").write_bytes("seed: 1 # 种子".encode("gb18030"))
+    with pytest.raises(ConfigError, match=r"gb\.yaml: not UTF-8 at byte 10"):
+        load_config(tmp_path / "gb.yaml")
+
+
+def test_overrides_replace_add_and_reach_into_lists_the_last_one_wins(load):
+    config = load(
+        "seed=8", "seed=9", "model.hidden_size=32", "optimizer.beta2=0.98", "phases.1.num_steps=20", "data.pairing=full-sentences", "masking={}"
+    )
+    assert (config.seed, config.model.hidden_size, config.model.num_attention_heads) == (9, 32, 2)
+    assert (config.optimizer.beta2, config.phases[1].num_steps, config.data.pairing) == (0.98, 20, SentencePairing.FULL_SENTENCES)
+    [phase] = load("phases=[{max_seq_length: 64, global_batch_size: 2, num_steps: 3, learning_rate: 1e-3}]").phases
+    assert (phase.max_seq_length, phase.learning_rate) == (64, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed", "'seed': an override must have the form key.path=value, for example phases.0.num_steps=100"),
+        ("=3", "'=3': an override must have the form"),
+        ("sead=3", r"override 'sead=3': unknown key `sead`; did you mean `seed`\?"),
+        ("modell.hidden_size=3", r"override 'modell\.hidden_size=3': unknown key `modell`; did you mean `model`\?"),
+        ("model.hiden_size=3", r"override 'model\.hiden_size=3': unknown key `model\.hiden_size`; did you mean `hidden_size`\?"),
+        ("seed=many", "override 'seed=many': `seed` must be a whole number, but is 'many'"),
+        ("seed=", "override 'seed=': `seed` must be a whole number, but is 'null'"),
+        ("seed=[1", r"'seed=\[1': not valid YAML"),
+        ("phases.2.num_steps=3", r"'phases\.2\.num_steps=3': '2' must be an index from 0 to 1"),
+        ("phases.first.num_steps=3", "'first' must be an index from 0 to 1"),
+        ("seed.deeper=3", r"'seed\.deeper=3': seed holds a value, not keys"),
+        ("phases.0={max_seq_length: 9, nums: 1}", r"override 'phases\.0=.*': unknown key `phases\.0\.nums`"),
+    ],
+)
+def test_an_override_that_is_wrong_is_refused_and_quoted(load, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load(override)
+
+
+def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
+    config = load()
+    assert numbers_fingerprint(load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")) == numbers_fingerprint(config)
+    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "phases.0.num_steps=99"]
+    assert {change.partition(".")[0].partition("=")[0] for change in changes} == {item.name for item in dataclasses.fields(RunConfig)} - {"runtime"}
+    assert len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)}) == len(changes) + 1
+
+
+def test_a_config_can_be_written_as_a_recipe_and_read_again(load):
+    config = load()
+    plain = to_plain(config)
+    assert plain["masking"]["unit"] == "whole-word"
+    assert load(text=str(plain).replace("True", "true").replace("False", "false")) == config

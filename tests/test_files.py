@@ -1,0 +1,109 @@
+"""Files and folders that are either whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import pytest
+
+from paddle_wwm.files import atomic_directory, atomic_write, sha256_of_file, write_json
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_only_when_its_block_has_ended(tmp_path):
+    path = tmp_path / "new" / "file.bin"
+    with atomic_write(path) as stream:
+        stream.write(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert names_in(path.parent) == ["file.bin"]
+
+
+def test_text_is_written_as_utf8(tmp_path):
+    with atomic_write(str(tmp_path / "file.txt"), "w") as stream:
+        stream.write("模型\n")
+    assert (tmp_path / "file.txt").read_bytes() == "模型\n".encode()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(error), atomic_write(path, "w") as stream:
+        stream.write("new and half")
+        raise error
+    assert path.read_text(encoding="utf-8") == "old"
+    assert names_in(tmp_path) == ["file.txt"]
+
+
+def test_a_file_that_cannot_take_its_place_leaves_nothing(tmp_path):
+    (tmp_path / "name").mkdir()
+    with pytest.raises(OSError), atomic_write(tmp_path / "name") as stream:
+        stream.write(b"whole")
+    assert names_in(tmp_path) == ["name"]
+
+
+def test_a_folder_appears_only_when_its_block_has_ended(tmp_path):
+    path = tmp_path / "new" / "folder"
+    with atomic_directory(path) as folder:
+        (folder / "part").write_text("1", encoding="utf-8")
+        assert not path.exists()
+    assert (path / "part").read_text(encoding="utf-8") == "1"
+    assert names_in(path.parent) == ["folder"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_nothing_of_a_folder(tmp_path, error):
+    with pytest.raises(error), atomic_directory(tmp_path / "folder") as folder:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "part").write_text("1", encoding="utf-8")
+        raise error
+    assert names_in(tmp_path) == []
+
+
+def test_a_folder_never_replaces_one_that_holds_something(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("1", encoding="utf-8")
+    with pytest.raises(OSError), atomic_directory(tmp_path / "folder") as folder:
+        (folder / "new").write_text("2", encoding="utf-8")
+    assert (names_in(tmp_path), names_in(tmp_path / "folder")) == (["folder"], ["old"])
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_directory(tmp_path / "folder") as folder, atomic_write(folder / "file"):
+            pass
+        assert os.umask(0o027) == 0o027, "the umask itself is left as it was"
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("folder", "folder/file")] == [0o750, 0o640]
+
+
+def test_json_keeps_its_order_and_its_characters(tmp_path):
+    value = {"词": ["预测", 1, None], "a": 0.5}
+    write_json(tmp_path / "x.json", value)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert text.index("词") < text.index('"a"')
+    assert text.endswith("}\n")
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "x.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "x.json", {"good": 1, "bad": object()})
+    assert (tmp_path / "x.json").read_text(encoding="utf-8") == "1\n"
+    assert names_in(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize("size", [0, 5, (1 << 20) + 1])
+def test_the_checksum_is_that_of_all_the_bytes(tmp_path, size):
+    data = bytes(number % 251 for number in range(size))
+    (tmp_path / "file").write_bytes(data)
+    assert sha256_of_file(tmp_path / "file") == hashlib.sha256(data).hexdigest()

@@ -1,0 +1,212 @@
+"""Who may import whom, read from the source. Every rule is also shown sources that break it, so that none of them can hold by chance."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "paddle_wwm"
+DATA_ROOMS = ("corpus", "tokenization", "shards", "pretraining_data")
+PADDLE = ("paddle", "paddlenlp", "paddlehub")
+MAX_LINES, MAX_LINES_OF_A_HUB_MODULE = 300, 24
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+Sources = dict[str, str]  # path in the repository -> text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One import statement; `module` is absolute, also where it is written relatively."""
+
+    module: str
+    names: tuple[str, ...] = ()
+    relative: bool = False
+    in_function: bool = False
+    line: int = 0
+
+    @property
+    def root(self):
+        return self.module.partition(".")[0]
+
+    @property
+    def targets(self):
+        """The modules that it may load: `from a import b` may load a.b."""
+        return (self.module, *(f"{self.module}.{name}" for name in self.names))
+
+
+def imports_of(path: str, source: str) -> Iterator[Import]:
+    package = path.removesuffix(".py").split("/")[:-1]
+
+    def walk(node, in_function):
+        common = {"in_function": in_function, "line": getattr(node, "lineno", 0)}
+        match node:
+            case ast.Import():
+                yield from (Import(module=alias.name, **common) for alias in node.names)
+            case ast.ImportFrom():
+                base = package[: len(package) - node.level + 1] if node.level else []
+                module = ".".join([*base, *([node.module] if node.module else [])])
+                yield Import(module=module, names=tuple(alias.name for alias in node.names), relative=bool(node.level), **common)
+            case ast.Call(func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                yield Import(module=module, **common)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, in_function or isinstance(node, FUNCTIONS))
+
+    return walk(ast.parse(source), False)
+
+
+def reached_from(start: list[str], sources: Sources) -> list[str]:
+    """Those files and all of our own that they import, directly or not, with the packages that these lie in."""
+    found, waiting = set(), list(start)
+    while waiting:
+        path = waiting.pop()
+        if path in found or path not in sources:
+            continue
+        found.add(path)
+        targets = [target.replace(".", "/") for one in imports_of(path, sources[path]) for target in one.targets]
+        folders = [str(parent) for target in [path, *targets] for parent in Path(target).parents]
+        waiting += [f"{target}.py" for target in targets] + [f"{folder}/__init__.py" for folder in targets + folders]
+    return sorted(found)
+
+
+def places(paths, sources, is_forbidden) -> list[str]:
+    return [f"{path}:{one.line}" for path in paths for one in imports_of(path, sources[path]) if is_forbidden(path, one)]
+
+
+def in_room(path, *rooms):
+    return any(path.startswith(f"{PACKAGE}/{room}/") for room in rooms)
+
+
+def paddle_where_data_is_made(sources: Sources) -> list[str]:
+    """The rooms of the data, and what they import, never import paddle; the LAC segmenter does, when it is made."""
+    paths = reached_from([path for path in sources if in_room(path, *DATA_ROOMS)], sources)
+    return places(paths, sources, lambda path, one: one.root in PADDLE and not (path == f"{PACKAGE}/corpus/lac.py" and one.in_function))
+
+
+def paddle_distributed_outside_fleet(sources: Sources) -> list[str]:
+    """Only training/fleet.py imports paddle.distributed or reaches it as an attribute."""
+    paths = [path for path in sources if path != f"{PACKAGE}/training/fleet.py"]
+    found = places(paths, sources, lambda path, one: any(f"{target}.".startswith("paddle.distributed.") for target in one.targets))
+    for path in paths:
+        for node in ast.walk(ast.parse(sources[path])):
+            match node:
+                case ast.Attribute(value=ast.Name(id="paddle"), attr="distributed"):
+                    found.append(f"{path}:{node.lineno}")
+    return found
+
+
+def tasks_in_training(sources: Sources) -> list[str]:
+    """Training imports the model, not the tasks, not even by way of others."""
+    paths = reached_from([path for path in sources if in_room(path, "training")], sources)
+    return [path for path in paths if in_room(path, "tasks")]
+
+
+def scripts_in_scripts(sources: Sources) -> list[str]:
+    """Scripts import the library, never each other."""
+    scripts = [path for path in sources if path.startswith("scripts/")]
+    names = {"scripts", *(Path(path).stem for path in scripts)}
+    return places(scripts, sources, lambda path, one: one.root in names or one.relative)
+
+
+def absolute_imports_in_what_a_hub_module_takes_along(sources: Sources) -> list[str]:
+    """The builder copies these files under another name, so they name each other relatively."""
+    paths = reached_from([f"{PACKAGE}/hub/__init__.py"], sources)
+    return places(paths, sources, lambda path, one: one.root == PACKAGE and not one.relative)
+
+
+def more_than_the_one_import_in_hub_modules(sources: Sources) -> list[str]:
+    """Of our own code a hub module imports one name, by the very line that the builder rewrites, and it is short."""
+    paths = [path for path in sources if path.startswith("hub_modules/")]
+    found = places(paths, sources, lambda path, one: one.relative or (one.root == PACKAGE and one.targets[1:] != (f"{PACKAGE}.hub.BertHubModule",)))
+    line = f"from {PACKAGE}.hub import BertHubModule"
+    return found + [path for path in paths if sources[path].splitlines().count(line) != 1 or num_lines(sources[path]) > MAX_LINES_OF_A_HUB_MODULE]
+
+
+def files_that_are_too_long(sources: Sources) -> list[str]:
+    """A file has one reason to change, and at most 300 lines."""
+    return [path for path in sources if path.startswith(f"{PACKAGE}/") and num_lines(sources[path]) > MAX_LINES]
+
+
+def num_lines(text):
+    return len(text.splitlines())
+
+
+HUB_MODULE = "hub_modules/x/module.py"
+GOOD_LINE = "from paddle_wwm.hub import BertHubModule\n"
+BREACHES = [
+    (paddle_where_data_is_made, {"paddle_wwm/corpus/x.py": "import os\nimport paddle\n"}, ["paddle_wwm/corpus/x.py:2"]),
+    (paddle_where_data_is_made, {"paddle_wwm/shards/x.py": "def f():\n    from paddle.io import Dataset\n"}, ["paddle_wwm/shards/x.py:2"]),
+    (paddle_where_data_is_made, {"paddle_wwm/tokenization/x.py": "if True:\n    import numpy, paddlenlp.data as d\n"}, ["paddle_wwm/tokenization/x.py:2"]),
+    (paddle_where_data_is_made, {"paddle_wwm/pretraining_data/x.py": "f = lambda: __import__('paddle')\n"}, ["paddle_wwm/pretraining_data/x.py:1"]),
+    (paddle_where_data_is_made, {"paddle_wwm/corpus/lac.py": "import paddle\ndef f():\n    import paddle.base\n"}, ["paddle_wwm/corpus/lac.py:1"]),
+    (
+        paddle_where_data_is_made,
+        {"paddle_wwm/shards/x.py": "from .. import files\n", "paddle_wwm/files.py": "from .model import y\n", "paddle_wwm/model/__init__.py": "import paddle"},
+        ["paddle_wwm/model/__init__.py:1"],
+    ),
+    (paddle_distributed_outside_fleet, {"paddle_wwm/training/x.py": "import paddle.distributed as dist\n"}, ["paddle_wwm/training/x.py:1"]),
+    (paddle_distributed_outside_fleet, {"paddle_wwm/training/x.py": "def f():\n    from paddle import distributed\n"}, ["paddle_wwm/training/x.py:2"]),
+    (paddle_distributed_outside_fleet, {"scripts/x.py": "from paddle.distributed.fleet import utils\n"}, ["scripts/x.py:1"]),
+    (paddle_distributed_outside_fleet, {"paddle_wwm/x.py": "import paddle\npaddle.distributed.barrier()\n"}, ["paddle_wwm/x.py:2"]),
+    (tasks_in_training, {"paddle_wwm/training/x.py": "from ..tasks import y\n", "paddle_wwm/tasks/y.py": ""}, ["paddle_wwm/tasks/y.py"]),
+    (
+        tasks_in_training,
+        {"paddle_wwm/training/x.py": "def f():\n    from ..model.y import z\n", "paddle_wwm/model/y.py": "import paddle_wwm.tasks.t", "paddle_wwm/tasks/t.py": ""},
+        ["paddle_wwm/tasks/t.py"],
+    ),
+    (scripts_in_scripts, {"scripts/a.py": "import b\n", "scripts/b.py": ""}, ["scripts/a.py:1"]),
+    (scripts_in_scripts, {"scripts/a.py": "def f():\n    from scripts.b import main\n"}, ["scripts/a.py:2"]),
+    (scripts_in_scripts, {"scripts/a.py": "from . import b\n"}, ["scripts/a.py:1"]),
+    (
+        absolute_imports_in_what_a_hub_module_takes_along,
+        {"paddle_wwm/hub/__init__.py": "from .module import M\n", "paddle_wwm/hub/module.py": "from ..x import y\n", "paddle_wwm/x.py": "import paddle_wwm.z\n"},
+        ["paddle_wwm/x.py:1"],
+    ),
+    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from paddle_wwm.model import bert\n"}, [f"{HUB_MODULE}:2"]),
+    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from paddle_wwm.hub import BertHubModule, build\n"}, [f"{HUB_MODULE}:2"]),
+    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from .helpers import x\n"}, [f"{HUB_MODULE}:2"]),
+    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: "from paddle_wwm.hub import BertHubModule as Base\n"}, [HUB_MODULE]),
+    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "\n" * 24}, [HUB_MODULE]),
+    (files_that_are_too_long, {"paddle_wwm/x.py": "x = 1\n" * 301, "paddle_wwm/y.py": "x = 1\n" * 300}, ["paddle_wwm/x.py"]),
+]
+RULES = list(dict.fromkeys(rule for rule, _, _ in BREACHES))
+
+
+@pytest.fixture(scope="module")
+def repository():
+    paths = [*ROOT.glob(f"{PACKAGE}/**/*.py"), *ROOT.glob("scripts/*.py"), *ROOT.glob("hub_modules/*/module.py")]
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_repository_has_no(rule, repository):
+    assert rule(repository) == []
+
+
+@pytest.mark.parametrize(("rule", "sources", "expected"), BREACHES, ids=[f"{rule.__name__}-{number}" for number, (rule, *_) in enumerate(BREACHES)])
+def test_a_breach_is_found_at_its_place(rule, sources, expected):
+    assert rule(sources) == expected
+
+
+def test_what_is_allowed_is_not_taken_for_a_breach():
+    allowed = {
+        "paddle_wwm/corpus/lac.py": "import importlib\ndef f():\n    from paddle import inference\n",
+        "paddle_wwm/model/x.py": "import paddle\nimport paddle.nn as nn\nfrom ..files import y\n",
+        "paddle_wwm/training/fleet.py": "def f():\n    from paddle.distributed import fleet\n    paddle.distributed.barrier()\n",
+        "paddle_wwm/training/loop.py": "from .fleet import x\nfrom ..corpus import lac\n",
+        "paddle_wwm/hub/__init__.py": "from ..model import x\n",
+        "paddle_wwm/tasks/x.py": "from ..training import loop\n",
+        "scripts/a.py": "import sys\nfrom paddle_wwm.training import loop\n",
+        HUB_MODULE: "from paddlehub.module.module import moduleinfo\n" + GOOD_LINE,
+    }
+    assert [rule(allowed) for rule in RULES] == [[]] * len(RULES)
+
+
+def test_the_repository_was_read(repository):
+    assert {"paddle_wwm/corpus/lac.py", "paddle_wwm/training/fleet.py", "scripts/pretrain.py"} < repository.keys()
+    assert sum(path.startswith("hub_modules/") for path in repository) >= 1
+    assert "paddle_wwm/errors.py" in reached_from(["paddle_wwm/hub/__init__.py"], repository)
