@@ -28,6 +28,7 @@ INSTALL_REQUIRES = [
     "visualdl>=2.5",
     "matplotlib",
     "filelock",
+    "numba>=0.60",  # the compiled masking path
 ]
 TEST_REQUIRES = ["pytest", "pytest-xdist", "hypothesis", "ruff"]
 

@@ -20,11 +20,7 @@ import yaml
 
 from .errors import ConfigError
 from .types import MaskingConfig
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+from .types import require as _require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +122,12 @@ class RuntimeConfig:
     save_every_steps: int = 1000
     keep_checkpoints: int = 3
     max_evaluation_examples: int = 512
+    num_loader_processes: int = 1  # for every fleet worker; 0: batches are made in the training process
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            _require(getattr(self, item.name) >= 1, f"`{item.name}` must be at least 1, but is {getattr(self, item.name)}.")
+            least = 0 if item.name == "num_loader_processes" else 1
+            _require(getattr(self, item.name) >= least, f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,8 +233,7 @@ def _apply_override(root: yaml.Node, override: str) -> None:
 
 def _mark(node: yaml.Node, override: str) -> None:
     node.override = override  # where the value comes from, for error messages
-    children = node.value if isinstance(node.value, list) else []
-    for child in children:
+    for child in node.value if isinstance(node.value, list) else []:
         for part in child if isinstance(child, tuple) else (child,):
             _mark(part, override)
 
@@ -254,8 +251,7 @@ def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(node, yaml.SequenceNode):
             raise ConfigError(f"{_place(node, where)}: `{key}` must be a list.")
-        (item_kind, _) = typing.get_args(kind)
-        return tuple(_build(item_kind, child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
+        return tuple(_build(typing.get_args(kind)[0], child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{_place(node, where)}: `{key}` must be a single value.")
     return _scalar(kind, node, where=where, key=key)

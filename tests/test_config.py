@@ -9,7 +9,7 @@ import pytest
 
 from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, load_config, numbers_fingerprint, to_plain
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.types import MaskingUnit
+from paddle_wwm.types import MaskingStrategy
 
 RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.yaml"))
 RECIPE = """\
@@ -17,7 +17,7 @@ model:
   hidden_size: 64
   num_attention_heads: 2
 masking:
-  unit: whole-word
+  strategy: whole-word
 phases:
   - max_seq_length: 128
     global_batch_size: 32
@@ -59,7 +59,7 @@ def test_a_recipe_becomes_typed_values_and_defaults(load):
     config = load()
     assert config.model == ModelConfig(hidden_size=64, num_attention_heads=2)
     assert config.optimizer == OptimizerConfig()
-    assert (config.masking.unit, config.data.pairing, config.seed) == (MaskingUnit.WHOLE_WORD, SentencePairing.NEXT_SENTENCE, 7)
+    assert (config.masking.strategy, config.data.pairing, config.seed) == (MaskingStrategy.WHOLE_WORD, SentencePairing.NEXT_SENTENCE, 7)
     assert config.phases[1] == PhaseConfig(
         max_seq_length=512, global_batch_size=8, num_steps=1000, learning_rate=5e-5, num_warmup_steps=10
     )
@@ -74,7 +74,7 @@ def test_a_number_may_be_written_as_people_write_it(load, text):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("hidden_size", "hiden_size", r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab_size, "),
+        ("hidden_size", "hiden_size", r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab"),
         ("num_steps: 100\n", "steps_num: 100\n", r"line 9: unknown key `phases\.0\.steps_num`; .*known keys: max_seq_length, "),
         ("seed: 7", "sead: 7", r"line 14: unknown key `sead`; did you mean `seed`\?"),
         ("seed: 7", "zzz: 7", r"line 14: unknown key `zzz`; known keys: phases, model, "),
@@ -83,9 +83,9 @@ def test_a_number_may_be_written_as_people_write_it(load, text):
         ("hidden_size: 64", "hidden_size: 6.5", r"line 2: `model\.hidden_size` must be a whole number, but is '6\.5'"),
         ("hidden_size: 64", "hidden_size: [64]", r"line 2: `model\.hidden_size` must be a single value"),
         ("learning_rate: 1e-4", "learning_rate: fast", r"line 10: `phases\.0\.learning_rate` must be a number, but is 'fast'"),
-        ("unit: whole-word", "unit: word", r"line 5: `masking\.unit` must be piece or whole-word, but is 'word'"),
-        ("unit: whole-word", "dynamic: maybe", r"line 5: `masking\.dynamic` must be true or false, but is 'maybe'"),
-        ("  unit: whole-word", "  - unit", r"line 5: `masking` must be a mapping of keys to values"),
+        ("strategy: whole-word", "strategy: word", r"line 5: `masking\.strategy` must be piece or whole-word or ngram-word, but is 'word'"),
+        ("strategy: whole-word", "dynamic: maybe", r"line 5: `masking\.dynamic` must be true or false, but is 'maybe'"),
+        ("  strategy: whole-word", "  - strategy", r"line 5: `masking` must be a mapping of keys to values"),
         ("micro_batch_size: 4", "micro_batch_size: 0", r"line 13: `micro_batch_size` must be at least 1, but is 0"),
         ("num_attention_heads: 2", "num_attention_heads: 3", "line 2: `hidden_size` must be a multiple of `num_attention_heads`, but is 64 for 3"),
         ("512,", "1024,", r"line 1: `max_seq_length` must be at most `model\.max_position_embeddings` \(512\), but is 1024"),
@@ -165,5 +165,5 @@ def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
 def test_a_config_can_be_written_as_a_recipe_and_read_again(load):
     config = load()
     plain = to_plain(config)
-    assert plain["masking"]["unit"] == "whole-word"
+    assert (plain["masking"]["strategy"], len(plain["phases"])) == ("whole-word", 2)
     assert load(text=str(plain).replace("True", "true").replace("False", "false")) == config

@@ -13,7 +13,7 @@ from paddle_wwm import errors
 from paddle_wwm.errors import Interrupted, PaddleWWMError
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = "from paddle_wwm.errors import *\nfrom paddle_wwm.errors import run_script\ndef main():\n    {body}\nrun_script(main)\nprint('never reached')"
+SCRIPT = "from paddle_wwm.errors import *\ndef main():\n    {body}\nrun_script(main)\nprint('never reached')"
 
 
 def run(body, **options):

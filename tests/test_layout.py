@@ -140,22 +140,30 @@ GOOD_LINE = "from paddle_wwm.hub import BertHubModule\n"
 BREACHES = [
     (paddle_where_data_is_made, {"paddle_wwm/corpus/x.py": "import os\nimport paddle\n"}, ["paddle_wwm/corpus/x.py:2"]),
     (paddle_where_data_is_made, {"paddle_wwm/shards/x.py": "def f():\n    from paddle.io import Dataset\n"}, ["paddle_wwm/shards/x.py:2"]),
-    (paddle_where_data_is_made, {"paddle_wwm/tokenization/x.py": "if True:\n    import numpy, paddlenlp.data as d\n"}, ["paddle_wwm/tokenization/x.py:2"]),
+    (paddle_where_data_is_made, {"paddle_wwm/tokenization/x.py": "if 1:\n    import os, paddlenlp.data as d\n"}, ["paddle_wwm/tokenization/x.py:2"]),
     (paddle_where_data_is_made, {"paddle_wwm/pretraining_data/x.py": "f = lambda: __import__('paddle')\n"}, ["paddle_wwm/pretraining_data/x.py:1"]),
     (paddle_where_data_is_made, {"paddle_wwm/corpus/lac.py": "import paddle\ndef f():\n    import paddle.base\n"}, ["paddle_wwm/corpus/lac.py:1"]),
     (
         paddle_where_data_is_made,
-        {"paddle_wwm/shards/x.py": "from .. import files\n", "paddle_wwm/files.py": "from .model import y\n", "paddle_wwm/model/__init__.py": "import paddle"},
+        {
+            "paddle_wwm/shards/x.py": "from .. import files\n",
+            "paddle_wwm/files.py": "from .model import y\n",
+            "paddle_wwm/model/__init__.py": "import paddle",
+        },
         ["paddle_wwm/model/__init__.py:1"],
     ),
     (paddle_distributed_outside_fleet, {"paddle_wwm/training/x.py": "import paddle.distributed as dist\n"}, ["paddle_wwm/training/x.py:1"]),
-    (paddle_distributed_outside_fleet, {"paddle_wwm/training/x.py": "def f():\n    from paddle import distributed\n"}, ["paddle_wwm/training/x.py:2"]),
+    (paddle_distributed_outside_fleet, {"paddle_wwm/model/x.py": "def f():\n    from paddle import distributed\n"}, ["paddle_wwm/model/x.py:2"]),
     (paddle_distributed_outside_fleet, {"scripts/x.py": "from paddle.distributed.fleet import utils\n"}, ["scripts/x.py:1"]),
     (paddle_distributed_outside_fleet, {"paddle_wwm/x.py": "import paddle\npaddle.distributed.barrier()\n"}, ["paddle_wwm/x.py:2"]),
     (tasks_in_training, {"paddle_wwm/training/x.py": "from ..tasks import y\n", "paddle_wwm/tasks/y.py": ""}, ["paddle_wwm/tasks/y.py"]),
     (
         tasks_in_training,
-        {"paddle_wwm/training/x.py": "def f():\n    from ..model.y import z\n", "paddle_wwm/model/y.py": "import paddle_wwm.tasks.t", "paddle_wwm/tasks/t.py": ""},
+        {
+            "paddle_wwm/training/x.py": "def f():\n    from ..model.y import z\n",
+            "paddle_wwm/model/y.py": "import paddle_wwm.tasks.t",
+            "paddle_wwm/tasks/t.py": "",
+        },
         ["paddle_wwm/tasks/t.py"],
     ),
     (scripts_in_scripts, {"scripts/a.py": "import b\n", "scripts/b.py": ""}, ["scripts/a.py:1"]),
@@ -163,7 +171,11 @@ BREACHES = [
     (scripts_in_scripts, {"scripts/a.py": "from . import b\n"}, ["scripts/a.py:1"]),
     (
         absolute_imports_in_what_a_hub_module_takes_along,
-        {"paddle_wwm/hub/__init__.py": "from .module import M\n", "paddle_wwm/hub/module.py": "from ..x import y\n", "paddle_wwm/x.py": "import paddle_wwm.z\n"},
+        {
+            "paddle_wwm/hub/__init__.py": "from .module import M\n",
+            "paddle_wwm/hub/module.py": "from ..x import y\n",
+            "paddle_wwm/x.py": "import paddle_wwm.z\n",
+        },
         ["paddle_wwm/x.py:1"],
     ),
     (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from paddle_wwm.model import bert\n"}, [f"{HUB_MODULE}:2"]),

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from ..types import IGNORED_LABEL, NO_PAIR, MaskedExample, MaskingConfig, PretrainBatch, PretrainExample
+from ..types import IGNORED_LABEL, NO_PAIR, ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainBatch, PretrainExample
 from .examples import make_example
-from .masking import mask_example
+from .masking import mask_example, mask_round, ngram_thresholds, num_to_predict
+from .random_bits import keys_of
 from .sampler import order_of
 
 
@@ -46,13 +47,17 @@ def collate(examples: Sequence[PretrainExample], masked: Sequence[MaskedExample]
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainData:
-    """Everything that batches of a phase are made of. `index_path` is an .npy file of index rows, memory-mapped."""
+    """Everything that batches of a phase are made of. `index_path` is an .npy file of index rows, memory-mapped.
+
+    compiled: whether batches are made by the compiled path (kernel.py) or the numpy one; both give the same bytes.
+    """
 
     shards: ShardSet
     vocab: Vocab
     index_path: Path
     masking: MaskingConfig
     seed: int
+    compiled: bool = True
 
     @cached_property
     def index(self) -> np.ndarray:
@@ -82,7 +87,9 @@ class PretrainData:
         )
         return example, item
 
-    def micro_batches(self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int) -> list[PretrainBatch]:
+    def micro_batches(
+        self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
+    ) -> list[PretrainBatch]:
         """This rank's micro-batches of the global batch that begins with running number `first_example`.
 
         The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a step trains on
@@ -93,9 +100,63 @@ class PretrainData:
         rows = self.index[indices]
         lengths = rows["first_length"].astype(np.int64) + rows["second_length"]
         order = np.argsort(-lengths, kind="stable")
-        batches = []
-        for start in range(rank * micro_batch_size, global_batch_size, num_ranks * micro_batch_size):
-            chosen = order[start : start + micro_batch_size]
-            pairs = [self.masked(int(indices[item]), epoch=int(epochs[item])) for item in chosen]
-            batches.append(collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=self.vocab.pad_id))
-        return batches
+        make = self._compiled_batch if self.compiled else self._batch
+        starts = range(rank * micro_batch_size, global_batch_size, num_ranks * micro_batch_size)
+        chosen = (order[start : start + micro_batch_size] for start in starts)
+        return [make(rows[items], epochs=epochs[items], indices=indices[items]) for items in chosen]
+
+    def _batch(self, rows: np.ndarray, *, epochs: np.ndarray, indices: np.ndarray) -> PretrainBatch:
+        pairs = [self.masked(index, epoch=epoch) for index, epoch in zip(indices.tolist(), epochs.tolist())]
+        return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=self.vocab.pad_id)
+
+    def _compiled_batch(self, rows: np.ndarray, *, epochs: np.ndarray, indices: np.ndarray) -> PretrainBatch:
+        from .kernel import fill_batch
+
+        config, vocab = self.masking, self.vocab
+        first_lengths, second_lengths = rows["first_length"].astype(np.int64), rows["second_length"].astype(np.int64)
+        longest = int((first_lengths + second_lengths + 2 + (second_lengths > 0)).max())
+        stored = [
+            self.shards.stored_tokens(start, length)
+            for a_start, a_length, b_start, b_length in rows[["first_start", "first_length", "second_start", "second_length"]].tolist()
+            for start, length in ((a_start, a_length), (b_start, b_length))
+            if length
+        ]
+        shape, most = (len(rows), longest), num_to_predict(longest, config)
+        input_ids, token_type_ids = np.full(shape, vocab.pad_id, np.int64), np.zeros(shape, np.int64)
+        attention_mask = np.zeros(shape, bool)
+        positions, labels = np.zeros((len(rows), most), np.int64), np.full((len(rows), most), IGNORED_LABEL, np.int64)
+        counts = np.zeros(len(rows), np.int64)
+        fill_batch(
+            np.concatenate(stored),
+            first_lengths,
+            second_lengths,
+            keys_of(self.seed, mask_round(epochs, config), indices),
+            self.shards.word_bit,
+            vocab.cls_id,
+            vocab.sep_id,
+            vocab.mask_id,
+            vocab.random_token_ids,
+            config.masked_lm_prob,
+            config.max_predictions_per_seq,
+            config.mask_token_prob,
+            config.random_token_prob,
+            config.strategy is not MaskingStrategy.PIECE,
+            config.actions is ActionUnit.WORD,
+            ngram_thresholds(config),
+            input_ids,
+            token_type_ids,
+            attention_mask,
+            positions,
+            labels,
+            counts,
+        )
+        used = max(1, int(counts.max()))
+        pairs = rows["next_sentence_label"].astype(np.int64)
+        return PretrainBatch(
+            input_ids=input_ids,
+            token_type_ids=token_type_ids,
+            attention_mask=attention_mask,
+            masked_lm_positions=np.ascontiguousarray(positions[:, :used]),
+            masked_lm_labels=np.ascontiguousarray(labels[:, :used]),
+            next_sentence_labels=None if (pairs == NO_PAIR).all() else pairs,
+        )

@@ -4,6 +4,7 @@
   is passed over, not cut. [CLS], [SEP] and padding are never selected.
 - Budget: min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), T counting [CLS] and [SEP].
 - "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10% unchanged.
+- Other strategies: every piece by itself (BERT), or one to four words in a row (MacBERT); and one action a word instead of a piece.
 
 Which positions (`select_positions`) and what happens there (`apply_actions`) are two functions; `mask_example` joins them and makes both
 a function of (seed, epoch or copy, example index) alone.
@@ -13,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..types import MaskedExample, MaskingConfig, MaskingUnit, PretrainExample
-from .random_bits import key_of, random_uint64, to_index, to_unit
+from ..types import ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
+from .random_bits import keys_of, random_uint64, to_index, to_unit
 
 
 def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:
@@ -23,27 +24,42 @@ def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:
 
 
 def select_positions(
-    *, unit_starts: np.ndarray, selectable: np.ndarray, budget: int, priorities: np.ndarray
+    *, unit_starts: np.ndarray, selectable: np.ndarray, budget: int, priorities: np.ndarray, ngram_sizes: np.ndarray | None = None
 ) -> np.ndarray:
     """The positions to predict, ascending. int64.
 
     unit_starts: bool (T,), True where a unit (word or piece) starts; a unit runs to the next start or unselectable position.
     selectable: bool (T,), False at special tokens. priorities: uint64 (T,); units are visited by rising priority of their first position.
+    ngram_sizes: int64 (T,), at a unit's first position the number of units that are taken together from it on (default: 1); as many as fit
+    the budget are taken, never one that is chosen already or lies beyond a special token.
     """
     firsts = np.flatnonzero(unit_starts & selectable)
     if len(firsts) == 0:
         return np.zeros(0, np.int64)
     stops = np.flatnonzero(unit_starts | ~selectable)
     ends = np.append(stops, len(unit_starts))[np.searchsorted(stops, firsts, side="right")]
-    order = np.argsort(priorities[firsts], kind="stable")
-    chosen: list[np.ndarray] = []
-    for first, end in zip(firsts[order].tolist(), ends[order].tolist()):
-        if end - first <= budget:
-            chosen.append(np.arange(first, end))
-            budget -= end - first
-            if budget == 0:
+    wanted = np.ones(len(firsts), np.int64) if ngram_sizes is None else ngram_sizes[firsts]
+    chosen = np.zeros(len(firsts), bool)
+    for unit in np.argsort(priorities[firsts], kind="stable").tolist():
+        for other in range(unit, min(unit + int(wanted[unit]), len(firsts))):
+            size = int(ends[other] - firsts[other])
+            if chosen[other] or size > budget or (other > unit and firsts[other] != ends[other - 1]):
                 break
-    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+            chosen[other] = True
+            budget -= size
+        if budget == 0:
+            break
+    return np.concatenate([np.arange(first, end) for first, end in zip(firsts[chosen], ends[chosen])] or [np.zeros(0, np.int64)])
+
+
+def ngram_thresholds(config: MaskingConfig) -> np.ndarray:
+    """The cumulated shares of 1-, 2-, … grams; a draw below the first is a 1-gram. float64. One entry where units are taken one by one."""
+    return np.cumsum(config.ngram_shares) if config.strategy is MaskingStrategy.NGRAM_WORD else np.ones(1)
+
+
+def mask_round(epoch, config: MaskingConfig):
+    """What a mask depends on besides seed and example: the epoch (dynamic), or the number of the frozen copy (static). int or int64 array."""
+    return epoch if config.dynamic else epoch % config.dupe_factor
 
 
 def apply_actions(
@@ -80,19 +96,21 @@ def mask_example(
 ) -> MaskedExample:
     """Mask an example; a pure function of its arguments. `epoch` is the copy's number where masks are static (`dynamic` false)."""
     length = len(example.input_ids)
-    round_number = epoch if config.dynamic else epoch % config.dupe_factor
-    draws = random_uint64(key_of(seed, round_number, example_index), 3 * length).reshape(3, length)
-    units = example.word_starts if config.unit is MaskingUnit.WHOLE_WORD else np.ones(length, bool)
+    draws = random_uint64(keys_of(seed, mask_round(epoch, config), example_index)[0], 4 * length).reshape(4, length)
+    units = np.ones(length, bool) if config.strategy is MaskingStrategy.PIECE else example.word_starts
     positions = select_positions(
         unit_starts=units,
         selectable=~example.special_tokens_mask,
         budget=num_to_predict(length, config),
         priorities=draws[0],
+        ngram_sizes=1 + np.searchsorted(ngram_thresholds(config)[:-1], to_unit(draws[3]), side="right"),
     )
+    # the place of the draw: every piece's own, or that of its unit's first piece
+    drawing = positions if config.actions is ActionUnit.PIECE else np.maximum.accumulate(np.where(units, np.arange(length), 0))[positions]
     input_ids = apply_actions(
         input_ids=example.input_ids,
         positions=positions,
-        action_draws=to_unit(draws[1, positions]),
+        action_draws=to_unit(draws[1, drawing]),
         random_tokens=random_token_ids[to_index(draws[2, positions], len(random_token_ids))],
         mask_id=mask_id,
         config=config,

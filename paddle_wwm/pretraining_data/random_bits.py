@@ -20,12 +20,20 @@ def mix(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> np.uint64(31))
 
 
+def keys_of(*parts: int | np.ndarray) -> np.ndarray:
+    """64-bit keys from integers such as (seed, epoch, example index); the order of the parts matters. Parts may be int64 arrays of one
+    shape (n,), then every element has a key of its own. uint64, shape (n,)."""
+    keys = np.zeros(1, np.uint64)
+    with np.errstate(over="ignore"):
+        for part in parts:
+            bits = part.astype(np.int64).view(np.uint64) if isinstance(part, np.ndarray) else np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+            keys = mix((keys + _GAMMA) ^ bits)
+    return keys
+
+
 def key_of(*parts: int) -> np.uint64:
-    """One 64-bit key from integers such as (seed, epoch, example index, stream); the order of the parts matters."""
-    key = np.zeros(1, np.uint64)
-    for part in parts:
-        key = mix((key + _GAMMA) ^ np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64))
-    return key[0]
+    """One 64-bit key from integers."""
+    return keys_of(*parts)[0]
 
 
 def random_uint64(key: np.uint64, count: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +49,13 @@ class ShardSet:
         for shard, entry in zip(self._shards, self.manifest.shards):
             if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
                 raise DataError(f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again.")
-        self._first_token = np.cumsum([0, *(shard.num_tokens for shard in self._shards)])
-        self._first_document = np.cumsum([0, *(shard.num_documents for shard in self._shards)])
+        self._first_token = list(accumulate((shard.num_tokens for shard in self._shards), initial=0))
+        self._first_document = list(accumulate((shard.num_documents for shard in self._shards), initial=0))
 
     @property
     def num_documents(self) -> int:
         """Documents of the set."""
-        return int(self._first_document[-1])
+        return self._first_document[-1]
 
     def vocab(self) -> Vocab:
         """The vocabulary that the set was made with. Raises DataError when its file was changed."""
@@ -62,20 +64,28 @@ class ShardSet:
             raise DataError(f"{self.directory / VOCAB_NAME}: differs from the vocabulary that the shards were made with.")
         return vocab
 
+    @property
+    def word_bit(self) -> int:
+        """The bit of a stored token that says whether it starts a word; the bits below are the id."""
+        return self._bits - 1
+
+    def stored_tokens(self, start: int, length: int) -> np.ndarray:
+        """A run of tokens as they are stored, uint16 or uint32; it must lie within one document. No copy is made."""
+        shard = bisect.bisect_right(self._first_token, start) - 1
+        local = start - self._first_token[shard]
+        return self._shards[shard].tokens[local : local + length]
+
     def tokens(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids (int64) and word starts (bool) of a run of tokens, which must lie within one document."""
-        shard = int(np.searchsorted(self._first_token, start, side="right")) - 1
-        local = start - int(self._first_token[shard])
-        stored = self._shards[shard].tokens[local : local + length]
-        high = self._bits - 1
-        return (stored & ((1 << high) - 1)).astype(np.int64), (stored >> high).astype(bool)
+        stored = self.stored_tokens(start, length)
+        return (stored & ((1 << self.word_bit) - 1)).astype(np.int64), (stored >> self.word_bit).astype(bool)
 
     def document(self, number: int) -> tuple[int, TokenizedDocument]:
         """The position of the document's first token, and the document."""
-        shard_number = int(np.searchsorted(self._first_document, number, side="right")) - 1
+        shard_number = bisect.bisect_right(self._first_document, number) - 1
         shard = self._shards[shard_number]
-        (token_start, length_start), (token_end, length_end) = shard.index[number - int(self._first_document[shard_number]) :][:2].tolist()
-        start = int(self._first_token[shard_number]) + token_start
+        (token_start, length_start), (token_end, length_end) = shard.index[number - self._first_document[shard_number] :][:2].tolist()
+        start = self._first_token[shard_number] + token_start
         ids, starts = self.tokens(start, token_end - token_start)
         offsets = np.concatenate([[0], np.cumsum(decode_lengths(shard.lengths[length_start:length_end]))]).astype(np.int32)
         return start, TokenizedDocument(

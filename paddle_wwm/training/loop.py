@@ -11,7 +11,7 @@ from typing import Any, Iterator
 import numpy as np
 import paddle
 
-from ..config import PhaseConfig, RunConfig, SentencePairing
+from ..config import RunConfig, SentencePairing
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, ConfigError, Interrupted, TrainingError
 from ..files import write_json
 from ..model.heads import BertForPretraining
@@ -22,6 +22,7 @@ from ..types import PretrainBatch, TrainState
 from . import plan
 from .checkpoint import checkpoint_path, export_model, load_checkpoint, newest_checkpoint, save_checkpoint
 from .fleet import World, barrier, distribute_model
+from .loader import Tensors, step_batches, tensors_of
 from .optim import learning_rate_at, make_optimizer
 from .report import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
 from .step import Sums, evaluate, train_step
@@ -104,7 +105,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         step = found[1].global_step
     elif data.init is not None:
         _start_from(core, data.init, world=world)
-    seconds = plan.time_of_a_step(core, data.phases[0].train.micro_batches(**_batch_slice(config, 0, 0, World()))[:1])
+    seconds = plan.time_of_a_micro_batch(core, data.phases[0].train, micro_batch_size=config.runtime.micro_batch_size)
     model = distribute_model(core, world)
     reporter = _announce(config, data=data, output=output, world=world, step=step, seconds_a_micro_batch=seconds)
 
@@ -134,12 +135,15 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         barrier(world)
 
     interval, interval_started, waited, saved = Sums(), time.perf_counter(), 0.0, step
+    batches, loaded = iter(()), -1
     while step < config.num_steps:
         number, phase_step = phase_of(config, step)
         phase = config.phases[number]
 
         fetched = time.perf_counter()
-        micro_batches = data.phases[number].train.micro_batches(**_batch_slice(config, number, phase_step, world))
+        if loaded != number:
+            batches, loaded = _batches_of_phase(config, number, data=data, first_step=phase_step, world=world), number
+        micro_batches = next(batches)
         waited += time.perf_counter() - fetched
         rate = learning_rate_at(phase_step, phase)
         result = train_step(
@@ -174,7 +178,8 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
                 reporter.log("train", step, values)
             interval, interval_started, waited = Sums(), time.perf_counter(), 0.0
         if step % config.runtime.evaluate_every_steps == 0 or step == config.num_steps:
-            held_out = evaluate(model, held_out_batches(config, data.phases[number], phase, world), world=world)
+            batches_held_out = map(tensors_of, held_out_batches(config, data.phases[number], world))
+            held_out = evaluate(model, batches_held_out, world=world)
             if reporter:
                 reporter.log("held_out", step, held_out)
             interval_started = time.perf_counter()
@@ -208,18 +213,20 @@ def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
     raise AssertionError("a config has at least one phase")
 
 
-def _batch_slice(config: RunConfig, number: int, phase_step: int, world: World) -> dict[str, int]:
-    size = config.phases[number].global_batch_size
-    return {
-        "first_example": phase_step * size,
-        "global_batch_size": size,
-        "micro_batch_size": config.runtime.micro_batch_size,
-        "rank": world.rank,
-        "num_ranks": world.size,
-    }
+def _batches_of_phase(config: RunConfig, number: int, *, data: RunData, first_step: int, world: World) -> Iterator[list[Tensors]]:
+    phase = config.phases[number]
+    return step_batches(
+        data.phases[number].train,
+        first_step=first_step,
+        stop=phase.num_steps,
+        global_batch_size=phase.global_batch_size,
+        micro_batch_size=config.runtime.micro_batch_size,
+        world=world,
+        num_processes=config.runtime.num_loader_processes,
+    )
 
 
-def held_out_batches(config: RunConfig, data: PhaseData, phase: PhaseConfig, world: World) -> Iterator[PretrainBatch]:
+def held_out_batches(config: RunConfig, data: PhaseData, world: World) -> Iterator[PretrainBatch]:
     """This worker's share of the held-out examples, always the same ones under the same masks."""
     count = min(config.runtime.max_evaluation_examples, data.held_out.num_examples)
     return iter(
@@ -234,9 +241,8 @@ def _announce(
 ) -> Reporter | None:
     if not world.is_main:
         return None
-    last = config.phases[-1]
     baseline = plan.unigram_baseline(
-        data.shards, train_documents=data.train_documents, held_out=list(held_out_batches(config, data.phases[-1], last, World()))
+        data.shards, train_documents=data.train_documents, held_out=list(held_out_batches(config, data.phases[-1], World()))
     )
     write_json(output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion

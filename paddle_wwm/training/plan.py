@@ -12,6 +12,7 @@ from ..config import ModelConfig, RunConfig, to_plain
 from ..pretraining_data.collate import PretrainData
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch
+from .loader import tensors_of
 from .step import forward
 
 
@@ -29,17 +30,20 @@ def show_example(data: PretrainData) -> str:
     return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
 
 
-def time_of_a_step(model: paddle.nn.Layer, micro_batches: list[PretrainBatch]) -> float:
-    """Seconds that a step's micro-batches take here, from a trial of one of them; no parameter is changed."""
+def time_of_a_micro_batch(model: paddle.nn.Layer, data: PretrainData, *, micro_batch_size: int) -> float:
+    """Seconds that forward and backward of a micro-batch take here, from a trial; no parameter is changed."""
+    batches = data.micro_batches(
+        first_example=0, global_batch_size=micro_batch_size, micro_batch_size=micro_batch_size, rank=0, num_ranks=1
+    )
     elapsed = 0.0
     for _ in range(2):  # the first one warms up
         started = time.perf_counter()
-        mlm_loss, nsp_loss, _ = forward(model, micro_batches[0])
+        mlm_loss, nsp_loss, _ = forward(model, tensors_of(batches[0]))
         (mlm_loss if nsp_loss is None else mlm_loss + nsp_loss).backward()
         for parameter in model.parameters():
             parameter.clear_grad()
         elapsed = time.perf_counter() - started
-    return elapsed * len(micro_batches)
+    return elapsed
 
 
 def count_parameters(config: ModelConfig) -> int:
@@ -90,7 +94,7 @@ def describe_run(
             f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, warm-up {phase.num_warmup_steps}"
         )
     lines.append(
-        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time {_duration(seconds)} (from a trial step)"
+        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time {_duration(seconds)} (from a trial)"
     )
     return "\n".join(lines)
 

@@ -13,8 +13,8 @@ import paddle.nn.functional as F
 
 from ..model.ops import seed_dropout
 from ..pretraining_data.random_bits import key_of
-from ..types import IGNORED_LABEL, PretrainBatch
 from .fleet import World, sum_over_workers, without_gradient_sync
+from .loader import Tensors
 from .optim import clip_gradients
 
 
@@ -52,34 +52,26 @@ class Sums:
         return result
 
 
-def forward(model: paddle.nn.Layer, batch: PretrainBatch) -> tuple[paddle.Tensor, paddle.Tensor | None, Sums]:
+def forward(model: paddle.nn.Layer, batch: Tensors) -> tuple[paddle.Tensor, paddle.Tensor | None, Sums]:
     """The summed MLM loss, the summed NSP loss (None without pairs), and the sums for reporting."""
-    valid = batch.masked_lm_labels != IGNORED_LABEL
-    rows = np.arange(len(batch.input_ids))[:, None] * batch.input_ids.shape[1]
-    labels = paddle.to_tensor(batch.masked_lm_labels[valid])
-    pairs = batch.next_sentence_labels
+    labels, pair_labels = batch["labels"], batch.get("next_sentence_labels")
     scores, relations = model(
-        paddle.to_tensor(batch.input_ids),
-        paddle.to_tensor(batch.token_type_ids),
-        paddle.to_tensor(batch.attention_mask),
-        paddle.to_tensor((batch.masked_lm_positions + rows)[valid]),
-        pairs is not None,
+        batch["input_ids"], batch["token_type_ids"], batch["attention_mask"], batch["flat_positions"], pair_labels is not None
     )
     mlm_loss = F.cross_entropy(scores, labels, reduction="sum")
     sums = Sums(
         mlm_loss=float(mlm_loss),
         mlm_correct=float((scores.detach().argmax(-1) == labels).sum()),
-        num_predictions=float(valid.sum()),
-        num_tokens=float(batch.num_tokens),
-        num_slots=float(batch.input_ids.size),
+        num_predictions=float(labels.size),
+        num_tokens=float(batch["num_tokens"]),
+        num_slots=float(batch["input_ids"].size),
     )
-    if pairs is None:
+    if pair_labels is None:
         return mlm_loss, None, sums
-    pair_labels = paddle.to_tensor(pairs)
     nsp_loss = F.cross_entropy(relations, pair_labels, reduction="sum")
     sums.nsp_loss = float(nsp_loss)
     sums.nsp_correct = float((relations.detach().argmax(-1) == pair_labels).sum())
-    sums.num_pairs = float(len(pairs))
+    sums.num_pairs = float(pair_labels.size)
     return mlm_loss, nsp_loss, sums
 
 
@@ -95,7 +87,7 @@ class StepResult:
 def train_step(
     model: paddle.nn.Layer,
     optimizer: paddle.optimizer.Optimizer,
-    micro_batches: Sequence[PretrainBatch],
+    micro_batches: Sequence[Tensors],
     *,
     world: World,
     clip_norm: float,
@@ -108,9 +100,9 @@ def train_step(
 
     A gradient that is not finite is returned as it is (`gradient_norm`), and the parameters are left as they were.
     """
-    num_pairs = sum(len(batch.input_ids) for batch in micro_batches if batch.next_sentence_labels is not None)
-    counts = [sum(batch.num_predictions for batch in micro_batches), num_pairs, float(stop_asked)]
-    all_predictions, all_pairs, stop = sum_over_workers(counts, world)
+    num_predictions = sum(batch["labels"].size for batch in micro_batches)
+    num_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
+    all_predictions, all_pairs, stop = sum_over_workers([num_predictions, num_pairs, float(stop_asked)], world)
 
     total = Sums()
     for number, batch in enumerate(micro_batches):
@@ -129,7 +121,7 @@ def train_step(
     return StepResult(sums=total, gradient_norm=gradient_norm, stop=stop > 0)
 
 
-def _forward_backward(model: paddle.nn.Layer, batch: PretrainBatch, world: World, all_predictions: float, all_pairs: float) -> Sums:
+def _forward_backward(model: paddle.nn.Layer, batch: Tensors, world: World, all_predictions: float, all_pairs: float) -> Sums:
     mlm_loss, nsp_loss, sums = forward(model, batch)
     # fleet averages gradients over the workers: times world.size makes it the sum that the global mean needs
     loss = mlm_loss * (world.size / max(1.0, all_predictions))
@@ -139,7 +131,7 @@ def _forward_backward(model: paddle.nn.Layer, batch: PretrainBatch, world: World
     return sums
 
 
-def evaluate(model: paddle.nn.Layer, micro_batches: Iterable[PretrainBatch], *, world: World) -> dict[str, float]:
+def evaluate(model: paddle.nn.Layer, micro_batches: Iterable[Tensors], *, world: World) -> dict[str, float]:
     """Means over all workers' micro-batches, dropout off."""
     model.eval()
     total = Sums()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict, select_positions
 from paddle_wwm.tokenization.documents import tokenize_sentence
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import NO_PAIR, MaskedExample, MaskingConfig, MaskingUnit, PretrainExample
+from paddle_wwm.types import NO_PAIR, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
 
 from .builders import MASK_ID, example_of, words_of
 
@@ -186,15 +186,15 @@ def test_the_first_static_masks_are_the_first_dynamic_ones():
 @properties
 def test_piece_masking_selects_pieces_and_always_meets_the_budget(example, seed):
     assume(num_to_predict(len(example.input_ids), MaskingConfig()) <= (~example.special_tokens_mask).sum())
-    positions = positions_of(example, seed=seed, unit=MaskingUnit.PIECE)
+    positions = positions_of(example, seed=seed, strategy=MaskingStrategy.PIECE)
     assert len(positions) == len(set(positions)) == num_to_predict(len(example.input_ids), MaskingConfig())
     assert not example.special_tokens_mask[positions].any()
 
 
 def test_piece_masking_cuts_words_and_whole_word_masking_does_not():
     example = example_of([10] * 10)
-    pieces = Counter((position - 1) // 10 for position in positions_of(example, unit=MaskingUnit.PIECE))
-    words = Counter((position - 1) // 10 for position in positions_of(example, unit=MaskingUnit.WHOLE_WORD))
+    pieces = Counter((position - 1) // 10 for position in positions_of(example, strategy=MaskingStrategy.PIECE))
+    words = Counter((position - 1) // 10 for position in positions_of(example, strategy=MaskingStrategy.WHOLE_WORD))
     assert set(words.values()) == {10}
     assert pieces.total() == 15 and max(pieces.values()) < 10
 

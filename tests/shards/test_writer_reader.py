@@ -66,11 +66,12 @@ def documents_and_vocab_size(draw):
     token = st.tuples(st.integers(0, vocab_size - 1) | st.just(vocab_size - 1), st.booleans())
     first = st.tuples(st.integers(0, vocab_size - 1), st.just(True))
     sentence = st.builds(lambda head, tail: [head, *tail], first, st.lists(token, max_size=8))
-    return draw(st.lists(st.lists(sentence, min_size=1, max_size=4).map(lambda sentences: document_of(*sentences)), min_size=1, max_size=8)), vocab_size
+    document = st.lists(sentence, min_size=1, max_size=4).map(lambda sentences: document_of(*sentences))
+    return draw(st.lists(document, min_size=1, max_size=8)), vocab_size
 
 
 @given(documents_and_vocab_size(), st.integers(1, 30))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_documents_come_back_as_they_were_from_any_number_of_shards(tmp_path_factory, documents_and_size, max_tokens_per_shard):
     documents, vocab_size = documents_and_size
     shards = write_set(tmp_path_factory.mktemp("set"), documents, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard)

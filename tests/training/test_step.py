@@ -9,6 +9,7 @@ import pytest
 from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.training.fleet import World
+from paddle_wwm.training.loader import tensors_of
 from paddle_wwm.training.optim import make_optimizer
 from paddle_wwm.training.step import Sums, evaluate, train_step
 from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
@@ -46,7 +47,7 @@ def cut(batch, size):
         return value if value is None else value[start : start + size]
 
     return [
-        PretrainBatch(**{item.name: rows(getattr(batch, item.name), start) for item in dataclasses.fields(batch)})
+        tensors_of(PretrainBatch(**{item.name: rows(getattr(batch, item.name), start) for item in dataclasses.fields(batch)}))
         for start in range(0, len(batch.input_ids), size)
     ]
 
@@ -100,7 +101,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_parameters_as_they_were():
     model.cls.predictions.decoder_bias.set_value(np.full(CONFIG.vocab_size, np.nan, np.float32))
     before = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     result = train_step(
-        model, optimizer, [make_batch(4, seed=0)], world=World(), clip_norm=1.0, learning_rate=1e-2, seed=1, step=0, stop_asked=False
+        model, optimizer, [tensors_of(make_batch(4, seed=0))], world=World(), clip_norm=1.0, learning_rate=1e-2, seed=1, step=0, stop_asked=False
     )
     assert not np.isfinite(result.gradient_norm)
     for name, tensor in model.state_dict().items():
@@ -111,7 +112,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_parameters_as_they_were():
 def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_training():
     model, _ = fresh_model()
     batch = make_batch(8, seed=3)
-    whole, in_parts = evaluate(model, [batch], world=World()), evaluate(model, cut(batch, 3), world=World())
+    whole, in_parts = evaluate(model, [tensors_of(batch)], world=World()), evaluate(model, cut(batch, 3), world=World())
     assert in_parts == pytest.approx(whole, abs=1e-5)
     assert model.training
 

@@ -1,0 +1,170 @@
+"""The compiled path: a micro-batch from raw tokens to masked, padded arrays in one pass, bit-identical to the numpy path.
+
+`masking.py`, `examples.make_example` and `collate.collate` are the definition; this file does the same in numba, without Python objects,
+for the loader. Tests compare the two byte for byte. What to know when reading it:
+
+- Randomness is `random_bits`' counter: number `place` of a key is mix(key + (place + 1) * GAMMA). Numbers are computed where they are
+  needed instead of for all places: priorities for the first positions of units, actions for the selected positions.
+- Words are visited by rising (priority, position). A binary heap gives the smallest first: of some eighty words of an example about fifteen
+  are visited until the budget is full, so nothing is sorted.
+- numba's cache does not notice changed global constants: every constant that could change is an argument, the others are literals.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, inline="always")
+def _number(key, place):
+    value = key + np.uint64(place + 1) * np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@numba.njit(cache=True, inline="always")
+def _unit(bits):
+    return np.float64(bits >> np.uint64(11)) * 2.0**-53
+
+
+@numba.njit(cache=True, inline="always")
+def _before(priorities, left, right):
+    return priorities[left] < priorities[right] or (priorities[left] == priorities[right] and left < right)
+
+
+@numba.njit(cache=True)
+def _sift_down(heap, size, priorities, place):
+    item = heap[place]
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and _before(priorities, heap[child + 1], heap[child]):
+            child += 1
+        if not _before(priorities, heap[child], item):
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = item
+
+
+@numba.njit(cache=True)
+def select_units(unit_firsts, unit_ends, num_units, key, length, budget, ngram_thresholds, priorities, heap, chosen):
+    """Mark in `chosen` (bool, one a unit) the units to predict; returns how many positions they have.
+
+    unit_firsts, unit_ends: int32, the positions [first, end) of every unit in order. ngram_thresholds: float64, the cumulated shares of 1-,
+    2-, … grams; of length 1 where units are selected one by one. priorities, heap: buffers of num_units.
+    """
+    for unit in range(num_units):
+        priorities[unit] = _number(key, unit_firsts[unit])
+        heap[unit] = unit
+        chosen[unit] = False
+    for place in range(num_units // 2 - 1, -1, -1):
+        _sift_down(heap, num_units, priorities, place)
+    size, left = num_units, budget
+    while size > 0 and left > 0:
+        first = heap[0]
+        size -= 1
+        heap[0] = heap[size]
+        if size > 0:
+            _sift_down(heap, size, priorities, 0)
+        if chosen[first]:
+            continue
+        wanted = 1
+        if len(ngram_thresholds) > 1:
+            draw = _unit(_number(key, 3 * length + unit_firsts[first]))
+            while wanted < len(ngram_thresholds) and draw >= ngram_thresholds[wanted - 1]:
+                wanted += 1
+        stop, cost = first, 0
+        while stop < num_units and stop - first < wanted and not chosen[stop]:
+            size_of_unit = unit_ends[stop] - unit_firsts[stop]
+            if cost + size_of_unit > left or (stop > first and unit_firsts[stop] != unit_ends[stop - 1]):
+                break  # over the budget, or a special token lies between
+            cost += size_of_unit
+            stop += 1
+        for unit in range(first, stop):
+            chosen[unit] = True
+        left -= cost
+    return budget - left
+
+
+@numba.njit(cache=True)
+def fill_batch(
+    tokens,
+    first_lengths,
+    second_lengths,
+    keys,
+    word_bit,
+    cls_id,
+    sep_id,
+    mask_id,
+    random_token_ids,
+    masked_lm_prob,
+    max_predictions,
+    mask_token_prob,
+    random_token_prob,
+    whole_words,
+    action_by_word,
+    ngram_thresholds,
+    input_ids,
+    token_type_ids,
+    attention_mask,
+    positions,
+    labels,
+    counts,
+):
+    """Build and mask a micro-batch.
+
+    tokens: the stored tokens (uint16 or uint32, word bit on top) of all examples, first and second segments one after the other.
+    first_lengths, second_lengths: int64 (B,). keys: uint64 (B,). The last six are filled: int64 and bool (B, T), int64 (B, P), and the
+    numbers of predictions, int64 (B,); they come filled with padding.
+    """
+    longest = input_ids.shape[1]
+    unit_firsts, unit_ends = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    priorities, heap, chosen = np.empty(longest, np.uint64), np.empty(longest, np.int64), np.empty(longest, np.bool_)
+    id_bits = np.uint32((np.int64(1) << word_bit) - 1)
+    cursor = 0
+    for row in range(len(keys)):
+        key = keys[row]
+        input_ids[row, 0] = cls_id
+        position, num_units = 1, 0
+        for segment in range(2):
+            count = first_lengths[row] if segment == 0 else second_lengths[row]
+            if segment == 1 and count == 0:
+                break
+            for index in range(count):
+                token = np.uint32(tokens[cursor])
+                cursor += 1
+                input_ids[row, position] = np.int64(token & id_bits)
+                token_type_ids[row, position] = segment
+                if not whole_words or index == 0 or (token >> np.uint32(word_bit)) != 0:
+                    unit_firsts[num_units] = position
+                    num_units += 1
+                unit_ends[num_units - 1] = position + 1
+                position += 1
+            input_ids[row, position] = sep_id
+            token_type_ids[row, position] = segment
+            position += 1
+        length = position
+        for index in range(length):
+            attention_mask[row, index] = True
+        budget = min(max_predictions, max(1, int(np.rint(length * masked_lm_prob))))
+        select_units(unit_firsts, unit_ends, num_units, key, length, budget, ngram_thresholds, priorities, heap, chosen)
+        count = 0
+        for unit in range(num_units):
+            if not chosen[unit]:
+                continue
+            for index in range(unit_firsts[unit], unit_ends[unit]):
+                positions[row, count] = index
+                labels[row, count] = input_ids[row, index]
+                count += 1
+                place = unit_firsts[unit] if action_by_word else index
+                draw = _unit(_number(key, length + place))
+                if draw < mask_token_prob:
+                    input_ids[row, index] = mask_id
+                elif draw < mask_token_prob + random_token_prob:
+                    bits = _number(key, 2 * length + index) >> np.uint64(32)
+                    input_ids[row, index] = random_token_ids[np.int64((bits * np.uint64(len(random_token_ids))) >> np.uint64(32))]
+        counts[row] = count

@@ -1,0 +1,91 @@
+"""Batches for the trainer: made by paddle.io.DataLoader's worker processes while the step before is computed.
+
+Item number s of the dataset is what this worker trains on in step s of the phase: a pure function, so the number of processes and the
+place where a run is resumed change nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Iterator
+
+import numpy as np
+import paddle
+
+from ..pretraining_data.collate import PretrainData
+from ..types import IGNORED_LABEL, PretrainBatch
+from .fleet import World
+
+Tensors = dict[str, paddle.Tensor]
+
+
+def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
+    """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads compute no more.
+
+    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens int64 (1,); next_sentence_labels only where there are any.
+    """
+    valid = batch.masked_lm_labels != IGNORED_LABEL
+    first_of_row = np.arange(len(batch.input_ids))[:, None] * batch.input_ids.shape[1]
+    arrays = {
+        "input_ids": batch.input_ids,
+        "token_type_ids": batch.token_type_ids,
+        "attention_mask": batch.attention_mask,
+        "flat_positions": (batch.masked_lm_positions + first_of_row)[valid],
+        "labels": batch.masked_lm_labels[valid],
+        "num_tokens": np.array([batch.num_tokens]),
+    }
+    if batch.next_sentence_labels is not None:
+        arrays["next_sentence_labels"] = batch.next_sentence_labels
+    return arrays
+
+
+def tensors_of(batch: PretrainBatch) -> Tensors:
+    """The same as tensors."""
+    return {name: paddle.to_tensor(array) for name, array in arrays_of(batch).items()}
+
+
+class _Steps(paddle.io.Dataset):
+    def __init__(self, data: PretrainData, *, global_batch_size: int, micro_batch_size: int, world: World) -> None:
+        self._data, self._size = data, global_batch_size
+        self._cut = {"micro_batch_size": micro_batch_size, "rank": world.rank, "num_ranks": world.size}
+
+    def __len__(self) -> int:
+        return 1 << 62  # a phase's end is the sampler's
+
+    def __getitem__(self, step: int) -> list[dict[str, np.ndarray]]:
+        batches = self._data.micro_batches(first_example=step * self._size, global_batch_size=self._size, **self._cut)
+        return [arrays_of(batch) for batch in batches]
+
+
+class _StepNumbers(paddle.io.BatchSampler):
+    def __init__(self, first: int, stop: int) -> None:
+        self._steps = range(first, stop)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return ([step] for step in self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def _only_item(items: list) -> list:
+    return items[0]
+
+
+def _leave_ctrl_c_to_the_trainer(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def step_batches(
+    data: PretrainData, *, first_step: int, stop: int, global_batch_size: int, micro_batch_size: int, world: World, num_processes: int
+) -> Iterator[list[Tensors]]:
+    """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process, when asked for."""
+    loader = paddle.io.DataLoader(
+        _Steps(data, global_batch_size=global_batch_size, micro_batch_size=micro_batch_size, world=world),
+        batch_sampler=_StepNumbers(first_step, stop),
+        collate_fn=_only_item,
+        num_workers=num_processes,
+        worker_init_fn=_leave_ctrl_c_to_the_trainer,
+        places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,
+    )
+    return iter(loader)
