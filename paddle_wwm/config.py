@@ -69,6 +69,7 @@ class DataConfig:
     pairing: SentencePairing = SentencePairing.NEXT_SENTENCE
     short_seq_prob: float = 0.1
     held_out_share: float = 0.02
+    mixture_weights: tuple[float, ...] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
 
     def __post_init__(self) -> None:
         _require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")

@@ -47,6 +47,13 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         raise
 
 
+def remove_leftovers(path: Path) -> None:
+    """Delete the half-written folders that a killed process left of `atomic_directory(path)`; call it only while nobody else writes there."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -32,7 +32,7 @@ DEFAULT_VOCAB_SIZE = 21128
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or one folder of prepared shards (default: the sample corpus)")
+    add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or folders of prepared shards (default: the sample corpus)")
     add("--vocab", type=Path, help="vocab.txt (default: that of --init, or else one built from the corpus)")
     add("--init", type=Path, metavar="DIR", help="go on training this model folder, of its sizes, instead of random weights")
     add("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe, see scripts/recipes (default: the quick start's)")
@@ -41,6 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one a GPU; 2 on the CPU)")
     add("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
     add("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
+    add("--accept-changes", action="store_true", help="resume although data, recipe or --init have changed")
     add("--overwrite", action="store_true", help="discard the run that --output holds")
     add("--dry-run", action="store_true", help="check everything, print the resolved recipe, its size, tokens and steps, and exit")
     add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
@@ -77,6 +78,7 @@ def main() -> None:
         resume=arguments.resume == "auto",
         overwrite=arguments.overwrite,
         dry_run=arguments.dry_run,
+        accept_changes=arguments.accept_changes,
         num_workers=arguments.nproc or len(visible_gpus()) or 2,
     )
     run_job(job, command=[sys.executable, *sys.argv])

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from paddle_wwm.files import atomic_directory, atomic_write, sha256_of_file, write_json
+from paddle_wwm.files import atomic_directory, atomic_write, remove_leftovers, sha256_of_file, write_json
 
 
 def names_in(folder):
@@ -107,3 +107,13 @@ def test_the_checksum_is_that_of_all_the_bytes(tmp_path, size):
     data = bytes(number % 251 for number in range(size))
     (tmp_path / "file").write_bytes(data)
     assert sha256_of_file(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+
+
+def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".shards.abc123").mkdir()
+    (tmp_path / ".shards.abc123" / "half").touch()
+    (tmp_path / ".other.abc123").mkdir()
+    (tmp_path / ".shards.lock").touch()
+    (tmp_path / "shards").mkdir()
+    remove_leftovers(tmp_path / "shards")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc123", ".shards.lock", "shards"]

@@ -90,73 +90,104 @@ class PretrainData:
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
     ) -> list[PretrainBatch]:
-        """This rank's micro-batches of the global batch that begins with running number `first_example`.
-
-        The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a step trains on
-        does not depend on the number of ranks or the size of the micro-batches, and little is padded.
-        """
+        """This rank's micro-batches of the global batch that begins with running number `first_example`; see `cut_global_batch`."""
         numbers = np.arange(first_example, first_example + global_batch_size)
+        return cut_global_batch(self.take(numbers), micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
+
+    def take(self, numbers: np.ndarray) -> Taken:
+        """The examples with these running numbers (int64), not yet made."""
         epochs, indices = order_of(numbers, num_examples=self.num_examples, seed=self.seed)
-        rows = self.index[indices]
-        lengths = rows["first_length"].astype(np.int64) + rows["second_length"]
-        order = np.argsort(-lengths, kind="stable")
-        make = self._compiled_batch if self.compiled else self._batch
-        starts = range(rank * micro_batch_size, global_batch_size, num_ranks * micro_batch_size)
-        chosen = (order[start : start + micro_batch_size] for start in starts)
-        return [make(rows[items], epochs=epochs[items], indices=indices[items]) for items in chosen]
+        return Taken(rows=self.index[indices], epochs=epochs, indices=indices, sources=np.zeros(len(numbers), np.int64), data=(self,))
 
-    def _batch(self, rows: np.ndarray, *, epochs: np.ndarray, indices: np.ndarray) -> PretrainBatch:
-        pairs = [self.masked(index, epoch=epoch) for index, epoch in zip(indices.tolist(), epochs.tolist())]
-        return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=self.vocab.pad_id)
 
-    def _compiled_batch(self, rows: np.ndarray, *, epochs: np.ndarray, indices: np.ndarray) -> PretrainBatch:
-        from .kernel import fill_batch
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Examples by reference: index rows, epochs, example indices, and which of `data` each comes from; arrays of shape (n,)."""
 
-        config, vocab = self.masking, self.vocab
-        first_lengths, second_lengths = rows["first_length"].astype(np.int64), rows["second_length"].astype(np.int64)
-        longest = int((first_lengths + second_lengths + 2 + (second_lengths > 0)).max())
-        stored = [
-            self.shards.stored_tokens(start, length)
-            for a_start, a_length, b_start, b_length in rows[["first_start", "first_length", "second_start", "second_length"]].tolist()
-            for start, length in ((a_start, a_length), (b_start, b_length))
-            if length
-        ]
-        shape, most = (len(rows), longest), num_to_predict(longest, config)
-        input_ids, token_type_ids = np.full(shape, vocab.pad_id, np.int64), np.zeros(shape, np.int64)
-        attention_mask = np.zeros(shape, bool)
-        positions, labels = np.zeros((len(rows), most), np.int64), np.full((len(rows), most), IGNORED_LABEL, np.int64)
-        counts = np.zeros(len(rows), np.int64)
-        fill_batch(
-            np.concatenate(stored),
-            first_lengths,
-            second_lengths,
-            keys_of(self.seed, mask_round(epochs, config), indices),
-            self.shards.word_bit,
-            vocab.cls_id,
-            vocab.sep_id,
-            vocab.mask_id,
-            vocab.random_token_ids,
-            config.masked_lm_prob,
-            config.max_predictions_per_seq,
-            config.mask_token_prob,
-            config.random_token_prob,
-            config.strategy is not MaskingStrategy.PIECE,
-            config.actions is ActionUnit.WORD,
-            ngram_thresholds(config),
-            input_ids,
-            token_type_ids,
-            attention_mask,
-            positions,
-            labels,
-            counts,
+    rows: np.ndarray
+    epochs: np.ndarray
+    indices: np.ndarray
+    sources: np.ndarray
+    data: tuple[PretrainData, ...]
+
+    def pick(self, items: np.ndarray) -> Taken:
+        """Some of the examples, in the order of `items` (int64)."""
+        return Taken(
+            rows=self.rows[items], epochs=self.epochs[items], indices=self.indices[items], sources=self.sources[items], data=self.data
         )
-        used = max(1, int(counts.max()))
-        pairs = rows["next_sentence_label"].astype(np.int64)
-        return PretrainBatch(
-            input_ids=input_ids,
-            token_type_ids=token_type_ids,
-            attention_mask=attention_mask,
-            masked_lm_positions=np.ascontiguousarray(positions[:, :used]),
-            masked_lm_labels=np.ascontiguousarray(labels[:, :used]),
-            next_sentence_labels=None if (pairs == NO_PAIR).all() else pairs,
-        )
+
+
+def cut_global_batch(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[PretrainBatch]:
+    """A rank's micro-batches of a global batch.
+
+    The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a step trains on does
+    not depend on the number of ranks or the size of the micro-batches, and little is padded.
+    """
+    lengths = taken.rows["first_length"].astype(np.int64) + taken.rows["second_length"]
+    order = np.argsort(-lengths, kind="stable")
+    make = compiled_batch if taken.data[0].compiled else numpy_batch
+    starts = range(rank * micro_batch_size, len(order), num_ranks * micro_batch_size)
+    return [make(taken.pick(order[start : start + micro_batch_size])) for start in starts]
+
+
+def numpy_batch(taken: Taken) -> PretrainBatch:
+    """The examples as a batch, by the functions that define it."""
+    numbers = zip(taken.sources.tolist(), taken.indices.tolist(), taken.epochs.tolist())
+    pairs = [taken.data[source].masked(index, epoch=epoch) for source, index, epoch in numbers]
+    return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
+
+
+def compiled_batch(taken: Taken) -> PretrainBatch:
+    """The same bytes by the compiled path."""
+    from .kernel import fill_batch
+
+    rows, config, vocab = taken.rows, taken.data[0].masking, taken.data[0].vocab
+    first_lengths, second_lengths = rows["first_length"].astype(np.int64), rows["second_length"].astype(np.int64)
+    longest = int((first_lengths + second_lengths + 2 + (second_lengths > 0)).max())
+    segments = rows[["first_start", "first_length", "second_start", "second_length"]].tolist()
+    stored = [
+        taken.data[source].shards.stored_tokens(start, length)
+        for source, (a_start, a_length, b_start, b_length) in zip(taken.sources.tolist(), segments)
+        for start, length in ((a_start, a_length), (b_start, b_length))
+        if length
+    ]
+    shape, most = (len(rows), longest), num_to_predict(longest, config)
+    input_ids, token_type_ids = np.full(shape, vocab.pad_id, np.int64), np.zeros(shape, np.int64)
+    attention_mask = np.zeros(shape, bool)
+    positions, labels = np.zeros((len(rows), most), np.int64), np.full((len(rows), most), IGNORED_LABEL, np.int64)
+    counts = np.zeros(len(rows), np.int64)
+    seeds = np.array([data.seed for data in taken.data], np.int64)[taken.sources]
+    fill_batch(
+        np.concatenate(stored),
+        first_lengths,
+        second_lengths,
+        keys_of(seeds, mask_round(taken.epochs, config), taken.indices),
+        taken.data[0].shards.word_bit,
+        vocab.cls_id,
+        vocab.sep_id,
+        vocab.mask_id,
+        vocab.random_token_ids,
+        config.masked_lm_prob,
+        config.max_predictions_per_seq,
+        config.mask_token_prob,
+        config.random_token_prob,
+        config.strategy is not MaskingStrategy.PIECE,
+        config.actions is ActionUnit.WORD,
+        ngram_thresholds(config),
+        input_ids,
+        token_type_ids,
+        attention_mask,
+        positions,
+        labels,
+        counts,
+    )
+    used = max(1, int(counts.max()))
+    pairs = rows["next_sentence_label"].astype(np.int64)
+    return PretrainBatch(
+        input_ids=input_ids,
+        token_type_ids=token_type_ids,
+        attention_mask=attention_mask,
+        masked_lm_positions=np.ascontiguousarray(positions[:, :used]),
+        masked_lm_labels=np.ascontiguousarray(labels[:, :used]),
+        next_sentence_labels=None if (pairs == NO_PAIR).all() else pairs,
+    )

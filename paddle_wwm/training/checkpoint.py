@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..errors import CheckpointError
-from ..files import atomic_directory, sha256_of_file, write_json
+from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
 from ..model.heads import BertForPretraining
 from ..model.weights import MODEL_FILES, load_weights, read_json, save_model
 from ..tokenization.vocab import Vocab
@@ -43,6 +43,7 @@ def save_checkpoint(
     path = checkpoint_path(directory, state.global_step)
     if path.exists():
         shutil.rmtree(path)
+    remove_leftovers(directory / "step-*")  # of a run that was killed while it saved
     with atomic_directory(path) as folder:
         save_model(folder, model=model, vocab=vocab, do_lower_case=do_lower_case, untrained=untrained)
         save_file(optimizer_arrays(model, optimizer), folder / OPTIMIZER_NAME)

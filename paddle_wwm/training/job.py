@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -18,6 +19,7 @@ from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.weights import WEIGHTS_NAME, read_model_config
 from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.format import MANIFEST_NAME
 from ..shards.prepare import prepare_corpus
 from ..shards.reader import ShardSet
@@ -26,12 +28,13 @@ from .run_folder import (
     RECIPE_NAME,
     RUN_FORMAT,
     RUN_NAME,
-    TRAIN_DOCUMENTS_NAME,
     check_output,
-    check_same_run,
     check_space,
+    differences,
     index_path,
+    joint_fingerprint,
     read_run,
+    train_documents_path,
     write_indices,
 )
 
@@ -42,7 +45,7 @@ SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launche
 class Job:
     """What the command line asks for.
 
-    corpus: text files, or one folder of shards. init: a model folder to start from, whose sizes take the place of the recipe's `model`.
+    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the place of the recipe's `model`.
     vocab: None means that of `init`, or else one built from the corpus.
     """
 
@@ -57,6 +60,7 @@ class Job:
     overwrite: bool
     num_workers: int
     dry_run: bool
+    accept_changes: bool
 
 
 def dry_run(job: Job) -> None:
@@ -66,7 +70,7 @@ def dry_run(job: Job) -> None:
 
     check_batches(job.config, num_workers=job.num_workers)
     check_output(job.output, may_hold_run=job.resume or job.overwrite)
-    if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
+    if _is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
     else:
         check_sources(job.corpus)
@@ -127,40 +131,64 @@ def set_up(job: Job, *, num_workers: int) -> bool:
 
     check_batches(job.config, num_workers=num_workers)
     existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
-    shards, config = _prepare(job)
+    corpora, config = _prepare(job)
     check_space(job.output, config)
     fingerprint = numbers_fingerprint(config)
     init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
     if existing is not None and job.resume:
-        check_same_run(existing, fingerprint=fingerprint, shards=shards, init_sha256=init_sha256, output=job.output)
-        return (job.output / "model" / "config.json").exists()
-    if existing is not None:
+        found = differences(existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output)
+        if not found:
+            return (job.output / "model" / "config.json").exists()
+        _refuse_or_accept(job, found)
+    elif existing is not None:
         shutil.rmtree(job.output)
     job.output.mkdir(parents=True, exist_ok=True)
-    write_indices(job.output, config=config, shards=shards)
+    write_indices(job.output, config=config, corpora=corpora)
     with atomic_write(job.output / RECIPE_NAME, "w") as stream:
         yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
     record = {
         "format": RUN_FORMAT,
         "config_fingerprint": fingerprint,
-        "shards": os.path.relpath(shards.directory, job.output),  # relative: runs may move, with their prepared corpora
-        "shard_fingerprint": shards.manifest.fingerprint,
-        "vocab_sha256": shards.manifest.vocab_sha256,
+        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],  # relative: runs may move with them
+        "shard_fingerprint": joint_fingerprint(corpora),
+        "vocab_sha256": corpora[0].manifest.vocab_sha256,
         "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
-        "sources": list(shards.manifest.sources),
+        "sources": [source for shards in corpora for source in shards.manifest.sources],
     }
     write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
     return False
 
 
-def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
-    """The shards, and the config with the vocabulary's size filled in."""
+def _refuse_or_accept(job: Job, found: list[str]) -> None:
+    if not job.accept_changes:
+        raise CheckpointError(
+            f"{job.output}: cannot be resumed: {'; '.join(found)}. Resume with what it was started with, start another run with another "
+            "--output, or add --accept-changes to go on all the same: the run can then no longer be repeated from one recipe."
+        )
+    print(f"warning: going on although {'; '.join(found)}", file=sys.stderr)
+    shutil.rmtree(job.output / "model", ignore_errors=True)  # it is no longer the end of this run
+
+
+def _is_prepared(corpus: Sequence[Path]) -> bool:
+    """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text files."""
+    prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
+    if any(prepared) and not all(prepared):
+        raise DataError(f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or folders of shards.")
+    return all(prepared)
+
+
+def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
+    """The corpora, and the config with the vocabulary's size filled in."""
     vocab_path = _vocab_path(job)
-    if len(job.corpus) == 1 and (job.corpus[0] / MANIFEST_NAME).exists():
-        shards = ShardSet(job.corpus[0])
-        if vocab_path is not None and load_vocab(vocab_path).sha256 != shards.manifest.vocab_sha256:
-            raise DataError(f"{vocab_path}: is not the vocabulary that {job.corpus[0]} was prepared with; prepare the corpus again with it.")
-        _check_shard_options(shards, job.config)
+    if _is_prepared(job.corpus):
+        corpora = [ShardSet(path) for path in job.corpus]
+        expected = corpora[0].manifest.vocab_sha256 if vocab_path is None else load_vocab(vocab_path).sha256
+        for shards in corpora:
+            if shards.manifest.vocab_sha256 != expected:
+                whose = vocab_path or corpora[0].directory
+                raise DataError(f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare it again with that.")
+            _check_shard_options(shards, job.config)
+            shards.verify()
     else:
         sources = check_sources(job.corpus)
         vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(sources, job)
@@ -172,8 +200,11 @@ def _prepare(job: Job) -> tuple[ShardSet, RunConfig]:
             cache=job.prepared,
         )
         print(f"{'reusing' if prepared.reused else 'written'}: {prepared.directory} ({prepared.manifest.num_tokens:,} tokens)", flush=True)
-        shards = ShardSet(prepared.directory)
-    return shards, _with_model(job, vocab_size=shards.manifest.vocab_size)
+        corpora = [ShardSet(prepared.directory)]
+    weights = job.config.data.mixture_weights
+    if weights and len(weights) != len(corpora):
+        raise ConfigError(f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are {list(weights)}.")
+    return corpora, _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
 
 
 def _vocab_path(job: Job) -> Path | None:
@@ -218,22 +249,34 @@ def _train_as_worker(job: Job) -> None:
     record = read_run(job.output)
     if record is None:
         raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
-    shards = ShardSet(job.output / record["shards"])
-    if shards.manifest.fingerprint != record["shard_fingerprint"]:
-        raise CheckpointError(f"{shards.directory}: these shards are not those that the run was set up with.")
-    config = _with_model(job, vocab_size=shards.manifest.vocab_size)
-    vocab = shards.vocab()
+    corpora = tuple(ShardSet(job.output / path) for path in record["shards"])
+    if joint_fingerprint(corpora) != record["shard_fingerprint"]:
+        raise CheckpointError(f"{job.output}: the shards are not those that the run was set up with.")
+    config = _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
+    vocab = corpora[0].vocab()
 
-    def side(number: int, name: str, seed: int) -> PretrainData:
-        return PretrainData(shards=shards, vocab=vocab, index_path=index_path(job.output, number, name), masking=config.masking, seed=seed)
+    def mixture(phase: int, side: str, seed: int) -> Mixture:
+        sources = [
+            PretrainData(
+                shards=shards,
+                vocab=vocab,
+                index_path=index_path(job.output, corpus=corpus, phase=phase, side=side),
+                masking=config.masking,
+                seed=seed_of(seed, corpus),
+            )
+            for corpus, shards in enumerate(corpora)
+        ]
+        return Mixture(sources=tuple(sources), weights=config.data.mixture_weights)
 
     data = RunData(
-        shards=shards,
-        train_documents=np.load(job.output / TRAIN_DOCUMENTS_NAME),
+        corpora=corpora,
+        train_documents=tuple(np.load(train_documents_path(job.output, corpus=corpus)) for corpus in range(len(corpora))),
+        vocab=vocab,
         phases=tuple(
-            PhaseData(train=side(number, "train", config.seed), held_out=side(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
+            PhaseData(train=mixture(number, "train", config.seed), held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
             for number in range(len(config.phases))
         ),
+        shard_fingerprint=record["shard_fingerprint"],
         config_fingerprint=record["config_fingerprint"],
         init=job.init,
     )

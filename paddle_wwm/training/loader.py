@@ -12,7 +12,7 @@ from typing import Iterator
 import numpy as np
 import paddle
 
-from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.mixture import Mixture
 from ..types import IGNORED_LABEL, PretrainBatch
 from .fleet import World
 
@@ -45,7 +45,7 @@ def tensors_of(batch: PretrainBatch) -> Tensors:
 
 
 class _Steps(paddle.io.Dataset):
-    def __init__(self, data: PretrainData, *, global_batch_size: int, micro_batch_size: int, world: World) -> None:
+    def __init__(self, data: Mixture, *, global_batch_size: int, micro_batch_size: int, world: World) -> None:
         self._data, self._size = data, global_batch_size
         self._cut = {"micro_batch_size": micro_batch_size, "rank": world.rank, "num_ranks": world.size}
 
@@ -77,7 +77,7 @@ def _leave_ctrl_c_to_the_trainer(worker: int) -> None:
 
 
 def step_batches(
-    data: PretrainData, *, first_step: int, stop: int, global_batch_size: int, micro_batch_size: int, world: World, num_processes: int
+    data: Mixture, *, first_step: int, stop: int, global_batch_size: int, micro_batch_size: int, world: World, num_processes: int
 ) -> Iterator[list[Tensors]]:
     """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process, when asked for."""
     loader = paddle.io.DataLoader(

@@ -16,8 +16,9 @@ from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, ConfigError, Inter
 from ..files import write_json
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights, read_json
-from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
+from ..tokenization.vocab import Vocab
 from ..types import PretrainBatch, TrainState
 from . import plan
 from .checkpoint import checkpoint_path, export_model, load_checkpoint, newest_checkpoint, save_checkpoint
@@ -35,17 +36,19 @@ HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of t
 class PhaseData:
     """The two sides of the data of a phase."""
 
-    train: PretrainData
-    held_out: PretrainData
+    train: Mixture
+    held_out: Mixture
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
     """All that a run reads."""
 
-    shards: ShardSet
-    train_documents: np.ndarray
+    corpora: tuple[ShardSet, ...]
+    train_documents: tuple[np.ndarray, ...]  # of every corpus
+    vocab: Vocab
     phases: tuple[PhaseData, ...]
+    shard_fingerprint: str
     config_fingerprint: str
     init: Path | None  # a model folder to start from
 
@@ -118,7 +121,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
                 num_examples_seen=done * config.phases[phase].global_batch_size,
                 seed=config.seed,
                 phase=phase,
-                shard_fingerprint=data.shards.manifest.fingerprint,
+                shard_fingerprint=data.shard_fingerprint,
                 config_fingerprint=data.config_fingerprint,
                 world_size=world.size,
             )
@@ -126,7 +129,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
                 output / CHECKPOINTS_NAME,
                 model=core,
                 optimizer=optimizer,
-                vocab=data.phases[0].train.vocab,
+                vocab=data.vocab,
                 do_lower_case=config.data.do_lower_case,
                 state=state,
                 untrained=untrained,
@@ -242,7 +245,7 @@ def _announce(
     if not world.is_main:
         return None
     baseline = plan.unigram_baseline(
-        data.shards, train_documents=data.train_documents, held_out=list(held_out_batches(config, data.phases[-1], World()))
+        data.corpora, train_documents=data.train_documents, held_out=list(held_out_batches(config, data.phases[-1], World()))
     )
     write_json(output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion
@@ -251,12 +254,12 @@ def _announce(
         phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length for phase in config.phases
     ) / (config.runtime.micro_batch_size * world.size)
     print("one example, its words and its mask (seen←to predict):")
-    print(plan.show_example(data.phases[0].train))
+    print(plan.show_example(data.phases[0].train.sources[0]))
     print("about to train:" if step == 0 else f"about to go on after step {step}:")
     print(
         plan.describe_run(
             config,
-            shards=data.shards,
+            corpora=data.corpora,
             num_examples=[phase.train.num_examples for phase in data.phases],
             num_workers=world.size,
             seconds=seconds_a_micro_batch * micro_batches * (1 - step / config.num_steps),

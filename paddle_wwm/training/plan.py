@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Sequence
 
 import numpy as np
 import paddle
@@ -10,6 +11,7 @@ import yaml
 
 from ..config import ModelConfig, RunConfig, to_plain
 from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch
 from .loader import tensors_of
@@ -30,7 +32,7 @@ def show_example(data: PretrainData) -> str:
     return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
 
 
-def time_of_a_micro_batch(model: paddle.nn.Layer, data: PretrainData, *, micro_batch_size: int) -> float:
+def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_size: int) -> float:
     """Seconds that forward and backward of a micro-batch take here, from a trial; no parameter is changed."""
     batches = data.micro_batches(
         first_example=0, global_batch_size=micro_batch_size, micro_batch_size=micro_batch_size, rank=0, num_ranks=1
@@ -78,13 +80,15 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
 
 
 def describe_run(
-    config: RunConfig, *, shards: ShardSet, num_examples: list[int], num_workers: int, seconds: float
+    config: RunConfig, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
 ) -> str:
     """The plan as a few lines. `num_examples` has the training examples of every phase."""
-    manifest = shards.manifest
     lines = [
         f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens "
-        f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}",
+        f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}"
+        for manifest in (shards.manifest for shards in corpora)
+    ]
+    lines += [
         f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, {count_parameters(config.model):,} parameters",
     ]
     for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
@@ -107,11 +111,14 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def unigram_baseline(shards: ShardSet, *, train_documents: np.ndarray, held_out: list[PretrainBatch]) -> dict[str, float]:
+def unigram_baseline(
+    corpora: Sequence[ShardSet], *, train_documents: Sequence[np.ndarray], held_out: list[PretrainBatch]
+) -> dict[str, float]:
     """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and its cross-entropy."""
-    counts = np.ones(shards.manifest.vocab_size, np.float64)  # add-one: no label is impossible
-    for number in train_documents.tolist():
-        counts += np.bincount(shards.document(number)[1].input_ids, minlength=len(counts))
+    counts = np.ones(corpora[0].manifest.vocab_size, np.int64)  # add-one: no label is impossible
+    for shards, documents in zip(corpora, train_documents):
+        for number in documents.tolist():
+            np.add.at(counts, shards.document(number)[1].input_ids, 1)
     labels = np.concatenate([batch.masked_lm_labels[batch.masked_lm_labels >= 0] for batch in held_out])
     return {
         "masked_accuracy": float((labels == counts.argmax()).mean()),

@@ -10,21 +10,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 
 from ..config import RunConfig
-from ..errors import CheckpointError, ConfigError
+from ..errors import ConfigError
 from ..files import atomic_write
 from ..model.weights import read_json
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
 from .plan import count_parameters
 
-RUN_NAME, RECIPE_NAME, TRAIN_DOCUMENTS_NAME = "run.json", "recipe.yaml", "index/train-documents.npy"
+RUN_NAME, RECIPE_NAME = "run.json", "recipe.yaml"
 RUN_FORMAT = 1
 BYTES_A_PARAMETER = 12  # of a checkpoint: the weights and two moments
 
@@ -48,20 +50,24 @@ def read_run(output: Path) -> dict | None:
     return read_json(output / RUN_NAME)
 
 
-def check_same_run(record: dict, *, fingerprint: str, shards: ShardSet, init_sha256: str | None, output: Path) -> None:
-    """Raises CheckpointError naming all that differs from what the run is bound to."""
-    faults = []
+def joint_fingerprint(corpora: Sequence[ShardSet]) -> str:
+    """The fingerprint of the data of a run: that of its corpus, or of all its corpora in their order."""
+    fingerprints = [shards.manifest.fingerprint for shards in corpora]
+    return fingerprints[0] if len(fingerprints) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()
+
+
+def differences(record: dict, *, fingerprint: str, corpora: Sequence[ShardSet], init_sha256: str | None, output: Path) -> list[str]:
+    """All in which a job differs from what the run in `output` is bound to, in words."""
+    found = []
     if record.get("init_sha256") != init_sha256:
-        faults.append("the weights that it started from differ (--init)")
-    if record.get("shard_fingerprint") != shards.manifest.fingerprint:
-        faults.append(f"the data differ (shards {record.get('shard_fingerprint', '?')[:12]} before, {shards.manifest.fingerprint[:12]} now)")
+        found.append("the weights that it started from differ (--init)")
+    if record.get("shard_fingerprint") != joint_fingerprint(corpora):
+        before = ", ".join(f"{source.get('name')} {source.get('sha256', '')[:8]}" for source in record.get("sources", []))
+        now = ", ".join(f"{source['name']} {str(source['sha256'])[:8]}" for shards in corpora for source in shards.manifest.sources)
+        found.append(f"the data differ (before: {before}; now: {now})")
     if record.get("config_fingerprint") != fingerprint:
-        faults.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
-    if faults:
-        raise CheckpointError(
-            f"{output}: cannot be resumed: {'; '.join(faults)}. Resume with the same data, recipe and --init, "
-            "or start another run with another --output."
-        )
+        found.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
+    return found
 
 
 def check_space(output: Path, config: RunConfig) -> None:
@@ -76,29 +82,36 @@ def check_space(output: Path, config: RunConfig) -> None:
         )
 
 
-def index_path(output: Path, number: int, side: str) -> Path:
-    """The index file of a phase's "train" or "held_out" side."""
-    return output / "index" / f"phase-{number}-{side}.npy"
+def index_path(output: Path, *, corpus: int, phase: int, side: str) -> Path:
+    """The index file of the "train" or "held_out" side of a corpus in a phase."""
+    return output / "index" / f"corpus-{corpus}-phase-{phase}-{side}.npy"
 
 
-def write_indices(output: Path, *, config: RunConfig, shards: ShardSet) -> None:
-    """Set documents aside and build the index of every phase; prints what was counted on the way."""
-    split = split_documents(shards, held_out_share=config.data.held_out_share)
-    with atomic_write(output / TRAIN_DOCUMENTS_NAME) as stream:
-        np.save(stream, split.train)
-    for number, phase in enumerate(config.phases):
-        for side in ("train", "held_out"):
-            report: Counter = Counter()
-            index = build_index(
-                shards,
-                documents=getattr(split, side),
-                data=config.data,
-                max_seq_length=phase.max_seq_length,
-                seed=config.seed,
-                report=report,
-            )
-            with atomic_write(index_path(output, number, side)) as stream:
-                np.save(stream, index)
-            counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
-            name, num_documents = side.replace("_", "-"), len(getattr(split, side))
-            print(f"phase {number}, {name}: {len(index):,} examples of {num_documents:,} documents{counted}", flush=True)
+def train_documents_path(output: Path, *, corpus: int) -> Path:
+    """The file of the numbers of the documents of a corpus that are trained on."""
+    return output / "index" / f"corpus-{corpus}-train-documents.npy"
+
+
+def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet]) -> None:
+    """Set documents aside and build the index of every corpus and phase; prints what was counted on the way."""
+    for corpus, shards in enumerate(corpora):
+        split = split_documents(shards, held_out_share=config.data.held_out_share)
+        with atomic_write(train_documents_path(output, corpus=corpus)) as stream:
+            np.save(stream, split.train)
+        for number, phase in enumerate(config.phases):
+            for side in ("train", "held_out"):
+                report: Counter = Counter()
+                index = build_index(
+                    shards,
+                    documents=getattr(split, side),
+                    data=config.data,
+                    max_seq_length=phase.max_seq_length,
+                    seed=config.seed,
+                    report=report,
+                )
+                with atomic_write(index_path(output, corpus=corpus, phase=number, side=side)) as stream:
+                    np.save(stream, index)
+                counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
+                where = f"corpus {corpus}, " if len(corpora) > 1 else ""
+                num_documents = len(getattr(split, side))
+                print(f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {num_documents:,} documents{counted}", flush=True)

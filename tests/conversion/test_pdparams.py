@@ -166,17 +166,14 @@ def test_entries_that_are_no_arrays_are_refused(tmp_path, value):
     path = pickled({"good": np.zeros(3), "bad": value}, tmp_path / "x.pdparams")
     with pytest.raises(CheckpointError, match=r"x\.pdparams: entry 'bad' must be an array of numbers"):
         read_pdparams(path)
+    with pytest.raises(CheckpointError, match="entry 7"):
+        read_pdparams(pickled({7: np.zeros(3)}, path))
 
 
 @pytest.mark.parametrize("value", [[np.zeros(3)], np.zeros(3), "text", None])
 def test_a_file_that_holds_no_mapping_is_refused(tmp_path, value):
     with pytest.raises(CheckpointError, match="must hold a mapping of names to arrays"):
         read_pdparams(pickled(value, tmp_path / "x.pdparams"))
-
-
-def test_names_must_be_text(tmp_path):
-    with pytest.raises(CheckpointError, match="entry 7"):
-        read_pdparams(pickled({7: np.zeros(3)}, tmp_path / "x.pdparams"))
 
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path):

@@ -182,7 +182,7 @@ def test_a_missing_file_is_named(folder, name):
 def test_paddlenlps_auto_classes_open_the_folder(tmp_path, mini_vocab, seed_words):
     from paddlenlp.transformers import AutoModel, AutoModelForPretraining, AutoTokenizer
 
-    model = scrambled_model(vocab_size=len(mini_vocab), layer_norm_eps=1e-5)  # PaddleNLP's epsilon, whatever config.json says
+    model = scrambled_model(vocab_size=len(mini_vocab))
     save_model(tmp_path, model=model, vocab=mini_vocab, do_lower_case=True)
     tokenizer = AutoTokenizer.from_pretrained(str(tmp_path))
     text = "".join(seed_words)

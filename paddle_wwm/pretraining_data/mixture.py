@@ -1,0 +1,84 @@
+"""Several corpora in one stream, by weights: which corpus example number n comes from is a function of (weights, seed, n) alone.
+
+The corpora take turns in a pattern of PERIOD places, as many each as its weight asks for, in an order drawn from the seed. So the number
+of examples that a corpus has given before place n is known without counting, and nothing but n needs to be kept to resume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..types import PretrainBatch
+from .collate import PretrainData, Taken, cut_global_batch
+from .random_bits import key_of
+from .sampler import permute
+
+PERIOD = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """Corpora and their weights; without weights they are taken in proportion to their numbers of examples.
+
+    Every corpus has an order and masks of its own: give each PretrainData another seed (`seed_of`).
+    """
+
+    sources: tuple[PretrainData, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights and (len(self.weights) != len(self.sources) or min(self.weights) <= 0):
+            raise ConfigError(
+                f"`data.mixture_weights` must be {len(self.sources)} numbers above 0, one for each corpus, but are {list(self.weights)}."
+            )
+
+    @cached_property
+    def pattern(self) -> np.ndarray:
+        """The source of every place of a period, int64 (PERIOD,): places by largest remainder, at least one a source."""
+        weights = np.array(self.weights or [source.num_examples for source in self.sources], np.float64)
+        exact = np.maximum(PERIOD * weights / weights.sum(), 1.0)
+        places = np.floor(exact).astype(np.int64)
+        while places.sum() < PERIOD:
+            places[np.argmax(exact - places)] += 1
+        while places.sum() > PERIOD:
+            places[np.argmax(places)] -= 1
+        turns = np.repeat(np.arange(len(places)), places)
+        return turns[permute(np.arange(PERIOD), size=PERIOD, key=key_of(self.sources[0].seed, PERIOD))]
+
+    @property
+    def num_examples(self) -> int:
+        """Examples of all corpora, each counted once."""
+        return sum(source.num_examples for source in self.sources)
+
+    def locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sources of these running numbers, and the running numbers within them; int64."""
+        periods, places = np.divmod(numbers.astype(np.int64), PERIOD)
+        sources = self.pattern[places]
+        one_hot = self.pattern[:, None] == np.arange(len(self.sources))
+        before = np.cumsum(one_hot, axis=0) - one_hot
+        return sources, periods * one_hot.sum(axis=0)[sources] + before[places, sources]
+
+    def micro_batches(
+        self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
+    ) -> list[PretrainBatch]:
+        """As PretrainData.micro_batches, from all corpora."""
+        sources, numbers = self.locate(np.arange(first_example, first_example + global_batch_size))
+        parts = {source: self.sources[source].take(numbers[sources == source]) for source in np.unique(sources).tolist()}
+
+        def joined(name: str) -> np.ndarray:
+            result = np.empty(len(sources), getattr(next(iter(parts.values())), name).dtype)
+            for source, part in parts.items():
+                result[sources == source] = getattr(part, name)
+            return result
+
+        taken = Taken(rows=joined("rows"), epochs=joined("epochs"), indices=joined("indices"), sources=sources, data=self.sources)
+        return cut_global_batch(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
+
+
+def seed_of(seed: int, source: int) -> int:
+    """The seed of a corpus in a mixture; the first one's is the run's."""
+    return seed if source == 0 else int(key_of(seed, source)) % (1 << 62)
