@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
@@ -23,9 +24,15 @@ sys.path.insert(0, str(ROOT))
 os.environ.update({name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")})
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import numpy as np  # noqa: E402
+
+from paddle_wwm.config import DataConfig  # noqa: E402
+from paddle_wwm.pretraining_data.collate import PretrainData  # noqa: E402
+from paddle_wwm.pretraining_data.examples import build_index  # noqa: E402
 from paddle_wwm.quiet import quiet_environment  # noqa: E402
 from paddle_wwm.shards.reader import ShardSet  # noqa: E402
 from paddle_wwm.tokenization.vocab import Vocab  # noqa: E402
+from paddle_wwm.types import MaskingConfig  # noqa: E402
 
 quiet_environment()
 SAMPLE_CORPUS = ROOT / "paddle_wwm" / "sample_data" / "sample_corpus.txt"
@@ -68,6 +75,25 @@ def open_data(shards: Path | None) -> Iterator[Data]:
             prepare_corpus(corpus=[SAMPLE_CORPUS], vocab=vocab, output=shards, num_workers=1, show_progress=False)
         opened = ShardSet(shards)
         yield Data(shards=opened, vocab=opened.vocab(), folder=Path(folder), name=f"{name} ({opened.manifest.num_tokens:,} tokens)")
+
+
+def write_index(
+    data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None
+) -> tuple[Path, Counter]:
+    """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's report."""
+    report: Counter = Counter()
+    documents = np.arange(data.shards.num_documents)[:num_documents]
+    index = build_index(data.shards, documents=documents, data=config, max_seq_length=max_seq_length, seed=seed, report=report)
+    path = data.folder / f"index-{config.pairing.value}-{max_seq_length}.npy"
+    np.save(path, index)
+    return path, report
+
+
+def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingConfig | None = None, compiled: bool = True) -> PretrainData:
+    """The loader's data as training would open it."""
+    return PretrainData(
+        shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed, compiled=compiled
+    )
 
 
 def print_conditions(data: Data) -> dict[str, Any]:

@@ -7,7 +7,9 @@ the Chinese pieces inside words, or strings with "##") is made beforehand and is
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -52,6 +54,7 @@ def num_selected(output: dict[str, Any]) -> int:
 
 def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
     """The collators that are installed, and why others are missing. Both yield numpy arrays, which is their faster way."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else: that there is no torch, which is not needed here
     found: dict[str, Collator] = {}
     missing: list[str] = []
     makers = (
@@ -69,7 +72,9 @@ def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
             missing.append(f"{name}: the installed version has none ({error}): {remedy}")
             continue
         tokenizer = tokenizer_class(str(vocab_file), do_lower_case=True)
-        found[name] = collator_class(tokenizer, mlm_probability=0.15, return_tensors="np")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # transformers 4 announces that the class will go
+            found[name] = collator_class(tokenizer, mlm_probability=0.15, return_tensors="np")
     return found, missing
 
 

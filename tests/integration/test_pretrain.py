@@ -151,6 +151,48 @@ def test_prepared_shards_are_taken_as_they_are(one_process, corpus, recipe, tmp_
     assert_same_training(tmp_path / "run", one_process[0])
 
 
+def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process, sample_corpus, recipe, tmp_path):
+    documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
+    for number in range(2):
+        text = tmp_path / f"{number}.txt"
+        text.write_text("\n\n".join(documents[number * 60 : number * 60 + 20]) + "\n", encoding="utf-8")
+        vocab = one_process[0] / "model" / "vocab.txt"
+        prepared = run_script("prepare_corpus.py", text, "--vocab", vocab, "--output", tmp_path / f"shards{number}")
+        assert prepared.returncode == 0, prepared.stderr
+    corpora = ["--corpus", tmp_path / "shards0", tmp_path / "shards1", "--config", recipe, *WITHOUT_DROPOUT]
+    for count in (1, 2):
+        result = run_script("pretrain.py", *corpora, "--output", tmp_path / str(count), "--nproc", count, "data.mixture_weights=[3, 1]")
+        assert result.returncode == 0, result.stderr
+        assert "corpus 1, phase 1, train" in result.stdout
+    assert_same_training(tmp_path / "2", tmp_path / "1")
+    wrong = run_script("pretrain.py", *corpora, "--output", tmp_path / "wrong", "data.mixture_weights=[3, 1, 1]")
+    assert wrong.returncode == 2 and "one number for each of 2 prepared corpora" in wrong.stderr
+    half = run_script("pretrain.py", "--corpus", tmp_path / "shards0", tmp_path / "1.txt", "--output", tmp_path / "half")
+    assert half.returncode == 2 and "is no folder of shards, but others are" in half.stderr
+
+
+def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_on_request(arguments, corpus, tmp_path):
+    run = tmp_path / "run"
+    command = ["--config", arguments[3], "--output", run, "--nproc", 1]
+    vocab = tmp_path / "vocab.txt"
+    assert run_script("build_vocab.py", corpus, "--output", vocab).returncode == 0
+    process = subprocess.Popen(
+        command_of("pretrain.py", "--corpus", corpus, "--vocab", vocab, *command, "phases.0.num_steps=80"), stdout=subprocess.DEVNULL
+    )
+    wait_for_step(process, run, 5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 143
+    changed = tmp_path / "changed.txt"
+    changed.write_text(corpus.read_text(encoding="utf-8") + "\n又加了一个文档。它很短。\n", encoding="utf-8")
+    again = ["--corpus", changed, "--vocab", vocab, *command, "phases.0.num_steps=80", "--resume", "auto"]
+    refused = run_script("pretrain.py", *again)
+    assert refused.returncode == 2 and "the data differ" in refused.stderr
+    assert "forty.txt" in refused.stderr and "changed.txt" in refused.stderr and "--accept-changes" in refused.stderr
+    accepted = run_script("pretrain.py", *again, "--accept-changes")
+    assert accepted.returncode == 0, accepted.stderr
+    assert "going on although the data differ" in accepted.stderr and "about to go on after step" in accepted.stdout
+
+
 @pytest.mark.parity
 def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answers(one_process):
     import paddle

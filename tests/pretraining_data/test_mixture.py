@@ -1,18 +1,21 @@
 """Several corpora in one stream, and the compiled path beside the numpy one."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paddle_wwm.config import DataConfig
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.pretraining_data.collate import PretrainData, compiled_batch, numpy_batch
+from paddle_wwm.pretraining_data.examples import build_index
 from paddle_wwm.pretraining_data.mixture import PERIOD, Mixture, seed_of
 from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy
 
-from .builders import build_shards, index_of, numbered_vocab
+from .builders import numbered_vocab
 
 
 def batch_bytes(batch):
@@ -21,16 +24,16 @@ def batch_bytes(batch):
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory):
+def sources(tmp_path_factory, shards_of):
     """Three corpora of 30, 12 and 3 documents of words of one to four pieces."""
     folder = tmp_path_factory.mktemp("mixture")
     rng = np.random.default_rng(0)
     made = []
     for number, count in enumerate((30, 12, 3)):
         documents = [[rng.integers(1, 5, rng.integers(2, 12)).tolist() for _ in range(rng.integers(1, 6))] for _ in range(count)]
-        shards = build_shards(folder / str(number), documents)
-        path = folder / f"{number}.npy"
-        np.save(path, index_of(shards, max_seq_length=48))
+        shards, path = shards_of(documents), folder / f"{number}.npy"
+        everything = np.arange(shards.num_documents)
+        np.save(path, build_index(shards, documents=everything, data=DataConfig(), max_seq_length=48, seed=1, report=Counter()))
         made.append(PretrainData(shards=shards, vocab=numbered_vocab(), index_path=path, masking=MaskingConfig(), seed=seed_of(7, number)))
     return tuple(made)
 

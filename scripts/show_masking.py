@@ -1,0 +1,97 @@
+#!/usr/bin/env python
+"""Show how text is masked: its words, its pieces, and the masked input of every epoch.
+
+  python scripts/show_masking.py 使用语言模型来预测下一个词的概率。 --vocab vocab.txt
+  python scripts/show_masking.py 使用语言模型。 --words "使用 语言 模型 。" --vocab vocab.txt --strategy piece
+  python scripts/show_masking.py --shards shards/mine --number 3
+
+Words are LAC's, or those of --words. With --shards and no TEXT the first examples of the shards are shown; with a TEXT the shards give the
+vocabulary only. Yellow: [MASK], magenta: a random token, underlined: kept, but predicted all the same. Without colour (--no-color,
+NO_COLOR, or where the output is no terminal) the last two are written "seen←predicted".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from paddle_wwm.config import DataConfig, RunConfig, SentencePairing  # noqa: E402
+from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
+from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy  # noqa: E402
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
+    add("--shards", type=Path, metavar="DIR", help="prepared shards: their examples, or their vocabulary for TEXT")
+    add("--vocab", type=Path, help="vocab.txt for TEXT (default: that of --shards)")
+    add("--words", metavar='"WORD …"', help="the words of the one TEXT, with spaces between them (default: LAC finds them)")
+    add("--cased", action="store_true", help="keep upper case and accents of TEXT (default: as --shards, or else lower-case)")
+    add("--number", type=int, default=1, metavar="N", help="how many examples of the shards (default: %(default)s)")
+    add("--max-seq-length", type=int, default=128, metavar="N", help="length of the shards' examples (default: %(default)s)")
+    add("--pairing", choices=[item.value for item in SentencePairing], default="next-sentence", help="of the shards' examples (default: %(default)s)")
+    add("--strategy", choices=[item.value for item in MaskingStrategy], default="whole-word", help="what is selected (default: %(default)s)")
+    add("--actions", choices=[item.value for item in ActionUnit], default="piece", help="what draws an action (default: %(default)s)")
+    add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
+    add("--epochs", type=int, default=3, metavar="N", help="masks an example (default: %(default)s)")
+    add("--no-color", action="store_true", help="plain text, also at a terminal")
+    arguments = parser.parse_intermixed_args()
+    if not arguments.texts and arguments.shards is None:
+        parser.error("give a TEXT or --shards")
+    if arguments.vocab and arguments.shards:
+        parser.error("--vocab and --shards exclude each other: shards have a vocabulary of their own")
+    if arguments.words is not None and len(arguments.texts) != 1:
+        parser.error("--words needs exactly one TEXT")
+    if arguments.number < 1 or arguments.epochs < 1 or arguments.max_seq_length < 8:
+        parser.error("--number and --epochs must be at least 1, --max-seq-length at least 8")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.vocab is None and arguments.shards is None:
+        raise ConfigError(
+            "a TEXT needs a vocabulary: name a model's vocab.txt with --vocab, build one with scripts/build_vocab.py, "
+            "or give --shards to take that of prepared shards."
+        )
+    from paddle_wwm.corpus.segment import make_segmenter
+    from paddle_wwm.pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
+    from paddle_wwm.quiet import quiet_environment
+    from paddle_wwm.shards.reader import ShardSet
+    from paddle_wwm.tokenization.vocab import load_vocab
+    from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
+
+    quiet_environment()
+    shards = ShardSet(arguments.shards) if arguments.shards else None
+    vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
+    if arguments.texts:
+        lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))
+        if arguments.words is not None:
+            sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
+        else:
+            sentences = make_segmenter("lac").segment(arguments.texts)
+        tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
+        items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
+    else:
+        items = first_examples(
+            shards,
+            vocab=vocab,
+            number=arguments.number,
+            data=DataConfig(pairing=SentencePairing(arguments.pairing)),
+            max_seq_length=arguments.max_seq_length,
+            seed=arguments.seed,
+        )
+    config = MaskingConfig(strategy=MaskingStrategy(arguments.strategy), actions=ActionUnit(arguments.actions))
+    color = not arguments.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    for line in show_lines(items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs, color=color):
+        print(line)
+
+
+if __name__ == "__main__":
+    run_script(main)
