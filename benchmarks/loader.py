@@ -32,6 +32,7 @@ from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import run_script
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.sampler import order_of
+from paddle_wwm.shards.format import VOCAB_NAME
 from paddle_wwm.types import IGNORED_LABEL
 
 
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)")
     parser.add_argument("--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)")
+    parser.add_argument("--ours-only", action="store_true", help="leave the other projects' collators out (importing paddlenlp takes seconds)")
     arguments = parser.parse_args()
     repetitions, min_s, num_documents = arguments.repetitions, 0.3, None
     cut = {"global_batch_size": arguments.global_batch_size, "micro_batch_size": arguments.micro_batch_size}
@@ -51,7 +53,7 @@ def main() -> int:
         cut = {"global_batch_size": 16, "micro_batch_size": 8}
     with common.open_data(arguments.shards) as data:
         figures = {**common.print_conditions(data), **cut}
-        collators, missing = peers.collators(data.shards.directory / "vocab.txt")
+        collators, missing = ({}, []) if arguments.ours_only else peers.collators(data.shards.directory / VOCAB_NAME)
         for pairing in map(SentencePairing, arguments.pairings):
             for seq_len in arguments.lengths:
                 path, _ = common.write_index(
@@ -59,11 +61,11 @@ def main() -> int:
                 )
                 contenders = contenders_of(path, data=data, seed=arguments.seed, cut=cut, collators=collators)
                 timings = common.interleaved(contenders, num_repetitions=repetitions, min_s=min_s)
-                title = f"loader, {pairing.value}, up to {seq_len} tokens, steps of {cut['global_batch_size']} in micro-batches of {cut['micro_batch_size']}"
+                sizes = f"steps of {cut['global_batch_size']} in micro-batches of {cut['micro_batch_size']}"
+                title = f"loader, {pairing.value}, up to {seq_len} tokens, {sizes}"
                 figures[f"{pairing.value}-{seq_len}"] = common.print_timings(title, timings)
-    print()
-    for line in missing:
-        print(line)
+    if missing:
+        print("", *missing, sep="\n")
     figures["missing"] = missing
     common.write_figures(arguments.json, figures)
     return 0

@@ -5,7 +5,7 @@
   python scripts/export_examples.py shards/mine --output examples-512.parquet --max-seq-length 512 --recipe scripts/recipes/small.yaml
 
 Every example is written --dupe-factor times, each time with another mask; all documents of the shards are used. The same shards and options
-give the same file. A recipe gives pairing, masking and seed; options stand above it. scripts/show_masking.py shows what is in the rows.
+give the same file. A recipe gives pairing, masking and seed; options stand above it. scripts/show_masking.py shows what rows are like.
 """
 
 from __future__ import annotations

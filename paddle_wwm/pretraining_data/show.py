@@ -95,7 +95,7 @@ def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer
         special_tokens_mask=np.array([True, *[False] * len(ids), True]),
         next_sentence_label=NO_PAIR,
     )
-    return Shown(example=example, text=sentence.text, words=tuple(word.strip() for word in sentence.words))
+    return Shown(example=example, text=sentence.text, words=tuple(word.strip() for word in sentence.words if word.strip()))
 
 
 def first_examples(shards: ShardSet, *, vocab: Vocab, number: int, data: DataConfig, max_seq_length: int, seed: int) -> list[Shown]:

@@ -38,6 +38,7 @@ from .run_folder import (
     write_indices,
 )
 
+HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
 SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
 
 
@@ -65,7 +66,7 @@ class Job:
 
 def dry_run(job: Job) -> None:
     """Check all that can be checked without work, and print what the job amounts to. Nothing is written."""
-    from .loop import check_batches
+    from .data import check_batches
     from .plan import describe_recipe
 
     check_batches(job.config, num_workers=job.num_workers)
@@ -127,7 +128,7 @@ def visible_gpus() -> list[str]:
 
 def set_up(job: Job, *, num_workers: int) -> bool:
     """All that comes before training, in the order of its cost. Returns True when the run is complete already."""
-    from .loop import check_batches
+    from .data import check_batches
 
     check_batches(job.config, num_workers=num_workers)
     existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
@@ -243,7 +244,8 @@ def _vocab_from(sources: Sequence[Path], job: Job) -> Vocab:
 
 def _train_as_worker(job: Job) -> None:
     from . import fleet
-    from .loop import HELD_OUT_SEED_OFFSET, PhaseData, RunData, train
+    from .data import PhaseData, RunData
+    from .loop import train
 
     world = fleet.init()
     record = read_run(job.output)

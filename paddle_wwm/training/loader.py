@@ -22,9 +22,14 @@ Tensors = dict[str, paddle.Tensor]
 def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
     """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads compute no more.
 
-    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens int64 (1,); next_sentence_labels only where there are any.
+    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 (1,); next_sentence_labels only
+    where there are any. Where no word of the batch fitted its budget there is one position whose label is ignored: the heads are part
+    of every backward pass, which the workers' exchange of gradients needs.
     """
     valid = batch.masked_lm_labels != IGNORED_LABEL
+    num_predictions = int(valid.sum())
+    if num_predictions == 0:
+        valid[0, 0] = True
     first_of_row = np.arange(len(batch.input_ids))[:, None] * batch.input_ids.shape[1]
     arrays = {
         "input_ids": batch.input_ids,
@@ -33,6 +38,7 @@ def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
         "flat_positions": (batch.masked_lm_positions + first_of_row)[valid],
         "labels": batch.masked_lm_labels[valid],
         "num_tokens": np.array([batch.num_tokens]),
+        "num_predictions": np.array([num_predictions]),
     }
     if batch.next_sentence_labels is not None:
         arrays["next_sentence_labels"] = batch.next_sentence_labels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -12,45 +11,21 @@ import numpy as np
 import paddle
 
 from ..config import RunConfig, SentencePairing
-from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, ConfigError, Interrupted, TrainingError
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from ..files import write_json
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights, read_json
-from ..pretraining_data.mixture import Mixture
-from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab
-from ..types import PretrainBatch, TrainState
+from ..types import TrainState
 from . import plan
 from .checkpoint import checkpoint_path, export_model, load_checkpoint, newest_checkpoint, save_checkpoint
+from .data import RunData, batches_of_phase, held_out_batches, phase_of
 from .fleet import World, barrier, distribute_model
-from .loader import Tensors, step_batches, tensors_of
+from .loader import Tensors, tensors_of
 from .optim import learning_rate_at, make_optimizer
 from .report import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
-from .step import Sums, evaluate, train_step
+from .step import StepResult, Sums, evaluate, train_step
 
 CHECKPOINTS_NAME, MODEL_NAME, BASELINE_NAME = "checkpoints", "model", "baseline.json"
-HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhaseData:
-    """The two sides of the data of a phase."""
-
-    train: Mixture
-    held_out: Mixture
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunData:
-    """All that a run reads."""
-
-    corpora: tuple[ShardSet, ...]
-    train_documents: tuple[np.ndarray, ...]  # of every corpus
-    vocab: Vocab
-    phases: tuple[PhaseData, ...]
-    shard_fingerprint: str
-    config_fingerprint: str
-    init: Path | None  # a model folder to start from
 
 
 class _StopSignal:
@@ -69,18 +44,6 @@ class _StopSignal:
         return SIGINT_EXIT_STATUS if self.number == signal.SIGINT else SIGTERM_EXIT_STATUS
 
 
-def check_batches(config: RunConfig, *, num_workers: int) -> None:
-    """Every global batch must divide into whole micro-batches on every worker. Raises ConfigError."""
-    unit = config.runtime.micro_batch_size * num_workers
-    for number, phase in enumerate(config.phases):
-        if phase.global_batch_size % unit:
-            raise ConfigError(
-                f"`phases.{number}.global_batch_size` must be a multiple of micro_batch_size x workers = "
-                f"{config.runtime.micro_batch_size} x {num_workers} = {unit}, but is {phase.global_batch_size}; "
-                "set runtime.micro_batch_size=… or --nproc."
-            )
-
-
 def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str, ...]:
     """Without sentence pairs nothing reaches the pooler and the next-sentence head: they keep their initial values, and that is recorded."""
     if config.data.pairing is SentencePairing.NEXT_SENTENCE:
@@ -91,106 +54,143 @@ def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str,
     return ("bert.pooler", "cls.seq_relationship")
 
 
-def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
-    """Train to the end, from the newest whole checkpoint of `output` where there is one."""
-    paddle.set_flags({"FLAGS_use_stride_kernel": False})  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
-    stop = _StopSignal()
-    paddle.seed(config.seed)
-    core = BertForPretraining(config.model)
-    core.train()
-    untrained = freeze_untrained(core, config)
-    optimizer = make_optimizer(core, config.optimizer)
+class _Trainer:
+    """One worker's model, optimizer and place in the run. `step` counts the updates that were made."""
 
-    step = 0
-    found = newest_checkpoint(output / CHECKPOINTS_NAME)
-    if found:
-        load_checkpoint(found[0], model=core, optimizer=optimizer)
-        step = found[1].global_step
-    elif data.init is not None:
-        _start_from(core, data.init, world=world)
-    seconds = plan.time_of_a_micro_batch(core, data.phases[0].train, micro_batch_size=config.runtime.micro_batch_size)
-    model = distribute_model(core, world)
-    reporter = _announce(config, data=data, output=output, world=world, step=step, seconds_a_micro_batch=seconds)
+    def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
+        self.config, self.data, self.output, self.world = config, data, output, world
+        paddle.set_flags({"FLAGS_use_stride_kernel": False})  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
+        paddle.seed(config.seed)
+        self.core = BertForPretraining(config.model)
+        self.core.train()
+        self.untrained = freeze_untrained(self.core, config)
+        self.optimizer = make_optimizer(self.core, config.optimizer)
+        self.step = 0
+        found = newest_checkpoint(output / CHECKPOINTS_NAME)
+        if found:
+            load_checkpoint(found[0], model=self.core, optimizer=self.optimizer)
+            self.step = found[1].global_step
+        elif data.init is not None:
+            _start_from(self.core, data.init, world=world)
+        self.saved_step = self.step
+        first = data.phases[0].train
+        self.seconds_a_micro_batch = plan.time_of_a_micro_batch(self.core, first, micro_batch_size=config.runtime.micro_batch_size)
+        self.model = distribute_model(self.core, world)
 
-    def save() -> None:
-        barrier(world)
-        if world.is_main:
-            phase, done = phase_of(config, step)
-            state = TrainState(
-                global_step=step,
-                num_examples_seen=done * config.phases[phase].global_batch_size,
-                seed=config.seed,
-                phase=phase,
-                shard_fingerprint=data.shard_fingerprint,
-                config_fingerprint=data.config_fingerprint,
-                world_size=world.size,
-            )
-            save_checkpoint(
-                output / CHECKPOINTS_NAME,
-                model=core,
-                optimizer=optimizer,
-                vocab=data.vocab,
-                do_lower_case=config.data.do_lower_case,
-                state=state,
-                untrained=untrained,
-                keep=config.runtime.keep_checkpoints,
-            )
-        barrier(world)
+    def batches(self) -> Iterator[list[Tensors]]:
+        """This worker's micro-batches of every step from here to the end, through all phases."""
+        first, first_step = phase_of(self.config, self.step)
+        for number in range(first, len(self.config.phases)):
+            yield from batches_of_phase(self.config, number, data=self.data, first_step=first_step, world=self.world)
+            first_step = 0
 
-    interval, interval_started, waited, saved = Sums(), time.perf_counter(), 0.0, step
-    batches, loaded = iter(()), -1
-    while step < config.num_steps:
-        number, phase_step = phase_of(config, step)
-        phase = config.phases[number]
-
-        fetched = time.perf_counter()
-        if loaded != number:
-            batches, loaded = _batches_of_phase(config, number, data=data, first_step=phase_step, world=world), number
-        micro_batches = next(batches)
-        waited += time.perf_counter() - fetched
+    def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, float]:
+        """One step; returns what it did and its learning rate. Raises TrainingError, with the parameters as they were, when it may not."""
+        number, phase_step = phase_of(self.config, self.step)
+        phase = self.config.phases[number]
         rate = learning_rate_at(phase_step, phase)
         result = train_step(
-            model,
-            optimizer,
+            self.model,
+            self.optimizer,
             micro_batches,
-            world=world,
-            clip_norm=config.optimizer.clip_norm,
+            world=self.world,
+            clip_norm=self.config.optimizer.clip_norm,
             learning_rate=rate,
-            seed=config.seed,
-            step=step,
-            stop_asked=stop.number != 0,
+            seed=self.config.seed,
+            step=self.step,
+            stop_asked=stop_asked,
         )
         if not np.isfinite(result.gradient_norm):
             first = phase_step * phase.global_batch_size
             raise TrainingError(
-                f"step {step}: the gradient is not finite ({result.gradient_norm}) on examples {first} to {first + phase.global_batch_size - 1} "
-                f"of phase {number}; nothing was updated. The last checkpoint is of step {saved}; try a lower learning rate or a longer warm-up."
+                f"step {self.step}: the gradient is not finite ({result.gradient_norm}) on examples {first} to "
+                f"{first + phase.global_batch_size - 1} of phase {number}; nothing was updated. The last checkpoint is of step "
+                f"{self.saved_step}; try a lower learning rate or a longer warm-up."
             )
-        step += 1
-        interval.add(result.sums)
+        self.step += 1
+        return result, rate
 
+    def evaluate(self) -> dict[str, float]:
+        """Loss and accuracies on the held-out examples of the present phase."""
+        number, _ = phase_of(self.config, self.step)
+        batches = map(tensors_of, held_out_batches(self.config, self.data.phases[number], self.world))
+        return evaluate(self.model, batches, world=self.world)
+
+    def save(self) -> None:
+        """Write a checkpoint, by the main worker; the others wait."""
+        barrier(self.world)
+        if self.world.is_main:
+            phase, done = phase_of(self.config, self.step)
+            state = TrainState(
+                global_step=self.step,
+                num_examples_seen=done * self.config.phases[phase].global_batch_size,
+                seed=self.config.seed,
+                phase=phase,
+                shard_fingerprint=self.data.shard_fingerprint,
+                config_fingerprint=self.data.config_fingerprint,
+                world_size=self.world.size,
+            )
+            save_checkpoint(
+                self.output / CHECKPOINTS_NAME,
+                model=self.core,
+                optimizer=self.optimizer,
+                vocab=self.data.vocab,
+                do_lower_case=self.config.data.do_lower_case,
+                state=state,
+                untrained=self.untrained,
+                keep=self.config.runtime.keep_checkpoints,
+            )
+        barrier(self.world)
+        self.saved_step = self.step
+
+
+class _Interval:
+    """What was trained since the last line of the log, and the time that it took; evaluation and saving do not count."""
+
+    def __init__(self) -> None:
+        self.sums, self.seconds, self.waited = Sums(), 0.0, 0.0
+
+    def values(self, world: World) -> dict[str, float]:
+        """Means and rates over all workers; every worker must call it."""
+        sums = self.sums.over_workers(world)
+        return {
+            **sums.means(),
+            "tokens_per_s": sums.num_tokens / self.seconds,
+            "data_share": self.waited / self.seconds,
+            "padding_share": 1 - sums.num_tokens / sums.num_slots,
+            "masked_share": sums.num_predictions / sums.num_tokens,
+        }
+
+
+def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
+    """Train to the end, from the newest whole checkpoint of `output` where there is one."""
+    stop = _StopSignal()
+    trainer = _Trainer(config, data=data, output=output, world=world)
+    reporter = _announce(trainer) if world.is_main else None
+    batches, interval, runtime = trainer.batches(), _Interval(), config.runtime
+    while trainer.step < config.num_steps:
+        started = time.perf_counter()
+        micro_batches = next(batches)
+        interval.waited += time.perf_counter() - started
+        result, rate = trainer.update(micro_batches, stop_asked=stop.number != 0)
+        interval.sums.add(result.sums)
+        interval.seconds += time.perf_counter() - started
+
+        step, ended = trainer.step, trainer.step == config.num_steps
         if reporter:
             reporter.step_done()
-        if step % config.runtime.log_every_steps == 0 or step == config.num_steps or result.stop:
-            elapsed = time.perf_counter() - interval_started
-            sums = interval.over_workers(world)
+        if step % runtime.log_every_steps == 0 or ended or result.stop:
+            values = {**interval.values(world), "learning_rate": rate, "gradient_norm": result.gradient_norm}
             if reporter:
-                values = {**sums.means(), "learning_rate": rate, "gradient_norm": result.gradient_norm}
-                values |= {"tokens_per_s": sums.num_tokens / elapsed, "data_share": waited / elapsed}
-                values["padding_share"] = 1 - sums.num_tokens / sums.num_slots
                 reporter.log("train", step, values)
-            interval, interval_started, waited = Sums(), time.perf_counter(), 0.0
-        if step % config.runtime.evaluate_every_steps == 0 or step == config.num_steps:
-            batches_held_out = map(tensors_of, held_out_batches(config, data.phases[number], world))
-            held_out = evaluate(model, batches_held_out, world=world)
+            interval = _Interval()
+        if step % runtime.evaluate_every_steps == 0 or ended:
+            held_out = trainer.evaluate()
             if reporter:
                 reporter.log("held_out", step, held_out)
-            interval_started = time.perf_counter()
-        if step % config.runtime.save_every_steps == 0 or step == config.num_steps or result.stop:
-            save()
-            saved = step
-            interval_started = time.perf_counter()
-        if result.stop and step < config.num_steps:
+        if step % runtime.save_every_steps == 0 or ended or result.stop:
+            trainer.save()
+        if result.stop and not ended:
             if reporter:
                 reporter.close()
             raise Interrupted(f"saved after step {step}; go on with the same command and --resume auto.", exit_status=stop.exit_status)
@@ -207,52 +207,16 @@ def _start_from(model: BertForPretraining, init: Path, *, world: World) -> None:
         print(f"starting from {init}" + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else ""))
 
 
-def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
-    """The phase that step `step` belongs to, and its number within it; the end belongs to the last phase."""
-    for number, phase in enumerate(config.phases):
-        if step < phase.num_steps or number == len(config.phases) - 1:
-            return number, step
-        step -= phase.num_steps
-    raise AssertionError("a config has at least one phase")
-
-
-def _batches_of_phase(config: RunConfig, number: int, *, data: RunData, first_step: int, world: World) -> Iterator[list[Tensors]]:
-    phase = config.phases[number]
-    return step_batches(
-        data.phases[number].train,
-        first_step=first_step,
-        stop=phase.num_steps,
-        global_batch_size=phase.global_batch_size,
-        micro_batch_size=config.runtime.micro_batch_size,
-        world=world,
-        num_processes=config.runtime.num_loader_processes,
-    )
-
-
-def held_out_batches(config: RunConfig, data: PhaseData, world: World) -> Iterator[PretrainBatch]:
-    """This worker's share of the held-out examples, always the same ones under the same masks."""
-    count = min(config.runtime.max_evaluation_examples, data.held_out.num_examples)
-    return iter(
-        data.held_out.micro_batches(
-            first_example=0, global_batch_size=count, micro_batch_size=config.runtime.micro_batch_size, rank=world.rank, num_ranks=world.size
-        )
-    )
-
-
-def _announce(
-    config: RunConfig, *, data: RunData, output: Path, world: World, step: int, seconds_a_micro_batch: float
-) -> Reporter | None:
-    if not world.is_main:
-        return None
-    baseline = plan.unigram_baseline(
-        data.corpora, train_documents=data.train_documents, held_out=list(held_out_batches(config, data.phases[-1], World()))
-    )
-    write_json(output / BASELINE_NAME, baseline)
+def _announce(trainer: _Trainer) -> Reporter:
+    """Say what the run is about to do, and open its reports."""
+    config, data, step = trainer.config, trainer.data, trainer.step
+    held_out = list(held_out_batches(config, data.phases[-1], World()))
+    baseline = plan.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
+    write_json(trainer.output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion
     first = config.phases[0]
-    micro_batches = sum(
-        phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length for phase in config.phases
-    ) / (config.runtime.micro_batch_size * world.size)
+    examples = sum(phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length for phase in config.phases)
+    seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
     print("one example, its words and its mask (seen←to predict):")
     print(plan.show_example(data.phases[0].train.sources[0]))
     print("about to train:" if step == 0 else f"about to go on after step {step}:")
@@ -261,8 +225,8 @@ def _announce(
             config,
             corpora=data.corpora,
             num_examples=[phase.train.num_examples for phase in data.phases],
-            num_workers=world.size,
-            seconds=seconds_a_micro_batch * micro_batches * (1 - step / config.num_steps),
+            num_workers=trainer.world.size,
+            seconds=seconds * (1 - step / config.num_steps),
         )
     )
     print(
@@ -270,7 +234,7 @@ def _announce(
         f"loss {baseline['mlm_loss']:.3f}",
         flush=True,
     )
-    return Reporter(output, num_steps=config.num_steps, first_step=step)
+    return Reporter(trainer.output, num_steps=config.num_steps, first_step=step)
 
 
 def _finish(config: RunConfig, *, output: Path) -> None:

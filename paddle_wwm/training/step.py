@@ -13,6 +13,7 @@ import paddle.nn.functional as F
 
 from ..model.ops import seed_dropout
 from ..pretraining_data.random_bits import key_of
+from ..types import IGNORED_LABEL
 from .fleet import World, sum_over_workers, without_gradient_sync
 from .loader import Tensors
 from .optim import clip_gradients
@@ -58,11 +59,11 @@ def forward(model: paddle.nn.Layer, batch: Tensors) -> tuple[paddle.Tensor, padd
     scores, relations = model(
         batch["input_ids"], batch["token_type_ids"], batch["attention_mask"], batch["flat_positions"], pair_labels is not None
     )
-    mlm_loss = F.cross_entropy(scores, labels, reduction="sum")
+    mlm_loss = F.cross_entropy(scores, labels, ignore_index=IGNORED_LABEL, reduction="sum")
     sums = Sums(
         mlm_loss=float(mlm_loss),
         mlm_correct=float((scores.detach().argmax(-1) == labels).sum()),
-        num_predictions=float(labels.size),
+        num_predictions=float(batch["num_predictions"]),
         num_tokens=float(batch["num_tokens"]),
         num_slots=float(batch["input_ids"].size),
     )
@@ -100,7 +101,7 @@ def train_step(
 
     A gradient that is not finite is returned as it is (`gradient_norm`), and the parameters are left as they were.
     """
-    num_predictions = sum(batch["labels"].size for batch in micro_batches)
+    num_predictions = sum(int(batch["num_predictions"]) for batch in micro_batches)
     num_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
     all_predictions, all_pairs, stop = sum_over_workers([num_predictions, num_pairs, float(stop_asked)], world)
 

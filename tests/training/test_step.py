@@ -91,6 +91,21 @@ def test_five_steps_are_the_same_for_any_micro_batch_size(pairs):
                 np.testing.assert_allclose(weights[name], array, atol=1e-4, err_msg=name)
 
 
+def test_a_micro_batch_without_predictions_adds_nothing_to_loss_and_gradient():
+    batch = make_batch(4, seed=2, pairs=False)
+    empty = dataclasses.replace(batch, masked_lm_labels=np.full_like(batch.masked_lm_labels, IGNORED_LABEL))
+    weights = []
+    for micro_batches in ([batch], [batch, empty]):
+        model, optimizer = fresh_model()
+        tensors = [tensors_of(item) for item in micro_batches]
+        options = {"world": World(), "clip_norm": 1.0, "learning_rate": 1e-2, "seed": 1, "step": 0, "stop_asked": False}
+        result = train_step(model, optimizer, tensors, **options)
+        assert result.sums.num_predictions == batch.num_predictions
+        weights.append({name: tensor.numpy() for name, tensor in model.state_dict().items()})
+    for name, array in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], array, atol=1e-5, err_msg=name)
+
+
 def test_training_on_one_batch_lowers_its_loss():
     losses, _ = take_steps([make_batch(8, seed=0)] * 20, micro_batch_size=8)
     assert losses[-1] < 0.7 * losses[0]
