@@ -77,9 +77,7 @@ def open_data(shards: Path | None) -> Iterator[Data]:
         yield Data(shards=opened, vocab=opened.vocab(), folder=Path(folder), name=f"{name} ({opened.manifest.num_tokens:,} tokens)")
 
 
-def write_index(
-    data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None
-) -> tuple[Path, Counter]:
+def write_index(data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None) -> tuple[Path, Counter]:
     """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's report."""
     report: Counter = Counter()
     documents = np.arange(data.shards.num_documents)[:num_documents]
@@ -89,11 +87,9 @@ def write_index(
     return path, report
 
 
-def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingConfig | None = None, compiled: bool = True) -> PretrainData:
+def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingConfig | None = None) -> PretrainData:
     """The loader's data as training would open it."""
-    return PretrainData(
-        shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed, compiled=compiled
-    )
+    return PretrainData(shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed)
 
 
 def print_conditions(data: Data) -> dict[str, Any]:
@@ -155,9 +151,7 @@ def interleaved(contenders: dict[str, Callable[[], Work]], *, num_repetitions: i
                 num_tokens += done[name].num_tokens
                 spent = time.process_time() - started
             rates[name].append(num_tokens / max(spent, 1e-9))
-    return [
-        Timing(name=name, rates=tuple(rates[name]), selected_share=done[name].num_selected / done[name].num_tokens) for name in contenders
-    ]
+    return [Timing(name=name, rates=tuple(rates[name]), selected_share=done[name].num_selected / done[name].num_tokens) for name in contenders]
 
 
 def print_timings(title: str, timings: Sequence[Timing]) -> list[dict[str, Any]]:
