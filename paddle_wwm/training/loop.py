@@ -249,11 +249,15 @@ def summary(output: Path, *, num_steps: int) -> str:
     """What a finished run reached, and where everything is; draws the curves anew."""
     baseline = read_json(output / BASELINE_NAME)
     draw_curves(output, baseline=baseline)
-    last = [record for record in read_metrics(output) if record["kind"] == "held_out"][-1]
+    records = read_metrics(output)
+    last = [record for record in records if record["kind"] == "held_out"][-1]
+    trained = [record for record in records if record["kind"] == "train"]
+    data_share, padding_share = (sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share"))
     return "\n".join(
         [
             f"trained {num_steps:,} steps: held-out loss {last['mlm_loss']:.3f} (unigram {baseline['mlm_loss']:.3f}), "
             f"masked accuracy {last['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
+            f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens",
             f"  model       {output / MODEL_NAME}",
             f"  checkpoint  {checkpoint_path(output / CHECKPOINTS_NAME, num_steps)}",
             f"  curves      {output / CURVES_NAME}",
