@@ -171,9 +171,12 @@ class _PairBuilder(_Builder):
             b_base, b_document, b_span = self._random_segment(number, length=max(1, target - (a_span[1] - a_span[0])), rng=rng)
         else:
             b_base, b_document, b_span = base, document, (sentences[a_stop][0], sentences[stop - 1][1])
+        before = a_span[1] - a_span[0] + (0 if is_random else b_span[1] - b_span[0])
         a_span, b_span = truncate_pair(
             a_span, b_span, a_starts=document.word_starts, b_starts=b_document.word_starts, max_tokens=self.max_tokens, rng=rng
         )
+        if cut := before - (a_span[1] - a_span[0] + (0 if is_random else b_span[1] - b_span[0])):
+            self.report["tokens_truncated"] += cut  # of the document's own: what a random segment loses is found elsewhere
         self.rows.append((base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random)))
         return a_stop if is_random else stop
 

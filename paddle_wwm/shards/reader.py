@@ -1,8 +1,14 @@
-"""Shards, memory-mapped: any document or run of tokens in O(1), in coordinates that run through all shards of the set."""
+"""Shards: any document or run of tokens in O(1), in coordinates that run through all shards of the set.
+
+Lengths and the index of documents are memory-mapped. Tokens are read where they lie (pread), not mapped: the pages of a mapping that a
+loader has visited count as its memory, and after an epoch that would be the whole corpus.
+"""
 
 from __future__ import annotations
 
 import bisect
+import os
+import weakref
 from itertools import accumulate
 from pathlib import Path
 
@@ -32,10 +38,15 @@ class _Shard:
         )
         if len(data) != end:
             raise DataError(f"{path}: must have {end} bytes by its header, but has {len(data)}; prepare the corpus again.")
-        dtype = token_dtype(bits)
-        self.tokens = data[tokens : tokens + self.num_tokens * dtype.itemsize].view(dtype)
+        self._tokens_at, self._dtype = tokens, token_dtype(bits)
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
         self.lengths = data[sentences : sentences + int(header["num_lengths"]) * 2].view("<u2")
         self.index = data[documents:end].view("<u8").reshape(-1, 2)
+
+    def tokens(self, start: int, length: int) -> np.ndarray:
+        size = self._dtype.itemsize
+        return np.frombuffer(os.pread(self._file, length * size, self._tokens_at + start * size), self._dtype)
 
 
 class ShardSet:
@@ -70,10 +81,10 @@ class ShardSet:
         return self._bits - 1
 
     def stored_tokens(self, start: int, length: int) -> np.ndarray:
-        """A run of tokens as they are stored, uint16 or uint32; it must lie within one document. No copy is made."""
+        """A run of tokens as they are stored, uint16 or uint32; it must lie within one document."""
         shard = bisect.bisect_right(self._first_token, start) - 1
         local = start - self._first_token[shard]
-        return self._shards[shard].tokens[local : local + length]
+        return self._shards[shard].tokens(local, length)
 
     def tokens(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids (int64) and word starts (bool) of a run of tokens, which must lie within one document."""
