@@ -61,15 +61,14 @@ def select_units(
         priorities[unit] = _number(key, unit_firsts[unit])
         chosen[unit] = False
     left = budget
-    width = 20.0 / max(num_units, 1)
-    low, high = 0.0, width
-    while left > 0 and low < 1.0:
-        # as 53-bit fractions: exact, and 1.0 is above them all
+    last = np.uint64(0xFFFFFFFFFFFFFFFF)
+    width = last if num_units <= 20 else np.uint64(2.0**64 * (20.0 / num_units))
+    low, high = np.uint64(0), width
+    while left > 0:
         count = 0
         for unit in range(num_units):
-            fraction = _unit(priorities[unit])
             units[count] = unit
-            count += (fraction >= low) & (fraction < high)
+            count += (priorities[unit] >= low) & (priorities[unit] <= high)
         _sort_band(units, count, priorities, band, order)
         for place in range(count):
             first = order[place]
@@ -90,7 +89,10 @@ def select_units(
                 stop += 1
             if left == 0:
                 break
-        low, high = high, high + width
+        if high == last:
+            break
+        low = high + np.uint64(1)
+        high = low + width if low <= last - width else last
     return budget - left
 
 

@@ -22,7 +22,7 @@ Tensors = dict[str, paddle.Tensor]
 def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
     """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads compute no more.
 
-    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 (1,); next_sentence_labels only
+    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 (); next_sentence_labels only
     where there are any. Where no word of the batch fitted its budget there is one position whose label is ignored: the heads are part
     of every backward pass, which the workers' exchange of gradients needs.
     """
@@ -37,8 +37,8 @@ def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
         "attention_mask": batch.attention_mask,
         "flat_positions": (batch.masked_lm_positions + first_of_row)[valid],
         "labels": batch.masked_lm_labels[valid],
-        "num_tokens": np.array([batch.num_tokens]),
-        "num_predictions": np.array([num_predictions]),
+        "num_tokens": np.array(batch.num_tokens),
+        "num_predictions": np.array(num_predictions),
     }
     if batch.next_sentence_labels is not None:
         arrays["next_sentence_labels"] = batch.next_sentence_labels

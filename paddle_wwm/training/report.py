@@ -44,10 +44,10 @@ class Reporter:
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
         if kind == "train":
             self._bar.set_postfix_str(
-                f"loss {values['loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, {values['tokens_per_s']:,.0f} tokens/s"
+                f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, {values['tokens_per_s']:,.0f} tokens/s"
             )
         else:
-            self.say(f"step {step}: held-out loss {values['loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}")
+            self.say(f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
