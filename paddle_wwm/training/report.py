@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..files import atomic_write
 from ..progress import progress_bar
 
 METRICS_NAME = "metrics.jsonl"
@@ -20,17 +21,12 @@ class Reporter:
     def __init__(self, output: Path, *, num_steps: int, first_step: int) -> None:
         from visualdl import LogWriter
 
-        self._path = output / METRICS_NAME
         kept = [record for record in read_metrics(output) if record["step"] <= first_step]
-        self._stream = open(self._path, "w", encoding="utf-8")  # noqa: SIM115  (closed by close)
-        for record in kept:
-            self._write(record)
+        with atomic_write(output / METRICS_NAME, "w") as stream:
+            stream.writelines(json.dumps(record) + "\n" for record in kept)
+        self._stream = open(output / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
         self._visualdl = LogWriter(logdir=str(output / "visualdl"))
         self._bar = progress_bar(total=num_steps, initial=first_step, desc="train", unit=" steps")
-
-    def _write(self, record: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(record) + "\n")
-        self._stream.flush()
 
     def step_done(self) -> None:
         """Advance the bar."""
@@ -38,7 +34,8 @@ class Reporter:
 
     def log(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
-        self._write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
+        self._stream.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
+        self._stream.flush()
         for name, value in values.items():
             if math.isfinite(value):
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
