@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Show how text is masked: its words, its pieces, and the masked input of every epoch.
 
-  python scripts/show_masking.py 使用语言模型来预测下一个词的概率。 --vocab vocab.txt
+  python scripts/show_masking.py 使用语言模型来预测下一个词的概率。
   python scripts/show_masking.py 使用语言模型。 --words "使用 语言 模型 。" --vocab vocab.txt --strategy piece
   python scripts/show_masking.py --shards shards/mine --number 3
 
@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from paddle_wwm.config import DataConfig, RunConfig, SentencePairing  # noqa: E402
-from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
+from paddle_wwm.errors import run_script  # noqa: E402
 from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy  # noqa: E402
+
+SAMPLE_CORPUS = ROOT / "paddle_wwm" / "sample_data" / "sample_corpus.txt"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -30,7 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
     add("--shards", type=Path, metavar="DIR", help="prepared shards: their examples, or their vocabulary for TEXT")
-    add("--vocab", type=Path, help="vocab.txt for TEXT (default: that of --shards)")
+    add("--vocab", type=Path, help="vocab.txt for TEXT (default: that of --shards, or else one built from the sample corpus)")
     add("--words", metavar='"WORD …"', help="the words of the one TEXT, with spaces between them (default: LAC finds them)")
     add("--cased", action="store_true", help="keep upper case and accents of TEXT (default: as --shards, or else lower-case)")
     add("--number", type=int, default=1, metavar="N", help="how many examples of the shards (default: %(default)s)")
@@ -55,21 +57,22 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.vocab is None and arguments.shards is None:
-        raise ConfigError(
-            "a TEXT needs a vocabulary: name a model's vocab.txt with --vocab, build one with scripts/build_vocab.py, "
-            "or give --shards to take that of prepared shards."
-        )
+    from paddle_wwm.corpus.documents import read_documents
     from paddle_wwm.corpus.segment import make_segmenter
     from paddle_wwm.pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
     from paddle_wwm.quiet import quiet_environment
     from paddle_wwm.shards.reader import ShardSet
-    from paddle_wwm.tokenization.vocab import load_vocab
+    from paddle_wwm.tokenization.vocab import build_vocab, load_vocab
     from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
     quiet_environment()
     shards = ShardSet(arguments.shards) if arguments.shards else None
-    vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
+    if shards or arguments.vocab:
+        vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
+    else:
+        sample = [sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences]
+        vocab = build_vocab([*sample, *arguments.texts], vocab_size=21128, do_lower_case=not arguments.cased)
+        print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
     if arguments.texts:
         lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))
         if arguments.words is not None:
