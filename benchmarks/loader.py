@@ -5,7 +5,7 @@
   python benchmarks/loader.py --lengths 128 --pairings next-sentence
   python benchmarks/loader.py --quick                       does it run?
 
-What is timed is PretrainData.micro_batches, in this process: the order of the examples, the reading of their tokens from the memory-mapped
+What is timed is PretrainData.micro_batches, in this process: the order of the examples, the reading of their tokens from the
 shards, their making, masking and collation. Tokens are those of the examples, padding does not count. For every length and pairing:
   compiled   the loader as training uses it
   numpy      the same batches, byte for byte, by the numpy path (PretrainData with compiled=False)

@@ -10,7 +10,7 @@ one holds --factor times as many documents: the same ones, the tokens of each in
 folder by ShardWriter, with manifest and index; at the defaults that takes about 0.1 GB and a minute or two. Then one fresh process each iterates
 --steps steps of the compiled loader, in which any of its examples may come, and reads its own /proc/self/smaps_rollup as it goes:
   anonymous   what the process allocated, and cannot be taken from it: the memory that a bigger corpus must not cost
-  RSS         that, and the pages of files that it has touched: libraries, and the shards and the index, which are memory-mapped. Those pages
+  RSS         that, and the pages of files that it has touched: libraries, and the index of examples, which is memory-mapped. Those pages
               belong to the system's file cache, which takes them back at will; but they count here, in `top`, and the kernel maps 16 of them
               around each one that is touched. So the RSS of a process that reads all of a large corpus grows, whatever its code does.
 
@@ -82,7 +82,7 @@ def main() -> int:
         headings = ("", "tokens", "on disk", "RSS before", "anonymous", "RSS", "of it files")
         title = f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; a ratio of at most {MAX_RATIO} is wanted"
         common.print_table(title, headings, rows)
-        print("\nRSS counts touched pages of memory-mapped shards and index, which the system takes back at will; anonymous memory does not.")
+        print("\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back at will; anonymous memory does not.")
         common.write_figures(arguments.json, {**figures, "ratios": ratios})
     return 0
 

@@ -57,10 +57,16 @@ class Mixture:
     def locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sources of these running numbers, and the running numbers within them; int64."""
         periods, places = np.divmod(numbers.astype(np.int64), PERIOD)
+        before, a_period = self._turns
         sources = self.pattern[places]
+        return sources, periods * a_period[sources] + before[places]
+
+    @cached_property
+    def _turns(self) -> tuple[np.ndarray, np.ndarray]:
+        """How often the source of each place has had its turn before it in the period (PERIOD,), and each source's turns a period."""
         one_hot = self.pattern[:, None] == np.arange(len(self.sources))
-        before = np.cumsum(one_hot, axis=0) - one_hot
-        return sources, periods * one_hot.sum(axis=0)[sources] + before[places, sources]
+        before = (np.cumsum(one_hot, axis=0) - one_hot)[np.arange(PERIOD), self.pattern]
+        return before, one_hot.sum(axis=0)
 
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int

@@ -1,1 +1,1 @@
-"""Tokenized documents on disk: written atomically, read memory-mapped."""
+"""Tokenized documents on disk: written atomically, any of them read in O(1)."""
