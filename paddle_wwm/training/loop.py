@@ -14,7 +14,7 @@ from ..config import RunConfig, SentencePairing
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from ..files import write_json
 from ..model.heads import BertForPretraining
-from ..model.weights import load_weights, read_json
+from ..model.weights import CONFIG_NAME, load_weights, read_json
 from ..types import TrainState
 from . import plan
 from .checkpoint import checkpoint_path, export_model, load_checkpoint, newest_checkpoint, save_checkpoint
@@ -69,9 +69,11 @@ class _Trainer:
         found = newest_checkpoint(output / CHECKPOINTS_NAME)
         if found:
             load_checkpoint(found[0], model=self.core, optimizer=self.optimizer)
-            self.step = found[1].global_step
+            self.step, self.untrained = found[1].global_step, _recorded_untrained(found[0])
         elif data.init is not None:
-            _start_from(self.core, data.init, world=world)
+            missing, recorded = _start_from(self.core, data.init, world=world), _recorded_untrained(data.init)
+            # what this run does not train may have been trained before
+            self.untrained = tuple(name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing))
         self.saved_step = self.step
         first = data.phases[0].train
         self.seconds_a_micro_batch = plan.time_of_a_micro_batch(self.core, first, micro_batch_size=config.runtime.micro_batch_size)
@@ -200,11 +202,16 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         _finish(config, output=output)
 
 
-def _start_from(model: BertForPretraining, init: Path, *, world: World) -> None:
+def _recorded_untrained(folder: Path) -> tuple[str, ...]:
+    return tuple(read_json(folder / CONFIG_NAME).get("untrained_parameters", ()))
+
+
+def _start_from(model: BertForPretraining, init: Path, *, world: World) -> tuple[str, ...]:
     """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is said."""
     missing = load_weights(model, init, optional=("cls.",))
     if world.is_main:
         print(f"starting from {init}" + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else ""))
+    return missing
 
 
 def _announce(trainer: _Trainer) -> Reporter:

@@ -120,10 +120,14 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_and_the_one_before_sta
 def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments, recipe):
     first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
     assert first.returncode == 0, first.stderr
-    second = run_script(
-        "pretrain.py", *arguments, "--init", folder / "first" / "model", "--output", folder / "second", "--nproc", 1, "model.hidden_size=64", "seed=9"
-    )
+    # without pairs the pooler is not trained any further, but it was before: config.json must not call it untrained
+    changed = ["model.hidden_size=64", "data.pairing=full-sentences", "seed=9"]
+    start = ["--init", folder / "first" / "model", "--output", folder / "second"]
+    second = run_script("pretrain.py", *arguments, *start, "--nproc", 1, *changed)
     assert second.returncode == 0, second.stderr
     assert "starting from" in second.stdout
     for name in ("config.json", "vocab.txt"):
         assert (folder / "second" / "model" / name).read_bytes() == (folder / "first" / "model" / name).read_bytes()
+    anew = run_script("pretrain.py", *arguments, "--output", folder / "anew", "--nproc", 1, "data.pairing=full-sentences")
+    assert anew.returncode == 0, anew.stderr
+    assert '"bert.pooler"' in (folder / "anew" / "model" / "config.json").read_text()
