@@ -3,7 +3,6 @@ example's ids say where its tokens come from."""
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Sequence
 
 import numpy as np
 
-from paddle_wwm.files import write_json
-from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.writer import MAX_TOKENS_PER_SHARD, ShardWriter
+from paddle_wwm.shards.writer import MAX_TOKENS_PER_SHARD
 from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, Vocab
-from paddle_wwm.types import NO_PAIR, PretrainExample, ShardManifest, TokenizedDocument
+from paddle_wwm.types import NO_PAIR, PretrainExample, TokenizedDocument
+
+from ..shard_sets import write_set
 
 CLS_ID, SEP_ID, MASK_ID = 2, 3, 4
 FIRST_ID = 10
@@ -96,26 +95,6 @@ def write_shard_set(
 ) -> ShardSet:
     """Write the documents into `directory` and open them."""
     directory.mkdir()
-    writer = ShardWriter(directory, vocab_size=VOCAB_SIZE, max_tokens_per_shard=max_tokens_per_shard)
-    for document in documents:
-        writer.add(document)
-    writer.flush()
-    manifest = ShardManifest(
-        format_version=FORMAT_VERSION,
-        num_documents=len(documents),
-        num_sentences=sum(len(document.sentence_offsets) - 1 for document in documents),
-        num_words=sum(int(document.word_starts.sum()) for document in documents),
-        num_tokens=sum(len(document.input_ids) for document in documents),
-        num_unknown_tokens=0,
-        vocab_size=VOCAB_SIZE,
-        vocab_sha256=numbered_vocab().sha256,
-        segmenter={},
-        tokenizer={},
-        sources=(),
-        report={},
-        shards=tuple(writer.shards),
-        inputs_fingerprint="",
-        fingerprint="",
+    return write_set(
+        directory, documents, vocab_size=VOCAB_SIZE, max_tokens_per_shard=max_tokens_per_shard, vocab_sha256=numbered_vocab().sha256
     )
-    write_json(directory / MANIFEST_NAME, dataclasses.asdict(manifest))
-    return ShardSet(directory)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 
 import numpy as np
@@ -11,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.files import write_json
-from paddle_wwm.shards.format import FORMAT_VERSION, HEADER, MANIFEST_NAME, VOCAB_NAME, shard_name
+from paddle_wwm.shards.format import HEADER, VOCAB_NAME, shard_name
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.writer import ShardWriter
-from paddle_wwm.types import ShardManifest, TokenizedDocument
+from paddle_wwm.types import TokenizedDocument
+
+from ..shard_sets import write_set
 
 
 def document_of(*sentences):
@@ -26,33 +25,6 @@ def document_of(*sentences):
         word_starts=np.array([starts for _, starts in pairs], bool),
         sentence_offsets=np.cumsum([0, *map(len, sentences)]).astype(np.int32),
     )
-
-
-def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vocab_sha256=""):
-    """Shards and their manifest, without the text that documents are made of."""
-    writer = ShardWriter(folder, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard)
-    for document in documents:
-        writer.add(document)
-    writer.flush()
-    manifest = ShardManifest(
-        format_version=FORMAT_VERSION,
-        num_documents=len(documents),
-        num_sentences=sum(len(document.sentence_offsets) - 1 for document in documents),
-        num_words=sum(int(document.word_starts.sum()) for document in documents),
-        num_tokens=sum(len(document.input_ids) for document in documents),
-        num_unknown_tokens=0,
-        vocab_size=vocab_size,
-        vocab_sha256=vocab_sha256,
-        segmenter={},
-        tokenizer={},
-        sources=(),
-        report={},
-        shards=tuple(writer.shards),
-        inputs_fingerprint="",
-        fingerprint="",
-    )
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
-    return ShardSet(folder)
 
 
 def plain(document):

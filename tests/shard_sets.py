@@ -1,0 +1,38 @@
+"""Shard sets made of documents directly, without text."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from paddle_wwm.files import write_json
+from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.writer import ShardWriter
+from paddle_wwm.types import ShardManifest
+
+
+def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vocab_sha256=""):
+    """Shards and their manifest, without the text that documents are made of."""
+    writer = ShardWriter(folder, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard)
+    for document in documents:
+        writer.add(document)
+    writer.flush()
+    manifest = ShardManifest(
+        format_version=FORMAT_VERSION,
+        num_documents=len(documents),
+        num_sentences=sum(len(document.sentence_offsets) - 1 for document in documents),
+        num_words=sum(int(document.word_starts.sum()) for document in documents),
+        num_tokens=sum(len(document.input_ids) for document in documents),
+        num_unknown_tokens=0,
+        vocab_size=vocab_size,
+        vocab_sha256=vocab_sha256,
+        segmenter={},
+        tokenizer={},
+        sources=(),
+        report={},
+        shards=tuple(writer.shards),
+        inputs_fingerprint="",
+        fingerprint="",
+    )
+    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    return ShardSet(folder)
