@@ -17,7 +17,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint pretrain clean distclean
+.PHONY: help setup test soak lint pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
@@ -37,6 +37,13 @@ setup: $(READY) ## install everything into a virtual environment and check that 
 
 test: $(READY) ## run the tests
 	$(PY) -m pytest $(ARGS)
+
+# How many cases, and which: another SEED makes others.
+CASES ?= 50000
+SEED ?= 1
+
+soak: $(READY) ## fuzz for an hour: damaged files and made-up text, many more cases than the tests have (CASES=50000 SEED=1)
+	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 
 lint: $(READY) ## check the style
 	$(PY) -m ruff check .

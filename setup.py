@@ -30,7 +30,13 @@ INSTALL_REQUIRES = [
     "filelock",
     "numba>=0.60",  # the compiled masking path
 ]
-TEST_REQUIRES = ["pytest", "pytest-xdist", "hypothesis", "ruff"]
+# What only some corpora need; `make setup` installs all of it.
+OPTIONAL_REQUIRES = {
+    "dask": ["dask", "distributed"],  # preparing a corpus on many machines
+    "rjieba": ["rjieba"],  # the fastest segmenter
+    "simplified": ["opencc-python-reimplemented"],  # the cleaning rule `simplified`; never together with opencc: they share a folder
+}
+TEST_REQUIRES = ["pytest", "pytest-xdist", "hypothesis", "ruff", *(name for names in OPTIONAL_REQUIRES.values() for name in names)]
 
 setup(
     name="paddle_wwm",
@@ -43,5 +49,5 @@ setup(
     packages=find_packages(include=["paddle_wwm", "paddle_wwm.*"]),
     package_data={"paddle_wwm": ["sample_data/*.txt", "sample_data/*.md"]},
     install_requires=INSTALL_REQUIRES,
-    extras_require={"test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},
+    extras_require={**OPTIONAL_REQUIRES, "test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},
 )

@@ -66,13 +66,14 @@ def open_data(shards: Path | None) -> Iterator[Data]:
         name = "the shards given with --shards"
         if shards is None:
             from paddle_wwm.corpus.documents import read_documents
+            from paddle_wwm.shards.engines import EngineConfig
             from paddle_wwm.shards.prepare import prepare_corpus
             from paddle_wwm.tokenization.vocab import build_vocab
 
             sentences = (sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences)
             vocab = build_vocab(sentences, vocab_size=SAMPLE_VOCAB_SIZE)
             shards, name = Path(folder) / "sample", "the bundled sample corpus"
-            prepare_corpus(corpus=[SAMPLE_CORPUS], vocab=vocab, output=shards, num_workers=1, show_progress=False)
+            prepare_corpus(corpus=[SAMPLE_CORPUS], vocab=vocab, output=shards, engine=EngineConfig(num_workers=1), show_progress=False)
         opened = ShardSet(shards)
         yield Data(shards=opened, vocab=opened.vocab(), folder=Path(folder), name=f"{name} ({opened.manifest.num_tokens:,} tokens)")
 
@@ -94,11 +95,16 @@ def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingCo
 
 def print_conditions(data: Data) -> dict[str, Any]:
     """Say what is measured where; returns the same for --json."""
+    return print_machine(data.name)
+
+
+def print_machine(data: str) -> dict[str, Any]:
+    """The same for a benchmark that needs no shards; `data` says in words what it reads."""
     model = next((line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
     load = os.getloadavg()[0]
-    print(f"data: {data.name}")
+    print(f"data: {data}")
     print(f"machine: {model}, {os.cpu_count()} cores, load {load:.1f} before this run; one thread; Python {platform.python_version()}")
-    return {"data": data.name, "machine": model, "num_cores": os.cpu_count(), "load_before": load, "python": platform.python_version()}
+    return {"data": data, "machine": model, "num_cores": os.cpu_count(), "load_before": load, "python": platform.python_version()}
 
 
 def _cpuinfo() -> list[str]:

@@ -12,8 +12,8 @@ What flows, and the room (subpackage) that does it::
 
 A sentence, its words and its mask::
 
-    >>> from paddle_wwm.corpus.segment import LacSegmenter
-    >>> [sentence] = LacSegmenter().segment(["使用语言模型来预测下一个词的probability。"])
+    >>> from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter, segment
+    >>> [sentence] = segment(make_segmenter(SegmenterConfig(name="lac")), ["使用语言模型来预测下一个词的probability。"])
     >>> "|".join(sentence.words)
     '使用|语言|模型|来|预测|下一个|词|的|probability|。'
 

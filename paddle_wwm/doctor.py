@@ -83,7 +83,8 @@ IMPORTS: tuple[tuple[str, str, str, str], ...] = (
     ("numpy", "numpy", "import numpy", "everything uses it"),
 )
 SEGMENT = (
-    f"from paddle_wwm.corpus.segment import LacSegmenter; [s] = LacSegmenter().segment([{EXAMPLE_WORDS.replace('|', '')!r}]); "
+    "from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter, segment; "
+    f"[s] = segment(make_segmenter(SegmenterConfig()), [{EXAMPLE_WORDS.replace('|', '')!r}]); "
     "print('|'.join(s.text[start:end] for start, end in s.word_spans))"
 )
 

@@ -87,10 +87,12 @@ class ShardManifest:
     vocab_sha256: str
     segmenter: dict[str, str]  # name, sha256 of the model
     tokenizer: dict[str, object]  # do_lower_case, implementation
-    sources: tuple[dict[str, object], ...]  # name, size, sha256 of every source file
-    report: dict[str, int]  # what was skipped, split or fell back, counted by rule
-    shards: tuple[dict[str, object], ...]  # file, sha256, num_documents, num_tokens
-    inputs_fingerprint: str  # of sources, vocabulary, segmenter, tokenizer, format: equal means "need not be prepared again"
+    options: dict[str, object]  # sentence ends, cleaning rules, text_key, keep_text
+    sources: tuple[dict[str, object], ...]  # name, size, sha256, format of every source file
+    report: dict[str, int]  # what was skipped, split or fell back, counted by rule; report.json has samples
+    shards: tuple[dict[str, object], ...]  # file, sha256, num_documents, num_sentences, num_tokens
+    texts: tuple[dict[str, object], ...]  # file, sha256, num_documents, where the text was kept
+    inputs_fingerprint: str  # of sources, vocabulary, segmenter, tokenizer, options, format: equal means "need not be prepared again"
     fingerprint: str  # of the content (vocabulary and shard checksums): what a training run is bound to
 
 

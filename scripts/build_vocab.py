@@ -20,7 +20,8 @@ from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", nargs="+", type=Path, metavar="FILE", help="UTF-8 text files")
+    parser.add_argument("corpus", nargs="+", metavar="SOURCE", help="files, globs or folders, as for prepare_corpus.py")
+    parser.add_argument("--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the vocab.txt to write")
     parser.add_argument("--size", type=int, default=21128, metavar="N", help="largest number of entries (default: %(default)s)")
     parser.add_argument("--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)")
@@ -29,11 +30,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.output.exists() and not arguments.overwrite:
         raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
-    from paddle_wwm.corpus.documents import check_sources, read_documents
+    from paddle_wwm.corpus.documents import read_documents
+    from paddle_wwm.corpus.readers import DocumentReader
     from paddle_wwm.tokenization.vocab import build_vocab
 
-    sources = check_sources(arguments.corpus)
-    sentences = (sentence for source in sources for document in read_documents(source) for sentence in document.sentences)
+    reader = DocumentReader(text_key=arguments.text_key)
+    sentences = (sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences)
     vocab = build_vocab(
         sentences, vocab_size=arguments.size, do_lower_case=not arguments.cased, min_frequency=arguments.min_frequency
     )

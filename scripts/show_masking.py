@@ -58,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     from paddle_wwm.corpus.documents import read_documents
-    from paddle_wwm.corpus.segment import make_segmenter
+    from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter, segment
     from paddle_wwm.pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
     from paddle_wwm.quiet import quiet_environment
     from paddle_wwm.shards.reader import ShardSet
@@ -78,7 +78,7 @@ def main() -> None:
         if arguments.words is not None:
             sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
         else:
-            sentences = make_segmenter("lac").segment(arguments.texts)
+            sentences = segment(make_segmenter(SegmenterConfig()), arguments.texts)
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
     else:

@@ -89,11 +89,12 @@ def sample_corpus() -> Path:
 def prepared_sample(sample_corpus, tmp_path_factory):
     """The sample corpus as a ShardSet, with a vocabulary built from it."""
     from paddle_wwm.corpus.documents import read_documents
+    from paddle_wwm.shards.engines import EngineConfig
     from paddle_wwm.shards.prepare import prepare_corpus
     from paddle_wwm.shards.reader import ShardSet
     from paddle_wwm.tokenization.vocab import build_vocab
 
     vocab = build_vocab((sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000)
     output = tmp_path_factory.mktemp("prepared_sample") / "shards"
-    prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, num_workers=1, show_progress=False)
+    prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1), show_progress=False)
     return ShardSet(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from paddle_wwm.files import write_json
-from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME
+from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, content_fingerprint
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.writer import ShardWriter
 from paddle_wwm.types import ShardManifest
@@ -28,11 +28,13 @@ def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vo
         vocab_sha256=vocab_sha256,
         segmenter={},
         tokenizer={},
+        options={},
         sources=(),
         report={},
         shards=tuple(writer.shards),
+        texts=(),
         inputs_fingerprint="",
-        fingerprint="",
+        fingerprint=content_fingerprint(vocab_sha256=vocab_sha256, shards=writer.shards),
     )
     write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
     return ShardSet(folder)

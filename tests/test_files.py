@@ -117,3 +117,12 @@ def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
     (tmp_path / "shards").mkdir()
     remove_leftovers(tmp_path / "shards")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc123", ".shards.lock", "shards"]
+
+
+@pytest.mark.parametrize("write", [atomic_write, atomic_directory])
+def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
+    with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/target'"), write(tmp_path / "target"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="'other'"), write(tmp_path / "target"):
+        raise OSError(28, "No space left on device", "other")
+    assert list(tmp_path.iterdir()) == []

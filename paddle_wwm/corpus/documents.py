@@ -1,75 +1,35 @@
-"""Text files to documents of sentences: one sentence or paragraph a line, a blank line between documents; streaming."""
+"""Sources to documents of sentences, in one process and without the rules that need the whole corpus: for vocabularies and samples.
+
+`paddle_wwm/shards/prepare.py` does the same for shards, in units that many processes share.
+"""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence
+from typing import Iterable, Iterator
 
-from ..errors import DataError
 from ..types import Document
-
-# Sentences end at 。！？ (the authors' rule); quotes and brackets that close after the end stay with their sentence.
-_SENTENCE = re.compile(r"[^。！？]*[。！？]+[”’」』）】》〉\"')\]]*|[^。！？]+")
-
-
-def split_sentences(line: str) -> list[str]:
-    """The sentences of a line, without surrounding white space; concatenated they give the line back, white space aside."""
-    return [sentence for match in _SENTENCE.finditer(line) if (sentence := match.group().strip())]
+from .cleaning import Cleaner, CleaningConfig
+from .readers import DocumentReader
+from .report import CorpusReport
+from .sentences import SentenceRule
+from .sources import find_sources
 
 
-def read_documents(path: str | Path) -> Iterator[Document]:
-    """The documents of one UTF-8 text file, in order.
-
-    Raises DataError naming the file, and the line where the bytes are no UTF-8.
-    """
-    path = Path(path)
-    sentences: list[str] = []
-    first_line = 0
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}, line {number}: not UTF-8 (byte {error.start} of the line); convert the file first, "
-                    f"for example: iconv -f GB18030 -t UTF-8 {path.name} > {path.stem}.utf8.txt"
-                ) from None
-            found = split_sentences(line)
-            if found:
-                first_line = first_line or number
-                sentences.extend(found)
-            elif sentences:
-                yield Document(doc_id=f"{path.name}:{first_line}", sentences=tuple(sentences))
-                sentences, first_line = [], 0
-    if sentences:
-        yield Document(doc_id=f"{path.name}:{first_line}", sentences=tuple(sentences))
-
-
-def check_sources(paths: Iterable[str | Path]) -> tuple[Path, ...]:
-    """The source files as paths. Raises DataError for a missing, empty or unreadable one, before any work is done."""
-    sources = tuple(Path(path) for path in paths)
-    if not sources:
-        raise DataError("no corpus files were given; name at least one text file.")
-    for source in sources:
-        if not source.exists():
-            raise DataError(f"{source}: no such file.")
-        if source.is_dir():
-            raise DataError(f"{source}: is a folder, not a text file; name its files, for example {source}/*.txt.")
-        if source.stat().st_size == 0:
-            raise DataError(f"{source}: the file is empty.")
-    return sources
-
-
-def group_documents(documents: Iterable[Document], *, max_chars: int) -> Iterator[Sequence[Document]]:
-    """Consecutive documents in groups of about `max_chars` characters: the unit of work of one worker."""
-    group: list[Document] = []
-    num_chars = 0
-    for document in documents:
-        group.append(document)
-        num_chars += sum(map(len, document.sentences))
-        if num_chars >= max_chars:
-            yield group
-            group, num_chars = [], 0
-    if group:
-        yield group
+def read_documents(
+    sources: str | Path | Iterable[str | Path],
+    *,
+    reader: DocumentReader = DocumentReader(),
+    cleaning: CleaningConfig = CleaningConfig(),
+    sentences: SentenceRule = SentenceRule(),
+    report: CorpusReport | None = None,
+) -> Iterator[Document]:
+    """The documents of files, globs or folders, in order. Raises DataError for bad input unless `reader` skips it."""
+    report = CorpusReport() if report is None else report
+    cleaner = Cleaner(config=cleaning)
+    for source in find_sources([sources] if isinstance(sources, (str, Path)) else sources).files:
+        for raw in reader.read(source, report):
+            document = cleaner.clean(raw, report)
+            if document is not None:
+                found = tuple(sentence for line in document.lines for sentence in sentences.split(line))
+                yield Document(doc_id=document.doc_id, sentences=found)

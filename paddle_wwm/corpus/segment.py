@@ -1,54 +1,94 @@
-"""Word segmentation behind one protocol. A segmenter cuts a text into words given as character spans; it never changes the text."""
+"""Word segmentation behind one protocol: a segmenter says at which characters words start; it never changes the text.
+
+Adding a segmenter is one class (segmenters.py has short ones to imitate) and one line in SEGMENTERS.
+"""
 
 from __future__ import annotations
 
-from typing import Callable, Protocol, Sequence
+import dataclasses
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Callable, Protocol, Sequence
 
-from ..errors import ConfigError
+import numpy as np
+
+from ..errors import ConfigError, DataError
 from ..types import SegmentedSentence
+from .lac_segmenter import LacSegmenter
+from .segmenters import CharacterSegmenter, JiebaSegmenter, RjiebaSegmenter, WhitespaceSegmenter
 
 
 class Segmenter(Protocol):
-    """Cuts sentences into words. `name` and `model_sha256` go into the manifest of what was segmented."""
+    """Finds the words of texts. The same texts give the same words, whatever they are given together with."""
 
     name: str
-    model_sha256: str
+    model_sha256: str  # of all that the words depend on, the model's and the dictionary's files; for the manifest
+    description: str  # one line for reports, such as "lac, compiled kernel, 16-wide"; not part of any fingerprint
 
-    def segment(self, texts: Sequence[str]) -> list[SegmentedSentence]:
-        """The words of every text, in the order of the texts."""
+    def word_starts(self, texts: Sequence[str]) -> np.ndarray:
+        """bool, shape (characters of all texts,): True where a word starts, the texts laid end to end.
+
+        The first character of every text that is not empty is True. Any str is a text, also one with NUL or lone surrogates.
+        """
         ...
 
 
-class LacSegmenter:
-    """LAC's packaged segmentation model (Baidu, lac 2.1.2), run exactly: the words of `LAC(mode="seg").run`."""
+# name -> the class, and which options of SegmenterConfig it takes
+SEGMENTERS: dict[str, tuple[Callable[..., Segmenter], tuple[str, ...]]] = {
+    "lac": (LacSegmenter, ("custom_dictionary", "engine")),
+    "jieba": (JiebaSegmenter, ("custom_dictionary",)),
+    "rjieba": (RjiebaSegmenter, ()),
+    "whitespace": (WhitespaceSegmenter, ()),
+    "none": (CharacterSegmenter, ()),
+}
 
-    name = "lac"
 
-    def __init__(self) -> None:
-        from .lac import LacModel
+@dataclass(frozen=True, kw_only=True)
+class SegmenterConfig:
+    """Which segmenter, and its options. Small and picklable: worker processes make their own segmenter from it.
 
-        self._model = LacModel()
-        self.model_sha256 = self._model.sha256
+    custom_dictionary: a user dictionary, in the format of the segmenter's own project (lac, jieba).
+    engine: what runs LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto", the fastest that works here. The words are the same.
+    """
 
-    def segment(self, texts: Sequence[str]) -> list[SegmentedSentence]:
-        """The words of every text; an empty text has none."""
-        return [
-            SegmentedSentence(text=text, word_spans=spans_from_starts(starts, len(text)))
-            for text, starts in zip(texts, self._model.word_starts(texts))
-        ]
+    name: str = "lac"
+    custom_dictionary: Path | None = None
+    engine: str = "auto"
+
+
+def make_segmenter(config: SegmenterConfig) -> Segmenter:
+    """The segmenter that `config` describes; ConfigError for a name or an option that there is not, DataError for a wrong dictionary."""
+    if config.name not in SEGMENTERS:
+        raise ConfigError(f"`segmenter` must be one of {', '.join(SEGMENTERS)}, but is {config.name!r}.")
+    make, taken = SEGMENTERS[config.name]
+    options: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in taken:
+            options[field.name] = value
+        elif field.name != "name" and value != field.default:
+            takers = [name for name, (_, names) in SEGMENTERS.items() if field.name in names]
+            raise ConfigError(f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for {config.name!r}.")
+    if options.get("custom_dictionary") is not None:
+        options["custom_dictionary"] = Path(options["custom_dictionary"])
+        if not options["custom_dictionary"].is_file():
+            raise DataError(f"{options['custom_dictionary']}: there is no such file; `custom_dictionary` must name a text file.")
+    return make(**options)
+
+
+def segment(segmenter: Segmenter, texts: Sequence[str]) -> list[SegmentedSentence]:
+    """The words of every text, in the order of the texts; an empty text has none."""
+    starts = np.flatnonzero(segmenter.word_starts(texts))
+    edges = np.array([0, *accumulate(map(len, texts))])
+    first_words = np.searchsorted(starts, edges)
+    return [
+        SegmentedSentence(text=text, word_spans=spans_from_starts((starts[first:last] - edge).tolist(), len(text)))
+        for text, edge, first, last in zip(texts, edges, first_words, first_words[1:])
+    ]
 
 
 def spans_from_starts(starts: Sequence[int], length: int) -> tuple[tuple[int, int], ...]:
     """Word spans from the positions at which words start (the first is 0)."""
     ends = [*starts[1:], length]
     return tuple(zip(starts, ends)) if length else ()
-
-
-SEGMENTERS: dict[str, Callable[[], Segmenter]] = {"lac": LacSegmenter}
-
-
-def make_segmenter(name: str) -> Segmenter:
-    """The segmenter of that name."""
-    if name not in SEGMENTERS:
-        raise ConfigError(f"`segmenter` must be one of {', '.join(SEGMENTERS)}, but is {name!r}.")
-    return SEGMENTERS[name]()

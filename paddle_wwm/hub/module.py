@@ -138,8 +138,10 @@ class BertHubModule(nn.Layer, TransformerModule):
             raise HubModuleError(f"`max_seq_len` must be between 3 and the model's {longest} positions, but is {limit}.")
         vocab = self._tokenizer.vocab
         pieces: list[int] = []
-        for number, (ids, _) in enumerate(self._tokenizer.encode(text.split(MASK))):
-            pieces += ([vocab.mask_id] if number else []) + ids
+        parts = text.split(MASK)
+        encoded = self._tokenizer.encode(parts)
+        for number in range(len(parts)):
+            pieces += ([vocab.mask_id] if number else []) + encoded.ids_of_text(number).tolist()
         if vocab.mask_id in pieces[limit - 2 :]:
             raise HubModuleError(f"data[{index}]: a {MASK} lies beyond the first {limit - 2} tokens; shorten the text before it.")
         return [vocab.cls_id, *pieces[: limit - 2], vocab.sep_id]

@@ -23,6 +23,7 @@ from ..config import DataConfig
 from ..errors import ConfigError, DataError
 from ..shards.reader import ShardSet
 from ..tokenization.documents import tokenize_sentence
+from ..tokenization.pieces import join_pieces
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from ..types import NO_PAIR, MaskedExample, MaskingConfig, PretrainExample, SegmentedSentence
@@ -32,7 +33,6 @@ from .masking import mask_example, num_to_predict
 # Random second segments come from these many documents, so that a look at a large corpus need not index all of it.
 NUM_DOCUMENTS_READ = 1000
 LABEL_WIDTH = 10
-FIRST_NON_LATIN = "\u2e80"  # the CJK blocks begin here: scripts written without spaces
 
 
 class Style(enum.Enum):
@@ -83,8 +83,7 @@ def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
 
 def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer) -> Shown:
     """[CLS] sentence [SEP]. Raises DataError when the tokenizer leaves nothing of the sentence."""
-    [(piece_ids, piece_spans)] = tokenizer.encode([sentence.text])
-    ids, starts = tokenize_sentence(sentence, ids=piece_ids, piece_spans=piece_spans, report=Counter())
+    ids, starts = tokenize_sentence(sentence, tokenizer=tokenizer, report=Counter())
     if len(ids) == 0:
         raise DataError(f"{sentence.text!r}: nothing is left of this text after tokenization; give a text with words.")
     vocab = tokenizer.vocab
@@ -126,23 +125,6 @@ def words_of(example: PretrainExample, *, vocab: Vocab) -> list[list[str]]:
             words.append([])
         words[-1].append(vocab.tokens[token])
     return words
-
-
-def join_pieces(pieces: Sequence[str]) -> str:
-    """Pieces as running text: "##" pieces joined to what is before them, a space only between words of scripts that have one."""
-    text = ""
-    for piece in pieces:
-        if piece.startswith("##") and len(piece) > 2 and text:
-            text += piece[2:]
-        elif piece == "[SEP]":
-            text += f" {piece} "
-        else:
-            text += (" " if text and _is_spaced(text[-1]) and _is_spaced(piece[0]) else "") + piece
-    return text.strip()
-
-
-def _is_spaced(character: str) -> bool:
-    return character.isalnum() and character < FIRST_NON_LATIN
 
 
 def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -> tuple[Span, ...]:

@@ -1,5 +1,8 @@
 """The shard format. A shard set is a folder: manifest.json, vocab.txt, and shard-00000.wwm, shard-00001.wwm, …
 
+Where the text was kept, text-00000.jsonl.zst, … hold it: a line a document, in order, ["file:line", ["sentence", …]], the sentences being
+those that have tokens. report.json counts and samples what was dropped and changed.
+
 A shard file, little endian, every section starting at a multiple of 8 bytes::
 
     header     64 bytes: HEADER below
@@ -14,15 +17,17 @@ Two bytes a token and two a sentence, O(1) access to any document; a document ne
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
+from typing import Any, Sequence
 
 import numpy as np
 
 from ..errors import DataError
 from ..types import ShardManifest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAGIC = b"WWMSHRD1"
 HEADER = np.dtype(
     [
@@ -45,6 +50,11 @@ VOCAB_NAME = "vocab.txt"
 def shard_name(number: int) -> str:
     """File name of the shard with that number."""
     return f"shard-{number:05d}.wwm"
+
+
+def text_name(number: int) -> str:
+    """File name of the kept text with that number."""
+    return f"text-{number:05d}.jsonl.zst"
 
 
 def token_bits(vocab_size: int) -> int:
@@ -86,6 +96,11 @@ def decode_lengths(entries: np.ndarray) -> np.ndarray:
     return np.diff(np.concatenate([[0], np.cumsum(lengths)[ends]]))
 
 
+def content_fingerprint(*, vocab_sha256: str, shards: Sequence[dict[str, Any]]) -> str:
+    """The manifest's `fingerprint`, from its own `vocab_sha256` and `shards`."""
+    return hashlib.sha256(json.dumps([vocab_sha256, [entry["sha256"] for entry in shards]]).encode()).hexdigest()
+
+
 def read_manifest(directory: str | Path) -> ShardManifest:
     """The manifest of a shard set. Raises DataError when the folder holds none, or one of another format version."""
     path = Path(directory) / MANIFEST_NAME
@@ -101,4 +116,4 @@ def read_manifest(directory: str | Path) -> ShardManifest:
     names = {item.name for item in dataclasses.fields(ShardManifest)}
     if set(values) != names:
         raise DataError(f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the corpus again.")
-    return ShardManifest(**{**values, "sources": tuple(values["sources"]), "shards": tuple(values["shards"])})
+    return ShardManifest(**{**values, "sources": tuple(values["sources"]), "shards": tuple(values["shards"]), "texts": tuple(values["texts"])})

@@ -1,106 +1,123 @@
-"""Raw text to a shard set, in one call: reused when nothing that matters has changed, the same bytes for any number of workers."""
+"""Raw text to a shard set, in one call: reused when nothing that matters has changed, continued where it was interrupted, and the same bytes
+for any engine and any number of workers. `plan.py` tells how the work is cut."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import contextlib
 import json
-import os
 import shutil
-import time
-from collections import Counter
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 from filelock import FileLock
 
-from ..corpus.documents import check_sources, group_documents, read_documents
-from ..corpus.segment import Segmenter, make_segmenter
-from ..errors import DataError
+from ..corpus.readers import BAD_INPUT, OnError
+from ..corpus.report import CorpusReport
+from ..corpus.segment import make_segmenter
+from ..corpus.sources import Source, find_sources
+from ..errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
 from ..progress import progress_bar
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from ..types import ShardManifest
-from .format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, read_manifest, shard_name
+from .duplicates import write_first_occurrences
+from .engines import Engine, EngineConfig, open_engine
+from .format import read_manifest, shard_name
+from .merge import REPORT_NAME, NothingLeftError, merge_parts
+from .parts import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
+from .plan import Plan, PrepareConfig, Unit, inputs_fingerprint
 from .reader import ShardSet
-from .units import tokenize_units
-from .writer import ShardWriter
+from .units import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
 
-CHARS_PER_UNIT = 100_000
+PLAN_NAME = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedCorpus:
-    """Where the shards are, what they are, and whether they had been there already."""
+    """Where the shards are, what they are, what became of the text, whether they had been there already, and who made them."""
 
     directory: Path
     manifest: ShardManifest
+    report: CorpusReport
     reused: bool
-
-
-def inputs_fingerprint(*, sources: Sequence[dict[str, Any]], vocab: Vocab, segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> str:
-    """sha256 of all that the content depends on. File names do not matter, file contents and their order do."""
-    value = {
-        "format_version": FORMAT_VERSION,
-        "sources": [source["sha256"] for source in sources],
-        "vocab": vocab.sha256,
-        "segmenter": [segmenter.name, segmenter.model_sha256],
-        "tokenizer": tokenizer.options,
-    }
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    made_by: tuple[str, ...] = ()  # the segmenter as it ran here, and the engine
 
 
 def prepare_corpus(
     *,
     corpus: Iterable[str | Path],
     vocab: Vocab,
-    segmenter_name: str = "lac",
-    do_lower_case: bool = True,
+    config: PrepareConfig = PrepareConfig(),
+    engine: EngineConfig = EngineConfig(),
     output: str | Path | None = None,
     cache: str | Path | None = None,
-    num_workers: int | None = None,
     overwrite: bool = False,
     show_progress: bool = True,
 ) -> PreparedCorpus:
-    """Prepare `corpus` into the folder `output`, or into a folder of `cache` named by the fingerprint (give one of the two).
+    """Prepare `corpus` (files, globs, folders) into the folder `output`, or into a folder of `cache` named by the fingerprint (give one).
 
     Shards that are there already with the same fingerprint are reused, or made again where they are damaged. A folder `output` that holds
     other shards is an error unless `overwrite`. Several processes may call this at once: one prepares, the others wait and reuse.
+    Interrupted in any way and called again, it goes on with what DIR.partial holds.
     """
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
-    files = check_sources(corpus)
-    sources = [{"name": path.name, "size": path.stat().st_size, "sha256": sha256_of_file(path)} for path in files]
-    segmenter = make_segmenter(segmenter_name)
-    tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
-    fingerprint = inputs_fingerprint(sources=sources, vocab=vocab, segmenter=segmenter, tokenizer=tokenizer)
-    directory = Path(output) if output is not None else Path(cache) / fingerprint[:16]
+    files = find_sources(corpus, format=config.format).files
+    tools = Tools(
+        segmenter=make_segmenter(config.segmenter), tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case)
+    )
+    sources = _describe(files, show_progress=show_progress)
+    fingerprint = inputs_fingerprint(
+        sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config
+    )
+    directory = Path(output) if output is not None else Path(cache) / fingerprint[:16]  # type: ignore[arg-type]
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.parent / f".{directory.name}.lock"):
         if directory.exists():
             found = _manifest_in(directory)
-            if found is None or found.inputs_fingerprint != fingerprint:
+            if found is None or found.inputs_fingerprint != fingerprint or not _is_acceptable(found.report, config):
                 _check_replaceable(directory, holds_shards=found is not None or (directory / shard_name(0)).exists(), overwrite=overwrite)
             elif _is_whole(directory):
-                return PreparedCorpus(directory=directory, manifest=found, reused=True)
+                report = CorpusReport.from_json(json.loads((directory / REPORT_NAME).read_text(encoding="utf-8")))
+                return PreparedCorpus(directory=directory, manifest=found, report=report, reused=True)
         remove_leftovers(directory)
-        with atomic_directory(directory) as folder:
-            manifest = _write_shards(
-                folder,
-                files=files,
-                sources=sources,
-                segmenter=segmenter,
-                tokenizer=tokenizer,
-                fingerprint=fingerprint,
-                num_workers=num_workers or os.cpu_count() or 1,
-                show_progress=show_progress,
+        plan = Plan(
+            folder=directory.with_name(f"{directory.name}.partial").absolute(),
+            sources=tuple(replace(source, path=source.path.absolute()) for source in files),
+            config=config,
+            fingerprint=fingerprint,
+            unit_chars=engine.unit_chars,
+        )
+        with _kept_for_later(plan, show_progress=show_progress):
+            _start(plan, vocab)
+            with open_engine(engine) as runner:
+                made_by = (tools.segmenter.description, runner.description)
+                units, report = _read_sources(plan, runner, sizes=[source["size"] for source in sources], show_progress=show_progress)
+                _tokenize_units(plan, units, runner, show_progress=show_progress)
+            with atomic_directory(directory) as folder, _bar("write shards", units, show_progress) as bar:
+                manifest, report = merge_parts(
+                    folder, plan=plan, units=units, report=report, tools=tools, sources=sources, on_unit=lambda unit: bar.update(unit.num_chars)
+                )
+                if directory.exists():  # only now: what was there stays until the new shards are complete
+                    shutil.rmtree(directory)
+        shutil.rmtree(plan.folder)
+    return PreparedCorpus(directory=directory, manifest=manifest, report=report, reused=False, made_by=made_by)
+
+
+def _describe(files: Sequence[Source], *, show_progress: bool) -> list[dict[str, Any]]:
+    """Names, sizes and checksums of the sources, for the manifest."""
+    described = []
+    total = sum(source.path.stat().st_size for source in files)
+    with progress_bar(desc="checksums", total=total, unit="B", unit_scale=True, disable=not show_progress, leave=False) as bar:
+        for source in files:
+            size = source.path.stat().st_size
+            described.append(
+                {"name": source.name, "size": size, "sha256": sha256_of_file(source.path), "format": source.format.value + source.compression}
             )
-            if directory.exists():  # only now: what was there stays until the new shards are complete
-                shutil.rmtree(directory)
-    return PreparedCorpus(directory=directory, manifest=manifest, reused=False)
+            bar.update(size)
+    return described
 
 
 def _manifest_in(directory: Path) -> ShardManifest | None:
@@ -110,12 +127,17 @@ def _manifest_in(directory: Path) -> ShardManifest | None:
         return None
 
 
+def _is_acceptable(counts: dict[str, int], config: PrepareConfig) -> bool:
+    """Bad input that was skipped before is still an error for one who does not want it skipped."""
+    return config.on_error is OnError.SKIP or not any(counts.get(rule) for rule in BAD_INPUT)
+
+
 def _is_whole(directory: Path) -> bool:
     try:
         ShardSet(directory).verify()
     except DataError:
         return False
-    return True
+    return (directory / REPORT_NAME).exists()
 
 
 def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
@@ -127,63 +149,80 @@ def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) 
         raise DataError(f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them.")
 
 
-def _write_shards(
-    folder: Path,
-    *,
-    files: Sequence[Path],
-    sources: list[dict[str, Any]],
-    segmenter: Segmenter,
-    tokenizer: WordPieceTokenizer,
-    fingerprint: str,
-    num_workers: int,
-    show_progress: bool,
-) -> ShardManifest:
-    vocab = tokenizer.vocab
-    writer = ShardWriter(folder, vocab_size=len(vocab))
-    report: Counter = Counter()
-    counts: Counter = Counter()
-    groups = group_documents(chain.from_iterable(map(read_documents, files)), max_chars=CHARS_PER_UNIT)
-    started = time.monotonic()
-    with progress_bar(desc="prepare", unit=" chars", unit_scale=True, disable=not show_progress, total=_estimate_chars(files)) as bar:
-        for documents, num_chars, unit_report in tokenize_units(groups, segmenter=segmenter, tokenizer=tokenizer, num_workers=num_workers):
-            for document in documents:
-                writer.add(document)
-                counts["documents"] += 1
-                counts["sentences"] += len(document.sentence_offsets) - 1
-                counts["words"] += int(document.word_starts.sum())
-                counts["tokens"] += len(document.input_ids)
-                counts["unknown"] += int((document.input_ids == vocab.unk_id).sum())
-            report.update(unit_report)
-            bar.update(num_chars)
-        bar.total = bar.n
-    writer.flush()
-    if not counts["documents"]:
-        raise DataError(f"{', '.join(map(str, files))}: no text was found.")
-    vocab.save(folder / VOCAB_NAME)
-    content = json.dumps([vocab.sha256, [shard["sha256"] for shard in writer.shards]])
-    manifest = ShardManifest(
-        format_version=FORMAT_VERSION,
-        num_documents=counts["documents"],
-        num_sentences=counts["sentences"],
-        num_words=counts["words"],
-        num_tokens=counts["tokens"],
-        num_unknown_tokens=counts["unknown"],
-        vocab_size=len(vocab),
-        vocab_sha256=vocab.sha256,
-        segmenter={"name": segmenter.name, "model_sha256": segmenter.model_sha256},
-        tokenizer=tokenizer.options,
-        sources=tuple(sources),
-        report=dict(sorted(report.items())),
-        shards=tuple(writer.shards),
-        inputs_fingerprint=fingerprint,
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-    )
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
-    if show_progress:
-        print(f"prepared {counts['documents']:,} documents, {counts['tokens']:,} tokens in {time.monotonic() - started:.1f} s")
-    return manifest
+@contextlib.contextmanager
+def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
+    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done is removed."""
+    try:
+        yield
+    except BaseException as error:
+        done = [path for folder in (plan.parts_folder, plan.text_folder) if folder.exists() for path in folder.glob("*.json")]
+        if not done or isinstance(error, NothingLeftError):
+            shutil.rmtree(plan.folder, ignore_errors=True)
+        elif isinstance(error, KeyboardInterrupt):
+            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
+            raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
+        elif show_progress:
+            print(f"what is done is kept in {plan.folder}: give the same command again to go on, or delete the folder.", flush=True)
+        raise
 
 
-def _estimate_chars(files: Sequence[Path]) -> int:
-    # three bytes a Chinese character: good enough for a progress bar's ETA
-    return sum(path.stat().st_size for path in files) // 3
+def _start(plan: Plan, vocab: Vocab) -> None:
+    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something else."""
+    path = plan.folder / PLAN_NAME
+    try:
+        is_ours = json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == plan.fingerprint
+    except (OSError, ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours and plan.folder.exists():
+        if not path.exists() and any(plan.folder.iterdir()):
+            raise DataError(f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; move it away.")
+        shutil.rmtree(plan.folder)
+    plan.text_folder.mkdir(parents=True, exist_ok=True)
+    plan.parts_folder.mkdir(exist_ok=True)
+    if not is_ours:
+        vocab.save(plan.vocab_path)
+        write_json(path, {"fingerprint": plan.fingerprint})
+
+
+def _read_sources(plan: Plan, engine: Engine, *, sizes: Sequence[int], show_progress: bool) -> tuple[list[Unit], CorpusReport]:
+    """Pass 1, and what is between the passes."""
+    for number in range(len(plan.sources)):
+        mark = plan.source_path(number, "json")
+        if mark.exists() and not _is_acceptable(source_result(plan, number)[1].counts, plan.config):
+            mark.unlink()  # it is to be an error now
+            for part in plan.parts_folder.glob(f"{number:05d}-*.json"):
+                part.unlink()  # the units may be others when it is read again
+    # the largest first: no worker is left alone with one at the end
+    order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
+    with progress_bar(desc="read and clean", total=len(order), unit=" files", disable=not show_progress or len(order) == 1) as bar:
+        for _ in engine.run(read_source, plan, order):
+            bar.update(sum(plan.source_path(number, "json").exists() for number in order) - bar.n)
+    report = CorpusReport()
+    units: list[Unit] = []
+    first_document = first_line = 0
+    for number in range(len(plan.sources)):
+        of_source, source_report = source_result(plan, number)
+        report.merge(source_report)
+        for unit in of_source:
+            units.append(replace(unit, first_document=first_document, first_line=first_line))
+            first_document += unit.num_documents
+            first_line += unit.num_lines
+    rules = plan.config.cleaning.rules
+    for rule, target, ending in (("duplicate_documents", KEEP_DOCUMENTS, DOCUMENT_HASHES), ("duplicate_lines", KEEP_LINES, LINE_HASHES)):
+        if rule in rules:
+            write_first_occurrences(plan.text_folder / target, [plan.source_path(number, ending) for number in range(len(plan.sources))])
+    return units, report
+
+
+def _tokenize_units(plan: Plan, units: Sequence[Unit], engine: Engine, *, show_progress: bool) -> None:
+    """Pass 2."""
+    missing = [unit for unit in units if not plan.part_path(unit, "json").exists()]
+    with _bar("words and pieces", units, show_progress) as bar:
+        bar.update(sum(unit.num_chars for unit in units) - sum(unit.num_chars for unit in missing))
+        for num_chars in engine.run(tokenize_unit, plan, missing):
+            bar.update(num_chars or 0)
+
+
+def _bar(what: str, units: Sequence[Unit], show_progress: bool):
+    total = sum(unit.num_chars for unit in units)
+    return progress_bar(desc=what, total=total, unit=" chars", unit_scale=True, disable=not show_progress)

@@ -21,7 +21,9 @@ from ..types import TokenizedDocument
 from .format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, read_manifest, section_offsets, token_bits, token_dtype
 
 
-class _Shard:
+class Shard:
+    """One shard file, its sizes checked against its header. Raises DataError when they do not fit."""
+
     def __init__(self, path: Path, *, bits: int) -> None:
         try:
             data = np.memmap(path, np.uint8, mode="r")
@@ -45,6 +47,7 @@ class _Shard:
         self.index = data[documents:end].view("<u8").reshape(-1, 2)
 
     def tokens(self, start: int, length: int) -> np.ndarray:
+        """A run of tokens as they are stored."""
         size = self._dtype.itemsize
         return np.frombuffer(os.pread(self._file, length * size, self._tokens_at + start * size), self._dtype)
 
@@ -56,7 +59,7 @@ class ShardSet:
         self.directory = Path(directory)
         self.manifest = read_manifest(self.directory)
         self._bits = token_bits(self.manifest.vocab_size)
-        self._shards = [_Shard(self.directory / str(entry["file"]), bits=self._bits) for entry in self.manifest.shards]
+        self._shards = [Shard(self.directory / str(entry["file"]), bits=self._bits) for entry in self.manifest.shards]
         for shard, entry in zip(self._shards, self.manifest.shards):
             if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
                 raise DataError(f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again.")
@@ -105,8 +108,8 @@ class ShardSet:
 
     def verify(self) -> None:
         """Compare every file with its checksum. Raises DataError naming the first that differs."""
-        for entry in self.manifest.shards:
+        for entry in (*self.manifest.shards, *self.manifest.texts):
             path = self.directory / str(entry["file"])
-            if sha256_of_file(path) != entry["sha256"]:
+            if not path.exists() or sha256_of_file(path) != entry["sha256"]:
                 raise DataError(f"{path}: its bytes differ from the manifest's checksum; prepare the corpus again.")
         self.vocab()

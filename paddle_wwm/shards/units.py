@@ -1,115 +1,109 @@
-"""The work of preparing a corpus, in units of documents, by a pool of processes: ordered, bounded in memory, and clean when it is stopped."""
+"""Pass 1 of preparing a corpus, a task a source: read, clean, and write the documents in units of work, with their hashes.
+
+All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work ahead is known exactly.
+"""
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
-import contextlib
-import ctypes
-import multiprocessing
-import os
-import signal
-import threading
-from collections import Counter
-from itertools import chain
-from typing import Any, Iterator, Sequence
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterator
 
-from ..corpus.segment import Segmenter, make_segmenter
-from ..errors import DataError
-from ..tokenization.documents import tokenize_documents
-from ..tokenization.vocab import Vocab
-from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import Document, TokenizedDocument
+from ..corpus.cleaning import Cleaner
+from ..corpus.readers import RawDocument
+from ..corpus.report import CorpusReport
+from ..files import atomic_write, write_json
+from .plan import Plan, Unit
 
-# the tokenized documents, the number of characters they came from, and what was counted
-Unit = tuple[list[TokenizedDocument], int, Counter]
+DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"
+HASH_BYTES = 8
 
 
-def tokenize_units(
-    groups: Iterator[Sequence[Document]], *, segmenter: Segmenter, tokenizer: WordPieceTokenizer, num_workers: int
-) -> Iterator[Unit]:
-    """The units of work of a corpus, tokenized, in the order of the text. A single unit is not worth starting processes for."""
-    first = next(groups, None)
-    if first is None:
+@dataclass(kw_only=True)
+class _Pending:
+    """The unit that is being filled."""
+
+    documents: list[RawDocument] = field(default_factory=list)
+    num_lines: int = 0
+    num_chars: int = 0
+
+
+def read_source(plan: Plan, number: int) -> None:
+    """Do the task of source `number`. Raises DataError for bad input unless it is to be skipped."""
+    mark = plan.source_path(number, "json")
+    if mark.exists():
         return
-    second = next(groups, None)
-    if num_workers == 1 or second is None:
-        for group in chain([first], [second] if second is not None else [], groups):
-            yield _tokenize_unit(group, segmenter, tokenizer)
-        return
-    context = multiprocessing.get_context("spawn")
-    stop = context.RawValue(ctypes.c_bool, False)
-    with concurrent.futures.ProcessPoolExecutor(
-        num_workers,
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(segmenter.name, tokenizer.vocab, tokenizer.do_lower_case, stop),
-    ) as pool:
-        pending: collections.deque[concurrent.futures.Future] = collections.deque()
-        try:
-            for group in chain([first, second], groups):
-                with _interrupts_held():
-                    pending.append(pool.submit(_tokenize_in_worker, group))
-                if len(pending) > 2 * num_workers:  # bounded: memory does not grow with the corpus
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        except concurrent.futures.process.BrokenProcessPool:
-            raise DataError("a worker died while preparing the corpus (out of memory?); try fewer workers with --workers.") from None
-        finally:
-            stop.value = True  # what the workers have in their queue already
-            # and the rest, by the pool's own thread: future.cancel() races with it when a worker has died, and this process would never end
-            pool.shutdown(cancel_futures=True)
+    report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning)
+    units: list[Unit] = []
+    pending = _Pending()
+    hash_lines = "duplicate_lines" in plan.config.cleaning.rules
+    with atomic_write(plan.source_path(number, DOCUMENT_HASHES)) as document_hashes, atomic_write(
+        plan.source_path(number, LINE_HASHES)
+    ) as line_hashes:
+        for raw in plan.reader().read(plan.sources[number], report):
+            document = cleaner.clean(raw, report)
+            if document is None:
+                continue
+            document_hashes.write(_hash("\n".join(document.lines)))
+            if hash_lines:
+                line_hashes.write(b"".join(map(_hash, document.lines)))
+            pending.documents.append(document)
+            pending.num_lines += len(document.lines)
+            pending.num_chars += sum(map(len, document.lines))
+            if pending.num_chars >= plan.unit_chars:
+                units.append(_write_unit(plan, number, len(units), pending))
+                pending = _Pending()
+        if pending.documents:
+            units.append(_write_unit(plan, number, len(units), pending))
+    counts = [[unit.num_documents, unit.num_lines, unit.num_chars] for unit in units]
+    write_json(mark, {"units": counts, "report": report.to_json()})
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C comes after the block (a pool that is interrupted while it starts its processes never ends), and the processes that are
-    started in it never see one: they inherit the mask, and ending them is this process's task."""
-    if threading.current_thread() is not threading.main_thread():  # Ctrl-C comes in the main thread only
-        yield
-        return
-    held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if held:
-            signal.raise_signal(signal.SIGINT)
+def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
+    """What the task of a source found; it must be done."""
+    value: dict[str, Any] = json.loads(plan.source_path(number, "json").read_text(encoding="utf-8"))
+    units = [
+        Unit(source=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
+        for index, (documents, lines, chars) in enumerate(value["units"])
+    ]
+    return units, CorpusReport.from_json(value["report"])
 
 
-def _tokenize_unit(group: Sequence[Document], segmenter: Segmenter, tokenizer: WordPieceTokenizer) -> Unit:
-    report: Counter = Counter()
-    documents = tokenize_documents(group, segmenter=segmenter, tokenizer=tokenizer, report=report)
-    return documents, sum(len(text) for document in group for text in document.sentences), report
+def _hash(text: str) -> bytes:
+    """64 bits: among 20 million different documents two that are taken for equal have a chance of one in 90,000."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=HASH_BYTES).digest()
 
 
-_worker: tuple[Segmenter, WordPieceTokenizer] | None = None
-_stop: Any = None  # a bool in memory that all processes share
+def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit:
+    unit = Unit(
+        source=source, number=number, num_documents=len(pending.documents), num_lines=pending.num_lines, num_chars=pending.num_chars
+    )
+    write_records(plan.unit_path(unit), ([document.doc_id, document.lines] for document in pending.documents))
+    return unit
 
 
-def _start_worker(segmenter_name: str, vocab: Vocab, do_lower_case: bool, stop: Any) -> None:
-    global _worker, _stop
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the pool is the parallelism
-    _stop = stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if not stop.value:
-        _worker = make_segmenter(segmenter_name), WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool ends workers so when one has died; paddle's handler prints a C++ report
+def read_unit(plan: Plan, unit: Unit) -> list[RawDocument]:
+    """The cleaned documents of a unit."""
+    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in read_records(plan.unit_path(unit))]
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # it was killed: nobody else would ever end this process
+def write_records(path: Path, records: Any) -> None:
+    """Values as lines of JSON in one Zstandard frame; such files may be joined end to end."""
+    import pyarrow
+
+    data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode("utf-8")
+    with atomic_write(path) as stream:
+        stream.write(pyarrow.Codec("zstd", compression_level=1).compress(data, asbytes=True))
 
 
-def _tokenize_in_worker(group: Sequence[Document]) -> Unit:
-    if _stop.value:
-        return [], 0, Counter()
-    assert _worker is not None
-    return _tokenize_unit(group, *_worker)
+def read_records(path: Path) -> Iterator[Any]:
+    """The values of a file of `write_records`, or of several joined end to end."""
+    import io
+
+    import pyarrow
+
+    with io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd")) as stream:
+        for line in stream:
+            yield json.loads(line)

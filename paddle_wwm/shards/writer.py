@@ -1,76 +1,150 @@
-"""Tokenized documents to shard files. The files are written into a temporary folder that is renamed when all is done."""
+"""Tokenized documents to shard files. Tokens go to the disk as they come; only sentence lengths and the index wait in memory for a shard's end."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Sequence
 
 import numpy as np
 
 from ..errors import DataError
+from ..files import sha256_of_file
 from ..types import TokenizedDocument
-from .format import HEADER, MAGIC, encode_lengths, section_offsets, shard_name, token_bits, token_dtype
+from .format import HEADER, LENGTH_ESCAPE, MAGIC, encode_lengths, section_offsets, shard_name, token_bits, token_dtype
 
 MAX_TOKENS_PER_SHARD = 1 << 26
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sections:
+    """Documents as the sections of a shard: tokens with their word bits, encoded sentence lengths, and where each document begins in both.
+
+    tokens uint16 or uint32 (num_tokens,); lengths uint16 (num_lengths,); index int64 (num_documents + 1, 2).
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    index: np.ndarray
+    num_sentences: int
+
+    def slice(self, first: int, last: int) -> Sections:
+        """The documents [first, last)."""
+        (token_start, length_start), (token_end, length_end) = self.index[first], self.index[last]
+        lengths = self.lengths[length_start:length_end]
+        return Sections(
+            tokens=self.tokens[token_start:token_end],
+            lengths=lengths,
+            index=self.index[first : last + 1] - self.index[first],
+            num_sentences=int(np.count_nonzero(lengths != LENGTH_ESCAPE)),
+        )
+
+
+def sections_of(documents: Sequence[TokenizedDocument], *, vocab_size: int) -> Sections:
+    """Documents as sections. Raises DataError for an id outside the vocabulary."""
+    bits = token_bits(vocab_size)
+    ids = np.concatenate([document.input_ids for document in documents]).astype(token_dtype(bits))
+    largest = max(int(document.input_ids.max()) for document in documents)
+    if largest >= vocab_size:
+        raise DataError(f"token ids must be below the vocabulary's size {vocab_size}, but {largest} was given.")
+    ids |= np.concatenate([document.word_starts for document in documents]).astype(ids.dtype) << (bits - 1)
+    lengths = [encode_lengths(np.diff(document.sentence_offsets)) for document in documents]
+    index = np.zeros((len(documents) + 1, 2), np.int64)
+    np.cumsum([(len(document.input_ids), len(entries)) for document, entries in zip(documents, lengths)], axis=0, out=index[1:])
+    num_sentences = sum(len(document.sentence_offsets) - 1 for document in documents)
+    return Sections(tokens=ids, lengths=np.concatenate(lengths), index=index, num_sentences=num_sentences)
+
+
+class ShardFile:
+    """One shard being written into an open binary file, from its beginning."""
+
+    def __init__(self, stream: IO[bytes], *, bits: int) -> None:
+        self._stream = stream
+        self._bits = bits
+        self._lengths: list[np.ndarray] = []
+        self._index: list[np.ndarray] = [np.zeros((1, 2), np.int64)]
+        self._end = np.zeros(2, np.int64)  # tokens and lengths so far
+        self.num_documents = self.num_sentences = 0
+        stream.write(bytes(HEADER.itemsize))
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens so far."""
+        return int(self._end[0])
+
+    def append(self, sections: Sections) -> None:
+        """Add documents."""
+        self._stream.write(np.ascontiguousarray(sections.tokens).data)
+        self._lengths.append(np.array(sections.lengths))
+        self._index.append(sections.index[1:] + self._end)
+        self._end = self._end + sections.index[-1]
+        self.num_documents += len(sections.index) - 1
+        self.num_sentences += sections.num_sentences
+
+    def close(self) -> None:
+        """Write what follows the tokens, and the header. The stream is left open."""
+        lengths = np.concatenate(self._lengths)
+        header = np.zeros((), HEADER)
+        header["magic"], header["token_bits"] = MAGIC, self._bits
+        header["num_tokens"], header["num_lengths"] = self._end
+        header["num_documents"], header["num_sentences"] = self.num_documents, self.num_sentences
+        tokens_at, sentences_at, documents_at, size = section_offsets(
+            bits=self._bits, num_tokens=self.num_tokens, num_lengths=len(lengths), num_documents=self.num_documents
+        )
+        tokens_end = tokens_at + self.num_tokens * (self._bits // 8)
+        self._stream.write(bytes(sentences_at - tokens_end) + lengths.tobytes())
+        self._stream.write(bytes(documents_at - sentences_at - lengths.nbytes) + np.concatenate(self._index).astype("<u8").tobytes())
+        assert self._stream.tell() == size
+        self._stream.seek(0)
+        self._stream.write(header.tobytes())
+
+
 class ShardWriter:
-    """Collects documents and writes a shard whenever `max_tokens_per_shard` is reached."""
+    """Writes documents into the shards of a folder, a new one whenever `max_tokens_per_shard` is reached."""
 
     def __init__(self, directory: Path, *, vocab_size: int, max_tokens_per_shard: int = MAX_TOKENS_PER_SHARD) -> None:
         self._directory = directory
-        self._bits = token_bits(vocab_size)
         self._vocab_size = vocab_size
+        self._bits = token_bits(vocab_size)
         self._max_tokens = max_tokens_per_shard
-        self._documents: list[tuple[np.ndarray, np.ndarray, int]] = []
-        self._num_tokens = 0
+        self._file: ShardFile | None = None
+        self._stream: IO[bytes] | None = None
         self.shards: list[dict[str, Any]] = []
 
     def add(self, document: TokenizedDocument) -> None:
         """Append a document. Raises DataError for an id outside the vocabulary."""
-        if document.input_ids.max() >= self._vocab_size:
-            raise DataError(f"token ids must be below the vocabulary's size {self._vocab_size}, but {document.input_ids.max()} was given.")
-        tokens = document.input_ids.astype(token_dtype(self._bits))
-        tokens |= document.word_starts.astype(tokens.dtype) << (self._bits - 1)
-        lengths = np.diff(document.sentence_offsets)
-        self._documents.append((tokens, encode_lengths(lengths), len(lengths)))
-        self._num_tokens += len(tokens)
-        if self._num_tokens >= self._max_tokens:
-            self.flush()
+        self.append(sections_of([document], vocab_size=self._vocab_size))
+
+    def append(self, sections: Sections) -> None:
+        """Append documents; a document never crosses two shards."""
+        num_documents, first = len(sections.index) - 1, 0
+        while first < num_documents:
+            room = self._max_tokens - (self._file.num_tokens if self._file else 0)
+            # up to and with the document that fills the shard
+            last = int(np.searchsorted(sections.index[:, 0], sections.index[first, 0] + room, side="left"))
+            last = min(max(last, first + 1), num_documents)
+            if self._file is None:
+                self._stream = open(self._directory / shard_name(len(self.shards)), "wb")  # noqa: SIM115 (flush closes it)
+                self._file = ShardFile(self._stream, bits=self._bits)
+            self._file.append(sections.slice(first, last))
+            first = last
+            if self._file.num_tokens >= self._max_tokens:
+                self.flush()
 
     def flush(self) -> None:
-        """Write what has been collected as one shard, if anything has."""
-        if not self._documents:
+        """Finish the shard that is being written, if there is one."""
+        if self._file is None or self._stream is None:
             return
-        tokens = np.concatenate([item[0] for item in self._documents])
-        lengths = np.concatenate([item[1] for item in self._documents])
-        index = np.zeros((len(self._documents) + 1, 2), "<u8")
-        np.cumsum([(len(item[0]), len(item[1])) for item in self._documents], axis=0, out=index[1:])
-        num_sentences = sum(item[2] for item in self._documents)
-        header = np.zeros((), HEADER)
-        header["magic"], header["token_bits"] = MAGIC, self._bits
-        header["num_tokens"], header["num_lengths"] = len(tokens), len(lengths)
-        header["num_documents"], header["num_sentences"] = len(self._documents), num_sentences
-        _, sentences_at, documents_at, size = section_offsets(
-            bits=self._bits, num_tokens=len(tokens), num_lengths=len(lengths), num_documents=len(self._documents)
-        )
-        digest, position = hashlib.sha256(), 0
+        with self._stream:
+            self._file.close()
         name = shard_name(len(self.shards))
-        with open(self._directory / name, "wb") as stream:
-            for data, begin in ((header, 0), (tokens, HEADER.itemsize), (lengths, sentences_at), (index, documents_at)):
-                block = bytes(begin - position) + data.tobytes()
-                stream.write(block)
-                digest.update(block)
-                position += len(block)
-        assert position == size
         self.shards.append(
             {
                 "file": name,
-                "sha256": digest.hexdigest(),
-                "num_documents": len(self._documents),
-                "num_sentences": num_sentences,
-                "num_tokens": len(tokens),
+                "sha256": sha256_of_file(self._directory / name),
+                "num_documents": self._file.num_documents,
+                "num_sentences": self._file.num_sentences,
+                "num_tokens": self._file.num_tokens,
             }
         )
-        self._documents, self._num_tokens = [], 0
+        self._file = self._stream = None

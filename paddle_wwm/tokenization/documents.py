@@ -4,60 +4,64 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import accumulate
-from typing import Sequence
+from typing import TYPE_CHECKING, Iterator, Sequence
 
 import numpy as np
 
-from ..corpus.segment import Segmenter
 from ..types import Document, SegmentedSentence, TokenizedDocument
-from .word_boundaries import num_pieces_across_words, word_starts
+from .library import Pieces
+from .word_boundaries import align
 from .wordpiece import WordPieceTokenizer
 
+if TYPE_CHECKING:
+    from ..corpus.segment import Segmenter
 
-def tokenize_sentence(
-    sentence: SegmentedSentence, *, ids: Sequence[int], piece_spans: Sequence[tuple[int, int]], report: Counter
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (int64) and word starts (bool) of one sentence; both empty when the tokenizer leaves nothing of it.
 
-    Pieces whose offsets do not rise cannot be aligned with words: then every piece is a word by itself, and the sentence is counted.
+def tokenize_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer, report: Counter) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (int32) and word starts (bool) of one sentence whose words are known; both empty when the tokenizer leaves nothing of it.
+
+    For a look at a sentence: many of them are tokenized at once, by `tokenize_documents`.
     """
-    if any(after[0] < before[0] for before, after in zip(piece_spans, piece_spans[1:])):
-        report["sentences_aligned_by_piece"] += 1
-        return np.asarray(ids, np.int64), np.ones(len(ids), bool)
-    report["pieces_across_words"] += num_pieces_across_words(piece_spans=piece_spans, word_spans=sentence.word_spans)
-    return np.asarray(ids, np.int64), word_starts(piece_spans=piece_spans, word_spans=sentence.word_spans)
+    boundaries = np.zeros(len(sentence.text), bool)
+    boundaries[[start for start, _ in sentence.word_spans]] = True
+    pieces = tokenizer.encode([sentence.text])
+    return pieces.ids, align(pieces, boundaries=boundaries, report=report)
 
 
 def tokenize_documents(
     documents: Sequence[Document], *, segmenter: Segmenter, tokenizer: WordPieceTokenizer, report: Counter
 ) -> list[TokenizedDocument]:
-    """Tokenize a group of documents at once (the segmenter and the tokenizer are fast on many sentences).
+    """Tokenize a group of documents at once: the segmenter and the tokenizer are fast on many sentences.
 
-    Sentences and documents that the tokenizer leaves nothing of are left out and counted in `report`.
+    Sentences and documents that the tokenizer leaves nothing of are left out and counted in `report`. The arrays of the documents are views
+    of arrays that all of them share.
     """
     texts = [text for document in documents for text in document.sentences]
-    segmented = segmenter.segment(texts)
-    encoded = tokenizer.encode(texts)
+    boundaries = segmenter.word_starts(texts)
+    pieces = tokenizer.encode(texts)
+    word_starts = align(pieces, boundaries=boundaries, report=report)
     dtype = np.uint16 if len(tokenizer.vocab) <= 1 << 16 else np.uint32
-    result: list[TokenizedDocument] = []
-    first = 0
-    for document in documents:
-        last = first + len(document.sentences)
-        parts = [
-            tokenize_sentence(sentence, ids=ids, piece_spans=spans, report=report)
-            for sentence, (ids, spans) in zip(segmented[first:last], encoded[first:last])
-        ]
-        first = last
-        kept = [part for part in parts if len(part[0])]
-        report["sentences_without_tokens"] += len(parts) - len(kept)
-        if not kept:
-            report["documents_without_tokens"] += 1
-            continue
-        result.append(
-            TokenizedDocument(
-                input_ids=np.concatenate([ids for ids, _ in kept]).astype(dtype),
-                word_starts=np.concatenate([starts for _, starts in kept]),
-                sentence_offsets=np.array([0, *accumulate(len(ids) for ids, _ in kept)], np.int32),
-            )
-        )
+    result = list(_cut(pieces, ids=pieces.ids.astype(dtype), word_starts=word_starts, num_sentences=[len(one.sentences) for one in documents]))
+    report["sentences_without_tokens"] += int(np.count_nonzero(np.diff(pieces.text_offsets) == 0))
+    report["documents_without_tokens"] += len(documents) - len(result)
     return result
+
+
+def _cut(pieces: Pieces, *, ids: np.ndarray, word_starts: np.ndarray, num_sentences: Sequence[int]) -> Iterator[TokenizedDocument]:
+    """The documents, which have so many sentences each, without those that have no piece."""
+    kept = np.diff(pieces.text_offsets) > 0
+    # an empty sentence ends where the one before it does, so leaving its end out is all there is to do
+    ends = pieces.text_offsets[1:][kept]
+    first_sentences = np.array([0, *accumulate(num_sentences)], np.int64)
+    first_kept = np.concatenate([[0], np.cumsum(kept)])[first_sentences]
+    first_pieces = pieces.text_offsets[first_sentences]
+    # every document's offsets begin with a 0, which is put in front of its ends
+    offsets = np.insert(ends - np.repeat(first_pieces[:-1], np.diff(first_kept)), first_kept[:-1], 0).astype(np.int32)
+    bounds = zip(first_pieces.tolist(), first_pieces[1:].tolist(), first_kept.tolist(), first_kept[1:].tolist())
+    for number, (first, last, first_sentence, last_sentence) in enumerate(bounds):
+        if last > first:
+            yield TokenizedDocument(
+                input_ids=ids[first:last],
+                word_starts=word_starts[first:last],
+                sentence_offsets=offsets[first_sentence + number : last_sentence + number + 1],
+            )

@@ -1,32 +1,87 @@
-"""WordPiece with character offsets, by the `tokenizers` library (BERT's normalizer, pre-tokenizer and WordPiece)."""
+"""WordPiece with character offsets, from tables: the pieces of the `tokenizers` library, tens of times as fast on Chinese text.
+
+In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole batch is looked up at
+once in a table of code points. What is left are runs, here "pro": the longest stretches of characters that depend on each other. They go
+through the library, and few of them are new (`tables.py`).
+"""
 
 from __future__ import annotations
 
-from typing import Sequence
+import threading
+from functools import partial
+from typing import Callable, Sequence
 
-from .vocab import CLS, MASK, PAD, SEP, UNK, Vocab
+import numpy as np
+
+from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
+from .tables import RUN, CodePointTable, RunCache
+from .vocab import Vocab
+
+# A block of texts has about so many characters: its arrays stay in the processor's cache.
+BLOCK_CHARACTERS = 1 << 16
 
 
 class WordPieceTokenizer:
-    """Texts to pieces. Offsets are characters of the original text, whatever the normalizer removes or replaces."""
+    """Texts to pieces: the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so "[MASK]" is text."""
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool = True) -> None:
-        from tokenizers import BertWordPieceTokenizer
-
         self.vocab = vocab
         self.do_lower_case = do_lower_case
-        self._tokenizer = BertWordPieceTokenizer(
-            vocab=dict(vocab.ids), unk_token=UNK, sep_token=SEP, cls_token=CLS, pad_token=PAD, mask_token=MASK, lowercase=do_lower_case
-        )
-        # a literal "[MASK]" in running text is text
-        self._tokenizer._tokenizer.encode_special_tokens = True
+        library = LibraryTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+        self._code_points = CodePointTable(library)
+        self._runs = RunCache(library)
+        self._tables_lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[[], WordPieceTokenizer], tuple[()]]:
+        # the tables stay at home: another process fills its own
+        return partial(WordPieceTokenizer, vocab=self.vocab, do_lower_case=self.do_lower_case), ()
 
     @property
     def options(self) -> dict[str, object]:
         """What the ids depend on besides the vocabulary; goes into the manifest."""
-        return {"implementation": "tokenizers.BertWordPieceTokenizer", "do_lower_case": self.do_lower_case}
+        return {"implementation": "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer", "do_lower_case": self.do_lower_case}
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """For every text the ids of its pieces and their character spans [start, end), without special tokens."""
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [(encoding.ids, encoding.offsets) for encoding in encodings]
+    def encode(self, texts: Sequence[str]) -> Pieces:
+        """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or replaces."""
+        offsets = offsets_of([len(text) for text in texts])
+        blocks = blocks_of(offsets, max_size=BLOCK_CHARACTERS)
+        with self._tables_lock:
+            encoded = [self._encode_block(texts[first:last], offsets[first : last + 1]) for first, last in blocks]
+        sizes = [np.zeros(0, np.int64), *(np.diff(block.text_offsets) for block in encoded)]
+        return Pieces(
+            ids=np.concatenate([np.zeros(0, np.int32), *(block.ids for block in encoded)]),
+            starts=np.concatenate([np.zeros(0, np.int64), *(block.starts for block in encoded)]),
+            ends=np.concatenate([np.zeros(0, np.int64), *(block.ends for block in encoded)]),
+            text_offsets=offsets_of(np.concatenate(sizes)),
+        )
+
+    def _encode_block(self, texts: Sequence[str], offsets: np.ndarray) -> Pieces:
+        """`offsets`: int64, shape (num_texts + 1,), where the texts begin and the last one ends in all texts laid end to end."""
+        block, begins = "".join(texts), offsets - offsets[0]
+        entries = self._code_points[np.frombuffer(block.encode("utf-32-le", "surrogatepass"), np.uint32)]
+        run_starts, run_ends = _runs_of(entries == RUN, begins)
+        runs = self._runs
+        numbers = runs.numbers_of([block[start:end] for start, end in zip(run_starts.tolist(), run_ends.tolist())])
+        run_sizes = runs.firsts[numbers + 1] - runs.firsts[numbers]
+
+        num_pieces_here = (entries >= 0).astype(np.int64)
+        num_pieces_here[run_starts] = run_sizes
+        positions = np.repeat(np.arange(len(entries)), num_pieces_here)  # of a run's pieces: its first character
+        ids, starts, ends = entries[positions], positions + offsets[0], positions + (offsets[0] + 1)
+        of_run = np.flatnonzero(ids == RUN)
+        in_cache = np.repeat(runs.firsts[numbers] - offsets_of(run_sizes)[:-1], run_sizes) + np.arange(len(of_run))
+        ids[of_run] = runs.ids[in_cache]
+        ends[of_run] = starts[of_run] + runs.ends[in_cache]
+        starts[of_run] += runs.starts[in_cache]
+        return Pieces(ids=ids, starts=starts, ends=ends, text_offsets=np.searchsorted(positions, begins))
+
+
+def _runs_of(in_run: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the longest stretches of True that lie in one text. `begins`: where texts begin, and the end of the last one."""
+    # a run starts before position p where p is in a run and p - 1 is not, or begins a text; the same backwards for its end
+    starts, ends = np.zeros(len(in_run) + 1, bool), np.zeros(len(in_run) + 1, bool)
+    starts[:-1] = in_run
+    ends[1:] = in_run
+    inside = starts & ends
+    inside[begins] = False
+    return np.flatnonzero(starts & ~inside), np.flatnonzero(ends & ~inside)

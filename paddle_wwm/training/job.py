@@ -14,13 +14,16 @@ import numpy as np
 import yaml
 
 from ..config import RunConfig, numbers_fingerprint, to_plain
-from ..corpus.documents import check_sources, read_documents
+from ..corpus.documents import read_documents
+from ..corpus.segment import SegmenterConfig
+from ..corpus.sources import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.weights import WEIGHTS_NAME, read_model_config
 from ..pretraining_data.collate import PretrainData
 from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.format import MANIFEST_NAME
+from ..shards.plan import PrepareConfig
 from ..shards.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
@@ -74,7 +77,7 @@ def dry_run(job: Job) -> None:
     if _is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
     else:
-        check_sources(job.corpus)
+        find_sources(job.corpus)
         vocab_path = _vocab_path(job)
         vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
     config = _with_model(job, vocab_size=vocab_size)
@@ -191,16 +194,15 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
             _check_shard_options(shards, job.config)
             shards.verify()
     else:
-        sources = check_sources(job.corpus)
-        vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(sources, job)
+        vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(job)
         prepared = prepare_corpus(
-            corpus=sources,
+            corpus=job.corpus,
             vocab=vocab,
-            segmenter_name=job.config.data.segmenter,
-            do_lower_case=job.config.data.do_lower_case,
+            config=PrepareConfig(segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case),
             cache=job.prepared,
         )
-        print(f"{'reusing' if prepared.reused else 'written'}: {prepared.directory} ({prepared.manifest.num_tokens:,} tokens)", flush=True)
+        what = f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: {prepared.directory}"
+        print(f"{'reusing' if prepared.reused else 'prepared'} {what}", flush=True)
         corpora = [ShardSet(prepared.directory)]
     weights = job.config.data.mixture_weights
     if weights and len(weights) != len(corpora):
@@ -235,8 +237,8 @@ def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
             raise ConfigError(f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is {getattr(config.data, name)!r}.")
 
 
-def _vocab_from(sources: Sequence[Path], job: Job) -> Vocab:
-    sentences = (sentence for source in sources for document in read_documents(source) for sentence in document.sentences)
+def _vocab_from(job: Job) -> Vocab:
+    sentences = (sentence for document in read_documents(job.corpus) for sentence in document.sentences)
     vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=job.config.data.do_lower_case)
     print(f"built a vocabulary of {len(vocab):,} entries from the corpus", flush=True)
     return vocab

@@ -1,15 +1,26 @@
-"""LAC's model gives, through the project's code, the words that LAC's own code gives."""
+"""Every segmenter behind the one protocol; LAC's gives the words that LAC's own code gives."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import pickle
 import random
+import subprocess
+import sys
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.corpus.lac import import_lac_package
-from paddle_wwm.corpus.segment import LacSegmenter, make_segmenter, spans_from_starts
-from paddle_wwm.errors import ConfigError
+from paddle_wwm.corpus.segment import SEGMENTERS, SegmenterConfig, make_segmenter, segment, spans_from_starts
+from paddle_wwm.errors import ConfigError, DataError
+
+HAS_RJIEBA = importlib.util.find_spec("rjieba") is not None
+SEED_TEXT = "使用语言模型来预测下一个词的probability。"
 
 LONG_LINE = "使用语言模型来预测下一个词的probability，再看下一行。" * 200
 VARIED_LINES = [
@@ -35,9 +46,24 @@ VARIED_LINES = [
 ]
 
 
+@pytest.fixture(scope="module", params=["auto", "paddle"])
+def lac(request):
+    return make_segmenter(SegmenterConfig(name="lac", engine=request.param))
+
+
 @pytest.fixture(scope="module")
-def lac():
-    return LacSegmenter()
+def made():
+    """A function that gives a segmenter by name, made once."""
+    segmenters = {}
+
+    def get(name):
+        if name == "rjieba" and not HAS_RJIEBA:
+            pytest.skip("rjieba is not installed; constraints.txt has its version")
+        if name not in segmenters:
+            segmenters[name] = make_segmenter(SegmenterConfig(name=name))
+        return segmenters[name]
+
+    return get
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +88,7 @@ def sample_lines(sample_corpus):
 
 
 def test_lac_cuts_the_running_example_into_ten_words(lac, seed_words):
-    [sentence] = lac.segment(["".join(seed_words)])
+    [sentence] = segment(lac, ["".join(seed_words)])
     assert "|".join(sentence.words) == "使用|语言|模型|来|预测|下一个|词|的|probability|。"
     assert sentence.word_spans[5:8] == ((9, 12), (12, 13), (13, 14))
 
@@ -70,13 +96,13 @@ def test_lac_cuts_the_running_example_into_ten_words(lac, seed_words):
 @pytest.mark.parity
 def test_every_sentence_of_the_sample_corpus_has_the_words_of_the_package_itself(lac, reference_words, sample_lines):
     assert len(set(sample_lines)) > 300
-    assert words_of(lac.segment(sample_lines)) == reference_words(sample_lines)
+    assert words_of(segment(lac, sample_lines)) == reference_words(sample_lines)
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize("line", VARIED_LINES, ids=lambda line: ascii(line[:12]))
 def test_an_unusual_line_has_the_words_of_the_package_itself(lac, reference_words, line):
-    [sentence] = lac.segment([line])
+    [sentence] = segment(lac, [line])
     assert [sentence.words] == reference_words([line])
     assert "".join(sentence.words) == sentence.text == line
 
@@ -87,24 +113,105 @@ def test_two_thousand_lines_of_the_shared_corpus_have_the_words_of_the_package_i
     with open(shared_data / "corpus" / "01_wiki_articles.txt", encoding="utf-8") as stream:
         lines = [line for line in map(str.strip, stream) if line][:2000]
     assert len(lines) == 2000
-    assert words_of(lac.segment(lines)) == reference_words(lines)
+    assert words_of(segment(lac, lines)) == reference_words(lines)
 
 
 def test_the_words_of_a_text_do_not_depend_on_what_is_segmented_with_it(lac, sample_lines):
     texts = random.Random(0).sample(sample_lines, 150) + VARIED_LINES + ["", ""]
-    together = lac.segment(texts)
-    assert [lac.segment([text])[0] for text in texts] == together
-    assert lac.segment(texts[::-1]) == together[::-1]
+    together = segment(lac, texts)
+    assert [segment(lac, [text])[0] for text in texts] == together
+    assert segment(lac, texts[::-1]) == together[::-1]
 
 
 def test_an_empty_text_has_no_words_and_no_texts_have_no_sentences(lac):
-    assert words_of(lac.segment(["", "好", ""])) == [(), ("好",), ()]
-    assert lac.segment([]) == []
+    assert words_of(segment(lac, ["", "好", ""])) == [(), ("好",), ()]
+    assert segment(lac, []) == []
 
 
 def test_the_model_is_named_by_its_checksum(lac):
-    assert (lac.name, len(lac.model_sha256)) == ("lac", 64)
-    assert LacSegmenter().model_sha256 == lac.model_sha256
+    assert (lac.name, lac.model_sha256) == ("lac", "eb4196ae598d780ff0e785dd5177df084a5ecf9481631d0f95a1ae0a17ffaddf")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lac", "使用|语言|模型|来|预测|下一个|词|的|probability|。"),
+        ("jieba", "使用|语言|模型|来|预测|下|一个|词|的|probability|。"),
+        ("rjieba", "使用|语言|模型|来|预测|下|一个|词|的|probability|。"),
+        ("whitespace", SEED_TEXT),
+        ("none", "|".join(SEED_TEXT)),
+    ],
+)
+def test_the_running_example_by_every_segmenter(made, name, words):
+    [sentence] = segment(made(name), [SEED_TEXT])
+    assert "|".join(sentence.words) == words
+
+
+def test_every_segmenter_is_shown_above():
+    shown = test_the_running_example_by_every_segmenter.pytestmark[0].args[1]
+    assert [name for name, _ in shown] == list(SEGMENTERS)
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.text(st.characters(exclude_categories=()), max_size=30), max_size=8))
+def test_any_texts_are_covered_and_a_texts_words_do_not_depend_on_the_others(made, name, texts):
+    segmenter = made(name)
+    starts = segmenter.word_starts(texts)
+    assert (starts.dtype, starts.shape) == (np.bool_, (sum(map(len, texts)),))
+    assert ["".join(sentence.words) for sentence in segment(segmenter, texts)] == texts
+    assert starts.tolist() == [start for text in texts for start in segmenter.word_starts([text]).tolist()]
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_segmenter_is_made_from_its_pickled_config_with_the_same_checksum(made, name):
+    segmenter = made(name)
+    again = make_segmenter(pickle.loads(pickle.dumps(SegmenterConfig(name=name))))
+    assert (again.name, again.model_sha256, again.description) == (name, segmenter.model_sha256, segmenter.description)
+    assert len(again.model_sha256) == 64
+    assert "\n" not in again.description
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("two  words", ["two  ", "words"]),
+        (" in\u3000front\tof\xa0it ", [" ", "in\u3000", "front\t", "of\xa0", "it "]),
+        ("已经 分 好 的 词", ["已经 ", "分 ", "好 ", "的 ", "词"]),
+        ("don't, e.g. 3.5%", ["don't, ", "e.g. ", "3.5%"]),
+        ("\u200b零宽不是空白", ["\u200b零宽不是空白"]),
+        ("  ", ["  "]),
+    ],
+)
+def test_white_space_belongs_to_the_word_before_it(made, text, words):
+    [sentence] = segment(made("whitespace"), [text])
+    assert list(sentence.words) == words
+
+
+def test_a_text_begins_a_word_though_the_one_before_ends_without_white_space(made):
+    assert made("whitespace").word_starts(["", "a", "", "b c", " "]).tolist() == [True, True, False, True, True]
+
+
+def test_jieba_is_silent_and_leaves_nothing_in_the_temporary_folder(tmp_path):
+    code = (
+        "from paddle_wwm.corpus.segment import *; import sys\n"
+        "print('|'.join(segment(make_segmenter(SegmenterConfig(name='jieba')), ['使用语言模型'])[0].words))\n"
+        "assert 'paddle' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert (result.returncode, result.stdout, result.stderr) == (0, "使用|语言|模型\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jieba_takes_the_words_of_a_user_dictionary(tmp_path, made):
+    dictionary = tmp_path / "words.txt"
+    dictionary.write_text("语言模型 1000 n\n\n下一个\nEdu Trust认证 2000\n", encoding="utf-8")
+    segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=dictionary))
+    [sentence] = segment(segmenter, [SEED_TEXT])
+    assert "|".join(sentence.words) == "使用|语言模型|来|预测|下一个|词|的|probability|。"
+    assert segmenter.description == "jieba 0.42.1, 3 words of words.txt"
+    assert segmenter.model_sha256 != made("jieba").model_sha256
+    assert segment(made("jieba"), ["语言模型"])[0].words == ("语言", "模型")  # the other segmenter is as it was
 
 
 @pytest.mark.parametrize(
@@ -114,6 +221,42 @@ def test_a_word_ends_where_the_next_one_starts(starts, length, spans):
     assert spans_from_starts(starts, length) == spans
 
 
-def test_an_unknown_segmenter_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ConfigError, match="`segmenter` must be one of lac, but is 'ltp'"):
-        make_segmenter("ltp")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "ltp"}, "`segmenter` must be one of lac, jieba, rjieba, whitespace, none, but is 'ltp'"),
+        ({"engine": "fast"}, "`engine` must be one of auto, compiled, paddle, but is 'fast'"),
+        ({"name": "jieba", "engine": "paddle"}, "`engine` is an option of the segmenter lac; leave it out for 'jieba'"),
+        ({"name": "none", "custom_dictionary": "words.txt"}, "`custom_dictionary` is an option of the segmenter lac and jieba; leave it out"),
+    ],
+    ids=["name", "engine", "engine of jieba", "dictionary of none"],
+)
+def test_a_wrong_name_or_option_is_an_error_that_names_the_right_ones(options, message):
+    with pytest.raises(ConfigError) as caught:
+        make_segmenter(SegmenterConfig(**options))
+    assert message in str(caught.value)
+
+
+@pytest.mark.skipif(HAS_RJIEBA, reason="rjieba is installed")
+def test_a_segmenter_that_is_not_installed_tells_how_to_install_it():
+    with pytest.raises(ConfigError, match="rjieba is not installed; `pip install"):
+        make_segmenter(SegmenterConfig(name="rjieba"))
+
+
+@pytest.mark.parametrize("name", ["lac", "jieba"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "words.txt: there is no such file"),
+        ("好\n".encode() + "语言模型".encode("gbk"), "words.txt:2: is not UTF-8"),
+        ("\ufeff语言模型\n".encode(), "words.txt:1: begins with a byte order mark"),
+    ],
+    ids=["missing", "gbk", "bom"],
+)
+def test_a_wrong_dictionary_is_an_error_that_names_file_and_line(tmp_path, name, content, message):
+    dictionary = tmp_path / "words.txt"
+    if content is not None:
+        dictionary.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
+    assert message in str(caught.value)

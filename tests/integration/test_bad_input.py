@@ -33,6 +33,8 @@ def folder(tmp_path):
     (tmp_path / "bad.yaml").write_text("phases: [{max_seq_length: 32, global_batch_size: 8, num_steps: 2, learning_rat: 1e-3}]\n")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("weeks of work")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").touch()
     return tmp_path
 
 
@@ -40,7 +42,8 @@ CASES = {
     "a missing file": (["--corpus", "absent.txt"], ["absent.txt", "no such file"]),
     "an empty file": (["--corpus", "empty.txt"], ["empty.txt", "is empty"]),
     "a file without text": (["--corpus", "blank.txt"], ["no text"]),
-    "a folder": (["--corpus", "foreign"], ["foreign", "is a folder"]),
+    "a folder without text": (["--corpus", "pictures"], ["pictures", "is a folder without files that end in .txt"]),
+    "a folder with one document": (["--corpus", "foreign"], ["one document only", "blank line"]),
     "a file that is not UTF-8": (["--corpus", "gb18030.txt"], ["gb18030.txt", "line 3", "not UTF-8", "iconv"]),
     "one document": (["--corpus", "one.txt"], ["one document only", "blank line"]),
     "a vocabulary without [MASK]": (["--vocab", "no_mask.txt"], ["no_mask.txt", "lacks [MASK]"]),

@@ -52,10 +52,8 @@ def reference_positions(example: PretrainExample, *, budget: int, priorities: np
 @pytest.fixture(scope="module")
 def seed_pieces(mini_vocab, sentence_of, seed_words):
     """Ids and word starts of the running example, its eleven words given."""
-    sentence = sentence_of(seed_words)
-    [(ids, spans)] = WordPieceTokenizer(vocab=mini_vocab).encode([sentence.text])
     report: Counter = Counter()
-    result = tokenize_sentence(sentence, ids=ids, piece_spans=spans, report=report)
+    result = tokenize_sentence(sentence_of(seed_words), tokenizer=WordPieceTokenizer(vocab=mini_vocab), report=report)
     assert report.total() == 0
     return result
 

@@ -87,10 +87,10 @@ def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tm
     [
         ("", "not valid JSON"),
         ('{"format_version": 1,', "not valid JSON"),
-        ("[]", "`format_version` must be 1, but is None"),
-        ("{}", "`format_version` must be 1, but is None"),
-        ('{"format_version": 2}', "`format_version` must be 1, but is 2"),
-        ('{"format_version": 1}', "keys must be .* but differ in .*'fingerprint'"),
+        ("[]", "`format_version` must be 2, but is None"),
+        ("{}", "`format_version` must be 2, but is None"),
+        ('{"format_version": 1}', "`format_version` must be 2, but is 1"),
+        ('{"format_version": 2}', "keys must be .* but differ in .*'fingerprint'"),
     ],
 )
 def test_a_faulty_manifest_is_an_error_that_names_it_and_the_remedy(tmp_path, text, message):

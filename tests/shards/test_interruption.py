@@ -1,8 +1,9 @@
-"""Signals while a corpus is prepared: it ends soon, says one line, and leaves neither files nor processes."""
+"""Preparation that is stopped, killed or loses a worker, at any moment: it ends soon, says how to go on, and ends with the same bytes."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are looked up in /proc, which this system has not"),
 ]
+SECONDS_TO_END = 120
 
 
 def workers_of(process):
@@ -27,30 +29,55 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-@pytest.fixture
-def start(tmp_path, sample_corpus, mini_vocab):
-    """A function that starts to prepare a corpus of many seconds and returns when the shards are being written by that many workers."""
-    text = tmp_path / "large.txt"
-    text.write_text(sample_corpus.read_text(encoding="utf-8") * 40, encoding="utf-8")
-    mini_vocab.save(tmp_path / "vocab.txt")
-    script = sample_corpus.parents[2] / "scripts" / "prepare_corpus.py"
-    command = [sys.executable, str(script), str(text), "--vocab", str(tmp_path / "vocab.txt"), "--output", str(tmp_path / "out" / "set")]
-    started = []
+def bytes_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def run(num_workers):
-        process = subprocess.Popen(
-            [*command, "--workers", str(num_workers)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        started.append(process)
-        deadline = time.monotonic() + 60
-        while len(names_in(tmp_path / "out")) < 2 or (num_workers > 1 and len(workers_of(process)) < num_workers):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+
+def marks_in(folder):
+    """The units that are done, and when they were."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "parts").glob("*.json")}
+
+
+class Preparation:
+    """The command that prepares a corpus of many units, as often as a test calls it."""
+
+    def __init__(self, folder, sample_corpus, vocab, script):
+        self.text = folder / "large.txt"
+        self.text.write_text(sample_corpus.read_text(encoding="utf-8") * 30, encoding="utf-8")
+        vocab.save(folder / "vocab.txt")
+        self.command = [sys.executable, str(script), str(self.text), "--vocab", str(folder / "vocab.txt"), "--unit-chars", "10000"]
+        self.command += ["--without", "duplicate_documents", "--segmenter", "jieba"]
+        self.folder = folder / "out"
+        self.partial = self.folder / "set.partial"
+        self.started = []
+
+    def start(self, *, num_workers, output="set"):
+        command = [*self.command, "--output", str(self.folder / output), "--workers", str(num_workers)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self.started.append(process)
         return process
 
-    yield run
-    for process in started:
+    def start_and_wait_for_units(self, number, *, num_workers):
+        process = self.start(num_workers=num_workers)
+        deadline = time.monotonic() + SECONDS_TO_END
+        while len(marks_in(self.partial)) < number:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return process
+
+    def finish(self, *, num_workers=2, output="set"):
+        process = self.start(num_workers=num_workers, output=output)
+        printed, errors = process.communicate(timeout=SECONDS_TO_END)
+        assert process.returncode == 0, errors
+        return printed
+
+
+@pytest.fixture
+def preparation(tmp_path, sample_corpus, mini_vocab):
+    made = Preparation(tmp_path, sample_corpus, mini_vocab, sample_corpus.parents[2] / "scripts" / "prepare_corpus.py")
+    yield made
+    for process in made.started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -58,30 +85,49 @@ def start(tmp_path, sample_corpus, mini_vocab):
 
 def last_line(process):
     """What it said last, once it and all that it has started are gone: only then its pipes are closed."""
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert "Traceback" not in errors
     return errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_an_interrupted_preparation_says_one_line_and_leaves_nothing_but_the_lock(start, tmp_path, num_workers):
-    process = start(num_workers)
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(preparation, num_workers):
+    process = preparation.start_and_wait_for_units(2, num_workers=num_workers)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: the workers get it, too
-    assert (last_line(process), process.returncode) == ("stopped: Ctrl-C", 130)
-    assert names_in(tmp_path / "out") == {".set.lock"}
+    assert last_line(process) == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to go on."
+    assert process.returncode == 130
+    assert names_in(preparation.folder) == {".set.lock", "set.partial"}
+    done = marks_in(preparation.partial)
+    again = preparation.start_and_wait_for_units(len(done) + 1, num_workers=num_workers)
+    assert {name: time for name, time in marks_in(preparation.partial).items() if name in done} == done, "units that were done are done again"
+    assert again.wait(SECONDS_TO_END) == 0
+    preparation.finish(output="unstopped")
+    assert bytes_in(preparation.folder / "set") == bytes_in(preparation.folder / "unstopped")
+    assert names_in(preparation.folder) == {".set.lock", "set", ".unstopped.lock", "unstopped"}
 
 
-def test_a_worker_that_dies_is_an_error_with_a_remedy_and_leaves_nothing_but_the_lock(start, tmp_path):
-    process = start(2)
+def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
+    preparation.finish(output="unstopped")
+    chance = random.Random(7)
+    for _ in range(6):
+        process = preparation.start(num_workers=2)
+        time.sleep(chance.uniform(0.3, 2.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    preparation.finish()
+    assert bytes_in(preparation.folder / "set") == bytes_in(preparation.folder / "unstopped")
+
+
+def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_on(preparation):
+    process = preparation.start_and_wait_for_units(2, num_workers=2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
-    assert last_line(process).startswith("error: a worker died while preparing the corpus (out of memory?); try fewer workers")
+    assert last_line(process).startswith("error: a worker died while preparing the corpus (out of memory?); what is done is kept")
     assert process.returncode == 2
-    assert names_in(tmp_path / "out") == {".set.lock"}
+    assert "written: " in preparation.finish()
 
 
-def test_workers_end_when_the_process_that_started_them_is_killed(start):
-    process = start(2)
-    time.sleep(1)  # a worker that has not been told yet what it is complains
+def test_workers_end_when_the_process_that_started_them_is_killed(preparation):
+    process = preparation.start_and_wait_for_units(2, num_workers=2)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=SECONDS_TO_END)  # until the workers, which hold the pipes, have ended
     assert process.returncode == -signal.SIGKILL

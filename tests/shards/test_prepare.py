@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.corpus.cleaning import CleaningConfig
+from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.corpus.segment import SegmenterConfig
+from paddle_wwm.corpus.sentences import SentenceRule
+from paddle_wwm.errors import ConfigError, DataError, Interrupted
 from paddle_wwm.shards import prepare
-from paddle_wwm.shards.format import MANIFEST_NAME, VOCAB_NAME, shard_name
+from paddle_wwm.shards.engines import EngineConfig
+from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, shard_name
+from paddle_wwm.shards.merge import REPORT_NAME
+from paddle_wwm.shards.plan import PrepareConfig
 from paddle_wwm.shards.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.texts import read_texts
 
+from ..corpus.conftest import compress, parquet_bytes
+
+ONE_WORKER = EngineConfig(num_workers=1)
+WITHOUT_WORDS = PrepareConfig(segmenter=SegmenterConfig(name="none"))
 TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n"
 
 
@@ -25,7 +42,7 @@ def run(tmp_path, corpus, mini_vocab):
     """A function that prepares the small corpus into a folder of its own parent; keywords replace the defaults."""
 
     def call(**changes):
-        defaults = {"corpus": [corpus], "vocab": mini_vocab, "output": tmp_path / "out" / "set", "num_workers": 1, "show_progress": False}
+        defaults = {"corpus": [corpus], "vocab": mini_vocab, "output": tmp_path / "out" / "set", "engine": ONE_WORKER, "show_progress": False}
         return prepare_corpus(**{**defaults, **changes})
 
     return call
@@ -56,11 +73,11 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
     assert [(source["name"], source["size"]) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
 
-def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(run, sample_corpus, prepared_sample, monkeypatch):
+def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(run, sample_corpus, prepared_sample):
     expected = bytes_in(prepared_sample.directory)
-    monkeypatch.setattr(prepare, "CHARS_PER_UNIT", 5000)  # nine units, so that workers are started
-    for num_workers in (1, 2, 3):
-        prepared = run(corpus=[sample_corpus], vocab=prepared_sample.vocab(), num_workers=num_workers, overwrite=True)
+    for num_workers, unit_chars in ((1, 3000), (2, 5000)):
+        engine = EngineConfig(num_workers=num_workers, unit_chars=unit_chars)
+        prepared = run(corpus=[sample_corpus], vocab=prepared_sample.vocab(), engine=engine, overwrite=True)
         assert not prepared.reused
         assert bytes_in(prepared.directory) == expected, f"with {num_workers} workers"
         (prepared.directory / MANIFEST_NAME).unlink()
@@ -80,24 +97,31 @@ def test_other_text_options_or_vocabulary_give_another_fingerprint(run, corpus, 
     other_text.write_text(TEXT + "又一句。", encoding="utf-8")
     changes = [
         {},
-        {"do_lower_case": False},
+        {"config": replace(WITHOUT_WORDS, do_lower_case=False)},
+        {"config": replace(WITHOUT_WORDS, segmenter=SegmenterConfig(name="whitespace"))},
+        {"config": replace(WITHOUT_WORDS, sentences=SentenceRule(ends="。"))},
+        {"config": replace(WITHOUT_WORDS, sentences=SentenceRule(max_chars=5))},
+        {"config": replace(WITHOUT_WORDS, cleaning=CleaningConfig(rules=()))},
+        {"config": replace(WITHOUT_WORDS, cleaning=CleaningConfig(max_line_chars=25))},
+        {"config": replace(WITHOUT_WORDS, keep_text=True)},
         {"corpus": [other_text]},
         {"corpus": [corpus, other_text]},
         {"corpus": [other_text, corpus]},
         {"vocab": other_vocab},
     ]
-    prepared = [run(output=None, cache=tmp_path / "cache", **change) for change in changes]
+    prepared = [run(output=None, cache=tmp_path / "cache", **{"config": WITHOUT_WORDS, **change}) for change in changes]
     assert not any(one.reused for one in prepared)
     assert len({one.manifest.inputs_fingerprint for one in prepared}) == len({one.directory for one in prepared}) == len(changes)
     assert all(one.directory.name == one.manifest.inputs_fingerprint[:16] for one in prepared)
-    assert run(output=None, cache=tmp_path / "cache", do_lower_case=False).reused
+    assert run(output=None, cache=tmp_path / "cache", **changes[1]).reused
+    assert run(output=None, cache=tmp_path / "cache", config=replace(WITHOUT_WORDS, on_error=OnError.SKIP)).reused, "nothing had to be skipped"
 
 
 def test_other_shards_are_replaced_only_when_asked(run):
     before = bytes_in(run().directory)
     with pytest.raises(DataError, match=r"set: holds shards of other data or options; .*--overwrite"):
-        run(do_lower_case=False)
-    prepared = run(do_lower_case=False, overwrite=True)
+        run(config=PrepareConfig(do_lower_case=False))
+    prepared = run(config=PrepareConfig(do_lower_case=False), overwrite=True)
     assert (prepared.reused, prepared.manifest.tokenizer["do_lower_case"]) == (False, False)
     assert bytes_in(prepared.directory) != before
 
@@ -111,18 +135,23 @@ def test_a_failed_replacement_leaves_the_shards_that_were_there(run, tmp_path):
     assert bytes_in(tmp_path / "out" / "set") == before
 
 
-@pytest.mark.parametrize("name", [shard_name(0), VOCAB_NAME])
+@pytest.mark.parametrize("name", [shard_name(0), VOCAB_NAME, "text-00000.jsonl.zst", REPORT_NAME])
 def test_damaged_shards_of_the_same_text_are_made_again(run, name):
-    prepared = run()
+    config = replace(WITHOUT_WORDS, keep_text=True)
+    prepared = run(config=config)
     before = bytes_in(prepared.directory)
-    (prepared.directory / name).write_bytes(before[name][:-1] + b"?")
-    assert not run().reused
+    if name == REPORT_NAME:
+        (prepared.directory / name).unlink()
+    else:
+        (prepared.directory / name).write_bytes(before[name][:-1] + b"?")
+    assert not run(config=config).reused
     assert bytes_in(prepared.directory) == before
 
 
 def test_shards_of_another_format_version_are_replaced_only_when_asked(run):
     manifest = run().directory / MANIFEST_NAME
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format_version": 1', '"format_version": 0'), encoding="utf-8")
+    values = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps({**values, "format_version": FORMAT_VERSION - 1}), encoding="utf-8")
     with pytest.raises(DataError, match="add --overwrite"):
         run()
     assert not run(overwrite=True).reused
@@ -143,7 +172,14 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), ("folder", "is a folder"), (b"", "the file is empty"), (b" \n\n", "no text was found")],
+    [
+        (None, "no such file"),
+        ("folder", "is a folder without files that end in"),
+        (b"", "the file is empty"),
+        (b" \n\n", "no text was found"),
+        (b"---\n\n.\n", r"no text was found \(dropped: short_documents 2\)"),
+        ("\ufffd\ufffda\ufffd".replace("a", "\u0301").encode(), r"no text was found \(dropped: "),
+    ],
 )
 def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run, tmp_path, content, message):
     path = tmp_path / "bad.txt"
@@ -151,6 +187,7 @@ def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run,
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
+    (tmp_path / "bad.png").touch()
     output = tmp_path / "out" / "set"
     output.parent.mkdir()
     with pytest.raises(DataError, match=rf"bad\.txt: {message}"):
@@ -159,18 +196,121 @@ def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run,
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_leaves_nothing(run, corpus, tmp_path, monkeypatch, num_workers):
-    bad = tmp_path / "bad.txt"
+def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_shards(run, corpus, tmp_path, num_workers):
+    bad, output = tmp_path / "bad.txt", tmp_path / "out" / "set"
     bad.write_bytes(TEXT.encode() + "\n末行。\n".encode("gb18030"))
-    monkeypatch.setattr(prepare, "CHARS_PER_UNIT", 1)
+    options = {"corpus": [bad, corpus], "engine": EngineConfig(num_workers=num_workers, unit_chars=1), "config": WITHOUT_WORDS}
     with pytest.raises(DataError, match=r"bad\.txt, line 6: not UTF-8 .*; convert the file first"):
-        run(corpus=[corpus, bad], num_workers=num_workers)
-    assert names_beside(tmp_path / "out" / "set") == set()
+        run(**options)
+    assert not output.exists()
+    # with what was done before, and the bad line skipped; asked for an error again, there is one, and the shards stay
+    skipping = {**options, "config": replace(WITHOUT_WORDS, on_error=OnError.SKIP)}
+    prepared = run(**skipping)
+    assert (prepared.report.counts["invalid_utf8"], prepared.report.counts["duplicate_documents"]) == (1, 2)
+    assert names_beside(output) == {"set"}
+    with pytest.raises(DataError, match="add --overwrite"):
+        run(**options)
+    with pytest.raises(DataError, match=r"bad\.txt, line 6"):
+        run(**options, overwrite=True)
+    assert run(**skipping).reused
 
 
 def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anything_is_written(run, tmp_path):
     with pytest.raises(ConfigError, match="`segmenter` must be one of lac"):
-        run(segmenter_name="ltp")
+        run(config=PrepareConfig(segmenter=SegmenterConfig(name="ltp")))
     with pytest.raises(ValueError, match="either `output` or `cache`"):
         run(cache=tmp_path / "cache")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_corpus, mini_vocab, tmp_path):
+    """Also cut into files at a document's end, as a folder, and as a glob."""
+    texts = [text for text in sample_corpus.read_text(encoding="utf-8").split("\n\n") if text.strip()][:30]
+
+    def kinds(texts):
+        records = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        return {".txt": "\n\n".join(texts).encode(), ".jsonl": records.encode(), ".parquet": parquet_bytes(text=texts)}
+
+    expected = None
+    for inner, data in kinds(texts).items():
+        for ending in ("", ".gz", ".xz", ".zst"):
+            path = tmp_path / f"kind{inner}{ending}"
+            path.write_bytes(compress(data, ending))
+            prepared = run(corpus=[path], config=WITHOUT_WORDS, overwrite=True)
+            assert prepared.manifest.sources[0]["format"] == {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}[inner] + ending
+            expected = expected or prepared.manifest
+            assert (prepared.manifest.shards, prepared.manifest.fingerprint) == (expected.shards, expected.fingerprint), path.name
+    (tmp_path / "folder" / "deeper").mkdir(parents=True)
+    (tmp_path / "folder" / "1.parquet.gz").write_bytes(compress(kinds(texts[:10])[".parquet"], ".gz"))
+    (tmp_path / "folder" / "2.txt").write_bytes(kinds(texts[10:20])[".txt"])
+    (tmp_path / "folder" / "deeper" / "3.jsonl.zst").write_bytes(compress(kinds(texts[20:])[".jsonl"], ".zst"))
+    for corpus in (tmp_path / "folder", tmp_path / "folder" / "**"):
+        assert run(corpus=[corpus], config=WITHOUT_WORDS, overwrite=True).manifest.shards == expected.shards
+
+
+def test_kept_text_is_what_the_shards_hold_and_its_characters_are_those_that_were_kept(run, corpus, mini_vocab):
+    # U+FFFD is removed by BERT's own normalizer, so a sentence of nothing else has no token
+    corpus.write_text(TEXT + "\n\ufffd\ufffd。\ufffd！\n天气a。\u0301\n\n\ufffd好\ufffd\n", encoding="utf-8")
+    prepared = run(config=replace(WITHOUT_WORDS, keep_text=True))
+    shards = ShardSet(prepared.directory)
+    texts = list(read_texts(shards, documents=range(shards.num_documents)))
+    assert [len(text.sentences) for text in texts] == [len(shards.document(number)[1].sentence_offsets) - 1 for number in range(len(texts))]
+    assert prepared.report.characters["kept"] == sum(len(sentence) for text in texts for sentence in text.sentences)
+    removed = sum(count for rule, count in prepared.report.characters.items() if rule not in ("read", "kept"))
+    assert prepared.report.characters["read"] == prepared.report.characters["kept"] + removed
+    assert prepared.report.counts["sentences_without_tokens"] == 1
+    assert prepared.report.samples["sentences_without_tokens"] == ["corpus.txt:6: \u0301"]
+
+
+def test_sentences_that_are_cut_and_documents_of_which_nothing_is_left_are_counted(run, corpus):
+    corpus.write_text("一二三四五六七。\n\n天气很好。\n\n天气很好。\n天气很好。\n", encoding="utf-8")
+    cleaning = CleaningConfig(rules=("duplicate_lines",))
+    prepared = run(config=replace(WITHOUT_WORDS, cleaning=cleaning, sentences=SentenceRule(max_chars=5)))
+    assert prepared.manifest.report == {"cut_sentences": 1, "duplicate_lines": 2, "empty_documents": 1}
+    assert (prepared.manifest.num_documents, prepared.manifest.num_sentences) == (2, 3)
+
+
+def test_more_files_than_a_process_may_open_are_read(run, tmp_path):
+    resource = pytest.importorskip("resource")
+    (tmp_path / "many").mkdir()
+    for number in range(60):
+        (tmp_path / "many" / f"{number:03}.txt").write_text(f"天气{number}。\n天气很好。\n", encoding="utf-8")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest_free:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free.fileno() + 30, limits[1]))
+    try:
+        prepared = run(corpus=[tmp_path / "many"], config=replace(WITHOUT_WORDS, cleaning=CleaningConfig(rules=("duplicate_lines",))))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (prepared.manifest.num_documents, prepared.report.counts["duplicate_lines"]) == (60, 59)
+
+
+def test_a_file_whose_name_is_not_utf8_is_read(run, tmp_path):
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/\xd6\xd0.txt"))
+    path.write_text(TEXT, encoding="utf-8")
+    with open(path, "ab") as stream:
+        stream.write(b"\xff\n")
+    prepared = run(corpus=[path], config=replace(WITHOUT_WORDS, keep_text=True, on_error=OnError.SKIP))
+    assert prepared.manifest.sources[0]["name"] == "\ufffd\ufffd.txt"
+    assert prepared.report.samples["invalid_utf8"] == [f"{tmp_path}/\\udcd6\\udcd0.txt, line 5: \ufffd"]
+    shards = ShardSet(prepared.directory)
+    assert [text.doc_id for text in read_texts(shards, documents=range(2))] == ["\ufffd\ufffd.txt:1", "\ufffd\ufffd.txt:4"]
+
+
+def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_refuses_it(run, corpus, tmp_path, monkeypatch):
+    """Its units may have another size when the source is read again."""
+    corpus.write_bytes(TEXT.encode() + b"\xff\n\n" + "又一个文档。\n\n再一个。\n".encode())
+    skipping = replace(WITHOUT_WORDS, on_error=OnError.SKIP)
+    small, large = EngineConfig(num_workers=1, unit_chars=1), EngineConfig(num_workers=1, unit_chars=30)
+    expected = bytes_in(run(config=skipping, engine=small, output=tmp_path / "expected").directory)
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "merge_parts", stop)
+        with pytest.raises(Interrupted, match="give the same command again to go on"):
+            run(config=skipping, engine=small)
+    with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):
+        run(engine=small, config=WITHOUT_WORDS)
+    assert bytes_in(run(config=skipping, engine=large).directory) == expected

@@ -6,35 +6,27 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paddle_wwm.tokenization.documents import tokenize_documents, tokenize_sentence
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 from paddle_wwm.types import Document
 
+from .builders import GivenWords, properties
+
 NOTHING_LEFT = "\u200b\u0000"  # the tokenizer removes both
 
 
-class GivenWords:
-    """A segmenter whose words are marked in the text it was made with: 使用|语言."""
-
-    name, model_sha256 = "given", "none"
-
-    def __init__(self, marked, sentence_of):
-        self._sentences = {text.replace("|", ""): sentence_of(text.split("|")) for text in marked}
-
-    def segment(self, texts):
-        return [self._sentences[text] for text in texts]
-
-
 @pytest.fixture(scope="module")
-def tokenize(mini_vocab, sentence_of):
+def tokenize(mini_vocab):
     """A function from documents, given as lists of marked sentences, to tokenized documents and the report."""
 
     def run(*documents, vocab=mini_vocab):
         report = Counter()
         found = tokenize_documents(
             [Document(doc_id=str(number), sentences=tuple(text.replace("|", "") for text in texts)) for number, texts in enumerate(documents)],
-            segmenter=GivenWords([text for texts in documents for text in texts], sentence_of),
+            segmenter=GivenWords([text for texts in documents for text in texts]),
             tokenizer=WordPieceTokenizer(vocab=vocab),
             report=report,
         )
@@ -59,16 +51,18 @@ def test_sentences_and_documents_stay_apart_and_in_order(tokenize, mini_vocab):
     documents, _ = tokenize(["使用|语言", "。"], ["模型"])
     assert [plain(document) for document in documents] == [([1, 0, 1, 0, 1], [0, 4, 5]), ([1, 0], [0, 2])]
     assert [mini_vocab.tokens[number] for document in documents for number in document.input_ids] == [*"使用语言。模型"]
+    assert {document.sentence_offsets.dtype.name for document in documents} == {"int32"}
 
 
 def test_sentences_and_documents_that_nothing_is_left_of_are_counted_not_kept(tokenize):
-    documents, report = tokenize(["使用", NOTHING_LEFT, "语言"], [NOTHING_LEFT, NOTHING_LEFT], ["模型"])
-    assert [plain(document) for document in documents] == [([1, 0, 1, 0], [0, 2, 4]), ([1, 0], [0, 2])]
-    assert report == {"sentences_without_tokens": 3, "documents_without_tokens": 1}
+    documents, report = tokenize([NOTHING_LEFT, "使用", NOTHING_LEFT, "语言", ""], [NOTHING_LEFT, NOTHING_LEFT], ["模型"], [], ["语"])
+    assert [plain(document) for document in documents] == [([1, 0, 1, 0], [0, 2, 4]), ([1, 0], [0, 2]), ([1], [0, 1])]
+    assert report == {"sentences_without_tokens": 5, "documents_without_tokens": 2}
 
 
 def test_nothing_in_gives_nothing_out(tokenize):
     assert tokenize() == ([], {})
+    assert tokenize([]) == ([], {"documents_without_tokens": 1})
 
 
 def test_pieces_that_lie_across_words_are_counted(tokenize):
@@ -76,11 +70,23 @@ def test_pieces_that_lie_across_words_are_counted(tokenize):
     assert report == {"pieces_across_words": 2}
 
 
-def test_a_sentence_whose_offsets_fall_is_masked_by_piece_and_counted(sentence_of):
-    report = Counter()
-    ids, starts = tokenize_sentence(sentence_of(["使用语言"]), ids=[7, 8, 9], piece_spans=[(0, 1), (2, 3), (1, 2)], report=report)
-    assert (ids.tolist(), starts.tolist()) == ([7, 8, 9], [True, True, True])
-    assert +report == {"sentences_aligned_by_piece": 1}
+sentences = st.sampled_from(["使用|语言", "the| |pro", NOTHING_LEFT, "", "  ", "pr|obability|。", "语|言"])
+
+
+@properties
+@given(st.lists(st.lists(sentences, max_size=4), max_size=5))
+def test_a_document_is_its_sentences_one_by_one_without_those_that_have_no_token(tokenize, sentence_of, mini_vocab, documents):
+    tokenizer, report, expected = WordPieceTokenizer(vocab=mini_vocab), Counter(), []
+    for texts in documents:
+        parts = [tokenize_sentence(sentence_of([word for word in text.split("|") if word]), tokenizer=tokenizer, report=report) for text in texts]
+        kept = [(ids.tolist(), starts.tolist()) for ids, starts in parts if len(ids)]
+        report["sentences_without_tokens"] += len(parts) - len(kept)
+        report["documents_without_tokens"] += not kept
+        if kept:
+            expected.append(([i for ids, _ in kept for i in ids], [s for _, starts in kept for s in starts], [len(ids) for ids, _ in kept]))
+    found, found_report = tokenize(*documents)
+    assert [(one.input_ids.tolist(), one.word_starts.tolist(), np.diff(one.sentence_offsets).tolist()) for one in found] == expected
+    assert found_report == +report
 
 
 @pytest.mark.parametrize(("num_tokens", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.uint32)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 
 import numpy as np
@@ -9,32 +10,38 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paddle_wwm.tokenization.word_boundaries import num_pieces_across_words, word_starts
+from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.tokenization.word_boundaries import align
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
-
-def starts_of(piece_spans, word_spans):
-    """The word starts as zeros and ones."""
-    return word_starts(piece_spans=piece_spans, word_spans=word_spans).astype(int).tolist()
+from .builders import flat_pieces, properties
 
 
-def spans_covering(lengths):
-    """Spans of those lengths, one after the other."""
-    ends = list(accumulate(lengths))
-    return list(zip([0, *ends], ends))
+def starts_of(piece_spans, word_lengths, *, report=None):
+    """The word starts of the pieces of one text, as zeros and ones."""
+    boundaries = np.array([start for length in word_lengths for start in (True, *[False] * (length - 1))], bool)
+    pieces = flat_pieces([piece_spans], [len(boundaries)])
+    return align(pieces, boundaries=boundaries, report=Counter() if report is None else report).astype(int).tolist()
+
+
+def reference(piece_spans, word_lengths, report):
+    """The rule, piece by piece, for one text."""
+    if not piece_spans:
+        return []
+    if any(after[0] < before[0] for before, after in zip(piece_spans, piece_spans[1:])):
+        report["sentences_aligned_by_piece"] += 1
+        return [True] * len(piece_spans)
+    boundaries = [0, *accumulate(word_lengths)][:-1]
+    report["pieces_across_words"] += sum(any(start < boundary < end for boundary in boundaries) for start, end in piece_spans)
+    return [True] + [any(end <= boundary <= start for boundary in boundaries) for (_, end), (start, _) in zip(piece_spans, piece_spans[1:])]
 
 
 @pytest.fixture(scope="module")
 def starts_in(mini_vocab, sentence_of):
     """A function from words to the word starts of the pieces that their text has."""
-    tokenizer = WordPieceTokenizer(vocab=mini_vocab)
-
-    def run(words):
-        sentence = sentence_of(words)
-        [(_, piece_spans)] = tokenizer.encode([sentence.text])
-        return starts_of(piece_spans, sentence.word_spans)
-
-    return run
+    hangul = type(mini_vocab)(tokens=(*mini_vocab.tokens, "\u1100", "##\u1161", "##\u1161\u1102", "\u1102"), sha256="")
+    tokenizer = WordPieceTokenizer(vocab=hangul)
+    return lambda words: tokenize_sentence(sentence_of(words), tokenizer=tokenizer, report=Counter())[1].astype(int).tolist()
 
 
 def test_the_running_example_has_its_eleven_words_of_eighteen_pieces(starts_in, seed_words):
@@ -67,44 +74,70 @@ def test_a_boundary_inside_a_piece_ties_the_words_on_both_sides_together(starts_
     assert starts_in(words.split("|")) == starts
 
 
+@pytest.mark.parametrize(
+    ("words", "starts"),
+    [
+        ("\uac00|\ub098|的", [1, 0, 0, 1]),  # the middle one of three pieces stands for parts of both syllables, and ties them
+        ("\uac00\ub098|的", [1, 0, 0, 1]),
+        ("\uac00|的|\uac00", [1, 0, 1, 1, 0]),
+        ("\uac00的|\uac00", [1, 0, 0, 1, 0]),
+        ("\uac00| |\ub098", [1, 0, 1, 0]),
+        ("\uac00 \ub098", [1, 0, 0, 0]),
+    ],
+)
+def test_the_letters_of_a_hangul_syllable_are_never_parted(starts_in, words, starts):
+    assert starts_in(words.split("|")) == starts
+
+
 def test_the_first_piece_starts_a_word_and_no_pieces_start_none():
-    assert starts_of([(3, 4), (4, 5)], [(0, 5)]) == [1, 0]
-    assert starts_of([], [(0, 5)]) == starts_of([], []) == []
+    assert starts_of([(3, 4), (4, 5)], [5]) == [1, 0]
+    assert starts_of([], [5]) == starts_of([], []) == []
+
+
+def test_the_first_piece_of_every_text_starts_a_word_also_where_the_segmenter_says_nothing():
+    pieces = flat_pieces([[(0, 1), (1, 2)], [], [(1, 2), (2, 3)]], [2, 1, 3])
+    assert align(pieces, boundaries=np.zeros(6, bool), report=Counter()).astype(int).tolist() == [1, 0, 1, 0]
 
 
 def test_pieces_that_share_a_span_start_one_word_together():
-    assert starts_of([(0, 1), (1, 2), (1, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)]) == [1, 1, 0, 1]
+    assert starts_of([(0, 1), (1, 2), (1, 2), (2, 3)], [1, 1, 1]) == [1, 1, 0, 1]
+
+
+def test_a_text_whose_offsets_fall_is_aligned_by_piece_and_counted_and_its_neighbours_are_not():
+    report = Counter()
+    pieces = flat_pieces([[(0, 2)], [(0, 2), (3, 4), (1, 3)], [], [(0, 1), (1, 2)]], [2, 4, 1, 2])
+    boundaries = np.array([1, 1, 1, 1, 0, 0, 1, 1, 0], bool)
+    assert align(pieces, boundaries=boundaries, report=report).astype(int).tolist() == [1, 1, 1, 1, 1, 0]
+    assert report == {"sentences_aligned_by_piece": 1, "pieces_across_words": 1}  # of the first text; in the second, nothing is counted
 
 
 @st.composite
 def pieces_and_words(draw):
-    """Pieces with gaps before, between and after them, and words that cover the text."""
-    gaps_and_lengths = draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=12))
+    """Pieces in order, with gaps before, between and after them, some sharing a span or part of it; and the lengths of the words."""
     piece_spans, position = [], 0
-    for gap, length in gaps_and_lengths:
-        piece_spans.append((position + gap, position + gap + length))
+    for gap, length, copies, tail in draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 3), st.booleans()), max_size=8)):
+        piece_spans += [(position + gap, position + gap + length)] * copies
+        if tail:  # what a piece of one and a half Hangul syllables is followed by
+            piece_spans.append((position + gap + length - 1, position + gap + length))
         position += gap + length
-    length = position + draw(st.integers(0 if piece_spans else 1, 3))
-    inner = draw(st.sets(st.integers(1, length - 1), max_size=length)) if length > 1 else set()
-    cuts = [0, *sorted(inner), length]
-    return piece_spans, list(zip(cuts, cuts[1:]))
+    length = position + draw(st.integers(0, 3))
+    inner = draw(st.sets(st.integers(1, length - 1))) if length > 1 else set()
+    cuts = [0, *sorted(inner), *([length] if length else [])]
+    if draw(st.integers(0, 9)) == 9:
+        piece_spans = draw(st.permutations(piece_spans))
+    return piece_spans, [after - before for before, after in zip(cuts, cuts[1:])]
 
 
-@given(pieces_and_words())
-@example(([(0, 1), (1, 2)], spans_covering([1, 1])))
-def test_a_piece_starts_a_word_exactly_where_a_boundary_says_so(spans):
-    piece_spans, word_spans = spans
-    boundaries = {start for start, _ in word_spans}
-    between = [
-        any(previous_end <= boundary <= start for boundary in boundaries) for (_, previous_end), (start, _) in zip(piece_spans, piece_spans[1:])
-    ]
-    found = word_starts(piece_spans=piece_spans, word_spans=word_spans)
+@properties
+@given(st.lists(pieces_and_words(), max_size=5))
+@example([([(0, 1), (1, 2)], [1, 1])])
+def test_a_piece_starts_a_word_exactly_where_a_boundary_says_so(texts):
+    report, expected_report, expected = Counter(), Counter(), []
+    for spans, word_lengths in texts:
+        expected += reference(spans, word_lengths, expected_report)
+    pieces = flat_pieces([spans for spans, _ in texts], [sum(word_lengths) for _, word_lengths in texts])
+    boundaries = np.array([place == 0 for _, word_lengths in texts for length in word_lengths for place in range(length)], bool)
+    found = align(pieces, boundaries=boundaries, report=report)
     assert found.dtype == np.bool_
-    assert found.tolist() == [True, *between][: len(piece_spans)]
-
-
-@given(pieces_and_words())
-def test_pieces_across_words_are_those_with_a_boundary_in_their_inside(spans):
-    piece_spans, word_spans = spans
-    across = [any(start < boundary < end for boundary, _ in word_spans) for start, end in piece_spans]
-    assert num_pieces_across_words(piece_spans=piece_spans, word_spans=word_spans) == sum(across)
+    assert found.tolist() == expected
+    assert +report == +expected_report

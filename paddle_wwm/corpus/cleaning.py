@@ -1,0 +1,154 @@
+"""Cleaning by named rules that can be switched. Each is counted, with the characters it took away and a few samples.
+
+The rules of lines and of single documents are applied here; the two for duplicates, which need to know the whole corpus, in
+`paddle_wwm/shards/duplicates.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Callable
+
+from ..errors import ConfigError
+from ..types import require
+from .readers import RawDocument
+from .report import CorpusReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule as `--help` and the report show it; its count is in lines or documents."""
+
+    on: bool
+    unit: str
+    what: str
+
+
+RULES = {
+    "control_characters": Rule(on=True, unit="lines", what="control, formatting and zero-width characters are removed"),
+    "nfc": Rule(on=True, unit="lines", what="characters are composed (Unicode NFC)"),
+    "simplified": Rule(on=False, unit="lines", what="traditional characters become simplified ones (OpenCC t2s)"),
+    "long_lines": Rule(on=True, unit="lines", what="lines of more than --max-line-chars characters are dropped"),
+    "short_documents": Rule(on=True, unit="documents", what="documents of fewer than --min-document-chars letters or digits are dropped"),
+    "duplicate_documents": Rule(on=True, unit="documents", what="documents whose lines all equal an earlier document's are dropped"),
+    "duplicate_lines": Rule(on=False, unit="lines", what="lines that stand anywhere earlier in the corpus are dropped"),
+}
+# beside the line feed: they end a line, too, in the middle of what the reader takes for one
+_LINE_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleaningConfig:
+    """Which rules are on, and their limits in characters."""
+
+    rules: tuple[str, ...] = tuple(name for name, rule in RULES.items() if rule.on)
+    max_line_chars: int = 1_000_000
+    min_document_chars: int = 2
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.rules) - set(RULES))
+        require(not unknown, f"cleaning rules must be of {', '.join(RULES)}, but {', '.join(unknown)} are given.")
+        object.__setattr__(self, "rules", tuple(name for name in RULES if name in self.rules))  # the order they are given in says nothing
+        for name in ("max_line_chars", "min_document_chars"):
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+
+    def switched(self, *, on: tuple[str, ...] = (), off: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The names of the rules with some switched on and some off."""
+        return tuple({*self.rules, *on} - set(off))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaner:
+    """Applies the rules of lines and single documents."""
+
+    config: CleaningConfig
+
+    @cached_property
+    def _changes(self) -> list[tuple[str, Callable[[str], str]]]:
+        """The rules that rewrite lines, in the order they are applied in."""
+        known = {"control_characters": _without_control_characters, "nfc": _composed, "simplified": _simplifier}
+        return [(name, change() if name == "simplified" else change) for name, change in known.items() if name in self.config.rules]
+
+    def clean(self, document: RawDocument, report: CorpusReport) -> RawDocument | None:
+        """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left (counted, too)."""
+        lines: list[str] = []
+        for raw in document.lines:
+            for line in _LINE_ENDS.split(raw) if _LINE_ENDS.search(raw) else (raw,):
+                cleaned = self._clean_line(line, document.doc_id, report)
+                if cleaned:
+                    lines.append(cleaned)
+            report.characters["white_space"] += len(_LINE_ENDS.findall(raw))
+        if not lines:
+            report.add("empty_documents", place=document.doc_id, text="".join(document.lines[:1]), removed=0)
+            return None
+        if "short_documents" in self.config.rules and not self._has_enough_text(lines):
+            report.add("short_documents", place=document.doc_id, text=lines[0], removed=sum(map(len, lines)))
+            return None
+        return RawDocument(doc_id=document.doc_id, lines=tuple(lines))
+
+    def _clean_line(self, line: str, doc_id: str, report: CorpusReport) -> str:
+        if len(line) > self.config.max_line_chars and "long_lines" in self.config.rules:
+            report.add("long_lines", place=doc_id, text=line, removed=len(line))
+            return ""
+        without = _without_surrogates(line)
+        if without != line:  # from JSON's \ud800 and the like: no encoding can hold them
+            report.add("lone_surrogates", place=doc_id, text=line, removed=len(line) - len(without))
+            line = without
+        for name, change in self._changes:
+            changed = change(line)
+            if changed != line:
+                report.add(name, place=doc_id, text=line, removed=len(line) - len(changed))
+                line = changed
+        stripped = line.strip()
+        report.characters["white_space"] += len(line) - len(stripped)
+        return stripped
+
+    def _has_enough_text(self, lines: list[str]) -> bool:
+        found = 0
+        for line in lines:
+            for character in line:
+                found += character.isalnum()
+                if found >= self.config.min_document_chars:
+                    return True
+        return False
+
+
+def _without_surrogates(line: str) -> str:
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        return "".join(character for character in line if not "\ud800" <= character <= "\udfff")
+    return line
+
+
+def _without_control_characters(line: str) -> str:
+    return line if line.isprintable() else _control_characters().sub("", line)
+
+
+@lru_cache(maxsize=1)
+def _control_characters() -> re.Pattern[str]:
+    """Unicode's Cc and Cf, but the tab."""
+    ranges: list[list[int]] = []
+    for number in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(number)) in ("Cc", "Cf") and number != ord("\t"):
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+    return re.compile("[" + "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges) + "]")
+
+
+def _composed(line: str) -> str:
+    return line if unicodedata.is_normalized("NFC", line) else unicodedata.normalize("NFC", line)
+
+
+def _simplifier() -> Callable[[str], str]:
+    try:
+        from opencc import OpenCC
+    except ImportError:
+        raise ConfigError("the cleaning rule simplified needs OpenCC: pip install 'paddle_wwm[simplified]'.") from None
+    return OpenCC("t2s").convert

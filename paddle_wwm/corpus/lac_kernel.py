@@ -1,0 +1,221 @@
+"""LAC's network over many sentences, compiled by numba around the gates of lac_vector.py: Paddle's tags, several times as fast as it is mostly run.
+
+What makes it fast, besides the gates
+    Batches of up to 48 sentences of like length, longest first. At step t exactly the sentences longer than t take part, and these are the first
+    rows of the batch: no padding is computed but what fills the last tile, and a row keeps its place in the state from the first step to the last.
+    Time-major: the values of a step lie side by side, step after step: row b of step t is at first_places[t] + b. Sentence-major, every row
+    of a step would come from another part of memory.
+    Layer 1 has no input product: its gate inputs are rows of a table (lac_model.LacWeights.table). That is a fifth of all multiplications.
+    Gate by gate, panel by panel, and the rows inside: a panel's weights (18 KB) stay in the innermost cache while all rows pass over them.
+    The candidate comes last, since it needs r * h of all columns.
+
+What is left of a step's rows after full tiles is done row by row where there are few (a single long sentence takes twice as long as in
+company, not eight times), by one more full tile with idle rows otherwise. Memory: 800 bytes a character of the largest batch, so batches have
+a limit of characters.
+
+How fast it can get: 221 thousand multiply-adds a character. An EPYC of Zen 4 (one 16-wide fma a cycle) does 2.9 thousand million vectors of them a
+second here and 3.2 in OpenBLAS's largest products, so what is left to gain there is a tenth; Intel's server processors have two such units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from functools import lru_cache
+from pathlib import Path
+from typing import Callable
+
+import numba
+import numpy as np
+
+from . import lac_model, lac_vector
+from .lac_model import HIDDEN_SIZE, NUM_TAGS, LacWeights
+from .lac_vector import CANDIDATE, PANEL_VECTORS, RESET, UPDATE, gate_tile
+
+ROWS_OF_BATCH = 48
+CHARS_OF_BATCH = 32_768  # unless a single sentence is longer
+# numba's own check sees changes of the file with the entry function only; a stale copy of the rest would give wrong tags
+SOURCES = (lac_vector.__file__, lac_model.__file__, __file__)
+
+
+@numba.njit(nogil=True)
+def _num_in_full_tiles(num_rows, rows_of_tile):
+    """How many of a step's rows are done by full tiles, idle rows at the end included. The others are done one by one."""
+    left = num_rows % rows_of_tile
+    if left <= rows_of_tile // 3:  # a tile of one row takes about a third to a quarter of the time of a full one
+        return num_rows - left
+    return num_rows - left + rows_of_tile
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _gru_step(lanes, rows, num_rows, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs):
+    """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the new one."""
+    num_tiled = _num_in_full_tiles(num_rows, len(rows))
+    arrays = (start, ids, inputs, input_weights, weights, state, gated_state, update, outputs)
+    for gate in (RESET, UPDATE, CANDIDATE):
+        for panel in range(HIDDEN_SIZE // (PANEL_VECTORS * len(lanes))):
+            for row in range(0, num_tiled, len(rows)):
+                gate_tile(lanes, rows, gate, panel, row, place + row, *arrays)
+            for row in range(num_tiled, num_rows):
+                gate_tile(lanes, rows[:1], gate, panel, row, place + row, *arrays)
+
+
+# reassociation lets the sums over the hidden units run in vector lanes; every row is still summed by itself, in one order
+@numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _add_emissions(state, num_rows, weights, emissions, place):
+    """emissions[place + row] += weights @ state[row]; weights: (4, H)."""
+    for row in range(num_rows):
+        for tag in range(NUM_TAGS):
+            total = np.float32(0)
+            for unit in range(HIDDEN_SIZE):
+                total += state[row, unit] * weights[tag, unit]
+            emissions[place + row, tag] += total
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _best_path(emissions, first_places, row, length, transitions, came_from, tags):
+    """Viterbi: the tags of greatest score, the lower tag where two are equal. came_from: buffer, uint8 (length, 4). tags: filled."""
+    score, previous = np.empty(NUM_TAGS, np.float32), np.empty(NUM_TAGS, np.float32)
+    for tag in range(NUM_TAGS):
+        score[tag] = transitions[0, tag] + emissions[first_places[0] + row, tag]
+    for step in range(1, length):
+        previous[:] = score
+        for tag in range(NUM_TAGS):
+            best, origin = previous[0] + transitions[2, tag], 0
+            for other in range(1, NUM_TAGS):
+                candidate = previous[other] + transitions[2 + other, tag]
+                if candidate > best:
+                    best, origin = candidate, other
+            came_from[step, tag] = origin
+            score[tag] = best + emissions[first_places[step] + row, tag]
+    last, best = 0, score[0] + transitions[1, 0]
+    for tag in range(1, NUM_TAGS):
+        if score[tag] + transitions[1, tag] > best:
+            last, best = tag, score[tag] + transitions[1, tag]
+    for step in range(length - 1, 0, -1):
+        tags[step] = last
+        last = came_from[step, last]
+    tags[0] = last
+
+
+@numba.njit(nogil=True)
+def plan_batch(offsets, batch, rows_of_tile):
+    """Where the values of a batch lie. batch: numbers of texts, longest first. Returns the number of rows of every step, the place of every
+    step's first row (both int64, one a step) and the number of places."""
+    num_steps = offsets[batch[0] + 1] - offsets[batch[0]]
+    num_rows_of_step, first_places = np.empty(num_steps, np.int64), np.empty(num_steps, np.int64)
+    num_rows, num_places = len(batch), 0
+    for step in range(num_steps):
+        while offsets[batch[num_rows - 1] + 1] - offsets[batch[num_rows - 1]] <= step:
+            num_rows -= 1
+        num_rows_of_step[step], first_places[step] = num_rows, num_places
+        num_places += max(num_rows, _num_in_full_tiles(num_rows, rows_of_tile))
+    return num_rows_of_step, first_places, num_places
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def run_batch(
+    lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, table, recurrent, input_weights, bias, emission, inputs, emissions
+):  # fmt: skip
+    """Both layers in both directions over one batch, whose emissions are added to `emissions`, float32 (places, 4)."""
+    num_steps, size = len(num_rows_of_step), HIDDEN_SIZE
+    state = np.zeros((ROWS_OF_BATCH, size), np.float32)
+    gated_state, update = np.zeros_like(state), np.zeros_like(state)
+    batch_ids[:] = 0  # of rows that idle, too
+    for row in range(len(batch)):
+        first = offsets[batch[row]]
+        for step in range(offsets[batch[row] + 1] - first):
+            batch_ids[first_places[step] + row] = ids[first + step]
+    for layer in range(2):
+        for direction in range(2):
+            weights = recurrent[direction, layer]
+            outputs = inputs[:, direction * size :]
+            state[:] = 0
+            num_before = 0
+            for count in range(num_steps):
+                step = count if direction == 0 else num_steps - 1 - count
+                num_rows, place = num_rows_of_step[step], first_places[step]
+                if num_rows > num_before:  # from the end: sentences that end here begin here, with a state of zeros
+                    state[num_before:num_rows] = 0
+                num_before = num_rows
+                buffers = (weights, state, gated_state, update, outputs)
+                if layer == 0:
+                    _gru_step(lanes, rows, num_rows, place, table[direction], batch_ids, inputs, input_weights[direction], *buffers)
+                else:
+                    _gru_step(lanes, rows, num_rows, place, bias[direction], batch_ids, inputs, input_weights[direction], *buffers)
+                    _add_emissions(state, num_rows, emission[direction], emissions, place)
+
+
+def tag_texts(lanes, rows, ids, offsets, order, table, recurrent, input_weights, bias, emission, emission_bias, transitions, tags):
+    """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the texts that are not empty,
+    longest first. The weights as `pack_weights` gives them."""
+    inputs = np.empty((0, 2 * HIDDEN_SIZE), np.float32)
+    emissions = np.empty((0, NUM_TAGS), np.float32)
+    batch_ids = np.empty(0, np.int32)
+    first = 0
+    while first < len(order):
+        num_steps = offsets[order[first] + 1] - offsets[order[first]]
+        last = min(len(order), first + max(1, min(ROWS_OF_BATCH, CHARS_OF_BATCH // num_steps)))
+        batch = order[first:last]
+        num_rows_of_step, first_places, num_places = plan_batch(offsets, batch, len(rows))
+        if num_places > len(inputs):  # the first batch has the longest texts, so later ones mostly fit
+            inputs = np.empty((num_places, 2 * HIDDEN_SIZE), np.float32)
+            emissions = np.empty((num_places, NUM_TAGS), np.float32)
+            batch_ids = np.empty(num_places, np.int32)
+        for place in range(num_places):
+            emissions[place] = emission_bias
+        weights = (table, recurrent, input_weights, bias, emission)
+        run_batch(lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, *weights, inputs, emissions)
+        came_from = np.empty((num_steps, NUM_TAGS), np.uint8)
+        for row in range(len(batch)):
+            begin, end = offsets[batch[row]], offsets[batch[row] + 1]
+            _best_path(emissions, first_places, row, end - begin, transitions, came_from, tags[begin:end])
+        first = last
+
+
+@lru_cache
+def compiled_tag_texts(width: int) -> Callable[..., None]:
+    """`tag_texts`, to be compiled for vectors of `width` floats. Where numba's cache cannot be written, every process compiles anew (seconds)."""
+    digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in SOURCES)).hexdigest()[:16]
+    function = types.FunctionType(tag_texts.__code__, tag_texts.__globals__, tag_texts.__name__)
+    function.__module__, function.__doc__ = tag_texts.__module__, tag_texts.__doc__
+    function.__qualname__ = f"tag_texts_{width}_wide_{digest}"  # the name in numba's cache
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # numba's words for: no folder for the cache
+        return numba.njit(**options)(function)
+
+
+def rows_of_tile(width: int) -> int:
+    """The sentences of a full tile: as many as the registers of that width hold sums for (lac_vector.py)."""
+    return width // 2
+
+
+def pack_weights(weights: LacWeights, *, width: int) -> tuple[np.ndarray, ...]:
+    """The weights as `tag_texts` takes them, from `table` to `transitions`: the panels of every matrix one after the other, read front to end."""
+
+    def panels(matrix: np.ndarray) -> np.ndarray:
+        depth, columns = matrix.shape
+        panel = PANEL_VECTORS * width
+        return matrix.reshape(depth, columns // panel, panel).transpose(1, 0, 2)
+
+    return (
+        _aligned(weights.table),
+        _aligned([[panels(matrix) for matrix in layers] for layers in weights.recurrent]),
+        _aligned([panels(matrix) for matrix in weights.inputs]),
+        _aligned(weights.bias),
+        _aligned([matrix.T for matrix in weights.emission]),
+        _aligned(weights.emission_bias),
+        _aligned(weights.transitions),
+    )
+
+
+def _aligned(values: object) -> np.ndarray:
+    """A C-ordered copy that begins at a multiple of 64 bytes: a vector load across two cache lines takes twice as long."""
+    source = np.asarray(values, np.float32)
+    memory = np.empty(source.nbytes + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    copy = memory[first : first + source.nbytes].view(np.float32).reshape(source.shape)
+    copy[...] = source
+    return copy

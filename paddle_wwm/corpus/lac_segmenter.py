@@ -1,0 +1,134 @@
+"""LAC as a segmenter: characters to ids, an engine that tags them, words from the tags, and the user's own words on top.
+
+The engine is chosen when the segmenter is made: the compiled kernel where the processor has the vector instructions for it and it passes a
+check, Paddle otherwise. Both give the same words, so the choice is no part of any fingerprint; `description` tells it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol, Sequence
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..files import sha256_of_file
+from .lac import PaddleLac
+from .lac_compiled import CompiledLac, KernelUnusable
+from .lac_customization import Customization
+from .lac_model import LacTables, lac_model_directory, load_tables, load_weights
+
+ENGINES = ("auto", "compiled", "paddle")
+ENGINE_VARIABLE = "PADDLE_WWM_LAC_ENGINE"  # what "auto" stands for, where it is set
+# Memory is about 800 bytes a character of the longest text. A text beyond this is segmented in parts of this length, each as a text by itself.
+MAX_CHARS_OF_TEXT = 131_072
+# What Paddle makes of texts of many lengths: full tiles, single rows and sentences that end early all take part.
+CHECKED_MODEL_SHA256 = "eb4196ae598d780ff0e785dd5177df084a5ecf9481631d0f95a1ae0a17ffaddf"
+CHECKED_WORDS = (
+    "使用|语言|模型|来|预测|下一个|词|的|probability|。",
+    "我们|在|北京大学|学习|了|三年|，|毕业|以后|一起去|上海|工作|。",
+    "今天|天气|很好|，|适合|到|公园|里|走一走|。",
+    "他|把|研究|生命|起源|的|论文|交给|了|老师|。",
+    "2019年|6月|，|这个|模型|的|参数|达到|了|3.3亿个|！",
+    "南京市|长江大桥|是|一座|双层|桥梁|。",
+    "她说|：|“|明天|上午|十点|开会|，|请|不要|迟到|。|”",
+    "繁體|中文|的|文章|也|可以|這樣|分詞|。",
+    "乒乓球|拍卖|完|了|，|要|等|下|个|星期|才|有货|。",
+    "ＡＢＣ公司|的|股票|上涨|了|百分之五|。",
+    "谢谢|大家",
+    "好",
+    "深度|学习|在|自然语言处理|中|的|应用|越来越|广泛|，|许多|传统|的|方法|已经|被|预|训练|语言|模型|所|取代|，|但是|计算|的|成本|也|随之|增加|了|很多|倍|。",
+)
+
+
+class LacEngine(Protocol):
+    """What runs the network."""
+
+    description: str
+
+    def tags(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """int8, shape of `ids`: a tag for every character. ids: int32, texts end to end; lengths: int64, one a text."""
+        ...
+
+
+class LacSegmenter:
+    """LAC's packaged segmentation model (Baidu, lac 2.1.2), run exactly: the words of `LAC(mode="seg").run`.
+
+    custom_dictionary: as for `LAC.load_customization`. engine: "compiled" and "paddle" insist on one, "auto" takes what the variable
+    PADDLE_WWM_LAC_ENGINE says and otherwise the fastest that works here.
+    """
+
+    name = "lac"
+
+    def __init__(self, *, custom_dictionary: Path | None = None, engine: str = "auto") -> None:
+        self._tables = load_tables(lac_model_directory())
+        self._customization = Customization(custom_dictionary) if custom_dictionary else None
+        self._engine, remark = make_engine(self._tables, engine=engine)
+        self.model_sha256 = self._tables.sha256
+        self.description = f"lac, {self._engine.description}{remark}"
+        if custom_dictionary:
+            assert self._customization is not None
+            self.model_sha256 = hashlib.sha256(f"{self.model_sha256} {sha256_of_file(custom_dictionary)}".encode()).hexdigest()
+            self.description += f", {self._customization.description} of {custom_dictionary.name}"
+
+    def word_starts(self, texts: Sequence[str]) -> np.ndarray:
+        """As the protocol says."""
+        code_points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        tags = self._engine.tags(self._tables.id_of_code_point[code_points], _in_parts(lengths))
+        starts = self._tables.tag_starts_word[tags]
+        firsts = np.cumsum(lengths) - lengths
+        starts[firsts[lengths > 0]] = True
+        if self._customization is not None:
+            for text, first in zip(texts, firsts.tolist()):
+                here = slice(first, first + len(text))
+                self._customization.apply(text, code_points[here], starts[here])
+        return starts
+
+
+def make_engine(tables: LacTables, *, engine: str) -> tuple[LacEngine, str]:
+    """The engine, and a remark for the description where it is not the one that there should be."""
+    if engine not in ENGINES:
+        raise ConfigError(f"`engine` must be one of {', '.join(ENGINES)}, but is {engine!r}.")
+    asked_by = "`engine`"
+    if engine == "auto" and os.environ.get(ENGINE_VARIABLE):
+        asked_by, engine = ENGINE_VARIABLE, os.environ[ENGINE_VARIABLE]
+        if engine not in ENGINES:
+            raise ConfigError(f"{ENGINE_VARIABLE} must be one of {', '.join(ENGINES)}, but is {engine!r}.")
+    if engine == "paddle":
+        return PaddleLac(tables), ""
+    weights = load_weights(tables)  # damaged files are an error, not a reason for the other engine
+    try:
+        compiled = CompiledLac(weights)
+        _check_words(compiled, tables)
+    except Exception as error:  # numba and LLVM have errors of many kinds, and Paddle serves in place of all of them
+        reason = str(error) if isinstance(error, KernelUnusable) else f"{type(error).__name__}: {error}".split("\n")[0]
+        if engine == "compiled":
+            raise ConfigError(f"{asked_by} asks for LAC's compiled kernel, which does not work here ({reason}); \"auto\" takes Paddle.") from error
+        return PaddleLac(tables), f" (no compiled kernel: {reason})"
+    return compiled, ""
+
+
+def _check_words(compiled: LacEngine, tables: LacTables) -> None:
+    words = [line.split("|") for line in CHECKED_WORDS]
+    code_points = np.frombuffer("".join(map("".join, words)).encode("utf-32-le"), np.uint32)
+    ids, lengths = tables.id_of_code_point[code_points], np.array([sum(map(len, text)) for text in words])
+    found = tables.tag_starts_word[compiled.tags(ids, lengths)]
+    if tables.sha256 == CHECKED_MODEL_SHA256:
+        expected = np.zeros(len(ids), bool)
+        word_lengths = np.array([len(word) for text in words for word in text])
+        expected[np.cumsum(word_lengths) - word_lengths] = True
+    else:
+        expected = tables.tag_starts_word[PaddleLac(tables).tags(ids, lengths)]
+    if not np.array_equal(found, expected):
+        raise KernelUnusable("it gives other words than it must on this machine")
+
+
+def _in_parts(lengths: np.ndarray) -> np.ndarray:
+    """The lengths of the parts that texts are segmented in: the texts themselves, but for the very longest."""
+    if not len(lengths) or lengths.max() <= MAX_CHARS_OF_TEXT:
+        return lengths
+    parts = [[MAX_CHARS_OF_TEXT] * (length // MAX_CHARS_OF_TEXT) + [length % MAX_CHARS_OF_TEXT] for length in lengths.tolist()]
+    return np.array([part for text in parts for part in text], np.int64)

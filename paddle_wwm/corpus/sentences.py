@@ -1,0 +1,60 @@
+"""Lines to sentences: at 。！？ by default, as the authors do; other ends are options."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..types import require
+
+# quotes and brackets that close after the end stay with their sentence
+_CLOSING = re.escape("”’」』）】》〉\"')]")
+# where a sentence without any end is cut: behind the last of these, if there is one
+_BREAKS = re.compile(r"[，、；：,;:\s]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceRule:
+    """Where sentences end. `english`: also at . ! ? before white space or the line's end (so not in 3.14).
+
+    max_chars: a longer sentence is cut, behind its last comma or white space where it has one.
+    """
+
+    ends: str = "。！？"
+    english: bool = False
+    max_chars: int = 10_000
+
+    def __post_init__(self) -> None:
+        require(self.ends != "" or self.english, "`ends` must hold at least one character, but is empty.")
+        require(self.max_chars >= 1, f"`max_chars` must be at least 1, but is {self.max_chars}.")
+
+    @cached_property
+    def _end(self) -> re.Pattern[str]:
+        ends = [f"[{re.escape(self.ends)}]+"] if self.ends else []
+        if self.english:  # looked for at the start of a run only: a run of full stops takes linear time
+            ends.append(rf"(?<![.!?])[.!?]+(?=[{_CLOSING}]*(?:\s|$))")
+        return re.compile(f"(?:{'|'.join(ends)})[{_CLOSING}]*")
+
+    def split(self, line: str) -> list[str]:
+        """The sentences of a line, without surrounding white space; concatenated they give the line back, white space aside."""
+        sentences: list[str] = []
+        begin = 0
+        for match in self._end.finditer(line):
+            sentences.append(line[begin : match.end()].strip())
+            begin = match.end()
+        sentences.append(line[begin:].strip())
+        if len(line) <= self.max_chars:
+            return [sentence for sentence in sentences if sentence]
+        return [part for sentence in sentences for part in self._cut(sentence)]
+
+    def _cut(self, sentence: str) -> list[str]:
+        parts = []
+        begin = 0
+        while len(sentence) - begin > self.max_chars:
+            breaks = [match.end() for match in _BREAKS.finditer(sentence, begin, begin + self.max_chars)]
+            end = breaks[-1] if breaks else begin + self.max_chars
+            parts.append(sentence[begin:end].strip())
+            begin = end
+        parts.append(sentence[begin:].strip())
+        return [part for part in parts if part]

@@ -1,0 +1,45 @@
+"""Between the passes: which documents and lines of the corpus stand in it for the first time, by the hashes that pass 1 wrote.
+
+Memory stays bounded: hashes are compared in groups by their lowest bits, a few million at a time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from ..files import atomic_write
+from .units import HASH_BYTES
+
+HASHES_AT_ONCE = 4_000_000
+
+
+def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
+    """Write one byte a hash, 1 where it stands for the first time in the order of the files. Returns how many do not."""
+    ends = np.cumsum([0, *(path.stat().st_size // HASH_BYTES for path in hash_files)])
+    keep = np.ones(ends[-1], np.uint8)
+    num_groups = 1 << max(0, (int(ends[-1]) // HASHES_AT_ONCE).bit_length())
+    for group in range(num_groups):
+        positions, values = [], []
+        for path, begin, end in zip(hash_files, ends.tolist(), ends[1:].tolist()):
+            for first in range(0, end - begin, HASHES_AT_ONCE):
+                # read again for every group, and not mapped: there may be more files than a process may have open
+                block = np.fromfile(path, "<u8", count=HASHES_AT_ONCE, offset=first * HASH_BYTES)
+                chosen = np.flatnonzero(block % np.uint64(num_groups) == group)
+                positions.append(begin + first + chosen)
+                values.append(block[chosen])
+        if values:
+            position, value = np.concatenate(positions), np.concatenate(values)
+            order = np.argsort(value, kind="stable")
+            repeated = order[1:][value[order[1:]] == value[order[:-1]]]
+            keep[position[repeated]] = 0
+    with atomic_write(target) as stream:
+        stream.write(keep.data)
+    return int(len(keep) - keep.sum())
+
+
+def read_first_occurrences(path: Path, first: int, count: int) -> np.ndarray:
+    """A slice of what `write_first_occurrences` wrote. bool, shape (count,)."""
+    return np.fromfile(path, np.uint8, count=count, offset=first).astype(bool)

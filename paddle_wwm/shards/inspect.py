@@ -1,0 +1,229 @@
+"""A shard set as lines for a person to read: what the manifest says, what the shards hold, samples with their words, and how two sets differ.
+
+Nothing here prints: values go in, lines come out.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from typing import Iterator, Sequence
+
+import numpy as np
+
+from ..corpus.report import CorpusReport, printable
+from ..errors import DataError
+from ..tokenization.pieces import join_words
+from ..tokenization.vocab import Vocab
+from ..types import ShardManifest
+from .compare import Agreement, Comparison
+from .merge import REPORT_NAME
+from .reader import ShardSet
+from .show import report_lines
+from .statistics import Distribution, Statistics
+from .texts import read_texts
+from .verify import COUNTS
+
+MAX_SOURCES_SHOWN = 5
+MAX_SENTENCES_SHOWN = 4
+MAX_CHARS_SHOWN = 300
+PERCENTILES = (0, 5, 25, 50, 75, 95, 99, 100)
+MAX_WORD_CHARS_SHOWN = 5
+LABEL_WIDTH = 12
+
+
+def manifest_lines(shards: ShardSet) -> Iterator[str]:
+    """How the set was made, and what was dropped and changed on the way."""
+    manifest = shards.manifest
+    yield f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint {manifest.fingerprint[:16]}"
+    size = sum(int(source["size"]) for source in manifest.sources)  # type: ignore[call-overload]
+    yield _labelled("sources", f"{len(manifest.sources):,} file(s), {size / 1e6:,.1f} MB")
+    for source in manifest.sources[:MAX_SOURCES_SHOWN]:
+        yield _labelled("", f"{printable(str(source['name']))}  {source['format']}  {int(source['size']) / 1e6:,.1f} MB")  # type: ignore[call-overload]
+    if len(manifest.sources) > MAX_SOURCES_SHOWN:
+        yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more")
+    yield _labelled("segmenter", " ".join(str(value)[:24] for value in manifest.segmenter.values()))
+    yield _labelled("tokenizer", ", ".join(f"{name} {value}" for name, value in manifest.tokenizer.items()))
+    yield _labelled("vocabulary", f"{manifest.vocab_size:,} entries, {manifest.vocab_sha256[:16]}")
+    for name, value in _flat(manifest.options):
+        yield _labelled("options" if name == next(iter(_flat(manifest.options)))[0] else "", f"{name} {value}")
+    yield _labelled("kept text", f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (prepare_corpus.py --text keeps it)")
+    changes = report_lines(read_report(shards))
+    yield "dropped, changed, fallen back:" if changes else "nothing was dropped or changed"
+    yield from changes
+
+
+def read_report(shards: ShardSet) -> CorpusReport:
+    """The counts with their samples; without the samples where report.json is missing. Raises DataError when it is damaged."""
+    path = shards.directory / REPORT_NAME
+    try:
+        return CorpusReport.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return CorpusReport.from_json({"counts": shards.manifest.report, "characters": {}, "samples": {}})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a report of prepare_corpus.py ({error}); delete it or prepare the corpus again.") from None
+
+
+def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str]:
+    """Counts, a table of the distributions, and what the words are like."""
+    it = statistics
+    yield f"{it.num_documents:,} documents, {it.num_sentences:,} sentences, {it.num_words:,} words, {it.num_tokens:,} tokens"
+    yield _labelled("[UNK]", f"{it.num_unknown_tokens:,} tokens, {it.num_unknown_tokens / it.num_tokens:.2%}")
+    yield _labelled("on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes a token")
+    yield _labelled("vocabulary", f"{it.num_used_entries:,} of {vocab_size:,} entries occur, {it.num_used_entries / vocab_size:.1%}")
+    yield ""
+    headings = ["mean", "least", *(f"{percent}%" for percent in PERCENTILES[1:-1]), "most"]
+    yield " " * 24 + "".join(f"{heading:>10}" for heading in headings)
+    for name, distribution in (
+        ("sentences a document", it.sentences_per_document),
+        ("tokens a document", it.tokens_per_document),
+        ("tokens a sentence", it.tokens_per_sentence),
+        ("words a sentence", it.words_per_sentence),
+        ("pieces a word", it.pieces_per_word),
+        ("characters a word", it.chars_per_word),
+    ):
+        values = (f"{distribution.percentile(percent):,}" for percent in PERCENTILES)
+        yield f"  {name:<22}{distribution.mean:>10,.2f}" + "".join(f"{value:>10}" for value in values)
+    yield ""
+    yield "words by characters ([UNK] taken for one): " + ", ".join(_shares(it.chars_per_word))
+    yield f"tokens in words of several pieces: {it.num_tokens_of_long_words / it.num_tokens:.1%}"
+    longest, size = printable(it.longest_word[:MAX_CHARS_SHOWN]), it.chars_per_word.percentile(100)
+    yield f"longest word: {longest} ({size:,} characters, document {it.longest_word_document})"
+
+
+def _shares(chars_per_word: Distribution) -> Iterator[str]:
+    rest = 1.0
+    for num_chars in range(1, MAX_WORD_CHARS_SHOWN):
+        share = chars_per_word.share(num_chars)
+        rest -= share
+        yield f"{num_chars}: {share:.1%}"
+    yield f"{MAX_WORD_CHARS_SHOWN} or more: {max(rest, 0.0):.1%}"
+
+
+def sample_numbers(num_samples: int, *, documents: range, seed: int) -> list[int]:
+    """Different documents of the range, drawn by the seed, in order; all of them where there are fewer."""
+    chosen = np.random.default_rng(seed).choice(len(documents), size=min(num_samples, len(documents)), replace=False)
+    return sorted(documents[int(place)] for place in chosen)
+
+
+def sample_lines(shards: ShardSet, *, vocab: Vocab, documents: Sequence[int]) -> Iterator[str]:
+    """The first sentences of those documents (numbers that rise), words parted by "|", the kept text below."""
+    texts = read_texts(shards, documents=documents) if shards.manifest.texts else None
+    for number in documents:
+        text = next(texts) if texts else None
+        sentences = document_words(shards, vocab=vocab, document=number)
+        origin = f" ({printable(text.doc_id)})" if text else ""
+        yield f"document {number}{origin}: {len(sentences):,} sentences"
+        for place, words in enumerate(sentences[:MAX_SENTENCES_SHOWN]):
+            yield _labelled("words", _shown(words))
+            if text:
+                yield _labelled("text", _shown(text.sentences[place]))
+        if len(sentences) > MAX_SENTENCES_SHOWN:
+            yield _labelled("", f"… and {len(sentences) - MAX_SENTENCES_SHOWN:,} sentences more")
+        yield ""
+
+
+def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str]:
+    """The sentences of a document as 使用|语言|模型."""
+    _, found = shards.document(document)
+    pieces = np.array(vocab.tokens, object)[found.input_ids]
+    offsets = found.sentence_offsets.tolist()
+    return ["|".join(join_words(pieces[start:end], found.word_starts[start:end])) for start, end in zip(offsets, offsets[1:])]
+
+
+def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
+    """A line for everything in which two sets were made differently."""
+    for name in ("segmenter", "tokenizer", "options"):
+        values = dict(_flat(getattr(here, name))), dict(_flat(getattr(there, name)))
+        for key in dict.fromkeys(chain(*values)):
+            mine, other = (side.get(key, "not given") for side in values)
+            if mine != other:
+                yield _labelled(name, f"{key}: {mine} here, {other} there")
+    mine, other = ([str(source["sha256"]) for source in manifest.sources] for manifest in (here, there))
+    if mine != other:
+        order = ", in another order" if sorted(mine) == sorted(other) else ""
+        yield _labelled("sources", f"{len(mine):,} file(s) here, {len(other):,} there, {len(set(mine) & set(other)):,} in both{order}")
+
+
+def comparison_lines(here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, comparison: Comparison) -> Iterator[str]:
+    """How two sets were made, their counts, documents and words side by side, the first difference decoded; the last line is the verdict."""
+    it = comparison
+    yield _labelled("here", str(here.directory))
+    yield _labelled("there", str(there.directory))
+    yield from _origin_lines(here.manifest, there.manifest)
+    if here_vocab.sha256 != there_vocab.sha256:
+        entries = f"{len(here_vocab):,} entries here, {len(there_vocab):,} there, {it.num_shared_entries:,} in both (pieces are compared as text)"
+        yield _labelled("vocabulary", entries)
+    yield ""
+    yield f"  {'':<16}{'here':>16}{'there':>16}{'difference':>16}"
+    for name in COUNTS:
+        mine, other = getattr(here.manifest, name), getattr(there.manifest, name)
+        label = name.removeprefix("num_").replace("_", " ")
+        yield f"  {label:<16}{mine:>16,}{other:>16,}{other - mine:>+16,}"
+    yield ""
+    yield f"  documents: {it.num_identical:,} identical, {it.num_other_words:,} with other words, {it.num_other_sentences:,} with other sentences,"
+    yield f"  {it.num_only_here:,} here only, {it.num_only_there:,} there only (those with other tokens are counted on both sides)"
+    if it.num_other_words or it.num_other_sentences:
+        yield from _agreement_lines(it.agreement)
+    if it.first_difference:
+        yield ""
+        yield from _difference_lines(here, there, here_vocab=here_vocab, there_vocab=there_vocab, numbers=it.first_difference)
+    yield ""
+    if not it.is_identical:
+        yield "different" if it.in_order else "different (the documents of both stand in another order)"
+    elif here_vocab.sha256 != there_vocab.sha256:
+        yield "identical documents in the same order, with other ids: the vocabularies differ"
+    else:
+        yield "identical: the same documents in the same order"
+
+
+def _agreement_lines(agreement: Agreement) -> Iterator[str]:
+    it = agreement
+    yield ""
+    yield f"  words over the {it.num_tokens:,} tokens of the documents in both; precision: of those here; recall: of those there"
+    agreed = it.num_tokens_where_agreed
+    yield f"  tokens at which both start a word, or neither: {agreed:,}, {agreed / it.num_tokens:.2%}; {it.num_tokens - agreed:,} differ"
+    rows = (
+        ("word starts", it.num_boundaries_here, it.num_boundaries_there, it.num_boundaries_in_both),
+        ("whole words", it.num_words_here, it.num_words_there, it.num_words_in_both),
+    )
+    yield f"  {'':<16}{'here':>16}{'there':>16}{'in both':>16}{'precision':>12}{'recall':>12}{'F1':>12}"
+    for name, mine, other, both in rows:
+        shares = (both / max(mine, 1), both / max(other, 1), 2 * both / max(mine + other, 1))
+        yield f"  {name:<16}{mine:>16,}{other:>16,}{both:>16,}" + "".join(f"{share:>12.2%}" for share in shares)
+    yield "  (word starts: those within sentences)"
+
+
+def _difference_lines(
+    here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, numbers: tuple[int | None, int | None]
+) -> Iterator[str]:
+    """The first sentence in which two documents differ, or the beginning of the only one."""
+    sides = [
+        [] if number is None else document_words(shards, vocab=vocab, document=number)
+        for shards, vocab, number in zip((here, there), (here_vocab, there_vocab), numbers)
+    ]
+    place = next((place for place, (mine, other) in enumerate(zip(*sides)) if mine != other), min(map(len, sides)))
+    yield f"  first difference, sentence {place}:"
+    for name, words, number in zip(("here", "there"), sides, numbers):
+        shown = _shown(words[place]) if place < len(words) else "(no such sentence)"
+        yield _labelled(name, "(no such document)" if number is None else f"document {number}: {shown}")
+
+
+def _flat(values: dict, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested options as names with dots and values as text."""
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}", " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)))
+    return rows
+
+
+def _shown(text: str) -> str:
+    more = len(text) - MAX_CHARS_SHOWN
+    return printable(text[:MAX_CHARS_SHOWN]) + (f"… and {more:,} characters more" if more > 0 else "")
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"  {label:<{LABEL_WIDTH}}{text}".rstrip()

@@ -1,0 +1,103 @@
+"""WordPiece by the `tokenizers` library, one call a batch: the definition of ids and offsets, and slow.
+
+`wordpiece.py` gives the same pieces from tables that are filled from here; tests and benchmarks compare the two.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any, Iterator, Sequence
+
+import numpy as np
+
+from .vocab import CLS, MASK, PAD, SEP, UNK, Vocab
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"  # BERT's clean_text removes it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """The WordPieces of some texts, without special tokens, in flat arrays.
+
+    ids: int32, shape (num_pieces,).
+    starts, ends: int64, shape (num_pieces,); the characters [start, end) that a piece stands for, in the texts laid end to end. What the
+    normalizer removes leaves gaps; pieces of one character (a Hangul syllable's letters) share its span.
+    text_offsets: int64, shape (num_texts + 1,); text i has the pieces [text_offsets[i], text_offsets[i + 1]).
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    text_offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def ids_of_text(self, index: int) -> np.ndarray:
+        """The ids of one text's pieces."""
+        return self.ids[self.text_offsets[index] : self.text_offsets[index + 1]]
+
+
+def offsets_of(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
+    """0 and the running sums: where things of these sizes begin when laid end to end, and where the last one ends. int64."""
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
+
+
+def blocks_of(offsets: np.ndarray, *, max_size: int) -> Iterator[tuple[int, int]]:
+    """Things that lie at `offsets`, in blocks [first, last) of at most `max_size` together; a larger thing is a block by itself."""
+    first = 0
+    while first < len(offsets) - 1:
+        last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + max_size, side="right")) - 1)
+        yield first, last
+        first = last
+
+
+class LibraryTokenizer:
+    """BertWordPieceTokenizer with flat arrays as its output. A literal "[MASK]" in a text is text.
+
+    The library refuses lone surrogates; here they count as U+FFFD, which BERT removes.
+    """
+
+    def __init__(self, *, vocab: Vocab, do_lower_case: bool) -> None:
+        from tokenizers import BertWordPieceTokenizer
+
+        self._tokenizer = BertWordPieceTokenizer(
+            vocab=dict(vocab.ids), unk_token=UNK, sep_token=SEP, cls_token=CLS, pad_token=PAD, mask_token=MASK, lowercase=do_lower_case
+        )
+        self._tokenizer._tokenizer.encode_special_tokens = True
+
+    def encode(self, texts: Sequence[str]) -> Pieces:
+        """The pieces of every text."""
+        return _flat(self._tokenizer.encode_batch([LONE_SURROGATE.sub(REPLACEMENT, text) for text in texts], add_special_tokens=False), texts)
+
+    def encode_one(self, text: str) -> Pieces:
+        """The pieces of a text, without the library's threads and with little cost a piece: many short strings, put together, go this way."""
+        return _flat([self._tokenizer.encode(LONE_SURROGATE.sub(REPLACEMENT, text), add_special_tokens=False)], [text])
+
+    def words_of(self, text: str) -> Pieces:
+        """The words that WordPiece would cut into pieces. All ids are 0."""
+        return _flat([self._words.encode(LONE_SURROGATE.sub(REPLACEMENT, text), add_special_tokens=False)], [text])
+
+    @cached_property
+    def _words(self) -> Any:
+        # with nothing but [UNK] in the vocabulary, every word is one piece
+        from tokenizers import Tokenizer, models
+
+        words = Tokenizer(models.WordPiece({UNK: 0}, unk_token=UNK))
+        words.normalizer, words.pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        return words
+
+
+def _flat(encodings: Sequence[Any], texts: Sequence[str]) -> Pieces:
+    text_offsets = offsets_of([len(encoding) for encoding in encodings])
+    num_pieces = int(text_offsets[-1])
+    ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, num_pieces)
+    spans = np.fromiter(chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings)), np.int64, 2 * num_pieces)
+    spans = spans.reshape(-1, 2) + np.repeat(offsets_of([len(text) for text in texts])[:-1], np.diff(text_offsets))[:, None]
+    return Pieces(ids=ids, starts=spans[:, 0].copy(), ends=spans[:, 1].copy(), text_offsets=text_offsets)

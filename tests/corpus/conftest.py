@@ -1,0 +1,58 @@
+"""Corpus files of every kind, and what is read from them."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from paddle_wwm.corpus.readers import DocumentReader, OnError
+from paddle_wwm.corpus.report import CorpusReport
+from paddle_wwm.corpus.sources import find_sources
+
+
+def compress(data, ending):
+    """Bytes as a file of that ending holds them."""
+    if ending.endswith(".gz"):
+        return gzip.compress(data, mtime=0)
+    if ending.endswith(".xz"):
+        return lzma.compress(data)
+    if ending.endswith(".zst"):
+        return pyarrow.Codec("zstd").compress(data, asbytes=True)
+    return data
+
+
+def parquet_bytes(**columns):
+    """A table as the bytes of a Parquet file."""
+    stream = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(columns), stream)
+    return stream.getvalue().to_pybytes()
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes bytes or text to a file and gives its path."""
+
+    def call(content, name="corpus.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        return path
+
+    return call
+
+
+@pytest.fixture
+def read():
+    """A function from a file to its documents, each (doc_id, lines), and the report; bad input is skipped unless told otherwise."""
+
+    def call(path, *, on_error=OnError.SKIP, **options):
+        report = CorpusReport()
+        [source] = find_sources([path]).files
+        found = DocumentReader(on_error=on_error, **options).read(source, report)
+        return [(document.doc_id, *document.lines) for document in found], report
+
+    return call

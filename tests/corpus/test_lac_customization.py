@@ -1,0 +1,89 @@
+"""LAC's custom dictionary changes the words exactly as `LAC.load_customization` does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paddle_wwm.corpus.lac import import_lac_package
+from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter, segment
+
+TEXTS = [
+    "使用语言模型来预测下一个词的probability。",
+    "春天的花开秋天的风以及冬天的落阳",
+    "南京市长江大桥，南京市长江大桥",
+    "我们在 New York 生活，ＡＢＣ公司很好",
+    "繁體中文的語言模型",
+    "好",
+]
+DICTIONARIES = {
+    "words": "语言模型\n下一个词\n",
+    "words in pieces": "花 开\n秋天 的 风\n冬天的 落 阳\n",
+    "parts of speech": "春天/SEASON\n花/n 开/v\n秋天的风\n落 阳\n",
+    "overlapping": "市长\n南京市\n南京市长江\n长江大桥\n江大\n",
+    "one inside another": "南京\n南京 市\n南京市长江大桥\n大桥，南\n",
+    "one character": "的\n词/n\n我/r\n来/v 预测\n",
+    "slashes": "/语言\n模型/\n来/预/测\n花//n\n",
+    "the last line of a phrase counts": "语言模型\n语言 模型\n下 一个\n下一个\n",
+    "spaces, tabs and empty lines": "\n  花\t开  \n\u3000秋天\u3000的风\n\r\n语 言\r\n",
+    "not simplified, not half-width": "繁體中文\n语言\nＡＢＣ\nABC\n",
+    "the end of the text": "落阳\n。\n的 落阳\n",
+    "nothing": "",
+}
+
+
+def lac_with(path):
+    return make_segmenter(SegmenterConfig(name="lac", custom_dictionary=path, engine="paddle"))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The package's own segmenter; its dictionary is loaded anew for every case."""
+    return import_lac_package().LAC(mode="seg")
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", DICTIONARIES)
+def test_the_words_are_those_of_the_package(reference, tmp_path, name):
+    path = tmp_path / "words.dic"
+    path.write_bytes(DICTIONARIES[name].encode())
+    reference.load_customization(str(path))
+    found = [list(sentence.words) for sentence in segment(lac_with(path), TEXTS)]
+    assert found == reference.run(list(TEXTS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("dictionaries")
+
+
+@pytest.mark.parity
+@settings(max_examples=40, deadline=None)
+@given(
+    lines=st.lists(st.text(st.sampled_from("天地玄黄 /n"), max_size=6), max_size=8),
+    texts=st.lists(st.text(st.sampled_from("天地玄黄/ n"), min_size=1, max_size=25), min_size=1, max_size=4),
+)
+def test_any_dictionary_changes_any_text_as_the_packages_own_rules_do(reference, folder, lines, texts):
+    path = folder / "words.dic"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    reference.load_customization(str(path))
+    found = [list(sentence.words) for sentence in segment(lac_with(path), texts)]
+    assert found == reference.run(list(texts))
+
+
+def test_both_engines_and_any_batch_honour_the_dictionary(tmp_path):
+    path = tmp_path / "words.dic"
+    path.write_text("语言模型\n花 开\n", encoding="utf-8")
+    paddle, auto = lac_with(path), make_segmenter(SegmenterConfig(custom_dictionary=path))
+    assert segment(auto, TEXTS) == segment(paddle, TEXTS) == [segment(auto, [text])[0] for text in TEXTS]
+
+
+def test_the_dictionary_is_part_of_the_checksum_and_of_the_description(tmp_path):
+    path, other = tmp_path / "words.dic", tmp_path / "other.dic"
+    path.write_text("语言模型\n的\n花 开\n", encoding="utf-8")
+    other.write_text("语言模型\n", encoding="utf-8")
+    lac = lac_with(path)
+    assert lac.description == "lac, Paddle inference, 2 phrases (1 lines without effect) of words.dic"
+    assert len({lac.model_sha256, lac_with(other).model_sha256, make_segmenter(SegmenterConfig(engine="paddle")).model_sha256}) == 3
+    assert lac_with(path).model_sha256 == lac.model_sha256

@@ -1,0 +1,213 @@
+"""Files to raw documents: what a document is, and what becomes of bad input."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+
+import pyarrow
+import pytest
+
+from paddle_wwm.corpus import readers
+from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.errors import DataError
+
+from .conftest import compress, parquet_bytes
+
+
+def lines_of(documents):
+    return [lines for _, *lines in documents]
+
+
+def test_a_blank_line_separates_documents_and_an_identifier_names_the_file_and_the_first_line(write, read):
+    documents, report = read(write("\n第一。第二。\n第三。\n\n \u3000\n\n第四。\n"))
+    assert documents == [("corpus.txt:2", "第一。第二。", "第三。"), ("corpus.txt:7", "第四。")]
+    assert dict(report.characters) == {"read": 14, "white_space": 2} and not report.counts
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["一。\n\n二。\n三。\n", "\ufeff一。\r\n\r\n二。\r\n三。", "一。\n \t\n二。\n三。\n\n\n", "\n\n一。\n\n\n\n二。\n三。"],
+)
+def test_byte_order_mark_line_ends_and_the_end_of_the_file_do_not_matter(write, read, content):
+    documents, report = read(write(content))
+    assert lines_of(documents) == [["一。"], ["二。", "三。"]]
+    assert report.characters["read"] - report.characters["white_space"] == 6
+
+
+def test_a_record_is_a_document_and_an_identifier_names_its_line_or_row(write, read):
+    texts = ["一。", "二。\n\n三。"]
+    expected = [("一。",), ("二。", "", "三。")]
+    lines = "".join(json.dumps({"id": 1, "text": text}) + "\n\n" for text in texts)
+    assert read(write("\ufeff" + lines, "c.jsonl"))[0] == [(f"c.jsonl:{number}", *lines) for number, lines in zip((1, 3), expected)]
+    table = parquet_bytes(id=[1, 2], text=texts)
+    assert read(write(table, "c.parquet"))[0] == [(f"c.parquet:{number}", *lines) for number, lines in zip((1, 2), expected)]
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.zst", "c.parquet", "c.parquet.gz"])
+def test_the_key_of_the_text_can_be_told(write, read, name):
+    data = parquet_bytes(content=["一。"], text=["不"]) if "parquet" in name else b'{"text": 5, "content": "\\u4e00\\u3002"}\n'
+    documents, _ = read(write(compress(data, name), name), text_key="content", on_error=OnError.FAIL)
+    assert lines_of(documents) == [["一。"]]
+
+
+def test_a_column_may_be_large_strings_or_categories(write, read):
+    for text in (pyarrow.array(["一。"], pyarrow.large_string()), pyarrow.array(["一。"]).dictionary_encode()):
+        assert lines_of(read(write(parquet_bytes(text=text), "c.parquet"), on_error=OnError.FAIL)[0]) == [["一。"]]
+
+
+def test_what_has_no_blank_lines_is_cut_into_documents_and_counted(write, read, monkeypatch):
+    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
+    lines = ["四个字。", "四个字。", "四个字。", "一行就有十三个字这么长。！", "尾"]
+    expected = [lines[:2], lines[2:3], lines[3:4], lines[4:]]
+    for name, content in (("c.txt", "\n".join(lines)), ("c.jsonl", json.dumps({"text": "\n".join(lines)}))):
+        documents, report = read(write(content, name))
+        assert lines_of(documents) == expected
+        assert dict(report.counts) == {"long_documents": 3}
+        assert report.characters["read"] == sum(map(len, lines))
+
+
+# name, bytes, what the error says behind the file's name, and the rule, what is left and the characters that skipping counts
+UTF_16 = "一。\n\n二。\n".encode("utf-16")
+GB = "三好。".encode("gb18030")
+BAD = {
+    "an empty file": ("c.txt", b"", "the file is empty", "empty_files", [], 0),
+    "an empty compressed file": ("c.txt.gz", compress(b"", ".gz"), "the file is empty", "empty_files", [], 0),
+    "an empty file that should hold a table": ("c.parquet", b"", "the file is empty", "empty_files", [], 0),
+    "bytes that are not UTF-8": (
+        *("c.txt", "一。\n\n二。\n".encode() + GB + "\n三。".encode()),
+        *(r", line 4: not UTF-8 \(byte 0 of the line\); .*iconv -f GB18030 -t UTF-8 c\.txt > c\.utf8\.txt", "invalid_utf8"),
+        *([["一。"], ["二。", "三。"]], len(GB.decode("utf-8", "replace"))),
+    ),
+    "compressed bytes that are not UTF-8": (
+        *("c.txt.xz", compress(b"\xff\n", ".xz")),
+        *(r", line 1: .*xz -dc c\.txt\.xz \| iconv .* > c\.utf8\.txt", "invalid_utf8", [], 1),
+    ),
+    "surrogates as bytes": ("c.jsonl", b'{"text": "\xed\xa0\x80"}\n', ", line 1: not UTF-8", "invalid_utf8", [], 15),
+    "UTF-16": ("c.txt", UTF_16, ", line 1: UTF-16 or UTF-32, not UTF-8; .*iconv -f UTF-16", "broken_files", [], 0),
+    "UTF-16, big end first": ("c.txt", b"\xfe\xff" + "一。\n".encode("utf-16-be"), ", line 1: UTF-16", "broken_files", [], 0),
+    "JSON in UTF-16": ("c.jsonl", '{"text": "x"}\n'.encode("utf-16"), ", line 1: UTF-16", "broken_files", [], 0),
+    "no JSON": ("c.jsonl", b'{"text": "x"}\n{"text": \n', ", line 2: not valid JSON .*every line must be one object", "bad_records", [["x"]], 0),
+    "deep JSON": ("c.jsonl", b"[" * 100_000 + b"\n", ", line 1: not valid JSON", "bad_records", [], 0),
+    "deep text": ("c.jsonl", b'{"text": ' + b"[" * 900 + b"]" * 900 + b"}\n", ", line 1: 'text' must be a string", "bad_records", [], 0),
+    "a list": ("c.jsonl", b'["text"]\n', ", line 1: must have the key 'text', but is a list; see --text-key", "bad_records", [], 0),
+    "another key": ("c.jsonl", b'{"Text": "x", "id": 1}\n', "must have the key 'text', but has Text, id; see --text-key", "bad_records", [], 0),
+    "no text": ("c.jsonl", b'{"text": null}\n', "'text' must be a string, but is a NoneType. The record: ", "bad_records", [], 0),
+    "a number": ("c.jsonl", b'{"text": 3.14}\n', "'text' must be a string, but is a float", "bad_records", [], 0),
+    "a table with a row without text": (
+        *("c.parquet", parquet_bytes(text=["一", None, "三"]), ", row 2: 'text' must be a string, but is null"),
+        *("bad_records", [["一"], ["三"]], 0),
+    ),
+    "a table without the column": (
+        *("c.parquet", parquet_bytes(content=["x"]), r"'text' is none of them \(columns: content \(string\)\); see --text-key"),
+        *("broken_files", [], 0),
+    ),
+    "a table of numbers": ("c.parquet", parquet_bytes(text=[1]), "'text' holds int64", "broken_files", [], 0),
+    "a table cut short": ("c.parquet", parquet_bytes(text=["一"] * 99)[:-9], "cannot be read to its end", "broken_files", [], 0),
+    "a compressed table cut short": (
+        *("c.parquet.gz", compress(parquet_bytes(text=["一"] * 99), ".gz")[:-9], "cannot be read to its end .*get it again"),
+        *("broken_files", [], 0),
+    ),
+    "no table": ("c.parquet", b"PAR1", "cannot be read to its end", "broken_files", [], 0),
+    "plain text that is called gz": ("c.txt.gz", "一。".encode(), "cannot be read to its end .*Not a gzipped file", "broken_files", [], 0),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_an_error_that_names_its_place_or_is_skipped_and_counted(write, read, case):
+    name, data, message, rule, left, characters = BAD[case]
+    path = write(data, name)
+    with pytest.raises(DataError, match=rf"^{path}.*{message}.*\(--on-error skip passes over it and counts it\.\)$") as caught:
+        read(path, on_error=OnError.FAIL)
+    assert len(str(caught.value)) < 700, "an error is a line, whatever the file holds"
+    documents, report = read(path)
+    assert lines_of(documents) == left
+    assert dict(report.counts) == {rule: 1} and len(report.samples[rule]) == 1
+    assert report.characters[rule] == characters
+    assert report.characters["read"] == sum(len(line) for lines in left for line in lines) + characters
+
+
+def test_a_table_without_rows_counts_as_an_empty_file(write, read):
+    path = write(parquet_bytes(text=pyarrow.array([], pyarrow.string())), "c.parquet")
+    with pytest.raises(DataError, match="the table has no rows"):
+        read(path, on_error=OnError.FAIL)
+    assert read(path)[1].counts == {"empty_files": 1}
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("inner", [".txt", ".jsonl"])
+def test_what_was_read_before_a_fault_in_compressed_data_is_kept_under_skip(write, read, ending, inner):
+    draw = random.Random(0)
+    texts = ["".join(map(chr, draw.choices(range(0x4E00, 0x9FA5), k=40))) for _ in range(5000)]
+    plain = "\n\n".join(texts) if inner == ".txt" else "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    whole = compress(plain.encode(), ending)
+    path = write(whole[: len(whole) // 2], f"c{inner}{ending}")
+    with pytest.raises(DataError, match=r"cannot be read to its end \(.*\); it is truncated or damaged: get it again"):
+        read(path, on_error=OnError.FAIL)
+    documents, report = read(path)
+    assert dict(report.counts) == {"broken_files": 1}
+    found = lines_of(documents)
+    assert 1500 < len(found) < 3000 and found == [[text] for text in texts[: len(found)]]
+    assert report.characters["read"] == sum(len(lines[0]) for lines in found)
+
+
+def test_damaged_deflate_data_are_bad_input_too(write, read):
+    """zlib's own error is neither an OSError nor an EOFError."""
+    whole = compress(bytes(range(256)) * 400, ".gz")
+    damaged = bytearray(whole)
+    damaged[10:30] = b"\xff" * 20
+    documents, report = read(write(bytes(damaged), "c.txt.gz"))
+    assert (documents, dict(report.counts)) == ([], {"broken_files": 1})
+
+
+def test_a_file_that_may_not_be_read_is_an_error_of_the_machine_not_of_the_data(write, read, monkeypatch):
+    path = write("一。")
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(readers, "open_source", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        read(path)
+
+
+@pytest.mark.parametrize(("end", "num_lines"), [(b"", 0), (b"\n", 0), (b"\n\xe4\xba\x8c\n", 1), (b"\r\n\n\n\xe4\xba\x8c", 1)])
+@pytest.mark.parametrize("over", [-1, 0, 2, 100_000])
+def test_a_line_without_end_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, num_lines, over):
+    monkeypatch.setattr(readers, "MAX_LINE_BYTES", 30_000)
+    path = write("好".encode() * ((30_000 + over) // 3 + (over > 0)) + end)
+    documents, report = read(path)
+    is_long = over > 0
+    assert report.counts["endless_lines"] == is_long
+    num_chars = (30_000 + over) // 3 + (over > 0)
+    # of a line that is passed over, a carriage return counts as a character
+    assert report.characters["read"] == num_chars + num_lines + (is_long and end.startswith(b"\r"))
+    assert report.characters["endless_lines"] == (num_chars + end.startswith(b"\r") if is_long else 0)
+    assert sum(len(lines) for lines in lines_of(documents)) == num_lines + (not is_long)
+
+
+MEASURE = """
+import resource, sys
+from paddle_wwm.corpus.readers import DocumentReader, OnError
+from paddle_wwm.corpus.report import CorpusReport
+from paddle_wwm.corpus.sources import find_sources
+
+report = CorpusReport()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+documents = sum(1 for _ in DocumentReader(on_error=OnError.SKIP).read(find_sources([sys.argv[1]]).files[0], report))
+print(documents, report.counts["endless_lines"], report.characters["endless_lines"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_line_of_fifty_megabytes_takes_no_more_memory_than_the_longest_line_that_is_read(write, read, ending):
+    path = write(compress("好。\n".encode() + b"x" * (50 << 20) + "\n末。\n".encode(), ending), f"c.txt{ending}")
+    result = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    documents, lines, characters, kilobytes = map(int, result.stdout.split())
+    assert (documents, lines, characters) == (1, 1, 50 << 20)
+    assert kilobytes < 40_000
+    with pytest.raises(DataError, match=r"line 2: is longer than 8 MB"):
+        read(path, on_error=OnError.FAIL)

@@ -1,0 +1,122 @@
+"""scripts/prepare_corpus.py as a user runs it: bad input, a full disk, what it says at the end."""
+
+import gzip
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from paddle_wwm.shards.reader import ShardSet
+
+from .scripts import command_of, run_script
+from .test_bad_input import assert_one_clear_line, files_below
+
+pytestmark = pytest.mark.integration
+FAST = ["--segmenter", "none", "--workers", 1]
+
+
+def folders_below(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+@pytest.fixture
+def folder(tmp_path, mini_vocab):
+    """Good and bad files, and a vocabulary."""
+    mini_vocab.save(tmp_path / "vocab.txt")
+    text = "天气很好。我们学习！\n\n\u200b语言模型。\n\n天气很好。我们学习！\n"
+    (tmp_path / "good.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "bad.jsonl").write_text('{"text": "北京大学。"}\n{"content": "x"}\n{"text": null}\n{"text": "a\\ud800b"}\n', encoding="utf-8")
+    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(text.encode() * 50)[:-10])
+    (tmp_path / "utf16.txt").write_text(text, encoding="utf-16")
+    (tmp_path / "long.txt").write_bytes("好。\n".encode() + b"x" * (50 << 20) + b"\n")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "no_mask.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n我\n", encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").touch()
+    return tmp_path
+
+
+CASES = {
+    "a missing file": (["absent.txt"], ["absent.txt: no such file"]),
+    "a folder among the files, without text": (["good.txt", "pictures"], ["pictures: is a folder without files that end in"]),
+    "an empty file": (["good.txt", "empty.txt"], ["empty.txt: the file is empty", "--on-error skip"]),
+    "a record without the key": (["good.txt", "bad.jsonl"], ["bad.jsonl, line 2: must have the key 'text', but has content", "--text-key"]),
+    "a compressed file that is cut short": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
+    "UTF-16": (["utf16.txt"], ["utf16.txt, line 1: UTF-16", "iconv -f UTF-16 -t UTF-8 utf16.txt > utf16.utf8.txt"]),
+    "a line of 50 MB": (["long.txt"], ["long.txt, line 2: is longer than 8 MB"]),
+    "another format": (["good.txt", "--format", "parquet"], ["good.txt: cannot be read to its end"]),
+    "a vocabulary without [MASK]": (["good.txt", "--vocab", "no_mask.txt"], ["no_mask.txt: lacks [MASK]"]),
+    "a wrong limit": (["good.txt", "--max-line-chars", "0"], ["`max_line_chars` must be at least 1, but is 0"]),
+    "no end of a sentence": (["good.txt", "--sentence-ends", ""], ["`ends` must hold at least one character"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_clear_line_and_leaves_no_shards(case, folder):
+    arguments, parts = CASES[case]
+    vocab = [] if "--vocab" in arguments else ["--vocab", "vocab.txt"]
+    before = files_below(folder)
+    result = run_script("prepare_corpus.py", *arguments, *vocab, "--output", "out", *FAST, cwd=folder)
+    assert_one_clear_line(result, *parts)
+    assert len(result.stderr.splitlines()[-1]) < 700
+    # what was read before the fault is kept, in case that one goes on with --on-error skip
+    left = [name for name in files_below(folder) if name not in before and not name.startswith("out.partial/")]
+    assert left == [] and not (folder / "out").exists()
+
+
+def test_bad_input_can_be_skipped_and_everything_is_told_and_counted(folder):
+    files = ["good.txt", "bad.jsonl", "cut.txt.gz", "utf16.txt", "long.txt", "empty.txt"]
+    command = [*files, "--vocab", "vocab.txt", "--output", "out", "--text", *FAST]
+    failed = run_script("prepare_corpus.py", *command, cwd=folder)
+    assert_one_clear_line(failed, "long.txt, line 2")  # the largest file comes first
+    result = run_script("prepare_corpus.py", *command, "--on-error", "skip", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert folders_below(folder) == ["out", "pictures"], "the folder of unfinished work is removed"
+    shards = ShardSet(folder / "out")
+    shards.verify()
+    report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
+    counts, characters = report["counts"], report["characters"]
+    expected = {"bad_records": 2, "broken_files": 2, "empty_files": 1, "endless_lines": 1, "lone_surrogates": 1, "short_documents": 1}
+    assert {name: counts[name] for name in expected} == expected
+    assert shards.num_documents == 5  # of good.txt 2, of bad.jsonl 2, and of cut.txt.gz, before the fault, one that good.txt does not have
+    assert characters["read"] == sum(count for rule, count in characters.items() if rule != "read")
+    assert characters["endless_lines"] == 50 << 20
+    for line in ("bad records: 2 skipped", "endless lines: 1 skipped (52,428,800 characters)", f"{folder}/bad.jsonl, line 2: ", "report.json"):
+        assert line in result.stdout, line
+
+
+def test_a_dry_run_says_what_would_be_read_and_passed_over_and_writes_nothing(folder):
+    (folder / os.fsdecode(b"\xd6\xd0.txt")).write_text("天气")
+    (folder / os.fsdecode(b"\xd6\xd0.pdf")).touch()
+    before = files_below(folder)
+    command = command_of("prepare_corpus.py", ".", "--vocab", "vocab.txt", "--output", "out", "--dry-run")
+    result = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert b"passed over 2 files of other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
+    assert b"\xd6\xd0.txt  text" in result.stdout and b"cut.txt.gz  text.gz" in result.stdout
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize(("limit", "is_kept"), [(100, False), (20_000, False), (30_000, True), (60_000, True)])
+def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same_bytes(folder, limit, is_kept):
+    """The system refuses files beyond a size, as a full disk would: the first, and those of the first, second and third pass."""
+    (folder / "large.txt").write_text("".join(f"天气{number}很好。我们学习！\n\n" for number in range(3000)), encoding="utf-8")
+    command = command_of("prepare_corpus.py", "large.txt", "--vocab", "vocab.txt", "--output", "out", "--unit-chars", 10_000, *FAST)
+    full = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    )
+    assert_one_clear_line(full, "File too large: '", "out")
+    assert not (folder / "out").exists()
+    assert (folder / "out.partial").exists() == ("give the same command again to go on" in full.stdout) == is_kept
+    assert not [name for name in files_below(folder) if Path(name).name.startswith(".")], "no half-written file stays"
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    whole = subprocess.run([*command, "--output", "whole"], cwd=folder, capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    assert files_below(folder / "out") == files_below(folder / "whole")
+    for name in files_below(folder / "out"):
+        assert (folder / "out" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+    assert folders_below(folder) == ["out", "pictures", "whole"]

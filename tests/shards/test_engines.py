@@ -1,0 +1,71 @@
+"""Whoever does the tasks, in whatever order: all are done, results come as they are ready, and errors reach the caller."""
+
+from __future__ import annotations
+
+import pytest
+
+from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.shards.engines import EngineConfig, open_engine
+from paddle_wwm.shards.plan import Plan, PrepareConfig
+
+
+def write_and_square(plan, number):
+    (plan.folder / str(number)).write_text("done")
+    return number * number
+
+
+def fail_on_three(plan, number):
+    if number == 3:
+        raise DataError(f"{plan.folder}: three")
+    return number
+
+
+def fill_the_disk(plan, number):
+    raise OSError(28, "No space left on device", str(plan.folder / str(number)))
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(folder=tmp_path, sources=(), config=PrepareConfig(), fingerprint="", unit_chars=1)
+
+
+@pytest.fixture(params=["one process", "two processes", "dask"])
+def engine(request):
+    config = {
+        "one process": EngineConfig(num_workers=1),
+        "two processes": EngineConfig(num_workers=2),
+        "dask": EngineConfig(name="dask", num_workers=2),
+    }[request.param]
+    with open_engine(config) as opened:
+        yield opened
+
+
+def results(engine, task, plan, items):
+    """Sorted, and without the ticks."""
+    return sorted(result for result in engine.run(task, plan, items) if result is not None)
+
+
+def test_every_task_is_done_whoever_does_it_and_errors_reach_the_caller(engine, plan, tmp_path):
+    assert results(engine, write_and_square, plan, range(9)) == [number * number for number in range(9)]
+    assert {path.name for path in tmp_path.iterdir()} == {str(number) for number in range(9)}
+    assert results(engine, write_and_square, plan, []) == []
+    assert results(engine, write_and_square, plan, [5]) == [25]
+    with pytest.raises(DataError, match="three"):
+        results(engine, fail_on_three, plan, range(6))
+    with pytest.raises(OSError, match="No space left on device"):
+        results(engine, fill_the_disk, plan, range(3))
+    assert results(engine, write_and_square, plan, [2, 3]) == [4, 9], "an error must not end the engine"
+
+
+def test_what_does_the_tasks_is_described_for_the_report(engine):
+    assert engine.description in ("1 process", "2 processes", "Dask, 2 workers at this machine")
+
+
+def test_an_unknown_engine_and_a_scheduler_that_does_not_answer_are_errors_with_a_remedy():
+    with pytest.raises(ConfigError, match="`engine` must be processes or dask, but is 'spark'"), open_engine(EngineConfig(name="spark")):
+        pass
+    dask = pytest.importorskip("dask", reason="Dask is an optional part: pip install 'paddle_wwm[dask]'")
+    unused = EngineConfig(name="dask", scheduler="tcp://127.0.0.1:9")
+    error = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler")
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), error, open_engine(unused):
+        pass
