@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Iterable
 
+from ..config import ModelConfig
+
 
 class Naming(enum.Enum):
     """Whose names tensors go by."""
@@ -25,32 +27,39 @@ _AS_IS: frozenset[Naming] = frozenset()
 _HF_TURNED = frozenset({Naming.HUGGING_FACE})
 _BOTH_TURNED = frozenset({Naming.HUGGING_FACE, Naming.TENSORFLOW})
 
-# endings in Paddle, Hugging Face and TensorFlow, and where the matrix lies the other way round than in Paddle
+# Endings in Paddle, Hugging Face and TensorFlow, and where the matrix lies the other way round than in Paddle.
 _EMBEDDING = ((".weight", ".weight", "", _AS_IS),)
 _NORM = ((".weight", ".weight", "/gamma", _AS_IS), (".bias", ".bias", "/beta", _AS_IS))
 _DENSE = ((".weight", ".weight", "/kernel", _HF_TURNED), (".bias", ".bias", "/bias", _AS_IS))
 _OUTPUT = ((".weight", ".weight", "/output_weights", _BOTH_TURNED), (".bias", ".bias", "/output_bias", _AS_IS))
 _VECTOR = (("", "", "", _AS_IS),)
 
+# What * stands for, with the layer's number.
+_LAYER = ("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer_{}")
+
+# Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the bias, has the last one.
 _TABLE = (
-    ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings", "bert/embeddings/word_embeddings", _EMBEDDING),
-    ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings", "bert/embeddings/position_embeddings", _EMBEDDING),
-    ("bert.embeddings.token_type_embeddings", "bert.embeddings.token_type_embeddings", "bert/embeddings/token_type_embeddings", _EMBEDDING),
-    ("bert.embeddings.layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", _NORM),
-    ("bert.encoder.layers.{}.self_attn.q_proj", "bert.encoder.layer.{}.attention.self.query", "bert/encoder/layer_{}/attention/self/query", _DENSE),
-    ("bert.encoder.layers.{}.self_attn.k_proj", "bert.encoder.layer.{}.attention.self.key", "bert/encoder/layer_{}/attention/self/key", _DENSE),
-    ("bert.encoder.layers.{}.self_attn.v_proj", "bert.encoder.layer.{}.attention.self.value", "bert/encoder/layer_{}/attention/self/value", _DENSE),
-    ("bert.encoder.layers.{}.self_attn.out_proj", "bert.encoder.layer.{}.attention.output.dense", "bert/encoder/layer_{}/attention/output/dense", _DENSE),
-    ("bert.encoder.layers.{}.norm1", "bert.encoder.layer.{}.attention.output.LayerNorm", "bert/encoder/layer_{}/attention/output/LayerNorm", _NORM),
-    ("bert.encoder.layers.{}.linear1", "bert.encoder.layer.{}.intermediate.dense", "bert/encoder/layer_{}/intermediate/dense", _DENSE),
-    ("bert.encoder.layers.{}.linear2", "bert.encoder.layer.{}.output.dense", "bert/encoder/layer_{}/output/dense", _DENSE),
-    ("bert.encoder.layers.{}.norm2", "bert.encoder.layer.{}.output.LayerNorm", "bert/encoder/layer_{}/output/LayerNorm", _NORM),
-    ("bert.pooler.dense", "bert.pooler.dense", "bert/pooler/dense", _DENSE),
-    ("cls.predictions.transform", "cls.predictions.transform.dense", "cls/predictions/transform/dense", _DENSE),
-    ("cls.predictions.layer_norm", "cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm", _NORM),
-    ("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR),
-    ("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT),
+    ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings", "bert/embeddings/word_embeddings", _EMBEDDING, "VH"),
+    ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings", "bert/embeddings/position_embeddings", _EMBEDDING, "PH"),
+    ("bert.embeddings.token_type_embeddings", "bert.embeddings.token_type_embeddings", "bert/embeddings/token_type_embeddings", _EMBEDDING, "TH"),
+    ("bert.embeddings.layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", _NORM, "H"),
+    ("*.self_attn.q_proj", "*.attention.self.query", "*/attention/self/query", _DENSE, "HH"),
+    ("*.self_attn.k_proj", "*.attention.self.key", "*/attention/self/key", _DENSE, "HH"),
+    ("*.self_attn.v_proj", "*.attention.self.value", "*/attention/self/value", _DENSE, "HH"),
+    ("*.self_attn.out_proj", "*.attention.output.dense", "*/attention/output/dense", _DENSE, "HH"),
+    ("*.norm1", "*.attention.output.LayerNorm", "*/attention/output/LayerNorm", _NORM, "H"),
+    ("*.linear1", "*.intermediate.dense", "*/intermediate/dense", _DENSE, "HF"),
+    ("*.linear2", "*.output.dense", "*/output/dense", _DENSE, "FH"),
+    ("*.norm2", "*.output.LayerNorm", "*/output/LayerNorm", _NORM, "H"),
+    ("bert.pooler.dense", "bert.pooler.dense", "bert/pooler/dense", _DENSE, "HH"),
+    ("cls.predictions.transform", "cls.predictions.transform.dense", "cls/predictions/transform/dense", _DENSE, "HH"),
+    ("cls.predictions.layer_norm", "cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm", _NORM, "H"),
+    ("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR, "V"),
+    ("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )
+
+# Parts that files may lack as a whole: the published weights of the series come without the heads, other files without the pooler.
+OPTIONAL_PARTS = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
 
 # One-way from here on: names that are read and never written.
 
@@ -103,28 +112,40 @@ _TELLING: tuple[tuple[Naming, str], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A parameter of a BERT: its name in Paddle, its name elsewhere, and whether the matrix lies the other way round there."""
+    """A parameter of a BERT: its name and shape in Paddle, its name elsewhere, and whether the matrix lies the other way round there."""
 
     name: str
     foreign_name: str
+    shape: tuple[int, ...]
     is_turned: bool
 
 
-def parameters(naming: Naming, *, num_layers: int) -> list[Parameter]:
+def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
     """All parameters of a BERT with both heads, in the order of the table."""
     column = (Naming.PADDLE, Naming.HUGGING_FACE, Naming.TENSORFLOW).index(naming)
-    embeddings = [row for row in _TABLE if ".embeddings." in row[0]]
-    per_layer = [row for row in _TABLE if "{}" in row[0]]
-    rest = [row for row in _TABLE if row not in embeddings and row not in per_layer]
-    numbered = [(row, "") for row in embeddings] + [(row, str(layer)) for layer in range(num_layers) for row in per_layer] + [(row, "") for row in rest]
+    sizes = {
+        "V": config.vocab_size,
+        "P": config.max_position_embeddings,
+        "T": config.type_vocab_size,
+        "H": config.hidden_size,
+        "F": config.intermediate_size,
+        "2": 2,
+    }
+    per_layer = [row for row in _TABLE if row[0].startswith("*")]
+    first = _TABLE.index(per_layer[0])
+    prefixes = [(_LAYER[0].format(number), _LAYER[column].format(number)) for number in range(config.num_hidden_layers)]
+    rows = [(row, ("", "")) for row in _TABLE[:first]]
+    rows += [(row, prefix) for prefix in prefixes for row in per_layer]
+    rows += [(row, ("", "")) for row in _TABLE[first + len(per_layer) :]]
     return [
         Parameter(
-            name=row[0].format(number) + ending[0],
-            foreign_name=row[column].format(number) + ending[column],
+            name=row[0].replace("*", prefix[0]) + ending[0],
+            foreign_name=row[column].replace("*", prefix[1]) + ending[column],
+            shape=tuple(sizes[letter] for letter in (row[4] if place == 0 else row[4][-1])),
             is_turned=naming in ending[3],
         )
-        for row, number in numbered
-        for ending in row[3]
+        for row, prefix in rows
+        for place, ending in enumerate(row[3])
     ]
 
 
@@ -147,6 +168,11 @@ def standard_name(name: str, naming: Naming) -> str:
 def tied_parameter(name: str, naming: Naming) -> str | None:
     """Paddle's name of the parameter that a standard name stores a second time; None for all others."""
     return _TIED[naming].get(name)
+
+
+def tied_names() -> dict[str, str]:
+    """The names under which PaddleNLP's classes list tied parameters a second time -> the parameters; Paddle's files have both."""
+    return {name: source for name, source in _TIED[Naming.PADDLE].items() if ".decoder." in name}
 
 
 def passed_over(name: str, naming: Naming) -> str | None:

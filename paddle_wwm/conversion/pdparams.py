@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import atomic_write
-from .pickles import Mapping_, SafeUnpickler, StandIn, latin1_bytes
+from .pickles import OrderedMapping, SafeUnpickler, StandIn, latin1_bytes
 from .tensors import NUMBER_TYPES, ArrayTensor, ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
 
 PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it; it names parameters, it holds no tensors
@@ -76,7 +76,7 @@ _ALLOWED = {
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _DType,
-    ("collections", "OrderedDict"): Mapping_,
+    ("collections", "OrderedDict"): OrderedMapping,
     ("builtins", "tuple"): tuple,  # (name, array) pairs
     ("__builtin__", "tuple"): tuple,
     ("_codecs", "encode"): latin1_bytes,  # bytes in pickle's protocol 2, which Paddle 2.0 wrote
@@ -119,7 +119,7 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
 # The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own reduction
 # (_reconstruct, then a state that ends in the bytes), with nothing in the memo but the tensors themselves.
 _HEAD = pickle.PROTO + b"\x04" + pickle.EMPTY_DICT
-_NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n" b"cnumpy\nndarray\n" b"K\x00\x85" b"C\x01b" b"\x87R"
+_NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 
 
 def write_pdparams(path: str | Path, tensors: Mapping[str, np.ndarray | Tensor]) -> None:

@@ -14,14 +14,19 @@ from .tensors import FilePart
 
 LAZY_BYTES = 1 << 16  # picklers put longer strings outside of frames, so they have a place in the file
 
+# fmt: off
 # Left out: sets (hashing a nest of tuples takes forever), extensions, instances, out-of-band buffers, and BYTEARRAY8, which takes the memory
 # that a file asks for.
 _OPCODES = (
-    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
-    "SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
-    "EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL "
-    "REDUCE BUILD BINPERSID"
-).split()
+    pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK, pickle.DUP, pickle.NONE, pickle.NEWTRUE,
+    pickle.NEWFALSE, pickle.INT, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG, pickle.LONG1, pickle.LONG4, pickle.FLOAT,
+    pickle.BINFLOAT, pickle.STRING, pickle.BINSTRING, pickle.SHORT_BINSTRING, pickle.UNICODE, pickle.BINUNICODE, pickle.SHORT_BINUNICODE,
+    pickle.BINUNICODE8, pickle.BINBYTES, pickle.SHORT_BINBYTES, pickle.BINBYTES8, pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1,
+    pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_LIST, pickle.LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT, pickle.DICT,
+    pickle.SETITEM, pickle.SETITEMS, pickle.GET, pickle.BINGET, pickle.LONG_BINGET, pickle.PUT, pickle.BINPUT, pickle.LONG_BINPUT,
+    pickle.MEMOIZE, pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.REDUCE, pickle.BUILD, pickle.BINPERSID,
+)
+# fmt: on
 
 
 class StandIn:
@@ -31,7 +36,7 @@ class StandIn:
         raise NotImplementedError
 
 
-class Mapping_(dict, StandIn):  # noqa: N801 -- typing has the plain name
+class OrderedMapping(dict, StandIn):
     """Stands for collections.OrderedDict; what torch notes on a state dict beside its items is passed over."""
 
     def __init__(self, items: Any = ()) -> None:
@@ -106,7 +111,7 @@ class SafeUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("it calls what is no function")
         super().load_reduce()
 
-    dispatch = {getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in _OPCODES}
+    dispatch = {opcode[0]: pickle._Unpickler.dispatch[opcode[0]] for opcode in _OPCODES}
     dispatch |= {
         pickle.BINBYTES[0]: lambda self: self._load_bytes(4),
         pickle.BINBYTES8[0]: lambda self: self._load_bytes(8),

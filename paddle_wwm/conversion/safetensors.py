@@ -64,7 +64,7 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
             num_file_bytes = path.stat().st_size
             length = int.from_bytes(stream.read(8), "little")
             if num_file_bytes < 8 or length > min(MAX_HEADER_BYTES, num_file_bytes - 8):
-                raise CheckpointError(f"{path}: is no whole safetensors file: its header would take {length:,} bytes, and the file has {num_file_bytes:,}.")
+                raise CheckpointError(f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of {num_file_bytes:,}.")
             header = json.loads(stream.read(length).decode("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
