@@ -28,6 +28,8 @@ INSTALL_REQUIRES = [
     "visualdl>=2.5",
     "matplotlib",
     "filelock",
+    "huggingface-hub>=0.36,<1",  # 1.0 has another HTTP library, and downloads run in a session of ours
+    "requests",
     "numba>=0.60",  # the compiled masking path
 ]
 TEST_REQUIRES = ["pytest", "pytest-xdist", "hypothesis", "ruff"]
