@@ -138,6 +138,23 @@ def transposed(tensor: Tensor) -> Tensor:
     return ComputedTensor(tensor, np.transpose, dtype=tensor.dtype, shape=tensor.shape[::-1])
 
 
+class ObservedTensor(Tensor):
+    """A tensor that tells how many of its bytes were read."""
+
+    def __init__(self, source: Tensor, on_bytes: Callable[[int], object]) -> None:
+        super().__init__(dtype=source.dtype, shape=source.shape)
+        self.source, self.on_bytes = source, on_bytes
+
+    def read(self) -> np.ndarray:
+        self.on_bytes(self.num_bytes)
+        return self.source.read()
+
+    def blocks(self) -> Iterator[memoryview]:
+        for block in self.source.blocks():
+            self.on_bytes(len(block))
+            yield block
+
+
 def to_float32(array: np.ndarray, *, dtype: str) -> np.ndarray:
     """Values of a floating-point type as float32."""
     if dtype == BFLOAT16:
