@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ..conversion.convert import convert
+from ..conversion.saving import Target
+from ..conversion.sources import CONFIG_NAMES
 from ..errors import DownloadError
+from ..files import write_json
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, read_json
 from ..variants import Variant
 
-CONFIG_NAMES = ("config.json", "bert_config.json")
 MAX_DEPTH = 3
 
 
@@ -25,20 +28,34 @@ def find_model_in(folder: Path) -> Path:
     raise DownloadError(f"{folder}: holds no model: neither config.json nor bert_config.json; it has {', '.join(names[:20]) or 'nothing'}.")
 
 
-def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None) -> list[str]:
-    """Convert a model folder of any known format to ours; returns what the user should know, in sentences."""
-    import shutil
+def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, show_progress: bool) -> list[str]:
+    """Convert a model folder of any known format into the new folder `target`; returns what the user should know, in sentences.
 
-    shutil.copytree(source, target)
-    (target / "model.safetensors").rename(target / "model_state.pdparams")
-    return differences_from(variant, folder=target)
+    Raises CheckpointError for files that are torn, hostile or no BERT.
+    """
+    done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, show_progress=show_progress)
+    notes = list(done.notes)
+    if done.made_anew:
+        notes.append(f"The source has no {' and no '.join(done.made_anew)}: random until trained, as config.json records.")
+    if done.dropped:
+        notes.append(f"Left out, as no part of a BERT with its pretraining heads: {', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}.")
+    return notes if variant is None else [*notes, *_with_casing_of(variant, source=source, folder=target), *_other_sizes(variant, folder=target)]
 
 
-def differences_from(variant: Variant | None, *, folder: Path) -> list[str]:
-    """In which sizes a model is not the one of the table, as a sentence each; the table's name may stand for a model of one's own."""
-    if variant is None:
-        return []
-    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str]:
+    """The table knows whether a model is cased, where its files do not say; a vocabulary only suggests it."""
+    stated = read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case") if (source / TOKENIZER_CONFIG_NAME).exists() else None
+    if isinstance(stated, bool):
+        return [] if stated is variant.do_lower_case else [f"Its files say do_lower_case {stated}, the table of models {variant.do_lower_case}."]
+    values = read_json(folder / TOKENIZER_CONFIG_NAME)
+    if values.get("do_lower_case") is not variant.do_lower_case:
+        write_json(folder / TOKENIZER_CONFIG_NAME, {**values, "do_lower_case": variant.do_lower_case})
+    return []
+
+
+def _other_sizes(variant: Variant, *, folder: Path) -> list[str]:
+    """In which sizes a model is not the one of the table: the name may have been given to a model of the user's own, or to a wrong file."""
+    values = read_json(folder / CONFIG_NAME)
     names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     expected = {name: getattr(variant.config, name) for name in names}
     different = [f"{name} {values.get(name)} instead of {size}" for name, size in expected.items() if values.get(name) != size]

@@ -21,20 +21,21 @@ from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntry
 
 from ..errors import DownloadError
 from .home import told_when_full
-from .network import Network, hub_endpoint
+from .network import Network, WrongLength, hub_endpoint
 
 # Each row: the first of these that a repository has is taken; a model needs one of every required row.
-CONFIGS = (r"config\.json", r"bert_config\.json")
-VOCABULARIES = (r"vocab\.txt",)
+CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
 WEIGHTS = (
     r"model\.safetensors",
     r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json",
     r"pytorch_model\.bin",
     r"pytorch_model-\d{5}-of-\d{5}\.bin|pytorch_model\.bin\.index\.json",
     r"model_state\.pdparams",
+    r"model_state-\d{5}-of-\d{5}\.pdparams|model_state\.pdparams\.index\.json",
+    r"bert_model\.ckpt\.(index|data-\d{5}-of-\d{5})",
 )
-REQUIRED = {"a configuration (config.json)": CONFIGS, "a vocabulary (vocab.txt)": VOCABULARIES, "weights (safetensors, bin, pdparams)": WEIGHTS}
-OPTIONAL = (r"tokenizer_config\.json",)  # says whether the model is cased
+REQUIRED = {"a configuration (config.json)": CONFIGS, "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS}
+OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # the second says whether the model is cased
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 
@@ -69,15 +70,14 @@ class RemoteModel:
 def choose_files(names: Iterable[str], *, source: str) -> list[str]:
     """The files of a repository that a model needs: never those of other frameworks. Raises DownloadError naming what is not there."""
     names = sorted(names)
-    chosen, missing = [], []
-    for what, rows in REQUIRED.items():
-        found = next((found for row in rows if (found := [name for name in names if re.fullmatch(row, name)])), [])
-        chosen += found
-        if not found:
-            missing.append(what)
-    if missing:
+    found = {
+        what: next((matches for row in rows if (matches := [name for name in names if re.fullmatch(row, name)])), [])
+        for what, rows in REQUIRED.items()
+    }
+    if missing := [what for what, matches in found.items() if not matches]:
         raise DownloadError(f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has {', '.join(names) or 'no files'}.")
-    return chosen + [name for name in names if re.fullmatch("|".join(OPTIONAL), name)]
+    small = [name for name in names if re.fullmatch("|".join(OPTIONAL), name)]
+    return [*small, *(name for matches in found.values() for name in matches)]
 
 
 def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
@@ -85,7 +85,7 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     endpoint = hub_endpoint()
     with _errors_of_hub(repository, revision=revision), network.hub_session():
         info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
-        if not info.sha or not SHA1.fullmatch(info.sha):
+        if not re.fullmatch(r"\w[\w.-]{0,99}", info.sha or ""):  # it becomes a folder's name
             raise DownloadError(f"{endpoint}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?")
         known = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         files = []
@@ -128,8 +128,8 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
         problem = "other bytes than its checksum says"
         try:
             with told_when_full(folder), _errors_of_hub(model.repository, revision=model.commit), network.hub_session():
-                network.until_whole(get, title=file.name)
-        except _WrongLength as error:
+                network.until_whole(get, title=file.name, max_bytes=file.size_bytes)
+        except WrongLength as error:
             problem = str(error)
         else:
             if is_right(path, file):
@@ -182,10 +182,6 @@ def _is_checksum(text: str | None) -> bool:
     return bool(text and (SHA256.fullmatch(text) or SHA1.fullmatch(text)))
 
 
-class _WrongLength(Exception):
-    """huggingface_hub found another length than the server had stated, or was told so by the server."""
-
-
 @contextlib.contextmanager
 def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
     """huggingface_hub's errors as ours, each with what to do."""
@@ -206,14 +202,14 @@ def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
         if response is None:
             raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is HF_ENDPOINT right?") from None
         if response.status_code == 416:  # asked to go on behind the end: what is here of the file is not part of it
-            raise _WrongLength("another length than it was said to have") from None
+            raise WrongLength("another length than it was said to have") from None
         hint = "; check HF_TOKEN" if response.status_code in (401, 403) else ""
         raise DownloadError(f"{repository}: {endpoint} answers {response.status_code} {response.reason} for {response.url}{hint}.") from None
     except requests.RequestException as error:
         raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub ({type(error).__name__}). Is HF_ENDPOINT right?") from None
     except OSError as error:
         if error.errno is None:
-            raise _WrongLength("another length than it was said to have") from None
+            raise WrongLength("another length than it was said to have") from None
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub: {_first_line(error)} Is HF_ENDPOINT right?") from None

@@ -160,18 +160,23 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
             with _three_ways(wanted):
                 fetch_files(model, folder=files, network=network)
         record |= {"repository": wanted.repository, "endpoint": without_secrets(hub_endpoint()), "revision": wanted.revision, "commit": model.commit}
-        names = {file.name: file.checked_by for file in model.files}
+        arrived = model.files
     else:
         files = _from_source(wanted, folder=folder, sha256=sha256, network=network)
         record |= {"from": without_secrets(wanted.source), "archive_sha256": sha256}
-        names = {path.name: "not checked" for path in sorted(files.iterdir()) if path.is_file()}
+        arrived = [RemoteFile(name=path.name, size_bytes=path.stat().st_size) for path in sorted(files.iterdir()) if path.is_file()]
     record["files"] = [
-        {"name": name, "size_bytes": (files / name).stat().st_size, "sha256": sha256_of_file(files / name), "checked_by": checked_by}
-        for name, checked_by in names.items()
+        {
+            "name": file.name,
+            "size_bytes": file.size_bytes,
+            "sha256": file.checksum if file.checked_by == "sha256" else sha256_of_file(files / file.name),
+            "checked_by": file.checked_by if wanted.source is None else "not checked",
+        }
+        for file in arrived
     ]
     converted = folder / "converted"
     shutil.rmtree(converted, ignore_errors=True)
-    notes = convert_on_arrival(files, target=converted, variant=wanted.variant)
+    notes = convert_on_arrival(files, target=converted, variant=wanted.variant, show_progress=network.show_progress)
     record |= {"notes": notes, "stored_bytes": {path.name: path.stat().st_size for path in converted.iterdir()}, "paddle_wwm": __version__}
     write_json(converted / RECORD_NAME, record)
     if wanted.target.exists():  # only now: what was there stays until the new one is complete

@@ -11,6 +11,7 @@ import email.utils
 import os
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, TypeVar
@@ -25,13 +26,19 @@ from ..errors import DownloadError
 from ..progress import progress_bar
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
+MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
 READ_BYTES = 256 << 10  # what a cut can lose, and how often the progress bar moves
 HUB_BAR = "huggingface_hub.http_get"
 Result = TypeVar("Result")
+_HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
 
 
 class Unreachable(DownloadError):
     """No answer: offline, refused, unknown host, silent server."""
+
+
+class WrongLength(DownloadError):
+    """A file is longer or shorter than it was said to be."""
 
 
 class TransferCut(DownloadError):
@@ -89,7 +96,7 @@ class Network:
     def __init__(self, settings: NetworkSettings | None = None, *, show_progress: bool = True) -> None:
         self.settings = settings or NetworkSettings.from_environment()
         self.show_progress = show_progress and not constants.HF_HUB_DISABLE_PROGRESS_BARS
-        self.title = ""
+        self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the transfer at hand
 
     def session(self, base: requests.Session | None = None) -> requests.Session:
         """A session with this patience; proxies and certificates as in the environment, or as in `base`."""
@@ -101,6 +108,10 @@ class Network:
     @contextlib.contextmanager
     def hub_session(self) -> Iterator[None]:
         """Inside, huggingface_hub's requests are made with this patience, on top of the session that the user has configured for it."""
+        with _HUB_SESSION:
+            yield from self._in_hub_session()
+
+    def _in_hub_session(self) -> Iterator[None]:
         previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
         configure_http_backend(lambda: self.session(previous()))
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
@@ -113,9 +124,12 @@ class Network:
             if hide_bar:
                 enable_progress_bars(HUB_BAR)
 
-    def until_whole(self, transfer: Callable[[], Result], *, title: str) -> Result:
-        """Call a transfer that goes on where it was cut, until it returns. Raises DownloadError after `num_tries` cuts without progress."""
-        self.title = title
+    def until_whole(self, transfer: Callable[[], Result], *, title: str, max_bytes: int = MAX_FILE_BYTES) -> Result:
+        """Call a transfer that goes on where it was cut, until it returns.
+
+        Raises DownloadError after `num_tries` cuts without progress, WrongLength for more than `max_bytes` bytes, before they fill the disk.
+        """
+        self.title, self.max_bytes = title, max_bytes
         furthest, failures = -1, 0
         while True:
             try:
@@ -187,6 +201,8 @@ class _PatientAdapter(HTTPAdapter):
                     for block in stream_of_library(min(amt, READ_BYTES), decode_content=decode_content):
                         bar.update(len(block))
                         position += len(block)
+                        if position > self.network.max_bytes:
+                            raise WrongLength(f"more than {self.network.max_bytes:,} bytes")
                         yield block
                 except (urllib3.exceptions.HTTPError, OSError) as error:
                     raise TransferCut(f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position) from None

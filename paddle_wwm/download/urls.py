@@ -13,9 +13,8 @@ import requests
 from ..errors import DownloadError
 from ..files import write_json
 from .home import told_when_full
-from .network import Network, TransferCut
+from .network import Network, TransferCut, WrongLength
 
-MAX_FILE_BYTES = 20 << 30
 WRITE_BYTES = 1 << 20
 
 
@@ -41,6 +40,8 @@ def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
     try:
         with told_when_full(folder):
             network.until_whole(lambda: _continue(url, path=path, session=session), title=path.name)
+    except WrongLength as error:
+        raise DownloadError(f"{without_secrets(url)}: sends {error}; no archive of a model is that large.") from None
     except requests.RequestException as error:
         raise DownloadError(f"{without_secrets(url)}: cannot be fetched: {error}.") from None
     return path
@@ -79,8 +80,6 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
             stream.truncate()
             for block in response.iter_content(WRITE_BYTES):
                 stream.write(block)
-                if stream.tell() > MAX_FILE_BYTES:
-                    raise DownloadError(f"{without_secrets(url)}: is larger than {MAX_FILE_BYTES:,} bytes, which no model here is.")
             num_bytes = stream.tell()
             stream.flush()
             os.fsync(stream.fileno())

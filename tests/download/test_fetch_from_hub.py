@@ -11,10 +11,13 @@ import time
 from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.utils import _http, are_progress_bars_disabled
+from safetensors.numpy import load_file
 
+from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.download import NetworkSettings, fetch, find_stored, plan, stored_models
 from paddle_wwm.download.hub import choose_files
 from paddle_wwm.errors import ConfigError, DownloadError
@@ -230,9 +233,10 @@ def test_a_revision_is_kept_beside_the_default_one(hub, home, quick):
 def test_what_the_hub_does_not_have_is_said(hub, quick):
     assert "no revision 'v9'" in failure(quick, revision="v9")
     assert "has no such repository" in failure(quick, name="hfl/absent-model")
-    del hub.repositories[REPOSITORY]["vocab.txt"]
+    for name in (WEIGHTS, "pytorch_model.bin"):
+        del hub.repositories[REPOSITORY][name]
     message = failure(quick)
-    assert "a vocabulary (vocab.txt) missing" in message and "tf_model.h5" in message
+    assert "model_state.pdparams) missing" in message and "tf_model.h5" in message
     with pytest.raises(ConfigError, match="chinese-bert-wwm"):
         fetch("chinese-bert-wvm", settings=quick)
 
@@ -259,9 +263,11 @@ def test_something_else_than_a_hub_is_recognised(body, hub, quick):
 def test_sharded_weights_are_taken_whole_and_safetensors_before_pickles(hub, quick, home):
     common = ["config.json", "vocab.txt"]
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
-    assert choose_files([*common, *shards, "pytorch_model.bin"], source="x") == ["config.json", "vocab.txt", *shards]
+    assert choose_files([*common, *shards, "pytorch_model.bin"], source="x") == ["vocab.txt", "config.json", *shards]
     assert choose_files([*common, "pytorch_model.bin", "model_state.pdparams"], source="x")[-1] == "pytorch_model.bin"
-    assert choose_files(["bert_config.json", "vocab.txt", "model_state.pdparams"], source="x")[0] == "bert_config.json"
+    assert choose_files(["bert_config.json", "vocab.txt", "model_state.pdparams"], source="x")[1] == "bert_config.json"
+    google = ["bert_config.json", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index"]
+    assert choose_files([*google, "bert_model.ckpt.meta", "vocab.txt"], source="x") == ["vocab.txt", *google]
 
 
 def test_a_repository_outside_the_table_is_fetched_by_its_id(hub, home, quick):
@@ -297,6 +303,29 @@ def test_the_session_of_huggingface_hub_is_as_before_afterwards(hub, quick):
     fetch(NAME, settings=quick)
     failure(quick, name="hfl/absent-model")
     assert _http._GLOBAL_BACKEND_FACTORY is before and not are_progress_bars_disabled("huggingface_hub.http_get")
+
+
+def test_more_bytes_than_stated_are_not_taken(hub, home, quick, model_files):
+    hub.faults.bodies[WEIGHTS] = deque([model_files[WEIGHTS] + bytes(5_000_000)] * 2)
+    assert "more than 934,592 bytes" in failure(quick)
+    assert not list(home.rglob(f"*{WEIGHTS}*"))
+
+
+def test_the_weights_are_those_of_the_repository(hub, quick, model_files, tmp_path):
+    (tmp_path / WEIGHTS).write_bytes(model_files[WEIGHTS])
+    theirs = load_file(tmp_path / WEIGHTS)
+    ours = read_pdparams(fetch(NAME, settings=quick) / "model_state.pdparams")
+    np.testing.assert_array_equal(
+        ours["bert.embeddings.word_embeddings.weight"], next(value for name, value in theirs.items() if name.endswith("word_embeddings.weight"))
+    )
+
+
+def test_whether_a_model_is_cased_is_known_from_the_table_where_its_files_do_not_say(hub, quick):
+    del hub.repositories[REPOSITORY]["tokenizer_config.json"]
+    hub.repositories["google-bert/bert-large-cased-whole-word-masking"] = hub.repositories[REPOSITORY]
+    for name, do_lower_case in ((NAME, True), ("bert-large-cased-whole-word-masking", False)):
+        values = json.loads((fetch(name, settings=quick) / "tokenizer_config.json").read_text(encoding="utf-8"))
+        assert values["do_lower_case"] is do_lower_case
 
 
 def test_a_model_of_other_sizes_under_a_known_name_is_noted(hub, home, quick):
