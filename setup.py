@@ -23,6 +23,7 @@ INSTALL_REQUIRES = [
     "setuptools<82",  # paddle imports it and does not declare it; 82 cannot build lac
     "pip",  # paddlenlp imports it and does not declare it
     "safetensors>=0.6",
+    "crc32c>=2.7",  # checksums of TensorFlow's checkpoints, at the speed of the disk
     "PyYAML",
     "tqdm",
     "visualdl>=2.5",

@@ -55,6 +55,7 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("setuptools", "<82", "paddle imports it, and 82 cannot build lac"),
     ("pip", "", "paddlenlp imports it"),
     ("safetensors", ">=0.6", "paddle imports it, and weights are stored with it"),
+    ("crc32c", ">=2.7", "TensorFlow's checkpoints carry its checksums"),
     ("PyYAML", "", "recipes are YAML"),
     ("tqdm", "", "paddlenlp imports it"),
     ("visualdl", ">=2.5", "training logs to it"),
