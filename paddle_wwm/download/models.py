@@ -92,13 +92,14 @@ def plan(
     home: str | Path | None = None,
     overwrite: bool = False,
     settings: NetworkSettings | None = None,
+    show_progress: bool = True,
 ) -> Plan:
     """What `fetch` would transfer; asks for names, sizes and checksums only, and writes nothing."""
     wanted = _wanted(name, revision=revision, source=source, home=home)
     stored = find_stored(wanted.key, home=wanted.home)
     if stored and not overwrite:
         return Plan(wanted=wanted, stored=stored, origin=str(stored.folder))
-    network = Network(settings, show_progress=False)
+    network = Network(settings, show_progress=show_progress)
     if wanted.source is None:
         model, folder = _look_up(wanted, network=network)
         origin = f"{wanted.repository} at {hub_endpoint()}" if folder is None else str(folder)

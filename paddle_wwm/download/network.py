@@ -27,7 +27,7 @@ from ..progress import progress_bar
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
-READ_BYTES = 256 << 10  # what a cut can lose, and how often the progress bar moves
+READ_BYTES = 64 << 10  # what a cut can lose, and how often the progress bar moves
 HUB_BAR = "huggingface_hub.http_get"
 Result = TypeVar("Result")
 _HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
@@ -242,6 +242,8 @@ def _reason(error: BaseException) -> str:
         cause = inner
     if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
         return "no answer in time"
+    if isinstance(cause, urllib3.exceptions.IncompleteRead):
+        return "the connection was closed"
     if isinstance(cause, socket.gaierror):
         return "the name of the host cannot be resolved"
     if isinstance(cause, OSError) and cause.strerror:

@@ -9,9 +9,11 @@ from .home import find_stored, model_folder, stored_models
 from .models import Plan
 
 
-def megabytes(num_bytes: int | None) -> str:
+def size_in_words(num_bytes: int | None) -> str:
     """For people."""
-    return "size not stated" if num_bytes is None else f"{num_bytes / 1e6:,.1f} MB"
+    if num_bytes is None:
+        return "size not stated"
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:,.1f} kB"
 
 
 def lines_of_plan(plan: Plan) -> list[str]:
@@ -19,9 +21,9 @@ def lines_of_plan(plan: Plan) -> list[str]:
     if plan.stored:
         return [f"{plan.wanted.name}: is here already: {plan.stored.folder} (nothing would be fetched)"]
     lines = [f"{plan.wanted.name}: would be fetched from {plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"]
-    lines += [f"  {file.name:<28} {megabytes(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files]
+    lines += [f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files]
     sizes = [file.size_bytes for file in plan.files]
-    total = "nothing" if not sizes else megabytes(None if None in sizes else sum(sizes))
+    total = "nothing" if not sizes else size_in_words(None if None in sizes else sum(sizes))
     return [*lines, f"  to transfer: {total}", f"  it would be kept in {plan.wanted.target}"]
 
 
@@ -29,12 +31,12 @@ def lines_of_model(folder: Path) -> list[str]:
     """A model that is here, and where it is from."""
     stored = find_stored(folder.name, home=folder.parent.parent)
     record = stored.record
-    lines = [f"{record['name']}: {folder} ({megabytes(stored.size_bytes)})"]
+    lines = [f"{record['name']}: {folder} ({size_in_words(stored.size_bytes)})"]
     if "repository" in record:
         lines.append(f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} ({record['revision']})")
     else:
         lines.append(f"  from {record['from']}")
-    lines += [f"  {file['name']:<28} {megabytes(file['size_bytes']):>12}  {_verdict(file['checked_by'])}" for file in record["files"]]
+    lines += [f"  {file['name']:<28} {size_in_words(file['size_bytes']):>12}  {_verdict(file['checked_by'])}" for file in record["files"]]
     lines += [f"  note: {note}" for note in record["notes"]]
     return [*lines, f"use it: python scripts/pretrain.py --init {folder} …"]
 
@@ -50,5 +52,5 @@ def inventory_of(home: Path) -> str:
     known = {key for _, _, key in rows}
     rows += [(stored.key, stored.record.get("repository") or "-", key) for key, stored in here.items() if key not in known]
     lines = [f"{'model':<48} {'from':<54} here"]
-    lines += [f"{name:<48} {source:<54} {megabytes(here[key].size_bytes) if key in here else '-'}" for name, source, key in rows]
+    lines += [f"{name:<48} {source:<54} {size_in_words(here[key].size_bytes) if key in here else '-'}" for name, source, key in rows]
     return "\n".join([*lines, f"\n{len(here)} here, in {model_folder('', home=home)}"])

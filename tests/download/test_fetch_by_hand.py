@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import tarfile
 import zipfile
 from collections import deque
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.download import fetch, find_stored, plan
 from paddle_wwm.download.hub import checksum_of
-from paddle_wwm.errors import ArchiveError, ConfigError, DownloadError
+from paddle_wwm.errors import ArchiveError, CheckpointError, ConfigError, DownloadError
 
+TF = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_bert_tf"
 NAME = "chinese-bert-wwm"
 NEEDED = ("config.json", "vocab.txt", "model.safetensors", "tokenizer_config.json")
 ARCHIVE = "chinese_wwm_pytorch.zip"
@@ -46,6 +51,36 @@ def test_a_zip_fetched_by_hand_becomes_the_model(inner, hub, files, tmp_path, qu
     record = find_stored(NAME, home=folder.parents[1]).record
     assert record["from"] == str(path) and {file["checked_by"] for file in record["files"]} == {"not checked"}
     assert not (folder.parents[1] / "downloads" / NAME).exists()
+
+
+def test_googles_and_the_authors_archives_hold_tensorflow_checkpoints(hub, tmp_path, quick, model_files):
+    checkpoint = {path.name: path.read_bytes() for path in TF.iterdir() if path.name.startswith("bert_model.ckpt")}
+    files = {**checkpoint, "bert_config.json": model_files["config.json"], "vocab.txt": model_files["vocab.txt"]}
+    path = tmp_path / "chinese_wwm_L-12_H-768_A-12.zip"
+    path.write_bytes(zip_of(files, folder="chinese_wwm_L-12_H-768_A-12/"))
+    folder = fetch(path.stem, source=path, settings=quick)  # the archive's name is one of the model's names
+    assert folder.name == NAME
+    from_hub = fetch(NAME, home=tmp_path / "other", settings=quick)  # the same weights, in another format
+    by_hand, from_hub = (read_pdparams(folder / "model_state.pdparams") for folder in (folder, from_hub))
+    assert by_hand.keys() == from_hub.keys()
+    assert all(np.array_equal(by_hand[name], from_hub[name]) for name in by_hand)
+
+
+def test_a_pickle_that_would_run_code_is_refused(hub, files, tmp_path, quick):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    source = tmp_path / "model"
+    source.mkdir()
+    for name in ("config.json", "vocab.txt"):
+        (source / name).write_bytes(files[name])
+    for name in ("pytorch_model.bin", "model_state.pdparams"):
+        (source / name).write_bytes(pickle.dumps({"weight": Hostile()}, protocol=2))
+        with pytest.raises(CheckpointError, match=name):
+            fetch(NAME, source=source, settings=quick)
+        (source / name).unlink()
+    assert not (tmp_path / "owned").exists()
 
 
 def test_a_tar_and_a_folder_become_the_model_too(hub, files, tmp_path, quick, model_files):
