@@ -75,18 +75,20 @@ def open_model(
     absent = tuple(part for part in OPTIONAL_PARTS if not any(name.startswith(f"{part}.") for name in found.tensors))
     missing = [name for name in expected if name not in found.tensors and not name.startswith(tuple(f"{part}." for part in absent) or ("\0",))]
     surplus = [name for name in found.tensors if name not in expected]
-    unexpected = [*found.unexpected, *surplus]
     misshaped = [
         f"{name} {tensor.shape} instead of {expected[name].shape}"
         for name, tensor in found.tensors.items()
         if name in expected and tensor.shape != expected[name].shape
     ]
-    told_unexpected = [] if drop_unexpected else unexpected
-    faults = [
-        f"{kind}: {_listed(names)}"
-        for kind, names in (("missing", missing), ("unexpected", told_unexpected), ("misshaped", misshaped), ("no numbers", found.not_floats))
-        if names
-    ]
+    told_unexpected = [] if drop_unexpected else found.unexpected
+    kinds = {
+        "missing": missing,
+        "unexpected": told_unexpected,
+        "of layers that the configuration does not have": surplus,
+        "misshaped": misshaped,
+        "no floating-point numbers": found.not_floats,
+    }
+    faults = [f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if faults:
         hint = " Tensors of other parts, such as a fine-tuned head, are left out with --drop-unexpected." if told_unexpected else ""
         raise CheckpointError(f"{source}: the weights are not those of the BERT that {description.path} describes. {'; '.join(faults)}.{hint}")
@@ -100,7 +102,7 @@ def open_model(
         absent=absent,
         untrained=tuple(part for part in description.values.get(UNTRAINED, ()) if isinstance(part, str)),
         passed_over=found.passed_over,
-        unexpected=tuple(unexpected),
+        unexpected=tuple(found.unexpected),
         vocab=description.vocab,
         do_lower_case=_do_lower_case(weights.folder, description.vocab),
         notes=notes,

@@ -18,7 +18,7 @@ _LAYER = re.compile(r"^(bert\.encoder\.layers\.)(\d+)(\..*)$")
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
-    """"0,1,2" or "0-2" or both mixed, as numbers. Raises ConfigError."""
+    """ "0,1,2" or "0-2" or both mixed, as numbers. Raises ConfigError."""
     layers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)

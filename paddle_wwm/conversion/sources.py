@@ -153,6 +153,4 @@ def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -
     if vocab is not None and not vocab.exists():
         raise CheckpointError(f"{vocab}: no such vocabulary.")
     beside = folder / VOCAB_NAME
-    return Description(
-        config=model_config_from(values, source=path), values=values, path=path, vocab=vocab or (beside if beside.exists() else None)
-    )
+    return Description(config=model_config_from(values, source=path), values=values, path=path, vocab=vocab or (beside if beside.exists() else None))
