@@ -44,7 +44,8 @@ def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, s
 
 def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str]:
     """The table knows whether a model is cased, where its files do not say; a vocabulary only suggests it."""
-    stated = read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case") if (source / TOKENIZER_CONFIG_NAME).exists() else None
+    path = (source if source.is_dir() else source.parent) / TOKENIZER_CONFIG_NAME
+    stated = read_json(path).get("do_lower_case") if path.exists() else None
     if isinstance(stated, bool):
         return [] if stated is variant.do_lower_case else [f"Its files say do_lower_case {stated}, the table of models {variant.do_lower_case}."]
     values = read_json(folder / TOKENIZER_CONFIG_NAME)

@@ -21,7 +21,7 @@ from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntry
 
 from ..errors import DownloadError
 from .home import told_when_full
-from .network import Network, WrongLength, hub_endpoint
+from .network import Network, WrongLength, hub_endpoint, without_secrets
 
 # Each row: the first of these that a repository has is taken; a model needs one of every required row.
 CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
@@ -86,17 +86,17 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     with _errors_of_hub(repository, revision=revision), network.hub_session():
         info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
         if not re.fullmatch(r"\w[\w.-]{0,99}", info.sha or ""):  # it becomes a folder's name
-            raise DownloadError(f"{endpoint}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?")
+            raise DownloadError(f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?")
         known = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         files = []
-        for name in choose_files(known, source=f"{repository} at {endpoint}"):
+        for name in choose_files(known, source=f"{repository} at {without_secrets(endpoint)}"):
             sibling = known[name]
             size, checksum = sibling.size, sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
             if size is None or not _is_checksum(checksum):  # a mirror without details: the file's own headers have them
                 metadata = get_hf_file_metadata(hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint), endpoint=endpoint)
                 size, checksum = metadata.size, metadata.etag
             if size is None:
-                raise DownloadError(f"{endpoint}: states no size for {repository}/{name}.")
+                raise DownloadError(f"{without_secrets(endpoint)}: states no size for {repository}/{name}.")
             files.append(RemoteFile(name=name, size_bytes=size, checksum=checksum if _is_checksum(checksum) else None))
     return RemoteModel(repository=repository, commit=info.sha, files=tuple(files))
 
@@ -140,7 +140,7 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
             break
         network.say(f"{file.name}: {problem}; fetching it again")
     raise DownloadError(
-        f"{model.repository}/{file.name}: {hub_endpoint()} has sent, twice, {problem} ({file.checksum or 'none stated'}). "
+        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent, twice, {problem} ({file.checksum or 'none stated'}). "
         "Both were deleted. Try another mirror (HF_ENDPOINT), or later."
     )
 
@@ -185,7 +185,7 @@ def _is_checksum(text: str | None) -> bool:
 @contextlib.contextmanager
 def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
     """huggingface_hub's errors as ours, each with what to do."""
-    endpoint = hub_endpoint()
+    endpoint = without_secrets(hub_endpoint())
     try:
         yield
     except GatedRepoError:
@@ -204,7 +204,8 @@ def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
         if response.status_code == 416:  # asked to go on behind the end: what is here of the file is not part of it
             raise WrongLength("another length than it was said to have") from None
         hint = "; check HF_TOKEN" if response.status_code in (401, 403) else ""
-        raise DownloadError(f"{repository}: {endpoint} answers {response.status_code} {response.reason} for {response.url}{hint}.") from None
+        answer = f"{response.status_code} {response.reason} for {without_secrets(response.url)}"
+        raise DownloadError(f"{repository}: {endpoint} answers {answer}{hint}.") from None
     except requests.RequestException as error:
         raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub ({type(error).__name__}). Is HF_ENDPOINT right?") from None
     except OSError as error:

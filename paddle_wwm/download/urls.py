@@ -6,21 +6,16 @@ import json
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 
 from ..errors import DownloadError
 from ..files import write_json
 from .home import told_when_full
-from .network import Network, TransferCut, WrongLength
+from .network import Network, TransferCut, WrongLength, without_secrets
 
 WRITE_BYTES = 1 << 20
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an address that can be fetched."""
-    return re.match(r"https?://", text) is not None
 
 
 def name_of_url(url: str) -> str:
@@ -114,11 +109,3 @@ def size_of_url(url: str, *, network: Network) -> int | None:
         raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdigit() else None
-
-
-def without_secrets(source: str) -> str:
-    """An address without user, password and query, which may hold keys; anything else as it is."""
-    if not is_url(source):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
