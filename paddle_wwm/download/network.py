@@ -132,9 +132,11 @@ class Network:
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
+        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = constants.HF_HUB_ENABLE_HF_TRANSFER, False  # it cannot go on after a cut
         try:
             yield
         finally:
+            constants.HF_HUB_ENABLE_HF_TRANSFER = with_hf_transfer
             configure_http_backend(previous)
             if hide_bar:
                 enable_progress_bars(HUB_BAR)
@@ -206,7 +208,8 @@ class _PatientAdapter(HTTPAdapter):
             return response
         stream_of_library = response.raw.stream
         start, length = _start_of(response), response.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdigit() else None
+        is_plain = response.headers.get("Content-Encoding", "identity") == "identity"  # else the length is that of the compressed body
+        total = start + int(length) if length.isdecimal() and is_plain else None
 
         def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
             position = start
@@ -229,15 +232,15 @@ class _PatientAdapter(HTTPAdapter):
 def _start_of(response: requests.Response) -> int:
     """The first byte that an answer carries: 0 but for an answer to a Range."""
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(start) if response.status_code == 206 and start.isdigit() else 0
+    return int(start) if response.status_code == 206 and start.isdecimal() else 0
 
 
 def _retry_after_s(response: requests.Response) -> float | None:
     """The wait that a server asks for, given in seconds or as a date; None where it asks for none."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
     try:
+        if text.isdecimal():
+            return float(text)
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError):
         return None

@@ -78,7 +78,7 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
             num_bytes = stream.tell()
             stream.flush()
             os.fsync(stream.fileno())
-    if length.isdigit() and num_bytes != start + int(length):
+    if length.isdecimal() and num_bytes != start + int(length):
         raise TransferCut(f"the transfer was cut after {num_bytes:,} bytes.", position=num_bytes)
     part.replace(path)
 
@@ -108,4 +108,4 @@ def size_of_url(url: str, *, network: Network) -> int | None:
     if not response.ok:
         raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
     length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    return int(length) if length.isdecimal() else None

@@ -8,6 +8,7 @@ HEAD GET  /files/NAME                                   plain files, with an ETa
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -63,6 +64,7 @@ class HubServer(ThreadingHTTPServer):
         self.states_checksums = True
         self.metadata_body: bytes | None = None  # sent in place of the metadata
         self.knows_ranges = True
+        self.compresses = False  # small files, for those who accept it
         self.delay_s = 0.0  # before each body
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
@@ -173,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self.reply(416, headers={"Content-Range": f"bytes */{len(content)}"})
             status, headers = 206, {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         body = content[start:]
+        if self.server.compresses and status == 200 and len(body) <= LARGE_BYTES and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
         cut = faults.cuts[name].popleft() if self.command == "GET" and faults.cuts.get(name) else None
         time.sleep(self.server.delay_s)
         self.reply(status, body, headers=headers, cut=cut)

@@ -132,6 +132,20 @@ def test_a_mirror_without_details_is_asked_for_each_file_and_said_where_it_state
     assert checked == ({"sha256", "git sha1"} if states_checksums else {"size only"})
 
 
+def test_small_files_may_come_compressed(hub, quick, model_files):
+    hub.compresses = True
+    folder = fetch(NAME, settings=quick)
+    [sent] = hub.sent("vocab.txt")
+    assert sent.num_bytes < len(model_files["vocab.txt"]) and (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"]
+
+
+def test_a_faster_downloader_that_cannot_go_on_after_a_cut_is_not_used(hub, quick, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_ENABLE_HF_TRANSFER", True)
+    hub.faults.cuts[WEIGHTS] = deque([300_000])
+    fetch(NAME, settings=quick)
+    assert [one.status for one in hub.sent(WEIGHTS)] == [200, 206] and constants.HF_HUB_ENABLE_HF_TRANSFER
+
+
 def test_renamed_repositories_are_followed(hub, home, quick):
     hub.repositories["hfl/new-name"] = hub.repositories.pop(REPOSITORY)
     hub.moved[REPOSITORY] = "hfl/new-name"
