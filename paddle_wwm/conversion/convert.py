@@ -108,7 +108,11 @@ def _unpacked(source: Path, *, near: Path, show_progress: bool) -> Iterator[Path
         return
     near.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=near.parent, prefix=f".{near.name}.unpacked.") as folder:
-        yield unpack_archive(source, target=Path(folder) / "model", show_progress=show_progress)
+        place = unpack_archive(source, target=Path(folder) / "model", show_progress=show_progress)
+        try:
+            yield place
+        except CheckpointError as error:  # what is wrong is wrong in the archive
+            raise CheckpointError(str(error).replace(str(place), str(source))) from None
 
 
 def _in_dtype(model: OpenedModel, dtype: str | None) -> OpenedModel:

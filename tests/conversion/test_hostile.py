@@ -283,11 +283,11 @@ def test_a_cut_file_is_refused(tmp_path, name, share):
 
 def test_an_archive_that_reaches_outside_or_explodes_is_refused_and_leaves_nothing(tmp_path):
     def archive(member: str, data: bytes) -> Path:
-        with zipfile.ZipFile(tmp_path / "model.zip", "w", zipfile.ZIP_DEFLATED) as stream:
+        with zipfile.ZipFile(tmp_path / "model.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as stream:
             stream.writestr(member, data)
         return tmp_path / "model.zip"
 
-    for path in (("../escaped.txt", b"x"), ("/tmp/escaped.txt", b"x"), ("bert_model.ckpt.index", bytes(400 << 20))):
+    for path in (("../escaped.txt", b"x"), ("/tmp/escaped.txt", b"x"), ("bert_model.ckpt.index", bytes(257 << 20))):
         with pytest.raises(ArchiveError):
             converted(archive(*path), tmp_path / "out" / "model")
         assert sorted(item.name for item in tmp_path.iterdir()) in (["model.zip"], ["model.zip", "out"])
