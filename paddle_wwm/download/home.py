@@ -82,6 +82,12 @@ def stored_models(*, home: Path) -> dict[str, StoredModel]:
     return {model.key: model for model in found if model is not None}
 
 
+def unfinished_downloads(*, home: Path) -> dict[str, int]:
+    """What has arrived of models that are not whole yet: bytes, by key."""
+    folders = sorted(path for path in (home / "downloads").glob("*") if path.is_dir())
+    return {folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in folders}
+
+
 @contextlib.contextmanager
 def told_when_full(folder: Path) -> Iterator[None]:
     """A full disk, a quota or a limit on the size of files, said with what to do; what has arrived stays."""

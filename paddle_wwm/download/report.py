@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..variants import VARIANTS
-from .home import find_stored, model_folder, stored_models
+from .home import download_folder, find_stored, model_folder, stored_models, unfinished_downloads
 from .models import Plan
 
 
@@ -53,4 +53,8 @@ def inventory_of(home: Path) -> str:
     rows += [(stored.key, stored.record.get("repository") or "-", key) for key, stored in here.items() if key not in known]
     lines = [f"{'model':<48} {'from':<54} here"]
     lines += [f"{name:<48} {source:<54} {size_in_words(here[key].size_bytes) if key in here else '-'}" for name, source, key in rows]
-    return "\n".join([*lines, f"\n{len(here)} here, in {model_folder('', home=home)}"])
+    lines += ["", f"{len(here)} here, in {model_folder('', home=home)}"]
+    unfinished = [f"{key} ({size_in_words(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
+    if unfinished:
+        lines.append(f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes on with it")
+    return "\n".join(lines)

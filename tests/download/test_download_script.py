@@ -79,6 +79,7 @@ def test_no_space_is_one_line_and_what_has_arrived_is_kept(hub, home):
     assert process.returncode == 2, errors
     assert "What has arrived is kept: make room, or set PADDLE_WWM_HOME" in errors and "Traceback" not in errors
     assert not (home / "models" / NAME).exists()
+    assert f"unfinished, in {home / 'downloads'}: {NAME} (" in run_script("download.py", "--list").stdout
     hub.requests.clear()
     assert run_script("download.py", NAME).returncode == 0
     assert [one.status for one in hub.sent(WEIGHTS)] == [206]
