@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -287,6 +288,16 @@ def test_sharded_weights_are_taken_whole_and_safetensors_before_pickles(hub, qui
 def test_a_repository_outside_the_table_is_fetched_by_its_id(hub, home, quick):
     hub.repositories["someone/their.bert"] = hub.repositories[REPOSITORY]
     assert fetch("someone/their.bert", settings=quick) == home / "models" / "someone--their.bert"
+
+
+def test_threads_of_one_process_fetch_one_after_the_other(hub, home, quick):
+    hub.repositories["hfl/rbt3"] = hub.repositories[REPOSITORY]
+    hub.faults.cuts[WEIGHTS] = deque([300_000] * 2)
+    before = _http._GLOBAL_BACKEND_FACTORY
+    with ThreadPoolExecutor(4) as threads:
+        folders = list(threads.map(lambda name: fetch(name, settings=quick), [NAME, "rbt3", NAME, "rbt3"]))
+    assert folders == [home / "models" / name for name in (NAME, "rbt3", NAME, "rbt3")]
+    assert len([one for one in hub.sent(WEIGHTS) if one.status == 200]) == 2 and _http._GLOBAL_BACKEND_FACTORY is before
 
 
 def test_the_token_goes_to_the_hub(hub, quick, monkeypatch):
