@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 
 import pytest
@@ -23,7 +24,8 @@ FILES = {"chinese_L-2/bert_config.json": b"{}", "chinese_L-2/vocab.txt": "[PAD]\
 
 
 def write_zip(path, members, *, compression=zipfile.ZIP_DEFLATED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of doubled names
         for name, content in members:
             archive.writestr(name, content)
     return path
@@ -137,7 +139,6 @@ def test_the_whole_limit_holds_for_large_archives_too(tmp_path):
     assert "more than 2,000,000 bytes" in refusal(archive, tmp_path, limits=ArchiveLimits(max_total_bytes=2_000_000))
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("suffix", ["zip", "tar"])
 @pytest.mark.parametrize("names", [("a", "a"), ("./a", "a"), ("a", "a/b"), ("a/b", "a")])
 def test_members_that_overwrite_each_other_are_refused(names, suffix, tmp_path):
