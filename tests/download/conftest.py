@@ -5,12 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.download import NetworkSettings
+from paddle_wwm.download import NetworkSettings, fetch, find_stored
+from paddle_wwm.errors import DownloadError
 
 from .hub_server import HubServer
 
 TINY = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_bert_hf"
-REPOSITORY = "hfl/chinese-bert-wwm"
+NAME, REPOSITORY = "chinese-bert-wwm", "hfl/chinese-bert-wwm"
+WEIGHTS = "model.safetensors"
+NEEDED = {"config.json", "vocab.txt", WEIGHTS, "tokenizer_config.json"}
+
+
+def record_of(name, home):
+    """What is known of a model that is here."""
+    return find_stored(name, home=home).record
+
+
+def failure(quick, **options):
+    """What fetching a model fails with."""
+    with pytest.raises(DownloadError) as caught:
+        fetch(options.pop("name", NAME), settings=quick, show_progress=False, **options)
+    return str(caught.value)
 
 
 @pytest.fixture(scope="session")
