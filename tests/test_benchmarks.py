@@ -25,6 +25,10 @@ HEADINGS = {
     "loader_memory.py": ["peak memory over", "tokens +on disk +RSS before +anonymous +RSS", "small set", "3x larger", "ratio"],
     "masking_distribution.py": ["selected", "actions", "lengths of words", "words per mask", "pair labels of the index", "padding", "promised"],
 }
+# measured on a model, not on shards
+MODEL_HEADINGS = {
+    "conversion.py": ["file +peak +peak/file +time", "huggingface -> tensorflow", "bit-identical", "every tensor, with checksums", "claims: peak"],
+}
 OPTIONS = {"loader.py": ["--ours-only"]}  # the peers are started once, by masking.py
 
 pytestmark = pytest.mark.integration
@@ -40,7 +44,7 @@ def pattern_of(heading):
 
 
 def test_every_benchmark_is_tested_here():
-    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *HELPERS])
+    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *MODEL_HEADINGS, *HELPERS])
 
 
 @pytest.mark.parametrize("name", HEADINGS)
@@ -56,6 +60,14 @@ def test_it_runs_on_shards_and_writes_its_figures(name, prepared_sample, tmp_pat
     assert not png or png[1].read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("name", MODEL_HEADINGS)
+def test_it_runs_on_a_model_and_writes_its_figures(name, tmp_path):
+    result = run(name, "--quick", "--json", tmp_path / "figures.json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [heading for heading in MODEL_HEADINGS[name] if not re.search(pattern_of(heading), result.stdout)] == [], result.stdout
+    assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["bit_identical"] is True
+
+
 def test_without_shards_it_prepares_the_sample_corpus():
     result = run("masking_distribution.py", "--quick", "--pairing", "full-sentences", "--strategy", "ngram-word")
     assert result.returncode == 0, result.stderr
@@ -63,7 +75,7 @@ def test_without_shards_it_prepares_the_sample_corpus():
     assert "pair labels" not in result.stdout
 
 
-@pytest.mark.parametrize("name", HEADINGS)
+@pytest.mark.parametrize("name", [*HEADINGS, *MODEL_HEADINGS])
 def test_its_help_shows_how_to_call_it(name):
     result = run(name, "--help")
     assert result.returncode == 0, result.stderr

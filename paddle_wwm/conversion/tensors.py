@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..errors import CheckpointError
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 256 << 10  # small enough for the processor's cache: a checksum is computed, or a block written, while it is still there
 BFLOAT16 = "bfloat16"
 FLOAT_TYPES = ("float32", "float16", BFLOAT16, "float64")
 NUMBER_TYPES = (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128")
@@ -75,31 +75,32 @@ class FilePart:
     make_check: Callable[[], Callable[[bytes | memoryview | None], None]] | None = None
 
     def blocks(self) -> Iterator[memoryview]:
-        """The bytes, in blocks."""
-        check = self.make_check() if self.make_check is not None else None
-        left = self.num_bytes
-        buffer = memoryview(bytearray(min(left, BLOCK_BYTES)))
-        with open(self.path, "rb", buffering=0) as stream:
-            stream.seek(self.offset)
-            while left:
-                count = stream.readinto(buffer[: min(left, BLOCK_BYTES)])
-                if not count:
-                    raise CheckpointError(f"{self.path}: is torn: it ends {left:,} bytes before {self.name!r} does.")
-                if check is not None:
-                    check(buffer[:count])
-                yield buffer[:count]
-                left -= count
-        if check is not None:
-            check(None)
+        """The bytes, in blocks; a block is overwritten by the next one."""
+        buffer = memoryview(bytearray(min(self.num_bytes, BLOCK_BYTES)))
+        return self._filled(buffer[: min(BLOCK_BYTES, self.num_bytes - start)] for start in range(0, self.num_bytes, BLOCK_BYTES))
 
     def read(self) -> np.ndarray:
         """The bytes, as one array of uint8."""
         result = np.empty(self.num_bytes, np.uint8)
-        start = 0
-        for block in self.blocks():
-            result[start : start + len(block)] = np.frombuffer(block, np.uint8)
-            start += len(block)
+        whole = memoryview(result)
+        for _ in self._filled(whole[start : start + BLOCK_BYTES] for start in range(0, self.num_bytes, BLOCK_BYTES)):
+            pass
         return result
+
+    def _filled(self, places: Iterable[memoryview]) -> Iterator[memoryview]:
+        """The places, one after the other, each with the bytes that belong there, checked."""
+        check = self.make_check() if self.make_check is not None else None
+        with open(self.path, "rb") as stream:
+            stream.seek(self.offset)
+            for place in places:
+                count = stream.readinto(place)
+                if count != len(place):
+                    raise CheckpointError(f"{self.path}: is torn: it ends within {self.name!r}.")
+                if check is not None:
+                    check(place)
+                yield place
+        if check is not None:
+            check(None)
 
 
 class FileTensor(Tensor):
