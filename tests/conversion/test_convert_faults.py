@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paddle_wwm.conversion.convert import RECORD_NAME
+from paddle_wwm.conversion.names import Naming, parameters
 from paddle_wwm.conversion.opening import open_model
 from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
+from paddle_wwm.conversion.tensors import ArrayTensor
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.files import write_json
+from paddle_wwm.model.folder import paddle_config
 from paddle_wwm.model.weights import load_model
+from paddle_wwm.variants import find_variant
 
 from .sources import CONFIG, HF_FOLDER, TF_FOLDER, bits_of, converted, hf_arrays, hf_folder, vocab_file
 
@@ -159,6 +167,57 @@ def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_con
     with pytest.raises(CheckpointError, match="so it is not replaced"):
         converted(paddle_folder, tmp_path / "mine", overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_a_checkpoint_that_is_torn_leaves_no_target(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in TF_FOLDER.iterdir():
+        (source / path.name).write_bytes(path.read_bytes())
+    data = source / "bert_model.ckpt.data-00000-of-00001"
+    whole = bytearray(data.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    data.write_bytes(whole)
+    with pytest.raises(CheckpointError, match=r"data-00000-of-00001: is torn: the checksum of 'bert/.*' differs"):
+        converted(source, tmp_path / "out", config=CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_what_is_wrong_in_an_archive_is_told_with_the_archive_s_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("model/readme.txt", "nothing here")
+    with pytest.raises(CheckpointError, match=r"model\.zip.*: holds no weights that are recognised"):
+        converted(tmp_path / "model.zip", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.zip"]
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from paddle_wwm.conversion.convert import convert
+from paddle_wwm.conversion.saving import Target
+
+def memory(name):
+    return int(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))) * 1024
+
+before = memory("VmRSS")
+convert(sys.argv[1], target=sys.argv[2], to=Target(sys.argv[3]))
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_memory_stays_a_small_part_of_the_file(tmp_path):
+    config = dataclasses.replace(find_variant("rbt3").config, vocab_size=8000)
+    tensors = {item.name: ArrayTensor(np.zeros(item.shape, np.float32)) for item in parameters(Naming.PADDLE, config)}
+    (tmp_path / "source").mkdir()
+    write_pdparams(tmp_path / "source" / "model_state.pdparams", tensors)
+    write_json(tmp_path / "source" / "config.json", paddle_config(config))
+    num_bytes = (tmp_path / "source" / "model_state.pdparams").stat().st_size
+    for start, end in (("source", "huggingface"), ("huggingface", "tensorflow"), ("tensorflow", "paddle")):
+        command = [sys.executable, "-c", GROWTH, str(tmp_path / start), str(tmp_path / end), end]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 0.4 * num_bytes, (start, end)
 
 
 def test_a_dry_run_writes_nothing(tmp_path, paddle_folder):
