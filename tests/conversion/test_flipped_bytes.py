@@ -52,11 +52,14 @@ def arrays() -> dict[str, np.ndarray]:
     return {name: rng.standard_normal((7, 5) if name.endswith("weight") else (5,)).astype(np.float32) for name in names}
 
 
-def with_new_checksums(index: bytes) -> bytes:
-    """The index's only data block with its checksum made right again, so that the flips behind it are met."""
-    end = index.rindex(bytes.fromhex("000000000100000000"), 0, len(index) - 48)  # the empty block after it: restarts, their number, its type
-    block = index[: end - 4]
-    return block + masked_crc(crc32c.crc32c(block)).to_bytes(4, "little") + index[end:]
+def end_of_data_block(index: bytes) -> int:
+    """Where the index's only data block ends: with its one restart, at 0; behind it, its type (0) and its checksum."""
+    return index.index(bytes.fromhex("000000000100000000")) + 8
+
+
+def with_new_checksum(index: bytes, end: int) -> bytes:
+    """The index with the checksum of its data block made right again, so that the flips behind it are met."""
+    return index[: end + 1] + masked_crc(crc32c.crc32c(index[: end + 1])).to_bytes(4, "little") + index[end + 5 :]
 
 
 def safetensors_files(folder: Path) -> tuple[Path, Callable]:
@@ -99,11 +102,12 @@ def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
     whole, rng = path.read_bytes(), np.random.default_rng(23)
     assert {name: tensor.read().tobytes() for name, tensor in opener(path).items()} == {name: array.tobytes() for name, array in arrays().items()}
     is_mended = kind.endswith("right checksums")
-    end = whole.rindex(bytes.fromhex("000000000100000000"), 0, len(whole) - 48) - 4 if is_mended else len(whole)
+    end = end_of_data_block(whole) if is_mended else len(whole)
+    assert not is_mended or with_new_checksum(whole, end) == whole
     before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
     for number in range(FILES_A_FORMAT):
         damaged = flipped(whole, rng, end=end)
-        path.write_bytes(with_new_checksums(bytes(damaged)) if is_mended else damaged)
+        path.write_bytes(with_new_checksum(bytes(damaged), end) if is_mended else damaged)
         with time_limit(SECONDS_A_FILE):
             try:
                 for tensor in opener(path).values():
