@@ -17,7 +17,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test soak lint pretrain clean distclean
+.PHONY: help setup test soak lint interop pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
@@ -48,6 +48,20 @@ soak: $(READY) ## fuzz for an hour: damaged files and made-up text, many more ca
 lint: $(READY) ## check the style
 	$(PY) -m ruff check .
 
+# ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
+
+# TensorFlow and PyTorch fit into no environment with PaddleNLP, so each gets one of its own, beside that of the project.
+INTEROP ?= .venv-interop
+
+interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed ## converted models opened by transformers, TensorFlow and PaddleNLP
+	$(PY) tests/interop/run.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python"
+
+$(INTEROP)/%/.installed: tests/interop/%.txt | $(READY)
+	@echo "Installing what $< lists into $(INTEROP)/$*"
+	@$(PY) -m venv --clear "$(INTEROP)/$*"
+	@"$(INTEROP)/$*/bin/python" -m pip install $(QUIET) -r $<
+	@touch "$@"
+
 # ---- Pretraining -----------------------------------------------------------------------------------------------------------------------------
 
 # The run's folder. PaddleHub copies a module twice where its home has a dash in its path, so RUN should have none.
@@ -69,11 +83,13 @@ pretrain: $(READY) ## the quick start: raw text -> checkpoint -> hub module -> a
 
 clean: ## remove caches and build products; the environment and runs/ stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
-	find . \( -path './$(VENV)' -o -path ./runs -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+	find . \( -path './$(VENV)' -o -path './$(INTEROP)' -o -path ./runs -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
-distclean: clean ## clean, and remove the environment, too
+distclean: clean ## clean, and remove the environments, too
 	rm -rf *.egg-info
-	@if [ -e "$(VENV)/pyvenv.cfg" ]; then echo 'rm -rf "$(VENV)"'; rm -rf "$(VENV)"; fi
+	@for folder in "$(VENV)" "$(INTEROP)/torch" "$(INTEROP)/tensorflow"; do \
+	    if [ -e "$$folder/pyvenv.cfg" ]; then echo "rm -rf $$folder"; rm -rf "$$folder"; fi; \
+	done
 
 # ---- Set-up ----------------------------------------------------------------------------------------------------------------------------------
 

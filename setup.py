@@ -23,11 +23,14 @@ INSTALL_REQUIRES = [
     "setuptools<82",  # paddle imports it and does not declare it; 82 cannot build lac
     "pip",  # paddlenlp imports it and does not declare it
     "safetensors>=0.6",
+    "crc32c>=2.7",  # checksums of TensorFlow's checkpoints, at the speed of the disk
     "PyYAML",
     "tqdm",
     "visualdl>=2.5",
     "matplotlib",
     "filelock",
+    "huggingface-hub>=0.36,<1",  # 1.0 has another HTTP library, and downloads run in a session of ours
+    "requests",
     "numba>=0.60",  # the compiled masking path
 ]
 # What only some corpora need; `make setup` installs all of it.

@@ -55,11 +55,14 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("setuptools", "<82", "paddle imports it, and 82 cannot build lac"),
     ("pip", "", "paddlenlp imports it"),
     ("safetensors", ">=0.6", "paddle imports it, and weights are stored with it"),
+    ("crc32c", ">=2.7", "TensorFlow's checkpoints carry its checksums"),
     ("PyYAML", "", "recipes are YAML"),
     ("tqdm", "", "paddlenlp imports it"),
     ("visualdl", ">=2.5", "training logs to it"),
     ("matplotlib", "", "paddlehub imports it"),
     ("filelock", "", "paddlehub imports it"),
+    ("huggingface-hub", ">=0.36,<1", "it fetches weights, and 1.0 works in another way"),
+    ("requests", "", "huggingface_hub imports it"),
     ("numba", ">=0.60", "it compiles the masking of the loader"),
 )
 # (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks the other.

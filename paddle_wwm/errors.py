@@ -30,6 +30,14 @@ class CheckpointError(PaddleWWMError):
     """A checkpoint or a weights file is missing, torn, foreign or does not fit."""
 
 
+class ArchiveError(PaddleWWMError):
+    """A zip or tar archive is torn, or holds what no model needs."""
+
+
+class DownloadError(PaddleWWMError):
+    """A model's files cannot be fetched: no such model, no network, wrong bytes, no space."""
+
+
 class HubModuleError(PaddleWWMError):
     """A hub module cannot be built, loaded or called as asked."""
 

@@ -37,6 +37,10 @@ CORPUS_HEADINGS = {
         *("lines whose ids or offsets differ from the tokenizers library's: 0 of 300", "PaddleNLP's ids: 0 of"),
     ],
 }
+# measured on a model, not on shards
+MODEL_HEADINGS = {
+    "conversion.py": ["file +peak +peak/file +time", "huggingface -> tensorflow", "bit-identical", "every tensor, with checksums", "claims: peak"],
+}
 OPTIONS = {"loader.py": ["--ours-only"]}  # the peers are started once, by masking.py
 
 pytestmark = pytest.mark.integration
@@ -56,7 +60,7 @@ def assert_headings(headings, output):
 
 
 def test_every_benchmark_is_tested_here():
-    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *CORPUS_HEADINGS, *HELPERS])
+    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS, *HELPERS])
 
 
 @pytest.mark.parametrize("name", HEADINGS)
@@ -80,6 +84,14 @@ def test_it_runs_on_a_corpus_and_writes_its_figures(name, sample_corpus, tmp_pat
     assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["data"].startswith("sample_data (")
 
 
+@pytest.mark.parametrize("name", MODEL_HEADINGS)
+def test_it_runs_on_a_model_and_writes_its_figures(name, tmp_path):
+    result = run(name, "--quick", "--json", tmp_path / "figures.json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert_headings(MODEL_HEADINGS[name], result.stdout)
+    assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["bit_identical"] is True
+
+
 def test_without_shards_it_prepares_the_sample_corpus():
     result = run("masking_distribution.py", "--quick", "--pairing", "full-sentences", "--strategy", "ngram-word")
     assert result.returncode == 0, result.stderr
@@ -87,7 +99,7 @@ def test_without_shards_it_prepares_the_sample_corpus():
     assert "pair labels" not in result.stdout
 
 
-@pytest.mark.parametrize("name", [*HEADINGS, *CORPUS_HEADINGS])
+@pytest.mark.parametrize("name", [*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS])
 def test_its_help_shows_how_to_call_it(name):
     result = run(name, "--help")
     assert result.returncode == 0, result.stderr

@@ -1,15 +1,16 @@
-"""Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them.
+"""Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them, and written tensor by tensor.
 
 The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or function is refused
 before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` believes what it is told, and a few flipped bytes in it end
-the process. Tensors that paddle.save finds beside other values arrive as (name, array) pairs. Reading needs no paddle.
+the process. Tensors that paddle.save finds beside other values arrive as (name, array) pairs. Neither way needs paddle.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import pickle
 import re
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -17,15 +18,18 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import atomic_write
+from .pickles import OrderedMapping, SafeUnpickler, StandIn, latin1_bytes
+from .tensors import NUMBER_TYPES, ArrayTensor, ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
 
 PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it; it names parameters, it holds no tensors
+MAX_DIMENSIONS = 32  # numpy's
 
 
-class _DType:
+class _DType(StandIn):
     """Stands for numpy.dtype: a type code and a byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        if not re.fullmatch(r"[biufc]\d{1,2}", code):
+        if not re.fullmatch(r"[biufc]\d{1,2}", code) or np.dtype(code).name not in NUMBER_TYPES:
             raise pickle.UnpicklingError(f"it holds an array of {code!r}, not of numbers")
         self.dtype = np.dtype(code)
 
@@ -33,57 +37,58 @@ class _DType:
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class _Array:
+class _Array(StandIn):
     """Stands for numpy.ndarray."""
 
-    array: np.ndarray | None = None
+    tensor: Tensor | None = None
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, is_fortran, data = state
         data = data.encode("latin1") if isinstance(data, str) else data  # text where Python 2 wrote it
-        self.array = np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if is_fortran else "C")
+        shape = tuple(shape)
+        if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
+            raise pickle.UnpicklingError(f"an array cannot have {len(shape)} sizes or the sizes {str(shape)[:80]}")
+        num_bytes = data.num_bytes if isinstance(data, FilePart) else len(data)
+        if num_bytes != math.prod(shape) * dtype.dtype.itemsize:
+            raise pickle.UnpicklingError(f"{num_bytes:,} bytes do not make an array of {dtype.dtype.name} and shape {str(shape)[:80]}")
+        self.tensor = _tensor(data, dtype=dtype.dtype, shape=shape, is_fortran=bool(is_fortran))
+
+
+def _tensor(data: bytes | FilePart, *, dtype: np.dtype, shape: tuple[int, ...], is_fortran: bool) -> Tensor:
+    def laid_out(array: np.ndarray) -> np.ndarray:
+        return array.reshape(-1).view(dtype).astype(dtype.newbyteorder("<")).reshape(shape, order="F" if is_fortran else "C")
+
+    if isinstance(data, bytes):
+        return ArrayTensor(laid_out(np.frombuffer(data, np.uint8)))
+    if not is_fortran and dtype == dtype.newbyteorder("<"):
+        return FileTensor(data, dtype=dtype.name, shape=shape)
+    raw = FileTensor(data, dtype="uint8", shape=(data.num_bytes,))
+    return ComputedTensor(raw, laid_out, dtype=dtype.name, shape=shape)
 
 
 def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {encoding!r}, which weights do not need")
-    return text.encode("latin1")
-
-
+_NDARRAY = object()  # only ever an argument
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
-    ("numpy", "ndarray"): _Array,
+    ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _DType,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): OrderedMapping,
     ("builtins", "tuple"): tuple,  # (name, array) pairs
     ("__builtin__", "tuple"): tuple,
-    ("_codecs", "encode"): _latin1_bytes,  # bytes in pickle's protocol 2, which Paddle 2.0 wrote
+    ("_codecs", "encode"): latin1_bytes,  # bytes in pickle's protocol 2, which Paddle 2.0 wrote
 }
 
 
-class _Unpickler(pickle._Unpickler):
-    # The unpickler in Python: in the one in C, a flipped byte can ask for gigabytes of memo, and they are touched.
-    # BYTEARRAY8, which weights do not use, could ask for them here.
-    dispatch = {opcode: load for opcode, load in pickle._Unpickler.dispatch.items() if opcode != pickle.BYTEARRAY8[0]}
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which weights do not need") from None
-
-
-def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .pdparams file by name, read-only. Raises CheckpointError when it is missing, torn, or holds anything but arrays."""
+def open_pdparams(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a .pdparams file by name, unread. Raises CheckpointError when it is missing, torn, or holds anything but arrays."""
     path = Path(path)
     try:
         with open(path, "rb") as stream:
-            values = _Unpickler(stream, encoding="latin1").load()
+            values = SafeUnpickler(stream, path=path, allowed=_ALLOWED).load()
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
@@ -92,19 +97,66 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
         raise CheckpointError(f"{path}: cannot be read as Paddle weights: {error}.") from None
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__.strip('_')}.")
-    arrays: dict[str, np.ndarray] = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in values.items():
         if name == PARAMETER_NAME_TABLE:
             continue
         if isinstance(value, tuple) and len(value) == 2:
             value = value[1]
-        if not isinstance(name, str) or not isinstance(value, _Array) or value.array is None:
+        if not isinstance(name, str) or not isinstance(value, _Array) or value.tensor is None:
             raise CheckpointError(f"{path}: entry {name!r} must be an array of numbers, but is {type(value).__name__}.")
-        arrays[name] = value.array
-    return arrays
+        tensors[name] = value.tensor
+    return tensors
 
 
-def write_pdparams(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays so that paddle.load reads them. The same array under two names is stored once."""
+def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a .pdparams file by name; one that is stored under two names is read once. Raises CheckpointError, as `open_pdparams`."""
+    tensors = open_pdparams(path)
+    arrays: dict[int, np.ndarray] = {}
+    return {name: arrays[id(tensor)] if id(tensor) in arrays else arrays.setdefault(id(tensor), tensor.read()) for name, tensor in tensors.items()}
+
+
+# The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own reduction
+# (_reconstruct, then a state that ends in the bytes), with nothing in the memo but the tensors themselves.
+_HEAD = pickle.PROTO + b"\x04" + pickle.EMPTY_DICT
+_NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+
+
+def write_pdparams(path: str | Path, tensors: Mapping[str, np.ndarray | Tensor]) -> None:
+    """Write arrays or tensors so that paddle.load reads them. What stands under two names is stored once."""
+    memo: dict[int, int] = {}
     with atomic_write(path) as stream:
-        pickle.dump({name: array for name, array in arrays.items()}, stream, protocol=4)
+        stream.write(_HEAD)
+        for name, value in tensors.items():
+            stream.write(_pickled(name))
+            if id(value) in memo:
+                stream.write(pickle.LONG_BINGET + memo[id(value)].to_bytes(4, "little"))
+            else:
+                _write_array(stream, value if isinstance(value, Tensor) else _from_array(name, value))
+                stream.write(pickle.MEMOIZE)
+                memo[id(value)] = len(memo)
+            stream.write(pickle.SETITEM)
+        stream.write(pickle.STOP)
+
+
+def _from_array(name: str, value: Any) -> Tensor:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be an array or a tensor, but is {type(value).__name__}.")
+    return ArrayTensor(value)
+
+
+def _write_array(stream: Any, tensor: Tensor) -> None:
+    stream.write(_NEW_ARRAY + pickle.MARK + _pickled(1) + _pickled(tensor.shape) + _pickled(numpy_type(tensor.dtype)) + _pickled(False))
+    stream.write(pickle.BINBYTES8 + tensor.num_bytes.to_bytes(8, "little"))
+    for block in tensor.blocks():
+        stream.write(block)
+    stream.write(pickle.TUPLE + pickle.BUILD)
+
+
+def _pickled(value: Any) -> bytes:
+    """A value's pickle without head, end and memo."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=3)
+    pickler.fast = True
+    pickler.dump(value)
+    return buffer.getvalue()[2:-1]

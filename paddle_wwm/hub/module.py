@@ -63,6 +63,11 @@ class BertHubModule(nn.Layer, TransformerModule):
         without = [index for index, text in enumerate(texts) if MASK not in text]
         if without:
             raise HubModuleError(f"data[{without[0]}]: predict fills masks, so a text must contain {MASK}; for vectors use get_embedding.")
+        if "cls.predictions" in self._untrained:
+            raise HubModuleError(
+                "this model's weights came without a masked language model head, so it is random and would fill in anything: pretrain the model "
+                "further (--init) first; vectors come from get_embedding."
+            )
         if top_k < 1:
             raise HubModuleError(f"`top_k` must be at least 1, but is {top_k}.")
         rows = [self._encode(text, max_seq_len=max_seq_len, index=index) for index, text in enumerate(texts)]

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import Mapping
 
 import numpy as np
 import paddle
 
-from ..config import ModelConfig
 from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import CheckpointError
 from ..files import write_json
 from ..tokenization.vocab import Vocab
+from .folder import (
+    CONFIG_NAME,
+    MODEL_FILES,
+    TOKENIZER_CONFIG_NAME,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    paddle_config,
+    read_json,
+    read_model_config,
+    tokenizer_config,
+)
 from .heads import TIED_NAMES, BertForPretraining
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model_state.pdparams"
-VOCAB_NAME = "vocab.txt"
-TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
-MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
+__all__ = [
+    "CONFIG_NAME",
+    "MODEL_FILES",
+    "TOKENIZER_CONFIG_NAME",
+    "VOCAB_NAME",
+    "WEIGHTS_NAME",
+    "load_arrays",
+    "load_model",
+    "load_weights",
+    "read_json",
+    "read_model_config",
+    "save_model",
+]
 
 
 def save_model(directory: Path, *, model: BertForPretraining, vocab: Vocab, do_lower_case: bool, untrained: tuple[str, ...] = ()) -> None:
@@ -30,47 +46,9 @@ def save_model(directory: Path, *, model: BertForPretraining, vocab: Vocab, do_l
     for name, source in TIED_NAMES.items():
         arrays[name] = arrays[source]
     write_pdparams(directory / WEIGHTS_NAME, arrays)
-    config = {"architectures": ["BertForPretraining"], "model_type": "bert", **dataclasses.asdict(model.config), "pool_act": "tanh"}
-    if untrained:
-        config["untrained_parameters"] = list(untrained)
-    write_json(directory / CONFIG_NAME, config)
+    write_json(directory / CONFIG_NAME, paddle_config(model.config, untrained=untrained))
     vocab.save(directory / VOCAB_NAME)
-    tokenizer_config = {
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": do_lower_case,
-        "unk_token": "[UNK]",
-        "sep_token": "[SEP]",
-        "pad_token": "[PAD]",
-        "cls_token": "[CLS]",
-        "mask_token": "[MASK]",
-        "model_max_length": model.config.max_position_embeddings,
-    }
-    write_json(directory / TOKENIZER_CONFIG_NAME, tokenizer_config)
-
-
-def read_model_config(directory: str | Path) -> ModelConfig:
-    """The sizes of the model in a folder. Keys that do not concern the sizes are passed over."""
-    values = read_json(Path(directory) / CONFIG_NAME)
-    if values.get("model_type", "bert") != "bert":
-        raise CheckpointError(f"{directory}/{CONFIG_NAME}: `model_type` must be bert, but is {values['model_type']!r}.")
-    known = {item.name for item in dataclasses.fields(ModelConfig)}
-    try:
-        return ModelConfig(**{name: value for name, value in values.items() if name in known})
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{directory}/{CONFIG_NAME}: {error}") from None
-
-
-def read_json(path: Path) -> dict:
-    """A JSON object. Raises CheckpointError naming the file."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; a model folder holds {', '.join(MODEL_FILES)}.") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not valid JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: must hold a JSON object.")
-    return value
+    write_json(directory / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=do_lower_case))
 
 
 def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, source: str | Path, optional: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -79,6 +57,9 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
     Raises CheckpointError naming all missing, unexpected and misshaped tensors at once.
     """
     targets = model.state_dict()
+    for name, tied_to in TIED_NAMES.items():
+        if name in arrays and tied_to in arrays and not _same(arrays[name], arrays[tied_to]):
+            raise CheckpointError(f"{source}: {name} differs from {tied_to}, to which BERT ties it; loading it would lose one of them.")
     given = {name: array for name, array in arrays.items() if name not in TIED_NAMES}
     absent = [name for name in targets if name not in given]
     missing = [name for name in absent if not name.startswith(optional or ("\0",))]
@@ -95,6 +76,10 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
         if name in given:
             tensor.set_value(_as_float32(given[name]))
     return tuple(absent)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one is other or (one.shape == other.shape and np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
 
 
 def _as_float32(array: np.ndarray) -> np.ndarray:

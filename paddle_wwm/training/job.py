@@ -19,7 +19,7 @@ from ..corpus.segment import SegmenterConfig
 from ..corpus.sources import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
-from ..model.weights import WEIGHTS_NAME, read_model_config
+from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
 from ..pretraining_data.collate import PretrainData
 from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.format import MANIFEST_NAME
@@ -72,6 +72,7 @@ def dry_run(job: Job) -> None:
     from .data import check_batches
     from .plan import describe_recipe
 
+    _check_init(job)
     check_batches(job.config, num_workers=job.num_workers)
     check_output(job.output, may_hold_run=job.resume or job.overwrite)
     if _is_prepared(job.corpus):
@@ -133,6 +134,7 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     """All that comes before training, in the order of its cost. Returns True when the run is complete already."""
     from .data import check_batches
 
+    _check_init(job)
     check_batches(job.config, num_workers=num_workers)
     existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
     corpora, config = _prepare(job)
@@ -161,6 +163,11 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     }
     write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
     return False
+
+
+def _check_init(job: Job) -> None:
+    if job.init is not None:
+        check_is_ours(job.init)
 
 
 def _refuse_or_accept(job: Job, found: list[str]) -> None:

@@ -1,5 +1,8 @@
 """The shared implementation of the hub modules, called as a module would be, on a small random model."""
 
+import json
+import shutil
+
 import numpy as np
 import paddle
 import pytest
@@ -118,3 +121,15 @@ def test_an_unknown_task_is_refused(weights):
 def test_random_weights_are_never_used(tmp_path):
     with pytest.raises(HubModuleError, match="holds no model.*Random weights are never used"):
         BertHubModule(weights=str(tmp_path))
+
+
+def test_a_masked_language_model_head_that_was_made_anew_fills_no_masks(tmp_path, weights):
+    """As after the conversion of published weights, which come without it."""
+    folder = tmp_path / "headless"
+    shutil.copytree(weights, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"untrained_parameters": ["cls.predictions"]}))
+    module = BertHubModule(weights=str(folder))
+    with pytest.raises(HubModuleError, match="so it is random and would fill in anything: pretrain the model further"):
+        module.predict(["使[MASK]"])
+    assert module.get_embedding(["使用"]).shape == (1, 16)

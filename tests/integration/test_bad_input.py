@@ -5,9 +5,11 @@ import subprocess
 
 import pytest
 
-from .scripts import command_of, run_command, run_script
+from .scripts import ROOT, command_of, run_command, run_script
 
 pytestmark = pytest.mark.integration
+
+HF_FOLDER = ROOT / "tests" / "fixtures" / "tiny_bert_hf"
 
 
 def files_below(folder):
@@ -57,7 +59,8 @@ CASES = {
     "a folder that is not empty": (["--output", "foreign"], ["foreign", "is not empty and holds no run"]),
     "a batch that does not divide": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
     "a length beyond the positions": (["phases.0.max_seq_length=128"], ["`max_seq_length` must be at most", "(64)"]),
-    "an --init that is no model": (["--init", "foreign"], ["foreign/vocab.txt", "no such vocabulary"]),
+    "an --init that is no model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
+    "an --init of another framework": (["--init", HF_FOLDER], ["holds model.safetensors", "python scripts/convert.py", "--to paddle"]),
     "a model too large for the disk": (
         ["model.hidden_size=65536", "model.num_attention_heads=1024", "model.intermediate_size=262144", "model.num_hidden_layers=512"],
         ["GB are free", "need about"],

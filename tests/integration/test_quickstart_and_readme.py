@@ -104,12 +104,9 @@ def test_every_command_of_the_readme_runs(quick_start, clone, environment, sampl
         (clone / "corpus" / f"part{number}.txt").write_text("\n\n".join(documents[number::2][:60]) + "\n", encoding="utf-8")
     exported: dict[str, str] = {}
     for block in blocks_of("README.md"):
-        if block.language == "python":
-            command = [sys.executable, "-c", block.code]
-        elif block.language == "bash" and block.marker in ("", "example: my own files"):
-            command = ["bash", "-euc", block.code]
-        else:
+        if block.language not in ("bash", "python") or block.marker not in ("", "example: my own files"):
             continue
+        command = [sys.executable, "-c", block.code] if block.language == "python" else ["bash", "-euc", block.code]
         result = run(command, cwd=clone, environment={**environment, **exported})
         assert result.returncode == 0, f"{block.code}\n{result.stdout}\n{result.stderr}"
         exported |= dict(re.findall(r"^export (\w+)=(\S+)$", block.code, re.MULTILINE))

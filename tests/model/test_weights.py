@@ -123,10 +123,17 @@ def test_optional_parts_may_be_missing_and_are_named(model):
         load_arrays(model, arrays, source="file", optional=("cls.seq_relationship",))
 
 
-def test_the_tied_decoders_names_are_never_read(model):
+def test_a_tied_decoder_that_is_stored_again_is_passed_over(model):
     arrays = arrays_of(model)
-    load_arrays(model, arrays | {name: np.full(3, 7.0) for name in TIED_NAMES}, source="file")
+    load_arrays(model, arrays | {name: arrays[source].copy() for name, source in TIED_NAMES.items()}, source="file")
     assert {name: array.tobytes() for name, array in arrays_of(model).items()} == {name: array.tobytes() for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("name", TIED_NAMES)
+def test_a_decoder_that_differs_from_what_it_is_tied_to_is_refused(model, name):
+    arrays = arrays_of(model)
+    with pytest.raises(CheckpointError, match=rf"file: {name} differs from {TIED_NAMES[name]}"):
+        load_arrays(model, arrays | {name: arrays[TIED_NAMES[name]] + 1}, source="file")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

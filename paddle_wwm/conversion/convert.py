@@ -1,0 +1,183 @@
+"""`convert`: a model from any source that is recognised into a new folder, tensor by tensor, with a record of what was done."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+
+from ..archives import is_archive, unpack_archive
+from ..errors import CheckpointError
+from ..files import atomic_directory, sha256_of_file, write_json
+from ..progress import progress_bar
+from ..version import __version__
+from .opening import OpenedModel, open_model
+from .parts import INITIAL_SEED, with_layers
+from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
+from .sources import is_torch_archive
+from .tensors import cast
+
+RECORD_NAME = "conversion.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What a conversion did, or in a dry run would do.
+
+    target: the folder. made_anew: parts that the source lacks and that were initialised; absent: parts that the target lacks, too.
+    """
+
+    source: str
+    target: Path
+    files: tuple[Path, ...]
+    description: str
+    num_tensors: int
+    num_parameters: int
+    dtypes: tuple[str, ...]
+    made_anew: tuple[str, ...]
+    absent: tuple[str, ...]
+    passed_over: Mapping[str, int]
+    dropped: tuple[str, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def convert(
+    source: str | Path,
+    *,
+    target: str | Path,
+    to: Target,
+    config: str | Path | None = None,
+    vocab: str | Path | None = None,
+    keep_layers: tuple[int, ...] | None = None,
+    dtype: str | None = None,
+    drop_unexpected: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    show_progress: bool = False,
+) -> Conversion:
+    """Convert a model into the new folder `target`, which appears when it is whole.
+
+    source: a folder, a weights file, a TensorFlow prefix, or an archive with one of them. config, vocab: instead of the files beside the weights.
+    keep_layers: only these, in this order. dtype: float32, float16 or bfloat16 instead of the source's, whose bits are otherwise kept.
+    drop_unexpected: leave out tensors that are no BERT's. overwrite: replace a folder that `convert` wrote. Raises CheckpointError or ConfigError.
+    """
+    start, target = time.perf_counter(), Path(target)
+    _check_target(target, overwrite=overwrite)
+    with _unpacked(Path(source), near=target, show_progress=show_progress) as place:
+        opened = open_model(place, config=config, vocab=vocab, drop_unexpected=drop_unexpected)
+        kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
+        model = for_target(_in_dtype(kept, dtype), to)
+        result = Conversion(
+            source=str(source),
+            target=target,
+            files=(),
+            description=opened.description,
+            num_tensors=len(model.tensors),
+            num_parameters=model.num_parameters,
+            dtypes=model.dtypes,
+            made_anew=tuple(part for part in kept.absent if part not in model.absent),
+            absent=model.absent,
+            passed_over=opened.passed_over,
+            dropped=opened.unexpected,
+            notes=(*opened.notes, *_notes(model, to)),
+            seconds=0.0,
+        )
+        if not dry_run:
+            _check_space(target, model)
+            with _new_folder(target, overwrite=overwrite) as folder:
+                total = sum(tensor.num_bytes for tensor in model.tensors.values())
+                with progress_bar(desc=f"to {to.value}", total=total, unit="B", unit_scale=True, disable=not show_progress) as bar:
+                    save_model_files(folder, model, target=to, on_bytes=bar.update)
+                write_json(folder / RECORD_NAME, _record(result, opened, to=to, keep_layers=keep_layers))
+            result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))
+    return dataclasses.replace(result, seconds=time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def _unpacked(source: Path, *, near: Path, show_progress: bool) -> Iterator[Path]:
+    """The source itself, or a temporary folder beside the target with what an archive holds."""
+    if not is_archive(source) or is_torch_archive(source):
+        yield source
+        return
+    near.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=near.parent, prefix=f".{near.name}.unpacked.") as folder:
+        place = unpack_archive(source, target=Path(folder) / "model", show_progress=show_progress)
+        try:
+            yield place
+        except CheckpointError as error:  # what is wrong is wrong in the archive
+            raise CheckpointError(str(error).replace(str(place), str(source))) from None
+
+
+def _in_dtype(model: OpenedModel, dtype: str | None) -> OpenedModel:
+    if dtype is None:
+        return model
+    return dataclasses.replace(model, tensors={name: cast(tensor, dtype, name=name) for name, tensor in model.tensors.items()})
+
+
+def _notes(model: OpenedModel, to: Target) -> tuple[str, ...]:
+    notes = []
+    if model.vocab is None:
+        notes.append("The source has no vocab.txt, so the target has none: put the one that belongs to the model beside it, or name it with --vocab.")
+    if to is Target.TENSORFLOW and model.config.layer_norm_eps != GOOGLE_LAYER_NORM_EPS:
+        notes.append(f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with {model.config.layer_norm_eps}.")
+    if to is Target.PADDLE and any(tensor.dtype == "float64" for tensor in model.tensors.values()):
+        notes.append("float64 weights are kept; --dtype float32 halves the file.")
+    return tuple(notes)
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir() and overwrite and (target / RECORD_NAME).exists():
+        return
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        remedy = f"it has no {RECORD_NAME}, so it is not replaced" if overwrite else "name another folder, or add --overwrite"
+        raise CheckpointError(f"{target}: exists already; {remedy}.")
+
+
+def _check_space(target: Path, model: OpenedModel) -> None:
+    folder = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
+    free, needed = shutil.disk_usage(folder).free, sum(tensor.num_bytes for tensor in model.tensors.values())
+    if needed > free:
+        raise CheckpointError(f"{target}: {needed / 1e9:.1f} GB are needed, but {free / 1e9:.1f} GB are free.")
+
+
+@contextlib.contextmanager
+def _new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """`atomic_directory`; a folder that is replaced is moved away only when the new one is whole."""
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()
+    if not (overwrite and target.exists()):
+        with atomic_directory(target) as folder:
+            yield folder
+        return
+    new, old = (target.with_name(f".{target.name}.{end}.{os.getpid()}") for end in ("new", "old"))
+    with atomic_directory(new) as folder:
+        yield folder
+    os.rename(target, old)
+    os.rename(new, target)
+    shutil.rmtree(old)
+
+
+def _record(result: Conversion, opened: OpenedModel, *, to: Target, keep_layers: tuple[int, ...] | None) -> dict[str, Any]:
+    """What RECORD_NAME says; the same conversion says the same."""
+    files = [{"name": path.name, "num_bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in opened.files]
+    return {
+        "made_by": f"paddle_wwm {__version__}",
+        "source": {"format": opened.description, "files": files},
+        "target": to.value,
+        "dtypes": list(result.dtypes),
+        "num_tensors": result.num_tensors,
+        "num_parameters": result.num_parameters,
+        "kept_layers": list(keep_layers) if keep_layers is not None else None,
+        "made_anew": {"parts": list(result.made_anew), "seed": INITIAL_SEED} if result.made_anew else None,
+        "absent": list(result.absent),
+        "passed_over": dict(result.passed_over),
+        "dropped": list(result.dropped),
+        "notes": list(result.notes),
+    }

@@ -1,0 +1,248 @@
+"""PyTorch's weights files (torch.save), read without torch and without trusting them: zip archives (since 1.6) and the older row of pickles.
+
+The pickle is walked by `SafeUnpickler`: of torch's functions it finds two stand-ins that make a tensor from a storage, an offset, sizes and
+strides, all of them checked against the storage's length. Bytes stay in the file until they are asked for.
+
+Source: torch/serialization.py (`_legacy_load`, `_load`) and torch/_utils.py (`_rebuild_tensor_v2`).
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..errors import CheckpointError
+from .pickles import OrderedMapping, SafeUnpickler, StandIn
+from .tensors import ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number, as torch pickles it
+MAX_PICKLE_BYTES = 64 << 20  # of a zip archive's data.pkl; a BERT's has 100 KB
+MAX_DIMENSIONS = 8
+ZIP_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # under which training programs put the state dict
+
+_STORAGE_TYPES = {
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "DoubleStorage": "float64",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+
+
+@dataclass(frozen=True)
+class _StorageType:
+    """Stands for torch.FloatStorage and its like: only ever an argument."""
+
+    dtype: str
+
+
+class _Storage:
+    """The bytes behind tensors; where they lie is known only after the pickle in the older format. One or more: [start, end) of a longer one."""
+
+    def __init__(self, *, dtype: str, num_values: int) -> None:
+        self.dtype, self.num_values = dtype, num_values
+        self.part: FilePart | None = None
+
+
+class _TorchTensor(StandIn):
+    """Stands for a tensor: a storage, and how the tensor lies in it."""
+
+    def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any) -> None:
+        shape, strides = tuple(shape), tuple(strides)
+        numbers = (offset, *shape, *strides)
+        if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
+            raise pickle.UnpicklingError("a tensor is not made of a storage, an offset, sizes and strides")
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise pickle.UnpicklingError(f"a tensor has the offset, sizes and strides {str(numbers)[:80]}")
+        num_values = math.prod(shape)
+        last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides)) if num_values else offset
+        # a stride of 0 would make a tensor of any size out of one number
+        if num_values > storage.num_values or last >= max(storage.num_values, 1):
+            raise pickle.UnpicklingError(f"a tensor of shape {str(shape)[:80]} reaches beyond its storage of {storage.num_values:,} numbers")
+        self.storage, self.offset, self.shape, self.strides, self.last = storage, offset, shape, strides, last
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor in the file; `name` is for errors."""
+        storage, dtype = self.storage, self.storage.dtype
+        if storage.part is None:
+            raise pickle.UnpicklingError(f"the storage of {name!r} is missing")
+        itemsize = numpy_type(dtype).itemsize
+        count = self.last + 1 - self.offset if math.prod(self.shape) else 0
+        part = FilePart(path=storage.part.path, name=name, offset=storage.part.offset + self.offset * itemsize, num_bytes=count * itemsize)
+        if self.strides == _contiguous(self.shape) or count <= 1:
+            return FileTensor(part, dtype=dtype, shape=self.shape)
+
+        def laid_out(flat: np.ndarray) -> np.ndarray:
+            return np.lib.stride_tricks.as_strided(flat, self.shape, tuple(stride * itemsize for stride in self.strides), writeable=False)
+
+        return ComputedTensor(FileTensor(part, dtype=dtype, shape=(count,)), laid_out, dtype=dtype, shape=self.shape)
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(math.prod(shape[number + 1 :]) for number in range(len(shape)))
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _TorchTensor:
+    return _TorchTensor(storage, offset, shape, strides)
+
+
+def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
+    return tensor
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("collections", "OrderedDict"): OrderedMapping,
+    **{("torch", name): _StorageType(dtype) for name, dtype in _STORAGE_TYPES.items()},
+}
+
+
+class _TorchUnpickler(SafeUnpickler):
+    """Storages are named by persistent ids."""
+
+    def __init__(self, stream: IO[bytes], *, path: Path) -> None:
+        super().__init__(stream, path=path, allowed=_ALLOWED)
+        self.storages: dict[str, _Storage] = {}
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, storage_type, key, _, num_values, *view = pid
+        if kind != "storage" or not isinstance(storage_type, _StorageType) or not isinstance(key, str):
+            raise pickle.UnpicklingError(f"it names something else than a storage: {str(kind)[:40]!r}")
+        if type(num_values) is not int or num_values < 0 or any(item is not None for item in view):
+            raise pickle.UnpicklingError("a storage must have a length, and must be no view of another")
+        known = self.storages.setdefault(key, _Storage(dtype=storage_type.dtype, num_values=num_values))
+        if (known.dtype, known.num_values) != (storage_type.dtype, num_values):
+            raise pickle.UnpicklingError(f"storage {key!r} is described in two ways")
+        return known
+
+
+def open_pytorch(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a state dict by name, unread; of {"state_dict": …} and its like, those inside.
+
+    Raises CheckpointError when the file is missing, torn, or holds or does anything but tensors, numbers, strings and containers.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as stream:
+            if zipfile.is_zipfile(stream):
+                values = _load_zip(path)
+            else:
+                stream.seek(0)
+                values = _load_legacy(stream, path)
+        return _named_tensors(values)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such weights file.") from None
+    except MemoryError:
+        raise CheckpointError(f"{path}: asks for more memory than there is; it is torn, or too large for this machine.") from None
+    except CheckpointError:
+        raise
+    except Exception as error:  # a torn pickle can raise nearly anything
+        raise CheckpointError(f"{path}: cannot be read as PyTorch weights: {error or type(error).__name__}.") from None
+
+
+def _named_tensors(values: Any) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(values, dict) and isinstance(values.get(wrapper), dict):
+            values = values[wrapper]
+    if not isinstance(values, dict):
+        raise pickle.UnpicklingError(f"it must hold a mapping of names to tensors, but holds {type(values).__name__.strip('_')}")
+    tensors: dict[str, Tensor] = {}
+    made: dict[int, Tensor] = {}
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, _TorchTensor):
+            raise pickle.UnpicklingError(f"entry {str(name)[:80]!r} must be a tensor, but is {type(value).__name__}")
+        tensors[name] = made.setdefault(id(value), value.tensor(name))
+    return tensors
+
+
+def _load_zip(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as stream:
+        infos = {info.filename: info for info in archive.infolist()}
+        pickles = [name for name in infos if name == "data.pkl" or name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise pickle.UnpicklingError("it is a zip archive without one data.pkl")
+        root = pickles[0].removesuffix("data.pkl")
+        order = infos.get(f"{root}byteorder")
+        if order is not None and _stored_bytes(stream, order, limit=16).strip() != b"little":
+            raise pickle.UnpicklingError("it was written on a big-endian machine")
+        place, num_bytes = _place(stream, infos[pickles[0]])
+        if num_bytes > MAX_PICKLE_BYTES:
+            raise pickle.UnpicklingError(f"its data.pkl has {num_bytes:,} bytes, more than weights need")
+        stream.seek(place)
+        unpickler = _TorchUnpickler(stream, path=path)
+        values = unpickler.load()
+        for key, storage in unpickler.storages.items():
+            info = infos.get(f"{root}data/{key}")
+            if info is None:
+                continue  # told for the tensor that needs it
+            place, num_bytes = _place(stream, info)
+            storage.part = _storage_part(storage, path=path, offset=place, num_bytes=num_bytes, key=key)
+        return values
+
+
+def _storage_part(storage: _Storage, *, path: Path, offset: int, num_bytes: int, key: str) -> FilePart:
+    expected = storage.num_values * numpy_type(storage.dtype).itemsize
+    if num_bytes != expected or offset + expected > path.stat().st_size:
+        raise pickle.UnpicklingError(f"storage {key!r} should have {expected:,} bytes, but the file has {num_bytes:,} for it")
+    return FilePart(path=path, name=key, offset=offset, num_bytes=expected)
+
+
+def _place(stream: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
+    """Where a member's bytes begin in the archive, and how many they are."""
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1 or info.file_size != info.compress_size:
+        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is compressed or encrypted, which torch does not do")
+    stream.seek(info.header_offset)
+    signature, *_, name_length, extra_length = ZIP_LOCAL_HEADER.unpack(stream.read(ZIP_LOCAL_HEADER.size))
+    if signature != b"PK\x03\x04":
+        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is not where the archive's directory says")
+    return info.header_offset + ZIP_LOCAL_HEADER.size + name_length + extra_length, info.file_size
+
+
+def _stored_bytes(stream: IO[bytes], info: zipfile.ZipInfo, *, limit: int) -> bytes:
+    place, num_bytes = _place(stream, info)
+    stream.seek(place)
+    return stream.read(min(num_bytes, limit))
+
+
+def _load_legacy(stream: IO[bytes], path: Path) -> Any:
+    """Pickles of magic number, protocol, system, state dict and keys; then each storage: its length, its bytes."""
+    if stream.read(len(LEGACY_HEAD)) != LEGACY_HEAD:
+        raise pickle.UnpicklingError("it has neither the head of a zip archive nor that of torch's older format")
+    stream.seek(0)
+    magic, protocol, system = (SafeUnpickler(stream, path=path, allowed={}).load() for _ in range(3))
+    if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL or not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise pickle.UnpicklingError("its head is none that torch writes on a little-endian machine")
+    unpickler = _TorchUnpickler(stream, path=path)
+    values = unpickler.load()
+    keys = SafeUnpickler(stream, path=path, allowed={}).load()
+    if not isinstance(keys, list) or len(keys) > len(unpickler.storages):
+        raise pickle.UnpicklingError("its list of storages is none")
+    for key in keys:
+        storage = unpickler.storages.get(key) if isinstance(key, str) else None
+        num_values = int.from_bytes(stream.read(8), "little", signed=True)
+        if storage is None or num_values != storage.num_values:
+            raise pickle.UnpicklingError(f"storage {str(key)[:40]!r} is not the one that the state dict describes")
+        num_bytes = num_values * numpy_type(storage.dtype).itemsize
+        storage.part = _storage_part(storage, path=path, offset=stream.tell(), num_bytes=num_bytes, key=key)
+        stream.seek(num_bytes, 1)
+    return values

@@ -1,0 +1,97 @@
+"""A BERT under Paddle's names into a new folder, as each of the three worlds has it."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from ..files import write_json
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED, VOCAB_NAME, WEIGHTS_NAME, paddle_config, tokenizer_config
+from .names import Naming, parameters, tied_names
+from .opening import OpenedModel
+from .parts import with_absent_parts
+from .pdparams import write_pdparams
+from .safetensors import write_safetensors
+from .tensorflow import write_tensorflow
+from .tensors import ObservedTensor, Tensor, transposed
+
+SAFETENSORS_NAME = "model.safetensors"
+CHECKPOINT_PREFIX = "bert_model.ckpt"
+GOOGLE_CONFIG_NAME = "bert_config.json"
+GOOGLE_LAYER_NORM_EPS = 1e-12  # not a key of bert_config.json: Google's code has it as a constant
+
+
+class Target(enum.Enum):
+    """Where a converted model is to be opened: Paddle, PaddleNLP and PaddleHub; transformers; Google's TensorFlow code."""
+
+    PADDLE = "paddle"
+    HUGGING_FACE = "huggingface"
+    TENSORFLOW = "tensorflow"
+
+
+def for_target(model: OpenedModel, target: Target) -> OpenedModel:
+    """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made anew for them."""
+    return with_absent_parts(model) if target is Target.PADDLE else model
+
+
+def save_model_files(folder: Path, model: OpenedModel, *, target: Target, on_bytes: Callable[[int], object] = id) -> None:
+    """Write the model's files into a folder that exists. on_bytes: called with the number of bytes of every block."""
+    tensors = _under_names(model, Naming(target.value))
+    _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
+    write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=model.do_lower_case))
+    if model.vocab is not None:
+        shutil.copyfile(model.vocab, folder / VOCAB_NAME)
+
+
+def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
+    return {
+        parameter.foreign_name: transposed(model.tensors[parameter.name]) if parameter.is_turned else model.tensors[parameter.name]
+        for parameter in parameters(naming, model.config)
+        if parameter.name in model.tensors
+    }
+
+
+def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+    tied = {name: tensors[source] for name, source in tied_names().items()}
+    write_pdparams(folder / WEIGHTS_NAME, {**tensors, **tied})
+    write_json(folder / CONFIG_NAME, paddle_config(model.config, untrained=model.untrained))
+
+
+def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+    write_safetensors(folder / SAFETENSORS_NAME, tensors, metadata={"format": "pt"})
+    values: dict[str, Any] = {"architectures": [_architecture(model)], "model_type": "bert", **dataclasses.asdict(model.config)}
+    if len(model.dtypes) == 1:
+        values["torch_dtype"] = model.dtypes[0]
+    write_json(folder / CONFIG_NAME, _with_untrained(values, model))
+
+
+def _architecture(model: OpenedModel) -> str:
+    """The class of transformers' that has the parts that are there."""
+    if "cls.predictions" in model.absent:
+        return "BertModel"
+    return "BertForMaskedLM" if "cls.seq_relationship" in model.absent else "BertForPreTraining"
+
+
+def _save_tensorflow(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+    write_tensorflow(folder / CHECKPOINT_PREFIX, tensors)
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{CHECKPOINT_PREFIX}"\nall_model_checkpoint_paths: "{CHECKPOINT_PREFIX}"\n')
+    values = dataclasses.asdict(model.config)
+    if model.config.layer_norm_eps == GOOGLE_LAYER_NORM_EPS:
+        del values["layer_norm_eps"]
+    if model.config.pad_token_id == 0:
+        del values["pad_token_id"]
+    write_json(folder / GOOGLE_CONFIG_NAME, _with_untrained(values, model))
+
+
+def _with_untrained(values: Mapping[str, Any], model: OpenedModel) -> dict[str, Any]:
+    return {**values, **({UNTRAINED: list(model.untrained)} if model.untrained else {})}
+
+
+_SAVERS: dict[Target, Callable[[Path, OpenedModel, Mapping[str, Tensor]], None]] = {
+    Target.PADDLE: _save_paddle,
+    Target.HUGGING_FACE: _save_hugging_face,
+    Target.TENSORFLOW: _save_tensorflow,
+}

@@ -1,0 +1,156 @@
+"""What a source is: which of its files hold weights, in which format, and which describe them."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from ..config import ModelConfig
+from ..errors import CheckpointError
+from ..model.folder import VOCAB_NAME, model_config_from, read_json
+from .pdparams import open_pdparams
+from .pytorch import open_pytorch
+from .safetensors import open_safetensors
+from .tensorflow import INDEX_ENDING, open_tensorflow
+from .tensors import BFLOAT16, Tensor
+
+CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # today's, Google's, older PaddleNLP's
+MAX_SHARDS = 1000
+SHARD_INDEX_ENDING = ".index.json"
+# In this order: where a folder holds several, PaddleNLP may have made the .pdparams from the others, and not all of it
+_PATTERNS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "model_state.pdparams",
+    "model_state.pdparams.index.json",
+    f"*{INDEX_ENDING}",
+)
+KNOWN_KINDS = (
+    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such a file itself, "
+    "or a .zip or .tar with one inside"
+)
+
+
+def _open_pdparams(path: Path) -> dict[str, Tensor]:
+    tensors = open_pdparams(path)
+    for tensor in tensors.values():
+        tensor.dtype = BFLOAT16 if tensor.dtype == "uint16" else tensor.dtype  # how Paddle stores it
+    return tensors
+
+
+# ending of the file, what it is, who opens it
+_FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
+    (".safetensors", "safetensors", open_safetensors),
+    (".bin", "PyTorch", open_pytorch),
+    (".pt", "PyTorch", open_pytorch),
+    (".pth", "PyTorch", open_pytorch),
+    (".pdparams", "Paddle", _open_pdparams),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFiles:
+    """format: for people. files: all that were opened. folder: where the files that describe the model lie. tensors: by the names in the file."""
+
+    format: str
+    files: tuple[Path, ...]
+    folder: Path
+    tensors: Mapping[str, Tensor]
+
+
+def open_weights(source: str | Path) -> WeightsFiles:
+    """Find and open the weights of a folder or file. Raises CheckpointError that says what is recognised."""
+    path = Path(source)
+    if path.is_dir():
+        path = _weights_in(path)
+    elif not path.exists():
+        if not Path(f"{path}{INDEX_ENDING}").exists():
+            raise CheckpointError(f"{path}: no such file or folder.")
+        path = Path(f"{path}{INDEX_ENDING}")  # as TensorFlow names a checkpoint
+    if path.name.endswith(SHARD_INDEX_ENDING):
+        return _open_shards(path)
+    if path.name.endswith(INDEX_ENDING):
+        prefix = path.with_name(path.name.removesuffix(INDEX_ENDING))
+        files = (path, *sorted(path.parent.glob(f"{prefix.name}.data-*")))
+        return WeightsFiles(format="TensorFlow checkpoint", files=files, folder=path.parent, tensors=open_tensorflow(prefix))
+    for ending, name, opener in _FORMATS:
+        if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
+            return WeightsFiles(format=f"{name} file", files=(path,), folder=path.parent, tensors=opener(path))
+    raise CheckpointError(f"{path}: is none of the sources that are recognised: {KNOWN_KINDS}.")
+
+
+def is_torch_archive(path: Path) -> bool:
+    """Whether a zip archive is one that torch.save wrote."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.split("/")[-1] == "data.pkl" for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+
+
+def _weights_in(folder: Path) -> Path:
+    for pattern in _PATTERNS:
+        found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            raise CheckpointError(f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of them as the source.")
+        if found:
+            return found[0]
+    subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
+    if len(subfolders) == 1:  # archives have one folder at the top
+        return _weights_in(subfolders[0])
+    raise CheckpointError(f"{folder}: holds no weights that are recognised: {KNOWN_KINDS}.")
+
+
+def _open_shards(index: Path) -> WeightsFiles:
+    """The files that a sharded model's index names, which must lie beside it."""
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise CheckpointError(f"{index}: must hold a `weight_map` of tensors to files.")
+    names = sorted(set(places.values()))
+    bad = [name for name in names if Path(name).name != name or name in ("", ".", "..")]
+    if bad or not 1 <= len(names) <= MAX_SHARDS:
+        raise CheckpointError(f"{index}: must name 1 to {MAX_SHARDS} files beside it, but names {(bad or ['none'])[0]!r}.")
+    opened = {name: open_weights(index.parent / name) for name in names}
+    tensors: dict[str, Tensor] = {}
+    for name, weights in opened.items():
+        twice = [tensor for tensor in weights.tensors if tensor in tensors]
+        if twice:
+            raise CheckpointError(f"{index.parent / name}: holds {twice[0]!r}, which another file of {index.name} holds, too.")
+        tensors.update(weights.tensors)
+    lost = [tensor for tensor, name in places.items() if tensor not in opened[name].tensors]
+    if lost:
+        raise CheckpointError(f"{index}: places {lost[0]!r} in {places[lost[0]]}, which does not hold it.")
+    kinds = {weights.format for weights in opened.values()}
+    files = (index, *(index.parent / name for name in names))
+    return WeightsFiles(format=f"{'/'.join(sorted(kinds))} in {len(names)} parts", files=files, folder=index.parent, tensors=tensors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """config.json or what stands for it, and the vocabulary, if there is one."""
+
+    config: ModelConfig
+    values: Mapping[str, Any]
+    path: Path
+    vocab: Path | None
+
+
+def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -> Description:
+    """The sizes of a source's model. `config` and `vocab` take the place of the files beside the weights."""
+    path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
+    if path is None:
+        raise CheckpointError(
+            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The sizes could be guessed from the weights, but not the number of heads: "
+            "name the configuration with --config."
+        )
+    values = read_json(path)
+    if isinstance(values.get("init_args"), list) and values["init_args"] and isinstance(values["init_args"][0], dict):
+        values = {**values["init_args"][0], **{key: value for key, value in values.items() if key != "init_args"}}  # model_config.json
+    if vocab is not None and not vocab.exists():
+        raise CheckpointError(f"{vocab}: no such vocabulary.")
+    beside = folder / VOCAB_NAME
+    return Description(config=model_config_from(values, source=path), values=values, path=path, vocab=vocab or (beside if beside.exists() else None))

@@ -1,0 +1,188 @@
+"""A model's name to its folder here: found, or fetched, checked, converted and moved into place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+from filelock import FileLock, Timeout
+
+from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
+from ..errors import CheckpointError, DownloadError
+from ..files import sha256_of_file, write_json
+from ..model.folder import read_json
+from ..version import __version__
+from .arrival import convert_on_arrival
+from .by_hand import check_local, check_online, fetch_by_hand
+from .home import RECORD_NAME, StoredModel, download_folder, find_stored, told_when_full
+from .hub import RemoteFile, RemoteModel, fetch_files, find_in_hub_cache, look_up
+from .network import Network, NetworkSettings, Unreachable, hub_endpoint, is_offline, is_url, without_secrets
+from .urls import name_of_url, size_of_url
+from .wanted import Wanted, check_same_source, not_here, three_ways, what_is_wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `fetch` would do. stored: the model when it is here already; else files to be transferred, from `origin`."""
+
+    wanted: Wanted
+    stored: StoredModel | None
+    origin: str
+    commit: str | None = None
+    files: tuple[RemoteFile, ...] = ()
+
+
+def fetch(
+    name: str,
+    *,
+    revision: str | None = None,
+    source: str | Path | None = None,
+    sha256: str | None = None,
+    home: str | Path | None = None,
+    overwrite: bool = False,
+    settings: NetworkSettings | None = None,
+    show_progress: bool = True,
+) -> Path:
+    """The folder of a model, fetched and converted first where it is not here yet; a model that is here needs no network.
+
+    `name` is any name of the table of models, or owner/name of another BERT on the hub. `revision` is a branch, tag or commit (default: main).
+    `source` takes the place of the hub: an address or path of a zip or tar archive (`sha256`: of its bytes, to be checked), or a folder.
+    `home` defaults to PADDLE_WWM_HOME. `overwrite` fetches again what is here. Several processes may ask at once: one fetches, the others wait.
+
+    Raises DownloadError, ArchiveError, CheckpointError (files that are no BERT) or ConfigError (an unknown name).
+    """
+    wanted = what_is_wanted(name, revision=revision, source=source, home=home)
+    stored = find_stored(wanted.key, home=wanted.home)
+    if stored and not overwrite:
+        check_same_source(stored, wanted)
+        return stored.folder
+    if wanted.target.exists() and not (wanted.target / RECORD_NAME).exists():
+        raise DownloadError(f"{wanted.target}: exists, but was not put there by a download (it has no {RECORD_NAME}); move it away.")
+    network = Network(settings, show_progress=show_progress)
+    with told_when_full(wanted.home), _alone(wanted, network=network):
+        if overwrite or not find_stored(wanted.key, home=wanted.home):
+            _fetch(wanted, sha256=sha256, network=network)
+    return wanted.target
+
+
+def plan(
+    name: str,
+    *,
+    revision: str | None = None,
+    source: str | Path | None = None,
+    home: str | Path | None = None,
+    overwrite: bool = False,
+    settings: NetworkSettings | None = None,
+    show_progress: bool = True,
+) -> Plan:
+    """What `fetch` would transfer; asks for names, sizes and checksums only, and writes nothing."""
+    wanted = what_is_wanted(name, revision=revision, source=source, home=home)
+    stored = find_stored(wanted.key, home=wanted.home)
+    if stored and not overwrite:
+        return Plan(wanted=wanted, stored=stored, origin=str(stored.folder))
+    network = Network(settings, show_progress=show_progress)
+    if wanted.source is None:
+        model, folder = _look_up(wanted, network=network)
+        origin = f"{wanted.repository} at {without_secrets(hub_endpoint())}" if folder is None else str(folder)
+        return Plan(wanted=wanted, stored=None, origin=origin, commit=model.commit, files=() if folder else model.files)
+    if not is_url(wanted.source):
+        check_local(wanted)
+        return Plan(wanted=wanted, stored=None, origin=wanted.source)
+    check_online(wanted)
+    with three_ways(wanted):
+        size = size_of_url(wanted.source, network=network)
+    file = RemoteFile(name=name_of_url(wanted.source), size_bytes=size)
+    return Plan(wanted=wanted, stored=None, origin=without_secrets(wanted.source), files=(file,))
+
+
+@contextlib.contextmanager
+def _alone(wanted: Wanted, *, network: Network) -> Iterator[None]:
+    """Only one process works at a model; the others wait here."""
+    wanted.target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(wanted.target.parent / f".{wanted.key}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        network.say(f"another process is fetching {wanted.name}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
+    """From wherever it is to `wanted.target`. What has arrived stays in the download folder until the model is whole."""
+    folder = download_folder(wanted.key, home=wanted.home)
+    record: dict[str, Any] = {"name": wanted.name}
+    if wanted.source is None:
+        model, files = _look_up(wanted, network=network)
+        if files is None:
+            files = folder / model.commit
+            _check_space(model, wanted=wanted, folder=files)
+            with three_ways(wanted):
+                fetch_files(model, folder=files, network=network)
+        record |= {"repository": wanted.repository, "endpoint": without_secrets(hub_endpoint()), "revision": wanted.revision, "commit": model.commit}
+    else:
+        files = fetch_by_hand(wanted, folder=folder, sha256=sha256, network=network)
+        record |= {"from": without_secrets(wanted.source), "archive_sha256": sha256}
+    converted = folder / "converted"
+    shutil.rmtree(converted, ignore_errors=True)
+    try:
+        notes = convert_on_arrival(files, target=converted, variant=wanted.variant, show_progress=network.show_progress)
+    except CheckpointError as error:
+        kept = f" What was fetched is kept in {files}." if files.is_relative_to(folder) else ""
+        raise CheckpointError(f"{error}{kept}") from None
+    record["files"] = _files_of(model, folder=files) if wanted.source is None else _weights_of(converted)
+    record |= {"notes": notes, "stored_bytes": {path.name: path.stat().st_size for path in converted.iterdir()}, "paddle_wwm": __version__}
+    write_json(converted / RECORD_NAME, record)
+    if wanted.target.exists():  # only now: what was there stays until the new one is complete
+        shutil.rmtree(wanted.target)
+    os.rename(converted, wanted.target)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files_of(model: RemoteModel, *, folder: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": file.name,
+            "size_bytes": file.size_bytes,
+            "sha256": file.checksum if file.checked_by == "sha256" else sha256_of_file(folder / file.name),
+            "checked_by": file.checked_by,
+        }
+        for file in model.files
+    ]
+
+
+def _weights_of(converted: Path) -> list[dict[str, Any]]:
+    """The files that the conversion has read out of a folder or archive, which may hold much else."""
+    files = read_json(converted / CONVERSION_RECORD_NAME)["source"]["files"]
+    return [{"name": file["name"], "size_bytes": file["num_bytes"], "sha256": file["sha256"], "checked_by": "not checked"} for file in files]
+
+
+def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | None]:
+    """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its folder."""
+    try:
+        if is_offline():
+            raise Unreachable("the environment forbids the network (HF_HUB_OFFLINE).")
+        return look_up(wanted.repository, revision=wanted.revision, network=network), None
+    except Unreachable as error:
+        if (cached := find_in_hub_cache(wanted.repository, revision=wanted.revision)) is None:
+            raise not_here(wanted, error) from None
+        network.say(f"{wanted.name}: {error} Taken from {cached[1]}, where another program has put it.")
+        return cached
+
+
+def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:
+    """Before the transfer: what is to come, and the converted model beside it."""
+    wanted.home.mkdir(parents=True, exist_ok=True)
+    here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+    needed, free = max(0, model.size_bytes - here) + model.size_bytes, shutil.disk_usage(wanted.home).free
+    if needed > free:
+        raise DownloadError(
+            f"{wanted.home}: {wanted.name} needs {needed / 1e6:,.0f} MB there, but {free / 1e6:,.0f} MB are free; make room, or set PADDLE_WWM_HOME."
+        )

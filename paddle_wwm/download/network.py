@@ -1,0 +1,270 @@
+"""Patience with networks: one policy of timeouts, retries, resumption and progress for everything that is fetched.
+
+huggingface_hub waits forever on a silent server, gives up on 429, and after a cut loses up to 10 MB that had arrived, so that a line that is
+cut more often than that never ends. Its requests therefore run in a session of ours: see `Network.hub_session`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+import urllib3
+from huggingface_hub import configure_http_backend, constants
+from huggingface_hub.utils import _http, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from requests.adapters import HTTPAdapter
+
+from ..errors import DownloadError
+from ..progress import progress_bar
+
+RETRIED_STATUSES = (429, 500, 502, 503, 504)
+MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
+READ_BYTES = 64 << 10  # what a cut can lose, and how often the progress bar moves
+HUB_BAR = "huggingface_hub.http_get"
+Result = TypeVar("Result")
+_HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
+
+
+class Unreachable(DownloadError):
+    """No answer: offline, refused, unknown host, silent server."""
+
+
+class WrongLength(DownloadError):
+    """A file is longer or shorter than it was said to be."""
+
+
+class TransferCut(DownloadError):
+    """A transfer ended early. position: how many bytes of the file are here now."""
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """timeout_s: the longest silence of a server. num_tries: in a row without any progress. Waits double from first_wait_s to max_wait_s.
+
+    max_retry_after_s: the longest wait that a server may ask for (Retry-After); beyond it, an error says when to come back.
+    """
+
+    timeout_s: float = 10.0
+    num_tries: int = 5
+    first_wait_s: float = 1.0
+    max_wait_s: float = 30.0
+    max_retry_after_s: float = 300.0
+
+    @classmethod
+    def from_environment(cls) -> NetworkSettings:
+        """With the timeout of HF_HUB_DOWNLOAD_TIMEOUT, in seconds. Raises DownloadError where that is no positive number."""
+        text = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "").strip()
+        try:
+            timeout_s = float(text) if text else cls.timeout_s
+        except ValueError:
+            timeout_s = 0.0
+        if not timeout_s > 0:
+            raise DownloadError(f"`HF_HUB_DOWNLOAD_TIMEOUT` must be a positive number of seconds, but is {text!r}.")
+        return cls(timeout_s=timeout_s)
+
+    def wait_s(self, failures: int) -> float:
+        """Before the try that follows so many failures."""
+        return min(self.max_wait_s, self.first_wait_s * 2 ** (failures - 1))
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), now or when huggingface_hub was imported."""
+    value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
+
+
+def hub_endpoint() -> str:
+    """The hub or its mirror: HF_ENDPOINT, read now rather than when huggingface_hub was imported."""
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+def is_url(text: str) -> bool:
+    """Whether it is an address that can be fetched."""
+    return re.match(r"https?://", text) is not None
+
+
+def without_secrets(source: str) -> str:
+    """An address without user, password and query, which may hold keys; anything else as it is."""
+    if not is_url(source):
+        return source
+    parts = urlsplit(source)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class Network:
+    """One way of waiting, trying again and showing progress, for a number of transfers."""
+
+    def __init__(self, settings: NetworkSettings | None = None, *, show_progress: bool = True) -> None:
+        self.settings = settings or NetworkSettings.from_environment()
+        self.show_progress = show_progress and not constants.HF_HUB_DISABLE_PROGRESS_BARS
+        self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the transfer at hand
+
+    def session(self, base: requests.Session | None = None) -> requests.Session:
+        """A session with this patience; proxies and certificates as in the environment, or as in `base`."""
+        session = base or requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _PatientAdapter(self))
+        return session
+
+    @contextlib.contextmanager
+    def hub_session(self) -> Iterator[None]:
+        """Inside, huggingface_hub's requests are made with this patience, on top of the session that the user has configured for it."""
+        with _HUB_SESSION:
+            yield from self._in_hub_session()
+
+    def _in_hub_session(self) -> Iterator[None]:
+        previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
+        configure_http_backend(lambda: self.session(previous()))
+        hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
+        if hide_bar:  # ours moves more often, and in log files too
+            disable_progress_bars(HUB_BAR)
+        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = constants.HF_HUB_ENABLE_HF_TRANSFER, False  # it cannot go on after a cut
+        try:
+            yield
+        finally:
+            constants.HF_HUB_ENABLE_HF_TRANSFER = with_hf_transfer
+            configure_http_backend(previous)
+            if hide_bar:
+                enable_progress_bars(HUB_BAR)
+
+    def until_whole(self, transfer: Callable[[], Result], *, title: str, max_bytes: int = MAX_FILE_BYTES) -> Result:
+        """Call a transfer that goes on where it was cut, until it returns.
+
+        Raises DownloadError after `num_tries` cuts without progress, WrongLength for more than `max_bytes` bytes, before they fill the disk.
+        """
+        self.title, self.max_bytes = title, max_bytes
+        furthest, failures = -1, 0
+        while True:
+            try:
+                return transfer()
+            except TransferCut as cut:
+                failures = 1 if cut.position > furthest else failures + 1
+                furthest = max(furthest, cut.position)
+                if failures >= self.settings.num_tries:
+                    remedy = "What has arrived is kept: run the same again later."
+                    raise DownloadError(f"{title}: {cut} No progress in {failures} tries. {remedy}") from None
+                self.pause(self.settings.wait_s(failures), f"{title}: {cut} Going on from there")
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Wait, and say why."""
+        self.say(f"{reason} in {seconds:.0f} s")
+        time.sleep(seconds)
+
+    def say(self, text: str) -> None:
+        """A line for the user, where progress is shown."""
+        if self.show_progress:
+            print(text, file=sys.stderr, flush=True)
+
+
+class _PatientAdapter(HTTPAdapter):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def send(self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any) -> requests.Response:
+        settings, failures = self.network.settings, 0
+        while True:
+            try:
+                response = super().send(request, stream=stream, timeout=settings.timeout_s, **options)
+                # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
+                response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
+                if response.status_code not in RETRIED_STATUSES:
+                    if not stream:
+                        _ = response.content  # a cut of a short answer is tried again, too
+                    return self._prepared(response) if stream and request.method == "GET" else response
+                problem, wait_s = f"{_host(request)} answers {response.status_code} {response.reason}", _retry_after_s(response)
+                response.close()
+            except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:  # waiting does not mend these
+                raise Unreachable(f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings.") from None
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                problem, wait_s = f"{_host(request)} cannot be reached: {_reason(error)}", None
+                response = None
+            failures += 1
+            if wait_s is not None and wait_s > settings.max_retry_after_s:
+                raise DownloadError(f"{problem} and asks to come back in {wait_s:,.0f} s; run the same again then.")
+            if failures >= settings.num_tries:
+                if response is None:
+                    raise Unreachable(f"{problem} ({failures} tries).")
+                raise DownloadError(f"{problem}, {failures} times; run the same again later, or name a mirror in HF_ENDPOINT.")
+            self.network.pause(settings.wait_s(failures) if wait_s is None else wait_s, f"{problem}; trying again")
+
+    def _prepared(self, response: requests.Response) -> requests.Response:
+        """A transfer in small reads, with a progress bar and with cuts that say how far it came."""
+        if not response.ok or response.is_redirect:
+            return response
+        stream_of_library = response.raw.stream
+        start, length = _start_of(response), response.headers.get("Content-Length", "")
+        is_plain = response.headers.get("Content-Encoding", "identity") == "identity"  # else the length is that of the compressed body
+        total = start + int(length) if length.isdecimal() and is_plain else None
+
+        def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
+            position = start
+            options = {"desc": self.network.title, "total": total, "initial": start, "unit": "B", "unit_scale": True}
+            with progress_bar(**options, disable=not self.network.show_progress) as bar:
+                try:
+                    for block in stream_of_library(min(amt, READ_BYTES), decode_content=decode_content):
+                        bar.update(len(block))
+                        position += len(block)
+                        if position > self.network.max_bytes:
+                            raise WrongLength(f"more than {self.network.max_bytes:,} bytes")
+                        yield block
+                except (urllib3.exceptions.HTTPError, OSError) as error:
+                    raise TransferCut(f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position) from None
+
+        response.raw.stream = stream
+        return response
+
+
+def _start_of(response: requests.Response) -> int:
+    """The first byte that an answer carries: 0 but for an answer to a Range."""
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(start) if response.status_code == 206 and start.isdecimal() else 0
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    """The wait that a server asks for, given in seconds or as a date; None where it asks for none."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        if text.isdecimal():
+            return float(text)
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _host(request: requests.PreparedRequest) -> str:
+    return urllib3.util.parse_url(request.url).netloc or str(request.url)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in a few words, without the addresses of objects."""
+    cause = error
+    while True:
+        inner = getattr(cause, "reason", None) or cause.__cause__ or next((value for value in cause.args if isinstance(value, BaseException)), None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
+        return "no answer in time"
+    if isinstance(cause, urllib3.exceptions.IncompleteRead):
+        return "the connection was closed"
+    if isinstance(cause, socket.gaierror):
+        return "the name of the host cannot be resolved"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    text = str(cause).rpartition("object at 0x")[2].partition(">: ")[2] or str(cause)
+    return text.strip(" .") or type(cause).__name__

@@ -1,0 +1,111 @@
+"""One file from a plain address, gone on with where it was cut, as long as it is still the same file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from ..errors import DownloadError
+from ..files import write_json
+from .home import told_when_full
+from .network import Network, TransferCut, WrongLength, without_secrets
+
+WRITE_BYTES = 1 << 20
+
+
+def name_of_url(url: str) -> str:
+    """The last part of an address, as a harmless file name."""
+    return re.sub(r"[^\w.-]", "_", Path(unquote(urlsplit(url).path)).name).lstrip(".") or "download"
+
+
+def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
+    """Bring the file at `url` into `folder`; returns its path. What is there already, whole or in part, is used where the server
+    confirms (ETag or Last-Modified) that it is still the same file.
+
+    Raises DownloadError.
+    """
+    path = folder / name_of_url(url)
+    folder.mkdir(parents=True, exist_ok=True)
+    session = network.session()
+    try:
+        with told_when_full(folder):
+            network.until_whole(lambda: _continue(url, path=path, session=session), title=path.name)
+    except WrongLength as error:
+        raise DownloadError(f"{without_secrets(url)}: sends {error}; no archive of a model is that large.") from None
+    except requests.RequestException as error:
+        raise DownloadError(f"{without_secrets(url)}: cannot be fetched: {error}.") from None
+    return path
+
+
+def _continue(url: str, *, path: Path, session: requests.Session) -> None:
+    """One request: all of the file, or what is missing of it."""
+    part, notes = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.json")
+    validator = _validator_in(notes, url=url)
+    whole = path.exists() and validator is not None
+    num_here = (path if whole else part).stat().st_size if whole or (validator is not None and part.exists()) else 0
+    headers = {"Accept-Encoding": "identity"}
+    if num_here:  # If-Range: another file in its place is sent from its start
+        headers |= {"Range": f"bytes={num_here}-", "If-Range": validator}
+    with session.get(url, headers=headers, stream=True) as response:
+        content_range = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
+        if response.status_code == 416 and num_here:
+            if content_range and int(content_range[2]) == num_here:  # nothing is missing
+                (path if whole else part).replace(path)
+                return
+            part.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise TransferCut("what was here is not part of the file any more.", position=0)
+        if not response.ok:
+            raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
+        start = int(content_range[1]) if response.status_code == 206 and content_range and content_range[1] else 0
+        if start not in (0, num_here):
+            raise DownloadError(f"{without_secrets(url)}: the server sends bytes from {start:,}, but was asked for those from {num_here:,}.")
+        if start == 0:
+            write_json(notes, {"url": url, "validator": _validator_of(response)})
+        elif whole:
+            path.replace(part)
+        length = response.headers.get("Content-Length", "")
+        with open(part, "r+b" if start else "wb") as stream:
+            stream.seek(start)
+            stream.truncate()
+            for block in response.iter_content(WRITE_BYTES):
+                stream.write(block)
+            num_bytes = stream.tell()
+            stream.flush()
+            os.fsync(stream.fileno())
+    if length.isdecimal() and num_bytes != start + int(length):
+        raise TransferCut(f"the transfer was cut after {num_bytes:,} bytes.", position=num_bytes)
+    part.replace(path)
+
+
+def _validator_of(response: requests.Response) -> str | None:
+    """What proves later that a file is still the same one. A weak ETag proves nothing about bytes."""
+    etag = response.headers.get("ETag")
+    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _validator_in(notes: Path, *, url: str) -> str | None:
+    try:
+        values = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values.get("validator") if values.get("url") == url else None
+
+
+def size_of_url(url: str, *, network: Network) -> int | None:
+    """In bytes, as the server states it; None where it does not. Raises DownloadError."""
+    try:
+        response = network.session().head(url, headers={"Accept-Encoding": "identity"}, allow_redirects=True)
+    except requests.RequestException as error:
+        raise DownloadError(f"{without_secrets(url)}: cannot be fetched: {error}.") from None
+    if response.status_code == 405:  # knows no HEAD
+        return None
+    if not response.ok:
+        raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None

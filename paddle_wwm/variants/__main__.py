@@ -1,0 +1,124 @@
+"""`python -m paddle_wwm.variants`: the table of models, for people, as Markdown or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any, Sequence
+
+from ..config import to_plain
+from ..errors import run_script
+from .lookup import find_variant, names_of
+from .table import VARIANTS
+from .types import Recipe, Variant, count_parameters
+
+EXAMPLES = """  python -m paddle_wwm.variants                    the table
+  python -m paddle_wwm.variants roberta-wwm-ext    all about one model, by any of its names
+  python -m paddle_wwm.variants --json | less      everything, for programs"""
+XNLI_LABELS = 3
+
+
+def _quantity(number: int) -> str:
+    return f"{number // 1_000_000}M" if number % 1_000_000 == 0 else f"{number // 1000}K" if number % 1000 == 0 else str(number)
+
+
+def steps_of(recipe: Recipe) -> str:
+    """ "100K x 2560 (128) + 100K x 384 (512)"; a dash where it is not stated."""
+    parts = [
+        f"{_quantity(phase.num_steps)}{f' x {phase.global_batch_size}' if phase.global_batch_size else ''} ({phase.max_seq_length})"
+        for phase in recipe.phases
+    ]
+    return " + ".join(parts) or "-"
+
+
+def init_of(recipe: Recipe) -> str:
+    """What training started from."""
+    layers = f"first {len(recipe.init_layers)} layers of " if recipe.init_layers else ""
+    return f"{layers}{recipe.init or '-'}"
+
+
+def row_of(variant: Variant) -> dict[str, str]:
+    """A row for people, by column."""
+    config = variant.config
+    return {
+        "name": variant.name,
+        "title": variant.title,
+        "layers x hidden": f"{config.num_hidden_layers} x {config.hidden_size}",
+        "parameters": f"{count_parameters(config, num_labels=XNLI_LABELS) // 1_000_000}M",
+        "vocabulary": f"{config.vocab_size:,}",
+        "cased": "no" if variant.do_lower_case else "yes",
+        "masking": variant.recipe.masking,
+        "steps x batch (length)": steps_of(variant.recipe),
+        "optimizer": variant.recipe.optimizer or "-",
+        "from": init_of(variant.recipe),
+        "source": variant.source,
+    }
+
+
+def record_of(variant: Variant) -> dict[str, Any]:
+    """Everything in the table about a model, as JSON has it."""
+    return {
+        **to_plain(variant),
+        "hub_name": variant.hub_name,
+        "names": list(names_of(variant)),
+        "model_class": "Bert",
+        "num_parameters": count_parameters(variant.config, num_labels=XNLI_LABELS),
+        "published_scores": {
+            task: {split: {name: [score.max, score.mean] for name, score in scores.by_metric.items()} for split, scores in splits.items()}
+            for task, splits in variant.published_scores.items()
+        },
+        "published_learning_rates": dict(variant.published_learning_rates),
+    }
+
+
+def table_of(variants: Sequence[Variant]) -> str:
+    """The rows, in columns, as a Markdown table."""
+    rows = [row_of(variant) for variant in variants]
+    rows.insert(0, {column: column for column in rows[0]})
+    widths = {column: max(len(row[column]) for row in rows) for column in rows[0]}
+    lines = ["| " + " | ".join(row[column].ljust(width) for column, width in widths.items()) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths.values()) + "|", *lines[1:]])
+
+
+def details_of(variant: Variant) -> str:
+    """All about one model, a line each."""
+    facts = {
+        **row_of(variant),
+        "corpus": f"{variant.corpus}{f' ({variant.num_tokens} tokens)' if variant.num_tokens else ''}",
+        "licence": variant.licence,
+        "archive": f"{variant.archive}.zip",
+        "assumed": ", ".join(variant.recipe.assumed) or "nothing",
+        "other names": ", ".join(dict.fromkeys((*variant.aliases, variant.source))),
+        "class": "Bert (BertModel, BertTokenizer), never Roberta",
+    }
+    lines = [f"{name:<24}{value}" for name, value in facts.items()]
+    for task, splits in variant.published_scores.items():
+        for split, scores in splits.items():
+            cells = [f"{score.max} ({score.mean})" if score.mean is not None else f"{score.max}" for score in scores.by_metric.values()]
+            lines.append(f"{f'{task} {split}':<24}{' / '.join(cells)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m paddle_wwm.variants",
+        description="The table of models: sizes, training, sources, published scores. Parameters are counted with a classifier for XNLI.",
+        epilog=f"examples:\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", help="one model, by any name: PaddleHub's, PaddleNLP's, Hugging Face's, an archive's, a paper's")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    chosen = [find_variant(arguments.name)] if arguments.name else list(VARIANTS)
+    if arguments.json:
+        print(json.dumps([record_of(variant) for variant in chosen], ensure_ascii=False, indent=2))
+    elif arguments.name:
+        print(details_of(chosen[0]))
+    else:
+        print(table_of(chosen))
+        print("\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: not stated by the authors.")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,22 @@
+"""The fixtures' model as ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from paddle_wwm.conversion.opening import open_model
+
+from .sources import HF_FOLDER, bits_of, converted
+
+
+@pytest.fixture(scope="module")
+def paddle_folder(tmp_path_factory):
+    """The fixtures' model as ours, from Hugging Face's safetensors."""
+    target = tmp_path_factory.mktemp("converted") / "paddle"
+    converted(HF_FOLDER, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def expected_bits(paddle_folder):
+    return bits_of(open_model(paddle_folder))

@@ -1,0 +1,239 @@
+"""What a source lacks, has too much or says wrongly is told at once, and nothing is lost: neither a parameter nor a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paddle_wwm.conversion.convert import RECORD_NAME
+from paddle_wwm.conversion.names import Naming, parameters
+from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
+from paddle_wwm.conversion.tensors import ArrayTensor
+from paddle_wwm.errors import CheckpointError
+from paddle_wwm.files import write_json
+from paddle_wwm.model.folder import paddle_config
+from paddle_wwm.model.weights import load_model
+from paddle_wwm.variants import find_variant
+
+from .sources import CONFIG, HF_FOLDER, TF_FOLDER, bits_of, converted, hf_arrays, hf_folder, vocab_file
+
+# ---- What a source lacks, or has too much ----------------------------------------------------------------------------------------------------
+
+
+def headless(folder):
+    return hf_folder(folder, {name: array for name, array in hf_arrays().items() if not name.startswith("cls.")})
+
+
+def test_heads_that_are_missing_are_made_anew_for_paddle_and_recorded(tmp_path, expected_bits):
+    result = converted(headless(tmp_path / "source"), tmp_path / "out")
+    assert result.made_anew == ("cls.predictions", "cls.seq_relationship")
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["untrained_parameters"] == ["cls.predictions", "cls.seq_relationship"]
+    assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["made_anew"]["parts"] == ["cls.predictions", "cls.seq_relationship"]
+    arrays = read_pdparams(tmp_path / "out" / "model_state.pdparams")
+    transform = arrays["cls.predictions.transform.weight"]
+    assert 0.015 < transform.std() < 0.02 and np.abs(transform).max() <= 0.04
+    assert not arrays["cls.predictions.decoder_bias"].any() and (arrays["cls.predictions.layer_norm.weight"] == 1).all()
+    load_model(tmp_path / "out")
+    bare = {name: value for name, value in expected_bits.items() if name.startswith("bert.")}
+    assert {name: value for name, value in bits_of(open_model(tmp_path / "out")).items() if name in bare} == bare
+
+
+@pytest.mark.parametrize("to", ["huggingface", "tensorflow"])
+def test_heads_that_are_missing_stay_missing_elsewhere_and_that_is_recorded(tmp_path, to):
+    result = converted(headless(tmp_path / "source"), tmp_path / "out", to=to)
+    assert (result.made_anew, result.absent) == ((), ("cls.predictions", "cls.seq_relationship"))
+    assert open_model(tmp_path / "out").absent == result.absent
+    assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["absent"] == list(result.absent)
+
+
+def test_everything_that_does_not_fit_is_told_at_once(tmp_path):
+    arrays = hf_arrays()
+    del arrays["bert.encoder.layer.1.output.dense.bias"], arrays["cls.predictions.transform.dense.weight"]
+    arrays["classifier.weight"] = np.zeros((2, 64), np.float32)
+    arrays["bert.pooler.dense.bias"] = np.zeros(63, np.float32)
+    with pytest.raises(CheckpointError) as caught:
+        open_model(hf_folder(tmp_path / "bad", arrays))
+    for part in ("missing: bert.encoder.layers.1.linear2.bias, cls.predictions.transform.weight", "unexpected: classifier.weight"):
+        assert part in str(caught.value)
+    assert "misshaped: bert.pooler.dense.bias (63,) instead of (64,)" in str(caught.value)
+    assert "--drop-unexpected" in str(caught.value)
+
+
+def test_a_fine_tuned_head_is_left_out_on_request_and_named(tmp_path):
+    arrays = hf_arrays() | {"classifier.weight": np.zeros((2, 64), np.float32)}
+    result = converted(hf_folder(tmp_path / "fine-tuned", arrays), tmp_path / "out", drop_unexpected=True)
+    with pytest.raises(CheckpointError, match="of layers that the configuration does not have"):
+        converted(hf_folder(tmp_path / "deeper", arrays, config={"num_hidden_layers": 2}), tmp_path / "cut", drop_unexpected=True)
+    assert result.dropped == ("classifier.weight",)
+    assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["dropped"] == ["classifier.weight"]
+
+
+@pytest.mark.parametrize("name", ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"])
+def test_an_output_layer_of_its_own_is_refused(tmp_path, name):
+    arrays = hf_arrays()
+    source = "bert.embeddings.word_embeddings.weight" if name.endswith("weight") else "cls.predictions.bias"
+    open_model(hf_folder(tmp_path / "same", arrays | {name: arrays[source].copy()}))
+    with pytest.raises(CheckpointError, match=rf"{name} differs from {source}, to which BERT ties it"):
+        open_model(hf_folder(tmp_path / "other", arrays | {name: arrays[source] + 1}))
+
+
+def test_a_parameter_under_two_spellings_is_refused(tmp_path):
+    arrays = hf_arrays()
+    arrays["bert.embeddings.LayerNorm.gamma"] = arrays["bert.embeddings.LayerNorm.weight"]
+    with pytest.raises(CheckpointError, match="are the same parameter of a BERT"):
+        open_model(hf_folder(tmp_path / "twice", arrays))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "electra"}, "`model_type` must be bert, but is 'electra'"),
+        ({"model_type": "roberta"}, "is no BERT and cannot be converted. The RoBERTa-wwm-ext and RBT models are Bert models"),
+        ({"position_embedding_type": "relative_key"}, "`position_embedding_type` must be absolute"),
+        ({"num_attention_heads": 5}, "`hidden_size` must be a multiple of `num_attention_heads`"),
+        ({"num_hidden_layers": 2}, "of layers that the configuration does not have: bert.encoder.layers.2.norm1"),
+        ({"num_hidden_layers": 10**9}, "says 1,000,000,000 layers"),
+        ({"vocab_size": 999}, r"misshaped: bert.embeddings.word_embeddings.weight \(1000, 64\) instead of \(999, 64\)"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused(tmp_path, config, message):
+    with pytest.raises(CheckpointError, match=message):
+        open_model(hf_folder(tmp_path / "bad", hf_arrays(), config=config))
+
+
+def test_sizes_that_a_configuration_leaves_out_are_read_off_the_weights(tmp_path):
+    folder = hf_folder(tmp_path / "source", hf_arrays())
+    config = json.loads(CONFIG.read_text())
+    for name in ("vocab_size", "type_vocab_size", "max_position_embeddings"):
+        del config[name]
+    (folder / "config.json").write_text(json.dumps(config))
+    opened = open_model(folder)
+    assert (opened.config.vocab_size, opened.config.type_vocab_size, opened.config.max_position_embeddings) == (1000, 2, 128)
+
+
+def test_paddlenlps_older_configuration_is_read(tmp_path, paddle_folder, expected_bits):
+    config = json.loads((paddle_folder / "config.json").read_text())
+    folder = tmp_path / "older"
+    folder.mkdir()
+    (folder / "model_config.json").write_text(json.dumps({"init_args": [config], "init_class": "BertForPretraining"}))
+    write_pdparams(folder / "model_state.pdparams", read_pdparams(paddle_folder / "model_state.pdparams"))
+    assert bits_of(open_model(folder)) == expected_bits
+
+
+def test_a_source_without_configuration_asks_for_it():
+    with pytest.raises(CheckpointError, match="not the number of heads: name the configuration with --config"):
+        open_model(TF_FOLDER)
+
+
+def test_a_vocabulary_of_another_size_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="has 999 entries, but the word embeddings 1,000"):
+        open_model(HF_FOLDER, vocab=vocab_file(tmp_path / "vocab.txt", size=999))
+
+
+@pytest.mark.parametrize(("extra", "expected"), [((), True), (("Berlin", "##Berlin"), False)])
+def test_casing_follows_the_vocabulary_where_nothing_states_it(tmp_path, extra, expected):
+    assert open_model(HF_FOLDER, vocab=vocab_file(tmp_path / "vocab.txt", extra=extra)).do_lower_case is expected
+
+
+def test_a_type_that_is_too_small_for_a_value_is_refused(tmp_path):
+    arrays = hf_arrays()
+    arrays["bert.pooler.dense.bias"][3] = 1e6
+    folder = hf_folder(tmp_path / "large", arrays)
+    with pytest.raises(CheckpointError, match=r"bert.pooler.dense.bias: 1 values are too large for float16"):
+        converted(folder, tmp_path / "out", dtype="float16")
+    assert not (tmp_path / "out").exists()
+    converted(folder, tmp_path / "out", dtype="bfloat16")
+
+
+# ---- The target's folder ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_converted(tmp_path, paddle_folder):
+    converted(paddle_folder, tmp_path / "out", to="huggingface")
+    with pytest.raises(CheckpointError, match="exists already; name another folder, or add --overwrite"):
+        converted(paddle_folder, tmp_path / "out")
+    converted(paddle_folder, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "model_state.pdparams").exists() and not (tmp_path / "out" / "model.safetensors").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(CheckpointError, match="so it is not replaced"):
+        converted(paddle_folder, tmp_path / "mine", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_a_checkpoint_that_is_torn_leaves_no_target(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in TF_FOLDER.iterdir():
+        (source / path.name).write_bytes(path.read_bytes())
+    data = source / "bert_model.ckpt.data-00000-of-00001"
+    whole = bytearray(data.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    data.write_bytes(whole)
+    with pytest.raises(CheckpointError, match=r"data-00000-of-00001: is torn: the checksum of 'bert/.*' differs"):
+        converted(source, tmp_path / "out", config=CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_what_is_wrong_in_an_archive_is_told_with_the_archive_s_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("model/readme.txt", "nothing here")
+    with pytest.raises(CheckpointError, match=r"model\.zip.*: holds no weights that are recognised"):
+        converted(tmp_path / "model.zip", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.zip"]
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from paddle_wwm.conversion.convert import convert
+from paddle_wwm.conversion.saving import Target
+
+def memory(name):
+    return int(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))) * 1024
+
+before = memory("VmRSS")
+convert(sys.argv[1], target=sys.argv[2], to=Target(sys.argv[3]))
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_memory_stays_a_small_part_of_the_file(tmp_path):
+    config = dataclasses.replace(find_variant("rbt3").config, vocab_size=8000)
+    tensors = {item.name: ArrayTensor(np.zeros(item.shape, np.float32)) for item in parameters(Naming.PADDLE, config)}
+    (tmp_path / "source").mkdir()
+    write_pdparams(tmp_path / "source" / "model_state.pdparams", tensors)
+    write_json(tmp_path / "source" / "config.json", paddle_config(config))
+    num_bytes = (tmp_path / "source" / "model_state.pdparams").stat().st_size
+    for start, end in (("source", "huggingface"), ("huggingface", "tensorflow"), ("tensorflow", "paddle")):
+        command = [sys.executable, "-c", GROWTH, str(tmp_path / start), str(tmp_path / end), end]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 0.4 * num_bytes, (start, end)
+
+
+def test_a_dry_run_writes_nothing(tmp_path, paddle_folder):
+    result = converted(paddle_folder, tmp_path / "out", to="huggingface", dry_run=True)
+    assert (result.files, list(tmp_path.iterdir())) == ((), [])
+    assert result.num_parameters == 231_978
+
+
+def test_converting_needs_neither_paddle_nor_torch_nor_tensorflow(tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('paddle', 'paddlenlp', 'torch', 'tensorflow'): sys.modules[name] = None\n"
+        "from paddle_wwm.conversion.convert import convert\n"
+        "from paddle_wwm.conversion.saving import Target\n"
+        f"convert({str(HF_FOLDER)!r}, target={str(tmp_path / 'pd')!r}, to=Target.PADDLE)\n"
+        f"convert({str(tmp_path / 'pd')!r}, target={str(tmp_path / 'tf')!r}, to=Target.TENSORFLOW)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

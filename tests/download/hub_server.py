@@ -1,0 +1,197 @@
+"""A small hub on the loopback: metadata, redirects to storage, ranges; and, on request, the faults of real ones.
+
+GET       /api/models/OWNER/NAME/revision/REVISION      commit, files, their sizes and checksums
+HEAD GET  /OWNER/NAME/resolve/REVISION/FILE             small files themselves; for large ones a redirect to
+GET       /storage/SHA256                               their bytes, any range of them
+HEAD GET  /files/NAME                                   plain files, with an ETag
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LARGE_BYTES = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked, and what was sent: `num_bytes` of the body."""
+
+    method: str
+    path: str
+    range: str | None
+    authorization: str | None
+    status: int
+    num_bytes: int
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """What goes wrong. cuts: by file, how many bytes are sent before the connection drops, an answer each. statuses: (status, headers) that come
+    before any other answer. bodies: by file, what is sent in its place. silent: paths that are never answered."""
+
+    cuts: dict[str, deque] = field(default_factory=dict)
+    statuses: deque = field(default_factory=deque)
+    bodies: dict[str, deque] = field(default_factory=dict)
+    silent: re.Pattern | None = None
+
+
+class HubServer(ThreadingHTTPServer):
+    """Repositories by name, each a mapping of file names to bytes. `moved`: old name -> new name."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.repositories: dict[str, dict[str, bytes]] = {}
+        self.moved: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
+        self.revisions: set[str] = {"main", COMMIT}
+        self.faults = Faults()
+        self.requests: list[Request] = []
+        self.states_details = True  # sizes and checksums in the metadata; mirrors may leave them out
+        self.states_checksums = True
+        self.metadata_body: bytes | None = None  # sent in place of the metadata
+        self.knows_ranges = True
+        self.compresses = False  # small files, for those who accept it
+        self.delay_s = 0.0  # before each body
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def stop(self) -> None:
+        """End it."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+    def sent(self, name: str) -> list[Request]:
+        """The GETs that carried bytes of a file."""
+        digests = {hashlib.sha256(files[name]).hexdigest() for files in self.repositories.values() if name in files}
+        ends = (f"/{name}", *(f"/storage/{digest}" for digest in digests))
+        return [one for one in self.requests if one.method == "GET" and one.path.endswith(ends) and one.status in (200, 206)]
+
+
+def checksum_of(content: bytes) -> str:
+    """What a hub states: the sha256 of a large file, git's blob sha1 of a small one."""
+    if len(content) > LARGE_BYTES:
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: HubServer
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def answer(self) -> None:
+        server, path = self.server, urlsplit(self.path).path  # as a proxy it is asked for whole addresses
+        if server.faults.silent and server.faults.silent.search(path):
+            server.stopping.wait(30)
+            self.close_connection = True
+        elif server.faults.statuses:
+            status, headers = server.faults.statuses.popleft()
+            self.reply(status, headers=headers)
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/([^/]+)", path):
+            self.metadata(*match.groups())
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)", path):
+            self.file(*match.groups())
+        elif match := re.fullmatch(r"/storage/(\w+)", path):
+            stored = {hashlib.sha256(body).hexdigest(): (name, body) for files in server.repositories.values() for name, body in files.items()}
+            self.content(*stored[match[1]], headers={"ETag": f'"{match[1]}"'})
+        elif (match := re.fullmatch(r"/files/([^/]+)", path)) and match[1] in server.files:
+            body = server.files[match[1]]
+            self.content(match[1], body, headers={"ETag": f'"{hashlib.sha256(body).hexdigest()}"'})
+        else:
+            self.reply(404)
+
+    def metadata(self, repository: str, revision: str) -> None:
+        server = self.server
+        if repository in server.moved:
+            return self.reply(307, headers={"Location": f"/api/models/{server.moved[repository]}/revision/{revision}"})
+        if repository not in server.repositories:
+            return self.reply(404, headers={"X-Error-Code": "RepoNotFound"})
+        if revision not in server.revisions:
+            return self.reply(404, headers={"X-Error-Code": "RevisionNotFound"})
+        if server.metadata_body is not None:
+            return self.reply(200, server.metadata_body)
+        siblings: list[dict[str, Any]] = [{"rfilename": name} for name in server.repositories[repository]]
+        if server.states_details:
+            for sibling, content in zip(siblings, server.repositories[repository].values()):
+                sibling |= {"size": len(content), "blobId": checksum_of(b"pointer" if len(content) > LARGE_BYTES else content)}
+                if len(content) > LARGE_BYTES:
+                    sibling["lfs"] = {"sha256": checksum_of(content), "size": len(content), "pointerSize": 134}
+        body = json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
+        self.reply(200, body, headers={"Content-Type": "application/json"})
+
+    def file(self, repository: str, revision: str, name: str) -> None:
+        server = self.server
+        if repository in server.moved:
+            return self.reply(307, headers={"Location": f"/{server.moved[repository]}/resolve/{revision}/{name}"})
+        content = server.repositories.get(repository, {}).get(name)
+        if content is None:
+            return self.reply(404, headers={"X-Error-Code": "EntryNotFound"})
+        etag = checksum_of(content) if server.states_checksums else f"{len(content):x}-abc"
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"'}
+        if len(content) <= LARGE_BYTES:
+            return self.content(name, content, headers=headers)
+        digest = hashlib.sha256(content).hexdigest()
+        headers |= {"X-Linked-ETag": f'"{etag}"', "X-Linked-Size": str(len(content)), "X-Xet-Hash": "f" * 64, "X-Xet-Refresh-Route": "/x"}
+        self.reply(302, headers={**headers, "Location": f"{server.url}/storage/{digest}"})
+
+    def content(self, name: str, content: bytes, *, headers: dict[str, str]) -> None:
+        """A file or a range of it, with what goes wrong on the way."""
+        faults, start, status = self.server.faults, 0, 200
+        if self.command == "GET" and faults.bodies.get(name):
+            content = faults.bodies[name].popleft()
+        if (asked := self.headers.get("Range")) and self.server.knows_ranges and self.headers.get("If-Range") in (None, headers["ETag"]):
+            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+            if start >= len(content):
+                return self.reply(416, headers={"Content-Range": f"bytes */{len(content)}"})
+            status, headers = 206, {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        body = content[start:]
+        if self.server.compresses and status == 200 and len(body) <= LARGE_BYTES and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
+        cut = faults.cuts[name].popleft() if self.command == "GET" and faults.cuts.get(name) else None
+        time.sleep(self.server.delay_s)
+        self.reply(status, body, headers=headers, cut=cut)
+
+    def reply(self, status: int, body: bytes = b"", *, headers: dict[str, str] | None = None, cut: int | None = None) -> None:
+        """One answer; `cut` bytes of the body are sent, then the connection drops."""
+        sent = b"" if self.command == "HEAD" else body[:cut]
+        record = {"range": self.headers.get("Range"), "authorization": self.headers.get("Authorization"), "status": status}
+        self.server.requests.append(Request(method=self.command, path=self.path, num_bytes=len(sent), **record))
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(sent)
+        if cut is not None:
+            self.wfile.flush()
+            self.close_connection = True

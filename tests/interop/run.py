@@ -1,0 +1,147 @@
+"""`make interop`: converted models opened in their own worlds, and those worlds' files opened here, both ways, in real environments.
+
+  python tests/interop/run.py --torch .venv-interop/torch/bin/python --tensorflow .venv-interop/tensorflow/bin/python
+
+Exits with status 1 where any opening fails, any output differs by more than 1e-5, or any bit is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from paddle_wwm.quiet import quiet_environment  # noqa: E402
+
+quiet_environment()
+
+from paddle_wwm.config import ModelConfig  # noqa: E402
+from paddle_wwm.conversion.convert import convert  # noqa: E402
+from paddle_wwm.conversion.names import Naming, parameters  # noqa: E402
+from paddle_wwm.conversion.opening import OpenedModel, open_model  # noqa: E402
+from paddle_wwm.conversion.pdparams import write_pdparams  # noqa: E402
+from paddle_wwm.conversion.saving import Target  # noqa: E402
+from paddle_wwm.conversion.tensors import cast  # noqa: E402
+from paddle_wwm.conversion.verify import make_inputs, run_model  # noqa: E402
+from paddle_wwm.files import write_json  # noqa: E402
+from paddle_wwm.model.folder import paddle_config  # noqa: E402
+
+TOLERANCE = 1e-5
+CONFIG = ModelConfig(vocab_size=1200, hidden_size=96, num_hidden_layers=4, num_attention_heads=6, intermediate_size=384, max_position_embeddings=160)
+
+
+class Report:
+    """What was opened where, and how it went."""
+
+    def __init__(self) -> None:
+        self.num_faults = 0
+
+    def outputs(self, what: str, actual: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+        differences = {name: float(np.abs(actual[name] - expected[name]).max()) for name in expected if name in actual}
+        worst = max(differences.values())
+        self.line(what, worst <= TOLERANCE, f"{len(differences)} outputs within {worst:.1e}")
+
+    def bits(self, what: str, actual: dict[str, tuple], expected: dict[str, tuple]) -> None:
+        same = sum(actual.get(name) == value for name, value in expected.items())
+        self.line(what, same == len(expected) == len(actual), f"{same} of {len(expected)} tensors bit-identical")
+
+    def line(self, what: str, is_good: bool, detail: str) -> None:
+        self.num_faults += not is_good
+        print(f"{'ok  ' if is_good else 'FAIL'} {what:<78} {detail}", flush=True)
+
+
+def random_folder(folder: Path) -> Path:
+    """A Paddle folder of a random model whose every parameter is away from 0 and 1, with a vocabulary."""
+    rng = np.random.default_rng(11)
+    arrays = {}
+    for item in parameters(Naming.PADDLE, CONFIG):
+        center = 1.0 if len(item.shape) == 1 and item.name.endswith("weight") else 0.0
+        arrays[item.name] = (center + 0.05 * rng.standard_normal(item.shape)).astype(np.float32)
+    folder.mkdir()
+    write_pdparams(folder / "model_state.pdparams", arrays)
+    write_json(folder / "config.json", paddle_config(CONFIG))
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"t{number}" for number in range(CONFIG.vocab_size - 5))]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    return folder
+
+
+def bits_of(model: OpenedModel, *, dtype: str | None = None) -> dict[str, tuple]:
+    tensors = {name: cast(tensor, dtype or tensor.dtype, name=name) for name, tensor in model.tensors.items()}
+    return {name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes()) for name, tensor in tensors.items()}
+
+
+def call(python: Path, script: str, *arguments: Path | str) -> dict[str, str]:
+    """Run one side's script; returns the versions that it prints."""
+    command = [str(python), str(ROOT / "tests" / "interop" / script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def paddlenlp_outputs(folder: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    import paddle
+    from paddlenlp.transformers import AutoModel
+    from paddlenlp.utils.log import logger
+
+    logger.set_level("ERROR")
+    model = AutoModel.from_pretrained(str(folder))
+    model.eval()
+    ids, types = (paddle.to_tensor(inputs[name]) for name in ("input_ids", "token_type_ids"))
+    hidden, pooled = model(ids, types, attention_mask=paddle.to_tensor(inputs["attention_mask"].astype(bool)))
+    return {"last_hidden_state": hidden.numpy(), "pooler_output": pooled.numpy()}
+
+
+def check_side(report: Report, *, work: Path, ours: Path, target: Target, python: Path, script: str) -> None:
+    """Ours into one side's format, opened there; everything that this side writes, opened here."""
+    side = target.value
+    inputs = make_inputs(CONFIG)
+    original = open_model(ours)
+    expected, _ = run_model(original, inputs)
+    np.savez(work / "inputs.npz", **inputs)
+    convert(ours, target=work / side, to=target)
+    versions = call(python, script, "open", work / side, work / "inputs.npz", work / f"{side}.npz")
+    program = ", ".join(f"{name} {version}" for name, version in versions.items())
+    report.outputs(f"Paddle -> {side}, opened and run by {program}", dict(np.load(work / f"{side}.npz")), expected)
+    call(python, script, "write", work / side, work / f"{side}-forms")
+    for form in sorted((work / f"{side}-forms").iterdir()):
+        back = work / "back" / form.name
+        result = convert(form, target=back, to=Target.PADDLE)
+        dtype = result.dtypes[0]
+        kept = {name: value for name, value in bits_of(original, dtype=dtype).items() if not name.startswith(result.made_anew or ("\0",))}
+        opened = open_model(back)
+        opened = dataclasses.replace(opened, tensors={name: opened.tensors[name] for name in kept})
+        report.bits(f"{side} -> Paddle, {form.name} ({dtype})", bits_of(opened), kept)
+        if dtype == "float32":
+            encoded = {name: expected[name] for name in ("last_hidden_state", "pooler_output")}
+            report.outputs("  the same, opened and run by PaddleNLP's AutoModel", paddlenlp_outputs(back, inputs), encoded)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--torch", type=Path, metavar="PYTHON", help="a Python with torch and transformers")
+    parser.add_argument("--tensorflow", type=Path, metavar="PYTHON", help="a Python with TensorFlow")
+    arguments = parser.parse_args()
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="paddle_wwm_interop_") as folder:
+        work = Path(folder)
+        ours = random_folder(work / "ours")
+        if arguments.torch:
+            check_side(report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py")
+        if arguments.tensorflow:
+            check_side(report, work=work, ours=ours, target=Target.TENSORFLOW, python=arguments.tensorflow, script="in_tensorflow.py")
+    print("every opening succeeded" if not report.num_faults else f"{report.num_faults} FAILED")
+    sys.exit(bool(report.num_faults))
+
+
+if __name__ == "__main__":
+    main()
