@@ -59,9 +59,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from paddle_wwm.config import load_config
     from paddle_wwm.cpu import use_fast_matmul
     from paddle_wwm.quiet import quiet_environment
+    from paddle_wwm.recipe_file import load_config
 
     quiet_environment()
     use_fast_matmul()

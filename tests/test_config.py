@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, load_config, numbers_fingerprint, to_plain
+from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, numbers_fingerprint, to_plain
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.recipe_file import load_config
 from paddle_wwm.types import MaskingStrategy
 
 RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.yaml"))
@@ -157,7 +158,7 @@ def test_an_override_that_is_wrong_is_refused_and_quoted(load, override, message
 def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
     config = load()
     assert numbers_fingerprint(load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")) == numbers_fingerprint(config)
-    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "phases.0.num_steps=99"]
+    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "amp.level=O1", "phases.0.num_steps=99"]
     assert {change.partition(".")[0].partition("=")[0] for change in changes} == {item.name for item in dataclasses.fields(RunConfig)} - {"runtime"}
     assert len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)}) == len(changes) + 1
 
