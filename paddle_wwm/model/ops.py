@@ -37,6 +37,16 @@ def seed_dropout(key: int) -> None:
     paddle.seed(key % (1 << 31))
 
 
+def dropout_state() -> dict:
+    """Where the generator of the masks stands (Paddle's own is not part of it)."""
+    return _generator.bit_generator.state
+
+
+def set_dropout_state(state: dict) -> None:
+    """Put the generator of the masks where it stood."""
+    _generator.bit_generator.state = state
+
+
 def _is_plain(tensor: paddle.Tensor) -> bool:
     return _exact or not tensor.place.is_cpu_place() or tensor.dtype != paddle.float32
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import ContextManager, Iterator, Sequence
+from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
 
 import numpy as np
 import paddle
+
+from ..model.ops import dropout_state, set_dropout_state
 
 _PR_SET_PDEATHSIG = 1
 
@@ -93,6 +96,41 @@ def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
     tensor = paddle.to_tensor(np.asarray(values, np.float64))
     paddle.distributed.all_reduce(tensor)
     return tensor.numpy()
+
+
+def broadcast(tensor: paddle.Tensor, *, source: int, world: World) -> None:
+    """Give every worker the tensor of worker `source`, in place."""
+    if world.size > 1:
+        import paddle.distributed
+
+        paddle.distributed.broadcast(tensor, src=source)
+
+
+def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
+    """From here on the activations inside these layers are not kept for the backward pass but computed again in it, under the same dropout."""
+    for layer in layers:
+        layer.forward = functools.partial(_recomputed, layer.forward)
+
+
+def _recomputed(forward: Callable, *inputs: Any) -> Any:
+    from paddle.distributed.fleet.utils import recompute
+
+    before = dropout_state()
+    runs = 0
+
+    def run(*inputs: Any) -> Any:
+        # the first run draws masks as any layer does; the second one repeats them, and leaves the generator as it found it
+        nonlocal runs
+        runs += 1
+        found = dropout_state()
+        set_dropout_state(before)
+        try:
+            return forward(*inputs)
+        finally:
+            if runs > 1:
+                set_dropout_state(found)
+
+    return recompute(run, *inputs)
 
 
 def barrier(world: World) -> None:
