@@ -193,14 +193,14 @@ def attend(
     if not q_BQNH.place.is_cpu_place():
         return fused_attention(q_BQNH, k_BTNH, v_BTNH, attention_mask, rate=rate, training=training)
     q_BNQH, k_BNTH, v_BNTH = (x.transpose([0, 2, 1, 3]) for x in (q_BQNH, k_BTNH, v_BTNH))
-    scores_BNQT = paddle.matmul(q_BNQH, k_BNTH, transpose_y=True)
-    bias_B11T, factor = attention_bias(attention_mask, dtype=scores_BNQT.dtype), 1.0 / math.sqrt(q_BQNH.shape[-1])
-    if _is_fast(scores_BNQT, training=training):
+    bias_B11T, factor = attention_bias(attention_mask, dtype=q_BQNH.dtype), 1.0 / math.sqrt(q_BQNH.shape[-1])
+    if _is_fast(q_BNQH, training=training):
         from . import cpu_ops
 
-        weights_BNQT = cpu_ops.SoftmaxDropout.apply(scores_BNQT, bias_B11T, factor, mask)
+        weights_BNQT = cpu_ops.SoftmaxDropout.apply(paddle.matmul(q_BNQH, k_BNTH, transpose_y=True), bias_B11T, factor, mask)
     else:
-        weights_BNQT = _drop(F.softmax(scores_BNQT * factor + bias_B11T), mask, rate=rate, training=training)
+        scores_BNQT = paddle.matmul(q_BNQH * factor, k_BNTH, transpose_y=True) + bias_B11T
+        weights_BNQT = _drop(F.softmax(scores_BNQT), mask, rate=rate, training=training)
     return paddle.matmul(weights_BNQT, v_BNTH).transpose([0, 2, 1, 3])
 
 
