@@ -226,6 +226,16 @@ def test_frozen_parameters_get_no_gradient_and_the_others_theirs():
     assert float(layer.bias.grad.abs().sum()) > 0 and float(norm.weight.grad.abs().sum()) > 0
 
 
+def test_ids_may_be_int32():
+    tables, norm = tuple(nn.Embedding(number, 6) for number in (30, 9, 2)), nn.LayerNorm(6)
+    ids, types = paddle.to_tensor([[3, 29, 0]]), paddle.to_tensor([[0, 1, 1]])
+    outputs = [
+        ops.embed(ids.astype(kind), types.astype(kind), tables=tables, norm=norm, rate=0.0, training=True, tied=None).numpy()
+        for kind in ("int64", "int32")
+    ]
+    assert outputs[0].tobytes() == outputs[1].tobytes()
+
+
 def test_float64_goes_through_paddles_own():
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 4)))
     layer = linear_of(4, 3, seed=1).to(dtype="float64")
