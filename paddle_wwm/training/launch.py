@@ -118,8 +118,8 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
     if received or status in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
         number = received[0] if received else (signal.SIGINT if status == SIGINT_EXIT_STATUS else signal.SIGTERM)
         raise Interrupted("the workers have stopped.", exit_status=128 + number)
-    if failed == 0 and status == USER_ERROR_EXIT_STATUS:
-        sys.exit(status)  # worker 0 has said it
+    if statuses[0] == USER_ERROR_EXIT_STATUS:
+        sys.exit(USER_ERROR_EXIT_STATUS)  # worker 0 has said it; the others, too, where all agreed
     if failed:
         lines = _log_path(log_directory, failed).read_text(errors="replace").splitlines()
         print(f"--- last lines of worker {failed} ---", *lines[-20:], "---", sep="\n", file=sys.stderr)

@@ -26,7 +26,7 @@ def check_amp(amp: AmpConfig, *, on_gpu: bool) -> None:
 class Precision:
     """How a run computes. `loss_scale` is 1 except for float16: a power of 2 that halves when a gradient overflows, and grows in quiet times."""
 
-    def __init__(self, amp: AmpConfig) -> None:
+    def __init__(self, amp: AmpConfig = AmpConfig()) -> None:  # noqa: B008  (it is frozen)
         self.amp = amp
         self.is_scaled = amp.level is not AmpLevel.O0 and amp.dtype is AmpDtype.FLOAT16
         self.loss_scale = FIRST_SCALE if self.is_scaled else 1.0
