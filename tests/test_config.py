@@ -53,7 +53,39 @@ def test_every_recipe_that_ships_loads(path):
 
 
 def test_there_are_recipes_to_load():
-    assert {"quickstart", "small"} <= {path.stem for path in RECIPES}
+    series = {"bert-wwm", "bert-wwm-ext", "roberta-wwm-ext", "roberta-wwm-ext-large", "rbt3", "rbt4", "rbt6", "rbtl3"}
+    assert {path.stem for path in RECIPES} == series | {"quickstart", "small", "mini"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
+    opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
+    assert all(line.startswith("#") for line in opening) and any("python scripts/pretrain.py" in line for line in opening)
+    assert any("Expect" in line for line in opening) and any("CPU cores" in line or "Estimate, not measured" in line for line in opening)
+
+
+# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
+TABLE = {
+    "bert-wwm": (12, 768, [(128, 2560, 100_000), (512, 384, 100_000)], "lamb-hfl", True),
+    "bert-wwm-ext": (12, 768, [(128, 2560, 1_000_000), (512, 384, 400_000)], "lamb-hfl", True),
+    "roberta-wwm-ext": (12, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "roberta-wwm-ext-large": (24, 1024, [(512, 512, 2_000_000)], "adamw", False),
+    "rbt3": (3, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbt4": (4, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbt6": (6, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbtl3": (3, 1024, [(512, 384, 1_000_000)], "adamw", False),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_recipes_of_the_series_are_its_published_ones(name):
+    config = load_config(RECIPES[0].parent / f"{name}.yaml")
+    phases = [(phase.max_seq_length, phase.global_batch_size, phase.num_steps) for phase in config.phases]
+    pairs = config.data.pairing is SentencePairing.NEXT_SENTENCE
+    assert (config.model.num_hidden_layers, config.model.hidden_size, phases, config.optimizer.name.value, pairs) == TABLE[name]
+    assert not config.masking.dynamic and config.masking.strategy is MaskingStrategy.WHOLE_WORD
+    optimizer = config.optimizer
+    assert (optimizer.weight_decay, optimizer.clip_norm, optimizer.epsilon, optimizer.beta2) == (0.01, 1.0, 1e-6, 0.999)
 
 
 def test_a_recipe_becomes_typed_values_and_defaults(load):
