@@ -9,7 +9,6 @@ from typing import Iterator
 import numpy as np
 
 from ..config import RunConfig
-from ..errors import ConfigError
 from ..pretraining_data.collate import PretrainData, Taken, deal
 from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.reader import ShardSet
@@ -77,33 +76,6 @@ def open_run_data(
         init=init,
         init_layers=init_layers,
     )
-
-
-def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_workers: int) -> int:
-    """Micro-batches that every worker computes in a step, so that a recipe's batch means the same on any number of devices.
-
-    Raises ConfigError when the global batch does not divide.
-    """
-    unit = micro_batch_size * num_workers
-    if global_batch_size % unit:
-        fitting = [size for size in range(1, global_batch_size + 1) if global_batch_size % (size * num_workers) == 0]
-        near = f"runtime.micro_batch_size={max((size for size in fitting if size <= micro_batch_size), default=fitting[0])}" if fitting else ""
-        raise ConfigError(
-            f"`global_batch_size` must be a multiple of micro_batch_size x workers = {micro_batch_size} x {num_workers} = {unit}, "
-            f"but is {global_batch_size}; set {near or 'another number of workers with --nproc'}."
-        )
-    return global_batch_size // unit
-
-
-def check_batches(config: RunConfig, *, num_workers: int) -> None:
-    """Every global batch must divide into whole micro-batches on every worker. Raises ConfigError naming the phase."""
-    for number, phase in enumerate(config.phases):
-        try:
-            accumulation_steps(
-                global_batch_size=phase.global_batch_size, micro_batch_size=config.runtime.micro_batch_size, num_workers=num_workers
-            )
-        except ConfigError as error:
-            raise ConfigError(f"`phases.{number}`: {error}") from None
 
 
 def phase_of(config: RunConfig, step: int) -> tuple[int, int]:

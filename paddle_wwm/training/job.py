@@ -110,7 +110,7 @@ def run_job(job: Job, *, command: Sequence[str]) -> None:
 
 
 def _check_config(config: RunConfig, *, num_workers: int) -> None:
-    from .data import check_batches
+    from .batches import check_batches
     from .precision import check_amp
 
     check_amp(config.amp, on_gpu=bool(visible_gpus()))

@@ -43,15 +43,16 @@ class _Interval:
     """What was trained since the last line of the log, and the time that it took; evaluation and saving do not count."""
 
     def __init__(self) -> None:
-        self.sums, self.seconds, self.waited = Sums(), 0.0, 0.0
+        self.sums, self.seconds, self.waited, self.flops = Sums(), 0.0, 0.0, 0
 
-    def values(self, world: World) -> dict[str, float]:
-        """Means and rates over all workers; every worker must call it."""
-        sums = self.sums.over_workers(world)
+    def values(self, trainer: Trainer) -> dict[str, float]:
+        """Means and rates over all workers (the two shares of time are this one's); every worker must call it."""
+        sums = self.sums.over_workers(trainer.world)
         return {
             **sums.means(),
             "tokens_per_s": sums.num_tokens / self.seconds,
             "data_share": self.waited / self.seconds,
+            "mfu": self.flops / self.seconds / trainer.gemm_peak,
             "padding_share": 1 - sums.num_tokens / sums.num_slots,
             "masked_share": sums.num_predictions / sums.num_tokens,
         }
@@ -69,6 +70,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         interval.waited += time.perf_counter() - started
         result, rate = trainer.update(micro_batches, stop_asked=stop.number != 0)
         interval.sums.add(result.sums)
+        interval.flops += trainer.flops_of(micro_batches)
         interval.seconds += time.perf_counter() - started
 
         step, ended = trainer.step, trainer.step == config.num_steps
@@ -77,7 +79,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
             if not result.updated:
                 reporter.say(f"step {step}: the gradient overflowed, the step was skipped; loss scale now {trainer.precision.loss_scale:g}")
         if step % runtime.log_every_steps == 0 or ended or result.stop:
-            values = {**interval.values(world), "learning_rate": rate, "gradient_norm": result.gradient_norm}
+            values = {**interval.values(trainer), "learning_rate": rate, "gradient_norm": result.gradient_norm}
             if reporter:
                 reporter.log("train", step, values)
             interval = _Interval()
@@ -142,7 +144,7 @@ def summary(output: Path, *, config: RunConfig) -> str:
     records = read_metrics(output)
     last = [record for record in records if record["kind"] == "held_out"][-1]
     trained = [record for record in records if record["kind"] == "train"]
-    data_share, padding_share = (sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share"))
+    data_share, padding_share, mfu = (sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share", "mfu"))
     pairs = f", next sentence {last['nsp_accuracy']:.1%}" if "nsp_accuracy" in last else ""
     best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
     return "\n".join(
@@ -151,6 +153,7 @@ def summary(output: Path, *, config: RunConfig) -> str:
             f"masked accuracy {last['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
             f"right as a whole: {last['word_accuracy']:.1%} of the words{pairs}; perplexity {last['perplexity']:,.1f}",
             f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens",
+            f"MFU: {mfu:.0%} of what large matrix products reached here when training began",
             f"  model       {output / MODEL_NAME}",
             f"  checkpoint  {checkpoint_path(output / CHECKPOINTS_NAME, config.num_steps)}",
             *([f"  best        {best[0]} (held-out loss {best[1]:.3f})"] if best else []),

@@ -10,8 +10,10 @@ from typing import Iterator
 import paddle
 
 from ..config import RunConfig, SentencePairing
+from ..cpu import keep_freed_memory
 from ..errors import CheckpointError, TrainingError
 from ..files import write_json
+from ..model.flops import measure_peak, training_flops
 from ..model.heads import BertForPretraining
 from ..model.weights import CONFIG_NAME, load_weights, read_json
 from ..types import TrainState
@@ -45,6 +47,7 @@ class Trainer:
     def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
         self.config, self.data, self.output, self.world = config, data, output, world
         paddle.set_flags({"FLAGS_use_stride_kernel": False})  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
+        keep_freed_memory()
         paddle.seed(config.seed)
         self.core = BertForPretraining(config.model)
         self.core.train()
@@ -71,6 +74,7 @@ class Trainer:
         self._held_out: dict[int, list[Tensors]] = {}  # by phase
         self._evaluated: tuple[int, float] | None = None  # the last evaluation's step and loss
         with self.precision.autocast():
+            self.gemm_peak = measure_peak()
             first = data.phases[0].train
             self.seconds_a_micro_batch = plan.time_of_a_micro_batch(self.core, first, micro_batch_size=config.runtime.micro_batch_size)
         self.model = distribute_model(self.core, world)
@@ -81,6 +85,19 @@ class Trainer:
         for number in range(first, len(self.config.phases)):
             yield from batches_of_phase(self.config, number, data=self.data, first_step=first_step, world=self.world)
             first_step = 0
+
+    def flops_of(self, micro_batches: list[Tensors]) -> int:
+        """The arithmetic of these micro-batches, for the share of the peak that is reached (MFU)."""
+        return sum(
+            training_flops(
+                self.config.model,
+                num_rows=batch["input_ids"].shape[0],
+                length=batch["input_ids"].shape[1],
+                num_predictions=batch["labels"].shape[0],
+                with_next_sentence="next_sentence_labels" in batch,
+            )
+            for batch in micro_batches
+        )
 
     def save_is_due(self) -> bool:
         """Whether the main worker's clock asks for a checkpoint; the others follow its vote."""
