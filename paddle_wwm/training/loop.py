@@ -53,8 +53,8 @@ class _Interval:
             "tokens_per_s": sums.num_tokens / self.seconds,
             "data_share": self.waited / self.seconds,
             "mfu": self.flops / self.seconds / trainer.gemm_peak,
-            "padding_share": 1 - sums.num_tokens / sums.num_slots,
-            "masked_share": sums.num_predictions / sums.num_tokens,
+            "padding_share": 1 - sums.num_tokens / max(1.0, sums.num_slots),
+            "masked_share": sums.num_predictions / max(1.0, sums.num_tokens),
         }
 
 
@@ -63,13 +63,25 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
     stop = _StopSignal()
     trainer = Trainer(config, data=data, output=output, world=world)
     reporter = _announce(trainer) if world.is_main else None
-    batches, interval, runtime = trainer.batches(), _Interval(), config.runtime
+    try:
+        _train(trainer, reporter=reporter, stop=stop)
+    finally:  # a message after the bar begins a line of its own
+        if reporter:
+            reporter.close()
+    if world.is_main:
+        _finish(config, output=output)
+
+
+def _train(trainer: Trainer, *, reporter: Reporter | None, stop: _StopSignal) -> None:
+    config, runtime = trainer.config, trainer.config.runtime
+    batches, interval = trainer.batches(), _Interval()
     while trainer.step < config.num_steps:
         started = time.perf_counter()
         micro_batches = next(batches)
         interval.waited += time.perf_counter() - started
         result, rate = trainer.update(micro_batches, stop_asked=stop.number != 0)
-        interval.sums.add(result.sums)
+        if result.updated:  # the sums of a skipped step are not finite
+            interval.sums.add(result.sums)
         interval.flops += trainer.flops_of(micro_batches)
         interval.seconds += time.perf_counter() - started
 
@@ -90,13 +102,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
             trainer.save()
         if result.stop and not ended:
-            if reporter:
-                reporter.close()
             raise Interrupted(f"saved after step {step}; go on with the same command and --resume auto.", exit_status=stop.exit_status)
-
-    if reporter:
-        reporter.close()
-        _finish(config, output=output)
 
 
 def _announce(trainer: Trainer) -> Reporter:
@@ -152,8 +158,8 @@ def summary(output: Path, *, config: RunConfig) -> str:
             f"trained {config.num_steps:,} steps: held-out loss {last['mlm_loss']:.3f} (unigram {baseline['mlm_loss']:.3f}), "
             f"masked accuracy {last['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
             f"right as a whole: {last['word_accuracy']:.1%} of the words{pairs}; perplexity {last['perplexity']:,.1f}",
-            f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens",
-            f"MFU: {mfu:.0%} of what large matrix products reached here when training began",
+            f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens; "
+            f"MFU: {mfu:.0%} of the large products' speed here",
             f"  model       {output / MODEL_NAME}",
             f"  checkpoint  {checkpoint_path(output / CHECKPOINTS_NAME, config.num_steps)}",
             *([f"  best        {best[0]} (held-out loss {best[1]:.3f})"] if best else []),

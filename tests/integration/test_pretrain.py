@@ -43,7 +43,7 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
     run, output = one_process
     for text in ("one example", "  words   [CLS]|", "  masked  [CLS]", "[MASK]←", "parameters", "phase 1", "estimated time", "unigram baseline"):
         assert text in output
-    for text in ("masked accuracy", "of the words, next sentence", "perplexity", "waiting for data", "  best        "):
+    for text in ("masked accuracy", "of the words, next sentence", "perplexity", "waiting for data", "MFU", "  best        "):
         assert text in "\n".join(output.splitlines()[-9:])
     for name in ("model/config.json", "checkpoints/step-00000018/training_state.json", "loss.png", "metrics.jsonl", "recipe.yaml", "visualdl"):
         assert (run / name).exists(), name
