@@ -115,6 +115,6 @@ def examples_of_step(config: RunConfig, number: int, step: int, *, data: RunData
 def _references(taken: Taken, *, data: RunData) -> list[dict[str, object]]:
     columns = (taken.sources, taken.indices, taken.epochs, taken.rows["first_start"])
     return [
-        {"corpus": str(data.corpora[source].directory), "example": example, "epoch": epoch, "first_token": first}
+        {"corpus": str(data.corpora[source].directory.resolve()), "example": example, "epoch": epoch, "first_token": first}
         for source, example, epoch, first in zip(*(column.tolist() for column in columns))
     ]

@@ -87,6 +87,15 @@ def without_gradient_sync(model: paddle.nn.Layer, world: World) -> ContextManage
     return contextlib.nullcontext() if world.size == 1 else model.no_sync()
 
 
+def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None:
+    """What `backward` does by itself outside `without_gradient_sync`, as a step of its own: recomputing layers need it, since they run a
+    backward pass inside the backward pass, which the synchronisation within it does not bear."""
+    if world.size > 1:
+        from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
+
+        fused_allreduce_gradients(list(parameters), None)
+
+
 def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
     """The sums over all workers, the same on each. float64."""
     if world.size == 1:

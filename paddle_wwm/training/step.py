@@ -15,7 +15,7 @@ import paddle.nn.functional as F
 from ..model.ops import seed_dropout
 from ..pretraining_data.random_bits import key_of
 from ..types import IGNORED_LABEL
-from .fleet import World, sum_over_workers, without_gradient_sync
+from .fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from .loader import Tensors
 from .optim import clip_gradients
 from .precision import Precision
@@ -122,8 +122,12 @@ def train_step(
     save_asked: bool = False,
     precision: Precision | None = None,
     shares: Shares | None = None,
+    sync_in_backward: bool = True,
 ) -> StepResult:
-    """Forward and backward of this worker's micro-batches, clip, agree that all is finite, update."""
+    """Forward and backward of this worker's micro-batches, clip, agree that all is finite, update.
+
+    sync_in_backward: the workers exchange gradients while the last backward pass computes others; False: after it (for recompute).
+    """
     num_predictions = sum(int(batch["num_predictions"]) for batch in micro_batches)
     num_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
     counts = sum_over_workers([num_predictions, num_pairs, float(stop_asked), float(save_asked)], world)
@@ -134,12 +138,14 @@ def train_step(
         # dropout is a function of (seed, step, micro-batch of the global batch): a resumed run draws the same, and any number of workers
         seed_dropout(int(key_of(seed, step, number * world.size + world.rank)))
         last = number == len(micro_batches) - 1
-        with contextlib.nullcontext() if last else without_gradient_sync(model, world):
+        with contextlib.nullcontext() if last and sync_in_backward else without_gradient_sync(model, world):
             sums = _forward_backward(model, batch, world, precision, all_predictions=counts[0], all_pairs=counts[1])
         losses.append(sums.mlm_loss + sums.nsp_loss)
         total.add(sums)
 
     parameters = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    if not sync_in_backward:
+        average_gradients(parameters, world)
     norm = clip_gradients(parameters, max_norm=clip_norm, loss_scale=precision.loss_scale)
     all_finite = sum_over_workers([float(not np.isfinite([norm, *losses]).all())], world)[0] == 0
     if all_finite:

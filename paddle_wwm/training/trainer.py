@@ -121,6 +121,7 @@ class Trainer:
             save_asked=self.save_is_due(),
             precision=self.precision,
             shares=self.shares,
+            sync_in_backward=not self.config.runtime.recompute,
         )
         if not result.updated and not self.precision.may_skip():
             raise TrainingError(self._record_failure(result))
