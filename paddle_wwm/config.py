@@ -1,24 +1,18 @@
-"""Recipes: dataclasses, read from YAML with dotted overrides. Unknown keys are refused; a config is never changed after parsing.
+"""Recipes as dataclasses (`recipe_file.py` reads them from YAML). A config is never changed after parsing.
 
-What changes the numbers (`model`, `data`, `masking`, `optimizer`, `phases`, `seed`) and what changes only the speed or what is written
-(`runtime`) live apart: `numbers_fingerprint` covers the first group only, so a run may be resumed with another `runtime`.
+What changes the numbers (`model`, `data`, `masking`, `optimizer`, `amp`, `phases`, `seed`) and what changes only the speed or what is
+written (`runtime`) live apart: `numbers_fingerprint` covers the first group only, so a run may be resumed with another `runtime`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import hashlib
 import json
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
-import yaml
-
-from .errors import ConfigError
 from .types import MaskingConfig
 from .types import require as _require
 
@@ -76,11 +70,19 @@ class DataConfig:
         _require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
 
 
+class OptimizerName(enum.Enum):
+    """The update rules: AdamW as BERT uses it; LAMB as the authors of the series published it, and as Paddle has it (see optim.py)."""
+
+    ADAMW = "adamw"
+    LAMB_HFL = "lamb-hfl"
+    LAMB_PADDLE = "lamb-paddle"
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW as BERT uses it: no decay on biases and LayerNorm, the gradient clipped by its global norm."""
+    """No weight decay on biases and LayerNorm; the gradient is clipped by its global norm."""
 
-    name: str = "adamw"
+    name: OptimizerName = OptimizerName.ADAMW
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-6
@@ -88,8 +90,34 @@ class OptimizerConfig:
     clip_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(self.name == "adamw", f"`optimizer.name` must be adamw, but is {self.name!r}.")
-        _require(self.clip_norm > 0, f"`clip_norm` must be above 0, but is {self.clip_norm}.")
+        for name in ("beta1", "beta2"):
+            _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+        for name in ("epsilon", "clip_norm"):
+            _require(getattr(self, name) > 0, f"`{name}` must be above 0, but is {getattr(self, name)}.")
+        _require(self.weight_decay >= 0, f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
+
+
+class AmpLevel(enum.Enum):
+    """Paddle's levels of mixed precision: none; products in 16 bits; weights in 16 bits, too, with 32-bit master copies."""
+
+    O0 = "O0"
+    O1 = "O1"
+    O2 = "O2"
+
+
+class AmpDtype(enum.Enum):
+    """The 16-bit type; float16 needs its loss scaled."""
+
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmpConfig:
+    """Mixed precision, on GPUs only."""
+
+    level: AmpLevel = AmpLevel.O0
+    dtype: AmpDtype = AmpDtype.BFLOAT16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +143,27 @@ class PhaseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeConfig:
-    """What changes the speed and what is written, never the numbers (beyond floating-point order)."""
+    """What changes the speed, the memory and what is written, never the numbers (beyond floating-point order).
+
+    save_every_minutes: 0 saves by steps only. recompute: activations of the layers are computed again in the backward pass instead of
+    kept. shard_optimizer: every worker keeps the optimizer's state of its share of the parameters only. num_loader_processes: for every
+    fleet worker; 0 makes batches in the training process.
+    """
 
     micro_batch_size: int = 16
     log_every_steps: int = 10
     evaluate_every_steps: int = 500
     save_every_steps: int = 1000
+    save_every_minutes: float = 30.0
     keep_checkpoints: int = 3
     max_evaluation_examples: int = 512
-    num_loader_processes: int = 1  # for every fleet worker; 0: batches are made in the training process
+    recompute: bool = False
+    shard_optimizer: bool = False
+    num_loader_processes: int = 1
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            least = 0 if item.name == "num_loader_processes" else 1
+            least = 0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
             _require(getattr(self, item.name) >= least, f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.")
 
 
@@ -140,6 +176,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    amp: AmpConfig = field(default_factory=AmpConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     seed: int = 42
 
@@ -173,125 +210,3 @@ def numbers_fingerprint(config: RunConfig) -> str:
     plain = to_plain(config)
     del plain["runtime"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-
-
-def load_config(path: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a recipe and apply `key.path=value` overrides (lists by index: phases.0.num_steps=100).
-
-    Raises ConfigError naming the file, the line, the rule and the known keys.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe; the ones that ship are in scripts/recipes.") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}.") from None
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is None:
-            raise ConfigError(f"{path}: the recipe is empty.")
-        for override in overrides:
-            _apply_override(root, override)
-        return _build(RunConfig, root, where=str(path), key="")
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-
-
-def _apply_override(root: yaml.Node, override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"{override!r}: an override must have the form key.path=value, for example phases.0.num_steps=100.")
-    try:
-        value = yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("tag:yaml.org,2002:null", "null")
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override!r}: not valid YAML: {' '.join(str(error).split())}") from None
-    _mark(value, override)
-    node, parts = root, key.split(".")
-    for depth, part in enumerate(parts):
-        last = depth == len(parts) - 1
-        if isinstance(node, yaml.SequenceNode):
-            if not part.isdigit() or int(part) >= len(node.value):
-                raise ConfigError(f"{override!r}: {part!r} must be an index from 0 to {len(node.value) - 1}.")
-            if last:
-                node.value[int(part)] = value
-            node = node.value[int(part)]
-        elif isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == part), None)
-            if last:
-                node.value = [pair for pair in node.value if pair is not found]
-            if last or found is None:
-                key_node = yaml.ScalarNode("tag:yaml.org,2002:str", part)
-                child = value if last else yaml.MappingNode("tag:yaml.org,2002:map", [])
-                _mark(key_node, override)
-                _mark(child, override)
-                found = (key_node, child)
-                node.value.append(found)
-            node = found[1]
-        else:
-            raise ConfigError(f"{override!r}: {'.'.join(parts[:depth])} holds a value, not keys.")
-
-
-def _mark(node: yaml.Node, override: str) -> None:
-    node.override = override  # where the value comes from, for error messages
-    for child in node.value if isinstance(node.value, list) else []:
-        for part in child if isinstance(child, tuple) else (child,):
-            _mark(part, override)
-
-
-def _place(node: yaml.Node, where: str) -> str:
-    if hasattr(node, "override"):
-        return f"override {node.override!r}"
-    return f"{where}, line {node.start_mark.line + 1}"
-
-
-def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
-    """The value of type `kind` that the YAML node stands for; errors carry the place of the node."""
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, node, where=where, key=key)
-    if typing.get_origin(kind) is tuple:
-        if not isinstance(node, yaml.SequenceNode):
-            raise ConfigError(f"{_place(node, where)}: `{key}` must be a list.")
-        return tuple(_build(typing.get_args(kind)[0], child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
-    if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"{_place(node, where)}: `{key}` must be a single value.")
-    return _scalar(kind, node, where=where, key=key)
-
-
-def _scalar(kind: type, node: yaml.ScalarNode, *, where: str, key: str) -> Any:
-    text = node.value
-    try:
-        if issubclass(kind, enum.Enum):
-            return kind(text)
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        # YAML 1.1 reads 1e-4 as a string: the type of the field decides, not YAML's guess
-        return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
-    except (ValueError, KeyError):
-        rules = {bool: "true or false", int: "a whole number", float: "a number"}
-        allowed = " or ".join(item.value for item in kind) if issubclass(kind, enum.Enum) else rules[kind]
-        raise ConfigError(f"{_place(node, where)}: `{key}` must be {allowed}, but is {text!r}.") from None
-
-
-def _build_dataclass(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` must be a mapping of keys to values.")
-    hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        name = key_node.value if isinstance(key_node, yaml.ScalarNode) else "(not a name)"
-        full = f"{key}.{name}" if key else name
-        if name not in hints:
-            near = difflib.get_close_matches(name, hints, n=1)
-            hint = f"did you mean `{near[0]}`? " if near else ""
-            raise ConfigError(f"{_place(key_node, where)}: unknown key `{full}`; {hint}known keys: {', '.join(hints)}.")
-        if name in values:
-            raise ConfigError(f"{_place(key_node, where)}: `{full}` is given twice.")
-        values[name] = _build(hints[name], value_node, where=where, key=full)
-    required = [item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING is item.default_factory]
-    if missing := [name for name in required if name not in values]:
-        raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` lacks {', '.join(missing)}.")
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ConfigError(f"{_place(node, where)}: {error}") from None

@@ -6,6 +6,8 @@
   python scripts/pretrain.py … --output runs/mine --resume auto go on after an interruption
   python scripts/pretrain.py --init runs/mine/model --corpus domain.txt --config scripts/recipes/small.yaml --output runs/domain
                                                                 go on training a model on text of your domain
+  python scripts/pretrain.py --init models/chinese-roberta-wwm-ext --init-layers 3 --corpus shards/ext --config scripts/recipes/rbt3.yaml …
+                                                                a shallow model from the first layers of a deep one
   python scripts/pretrain.py … phases.0.num_steps=2000 seed=7   change a key of the recipe
   python -m paddle.distributed.launch --nproc_per_node 2 scripts/pretrain.py …      the same under Paddle's own launcher
 
@@ -35,6 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or folders of prepared shards (default: the sample corpus)")
     add("--vocab", type=Path, help="vocab.txt (default: that of --init, or else one built from the corpus)")
     add("--init", type=Path, metavar="DIR", help="go on training this model folder, of its sizes, instead of random weights")
+    add("--init-layers", type=int, metavar="N", help="take the first N layers of --init only, as RBT3 takes three of RoBERTa-wwm-ext's")
     add("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe, see scripts/recipes (default: the quick start's)")
     add("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
     add("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside --output)")
@@ -48,6 +51,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_intermixed_args()
     if arguments.resume and arguments.overwrite:
         parser.error("--resume and --overwrite exclude each other")
+    if arguments.init_layers is not None and (arguments.init is None or arguments.init_layers < 1):
+        parser.error("--init-layers must be at least 1, and needs --init")
     if arguments.nproc is not None and arguments.nproc < 1:
         parser.error("--nproc must be at least 1")
     # "--corpus a.txt b.txt seed=7": an override after the files is no file
@@ -59,9 +64,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from paddle_wwm.config import load_config
     from paddle_wwm.cpu import use_fast_matmul
     from paddle_wwm.quiet import quiet_environment
+    from paddle_wwm.recipe_file import load_config
 
     quiet_environment()
     use_fast_matmul()
@@ -72,6 +77,7 @@ def main() -> None:
         corpus=tuple(arguments.corpus or [QUICK_START_CORPUS]),
         vocab=arguments.vocab,
         init=arguments.init,
+        init_layers=arguments.init_layers,
         built_vocab_size=arguments.vocab_size,
         output=arguments.output,
         prepared=arguments.prepared or arguments.output.parent / "prepared",

@@ -12,7 +12,7 @@ import pytest
 from .conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
-HELPERS = ("common.py", "peers.py")
+HELPERS = ("common.py", "peers.py", "step_contenders.py")
 HEADINGS = {
     "masking.py": [
         *("masking, 128 tokens an example", "masking, 512 tokens an example"),
@@ -23,6 +23,12 @@ HEADINGS = {
         "tokens/s +range +selected +ratio",
     ],
     "loader_memory.py": ["peak memory over", "tokens +on disk +RSS before +anonymous +RSS", "small set", "3x larger", "ratio"],
+    "training_step.py": [
+        *("training step, 1 layers x 64, 2 x 32 tokens", "ms +tokens/s +ours is faster by +peak MB +ours has"),
+        *("ours, both losses", "ours, MLM only", "PaddleNLP BertForPretraining", "of the GEMM peak of"),
+    ],
+    "optimizer_step.py": ["clipping and update of", "ms +to our AdamW +to Paddle's AdamW", "adamw (ours)", "lamb-hfl (ours)", "LAMB (Paddle)"],
+    "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 a step and process", "1 process(es)", "2 process(es)"],
     "masking_distribution.py": ["selected", "actions", "lengths of words", "words per mask", "pair labels of the index", "padding", "promised"],
 }
 # These read text instead of shards.

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, load_config, numbers_fingerprint, to_plain
+from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, numbers_fingerprint, to_plain
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.recipe_file import load_config
 from paddle_wwm.types import MaskingStrategy
 
 RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.yaml"))
@@ -52,7 +53,39 @@ def test_every_recipe_that_ships_loads(path):
 
 
 def test_there_are_recipes_to_load():
-    assert {"quickstart", "small"} <= {path.stem for path in RECIPES}
+    series = {"bert-wwm", "bert-wwm-ext", "roberta-wwm-ext", "roberta-wwm-ext-large", "rbt3", "rbt4", "rbt6", "rbtl3"}
+    assert {path.stem for path in RECIPES} == series | {"quickstart", "small", "mini"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
+    opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
+    assert all(line.startswith("#") for line in opening) and any("python scripts/pretrain.py" in line for line in opening)
+    assert any("Expect" in line for line in opening) and any("CPU cores" in line or "Estimate, not measured" in line for line in opening)
+
+
+# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
+TABLE = {
+    "bert-wwm": (12, 768, [(128, 2560, 100_000), (512, 384, 100_000)], "lamb-hfl", True),
+    "bert-wwm-ext": (12, 768, [(128, 2560, 1_000_000), (512, 384, 400_000)], "lamb-hfl", True),
+    "roberta-wwm-ext": (12, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "roberta-wwm-ext-large": (24, 1024, [(512, 512, 2_000_000)], "adamw", False),
+    "rbt3": (3, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbt4": (4, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbt6": (6, 768, [(512, 384, 1_000_000)], "adamw", False),
+    "rbtl3": (3, 1024, [(512, 384, 1_000_000)], "adamw", False),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_recipes_of_the_series_are_its_published_ones(name):
+    config = load_config(RECIPES[0].parent / f"{name}.yaml")
+    phases = [(phase.max_seq_length, phase.global_batch_size, phase.num_steps) for phase in config.phases]
+    pairs = config.data.pairing is SentencePairing.NEXT_SENTENCE
+    assert (config.model.num_hidden_layers, config.model.hidden_size, phases, config.optimizer.name.value, pairs) == TABLE[name]
+    assert not config.masking.dynamic and config.masking.strategy is MaskingStrategy.WHOLE_WORD
+    optimizer = config.optimizer
+    assert (optimizer.weight_decay, optimizer.clip_norm, optimizer.epsilon, optimizer.beta2) == (0.01, 1.0, 1e-6, 0.999)
 
 
 def test_a_recipe_becomes_typed_values_and_defaults(load):
@@ -75,6 +108,9 @@ def test_a_number_may_be_written_as_people_write_it(load, text):
     ("old", "new", "message"),
     [
         ("hidden_size", "hiden_size", r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab"),
+        ("seed: 7", "optimizer: {name: lamb}", r"`optimizer\.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"),
+        ("seed: 7", "optimizer: {beta1: 1}", r"`beta1` must be in \[0, 1\), but is 1\.0"),
+        ("seed: 7", "amp: {level: O3}", r"`amp\.level` must be O0 or O1 or O2, but is 'O3'"),
         ("num_steps: 100\n", "steps_num: 100\n", r"line 9: unknown key `phases\.0\.steps_num`; .*known keys: max_seq_length, "),
         ("seed: 7", "sead: 7", r"line 14: unknown key `sead`; did you mean `seed`\?"),
         ("seed: 7", "zzz: 7", r"line 14: unknown key `zzz`; known keys: phases, model, "),
@@ -157,7 +193,8 @@ def test_an_override_that_is_wrong_is_refused_and_quoted(load, override, message
 def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
     config = load()
     assert numbers_fingerprint(load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")) == numbers_fingerprint(config)
-    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "phases.0.num_steps=99"]
+    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "amp.level=O1"]
+    changes += ["phases.0.num_steps=99"]
     assert {change.partition(".")[0].partition("=")[0] for change in changes} == {item.name for item in dataclasses.fields(RunConfig)} - {"runtime"}
     assert len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)}) == len(changes) + 1
 

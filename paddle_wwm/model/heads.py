@@ -7,7 +7,7 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from . import ops
-from .bert import ACTIVATIONS, BertModel, initialize_weights
+from .bert import BertModel, initialize_weights
 
 # The tied decoder goes into files under this name, too, since PaddleNLP's classes list it; one-way: it is never read.
 TIED_NAMES = {
@@ -22,15 +22,16 @@ class BertLMPredictionHead(nn.Layer):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.transform = nn.Linear(config.hidden_size, config.hidden_size)
-        self.activation = ACTIVATIONS[config.hidden_act]
+        self.activation = config.hidden_act
         self.layer_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
 
-    def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, tied: ops.TiedGradient | None = None
+    ) -> paddle.Tensor:
         """Scores of every vocabulary entry, shape (P, V)."""
-        hidden_PD = ops.linear(hidden_PD, self.transform.weight, self.transform.bias)
-        hidden_PD = self.layer_norm(self.activation(hidden_PD))
-        return ops.linear(hidden_PD, word_embeddings_VD, self.decoder_bias, transpose=True)
+        hidden_PD = self.layer_norm(ops.linear_activation(hidden_PD, self.transform, self.activation))
+        return ops.linear(hidden_PD, word_embeddings_VD, self.decoder_bias, transpose=True, tied=tied)
 
 
 class BertPretrainingHeads(nn.Layer):
@@ -67,7 +68,8 @@ class BertForPretraining(nn.Layer):
         rows, columns = input_ids.shape
         if with_next_sentence:  # the first tokens, for the pooler, before the others
             flat_positions = paddle.concat([paddle.arange(0, rows * columns, columns), flat_positions])
-        hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
+        tied = ops.TiedGradient()
+        hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions, tied)
         first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
-        scores = self.cls.predictions(hidden_PD, self.bert.embeddings.word_embeddings.weight)
+        scores = self.cls.predictions(hidden_PD, self.bert.embeddings.word_embeddings.weight, tied)
         return scores, self.cls.seq_relationship(self.bert.pooler(first_BD)) if with_next_sentence else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Mapping
 
@@ -40,9 +41,20 @@ __all__ = [
 ]
 
 
-def save_model(directory: Path, *, model: BertForPretraining, vocab: Vocab, do_lower_case: bool, untrained: tuple[str, ...] = ()) -> None:
-    """Write a model folder. `untrained` names parts that the run did not train; config.json records them."""
-    arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+def save_model(
+    directory: Path,
+    *,
+    model: BertForPretraining,
+    vocab: Vocab,
+    do_lower_case: bool,
+    untrained: tuple[str, ...] = (),
+    masters: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a model folder. `untrained` names parts that the run did not train; config.json records them.
+
+    masters: 32-bit copies that take the place of 16-bit weights.
+    """
+    arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()} | dict(masters or {})
     for name, source in TIED_NAMES.items():
         arrays[name] = arrays[source]
     write_pdparams(directory / WEIGHTS_NAME, arrays)
@@ -87,15 +99,26 @@ def _as_float32(array: np.ndarray) -> np.ndarray:
     return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array.astype(np.float32)
 
 
-def load_weights(model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = ()) -> tuple[str, ...]:
+def load_weights(
+    model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = (), first_layers_only: bool = False
+) -> tuple[str, ...]:
     """Set a model to the weights of a folder; returns the parameters under `optional` prefixes that it lacks, which stay as they were.
 
-    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood.
+    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood. first_layers_only: layers beyond the
+    model's are left out, as RBT3 takes the first three of its parent's.
     """
     arrays = read_pdparams(directory / WEIGHTS_NAME)
     if not any(name.startswith("bert.") for name in arrays):
         arrays = {f"bert.{name}": array for name, array in arrays.items()}
+    if first_layers_only:
+        arrays = {name: array for name, array in arrays.items() if _layer_of(name) < model.config.num_hidden_layers}
     return load_arrays(model, arrays, source=directory / WEIGHTS_NAME, optional=optional)
+
+
+def _layer_of(name: str) -> int:
+    """Which layer of the encoder a parameter belongs to; -1: none."""
+    found = re.match(r"bert\.encoder\.layers\.(\d+)\.", name)
+    return int(found[1]) if found else -1
 
 
 def load_model(directory: str | Path) -> BertForPretraining:

@@ -116,24 +116,33 @@ class Taken:
             rows=self.rows[items], epochs=self.epochs[items], indices=self.indices[items], sources=self.sources[items], data=self.data
         )
 
+    def masked(self) -> list[tuple[PretrainExample, MaskedExample]]:
+        """The examples, each with its mask, by the functions that define them."""
+        numbers = zip(self.sources.tolist(), self.indices.tolist(), self.epochs.tolist())
+        return [self.data[source].masked(index, epoch=epoch) for source, index, epoch in numbers]
 
-def cut_global_batch(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[PretrainBatch]:
-    """A rank's micro-batches of a global batch.
+
+def deal(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[Taken]:
+    """A rank's micro-batches of a global batch, not yet made.
 
     The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a step trains on does
     not depend on the number of ranks or the size of the micro-batches, and little is padded.
     """
     lengths = taken.rows["first_length"].astype(np.int64) + taken.rows["second_length"]
     order = np.argsort(-lengths, kind="stable")
-    make = compiled_batch if taken.data[0].compiled else numpy_batch
     starts = range(rank * micro_batch_size, len(order), num_ranks * micro_batch_size)
-    return [make(taken.pick(order[start : start + micro_batch_size])) for start in starts]
+    return [taken.pick(order[start : start + micro_batch_size]) for start in starts]
+
+
+def cut_global_batch(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[PretrainBatch]:
+    """A rank's micro-batches of a global batch; see `deal`."""
+    make = compiled_batch if taken.data[0].compiled else numpy_batch
+    return [make(part) for part in deal(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)]
 
 
 def numpy_batch(taken: Taken) -> PretrainBatch:
     """The examples as a batch, by the functions that define it."""
-    numbers = zip(taken.sources.tolist(), taken.indices.tolist(), taken.epochs.tolist())
-    pairs = [taken.data[source].masked(index, epoch=epoch) for source, index, epoch in numbers]
+    pairs = taken.masked()
     return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
 
 

@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from ..config import DataConfig, RunConfig, SentencePairing, load_config, to_plain
+from ..config import DataConfig, RunConfig, SentencePairing, to_plain
 from ..errors import ConfigError
 from ..files import atomic_write
 from ..progress import progress_bar
+from ..recipe_file import load_config
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
 from ..types import IGNORED_LABEL, ActionUnit, MaskingConfig, MaskingStrategy, require

@@ -68,11 +68,9 @@ class Mixture:
         before = (np.cumsum(one_hot, axis=0) - one_hot)[np.arange(PERIOD), self.pattern]
         return before, one_hot.sum(axis=0)
 
-    def micro_batches(
-        self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
-    ) -> list[PretrainBatch]:
-        """As PretrainData.micro_batches, from all corpora."""
-        sources, numbers = self.locate(np.arange(first_example, first_example + global_batch_size))
+    def take(self, numbers: np.ndarray) -> Taken:
+        """The examples with these running numbers (int64), not yet made."""
+        sources, numbers = self.locate(numbers)
         parts = {source: self.sources[source].take(numbers[sources == source]) for source in np.unique(sources).tolist()}
 
         def joined(name: str) -> np.ndarray:
@@ -81,7 +79,13 @@ class Mixture:
                 result[sources == source] = getattr(part, name)
             return result
 
-        taken = Taken(rows=joined("rows"), epochs=joined("epochs"), indices=joined("indices"), sources=sources, data=self.sources)
+        return Taken(rows=joined("rows"), epochs=joined("epochs"), indices=joined("indices"), sources=sources, data=self.sources)
+
+    def micro_batches(
+        self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
+    ) -> list[PretrainBatch]:
+        """As PretrainData.micro_batches, from all corpora."""
+        taken = self.take(np.arange(first_example, first_example + global_batch_size))
         return cut_global_batch(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
 
 

@@ -9,13 +9,15 @@ from typing import Iterator
 import numpy as np
 
 from ..config import RunConfig
-from ..errors import ConfigError
-from ..pretraining_data.mixture import Mixture
+from ..pretraining_data.collate import PretrainData, Taken, deal
+from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from ..types import PretrainBatch
 from .fleet import World
 from .loader import Tensors, step_batches
+from .run_folder import index_path, train_documents_path
+
+HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,19 +38,44 @@ class RunData:
     phases: tuple[PhaseData, ...]
     shard_fingerprint: str
     config_fingerprint: str
+    known_states: frozenset[tuple[str, str]]  # (config, shards) fingerprints that this run's checkpoints may have
     init: Path | None  # a model folder to start from
+    init_layers: int | None  # take its first layers only
 
 
-def check_batches(config: RunConfig, *, num_workers: int) -> None:
-    """Every global batch must divide into whole micro-batches on every worker. Raises ConfigError."""
-    unit = config.runtime.micro_batch_size * num_workers
-    for number, phase in enumerate(config.phases):
-        if phase.global_batch_size % unit:
-            raise ConfigError(
-                f"`phases.{number}.global_batch_size` must be a multiple of micro_batch_size x workers = "
-                f"{config.runtime.micro_batch_size} x {num_workers} = {unit}, but is {phase.global_batch_size}; "
-                "set runtime.micro_batch_size=… or --nproc."
+def open_run_data(
+    config: RunConfig, *, output: Path, corpora: tuple[ShardSet, ...], record: dict, init: Path | None, init_layers: int | None
+) -> RunData:
+    """The data of the run in the folder `output`, whose record (run.json) is given."""
+    vocab = corpora[0].vocab()
+
+    def mixture(phase: int, side: str, seed: int) -> Mixture:
+        sources = [
+            PretrainData(
+                shards=shards,
+                vocab=vocab,
+                index_path=index_path(output, corpus=corpus, phase=phase, side=side),
+                masking=config.masking,
+                seed=seed_of(seed, corpus),
             )
+            for corpus, shards in enumerate(corpora)
+        ]
+        return Mixture(sources=tuple(sources), weights=config.data.mixture_weights)
+
+    return RunData(
+        corpora=corpora,
+        train_documents=tuple(np.load(train_documents_path(output, corpus=corpus)) for corpus in range(len(corpora))),
+        vocab=vocab,
+        phases=tuple(
+            PhaseData(train=mixture(number, "train", config.seed), held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
+            for number in range(len(config.phases))
+        ),
+        shard_fingerprint=record["shard_fingerprint"],
+        config_fingerprint=record["config_fingerprint"],
+        known_states=frozenset(map(tuple, record.get("known_states", []))) | {(record["config_fingerprint"], record["shard_fingerprint"])},
+        init=init,
+        init_layers=init_layers,
+    )
 
 
 def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
@@ -74,11 +101,20 @@ def batches_of_phase(config: RunConfig, number: int, *, data: RunData, first_ste
     )
 
 
-def held_out_batches(config: RunConfig, data: PhaseData, world: World) -> Iterator[PretrainBatch]:
-    """This worker's share of the held-out examples, always the same ones under the same masks."""
-    count = min(config.runtime.max_evaluation_examples, data.held_out.num_examples)
-    return iter(
-        data.held_out.micro_batches(
-            first_example=0, global_batch_size=count, micro_batch_size=config.runtime.micro_batch_size, rank=world.rank, num_ranks=world.size
-        )
-    )
+def examples_of_step(config: RunConfig, number: int, step: int, *, data: RunData, num_workers: int) -> list[list[list[dict[str, object]]]]:
+    """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
+
+    corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in the shards.
+    """
+    size = config.phases[number].global_batch_size
+    taken = data.phases[number].train.take(np.arange(step * size, (step + 1) * size))
+    cut = {"micro_batch_size": config.runtime.micro_batch_size, "num_ranks": num_workers}
+    return [[_references(part, data=data) for part in deal(taken, rank=rank, **cut)] for rank in range(num_workers)]
+
+
+def _references(taken: Taken, *, data: RunData) -> list[dict[str, object]]:
+    columns = (taken.sources, taken.indices, taken.epochs, taken.rows["first_start"])
+    return [
+        {"corpus": str(data.corpora[source].directory.resolve()), "example": example, "epoch": epoch, "first_token": first}
+        for source, example, epoch, first in zip(*(column.tolist() for column in columns))
+    ]

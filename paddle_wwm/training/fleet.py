@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import ContextManager, Iterator, Sequence
+from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
 
 import numpy as np
 import paddle
+
+from ..model.ops import dropout_state, set_dropout_state
 
 _PR_SET_PDEATHSIG = 1
 
@@ -84,6 +87,15 @@ def without_gradient_sync(model: paddle.nn.Layer, world: World) -> ContextManage
     return contextlib.nullcontext() if world.size == 1 else model.no_sync()
 
 
+def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None:
+    """What `backward` does by itself outside `without_gradient_sync`, as a step of its own: recomputing layers need it, since they run a
+    backward pass inside the backward pass, which the synchronisation within it does not bear."""
+    if world.size > 1:
+        from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
+
+        fused_allreduce_gradients(list(parameters), None)
+
+
 def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
     """The sums over all workers, the same on each. float64."""
     if world.size == 1:
@@ -93,6 +105,41 @@ def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
     tensor = paddle.to_tensor(np.asarray(values, np.float64))
     paddle.distributed.all_reduce(tensor)
     return tensor.numpy()
+
+
+def broadcast(tensor: paddle.Tensor, *, source: int, world: World) -> None:
+    """Give every worker the tensor of worker `source`, in place."""
+    if world.size > 1:
+        import paddle.distributed
+
+        paddle.distributed.broadcast(tensor, src=source)
+
+
+def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
+    """From here on the activations inside these layers are not kept for the backward pass but computed again in it, under the same dropout."""
+    for layer in layers:
+        layer.forward = functools.partial(_recomputed, layer.forward)
+
+
+def _recomputed(forward: Callable, *inputs: Any) -> Any:
+    from paddle.distributed.fleet.utils import recompute
+
+    before = dropout_state()
+    runs = 0
+
+    def run(*inputs: Any) -> Any:
+        # the first run draws masks as any layer does; the second one repeats them, and leaves the generator as it found it
+        nonlocal runs
+        runs += 1
+        found = dropout_state()
+        set_dropout_state(before)
+        try:
+            return forward(*inputs)
+        finally:
+            if runs > 1:
+                set_dropout_state(found)
+
+    return recompute(run, *inputs)
 
 
 def barrier(world: World) -> None:

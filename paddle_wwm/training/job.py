@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-import numpy as np
 import yaml
 
 from ..config import RunConfig, numbers_fingerprint, to_plain
@@ -20,8 +19,6 @@ from ..corpus.sources import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
-from ..pretraining_data.collate import PretrainData
-from ..pretraining_data.mixture import Mixture, seed_of
 from ..shards.format import MANIFEST_NAME
 from ..shards.plan import PrepareConfig
 from ..shards.prepare import prepare_corpus
@@ -34,14 +31,11 @@ from .run_folder import (
     check_output,
     check_space,
     differences,
-    index_path,
     joint_fingerprint,
     read_run,
-    train_documents_path,
     write_indices,
 )
 
-HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
 SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
 
 
@@ -49,14 +43,15 @@ SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launche
 class Job:
     """What the command line asks for.
 
-    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the place of the recipe's `model`.
-    vocab: None means that of `init`, or else one built from the corpus.
+    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the place of the recipe's
+    `model`; init_layers: only its first so many layers. vocab: None means that of `init`, or else one built from the corpus.
     """
 
     config: RunConfig
     corpus: tuple[Path, ...]
     vocab: Path | None
     init: Path | None
+    init_layers: int | None
     built_vocab_size: int
     output: Path
     prepared: Path  # where prepared corpora are kept, in folders named by their fingerprint
@@ -69,11 +64,10 @@ class Job:
 
 def dry_run(job: Job) -> None:
     """Check all that can be checked without work, and print what the job amounts to. Nothing is written."""
-    from .data import check_batches
     from .plan import describe_recipe
 
     _check_init(job)
-    check_batches(job.config, num_workers=job.num_workers)
+    _check_config(job.config, num_workers=job.num_workers)
     check_output(job.output, may_hold_run=job.resume or job.overwrite)
     if _is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
@@ -107,7 +101,7 @@ def run_job(job: Job, *, command: Sequence[str]) -> None:
         from .loop import summary
 
         print(f"{job.output}: this run is complete already.")
-        print(summary(job.output, num_steps=job.config.num_steps))
+        print(summary(job.output, config=job.config))
         return
     if job.num_workers == 1:
         _train_as_worker(job)
@@ -117,6 +111,14 @@ def run_job(job: Job, *, command: Sequence[str]) -> None:
     os.environ[SET_UP_VARIABLE] = "1"
     print(f"starting {job.num_workers} workers on {'GPUs' if visible_gpus() else 'the CPU'} …", flush=True)
     launch_workers(command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers])
+
+
+def _check_config(config: RunConfig, *, num_workers: int) -> None:
+    from .batches import check_batches
+    from .precision import check_amp
+
+    check_amp(config.amp, on_gpu=bool(visible_gpus()))
+    check_batches(config, num_workers=num_workers)
 
 
 def visible_gpus() -> list[str]:
@@ -132,20 +134,20 @@ def visible_gpus() -> list[str]:
 
 def set_up(job: Job, *, num_workers: int) -> bool:
     """All that comes before training, in the order of its cost. Returns True when the run is complete already."""
-    from .data import check_batches
-
     _check_init(job)
-    check_batches(job.config, num_workers=num_workers)
+    _check_config(job.config, num_workers=num_workers)
     existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
     corpora, config = _prepare(job)
     check_space(job.output, config)
     fingerprint = numbers_fingerprint(config)
     init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
+    known_states: list = []
     if existing is not None and job.resume:
         found = differences(existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output)
         if not found:
             return (job.output / "model" / "config.json").exists()
         _refuse_or_accept(job, found)
+        known_states = existing.get("known_states", [])
     elif existing is not None:
         shutil.rmtree(job.output)
     job.output.mkdir(parents=True, exist_ok=True)
@@ -157,6 +159,7 @@ def set_up(job: Job, *, num_workers: int) -> bool:
         "config_fingerprint": fingerprint,
         "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],  # relative: runs may move with them
         "shard_fingerprint": joint_fingerprint(corpora),
+        "known_states": [*known_states, [fingerprint, joint_fingerprint(corpora)]],  # that its checkpoints may have: more with --accept-changes
         "vocab_sha256": corpora[0].manifest.vocab_sha256,
         "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
         "sources": [source for shards in corpora for source in shards.manifest.sources],
@@ -231,8 +234,11 @@ def _with_model(job: Job, *, vocab_size: int) -> RunConfig:
     model = read_model_config(job.init) if job.init is not None else job.config.model
     if model.vocab_size not in (0, vocab_size):
         raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {vocab_size}, but is {model.vocab_size}.")
+    num_layers = job.init_layers or model.num_hidden_layers
+    if num_layers > model.num_hidden_layers:
+        raise ConfigError(f"`--init-layers` must be at most the {model.num_hidden_layers} layers of {job.init}, but is {num_layers}.")
     try:
-        return dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=vocab_size))
+        return dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers))
     except ValueError as error:  # a phase longer than the positions of --init
         raise ConfigError(str(error)) from None
 
@@ -253,7 +259,7 @@ def _vocab_from(job: Job) -> Vocab:
 
 def _train_as_worker(job: Job) -> None:
     from . import fleet
-    from .data import PhaseData, RunData
+    from .data import open_run_data
     from .loop import train
 
     world = fleet.init()
@@ -264,31 +270,5 @@ def _train_as_worker(job: Job) -> None:
     if joint_fingerprint(corpora) != record["shard_fingerprint"]:
         raise CheckpointError(f"{job.output}: the shards are not those that the run was set up with.")
     config = _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
-    vocab = corpora[0].vocab()
-
-    def mixture(phase: int, side: str, seed: int) -> Mixture:
-        sources = [
-            PretrainData(
-                shards=shards,
-                vocab=vocab,
-                index_path=index_path(job.output, corpus=corpus, phase=phase, side=side),
-                masking=config.masking,
-                seed=seed_of(seed, corpus),
-            )
-            for corpus, shards in enumerate(corpora)
-        ]
-        return Mixture(sources=tuple(sources), weights=config.data.mixture_weights)
-
-    data = RunData(
-        corpora=corpora,
-        train_documents=tuple(np.load(train_documents_path(job.output, corpus=corpus)) for corpus in range(len(corpora))),
-        vocab=vocab,
-        phases=tuple(
-            PhaseData(train=mixture(number, "train", config.seed), held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
-            for number in range(len(config.phases))
-        ),
-        shard_fingerprint=record["shard_fingerprint"],
-        config_fingerprint=record["config_fingerprint"],
-        init=job.init,
-    )
+    data = open_run_data(config, output=job.output, corpora=corpora, record=record, init=job.init, init_layers=job.init_layers)
     train(config, data=data, output=job.output, world=world)

@@ -19,6 +19,7 @@ from typing import Sequence
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, USER_ERROR_EXIT_STATUS, Interrupted, TrainingError
 
 GRACE_S = 60.0  # to finish the step and save, after a signal
+FAILED_GRACE_S, AGREED_GRACE_S = 5.0, 20.0  # to the others, after a worker has failed
 POLL_S = 0.05
 
 
@@ -106,7 +107,9 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
             deadline = time.monotonic() + GRACE_S
         elif deadline is None and failed is not None:
             _signal_all(workers, signal.SIGTERM)
-            deadline = time.monotonic() + 5.0
+            # a mistake or a fault that all agree on: let the others end by themselves, so that worker 0 says it
+            agreed = statuses[failed] == USER_ERROR_EXIT_STATUS
+            deadline = time.monotonic() + (AGREED_GRACE_S if agreed else FAILED_GRACE_S)
         if deadline is not None and time.monotonic() > deadline:
             _signal_all(workers, signal.SIGKILL)
         time.sleep(POLL_S)
@@ -118,8 +121,8 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
     if received or status in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
         number = received[0] if received else (signal.SIGINT if status == SIGINT_EXIT_STATUS else signal.SIGTERM)
         raise Interrupted("the workers have stopped.", exit_status=128 + number)
-    if failed == 0 and status == USER_ERROR_EXIT_STATUS:
-        sys.exit(status)  # worker 0 has said it
+    if statuses[0] == USER_ERROR_EXIT_STATUS:
+        sys.exit(USER_ERROR_EXIT_STATUS)  # worker 0 has said it; the others, too, where all agreed
     if failed:
         lines = _log_path(log_directory, failed).read_text(errors="replace").splitlines()
         print(f"--- last lines of worker {failed} ---", *lines[-20:], "---", sep="\n", file=sys.stderr)

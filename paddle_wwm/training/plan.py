@@ -9,11 +9,13 @@ import numpy as np
 import paddle
 import yaml
 
-from ..config import ModelConfig, RunConfig, to_plain
+from ..config import AmpLevel, ModelConfig, RunConfig, SentencePairing, to_plain
+from ..model.flops import training_flops
 from ..pretraining_data.collate import PretrainData
 from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
 from ..types import PretrainBatch
+from .batches import accumulation_steps
 from .loader import tensors_of
 from .step import forward
 
@@ -58,24 +60,55 @@ def count_parameters(config: ModelConfig) -> int:
     return embeddings + config.num_hidden_layers * layer + dense + heads
 
 
+def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]:
+    """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state; activations of a micro-batch).
+
+    Activations by what a layer keeps for its backward pass, in 4 bytes a number (2 under AMP): of every token 12 vectors of the hidden size
+    and 3 of the inner one, and for every pair of tokens and head 2 numbers; and the scores of the vocabulary, thrice.
+    """
+    model, amp = config.model, config.amp.level is not AmpLevel.O0
+    parameters = count_parameters(model)
+    moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
+    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # a 16-bit copy besides
+    rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
+    layer = rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
+    layers = model.num_hidden_layers * layer
+    if config.runtime.recompute:
+        layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
+    predictions = rows * min(config.masking.max_predictions_per_seq, round(length * config.masking.masked_lm_prob))
+    return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
+
+
 def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
     """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase, memory."""
     parameters = count_parameters(config.model)
+    state, activations = bytes_of_a_worker(config, num_workers=num_workers)
     lines = [
         yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
         f"parameters       {parameters:,} (vocabulary {config.model.vocab_size:,})",
-        # weights, gradients and two moments of 4 bytes each
-        f"memory a worker  {parameters * 16 / 1e9:.2f} GB for weights, gradients and moments, and the activations of "
-        f"{config.runtime.micro_batch_size} examples",
-        f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept",
+        f"memory a worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, gradients and moments, "
+        f"{activations / 1e9:.2f} for the activations of {config.runtime.micro_batch_size} examples"
+        f"{' (recomputed)' if config.runtime.recompute else ''}; besides, 0.5 to 1 GB for the program",
+        f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept, and the best",
     ]
+    total = 0
     for number, phase in enumerate(config.phases):
         tokens = phase.num_steps * phase.global_batch_size * phase.max_seq_length
+        accumulated = accumulation_steps(
+            global_batch_size=phase.global_batch_size, micro_batch_size=config.runtime.micro_batch_size, num_workers=num_workers
+        )
         lines.append(
             f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x {phase.max_seq_length} tokens "
-            f"= at most {tokens:,} tokens; "
-            f"{phase.global_batch_size // (config.runtime.micro_batch_size * num_workers)} micro-batch(es) a step on each of {num_workers} worker(s)"
+            f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) a step on each of {num_workers} worker(s)"
         )
+        total += phase.num_steps * training_flops(
+            config.model,
+            num_rows=phase.global_batch_size,
+            length=phase.max_seq_length,
+            num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
+            with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
+        )
+    lines.append(f"arithmetic       at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s")
     return "\n".join(lines)
 
 
@@ -108,7 +141,9 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:,.1f} days"
 
 
 def unigram_baseline(

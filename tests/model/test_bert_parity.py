@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from paddle_wwm.config import ModelConfig
+from paddle_wwm.model import ops
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_arrays, read_model_config, save_model
 
@@ -20,6 +22,8 @@ from .builders import Inputs, numbered_vocab, outputs_of, padded_inputs, scrambl
 pytestmark = pytest.mark.parity
 
 TOLERANCE = 1e-5
+# gradients are enabled in all tests here, so the fast operations are used wherever `exact` does not forbid it
+both_ways = pytest.mark.parametrize("way", [contextlib.nullcontext, ops.exact], ids=["fast", "exact"])
 HF_DIRECTORY = Path(__file__).resolve().parent.parent / "fixtures" / "tiny_bert_hf"
 
 # ours, Hugging Face's; Linear weights are transposed there
@@ -76,25 +80,32 @@ def paddlenlp_outputs(model, inputs: Inputs):
     )
 
 
-def test_hidden_states_equal_paddlenlps(models):
+@both_ways
+def test_hidden_states_equal_paddlenlps(models, way):
     ours, theirs = models
     inputs = padded_inputs()
-    hidden = ours.bert(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask)
+    with way():
+        hidden = ours.bert(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask)
     their_hidden, their_pooled = theirs.bert(inputs.input_ids, inputs.token_type_ids, attention_mask=inputs.attention_mask)
     assert_close(hidden, their_hidden)
     assert_close(ours.bert.pooler(hidden[:, 0]), their_pooled)
 
 
-def test_mlm_and_nsp_scores_equal_paddlenlps(models):
+@both_ways
+def test_mlm_and_nsp_scores_equal_paddlenlps(models, way):
     inputs = padded_inputs()
-    for actual, expected in zip(outputs_of(models[0], inputs), paddlenlp_outputs(models[1], inputs), strict=True):
+    with way():
+        outputs = outputs_of(models[0], inputs)
+    for actual, expected in zip(outputs, paddlenlp_outputs(models[1], inputs), strict=True):
         assert_close(actual, expected)
 
 
-def test_all_gradients_equal_paddlenlps(models):
+@both_ways
+def test_all_gradients_equal_paddlenlps(models, way):
     ours, theirs = models
     inputs = padded_inputs()
-    losses = [loss_of(*outputs_of(ours, inputs), inputs), loss_of(*paddlenlp_outputs(theirs, inputs), inputs)]
+    with way():
+        losses = [loss_of(*outputs_of(ours, inputs), inputs), loss_of(*paddlenlp_outputs(theirs, inputs), inputs)]
     assert_close(losses[0], losses[1])
     for model, loss in zip(models, losses):
         model.clear_gradients()
@@ -190,12 +201,14 @@ def hugging_face_model():
     return model
 
 
-def test_outputs_equal_hugging_faces(hugging_face_model):
+@both_ways
+def test_outputs_equal_hugging_faces(hugging_face_model, way):
     model, reference = hugging_face_model, np.load(HF_DIRECTORY / "reference.npz")
     ids, types = paddle.to_tensor(reference["input_ids"]), paddle.to_tensor(reference["token_type_ids"])
     mask = paddle.to_tensor(reference["attention_mask"].astype(bool))
-    hidden = model.bert(ids, types, mask)
-    scores, relations = model(ids, types, mask, paddle.arange(ids.size), True)
+    with way():
+        hidden = model.bert(ids, types, mask)
+        scores, relations = model(ids, types, mask, paddle.arange(ids.size), True)
     assert not reference["attention_mask"].all() and reference["token_type_ids"].any()
     assert_close(hidden, reference["last_hidden_state"])
     assert_close(model.bert.pooler(hidden[:, 0]), reference["pooler_output"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import re
 
 import numpy as np
 import paddle
@@ -226,3 +228,28 @@ def test_a_new_model_of_the_read_config_takes_the_stored_arrays(folder, model):
     fresh = BertForPretraining(read_model_config(folder))
     assert load_arrays(fresh, read_pdparams(folder / "model_state.pdparams"), source=folder) == ()
     assert {name: array.tobytes() for name, array in arrays_of(fresh).items()} == {name: array.tobytes() for name, array in arrays_of(model).items()}
+
+
+@pytest.mark.parity
+def test_paddlenlp_misses_nothing_and_leaves_nothing_but_the_heads(folder):
+    from paddlenlp.transformers import BertForPretraining as PaddleNLPBertForPretraining
+    from paddlenlp.transformers import BertModel
+    from paddlenlp.utils.log import logger
+
+    told: list[tuple[int, str]] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append((record.levelno, record.getMessage()))
+    logger.logger.addHandler(handler)
+    try:
+        PaddleNLPBertForPretraining.from_pretrained(str(folder))
+        assert [text for level, text in told if level >= logging.WARNING] == []
+        assert any("All model checkpoint weights were used" in text for _, text in told)
+        assert any("All the weights of BertForPretraining were initialized" in text for _, text in told)
+        told.clear()
+        BertModel.from_pretrained(str(folder))
+        [unused] = [text for level, text in told if level >= logging.WARNING]
+        assert any("All the weights of BertModel were initialized" in text for _, text in told)
+    finally:
+        logger.logger.removeHandler(handler)
+    names = re.findall(r"'([\w.]+)'", unused.partition("\n")[0])
+    assert sorted(names) == sorted(name for name in read_pdparams(folder / "model_state.pdparams") if name.startswith("cls."))

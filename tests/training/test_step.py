@@ -8,10 +8,11 @@ import pytest
 
 from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.training.evaluation import evaluate
 from paddle_wwm.training.fleet import World
 from paddle_wwm.training.loader import tensors_of
 from paddle_wwm.training.optim import make_optimizer
-from paddle_wwm.training.step import Sums, evaluate, train_step
+from paddle_wwm.training.step import Sums, train_step
 from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
 
 CONFIG = ModelConfig(
@@ -59,22 +60,14 @@ def fresh_model():
     return model, make_optimizer(model, OptimizerConfig())
 
 
+def step_of(model, optimizer, micro_batches, *, step=0, **options):
+    given = {"world": World(), "clip_norm": 1.0, "learning_rate": 1e-2, "seed": 1}
+    return train_step(model, optimizer, micro_batches, step=step, **given, **options)
+
+
 def take_steps(batches, *, micro_batch_size):
     model, optimizer = fresh_model()
-    losses = []
-    for step, batch in enumerate(batches):
-        result = train_step(
-            model,
-            optimizer,
-            cut(batch, micro_batch_size),
-            world=World(),
-            clip_norm=1.0,
-            learning_rate=1e-2,
-            seed=1,
-            step=step,
-            stop_asked=False,
-        )
-        losses.append(result.sums.means()["loss"])
+    losses = [step_of(model, optimizer, cut(batch, micro_batch_size), step=step).sums.means()["loss"] for step, batch in enumerate(batches)]
     return losses, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
 
 
@@ -98,8 +91,7 @@ def test_a_micro_batch_without_predictions_adds_nothing_to_loss_and_gradient():
     for micro_batches in ([batch], [batch, empty]):
         model, optimizer = fresh_model()
         tensors = [tensors_of(item) for item in micro_batches]
-        options = {"world": World(), "clip_norm": 1.0, "learning_rate": 1e-2, "seed": 1, "step": 0, "stop_asked": False}
-        result = train_step(model, optimizer, tensors, **options)
+        result = step_of(model, optimizer, tensors)
         assert result.sums.num_predictions == batch.num_predictions
         weights.append({name: tensor.numpy() for name, tensor in model.state_dict().items()})
     for name, array in weights[0].items():
@@ -115,13 +107,22 @@ def test_a_gradient_that_is_not_finite_leaves_the_parameters_as_they_were():
     model, optimizer = fresh_model()
     model.cls.predictions.decoder_bias.set_value(np.full(CONFIG.vocab_size, np.nan, np.float32))
     before = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    result = train_step(
-        model, optimizer, [tensors_of(make_batch(4, seed=0))], world=World(), clip_norm=1.0, learning_rate=1e-2, seed=1, step=0, stop_asked=False
-    )
-    assert not np.isfinite(result.gradient_norm)
+    result = step_of(model, optimizer, [tensors_of(make_batch(4, seed=0))])
+    assert not result.updated and not np.isfinite(result.gradient_norm)
+    assert np.isnan(result.micro_losses).tolist() == [[True]]
     for name, tensor in model.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), before[name], err_msg=name)
     assert all(parameter.grad is None or not paddle.any(parameter.grad != 0) for parameter in model.parameters())
+
+
+def test_the_micro_batch_whose_loss_is_not_finite_is_named():
+    model, optimizer = fresh_model()
+    weight = model.bert.embeddings.token_type_embeddings.weight
+    weight.set_value(np.stack([weight.numpy()[0], np.full(CONFIG.hidden_size, np.nan, np.float32)]))
+    batches = cut(make_batch(8, seed=0), 4)
+    batches[1]["token_type_ids"] = paddle.ones_like(batches[1]["token_type_ids"])  # only this one meets the NaN
+    result = step_of(model, optimizer, batches)
+    assert not result.updated and np.isnan(result.micro_losses).tolist() == [[False, True]]
 
 
 def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_training():

@@ -1,0 +1,154 @@
+#!/usr/bin/env python
+"""One contender of training_step.py, in a process of its own: no side gets another's flags, memory or caches.
+
+It is told the batches, sizes and its name, says "ready", and makes one training step for every line "step" that it reads. The file imports
+nothing of ours before a contender asks for it: torch's runs under another interpreter, which needs numpy, torch and transformers only.
+
+Every side: the same sizes with dropout 0.1, the masked LM's head at the predicted positions only, mean loss, AdamW with weight decay 0.01, no
+clipping.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+
+Batch = dict[str, np.ndarray]
+Sizes = dict[str, Any]
+Step = Callable[[dict[str, Any]], Any]
+HYPERPARAMETERS = {"learning_rate": 1e-4, "weight_decay": 0.01}
+
+
+def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.ndarray], Any]]:
+    """This project, set up as its trainer does it."""
+    import common  # noqa: F401  (it makes paddle_wwm importable)
+
+    from paddle_wwm import cpu
+    from paddle_wwm.config import ModelConfig, OptimizerConfig
+    from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.training.optim import make_optimizer
+
+    import paddle  # isort: skip
+    import paddle.nn.functional as F  # isort: skip
+
+    cpu.keep_freed_memory()
+    paddle.set_flags({"FLAGS_use_stride_kernel": False})
+    model = BertForPretraining(ModelConfig(**sizes))
+    model.train()
+    optimizer = make_optimizer(model, OptimizerConfig(weight_decay=HYPERPARAMETERS["weight_decay"]))
+    optimizer.set_lr(HYPERPARAMETERS["learning_rate"])
+
+    def step(batch):
+        scores, relations = model(
+            batch["input_ids"], batch["token_type_ids"], batch["attention_mask"], batch["flat_positions"], with_next_sentence
+        )
+        loss = F.cross_entropy(scores, batch["labels"])
+        if with_next_sentence:
+            loss = loss + F.cross_entropy(relations, batch["next_sentence_labels"])
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        return loss
+
+    return step, paddle.to_tensor
+
+
+def paddlenlp(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
+    """PaddleNLP's BertForPretraining, both losses."""
+    import paddle
+    import paddle.nn.functional as F
+    from paddlenlp.transformers import BertConfig, BertForPretraining
+
+    model = BertForPretraining(BertConfig(**sizes))
+    model.train()
+    optimizer = paddle.optimizer.AdamW(**HYPERPARAMETERS, parameters=model.parameters())
+
+    def step(batch):
+        scores, relations = model(
+            batch["input_ids"],
+            batch["token_type_ids"],
+            attention_mask=batch["attention_mask"],
+            masked_positions=batch["flat_positions"],
+        )
+        loss = F.cross_entropy(scores, batch["labels"]) + F.cross_entropy(relations, batch["next_sentence_labels"])
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        return loss
+
+    return step, paddle.to_tensor
+
+
+def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
+    """transformers' BertForMaskedLM, which has no pooler and no next-sentence loss; its head is called on the gathered states."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    torch.set_num_threads(1)
+    model = BertForMaskedLM(BertConfig(**sizes))
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"])
+
+    def step(batch):
+        hidden = model.bert(batch["input_ids"], attention_mask=batch["attention_mask"], token_type_ids=batch["token_type_ids"])[0]
+        scores = model.cls(hidden.reshape(-1, hidden.shape[-1])[batch["flat_positions"]])
+        loss = torch.nn.functional.cross_entropy(scores, batch["labels"])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    return step, torch.from_numpy
+
+
+CONTENDERS: dict[str, Callable[[Sizes], tuple[Step, Callable[[np.ndarray], Any]]]] = {
+    "ours, both losses": lambda sizes: ours(sizes, with_next_sentence=True),
+    "ours, MLM only": lambda sizes: ours(sizes, with_next_sentence=False),
+    "PaddleNLP BertForPretraining": paddlenlp,
+    "transformers BertForMaskedLM (torch)": torch_transformers,
+}
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def gemm_peak() -> float:
+    """Floating point operations a second of a large product by Paddle, in CPU time as the steps are."""
+    from paddle_wwm.model.flops import measure_peak
+
+    return measure_peak(clock=time.process_time)
+
+
+def main() -> None:
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+
+    def answer(value: Any) -> None:
+        print(json.dumps(value), file=answers, flush=True)
+
+    name, batches_path, sizes = sys.argv[1:]
+    step, to_tensor = CONTENDERS[name](json.loads(sizes))
+    stored = np.load(batches_path)
+    numbers = sorted({int(key.partition("/")[0]) for key in stored})
+    batches = [{key.partition("/")[2]: to_tensor(stored[key]) for key in stored if key.startswith(f"{number}/")} for number in numbers]
+    answer("ready")
+    done = 0
+    for line in sys.stdin:
+        if line == "peak\n":
+            answer(gemm_peak())
+            continue
+        started = time.process_time()
+        loss = float(step(batches[done % len(batches)]))
+        answer({"seconds": time.process_time() - started, "loss": loss, "memory": peak_memory()})
+        done += 1
+
+
+if __name__ == "__main__":
+    main()

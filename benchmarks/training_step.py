@@ -1,0 +1,201 @@
+#!/usr/bin/env python
+"""Speed and memory of a training step against PaddleNLP's and torch's, and the share of this machine's GEMM peak that it reaches.
+
+  python benchmarks/training_step.py --shards shards/mine
+  python benchmarks/training_step.py --torch-python ~/torch-env/bin/python   torch + transformers from an environment of their own
+  python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors, see below
+  python benchmarks/training_step.py --quick                                 does it run?
+
+A step is forward, backward and AdamW, float32, one thread, dropout 0.1, without clipping, on the same masked batches (--shards) cycled through;
+all sides compute the masked LM's head at the predicted positions only. PaddleNLP's BertForPretraining always computes the next-sentence loss, so
+it is compared with ours that does, and transformers' BertForMaskedLM with ours that does not.
+
+Every contender is a process of its own. They make one step each in turn; times are CPU time of the process, a ratio is the median of the
+repetitions' ratios. Memory is the peak of the process's resident size.
+
+On AMD processors Paddle's MKL takes a slow path unless MKL_DEBUG_CPU_TYPE=5 is set (paddle_wwm/cpu.py). PaddleNLP is given that setting here, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import step_contenders
+
+from paddle_wwm.config import DataConfig, ModelConfig, SentencePairing
+from paddle_wwm.cpu import use_fast_matmul
+from paddle_wwm.errors import run_script
+from paddle_wwm.model.flops import training_flops
+from paddle_wwm.training.loader import arrays_of
+
+SHAPES = ((8, 128), (2, 512))
+NUM_MADE, NUM_BATCHES, NUM_WARM_UPS, NUM_DOCUMENTS = 64, 4, 2, 500
+TORCH = "transformers BertForMaskedLM (torch)"
+PEER_OF = {"PaddleNLP BertForPretraining": "ours, both losses", TORCH: "ours, MLM only"}
+
+
+def main() -> int:
+    parser = common.parser_of(__doc__)
+    parser.add_argument("--torch-python", type=Path, metavar="PATH", help="an interpreter that has torch and transformers (default: this one)")
+    parser.add_argument("--repetitions", type=int, default=12, metavar="N", help="steps of each contender (default: %(default)s)")
+    parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--hidden-size", type=int, default=768, metavar="N", help="a multiple of 64 (default: %(default)s)")
+    parser.add_argument("--vocab-size", type=int, default=21128, metavar="N", help="of the models (default: %(default)s)")
+    parser.add_argument("--mkl-as-installed", action="store_true", help="for all sides, do not set MKL_DEBUG_CPU_TYPE")
+    arguments = parser.parse_args()
+    shapes = SHAPES
+    if arguments.quick:
+        shapes, arguments.repetitions, arguments.layers, arguments.hidden_size = ((2, 32),), 1, 1, 64
+    if not arguments.mkl_as_installed:
+        use_fast_matmul()
+    torch_python, missing = find_torch(arguments.torch_python)
+    with common.open_data(arguments.shards) as data:
+        figures = common.print_conditions(data)
+        sizes = sizes_of(arguments, num_entries=len(data.vocab))
+        for num_rows, length in shapes:
+            batches = batches_of(data, num_rows=num_rows, length=length, seed=arguments.seed)
+            path = data.folder / "batches.npz"
+            np.savez(path, **{f"{number}/{name}": array for number, batch in enumerate(batches) for name, array in batch.items()})
+            results, peaks = measure(path, sizes, torch_python=torch_python, repetitions=arguments.repetitions)
+            title = f"training step, {arguments.layers} layers x {arguments.hidden_size}, {num_rows} x {length} tokens"
+            figures[f"{num_rows}x{length}"] = show(title, results, peaks, batches=batches, sizes=sizes)
+    setting = os.environ.get("MKL_DEBUG_CPU_TYPE")
+    print(f"\nMKL_DEBUG_CPU_TYPE={setting} on all sides" if setting else "\nMKL as installed on all sides")
+    if missing:
+        print(missing)
+    common.write_figures(arguments.json, {**figures, "mkl_debug_cpu_type": setting, "missing": missing})
+    return 0
+
+
+def find_torch(given: Path | None) -> tuple[Path | None, str | None]:
+    """The interpreter for torch, or None and what is missing."""
+    python = given or Path(sys.executable)
+    found = subprocess.run([python, "-c", "import torch, transformers"], capture_output=True, check=False)
+    if found.returncode == 0:
+        return python, None
+    return None, f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an environment that has them"
+
+
+def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, Any]:
+    """config.json's names, which all three share."""
+    return {
+        "vocab_size": max(arguments.vocab_size, num_entries),
+        "hidden_size": arguments.hidden_size,
+        "num_hidden_layers": arguments.layers,
+        "num_attention_heads": arguments.hidden_size // 64,
+        "intermediate_size": 4 * arguments.hidden_size,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+    }
+
+
+def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray]]:
+    """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens (documents' ends are short)."""
+    pairs = DataConfig(pairing=SentencePairing.NEXT_SENTENCE, short_seq_prob=0.0)
+    index, _ = common.write_index(data, config=pairs, max_seq_length=length, seed=seed, num_documents=NUM_DOCUMENTS)
+    made = common.pretrain_data(data, index_path=index, seed=seed).micro_batches(
+        first_example=0, global_batch_size=NUM_MADE * num_rows, micro_batch_size=num_rows, rank=0, num_ranks=1
+    )
+    return [arrays_of(batch) for batch in sorted(made, key=lambda batch: batch.num_tokens)[-NUM_BATCHES:]]
+
+
+class Contender:
+    """A running contender."""
+
+    def __init__(self, name: str, *, python: Path | str, batches: Path, sizes: dict[str, Any]) -> None:
+        command = [python, "-W", "ignore", step_contenders.__file__, name, batches, json.dumps(sizes)]
+        self.name = name
+        self._process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._answer()
+
+    def _answer(self) -> Any:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended:\n{self._process.communicate()[1][-2000:]}")
+        return json.loads(line)
+
+    def ask(self, question: str) -> Any:
+        """"step" or "peak"."""
+        self._process.stdin.write(question + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+
+def measure(
+    batches: Path, sizes: dict[str, Any], *, torch_python: Path | None, repetitions: int
+) -> tuple[dict[str, list[dict[str, float]]], list[float]]:
+    """Every contender's steps, and the GEMM peaks of each repetition."""
+    contenders: list[Contender] = []
+    results: dict[str, list[dict[str, float]]] = {}
+    peaks: list[float] = []
+    try:
+        for name in step_contenders.CONTENDERS:
+            python = torch_python if name == TORCH else sys.executable
+            if python is not None:
+                contenders.append(Contender(name, python=python, batches=batches, sizes=sizes))
+                results[name] = []
+        for repetition in range(-NUM_WARM_UPS, repetitions):
+            for contender in contenders:
+                step = contender.ask("step")
+                if repetition >= 0:
+                    results[contender.name].append(step)
+            peaks.append(contenders[0].ask("peak"))
+    finally:
+        for contender in contenders:
+            contender.close()
+    return results, peaks
+
+
+def show(title: str, results, peaks, *, batches, sizes) -> dict[str, Any]:
+    """Print a table; returns what --json gets."""
+    tokens = statistics.mean(int(batch["num_tokens"]) for batch in batches)
+    flops = statistics.mean(
+        training_flops(
+            ModelConfig(**sizes),
+            num_rows=len(batch["input_ids"]),
+            length=batch["input_ids"].shape[1],
+            num_predictions=int(batch["num_predictions"]),
+            with_next_sentence=True,
+        )
+        for batch in batches
+    )
+    figures, rows = {}, []
+    for name, steps in results.items():
+        seconds = [step["seconds"] for step in steps]
+        row = {"milliseconds": 1000 * statistics.median(seconds), "tokens_per_s": tokens / statistics.median(seconds)}
+        row |= {"memory": max(step["memory"] for step in steps), "loss": steps[-1]["loss"]}
+        cells = ["", ""]
+        if name in PEER_OF:
+            own = results[PEER_OF[name]]
+            row["ours_is_faster_by"] = statistics.median(theirs / mine["seconds"] for theirs, mine in zip(seconds, own))
+            row["our_share_of_memory"] = max(step["memory"] for step in own) / row["memory"]
+            cells = [f"{row['ours_is_faster_by']:.2f}x", f"{row['our_share_of_memory']:.2f}x"]
+        rows.append([name, f"{row['milliseconds']:,.0f}", common.quantity(row["tokens_per_s"]), cells[0], f"{row['memory'] / 1e6:,.0f}", cells[1]])
+        figures[name] = row
+    common.print_table(title, ("", "ms", "tokens/s", "ours is faster by", "peak MB", "ours has"), rows)
+    reached = flops / statistics.median(step["seconds"] for step in results["ours, both losses"])
+    figures |= {"gemm_peak": max(peaks), "flops_a_step": flops, "share_of_gemm_peak": reached / max(peaks)}
+    print(
+        f"  ours, both losses: {flops / 1e9:,.0f} GFLOP of products a step, {reached / 1e9:,.0f} GFLOP/s, "
+        f"{reached / max(peaks):.0%} of the GEMM peak of {max(peaks) / 1e9:,.0f}"
+    )
+    return figures
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,137 @@
+"""Recipe files: YAML and dotted overrides to a RunConfig. Unknown keys are refused; every error names the place and the rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import typing
+from pathlib import Path
+from typing import Any, Sequence
+
+import yaml
+
+from .config import RunConfig
+from .errors import ConfigError
+
+
+def load_config(path: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a recipe and apply `key.path=value` overrides (lists by index: phases.0.num_steps=100).
+
+    Raises ConfigError naming the file, the line, the rule and the known keys.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such recipe; the ones that ship are in scripts/recipes.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}.") from None
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigError(f"{path}: the recipe is empty.")
+        for override in overrides:
+            _apply_override(root, override)
+        return _build(RunConfig, root, where=str(path), key="")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _apply_override(root: yaml.Node, override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"{override!r}: an override must have the form key.path=value, for example phases.0.num_steps=100.")
+    try:
+        value = yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("tag:yaml.org,2002:null", "null")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{override!r}: not valid YAML: {' '.join(str(error).split())}") from None
+    _mark(value, override)
+    node, parts = root, key.split(".")
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(node, yaml.SequenceNode):
+            if not part.isdigit() or int(part) >= len(node.value):
+                raise ConfigError(f"{override!r}: {part!r} must be an index from 0 to {len(node.value) - 1}.")
+            if last:
+                node.value[int(part)] = value
+            node = node.value[int(part)]
+        elif isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == part), None)
+            if last:
+                node.value = [pair for pair in node.value if pair is not found]
+            if last or found is None:
+                key_node = yaml.ScalarNode("tag:yaml.org,2002:str", part)
+                child = value if last else yaml.MappingNode("tag:yaml.org,2002:map", [])
+                _mark(key_node, override)
+                _mark(child, override)
+                found = (key_node, child)
+                node.value.append(found)
+            node = found[1]
+        else:
+            raise ConfigError(f"{override!r}: {'.'.join(parts[:depth])} holds a value, not keys.")
+
+
+def _mark(node: yaml.Node, override: str) -> None:
+    node.override = override  # where the value comes from, for error messages
+    for child in node.value if isinstance(node.value, list) else []:
+        for part in child if isinstance(child, tuple) else (child,):
+            _mark(part, override)
+
+
+def _place(node: yaml.Node, where: str) -> str:
+    if hasattr(node, "override"):
+        return f"override {node.override!r}"
+    return f"{where}, line {node.start_mark.line + 1}"
+
+
+def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
+    """The value of type `kind` that the YAML node stands for; errors carry the place of the node."""
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, node, where=where, key=key)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(node, yaml.SequenceNode):
+            raise ConfigError(f"{_place(node, where)}: `{key}` must be a list.")
+        return tuple(_build(typing.get_args(kind)[0], child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
+    if not isinstance(node, yaml.ScalarNode):
+        raise ConfigError(f"{_place(node, where)}: `{key}` must be a single value.")
+    return _scalar(kind, node, where=where, key=key)
+
+
+def _scalar(kind: type, node: yaml.ScalarNode, *, where: str, key: str) -> Any:
+    text = node.value
+    try:
+        if issubclass(kind, enum.Enum):
+            return kind(text)
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        # YAML 1.1 reads 1e-4 as a string: the type of the field decides, not YAML's guess
+        return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
+    except (ValueError, KeyError):
+        rules = {bool: "true or false", int: "a whole number", float: "a number"}
+        allowed = " or ".join(item.value for item in kind) if issubclass(kind, enum.Enum) else rules[kind]
+        raise ConfigError(f"{_place(node, where)}: `{key}` must be {allowed}, but is {text!r}.") from None
+
+
+def _build_dataclass(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` must be a mapping of keys to values.")
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        name = key_node.value if isinstance(key_node, yaml.ScalarNode) else "(not a name)"
+        full = f"{key}.{name}" if key else name
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, n=1)
+            hint = f"did you mean `{near[0]}`? " if near else ""
+            raise ConfigError(f"{_place(key_node, where)}: unknown key `{full}`; {hint}known keys: {', '.join(hints)}.")
+        if name in values:
+            raise ConfigError(f"{_place(key_node, where)}: `{full}` is given twice.")
+        values[name] = _build(hints[name], value_node, where=where, key=full)
+    required = [item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING is item.default_factory]
+    if missing := [name for name in required if name not in values]:
+        raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` lacks {', '.join(missing)}.")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"{_place(node, where)}: {error}") from None

@@ -1,0 +1,114 @@
+"""Two real workers: what changes only the memory changes no number; a NaN in one of them stops both; two hosts train as one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import WITHOUT_DROPOUT
+from .scripts import ROOT, command_of, run_command, run_script
+from .test_pretrain import assert_same_training, weights_of
+from .test_pretrain import one_process as one_process
+
+pytestmark = pytest.mark.integration
+
+POISONED = """\
+import os, sys
+sys.path.insert(0, ROOT + "/scripts")
+import pretrain
+from paddle_wwm.errors import run_script
+import paddle_wwm.training.step as step
+plain, calls = step.forward, 0
+def forward(model, batch):
+    global calls
+    mlm_loss, nsp_loss, sums = plain(model, batch)
+    calls += model.training
+    if os.environ.get("PADDLE_TRAINER_ID") == "1" and calls == 12:  # two of the trial, two micro-batches a step: the last one of step 4
+        mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
+    return mlm_loss, nsp_loss, sums
+step.forward = forward
+run_script(pretrain.main)
+"""
+
+
+def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples(arguments, tmp_path):
+    """One loss of the second worker is not a number, as a fault of its memory would make it."""
+    script = tmp_path / "poisoned.py"
+    script.write_text(POISONED.replace("ROOT", repr(str(ROOT))), encoding="utf-8")
+    run = tmp_path / "run"
+    command = [sys.executable, script, *arguments, "--output", run, "--nproc", 2, "runtime.save_every_steps=4"]
+    result = run_command([str(part) for part in command], PYTHONPATH=str(ROOT))
+    assert result.returncode == 2, result.stdout + result.stderr
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "step 4: the loss is not finite (worker 1, micro-batch 1); nothing was updated" in line
+    assert "The last checkpoint is of step 4" in line and "Traceback" not in result.stderr
+
+    record = json.loads((run / "not_finite-step-00000004.json").read_text())
+    assert (record["step"], record["phase"], record["gradient_norm"]) == (4, 0, "nan")
+    losses = {(item["worker"], item["micro_batch"]): item["loss"] for item in record["micro_batches"]}
+    assert set(losses) == {(0, 0), (0, 1), (1, 0), (1, 1)} and [place for place, loss in losses.items() if loss == "nan"] == [(1, 1)]
+    examples = [(item["example"], item["epoch"]) for micro_batch in record["micro_batches"] for item in micro_batch["examples"]]
+    assert len(examples) == 8 and len(set(examples)) == 8
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000004"]
+    resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 2, "--resume", "auto")
+    assert resumed.returncode == 0 and "about to go on after step 4" in resumed.stdout, resumed.stderr
+
+
+def test_sharding_the_optimizer_and_recomputing_change_no_number(arguments, tmp_path):
+    """With dropout; a checkpoint of two sharing workers holds all of the optimizer's state, and one process goes on from it."""
+    changed = ["runtime.shard_optimizer=true", "runtime.recompute=true"]
+    for name, options in (("plain", []), ("changed", changed)):
+        result = run_script("pretrain.py", *arguments, "--output", tmp_path / name, "--nproc", 2, *options, "optimizer.name=lamb-hfl")
+        assert result.returncode == 0, result.stderr
+    assert_same_training(tmp_path / "changed", tmp_path / "plain")
+    from safetensors.numpy import load_file
+
+    states = [load_file(tmp_path / name / "checkpoints" / "step-00000018" / "optimizer.safetensors") for name in ("plain", "changed")]
+    assert states[0].keys() == states[1].keys()
+    for name, array in states[0].items():
+        assert abs(array - states[1][name]).max() <= 1e-5, name
+    assert weights_of(tmp_path / "changed").keys() == weights_of(tmp_path / "plain").keys()
+
+
+def free_port():
+    with socket.socket() as item:
+        item.bind(("127.0.0.1", 0))
+        return item.getsockname()[1]
+
+
+def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus, recipe, tmp_path):
+    """As on two machines with a common folder: two of Paddle's launchers with one master and one worker each, all on loopback."""
+    shards, run = tmp_path / "shards", tmp_path / "run"
+    prepared = run_script("prepare_corpus.py", corpus, "--vocab", one_process[0] / "model" / "vocab.txt", "--output", shards)
+    assert prepared.returncode == 0, prepared.stderr
+    script = command_of("pretrain.py", "--corpus", shards, "--config", recipe, "--output", run, *WITHOUT_DROPOUT)[1:]
+    master = f"127.0.0.1:{free_port()}"
+    hosts = []
+    for rank in range(2):
+        launcher = ["-m", "paddle.distributed.launch", "--master", master, "--nnodes", "2", "--rank", str(rank), "--nproc_per_node", "1"]
+        launcher += ["--log_level", "ERROR", "--log_dir", str(tmp_path / f"log{rank}")]
+        environment = {**os.environ, "POD_IP": "127.0.0.1"}
+        options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        hosts.append(subprocess.Popen([sys.executable, *launcher, *script], **options))
+    outputs = [host.communicate(timeout=300)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], "\n".join(outputs)
+    assert_same_training(run, one_process[0])
+
+
+def test_a_shallow_model_starts_from_the_first_layers_of_a_deep_one(one_process, arguments, tmp_path):
+    parent = one_process[0] / "model"
+    start = [*arguments, "--init", parent, "--nproc", 1]
+    short = ["phases.0.num_steps=1", "phases.0.num_warmup_steps=0", "phases.0.learning_rate=1e-12", "phases.1.num_steps=1"]
+    short += ["phases.1.num_warmup_steps=0", "phases.1.learning_rate=1e-12", "optimizer.weight_decay=0"]
+    result = run_script("pretrain.py", *start, "--init-layers", 1, "--output", tmp_path / "run", *short)
+    assert result.returncode == 0, result.stderr
+    assert f"starting from the first 1 layers of {parent}" in result.stdout
+    parents, childs = weights_of(one_process[0]), weights_of(tmp_path / "run")
+    assert childs.keys() == {name for name in parents if ".layers.1." not in name}
+    for name, array in childs.items():
+        assert abs(array - parents[name]).max() < 1e-6, name
+    wrong = run_script("pretrain.py", *start, "--init-layers", 3, "--output", tmp_path / "wrong")
+    assert wrong.returncode == 2 and "`--init-layers` must be at most the 2 layers of" in wrong.stderr
