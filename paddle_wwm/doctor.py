@@ -63,7 +63,7 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("filelock", "", "paddlehub imports it"),
     ("huggingface-hub", ">=0.36,<1", "it fetches weights, and 1.0 works in another way"),
     ("requests", "", "huggingface_hub imports it"),
-    ("numba", ">=0.60", "it compiles the masking of the loader"),
+    ("numba", ">=0.60", "it compiles segmentation, masking and training's loops"),
 )
 # (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks the other.
 CLASHES: tuple[tuple[str, str, str], ...] = (

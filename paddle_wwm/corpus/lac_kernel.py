@@ -28,6 +28,7 @@ from typing import Callable
 import numba
 import numpy as np
 
+from ..compiled import compiled
 from . import lac_model, lac_vector
 from .lac_model import HIDDEN_SIZE, NUM_TAGS, LacWeights
 from .lac_vector import CANDIDATE, PANEL_VECTORS, RESET, UPDATE, gate_tile
@@ -175,16 +176,12 @@ def tag_texts(lanes, rows, ids, offsets, order, table, recurrent, input_weights,
 
 @lru_cache
 def compiled_tag_texts(width: int) -> Callable[..., None]:
-    """`tag_texts`, to be compiled for vectors of `width` floats. Where numba's cache cannot be written, every process compiles anew (seconds)."""
+    """`tag_texts`, to be compiled for vectors of `width` floats."""
     digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in SOURCES)).hexdigest()[:16]
     function = types.FunctionType(tag_texts.__code__, tag_texts.__globals__, tag_texts.__name__)
     function.__module__, function.__doc__ = tag_texts.__module__, tag_texts.__doc__
     function.__qualname__ = f"tag_texts_{width}_wide_{digest}"  # the name in numba's cache
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba's words for: no folder for the cache
-        return numba.njit(**options)(function)
+    return compiled(nogil=True, error_model="numpy")(function)
 
 
 def rows_of_tile(width: int) -> int:

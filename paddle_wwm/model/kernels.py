@@ -12,17 +12,18 @@ in Paddle's own. What to know when reading them:
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+
+from ..compiled import compiled
 
 # Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "contract", "arcp"}
 _EXACT_ORDER = {"contract", "nsz"}
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _fill_bits(key, row, words):
     """The numbers of a row: those of splitmix64 with that key, from number row * len(words) on (pretraining_data/random_bits.py has the same)."""
     first = np.uint64(row) * np.uint64(len(words))
@@ -33,7 +34,7 @@ def _fill_bits(key, row, words):
         words[place] = value ^ (value >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def mask_bits(key, rows, columns):
     """What dropout compares with its threshold: uint16 (rows, columns), the 16-bit parts of each row's numbers."""
     out = np.empty((rows, columns), np.uint16)
@@ -61,7 +62,7 @@ def _bits_of_float(typing_context, number):
     return types.int32(types.float32), generate
 
 
-@numba.njit(cache=True, inline="always", fastmath=_EXACT_ORDER)
+@compiled(inline="always", fastmath=_EXACT_ORDER)
 def _exp(x):
     """e**x in float32, wrong by at most 1e-7 of it; 0 below -87."""
     f = np.float32
@@ -79,7 +80,7 @@ def _exp(x):
     return f(0) if x < f(-87) else p * power  # in this order NaN stays NaN
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def dropout(x, key, threshold, scale, out):
     """out = x * scale where the mask keeps, else 0. Its own derivative."""
     rows, columns = x.shape
@@ -91,7 +92,7 @@ def dropout(x, key, threshold, scale, out):
             out[row, column] = x[row, column] * scale if bits[column] >= threshold else np.float32(0)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
+@compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
 def bias_gelu(x, bias, derivative):
     """x becomes gelu(x + bias), and derivative the slope there. Phi by Abramowitz and Stegun 7.1.26: wrong by at most 7.5e-8."""
     f = np.float32
@@ -107,7 +108,7 @@ def bias_gelu(x, bias, derivative):
             derivative[row, column] = phi + value * e * f(0.3989422804)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
 def _normalize(row_values, epsilon):
     """The row becomes (row - mean) / deviation; returns 1 / deviation."""
     total, squares = np.float32(0), np.float32(0)
@@ -124,7 +125,7 @@ def _normalize(row_values, epsilon):
     return inverse
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
 def _normalize_backward(grad, normalized, inverse, weight, out, weight_grad, bias_grad):
     """A row's gradient before LayerNorm into out; the sums for weight and bias go on."""
     mean, product = np.float32(0), np.float32(0)
@@ -140,7 +141,7 @@ def _normalize_backward(grad, normalized, inverse, weight, out, weight_grad, bia
         out[column] = (grad[column] * weight[column] - mean - normalized[column] * product) * inverse
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def dropout_add_norm(x, bias, residual, key, threshold, scale, weight, norm_bias, epsilon, inverse, out):
     """out = LayerNorm(residual + dropout(x + bias)). x becomes the normalised rows; inverse (rows,) 1 / their deviations."""
     rows, columns = x.shape
@@ -158,7 +159,7 @@ def dropout_add_norm(x, bias, residual, key, threshold, scale, weight, norm_bias
             result[column] = values[column] * weight[column] + norm_bias[column]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def dropout_add_norm_backward(grad, normalized, inverse, key, threshold, scale, weight, x_grad, residual_grad, sums):
     """The gradients of x and residual; sums (3, columns), zeros at first: of weight, norm_bias and bias."""
     rows, columns = grad.shape
@@ -174,7 +175,7 @@ def dropout_add_norm_backward(grad, normalized, inverse, key, threshold, scale, 
             bias_sum[column] += value
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def embed_norm(ids, types, words_table, positions, types_table, weight, norm_bias, epsilon, normalized, inverse, out):
     """out = LayerNorm(word + position + type). ids, types int64 (B, T); normalized, out (B * T, D)."""
     length = ids.shape[1]
@@ -188,7 +189,7 @@ def embed_norm(ids, types, words_table, positions, types_table, weight, norm_bia
             result[column] = values[column] * weight[column] + norm_bias[column]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def embed_norm_backward(grad, ids, types, normalized, inverse, weight, words_grad, positions_grad, types_grad, sums):
     """Adds to the gradients of the tables; sums (2, D), zeros at first: of weight and norm_bias."""
     length = ids.shape[1]
@@ -202,7 +203,7 @@ def embed_norm_backward(grad, ids, types, normalized, inverse, weight, words_gra
             kind[column] += through[column]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
 def _largest(values, bias, factor):
     """The largest of values * factor + bias."""
     largest = values[0] * factor + bias[0]
@@ -211,7 +212,7 @@ def _largest(values, bias, factor):
     return largest
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
 def _sum(values):
     total = np.float32(0)
     for column in range(len(values)):
@@ -219,7 +220,7 @@ def _sum(values):
     return total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
+@compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
 def softmax_dropout(scores, bias, rows_a_bias, factor, key, threshold, scale, out):
     """scores become softmax(scores * factor + bias), out what dropout leaves of it. bias (B, columns) serves rows_a_bias rows each."""
     rows, columns = scores.shape
@@ -238,7 +239,7 @@ def softmax_dropout(scores, bias, rows_a_bias, factor, key, threshold, scale, ou
             result[column] = value * scale if bits[column] >= threshold else np.float32(0)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
 def _weighted_sum(values, weights):
     total = np.float32(0)
     for column in range(len(values)):
@@ -246,7 +247,7 @@ def _weighted_sum(values, weights):
     return total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def softmax_dropout_backward(grad, probabilities, factor, key, threshold, scale, out):
     """The gradient of scores."""
     rows, columns = grad.shape

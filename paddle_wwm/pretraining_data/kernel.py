@@ -13,11 +13,12 @@ for the loader. Tests compare the two byte for byte. What to know when reading i
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..compiled import compiled
 
-@numba.njit(cache=True, inline="always")
+
+@compiled(inline="always")
 def _number(key, place):
     value = key + np.uint64(place + 1) * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -25,12 +26,12 @@ def _number(key, place):
     return value ^ (value >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _unit(bits):
     return np.float64(bits >> np.uint64(11)) * 2.0**-53
 
 
-@numba.njit(cache=True)
+@compiled()
 def _sort_band(units, count, priorities, band, order):
     """The first `count` entries of `units` by rising (priority, position) into `order`. Every one's rank is counted, without a branch that
     a processor could guess wrong: for the dozen or two of a band that is faster than any sorting."""
@@ -45,7 +46,7 @@ def _sort_band(units, count, priorities, band, order):
         order[rank] = units[place]
 
 
-@numba.njit(cache=True)
+@compiled()
 def select_units(
     unit_firsts, unit_ends, num_units, key, length, budget, ngram_thresholds, priorities, units, band, order, chosen
 ):
@@ -96,7 +97,7 @@ def select_units(
     return budget - left
 
 
-@numba.njit(cache=True)
+@compiled()
 def fill_batch(
     tokens,
     first_lengths,

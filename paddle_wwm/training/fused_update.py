@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import ctypes
 
-import numba
 import numpy as np
 import paddle
+
+from ..compiled import compiled
 
 # Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "contract", "arcp"}
@@ -27,11 +28,10 @@ def shared_array(tensor: paddle.Tensor) -> np.ndarray:
     return np.ctypeslib.as_array((ctypes.c_float * tensor.size).from_address(tensor.data_ptr()))
 
 
-@numba.njit(
+@compiled(
     "Tuple((f8, f8))(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, f4, f4, f4, f4)",
     fastmath=_FAST,
     error_model="numpy",
-    cache=True,
     nogil=True,
 )
 def adam_direction(parameter, gradient, first, second, beta1, beta2, epsilon, weight_decay, first_scale, second_scale):
@@ -57,18 +57,17 @@ def adam_direction(parameter, gradient, first, second, beta1, beta2, epsilon, we
     return parameter_squares, direction_squares
 
 
-@numba.njit("void(f4[::1], f4[::1], f4)", fastmath=_FAST, cache=True, nogil=True)
+@compiled("void(f4[::1], f4[::1], f4)", fastmath=_FAST, nogil=True)
 def subtract(parameter, direction, rate):
     """parameter -= rate * direction."""
     for i in range(len(parameter)):
         parameter[i] -= rate * direction[i]
 
 
-@numba.njit(
+@compiled(
     "void(f4[::1], f4[::1], f4[::1], f4[::1], f4, f4, f4, f4, f4, f4, f4)",
     fastmath=_FAST,
     error_model="numpy",
-    cache=True,
     nogil=True,
 )
 def adamw_update(parameter, gradient, first, second, rate, beta1, beta2, epsilon, weight_decay, first_scale, second_scale):

@@ -12,6 +12,7 @@ from paddle_wwm.shards.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
 
 from ..shard_sets import write_set
+from . import small
 from .builders import document_of
 
 TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n\n天气不好。\n天气很好。\n"
@@ -45,5 +46,23 @@ def kept(tmp_path_factory, mini_vocab):
             corpus=[path], vocab=mini_vocab, config=config, output=output, engine=EngineConfig(num_workers=1), show_progress=False
         )
         return ShardSet(output)
+
+    return call
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text(small.TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path, corpus, mini_vocab):
+    """A function that prepares the small corpus into a folder of its own parent; keywords replace the defaults."""
+
+    def call(**changes):
+        defaults = {"corpus": [corpus], "vocab": mini_vocab, "output": tmp_path / "out" / "set", "engine": small.ONE_WORKER, "show_progress": False}
+        return prepare_corpus(**{**defaults, **changes})
 
     return call

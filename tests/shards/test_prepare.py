@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,33 +17,9 @@ from paddle_wwm.shards.engines import EngineConfig
 from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, shard_name
 from paddle_wwm.shards.merge import REPORT_NAME
 from paddle_wwm.shards.plan import PrepareConfig
-from paddle_wwm.shards.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.texts import read_texts
 
-from ..corpus.conftest import compress, parquet_bytes
-
-ONE_WORKER = EngineConfig(num_workers=1)
-WITHOUT_WORDS = PrepareConfig(segmenter=SegmenterConfig(name="none"))
-TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n"
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    path = tmp_path / "corpus.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def run(tmp_path, corpus, mini_vocab):
-    """A function that prepares the small corpus into a folder of its own parent; keywords replace the defaults."""
-
-    def call(**changes):
-        defaults = {"corpus": [corpus], "vocab": mini_vocab, "output": tmp_path / "out" / "set", "engine": ONE_WORKER, "show_progress": False}
-        return prepare_corpus(**{**defaults, **changes})
-
-    return call
+from .small import TEXT, WITHOUT_WORDS
 
 
 def bytes_in(folder):
@@ -221,80 +195,6 @@ def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anyth
     with pytest.raises(ValueError, match="either `output` or `cache`"):
         run(cache=tmp_path / "cache")
     assert not (tmp_path / "out").exists()
-
-
-def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_corpus, mini_vocab, tmp_path):
-    """Also cut into files at a document's end, as a folder, and as a glob."""
-    texts = [text for text in sample_corpus.read_text(encoding="utf-8").split("\n\n") if text.strip()][:30]
-
-    def kinds(texts):
-        records = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-        return {".txt": "\n\n".join(texts).encode(), ".jsonl": records.encode(), ".parquet": parquet_bytes(text=texts)}
-
-    expected = None
-    for inner, data in kinds(texts).items():
-        for ending in ("", ".gz", ".xz", ".zst"):
-            path = tmp_path / f"kind{inner}{ending}"
-            path.write_bytes(compress(data, ending))
-            prepared = run(corpus=[path], config=WITHOUT_WORDS, overwrite=True)
-            assert prepared.manifest.sources[0]["format"] == {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}[inner] + ending
-            expected = expected or prepared.manifest
-            assert (prepared.manifest.shards, prepared.manifest.fingerprint) == (expected.shards, expected.fingerprint), path.name
-    (tmp_path / "folder" / "deeper").mkdir(parents=True)
-    (tmp_path / "folder" / "1.parquet.gz").write_bytes(compress(kinds(texts[:10])[".parquet"], ".gz"))
-    (tmp_path / "folder" / "2.txt").write_bytes(kinds(texts[10:20])[".txt"])
-    (tmp_path / "folder" / "deeper" / "3.jsonl.zst").write_bytes(compress(kinds(texts[20:])[".jsonl"], ".zst"))
-    for corpus in (tmp_path / "folder", tmp_path / "folder" / "**"):
-        assert run(corpus=[corpus], config=WITHOUT_WORDS, overwrite=True).manifest.shards == expected.shards
-
-
-def test_kept_text_is_what_the_shards_hold_and_its_characters_are_those_that_were_kept(run, corpus, mini_vocab):
-    # U+FFFD is removed by BERT's own normalizer, so a sentence of nothing else has no token
-    corpus.write_text(TEXT + "\n\ufffd\ufffd。\ufffd！\n天气a。\u0301\n\n\ufffd好\ufffd\n", encoding="utf-8")
-    prepared = run(config=replace(WITHOUT_WORDS, keep_text=True))
-    shards = ShardSet(prepared.directory)
-    texts = list(read_texts(shards, documents=range(shards.num_documents)))
-    assert [len(text.sentences) for text in texts] == [len(shards.document(number)[1].sentence_offsets) - 1 for number in range(len(texts))]
-    assert prepared.report.characters["kept"] == sum(len(sentence) for text in texts for sentence in text.sentences)
-    removed = sum(count for rule, count in prepared.report.characters.items() if rule not in ("read", "kept"))
-    assert prepared.report.characters["read"] == prepared.report.characters["kept"] + removed
-    assert prepared.report.counts["sentences_without_tokens"] == 1
-    assert prepared.report.samples["sentences_without_tokens"] == ["corpus.txt:6: \u0301"]
-
-
-def test_sentences_that_are_cut_and_documents_of_which_nothing_is_left_are_counted(run, corpus):
-    corpus.write_text("一二三四五六七。\n\n天气很好。\n\n天气很好。\n天气很好。\n", encoding="utf-8")
-    cleaning = CleaningConfig(rules=("duplicate_lines",))
-    prepared = run(config=replace(WITHOUT_WORDS, cleaning=cleaning, sentences=SentenceRule(max_chars=5)))
-    assert prepared.manifest.report == {"cut_sentences": 1, "duplicate_lines": 2, "empty_documents": 1}
-    assert (prepared.manifest.num_documents, prepared.manifest.num_sentences) == (2, 3)
-
-
-def test_more_files_than_a_process_may_open_are_read(run, tmp_path):
-    resource = pytest.importorskip("resource")
-    (tmp_path / "many").mkdir()
-    for number in range(60):
-        (tmp_path / "many" / f"{number:03}.txt").write_text(f"天气{number}。\n天气很好。\n", encoding="utf-8")
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull) as lowest_free:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free.fileno() + 30, limits[1]))
-    try:
-        prepared = run(corpus=[tmp_path / "many"], config=replace(WITHOUT_WORDS, cleaning=CleaningConfig(rules=("duplicate_lines",))))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert (prepared.manifest.num_documents, prepared.report.counts["duplicate_lines"]) == (60, 59)
-
-
-def test_a_file_whose_name_is_not_utf8_is_read(run, tmp_path):
-    path = Path(os.fsdecode(bytes(tmp_path) + b"/\xd6\xd0.txt"))
-    path.write_text(TEXT, encoding="utf-8")
-    with open(path, "ab") as stream:
-        stream.write(b"\xff\n")
-    prepared = run(corpus=[path], config=replace(WITHOUT_WORDS, keep_text=True, on_error=OnError.SKIP))
-    assert prepared.manifest.sources[0]["name"] == "\ufffd\ufffd.txt"
-    assert prepared.report.samples["invalid_utf8"] == [f"{tmp_path}/\\udcd6\\udcd0.txt, line 5: \ufffd"]
-    shards = ShardSet(prepared.directory)
-    assert [text.doc_id for text in read_texts(shards, documents=range(2))] == ["\ufffd\ufffd.txt:1", "\ufffd\ufffd.txt:4"]
 
 
 def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_refuses_it(run, corpus, tmp_path, monkeypatch):
