@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def texts_of(data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: 
 
     Raises HubModuleError naming the item. The caller's lists are left as they are.
     """
-    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
+    if isinstance(data, (str, bytes, Mapping)) or not hasattr(data, "__iter__"):
         raise HubModuleError(f"`data` must be a list of texts, but is {_kind(data)}; write [text].")
     items = []
     for index, item in enumerate(data):

@@ -103,16 +103,24 @@ class BertHubModule(nn.Layer, TransformerModule):
         *,
         top_k: int = 5,
         threshold: float = 0.5,
+        doc_stride: int = 128,
+        max_question_len: int = 64,
+        max_answer_len: int = 64,
+        no_answer_threshold: float | None = None,
     ) -> Any:
         """One result for every item of `data`, in its order; the form is in the docstring of the task's class. `data` is left as it is.
 
         data: texts, or lists of one text, or of two where the task takes pairs. max_seq_len: tokens read of a text (default: all that the
-        model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask (fill-mask). threshold: of a label's
-        probability (multi-label). return_prob: return (results, probabilities). Raises HubModuleError naming the item that is wrong.
+        model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask (fill-mask) or a question. threshold: of a label's
+        probability (multi-label). doc_stride, max_question_len, max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering.
+        return_prob: return (results, probabilities). Raises HubModuleError naming the item that is wrong.
         """
         self._use_device(use_gpu)
-        data = list(data) if not isinstance(data, (str, bytes)) and hasattr(data, "__iter__") else data
-        options = PredictOptions(split_char=split_char, top_k=top_k, threshold=threshold)
+        data = list(data) if not isinstance(data, (str, bytes, Mapping)) and hasattr(data, "__iter__") else data
+        options = PredictOptions(
+            split_char=split_char, top_k=top_k, threshold=threshold, doc_stride=doc_stride, max_question_len=max_question_len,
+            max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold,
+        )  # fmt: skip
         encoder = self._encoder(max_seq_len)
         rows = self._task.rows(data, encoder=encoder, options=options)
         encoder.warn_of_cuts()

@@ -23,6 +23,10 @@ class PredictOptions:
     split_char: str = "\002"
     top_k: int = 5
     threshold: float = 0.5
+    doc_stride: int = 128
+    max_question_len: int = 64
+    max_answer_len: int = 64
+    no_answer_threshold: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
