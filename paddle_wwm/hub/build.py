@@ -60,7 +60,6 @@ def build_module(
     """
     name, notes = _resolved(name)
     variant = _variant(name)
-    source, card = module_sources(name, modules=modules, version=version, summary=_summary(checkpoint, task))
     if checkpoint is not None and (variant or (modules / folder_name(name)).exists()):
         raise HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
     if checkpoint is None and (task, label_map) != (None, None):
@@ -68,10 +67,12 @@ def build_module(
     if weights is None and checkpoint is None and variant is None:
         raise HubModuleError(f"{name}: only a model of the table can be built without weights; give --weights DIR.")
     with tempfile.TemporaryDirectory() as temporary:
-        assets = weights
+        assets, summary = weights, None
         if checkpoint is not None:
             assets = Path(temporary)
-            write_finetuned_model(assets, checkpoint=checkpoint, base=weights, task=task, label_map=label_map)
+            task = write_finetuned_model(assets, checkpoint=checkpoint, base=weights, task=task, label_map=label_map)
+            summary = f"A Chinese BERT, fine-tuned by its maker for {task}."
+        source, card = module_sources(name, modules=modules, version=version, summary=summary)
         checked = check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes) if assets is not None else None
         info = module_info(source, path=modules)
         directory = _write_folder(output / folder_name(name), source=source, card=card + _inside(checked, assets=assets), assets=assets)
@@ -97,10 +98,6 @@ def _variant(name: str) -> Variant | None:
         return find_variant(name)
     except ConfigError:
         return None
-
-
-def _summary(checkpoint: Path | None, task: str | None) -> str | None:
-    return None if checkpoint is None else f"A Chinese BERT, fine-tuned by its maker{f' for {task}' if task else ''}."
 
 
 def _inside(checked: Checked | None, *, assets: Path | None) -> str:

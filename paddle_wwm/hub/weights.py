@@ -69,7 +69,12 @@ def _fetch(name: str, *, expected: Path) -> Path:
     try:
         return download.fetch(name)
     except errors.PaddleWWMError as error:
-        raise _no_weights(name, expected=expected, reason=f"fetching them failed: {error}") from None
+        raise _no_weights(name, expected=expected, reason=f"fetching them failed: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Without the ways that the error goes on with: those for modules follow."""
+    return str(error).partition(" Three ways")[0].partition("\n")[0]
 
 
 def _no_weights(name: str, *, expected: Path, reason: str) -> HubModuleError:
