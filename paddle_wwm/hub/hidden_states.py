@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 import paddle
@@ -11,9 +11,9 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..model.bert import BertModel
-from .inputs import MAX_BATCH_TOKENS, Batch, Row, RowEncoder, batches_by_length
-from .networks import EncoderNetwork, first_states
-from .program import dygraph_program
+from .inference import dygraph_program
+from .inputs import Batch, Row, RowEncoder, batches_by_length
+from .networks import AllStates, EncoderNetwork, FirstStates
 from .task import Predictions, PredictOptions, Program, Task
 
 POOLINGS = ("cls", "mean", "pooler")
@@ -49,16 +49,25 @@ class HiddenStates(Task):
         return Predictions(results=outputs, probabilities=[])
 
 
-def embed(bert: BertModel, data: Sequence[Any], *, pooling: str, encoder: RowEncoder, batch_size: int) -> np.ndarray:
+def embed(
+    bert: BertModel,
+    data: Sequence[Any],
+    *,
+    pooling: str,
+    encoder: RowEncoder,
+    batch_size: int,
+    max_tokens: int,
+    make_program: Callable[[type[AllStates], list[Row]], Program],
+) -> np.ndarray:
     """One vector a text: float32, shape (len(data), D)."""
     if pooling not in POOLINGS:
         raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
     if pooling == "pooler" and not bert.has_pooler:
         raise HubModuleError("these weights have no trained pooler (they were trained without sentence pairs); use pooling='cls' or 'mean'.")
-    program = dygraph_program(bert if pooling == "mean" else lambda *inputs: first_states(bert, *inputs))
     rows = encoder.rows_of_texts(data)
+    program = make_program(AllStates if pooling == "mean" else FirstStates, rows)
     vectors = np.zeros((len(rows), bert.config.hidden_size), np.float32)
-    for batch in batches_by_length(rows, batch_size=batch_size, pad_id=encoder.vocab.pad_id, max_tokens=MAX_BATCH_TOKENS):
+    for batch in batches_by_length(rows, batch_size=batch_size, pad_id=encoder.vocab.pad_id, max_tokens=max_tokens):
         states = program(batch.input_ids, batch.token_type_ids, batch.attention_mask)
         if pooling == "mean":
             states = _mean_of_pieces(states, batch, sep_id=encoder.vocab.sep_id)

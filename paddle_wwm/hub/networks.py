@@ -12,13 +12,33 @@ from ..config import ModelConfig
 from ..model import ops
 from ..model.bert import BertModel, initialize_weights
 
-__all__ = ["EncoderNetwork", "PooledNetwork", "TokenNetwork", "TowerNetwork", "first_states", "mean_states"]
+__all__ = ["AllStates", "EncoderNetwork", "FirstStates", "PooledNetwork", "TokenNetwork", "TowerNetwork", "first_states", "mean_states"]
 
 
 def first_states(bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
     """The last hidden states of the first tokens, shape (B, D); the last layer is computed for these only."""
     rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
     return bert(input_ids, token_type_ids, attention_mask, paddle.arange(rows, dtype="int64") * columns.astype("int64"))
+
+
+class AllStates(nn.Layer):
+    """The last hidden states of an encoder that belongs to another network, (B, T, D)."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, T, D)."""
+        return self.bert(input_ids, token_type_ids, attention_mask)
+
+
+class FirstStates(AllStates):
+    """Those of the first tokens only, (B, D)."""
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, D)."""
+        return first_states(self.bert, input_ids, token_type_ids, attention_mask)
 
 
 def mean_states(hidden_BTD: paddle.Tensor, mask_BT: paddle.Tensor) -> paddle.Tensor:
