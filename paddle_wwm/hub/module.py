@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -52,6 +51,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         super().__init__()
         kind = task_class(task)
         folder = find_weights(given=weights, module_folder=self._module_folder(), name=getattr(self, "name", None))
+        self._weights_folder = folder
         with pinned(folder) as source:
             description = read_description(source)
             if task is None and description.task is not None:
@@ -174,9 +174,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         """PaddleNLP's BertTokenizer of this vocabulary, as PaddleHub's data sets want it."""
         from paddlenlp.transformers import BertTokenizer
 
-        with tempfile.TemporaryDirectory() as folder:
-            self._vocab.save(Path(folder) / VOCAB_NAME)
-            return BertTokenizer(str(Path(folder) / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
+        return BertTokenizer(str(self._weights_folder / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
 
     def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
         """Of the task's network (None), or of hidden states."""

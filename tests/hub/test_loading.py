@@ -168,6 +168,30 @@ def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbe
     assert model.config.id2label == LABELS
 
 
+@pytest.mark.parity
+def test_taskflow_takes_the_assets_of_fine_tuned_and_of_pretrained_modules(checkpoint, weights, tmp_path):
+    from paddlenlp import Taskflow
+
+    module, path = checkpoint
+    built = package(path, weights, tmp_path)
+    [found] = Taskflow("text_classification", task_path=str(built.directory / "assets"), mode="finetune")("天气很好")
+    [label], [probabilities] = module.predict(["天气很好"], return_prob=True)
+    assert found["predictions"][0]["label"] == label and found["predictions"][0]["score"] == pytest.approx(max(probabilities), abs=1e-5)
+    assets = shutil.copytree(weights, tmp_path / "assets")  # Taskflow writes into the folder
+    [[found]] = Taskflow("fill_mask", task_path=str(assets), top_k=1)(["使用语[MASK]"])
+    [expected] = BertHubModule(task="fill-mask", weights=str(weights)).predict(["使用语[MASK]"], top_k=1)
+    assert found["score"] == pytest.approx(expected["masks"][0][0]["score"], abs=1e-5)
+
+
+def test_the_tokenizer_can_be_saved_and_gives_the_modules_own_ids(weights, tmp_path):
+    module = BertHubModule(weights=str(weights))
+    tokenizer = module.get_tokenizer()
+    tokenizer.save_pretrained(str(tmp_path))
+    assert (tmp_path / "vocab.txt").read_bytes() == (weights / "vocab.txt").read_bytes()
+    text = "使用 Probability 2024，模型。"
+    assert tokenizer(text)["input_ids"] == module._encoder(None).rows_of_texts([text])[0].input_ids
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -208,7 +232,7 @@ def test_a_fine_tuned_model_is_not_taken_for_another(checkpoint, weights, tmp_pa
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [('{"0": "no", "1": "yes"}', {"0": "no", "1": "yes"}), ('["no", "yes"]', ["no", "yes"]), ("no\nyes\n", ["no", "yes"]), ("no\nyes", ["no", "yes"])],
+    [('{"0": "no", "1": "yes"}', {"0": "no", "1": "yes"}), ('["no", "yes"]', ["no", "yes"]), ("no\nyes\n", ["no", "yes"]), ("no", ["no"])],
 )
 def test_label_files_are_json_or_a_label_a_line(tmp_path, text, expected):
     (tmp_path / "labels").write_text(text, encoding="utf-8")

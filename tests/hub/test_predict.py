@@ -214,3 +214,23 @@ def test_the_numbers_are_those_of_paddlenlps_classes(module_for, weights, task, 
         np.testing.assert_allclose(found[1].numpy(), expected[1].numpy(), atol=1e-5)
     else:
         np.testing.assert_allclose(found.numpy(), paddle.nn.functional.softmax(expected).numpy(), atol=1e-5)
+
+
+@pytest.mark.parity
+def test_two_towers_give_the_numbers_of_paddlehubs_formula(module_for):
+    """Means over all tokens, [CLS] and [SEP] too, of each text; the classifier sees both and their distance."""
+    from paddlenlp.transformers import BertConfig, BertModel
+
+    module = module_for("text-matching")
+    reference = BertModel(BertConfig(**vars(module._config)))
+    reference.set_state_dict({name.removeprefix("bert."): value for name, value in module.model.state_dict().items()})
+    reference.eval()
+    tokenizer = module.get_tokenizer()
+    means = []
+    for texts in zip(*PAIRS):
+        encoded = tokenizer(list(texts), padding=True, return_tensors="pd")
+        mask = (encoded["input_ids"] != 0).astype("float32").unsqueeze(-1)
+        means.append((reference(**encoded)[0] * mask).sum(axis=1) / mask.sum(axis=1))
+    logits = module.model.classifier(paddle.concat([*means, (means[0] - means[1]).abs()], axis=-1))
+    expected = paddle.nn.functional.softmax(logits).numpy()
+    np.testing.assert_allclose(module.predict(PAIRS, return_prob=True)[1], expected, atol=1e-5)
