@@ -1,6 +1,7 @@
 """Hub modules from a shell.
 
   python -m paddle_wwm.hub install dist/chinese-bert-wwm-quickstart-1.0.0.tar
+  python -m paddle_wwm.hub serve chinese-bert-wwm-quickstart --task fill-mask
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import run_script
+from . import serve
 
 
 def _install(arguments: argparse.Namespace) -> None:
@@ -39,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m paddle_wwm.hub", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_install(commands)
+    serve.add_command(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -24,6 +24,7 @@ from .inference import CPU_BATCH_TOKENS, Programs
 from .inputs import MAX_BATCH_TOKENS, Row, RowEncoder, batches_by_length
 from .labels import label_map_of
 from .networks import AllStates
+from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
 from .task import PredictOptions, Program
 from .tasks import task_class
 from .weights import find_weights, load_checkpoint, load_network, pinned, read_description, warn_of_new_classifier
@@ -159,11 +160,14 @@ class BertHubModule(nn.Layer, TransformerModule):
         encoder.warn_of_cuts()
         return vectors
 
-    def predict_method(self, data: Sequence[Any], max_seq_len: int | None = None, batch_size: int = 32, use_gpu: bool = False) -> list[Any]:
-        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them."""
+    def predict_method(
+        self, data: list[Any], max_seq_len: int | None = None, batch_size: int = 32, use_gpu: bool = False, **options: Any
+    ) -> Any:
+        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by `request_limits`."""
+        check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
         if self.task is None:
-            return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size).tolist()
-        return self.predict(data, max_seq_len, batch_size=batch_size, use_gpu=use_gpu)
+            return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options).tolist()
+        return self.predict(data, max_seq_len, batch_size=batch_size, use_gpu=use_gpu, **options)
 
     @runnable
     def run_cmd(self, arguments: Sequence[str]) -> Any:
