@@ -57,9 +57,11 @@ class BertHubModule(nn.Layer, TransformerModule):
             description = read_description(source)
             if task is None and description.task is not None:
                 kind = task_class(description.task)
-            elif description.task not in (None, task) and kind.has_classifier and description.label_map is not None:
+            # seq-cls and multi-label have the same network: PaddleNLP's folders do not say which of them they are
+            is_of_task = description.task is not None and task_class(description.task).architecture == kind.architecture
+            if kind.has_classifier and description.task is not None and not is_of_task:
                 raise HubModuleError(f"{folder}: holds a model of task {description.task!r}, not of {task!r}.")
-            own_labels = description.label_map if description.task == kind.name else None
+            own_labels = description.label_map if is_of_task else None
             if own_labels is not None and label_map is not None and len(label_map_of(label_map)) != len(own_labels):
                 raise HubModuleError(f"{folder}: has {len(own_labels)} classes, but `label_map` has {len(label_map)}.")
             if label_map is not None and not kind.has_classifier:

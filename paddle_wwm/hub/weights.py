@@ -134,8 +134,7 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...])
     """
     source, targets = folder / WEIGHTS_NAME, network.state_dict()
     arrays = read_pdparams(source)
-    if not any(name.startswith("bert.") for name in arrays):  # a bare BertModel, as PaddleNLP saves it
-        arrays = {name if name.startswith(("cls.", CLASSIFIER)) else f"bert.{name}": array for name, array in arrays.items()}
+    arrays = _with_bert_in_front(arrays)
     needs_mlm_head = any(name.startswith(MLM_HEAD) for name in targets)
     if needs_mlm_head and (MLM_HEAD.rstrip(".") in untrained or not any(name.startswith(MLM_HEAD) for name in arrays)):
         raise HubModuleError(
@@ -147,6 +146,13 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...])
     absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, POOLER, NSP_HEAD))
     network.bert.has_pooler = POOLER.rstrip(".") not in untrained and not any(name.startswith(POOLER) for name in absent)
     return any(name.startswith(CLASSIFIER) for name in absent)
+
+
+def _with_bert_in_front(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The names of a bare BertModel, as PaddleNLP saves it, as those of a model that has one."""
+    if any(name.startswith("bert.") for name in arrays):
+        return dict(arrays)
+    return {name if name.startswith(("cls.", CLASSIFIER)) else f"bert.{name}": array for name, array in arrays.items()}
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndarray]]:
@@ -163,9 +169,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndar
     if not path.is_file():
         raise HubModuleError(f"{path}: no such checkpoint.")
     arrays = read_pdparams(path)
-    if arrays and all(name.startswith("model.") for name in arrays):
-        arrays = {name.removeprefix("model."): array for name, array in arrays.items()}
-    return path, arrays
+    # ours have "model." in front of all names; PaddleHub's own modules of two towers have "model." without "bert." and a bare classifier
+    arrays = {name.removeprefix("model."): array for name, array in arrays.items()}
+    return path, _with_bert_in_front(arrays)
 
 
 def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | None) -> None:

@@ -168,6 +168,28 @@ def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbe
     assert model.config.id2label == LABELS
 
 
+def test_checkpoints_of_paddlehubs_own_modules_are_understood(weights, tmp_path):
+    """Theirs have the names of ours, but for two towers: an encoder without "bert." and a classifier beside it."""
+    module = BertHubModule(task="text-matching", weights=str(weights))
+    arrays = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    theirs = {name.replace("model.bert.", "model.").replace("model.classifier.", "classifier."): array for name, array in arrays.items()}
+    write_pdparams(tmp_path / "model.pdparams", theirs)
+    loaded = BertHubModule(task="text-matching", weights=str(weights), load_checkpoint=str(tmp_path))
+    pairs = [["使用", "语言"], ["天气", "很好"]]
+    assert loaded.predict(pairs, return_prob=True) == module.predict(pairs, return_prob=True)
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("question-answering", "seq-cls"), ("seq-cls", "question-answering"), ("text-matching", "seq-cls")])
+def test_a_model_of_another_task_is_refused_though_its_classifier_may_have_the_same_shape(weights, tmp_path, stored, asked):
+    module = BertHubModule(task=stored, weights=str(weights))
+    paddle.save(module.state_dict(), str(tmp_path / "model.pdparams"))
+    labels = None if stored == "question-answering" else ["a", "b"]
+    assets = package(tmp_path, weights, tmp_path / "dist", task=stored, label_map=labels).directory / "assets"
+    assert BertHubModule(weights=str(assets)).task == stored
+    with pytest.raises(HubModuleError, match=f"holds a model of task '{stored}', not of '{asked}'"):
+        BertHubModule(task=asked, weights=str(assets))
+
+
 @pytest.mark.parity
 def test_taskflow_takes_the_assets_of_fine_tuned_and_of_pretrained_modules(checkpoint, weights, tmp_path):
     from paddlenlp import Taskflow
