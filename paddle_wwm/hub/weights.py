@@ -18,7 +18,7 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..conversion.pdparams import read_pdparams
-from ..errors import CheckpointError, HubModuleError
+from ..errors import CheckpointError, DataError, HubModuleError
 from ..model.folder import CONFIG_NAME, UNTRAINED, WEIGHTS_NAME, check_is_ours, read_json, read_model_config
 from ..model.weights import load_arrays
 from .labels import label_map_of
@@ -97,7 +97,7 @@ def pinned(folder: Path) -> Iterator[Path]:
     path = Path(f"/proc/self/fd/{descriptor}")
     try:
         yield path if path.exists() else folder
-    except (CheckpointError, HubModuleError) as error:
+    except (CheckpointError, DataError, HubModuleError) as error:
         raise type(error)(str(error).replace(str(path), str(folder))) from None
     finally:
         os.close(descriptor)

@@ -12,7 +12,7 @@ import paddle
 import pytest
 
 from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
-from paddle_wwm.errors import CheckpointError, HubModuleError
+from paddle_wwm.errors import CheckpointError, DataError, HubModuleError
 from paddle_wwm.files import write_json
 from paddle_wwm.hub import BertHubModule
 from paddle_wwm.hub.build import build_module
@@ -89,13 +89,15 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
         (lambda folder: (folder / "model_state.pdparams").rename(folder / "pytorch_model.bin"), "Convert it first: python scripts/convert.py"),
         (lambda folder: (folder / "config.json").write_text('{"model_type": "roberta"}'), "`model_type` must be bert, but is 'roberta'"),
         (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
+        (lambda folder: (folder / "vocab.txt").write_text("[PAD]\n"), r"weights/vocab.txt: lacks \[UNK\]"),
+        (lambda folder: (folder / "vocab.txt").unlink(), "weights/vocab.txt: no such vocabulary"),
         (lambda folder: (folder / "model_state.pdparams").write_bytes(b"\x80\x04torn"), "cannot be read as Paddle weights"),
     ],
 )
 def test_a_folder_that_holds_no_whole_model_is_refused(weights, tmp_path, prepare, message):
     folder = shutil.copytree(weights, tmp_path / "weights")
     prepare(folder)
-    with pytest.raises((HubModuleError, CheckpointError), match=message):
+    with pytest.raises((HubModuleError, CheckpointError, DataError), match=message):
         BertHubModule(weights=str(folder))
 
 
