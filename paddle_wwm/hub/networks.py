@@ -11,14 +11,9 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..model import ops
 from ..model.bert import BertModel, initialize_weights
+from .first_states import first_states
 
-__all__ = ["AllStates", "EncoderNetwork", "FirstStates", "PooledNetwork", "TokenNetwork", "TowerNetwork", "first_states", "mean_states"]
-
-
-def first_states(bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
-    """The last hidden states of the first tokens, shape (B, D); the last layer is computed for these only."""
-    rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
-    return bert(input_ids, token_type_ids, attention_mask, paddle.arange(rows, dtype="int64") * columns.astype("int64"))
+__all__ = ["AllStates", "EncoderNetwork", "FirstStates", "PooledNetwork", "TokenNetwork", "TowerNetwork", "mean_states"]
 
 
 class AllStates(nn.Layer):

@@ -72,6 +72,17 @@ def test_so_do_embeddings(weights, export_at_once, made, monkeypatch, pooling):
     assert made == ["fp32"]
 
 
+def test_the_first_states_are_those_of_the_whole_encoder(weights):
+    from paddle_wwm.hub.first_states import first_states
+
+    bert = BertHubModule(weights=str(weights)).model.bert
+    ids = paddle.to_tensor(np.random.default_rng(0).integers(8, 60, (5, 11)))
+    types, mask = paddle.zeros_like(ids), paddle.arange(11).unsqueeze(0) < paddle.to_tensor([[11], [1], [5], [10], [2]])
+    bert.encoder.layers[-1].self_attn.k_proj.bias.set_value(paddle.randn([16]))
+    bert.encoder.layers[-1].self_attn.v_proj.bias.set_value(paddle.randn([16]))
+    np.testing.assert_allclose(first_states(bert, ids, types, mask).numpy(), bert(ids, types, mask)[:, 0].numpy(), atol=1e-5)
+
+
 def test_small_calls_make_no_program_and_large_ones_make_one_when_it_pays(weights, made, monkeypatch):
     monkeypatch.setattr(inference, "MIN_CALL_TOKENS", 30)
     monkeypatch.setattr(inference, "EXPORT_AFTER_TOKENS", 100)
