@@ -34,8 +34,8 @@ def main() -> None:
 
     if LocalModuleManager().search(arguments.module) is None:
         raise HubModuleError(f"{arguments.module}: not installed in {hub.env.HUB_HOME}; install it with: hub install ARCHIVE.tar")
-    module = hub.Module(name=arguments.module)
     try:
+        module = hub.Module(name=arguments.module, task="fill-mask")
         results = module.predict(arguments.texts, top_k=arguments.top_k)
     except Exception as error:
         # the module raises its own copy of our error type: it carries its own code

@@ -1,6 +1,19 @@
 """The implementation behind every hub module. A module.py imports `BertHubModule` from here; the builder rewrites that one line to a
-copy of this package (and of what it imports) inside the archive, so that a target machine needs only paddlehub and paddlenlp."""
+copy of this package (and of what it imports) inside the archive, so that a target machine needs only paddlehub and paddlenlp.
 
-from .module import BertHubModule
+    texts ─► rows of ids ─► batches by length ─► arrays to arrays ─► results, in the caller's order
+             (inputs)       (inputs)             (networks)          (tasks)
+
+`build` makes modules of model folders, `python -m paddle_wwm.hub install` installs them without ever breaking the one that is there.
+"""
 
 __all__ = ["BertHubModule"]
+
+
+def __getattr__(name: str):
+    # imported on first use: `python -m paddle_wwm.hub` and the builder need no paddle
+    if name == "BertHubModule":
+        from .module import BertHubModule
+
+        return BertHubModule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,167 +1,297 @@
-"""A BERT as a PaddleHub module: fill masked words, embed texts."""
+"""A BERT as a PaddleHub module: the calls of PaddleHub's TransformerModule, for every task."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import paddle
 import paddle.nn as nn
+from paddlehub.module.module import runnable
 from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
-from ..model.weights import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, load_model, read_json
-from ..tokenization.vocab import MASK, load_vocab
+from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME, read_json
+from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .command_line import run_from_command_line
+from .export import export_onnx, export_program
+from .hidden_states import embed
+from .inference import CPU_BATCH_TOKENS, Programs
+from .inputs import MAX_BATCH_TOKENS, Row, RowEncoder, batches_by_length
+from .labels import label_map_of
+from .networks import AllStates
+from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
+from .task import PredictOptions, Program
+from .tasks import task_class
+from .weights import find_weights, load_checkpoint, load_network, pinned, read_description, warn_of_new_classifier
 
-ASSETS = "assets"
-TASKS = (None, "fill-mask")
-POOLINGS = ("cls", "mean", "pooler")
+_LAYER = re.compile(r"\bencoder\.layers\.(\d+)\.")
 
 
 class BertHubModule(nn.Layer, TransformerModule):
     """What every module of the series is; a subclass adds its `moduleinfo`.
 
-    task: None or "fill-mask". weights: a model folder to use instead of the one in the module.
+    task: None (hidden states, embeddings) or a name of `tasks.TASKS`; None is the task of its own for a module of a fine-tuned model.
+    load_checkpoint: a file or folder of hub.Trainer's, or a fine-tuned model folder. label_map, num_classes: see `labels`. suffix: entity
+    labels end in B, I … instead of beginning with them. weights: a model folder to use instead of the module's own.
     """
 
-    def __init__(self, task: str | None = None, weights: str | None = None) -> None:
+    def __init__(
+        self,
+        task: str | None = None,
+        load_checkpoint: str | None = None,
+        label_map: Mapping[Any, Any] | Sequence[Any] | None = None,
+        num_classes: int | None = None,
+        suffix: bool = False,
+        weights: str | None = None,
+    ) -> None:
         super().__init__()
-        if task not in TASKS:
-            raise HubModuleError(f"`task` must be None or 'fill-mask', but is {task!r}.")
-        self.task = task
-        folder = Path(weights) if weights is not None else self._module_directory() / ASSETS
-        if not (folder / CONFIG_NAME).exists():
-            raise HubModuleError(
-                f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams and vocab.txt; "
-                "or install an archive that has its weights inside. Random weights are never used."
-            )
-        self.model = load_model(folder)
-        self._untrained = read_json(folder / CONFIG_NAME).get("untrained_parameters", [])
-        self.model.eval()
-        vocab = load_vocab(folder / VOCAB_NAME)
-        if len(vocab) != self.model.config.vocab_size:
-            raise HubModuleError(f"{folder}: vocab.txt has {len(vocab)} entries, but the model {self.model.config.vocab_size}.")
-        do_lower_case = bool(read_json(folder / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
-        self._tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
+        kind = task_class(task)
+        folder = find_weights(given=weights, module_folder=self._module_folder(), name=getattr(self, "name", None))
+        self._weights_folder = folder
+        with pinned(folder) as source:
+            description = read_description(source)
+            if task is None and description.task is not None:
+                kind = task_class(description.task)
+            # seq-cls and multi-label have the same network: PaddleNLP's folders do not say which of them they are
+            is_of_task = description.task is not None and task_class(description.task).architecture == kind.architecture
+            if kind.has_classifier and description.task is not None and not is_of_task:
+                raise HubModuleError(f"{folder}: holds a model of task {description.task!r}, not of {task!r}.")
+            own_labels = description.label_map if is_of_task else None
+            if own_labels is not None and label_map is not None and len(label_map_of(label_map)) != len(own_labels):
+                raise HubModuleError(f"{folder}: has {len(own_labels)} classes, but `label_map` has {len(label_map)}.")
+            if label_map is not None and not kind.has_classifier:
+                raise HubModuleError(f"`label_map` goes with a task that has labels, not with {kind.name!r}.")
+            self.task = kind.name
+            self.label_map = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
+            self._task = kind(label_map=self.label_map, suffix=suffix)
+            self._config = description.config
+            self.model = self._task.make_network(description.config)
+            self._has_new_classifier = load_network(self.model, source, untrained=description.untrained)
+            self._vocab = load_vocab(source / VOCAB_NAME)
+            self._do_lower_case = bool(read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
+        if len(self._vocab) != description.config.vocab_size:
+            raise HubModuleError(f"{folder}: vocab.txt has {len(self._vocab)} entries, but the model {description.config.vocab_size}.")
+        self._programs: dict[type[AllStates] | None, Programs] = {}
+        self._tokenizer = WordPieceTokenizer(vocab=self._vocab, do_lower_case=self._do_lower_case)
+        if load_checkpoint is not None:
+            self._load_checkpoint(load_checkpoint)
+        self.eval()
 
     @classmethod
-    def _module_directory(cls) -> Path:
+    def _module_folder(cls) -> Path:
         return Path(sys.modules[cls.__module__].__file__).parent
 
+    def _load_checkpoint(self, path: str) -> None:
+        load_checkpoint(self.model, path, task=self.task)
+        self._has_new_classifier = False
+
+    def set_state_dict(self, *arguments: Any, **options: Any) -> Any:
+        """Paddle's own (hub.Trainer calls it); afterwards the classifier is no longer new."""
+        self._has_new_classifier = False
+        return super().set_state_dict(*arguments, **options)
+
+    # ---- Using ------------------------------------------------------------------------------------------------------------------------------
+
     def predict(
-        self, data: Sequence[Any], max_seq_len: int | None = None, batch_size: int = 32, top_k: int = 5
-    ) -> list[dict[str, Any]]:
-        """Fill the [MASK]s of every text.
+        self,
+        data: Sequence[Any],
+        max_seq_len: int | None = None,
+        split_char: str = "\002",
+        batch_size: int = 32,
+        use_gpu: bool = False,
+        return_prob: bool = False,
+        *,
+        top_k: int = 5,
+        threshold: float = 0.5,
+        doc_stride: int = 128,
+        max_question_len: int = 64,
+        max_answer_len: int = 64,
+        no_answer_threshold: float | None = None,
+        precision: str = "fp32",
+    ) -> Any:
+        """One result for every item of `data`, in its order; the form is in the docstring of the task's class. `data` is left as it is.
 
-        data: texts, or lists of one text each as PaddleHub has them. Returns for each text {"text": the text with the best tokens filled in,
-        "masks": for each [MASK] the `top_k` best tokens as {"token", "score"}, the score a probability}.
+        data: texts, or lists of one text, or of two where the task takes pairs. max_seq_len: tokens read of a text (default: all that the
+        model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask (fill-mask) or a question. threshold: of a label's
+        probability (multi-label). doc_stride, max_question_len, max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering.
+        precision: "fp32", or "bf16" where the CPU multiplies such numbers: faster, and a little less exact. return_prob: return
+        (results, probabilities). Raises HubModuleError naming the item that is wrong.
         """
-        texts = self._texts(data)
-        without = [index for index, text in enumerate(texts) if MASK not in text]
-        if without:
-            raise HubModuleError(f"data[{without[0]}]: predict fills masks, so a text must contain {MASK}; for vectors use get_embedding.")
-        if "cls.predictions" in self._untrained:
-            raise HubModuleError(
-                "this model's weights came without a masked language model head, so it is random and would fill in anything: pretrain the model "
-                "further (--init) first; vectors come from get_embedding."
-            )
-        if top_k < 1:
-            raise HubModuleError(f"`top_k` must be at least 1, but is {top_k}.")
-        rows = [self._encode(text, max_seq_len=max_seq_len, index=index) for index, text in enumerate(texts)]
-        results: list[dict[str, Any]] = [{} for _ in rows]
-        mask_id = self._tokenizer.vocab.mask_id
-        for chosen, inputs in self._batches(rows, batch_size):
-            ids = inputs[0].numpy()
-            flat = np.flatnonzero(ids == mask_id)
-            with paddle.no_grad():
-                scores, _ = self.model(*inputs, paddle.to_tensor(flat), False)
-                probabilities, tokens = paddle.topk(nn.functional.softmax(scores), min(top_k, scores.shape[-1]))
-            owners = flat // ids.shape[1]
-            for row, index in enumerate(chosen):
-                mine = np.flatnonzero(owners == row)
-                results[index] = self._filled(texts[index], tokens.numpy()[mine], probabilities.numpy()[mine])
-        return results
-
-    def _filled(self, text: str, tokens: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-        names = self._tokenizer.vocab.tokens
-        parts = text.split(MASK)
-        best = [names[row[0]].removeprefix("##") for row in tokens]
-        return {
-            "text": parts[0] + "".join(token + part for token, part in zip(best, parts[1:])),
-            "masks": [
-                [{"token": names[token], "score": float(score)} for token, score in zip(row, scores)] for row, scores in zip(tokens, probabilities)
-            ],
-        }
+        self._use_device(use_gpu)
+        data = list(data) if not isinstance(data, (str, bytes, Mapping)) and hasattr(data, "__iter__") else data
+        options = PredictOptions(
+            split_char=split_char, top_k=top_k, threshold=threshold, doc_stride=doc_stride, max_question_len=max_question_len,
+            max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold,
+        )  # fmt: skip
+        encoder = self._encoder(max_seq_len)
+        rows = self._task.rows(data, encoder=encoder, options=options)
+        encoder.warn_of_cuts()
+        if self._has_new_classifier and rows:
+            warn_of_new_classifier(self.task)
+        outputs: list[Any] = [None] * len(rows)
+        with _Evaluating(self), paddle.no_grad():
+            program = self._program(None, rows, precision=precision, on_gpu=use_gpu)
+            max_tokens = min(self._task.max_batch_tokens, _max_batch_tokens(use_gpu))
+            for batch in batches_by_length(rows, batch_size=batch_size, pad_id=self._vocab.pad_id, max_tokens=max_tokens):
+                for index, output in zip(batch.indices, self._task.run(program, batch, encoder=encoder, options=options)):
+                    outputs[index] = output
+            outputs = self._task.combine(self.model, outputs)
+        predictions = self._task.results(data, rows=rows, outputs=outputs, encoder=encoder, options=options)
+        return (predictions.results, predictions.probabilities) if return_prob and self.task else predictions.results
 
     def get_embedding(
-        self, data: Sequence[Any], pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32
-    ) -> np.ndarray:
-        """One vector a text: float32, shape (len(data), hidden_size).
+        self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,
+        precision: str = "fp32",
+    ) -> np.ndarray:  # fmt: skip
+        """One vector a text (or pair): float32, shape (len(data), hidden_size); of the encoder, whatever the task.
 
-        pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's tokens without special ones; "pooler" BERT's pooler.
+        pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's pieces; "pooler" BERT's pooler, where it is trained.
         """
-        if pooling not in POOLINGS:
-            raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
-        if pooling == "pooler" and "bert.pooler" in self._untrained:
-            raise HubModuleError("this model was trained without sentence pairs, so its pooler is random; use pooling='cls' or 'mean'.")
-        rows = [self._encode(text, max_seq_len=max_seq_len, index=index) for index, text in enumerate(self._texts(data))]
-        vectors = np.zeros((len(rows), self.model.config.hidden_size), np.float32)
-        for chosen, inputs in self._batches(rows, batch_size):
-            with paddle.no_grad():
-                hidden = self.model.bert(*inputs)
-                if pooling == "pooler":
-                    vectors[chosen] = self.model.bert.pooler(hidden[:, 0]).numpy()
-                    continue
-            states = hidden.numpy()
-            for row, index in enumerate(chosen):
-                length = len(rows[index])
-                # an empty text has no tokens of its own: its mean is that of [CLS] and [SEP]
-                inner = slice(1, length - 1) if length > 2 else slice(0, length)
-                vectors[index] = states[row, 0] if pooling == "cls" else states[row, inner].mean(0)
+        self._use_device(use_gpu)
+        encoder = self._encoder(max_seq_len)
+        with _Evaluating(self), paddle.no_grad():
+            vectors = embed(
+                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=_max_batch_tokens(use_gpu),
+                make_program=lambda kind, rows: self._program(kind, rows, precision=precision, on_gpu=use_gpu),
+            )  # fmt: skip
+        encoder.warn_of_cuts()
         return vectors
 
+    def predict_method(
+        self, data: list[Any], max_seq_len: int | None = None, batch_size: int = 32, use_gpu: bool = False, **options: Any
+    ) -> Any:
+        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by `request_limits`."""
+        check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
+        if self.task is None:
+            return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options).tolist()
+        return self.predict(data, max_seq_len, batch_size=batch_size, use_gpu=use_gpu, **options)
+
+    @runnable
+    def run_cmd(self, arguments: Sequence[str]) -> Any:
+        """What `hub run NAME --input_text …` calls."""
+        return run_from_command_line(self, arguments)
+
+    def get_tokenizer(self, **options: Any):
+        """PaddleNLP's BertTokenizer of this vocabulary, as PaddleHub's data sets want it."""
+        from paddlenlp.transformers import BertTokenizer
+
+        return BertTokenizer(str(self._weights_folder / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
+
+    def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
+        """Of the task's network (None), or of hidden states."""
+        if kind not in self._programs:
+            self._programs[kind] = Programs(self.model if kind is None else kind(self.model.bert))
+        return self._programs[kind].get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
+
+    def _encoder(self, max_seq_len: int | None) -> RowEncoder:
+        return RowEncoder(tokenizer=self._tokenizer, max_positions=self._config.max_position_embeddings, max_seq_len=max_seq_len)
+
     @staticmethod
-    def _texts(data: Sequence[Any]) -> list[str]:
-        if isinstance(data, str):
-            raise HubModuleError("`data` must be a list of texts, but is one text; write [text].")
-        texts = []
-        for index, item in enumerate(data):
-            text = item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item
-            if not isinstance(text, str):
-                raise HubModuleError(f"data[{index}] must be a text, but is {type(text).__name__}.")
-            texts.append(text)
-        return texts
+    def _use_device(use_gpu: bool) -> None:
+        if use_gpu and not paddle.is_compiled_with_cuda():
+            raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only.")
+        paddle.set_device("gpu" if use_gpu else "cpu")
 
-    def _encode(self, text: str, *, max_seq_len: int | None, index: int) -> list[int]:
-        """Ids with [CLS] and [SEP]. A text that is too long is cut at its end; a [MASK] that would be cut off is an error."""
-        longest = self.model.config.max_position_embeddings
-        limit = longest if max_seq_len is None else max_seq_len
-        if not 3 <= limit <= longest:
-            raise HubModuleError(f"`max_seq_len` must be between 3 and the model's {longest} positions, but is {limit}.")
-        vocab = self._tokenizer.vocab
-        pieces: list[int] = []
-        parts = text.split(MASK)
-        encoded = self._tokenizer.encode(parts)
-        for number in range(len(parts)):
-            pieces += ([vocab.mask_id] if number else []) + encoded.ids_of_text(number).tolist()
-        if vocab.mask_id in pieces[limit - 2 :]:
-            raise HubModuleError(f"data[{index}]: a {MASK} lies beyond the first {limit - 2} tokens; shorten the text before it.")
-        return [vocab.cls_id, *pieces[: limit - 2], vocab.sep_id]
+    # ---- Training ---------------------------------------------------------------------------------------------------------------------------
 
-    def _batches(self, rows: list[list[int]], batch_size: int):
-        """Batches of like length, as (indices, (input_ids, token_type_ids, attention_mask)); nothing is padded beyond its batch."""
-        if batch_size < 1:
-            raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size}.")
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            width = max(len(rows[index]) for index in chosen)
-            ids = np.full((len(chosen), width), self._tokenizer.vocab.pad_id, np.int64)
-            mask = np.zeros(ids.shape, bool)
-            for row, index in enumerate(chosen):
-                ids[row, : len(rows[index])] = rows[index]
-                mask[row, : len(rows[index])] = True
-            yield chosen, (paddle.to_tensor(ids), paddle.zeros(ids.shape, "int64"), paddle.to_tensor(mask))
+    def forward(
+        self,
+        input_ids: paddle.Tensor | None = None,
+        token_type_ids: paddle.Tensor | None = None,
+        position_ids: None = None,
+        attention_mask: paddle.Tensor | None = None,
+        query_input_ids: paddle.Tensor | None = None,
+        query_token_type_ids: paddle.Tensor | None = None,
+        title_input_ids: paddle.Tensor | None = None,
+        title_token_type_ids: paddle.Tensor | None = None,
+        seq_lengths: paddle.Tensor | None = None,
+        labels: paddle.Tensor | None = None,
+    ) -> Any:
+        """Probabilities; with labels (probabilities, loss, metrics); without a task (hidden states (B, T, D), pooled states (B, D)).
+
+        input_ids, token_type_ids: int64 (B, T); attention_mask: (B, T), not 0 where attended to (default: all but padding). text-matching
+        takes query_… and title_… instead. labels: int64, by task (B,), (B, T) with -100 where there is none, or float (B, C). seq_lengths:
+        taken and not used, as labels say what counts; positions are always 0, 1, 2, …
+        """
+        if position_ids is not None:
+            raise HubModuleError("`position_ids` must be None: positions are always 0, 1, 2, …")
+        if self.task == "text-matching":
+            inputs = [*self._inputs(query_input_ids, query_token_type_ids, None), *self._inputs(title_input_ids, title_token_type_ids, None)]
+        else:
+            inputs = self._inputs(input_ids, token_type_ids, attention_mask)
+        logits = self._task.logits(self.model, inputs)
+        if self.task is None:
+            return logits, self.model.bert.pooler(logits[:, 0])
+        probabilities = self._task.probabilities(logits)
+        if labels is None:
+            return probabilities
+        self._has_new_classifier = self._has_new_classifier and not self.training
+        return probabilities, self._task.loss(logits, labels), self._task.metrics(logits.numpy(), labels.numpy())
+
+    def _inputs(self, input_ids: Any, token_type_ids: Any, attention_mask: Any) -> list[paddle.Tensor]:
+        if input_ids is None:
+            raise HubModuleError(f"`forward` of {self.task} needs input_ids" + (", query_… and title_…." if self.task == "text-matching" else "."))
+        token_type_ids = paddle.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        return [input_ids, token_type_ids, input_ids != self._vocab.pad_id if attention_mask is None else attention_mask.astype("bool")]
+
+    def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
+        """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else is in it is not used."""
+        if self.task is None:
+            raise HubModuleError("training needs a task.")
+        if self.task == "text-matching":
+            names = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
+        else:
+            names = ("input_ids", "token_type_ids")
+        if len(batch) <= len(names):
+            raise HubModuleError(f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; have the data labels?")
+        _, loss, metrics = self(**dict(zip(names, batch)), labels=batch[-1])
+        return {"loss": loss, "metrics": metrics}
+
+    validation_step = training_step
+
+    def get_params_layer(self) -> dict[str, int]:
+        """Parameter name -> the number of its encoder layer, from 0; for learning rates by layer. Embeddings and heads are in none."""
+        found = ((parameter.name, _LAYER.search(name)) for name, parameter in self.named_parameters())
+        return {name: int(match[1]) for name, match in found if match}
+
+    # ---- Saving -----------------------------------------------------------------------------------------------------------------------------
+
+    def save_inference_model(
+        self,
+        dirname: str,
+        model_filename: str | None = None,
+        params_filename: str | None = None,
+        input_spec: Sequence[Any] | None = None,
+        include_sub_modules: bool = True,
+        combined: bool = True,
+    ) -> None:
+        """Write `forward` as a program for paddle.inference, DIRNAME/NAME.json and .pdiparams, with the vocabulary beside it."""
+        export_program(self, Path(dirname), stem=model_filename or getattr(self, "name", "model"), input_spec=input_spec, vocab=self._vocab)
+
+    def export_onnx_model(self, dirname: str, input_spec: Sequence[Any] | None = None, include_sub_modules: bool = True, **options: Any) -> None:
+        """Write `forward` as DIRNAME/NAME.onnx. Unlike PaddleHub's own, this installs nothing."""
+        export_onnx(self, Path(dirname), stem=getattr(self, "name", "model"), input_spec=input_spec, vocab=self._vocab, options=options)
+
+
+def _max_batch_tokens(on_gpu: bool) -> int:
+    return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
+
+
+class _Evaluating:
+    """Inside, a layer is in evaluation mode; afterwards it is as it was."""
+
+    def __init__(self, layer: nn.Layer) -> None:
+        self._layer = layer
+
+    def __enter__(self) -> None:
+        self._was_training = self._layer.training
+        self._layer.eval()
+
+    def __exit__(self, *_: Any) -> None:
+        if self._was_training:
+            self._layer.train()

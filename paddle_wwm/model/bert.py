@@ -25,16 +25,19 @@ class ReadPositions:
     next-sentence prediction, the first ones.
 
     flat: int64 (P,), row * T + column. queries: int64 (B, Q), the same by rows, and filled up with the rows' first positions; Q is the most
-    of a row. places: int64 (P,), where in (B * Q) each one is.
+    of a row. places: int64 (P,), where in (B * Q) each one is. In a program that is exported, where positions are not numbers yet, queries is
+    None: every position has its query, and Q is T.
     """
 
     flat: paddle.Tensor
-    queries: paddle.Tensor
+    queries: paddle.Tensor | None
     places: paddle.Tensor
 
     @staticmethod
     def of(flat: paddle.Tensor, *, shape: list[int]) -> ReadPositions:
         """From flat positions in any order; `shape` is (B, T)."""
+        if not paddle.in_dynamic_mode():
+            return ReadPositions(flat=flat, queries=None, places=flat)
         num_rows, length = shape
         positions = flat.numpy()
         rows = positions // length
@@ -86,13 +89,14 @@ class BertSelfAttention(nn.Layer):
 
     def forward(self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None) -> paddle.Tensor:
         """The context before `out_proj`, shape (B, T, D), or (P, D) at the positions to read. attention_mask: bool (B, T)."""
-        rows, _, width = x_BTD.shape
-        heads = [rows, -1, self.num_heads, self.head_size]
-        q_x = x_BTD if read is None else gather_positions(x_BTD, read.queries.flatten()).reshape([rows, -1, width])
+        heads = [0, -1, self.num_heads, self.head_size]  # 0: as many rows as there are
+        q_x = x_BTD
+        if read is not None and read.queries is not None:
+            q_x = gather_positions(x_BTD, read.queries.flatten()).reshape([*read.queries.shape, -1])
         q_BQNH = _apply(self.q_proj, q_x).reshape(heads)
         k_BTNH, v_BTNH = _apply(self.k_proj, x_BTD).reshape(heads), _apply(self.v_proj, x_BTD).reshape(heads)
         context = ops.attend(q_BQNH, k_BTNH, v_BTNH, attention_mask, rate=self.dropout_rate, training=self.training)
-        context_BQD = context.reshape([rows, -1, width])
+        context_BQD = context.reshape([0, -1, self.num_heads * self.head_size])
         return context_BQD if read is None else gather_positions(context_BQD, read.places)
 
 

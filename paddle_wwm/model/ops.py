@@ -77,6 +77,7 @@ class Dropout:
         return np.where(bits >= self.threshold, np.float32(self.scale), np.float32(0)).reshape(shape)
 
 
+@paddle.jit.not_to_static  # it counts, which the transcription into a program cannot
 def _draw(rate: float, *, training: bool) -> Dropout:
     """The next mask."""
     global _num_dropouts
@@ -102,6 +103,11 @@ def _drop(x: paddle.Tensor, mask: Dropout, *, rate: float, training: bool) -> pa
     if not x.place.is_cpu_place():
         return F.dropout(x, rate)
     return x * paddle.to_tensor(mask.factors(x.shape), dtype=x.dtype)
+
+
+def dropout(x: paddle.Tensor, rate: float, *, training: bool) -> paddle.Tensor:
+    """`x` with a share of `rate` of its elements at 0 and the others scaled, in training."""
+    return _drop(x, _draw(rate, training=training), rate=rate, training=training)
 
 
 # ---- Layers ----------------------------------------------------------------------------------------------------------------------------------
@@ -133,7 +139,7 @@ def embed(
     """dropout(LayerNorm(words + positions + types)), shape (B, T, D). ids: int64 (B, T); tables: of words, positions and types."""
     mask = _draw(rate, training=training)
     words, positions, types = tables
-    if input_ids.shape[1] > positions.weight.shape[0]:
+    if paddle.in_dynamic_mode() and input_ids.shape[1] > positions.weight.shape[0]:
         raise ValueError(f"`input_ids` must have at most {positions.weight.shape[0]} columns (the model's positions), but has {input_ids.shape[1]}.")
     parameters = [words.weight, positions.weight, types.weight, norm.weight, norm.bias]
     if _is_fast(words.weight, training=training) and not any(parameter.stop_gradient for parameter in parameters):
@@ -190,7 +196,7 @@ def attend(
     On GPUs it is Paddle's fused attention, which has the same arguments.
     """
     mask = _draw(rate, training=training)
-    if not q_BQNH.place.is_cpu_place():
+    if paddle.in_dynamic_mode() and not q_BQNH.place.is_cpu_place():
         return fused_attention(q_BQNH, k_BTNH, v_BTNH, attention_mask, rate=rate, training=training)
     q_BNQH, k_BNTH, v_BNTH = (x.transpose([0, 2, 1, 3]) for x in (q_BQNH, k_BTNH, v_BTNH))
     bias_B11T, factor = attention_bias(attention_mask, dtype=q_BQNH.dtype), 1.0 / math.sqrt(q_BQNH.shape[-1])

@@ -55,6 +55,16 @@ class WordPieceTokenizer:
             text_offsets=offsets_of(np.concatenate(sizes)),
         )
 
+    def encode_each(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """For every text the ids of its pieces and their spans [start, end) in the text: lists, for a few texts."""
+        pieces = self.encode(texts)
+        firsts = offsets_of([len(text) for text in texts])
+        result = []
+        for first, start, end in zip(firsts.tolist(), pieces.text_offsets.tolist(), pieces.text_offsets[1:].tolist()):
+            spans = zip((pieces.starts[start:end] - first).tolist(), (pieces.ends[start:end] - first).tolist())
+            result.append((pieces.ids[start:end].tolist(), list(spans)))
+        return result
+
     def _encode_block(self, texts: Sequence[str], offsets: np.ndarray) -> Pieces:
         """`offsets`: int64, shape (num_texts + 1,), where the texts begin and the last one ends in all texts laid end to end."""
         block, begins = "".join(texts), offsets - offsets[0]

@@ -1,33 +1,25 @@
 """Modules are built, installed by the real `hub` command line into a fresh HUB_HOME, and loaded without paddle_wwm on the path."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
-import paddle
+import numpy as np
 import pytest
 
-from paddle_wwm.config import ModelConfig
+from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError, DataError, HubModuleError
-from paddle_wwm.hub.build import build_module, vendored_files
-from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.model.weights import save_model
+from paddle_wwm.files import sha256_of_file
+from paddle_wwm.hub.build import build_module
+from paddle_wwm.hub.sources import folder_name, module_info, variant_sources
+from paddle_wwm.hub.vendor import vendored_contents
+from paddle_wwm.variants import VARIANTS, find_variant
 
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 DEMO = "chinese-bert-wwm-quickstart"
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory, mini_vocab):
-    paddle.seed(0)
-    folder = tmp_path_factory.mktemp("weights")
-    config = ModelConfig(
-        vocab_size=len(mini_vocab), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=24
-    )
-    save_model(folder, model=BertForPretraining(config), vocab=mini_vocab, do_lower_case=True)
-    return folder
 
 
 def build(weights, output, name=DEMO, **options):
@@ -49,9 +41,91 @@ def test_the_same_weights_give_the_same_bytes(weights, tmp_path):
 
 
 def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
-    names = {path.as_posix() for path in vendored_files()}
-    assert {"hub/module.py", "model/bert.py", "tokenization/wordpiece.py", "conversion/pdparams.py", "errors.py"} <= names
-    assert not [name for name in names if name.startswith(("corpus/", "shards/", "training/", "pretraining_data/")) or name == "hub/build.py"]
+    contents = {path.as_posix(): content for path, content in vendored_contents().items()}
+    needed = {"hub/module.py", "model/bert.py", "tokenization/wordpiece.py", "conversion/pdparams.py", "download/home.py", "errors.py"}
+    assert needed <= contents.keys()
+    rooms = ("corpus/", "shards/", "training/", "pretraining_data/", "variants/")
+    files = {"hub/build.py", "hub/install.py", "download/hub.py", "conversion/tensorflow.py"}
+    assert [name for name in contents if name.startswith(rooms) or name in files] == []
+    assert contents["download/__init__.py"] == b"" and contents["hub/__init__.py"] != b""
+
+
+def test_every_file_inside_is_in_the_list_of_checksums(weights, tmp_path):
+    folder = build(weights, tmp_path).directory
+    sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in folder.rglob("*") if path.is_file()}
+    assert sums == {name: digest for name, digest in files.items() if name != "SHA256SUMS"} and "assets/vocab.txt" in sums
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_model_of_the_table_has_its_module_and_card(variant):
+    folder = MODULES / folder_name(variant.hub_name)
+    source, card = ((folder / name).read_text(encoding="utf-8") for name in ("module.py", "README.md"))
+    assert (source, card) == variant_sources(variant), "run: python scripts/build_hub_modules.py --write-sources"
+    assert len(source.splitlines()) < 25 and module_info(source, path=folder)["name"] == variant.hub_name
+    for text in (variant.source, variant.licence, str(variant.config.num_hidden_layers), f"{variant.config.vocab_size:,}", "all network interfaces"):
+        assert text in card
+
+
+def test_a_model_of_other_sizes_gets_a_variants_name_only_on_request_and_the_card_says_so(weights, tmp_path):
+    with pytest.raises(HubModuleError, match=r"is not rbt3: vocab_size is \d+, not 21128; hidden_size is 16, not 768; .*--allow-other-sizes"):
+        build(weights, tmp_path, name="rbt3")
+    assert not list(tmp_path.iterdir())
+    built = build(weights, tmp_path, name="rbt3", allow_other_sizes=True)
+    assert "not the real rbt3" in built.notes[0]
+    assert "**Not the published model**" in (built.directory / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("alias", ["hfl/chinese-roberta-wwm-ext", "roberta-wwm-ext-chinese", "chinese_roberta_wwm_ext_L-12_H-768_A-12"])
+def test_another_name_of_a_model_builds_its_module_and_says_so(tmp_path, alias):
+    built = build(None, tmp_path, name=alias)
+    assert (built.name, built.archive.name) == ("chinese-roberta-wwm-ext", "chinese-roberta-wwm-ext-1.0.0.tar")
+    assert f"{alias} is another name of chinese-roberta-wwm-ext" in built.notes[0]
+
+
+def test_a_module_without_weights_is_small_and_only_for_models_of_the_table(tmp_path):
+    assert build(None, tmp_path, name="rbt3").archive.stat().st_size < 400_000
+    with pytest.raises(HubModuleError, match="only a model of the table can be built without weights"):
+        build(None, tmp_path, name="mine")
+
+
+def test_the_real_vocabulary_and_sizes_pass_for_the_variants_own(shared_data, mini_vocab, tmp_path):
+    from paddle_wwm.hub.checks import SERIES_VOCAB_SHA256, _deviations
+    from paddle_wwm.tokenization.vocab import load_vocab
+
+    sha256, config = load_vocab(shared_data / "vocab" / "vocab.txt").sha256, find_variant("rbt3").config
+    assert sha256 == SERIES_VOCAB_SHA256
+    assert _deviations(find_variant("rbt3"), config=config, vocab_sha256=sha256, do_lower_case=True) == []
+    assert len(_deviations(find_variant("rbt4"), config=config, vocab_sha256=mini_vocab.sha256, do_lower_case=False)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays: arrays.pop("bert.encoder.layers.1.norm1.weight"), "missing: bert.encoder.layers.1.norm1.weight"),
+        (lambda arrays: arrays.update({"bert.x": np.zeros(1, np.float32)}), "unexpected: bert.x"),
+        (
+            lambda arrays: arrays.update({"bert.embeddings.layer_norm.bias": np.zeros(3, np.float32)}),
+            r"misshaped: bert.embeddings.layer_norm.bias \(3,\)",
+        ),
+        (lambda arrays: arrays["bert.embeddings.layer_norm.bias"].fill(np.nan), "layer_norm.bias holds values that are not finite"),
+    ],
+)
+def test_weights_that_are_not_whole_are_refused_and_nothing_is_written(weights, tmp_path, change, message):
+    folder = shutil.copytree(weights, tmp_path / "weights")
+    arrays = {name: array.copy() for name, array in read_pdparams(folder / "model_state.pdparams").items()}
+    change(arrays)
+    write_pdparams(folder / "model_state.pdparams", arrays)
+    with pytest.raises(CheckpointError, match=message):
+        build(folder, tmp_path / "dist", name="mine")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_building_again_replaces_the_module_that_was_there(weights, tmp_path):
+    first = build(weights, tmp_path)
+    (first.directory / "stale.txt").write_text("x")
+    assert build(weights, tmp_path).sha256 == first.sha256
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.directory.name, first.archive.name, f"{first.archive.name}.sha256"])
 
 
 def test_the_demonstration_says_that_it_is_one(weights, tmp_path):
@@ -102,7 +176,7 @@ HIDE_US = (
 )
 USE = (
     "import paddlehub as hub\n"
-    "module = hub.Module(name={name!r})\n"
+    "module = hub.Module(name={name!r}, task='fill-mask')\n"
     "result = module.predict(['使用语言[MASK]型'])\n"
     "print(len(result[0]['masks'][0]), module.get_embedding(['使用', '语言']).shape, module.version)\n"
 )
@@ -125,7 +199,7 @@ def test_hub_install_takes_it_and_hub_module_loads_it_without_us(weights, tmp_pa
 def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, tmp_path):
     first = build(weights, tmp_path / "dist1", name="mine", version="1.0.0")
     second = build(weights, tmp_path / "dist2", name="mine", version="1.1.0")
-    code = second.directory / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_")) / "hub" / "module.py"
+    code = second.directory / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_")) / "hub" / "hidden_states.py"
     renamed = code.parents[1].with_name("wwm_000000000000")
     code.write_text(code.read_text(encoding="utf-8").replace('POOLINGS = ("cls"', 'POOLINGS = ("newest", "cls"'), encoding="utf-8")
     module = second.directory / "module.py"

@@ -194,3 +194,12 @@ def test_lines_of_the_shared_corpus_have_the_pieces_of_the_tokenizers_library(sh
     for name in ("ids", "starts", "ends", "text_offsets"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
     assert len(found) > 1_000_000
+
+
+def test_a_few_texts_can_be_had_as_lists_with_spans_in_each_text(mini_vocab):
+    tokenizer = WordPieceTokenizer(vocab=mini_vocab)
+    [(first, first_spans), (empty, no_spans), (second, second_spans)] = tokenizer.encode_each(["使用 the", "", "probability。"])
+    assert [mini_vocab.tokens[number] for number in first] == ["使", "用", "the"] and first_spans == [(0, 1), (1, 2), (3, 6)]
+    assert (empty, no_spans) == ([], [])
+    assert [mini_vocab.tokens[number] for number in second] == ["pro", "##ba", "##bility", "。"]
+    assert second_spans == [(0, 3), (3, 5), (5, 11), (11, 12)]

@@ -1,0 +1,17 @@
+"""bert-base-chinese as a PaddleHub module."""
+
+from paddlehub.module.module import moduleinfo
+
+from paddle_wwm.hub import BertHubModule
+
+
+@moduleinfo(
+    name="bert-base-chinese",
+    version="1.0.0",
+    type="nlp/semantic_model",
+    author="paddle_wwm",
+    author_email="",
+    summary="BERT-base, Chinese: a Chinese BERT of 12 layers x 768.",
+)
+class Module(BertHubModule):
+    """BERT-base, Chinese: a Chinese BERT of 12 layers x 768."""

@@ -1,0 +1,17 @@
+"""bert-large-uncased-whole-word-masking as a PaddleHub module."""
+
+from paddlehub.module.module import moduleinfo
+
+from paddle_wwm.hub import BertHubModule
+
+
+@moduleinfo(
+    name="bert-large-uncased-whole-word-masking",
+    version="1.0.0",
+    type="nlp/semantic_model",
+    author="paddle_wwm",
+    author_email="",
+    summary="BERT-large, Uncased (Whole Word Masking): a English BERT of 24 layers x 1024, pretrained with whole word masking.",
+)
+class Module(BertHubModule):
+    """BERT-large, Uncased (Whole Word Masking): a English BERT of 24 layers x 1024, pretrained with whole word masking."""

@@ -1,0 +1,17 @@
+"""chinese-bert-wwm-ext as a PaddleHub module."""
+
+from paddlehub.module.module import moduleinfo
+
+from paddle_wwm.hub import BertHubModule
+
+
+@moduleinfo(
+    name="chinese-bert-wwm-ext",
+    version="1.0.0",
+    type="nlp/semantic_model",
+    author="paddle_wwm",
+    author_email="",
+    summary="BERT-wwm-ext: a Chinese BERT of 12 layers x 768, pretrained with whole word masking.",
+)
+class Module(BertHubModule):
+    """BERT-wwm-ext: a Chinese BERT of 12 layers x 768, pretrained with whole word masking."""

@@ -1,0 +1,17 @@
+"""rbt4 as a PaddleHub module."""
+
+from paddlehub.module.module import moduleinfo
+
+from paddle_wwm.hub import BertHubModule
+
+
+@moduleinfo(
+    name="rbt4",
+    version="1.0.0",
+    type="nlp/semantic_model",
+    author="paddle_wwm",
+    author_email="",
+    summary="RBT4: a Chinese BERT of 4 layers x 768, pretrained with whole word masking.",
+)
+class Module(BertHubModule):
+    """RBT4: a Chinese BERT of 4 layers x 768, pretrained with whole word masking."""

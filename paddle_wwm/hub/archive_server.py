@@ -1,0 +1,166 @@
+"""A small server of module archives that speaks PaddleHub's protocol, for networks that reach no other.
+
+    GET /search?word=…&version=…   ─► {"status": 0, "data": [{"name", "version", "type", "summary", "url", "sha256", …}]}
+    GET /info?name=…               ─► {"status": 0, "data": {"name", "info": [{"version", "url", …}]}}
+    GET /archives/NAME-VERSION.tar ─► the archive
+
+PaddleHub compares no checksums, so they are compared here: an archive is listed only when it has the sha256 that stands in the file beside it, as
+the builder writes it. What is new in the folder, or has changed, is looked at when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tarfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import HubModuleError
+from ..files import sha256_of_file
+from .sources import module_info
+
+MAX_SOURCE_BYTES = 1 << 20  # of a module.py
+# versions that the modules are for, as PaddleHub writes such ranges
+PADDLE_VERSIONS, HUB_VERSIONS = "[3.0.0, 99.0.0]", "[2.0.0, 99.0.0]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedArchive:
+    """An archive whose checksum is right."""
+
+    path: Path
+    name: str
+    version: str
+    summary: str
+    sha256: str
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Greater for newer versions."""
+        return tuple(map(int, re.findall(r"\d+", self.version)))
+
+
+class Shelf:
+    """The archives of a folder, newest version first, checked anew when a file changes."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise HubModuleError(f"{folder}: no such folder; it must hold archives as scripts/build_hub_modules.py writes them.")
+        self._folder = folder
+        self._known: dict[tuple, ServedArchive | str] = {}
+        self._lock = threading.Lock()
+
+    def archives(self) -> list[ServedArchive]:
+        """Those that may be served; of the others it is said on stderr, once, why they are not."""
+        known: dict[tuple, ServedArchive | str] = {}
+        with self._lock:
+            for path in sorted(self._folder.glob("*.tar")):
+                try:
+                    key = (path, *_state(path), *_state(_stated(path)))
+                except OSError:
+                    key = (path, None)
+                known[key] = self._known[key] if key in self._known else self._look_at(path)
+            self._known = known
+        found = [archive for archive in known.values() if isinstance(archive, ServedArchive)]
+        return sorted(found, key=lambda archive: (archive.name, archive.order), reverse=True)
+
+    @staticmethod
+    def _look_at(path: Path) -> ServedArchive | str:
+        try:
+            return open_archive(path)
+        except HubModuleError as error:
+            print(f"not served: {error}", file=sys.stderr, flush=True)
+            return str(error)
+
+
+def open_archive(path: Path) -> ServedArchive:
+    """An archive, its checksum compared. Raises HubModuleError."""
+    try:
+        stated = _stated(path).read_text(encoding="utf-8").split()[:1]
+    except (OSError, ValueError):
+        raise HubModuleError(f"{path}: has no {_stated(path).name} beside it, so what it holds cannot be checked.") from None
+    found = sha256_of_file(path)
+    if stated != [found]:
+        said = " ".join(stated) or "nothing"
+        raise HubModuleError(f"{path}: has the sha256 {found}, but {_stated(path).name} says {said}; copy or build it again.")
+    try:
+        with tarfile.open(path, "r:") as tar:
+            tops = {member.name.split("/")[0] for member in tar}
+            source = tar.getmember(f"{min(tops, default='')}/module.py")
+            if len(tops) != 1 or not source.isreg() or source.size > MAX_SOURCE_BYTES:
+                raise HubModuleError(f"{path}: must hold one folder with a module.py.")
+            info = module_info(tar.extractfile(source).read().decode("utf-8"), path=path / source.name)
+    except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError) as error:
+        raise HubModuleError(f"{path}: is no module's archive: {error}.") from None
+    return ServedArchive(path=path, name=info["name"], version=info["version"], summary=str(info.get("summary", "")), sha256=found)
+
+
+def _stated(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def make_app(shelf: Shelf):
+    """A Flask application that answers for a folder."""
+    from flask import Flask, abort, request, send_file
+
+    app = Flask(__name__)
+    app.json.ensure_ascii = False
+
+    def entry(archive: ServedArchive) -> dict[str, Any]:
+        return {
+            "name": archive.name,
+            "version": archive.version,
+            "type": "Module",
+            "summary": archive.summary,
+            "url": f"{request.host_url}archives/{archive.path.name}",
+            "sha256": archive.sha256,
+            "paddle_version": PADDLE_VERSIONS,
+            "hub_version": HUB_VERSIONS,
+        }
+
+    @app.get("/search")
+    def search():
+        # `hub search` without a word asks for ".*"; other words are parts of names, not patterns
+        word, version = request.args.get("word", "").strip().lower(), request.args.get("version")
+        archives = [archive for archive in shelf.archives() if word in ("", ".*") or word.replace("_", "-") in archive.name.replace("_", "-")]
+        return {"status": 0, "msg": "", "data": [entry(archive) for archive in archives if version in (None, archive.version)]}
+
+    @app.get("/info")
+    def info():
+        name = request.args.get("name", "").strip().lower()
+        found = [entry(archive) for archive in shelf.archives() if archive.name == name]
+        return {"status": 0, "msg": "", "data": {"name": name, "info": found} if found else {}}
+
+    @app.get("/archives/<filename>")
+    def archive(filename: str):
+        found = next((archive for archive in shelf.archives() if archive.path.name == filename), None)
+        if found is None:
+            abort(404)
+        return send_file(found.path.resolve(), mimetype="application/x-tar", as_attachment=True, download_name=filename)
+
+    return app
+
+
+def serve_archives(folder: Path, *, host: str, port: int) -> None:
+    """Answer until Ctrl-C. Prints the address when it is ready; port 0 takes a free one."""
+    from werkzeug.serving import make_server
+
+    shelf = Shelf(folder)
+    archives = shelf.archives()
+    server = make_server(host, port, make_app(shelf), threaded=True)
+    for archive in archives:
+        print(f"{archive.name}=={archive.version}  {archive.path.name}  sha256 {archive.sha256}")
+    address = f"http://{host}:{server.server_port}"
+    print(f"{len(archives)} archive(s) of {folder} at {address}; on the clients: hub config server=={address}")
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        print(f"warning: {host} may be reached by other machines; there is no authentication, and no encryption.")
+    sys.stdout.flush()
+    server.serve_forever()

@@ -1,0 +1,82 @@
+"""What is to go into a module, looked at before anything is written: sizes, vocabulary, every tensor."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..config import ModelConfig
+from ..conversion.names import Naming, parameters
+from ..conversion.pdparams import open_pdparams
+from ..errors import CheckpointError, HubModuleError
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, WEIGHTS_NAME, check_is_ours, read_json, read_model_config
+from ..tokenization.vocab import load_vocab
+from ..variants import Variant
+
+SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "type_vocab_size"),
+    *("hidden_act", "layer_norm_eps"),
+)
+SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"  # of the 21,128 entries that all Chinese models share
+SERIES_VOCAB_SIZE = 21128
+HEADS = ("cls.", "classifier.", "bert.pooler.")  # what a model may lack, or have beside the encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A model folder that may go into a module. deviations: how it differs from the variant whose name it is to have."""
+
+    config: ModelConfig
+    deviations: tuple[str, ...]
+
+
+def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_sizes: bool) -> Checked:
+    """Raises CheckpointError for a folder that is no whole model, HubModuleError for one that is not the variant's."""
+    check_is_ours(folder)
+    config = read_model_config(folder)
+    vocab = load_vocab(folder / VOCAB_NAME)
+    do_lower_case = bool(read_json(folder / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
+    if len(vocab) != config.vocab_size:
+        raise HubModuleError(f"{folder}: vocab.txt has {len(vocab)} entries, but config.json says vocab_size {config.vocab_size}.")
+    _check_tensors(folder / WEIGHTS_NAME, config)
+    deviations = _deviations(variant, config=config, vocab_sha256=vocab.sha256, do_lower_case=do_lower_case) if variant else []
+    if deviations and not allow_other_sizes:
+        raise HubModuleError(
+            f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for tests and small experiments, "
+            "--allow-other-sizes lets it have this one, and its card says so."
+        )
+    return Checked(config=config, deviations=tuple(deviations))
+
+
+def _deviations(variant: Variant, *, config: ModelConfig, vocab_sha256: str, do_lower_case: bool) -> list[str]:
+    wanted, found = dataclasses.asdict(variant.config), dataclasses.asdict(config)
+    deviations = [f"{name} is {found[name]}, not {wanted[name]}" for name in SIZES if found[name] != wanted[name]]
+    if do_lower_case != variant.do_lower_case:
+        deviations.append(f"do_lower_case is {do_lower_case}, not {variant.do_lower_case}")
+    if variant.config.vocab_size == SERIES_VOCAB_SIZE and vocab_sha256 != SERIES_VOCAB_SHA256:
+        deviations.append(f"vocab.txt has sha256 {vocab_sha256[:12]}…, not {SERIES_VOCAB_SHA256[:12]}…")
+    return deviations
+
+
+def _check_tensors(path: Path, config: ModelConfig) -> None:
+    """Every tensor of the encoder is there, in its shape, and finite."""
+    tensors = open_pdparams(path)
+    if not any(name.startswith("bert.") for name in tensors):  # a bare BertModel, as PaddleNLP saves it
+        tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
+    expected = {parameter.name: tuple(parameter.shape) for parameter in parameters(Naming.PADDLE, config)}
+    missing = [name for name in expected if name not in tensors and not name.startswith(HEADS)]
+    unexpected = [name for name in tensors if name not in expected and not name.startswith(HEADS)]
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    misshaped = [f"{name} {found[name]} instead of {shape}" for name, shape in expected.items() if name in found and found[name] != shape]
+    faults = [
+        f"{kind}: {', '.join(names[:8])}" for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped)) if names
+    ]
+    if faults:
+        raise CheckpointError(f"{path}: the weights do not fit {CONFIG_NAME}. {'; '.join(faults)}.")
+    for name, tensor in tensors.items():
+        values = tensor.read()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite; the run that wrote it has failed.")

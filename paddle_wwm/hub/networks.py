@@ -1,0 +1,106 @@
+"""BERT with the head of a task. Parameter names are those of PaddleNLP's BertFor… classes, so their weights and ours are interchangeable.
+
+Every network maps (input_ids, token_type_ids, attention_mask), as BertModel takes them, to one tensor. B batch, T sequence, D hidden, C classes.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..model import ops
+from ..model.bert import BertModel, initialize_weights
+from .first_states import first_states
+
+__all__ = ["AllStates", "EncoderNetwork", "FirstStates", "PooledNetwork", "TokenNetwork", "TowerNetwork", "mean_states"]
+
+
+class AllStates(nn.Layer):
+    """The last hidden states of an encoder that belongs to another network, (B, T, D)."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, T, D)."""
+        return self.bert(input_ids, token_type_ids, attention_mask)
+
+
+class FirstStates(AllStates):
+    """Those of the first tokens only, (B, D)."""
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, D)."""
+        return first_states(self.bert, input_ids, token_type_ids, attention_mask)
+
+
+def mean_states(hidden_BTD: paddle.Tensor, mask_BT: paddle.Tensor) -> paddle.Tensor:
+    """The mean of the hidden states where the mask is True, shape (B, D)."""
+    weights_BT1 = mask_BT.astype(hidden_BTD.dtype).unsqueeze(-1)
+    return (hidden_BTD * weights_BT1).sum(axis=1) / weights_BT1.sum(axis=1)
+
+
+class EncoderNetwork(nn.Layer):
+    """No head: hidden states (B, T, D)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = BertModel(config)
+        initialize_weights(self, config)
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, T, D)."""
+        return self.bert(input_ids, token_type_ids, attention_mask)
+
+
+class _Classifier(nn.Layer):
+    """The encoder, dropout, and a dense layer named `classifier`."""
+
+    features_of_hidden = 1
+
+    def __init__(self, config: ModelConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = BertModel(config)
+        self.classifier = nn.Linear(self.features_of_hidden * config.hidden_size, num_classes)
+        initialize_weights(self, config)
+
+    def classify(self, features: paddle.Tensor) -> paddle.Tensor:
+        """Logits of features of shape (…, features)."""
+        features = ops.dropout(features, self.config.hidden_dropout_prob, training=self.training)
+        return ops.linear(features, self.classifier.weight, self.classifier.bias)
+
+
+class PooledNetwork(_Classifier):
+    """A text, or a pair in one sequence, to logits (B, C), by the pooled state of [CLS]."""
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, C)."""
+        return self.classify(self.bert.pooler(first_states(self.bert, input_ids, token_type_ids, attention_mask)))
+
+
+class TokenNetwork(_Classifier):
+    """Every token to logits (B, T, C)."""
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, T, C)."""
+        return self.classify(self.bert(input_ids, token_type_ids, attention_mask))
+
+
+class TowerNetwork(_Classifier):
+    """Two texts, each read alone by the same encoder and averaged; the classifier sees both means and their distance (Sentence-BERT)."""
+
+    features_of_hidden = 3
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """One tower: the mean of the hidden states, [CLS] and [SEP] included. Shape (B, D)."""
+        hidden = self.bert(input_ids, token_type_ids, attention_mask)
+        return mean_states(ops.dropout(hidden, self.config.hidden_dropout_prob, training=self.training), attention_mask)
+
+    def compare(self, query_BD: paddle.Tensor, title_BD: paddle.Tensor) -> paddle.Tensor:
+        """Both towers' means to logits (B, C)."""
+        features = paddle.concat([query_BD, title_BD, (query_BD - title_BD).abs()], axis=-1)
+        return ops.linear(features, self.classifier.weight, self.classifier.bias)

@@ -1,0 +1,141 @@
+"""question-answering: the part of a passage that answers a question."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from dataclasses import dataclass
+from typing import Any, Iterator, Mapping, Sequence
+
+import numpy as np
+import paddle
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..errors import HubModuleError
+from ..tasks.reading_comprehension import (
+    DecodingConfig,
+    EncodedQuestion,
+    Window,
+    answers_as_json,
+    decode,
+    encode,
+    num_question_pieces_read,
+    windows_of,
+)
+from .inputs import Row, RowEncoder, texts_of
+from .networks import TokenNetwork
+from .task import Predictions, PredictOptions, Task
+
+WANTED = "{'question': text, 'context': text}, or a list of these two texts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowRow(Row):
+    """A row that is a window of a passage."""
+
+    window: Window
+    encoded: EncodedQuestion
+
+
+class QuestionAnswering(Task):
+    """Data: {"question": text, "context": text}. Results: {"text", "score", "start", "end"} of the best answer, and "answers": the `top_k` best.
+
+    context[start:end] == text, in characters; a score is the probability among all spans of at most `max_answer_len` pieces. A passage of any
+    length is read in windows of `max_seq_len` tokens that share `doc_stride` pieces. With a `no_answer_threshold` the text may be empty: no
+    answer. See `tasks.reading_comprehension`.
+
+    The network gives every token two logits: that it is the first, and that it is the last of the answer. In training, labels are int64
+    (batch_size, 2), the places of these two tokens.
+    """
+
+    name = "question-answering"
+    architecture = "BertForQuestionAnswering"
+
+    def make_network(self, config: ModelConfig) -> nn.Layer:
+        return TokenNetwork(config, 2)
+
+    def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
+        with _hub_errors():
+            _decoding(options)
+        questions, contexts = _questions(data)
+        all_encoded = encode(questions, contexts, tokenizer=encoder.tokenizer)
+        rows = []
+        for owner, encoded in enumerate(all_encoded):
+            for part, ids in (("question", encoded.question_ids), ("context", encoded.context_ids)):
+                if not ids:
+                    raise HubModuleError(f"data[{owner}]: the {part} has no characters to read.")
+            with _hub_errors():
+                windows = windows_of(
+                    encoded,
+                    vocab=encoder.vocab,
+                    max_seq_len=encoder.limit,
+                    doc_stride=options.doc_stride,
+                    max_question_len=options.max_question_len,
+                )
+            rows += [
+                WindowRow(owner=owner, input_ids=window.input_ids, token_type_ids=window.token_type_ids, window=window, encoded=encoded)
+                for window in windows
+            ]
+        limit = num_question_pieces_read(max_seq_len=encoder.limit, max_question_len=options.max_question_len)
+        num_cut = sum(len(encoded.question_ids) > limit for encoded in all_encoded)
+        if num_cut:
+            warnings.warn(f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.", stacklevel=3)
+        return rows
+
+    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+        windows: dict[int, list[int]] = {}
+        for number, row in enumerate(rows):
+            windows.setdefault(row.owner, []).append(number)
+        results = []
+        for numbers in windows.values():
+            answers = decode(
+                rows[numbers[0]].encoded,
+                windows=[rows[number].window for number in numbers],
+                logits=[outputs[number] for number in numbers],
+                config=_decoding(options),
+            )
+            found = answers_as_json(answers)
+            results.append({**found[0], "answers": found})
+        return Predictions(results=results, probabilities=[[answer["score"] for answer in result["answers"]] for result in results])
+
+    def probabilities(self, logits: paddle.Tensor) -> paddle.Tensor:
+        """Over the tokens, shape (B, T, 2)."""
+        return nn.functional.softmax(logits, axis=1)
+
+    def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        return super().loss(logits.transpose([0, 2, 1]), labels)
+
+    def metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """acc: both ends right."""
+        return {"acc": float((logits.argmax(axis=1) == labels).all(axis=1).mean())}
+
+
+def _decoding(options: PredictOptions) -> DecodingConfig:
+    return DecodingConfig(
+        num_answers=options.top_k, max_answer_len=options.max_answer_len, no_answer_threshold=options.no_answer_threshold
+    )
+
+
+def _questions(data: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Questions and contexts, checked."""
+    if isinstance(data, Mapping):
+        raise HubModuleError(f"`data` must be a list, each item {WANTED}; write [item].")
+    items = []
+    for index, item in enumerate(data if isinstance(data, (list, tuple)) else ()):
+        if isinstance(item, Mapping):
+            if set(item) != {"question", "context"}:
+                raise HubModuleError(f"data[{index}] must have the keys question and context, but has {', '.join(map(str, item)) or 'none'}.")
+            item = [item["question"], item["context"]]
+        items.append(item)
+    pairs = texts_of(items if isinstance(data, (list, tuple)) else data, num_texts=(2,), wanted=WANTED)
+    return [question for question, _ in pairs], [context for _, context in pairs]
+
+
+@contextlib.contextmanager
+def _hub_errors() -> Iterator[None]:
+    """A wrong option, told as every other error of a module."""
+    try:
+        yield
+    except ValueError as error:
+        raise HubModuleError(str(error)) from None

@@ -1,0 +1,138 @@
+"""`python -m paddle_wwm.hub serve`: modules over HTTP, on this machine only, with PaddleHub's protocol.
+
+    POST /predict/NAME   {"data": [...], …}   ─► {"status": "000", "msg": "", "results": [...]}
+    GET  /                                    ─► {"modules": {NAME: {"version": …, "task": …}}}
+
+Unlike `hub serving`, it binds to 127.0.0.1, bounds the size of a request and the number of those that wait, answers every fault in JSON and with
+an HTTP status, and takes its modules with their task, checkpoint and labels from the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+from pathlib import Path
+from typing import Any, Mapping
+
+from ..errors import ConfigError, HubModuleError, PaddleWWMError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DEFAULT_PORT = 8866  # `hub serving`'s
+MAX_BODY_BYTES = 2 << 20  # three bytes a character, escapes, and room
+MAX_WAITING = 32
+OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
+
+
+def make_app(modules: Mapping[str, Any]):
+    """A Flask application that answers for loaded modules, by name; one request is computed at a time."""
+    from flask import Flask, request
+    from werkzeug.exceptions import HTTPException
+
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.ensure_ascii = False
+    computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
+
+    def answer(status: str, message: str, results: Any = "", *, code: int = 200):
+        return {"status": status, "msg": message, "results": results}, code
+
+    @app.get("/")
+    def index():
+        return {"modules": {name: {"version": str(module.version), "task": module.task} for name, module in modules.items()}}
+
+    @app.post("/predict/<name>")
+    def predict(name: str):
+        if name not in modules:
+            return answer(NO_SUCH_MODULE, f"There is no module {name!r} here; there is {', '.join(modules)}.", code=404)
+        if not request.is_json:
+            return answer(NOT_JSON, "The request must have the content type application/json.", code=415)
+        body = request.get_json()
+        if not isinstance(body, dict) or "data" not in body:
+            return answer(FAILED, 'The request must be a JSON object such as {"data": ["text"]}.', code=400)
+        if not waiting.acquire(blocking=False):
+            return answer(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
+        try:
+            with computing:
+                return answer(OK, "", modules[name].predict_method(**body))
+        except Exception as error:
+            # a module of an archive has our classes under its own package's name
+            if any(kind.__name__ == PaddleWWMError.__name__ for kind in type(error).__mro__):
+                return answer(FAILED, str(error), code=400)
+            raise
+        finally:
+            waiting.release()
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException):
+        return answer(FAILED, f"{error.name}: {error.description}", code=error.code)
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception):
+        app.logger.exception("a request failed")
+        return answer(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
+
+    return app
+
+
+def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
+    """Installed modules by name, or folders of modules. Raises HubModuleError."""
+    import paddlehub as hub
+
+    modules = {}
+    for name in names:
+        try:
+            module = hub.Module(directory=name, **options) if Path(name, "module.py").is_file() else hub.Module(name=name, **options)
+        except Exception as error:
+            raise HubModuleError(f"{name}: cannot be loaded: {error}") from None
+        modules[module.name] = module
+    return modules
+
+
+def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
+    """Answer until Ctrl-C. Prints the address when it is ready; port 0 takes a free one."""
+    from werkzeug.serving import make_server
+
+    server = make_server(host, port, make_app(modules), threaded=True)
+    for name, module in modules.items():
+        print(f"serving {name} {module.version}, task {module.task}: http://{host}:{server.server_port}/predict/{name}", flush=True)
+    if host not in LOOPBACK:
+        print(f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is no authentication.", flush=True)
+    server.serve_forever()
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """`serve` and its options."""
+    parser = commands.add_parser(
+        "serve",
+        help="answer requests over HTTP, on this machine only",
+        description=(
+            "Answer requests over HTTP, with the protocol of `hub serving`, but on 127.0.0.1 and with bounded requests. For example:\n"
+            "  python -m paddle_wwm.hub serve rbt3 --task seq-cls --load-checkpoint runs/reviews --label-map labels.json\n"
+            "  curl -H 'Content-Type: application/json' -d '{\"data\": [\"很好\"]}' http://127.0.0.1:8866/predict/rbt3"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("modules", nargs="+", metavar="MODULE", help="installed modules by name, or folders of modules")
+    parser.add_argument("--task", help="(default: that of the module)")
+    parser.add_argument("--load-checkpoint", metavar="PATH", help="fine-tuned parameters")
+    parser.add_argument("--label-map", type=Path, metavar="FILE", help='JSON: {"0": "no", "1": "yes"} or ["no", "yes"]')
+    parser.add_argument("--num-classes", type=int, metavar="N")
+    parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
+    parser.add_argument("--host", default=LOOPBACK[0], help="the address to bind to (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one (default: %(default)s)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from ..quiet import quiet_environment
+
+    quiet_environment()
+    options = {name: getattr(arguments, name) for name in ("task", "load_checkpoint", "num_classes", "weights")}
+    if arguments.label_map is not None:
+        try:
+            options["label_map"] = json.loads(arguments.label_map.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{arguments.label_map}: not valid JSON: {error}.") from None
+    modules = load_modules(arguments.modules, **{name: value for name, value in options.items() if value is not None})
+    serve(modules, host=arguments.host, port=arguments.port)

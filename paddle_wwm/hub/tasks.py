@@ -1,0 +1,40 @@
+"""The table of tasks."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..errors import HubModuleError
+from .classification import MultiLabel, SequenceClassification, TextMatching
+from .hidden_states import HiddenStates
+from .masked_words import FillMask
+from .question_answering import QuestionAnswering
+from .task import Task
+from .token_labels import TokenClassification
+
+TASKS: dict[str | None, type[Task]] = {
+    task.name: task for task in (HiddenStates, FillMask, SequenceClassification, MultiLabel, TokenClassification, TextMatching, QuestionAnswering)
+}
+# Names elsewhere: PaddleHub's old ones, and those of Hugging Face's pipelines.
+OTHER_NAMES = {
+    "sequence_classification": "seq-cls",
+    "text-classification": "seq-cls",
+    "ner": "token-cls",
+    "token-classification": "token-cls",
+    "text_matching": "text-matching",
+    "qa": "question-answering",
+    "feature-extraction": None,
+}
+
+
+def task_class(name: str | None) -> type[Task]:
+    """The class of a task's name. Raises HubModuleError with the nearest name."""
+    if name in TASKS:
+        return TASKS[name]
+    names = [known for known in TASKS if known]
+    if name in OTHER_NAMES:
+        hint = f"Did you mean {OTHER_NAMES[name]!r}?"
+    else:
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else ""
+    raise HubModuleError(f"`task` must be None or one of {', '.join(names)}, but is {name!r}. {hint}".rstrip())

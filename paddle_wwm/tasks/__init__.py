@@ -1,0 +1,1 @@
+"""What the tasks of the series are beyond the network: from examples to what it reads, from its outputs to answers."""

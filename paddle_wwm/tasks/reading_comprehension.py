@@ -1,0 +1,231 @@
+"""Extractive reading comprehension: questions and passages to windows, gold answers to labels, logits to answers. Without Paddle.
+
+    question, context ─► pieces with character offsets ─► windows that overlap ─► start and end logits ─► answers, exact parts of the context
+                         (encode)                         (windows_of)            (a network's affair)    (decode)
+
+A passage that is longer than the model is read in windows. A span that two windows show counts in the one that shows more of what surrounds it
+("maximum context"; google-research/bert run_squad.py asks this of the first piece only, and so loses long answers), and is no candidate twice.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..tokenization.vocab import Vocab
+from ..tokenization.wordpiece import WordPieceTokenizer
+
+MAX_QUESTION_LEN = 64
+DOC_STRIDE = 128
+MAX_ANSWER_LEN = 64
+_NUM_SPECIAL = 3  # [CLS] question [SEP] context [SEP]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedQuestion:
+    """A question and its passage in pieces. context_offsets: int64 (pieces, 2), the characters [start, end) of `context` behind each piece."""
+
+    context: str
+    question_ids: list[int]
+    context_ids: list[int]
+    context_offsets: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What the network reads at once: pieces [first_piece, first_piece + num_pieces) of the passage, the first of them in column `first_column`."""
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    first_column: int
+    first_piece: int
+    num_pieces: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """context[start:end] == text. score: its probability among all answers that were allowed. No answer is the empty text at 0."""
+
+    text: str
+    score: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """num_answers: how many different ones at most. max_answer_len: in pieces.
+
+    no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where the logits of [CLS] beat
+    those of the best span by more than it (0: where they are larger; the best value is found on a development set).
+    """
+
+    num_answers: int = 1
+    max_answer_len: int = MAX_ANSWER_LEN
+    no_answer_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("num_answers", "max_answer_len"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
+        threshold = self.no_answer_threshold
+        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or threshold != threshold):
+            raise ValueError(f"`no_answer_threshold` must be None or a number, but is {threshold!r}.")
+
+
+def encode(questions: Sequence[str], contexts: Sequence[str], *, tokenizer: WordPieceTokenizer) -> list[EncodedQuestion]:
+    """Questions and passages to pieces; a passage that several questions share is tokenized once."""
+    distinct = list(dict.fromkeys(contexts))
+    passages = {
+        context: (ids, np.array(offsets, np.int64).reshape(-1, 2)) for context, (ids, offsets) in zip(distinct, tokenizer.encode_each(distinct))
+    }
+    return [
+        EncodedQuestion(context=context, question_ids=ids, context_ids=passages[context][0], context_offsets=passages[context][1])
+        for (ids, _), context in zip(tokenizer.encode_each(questions), contexts)
+    ]
+
+
+def windows_of(
+    encoded: EncodedQuestion, *, vocab: Vocab, max_seq_len: int, doc_stride: int = DOC_STRIDE, max_question_len: int = MAX_QUESTION_LEN
+) -> list[Window]:
+    """The windows of one question, each of at most `max_seq_len` tokens; together they show every piece of the passage.
+
+    doc_stride: pieces that neighbours share, as PaddleNLP and transformers count it (Google counts the step), at most half of a window's room.
+    An answer of at most that many pieces is never cut by an edge. Of the question the first `max_question_len` pieces are read, and at most
+    half of what `max_seq_len` has room for. Raises ValueError for numbers that leave no room.
+    """
+    if max_seq_len < _NUM_SPECIAL + 2:
+        raise ValueError(f"`max_seq_len` must be at least {_NUM_SPECIAL + 2} for a question and a passage, but is {max_seq_len!r}.")
+    for name, value in (("doc_stride", doc_stride), ("max_question_len", max_question_len)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
+    question = encoded.question_ids[: num_question_pieces_read(max_seq_len=max_seq_len, max_question_len=max_question_len)]
+    head = [vocab.cls_id, *question, vocab.sep_id]
+    room = max_seq_len - len(head) - 1
+    step = room - min(doc_stride, room // 2)
+    windows = []
+    for first in range(0, max(1, len(encoded.context_ids) - room + step), step):
+        pieces = encoded.context_ids[first : first + room]
+        windows.append(
+            Window(
+                input_ids=[*head, *pieces, vocab.sep_id],
+                token_type_ids=[0] * len(head) + [1] * (len(pieces) + 1),
+                first_column=len(head),
+                first_piece=first,
+                num_pieces=len(pieces),
+            )
+        )
+    return windows
+
+
+def num_question_pieces_read(*, max_seq_len: int, max_question_len: int) -> int:
+    """How many pieces of a question the windows have room for."""
+    return min(max_question_len, (max_seq_len - _NUM_SPECIAL) // 2)
+
+
+def answer_characters(*, context: str, text: str, answer_start: int) -> tuple[int, int] | None:
+    """The characters [start, end) of a gold answer, without the spaces around it; None where the passage does not hold it.
+
+    Data sets state positions that are wrong or -1 (7 and 193 of the 9,657 answers of CMRC 2018's development set): the nearest occurrence counts.
+    """
+    answer = text.strip()
+    if not answer:
+        return None
+    stated = answer_start + len(text) - len(text.lstrip())
+    if answer_start >= 0 and context.startswith(answer, stated):
+        return stated, stated + len(answer)
+    before, after = context.rfind(answer, 0, max(0, stated) + len(answer)), context.find(answer, max(0, stated))
+    found = [place for place in (before, after) if place >= 0]
+    if not found:
+        return None
+    start = min(found, key=lambda place: abs(place - stated))
+    return start, start + len(answer)
+
+
+def label_of(window: Window, *, encoded: EncodedQuestion, characters: tuple[int, int] | None) -> tuple[int, int]:
+    """The columns of the first and the last piece of an answer; (0, 0), which is [CLS], where the window does not hold all of it."""
+    if characters is None:
+        return 0, 0
+    starts, ends = encoded.context_offsets[:, 0], encoded.context_offsets[:, 1]
+    pieces = np.flatnonzero((starts < characters[1]) & (ends > characters[0]))
+    if not len(pieces) or pieces[0] < window.first_piece or pieces[-1] >= window.first_piece + window.num_pieces:
+        return 0, 0
+    shift = window.first_column - window.first_piece
+    return int(pieces[0]) + shift, int(pieces[-1]) + shift
+
+
+def decode(encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig) -> list[Answer]:
+    """The best answers of one question, best first, different texts each.
+
+    logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit is the sum of both; its
+    score the softmax over all spans of all windows (and no answer, where that is allowed).
+    """
+    spans = [_spans(number, windows, values, config=config) for number, values in enumerate(logits)]
+    scores, firsts, lasts = (np.concatenate([span[part] for span in spans]) for part in range(3))
+    total = _log_sum_exp(np.array([span[3] for span in spans]))
+    no_answer = min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
+    allows_none = config.no_answer_threshold is not None
+    if allows_none:
+        total = _log_sum_exp(np.array([total, no_answer]))
+    answers: dict[str, Answer] = {}
+    for place in np.argsort(-scores, kind="stable"):
+        start, end = int(encoded.context_offsets[firsts[place], 0]), int(encoded.context_offsets[lasts[place], 1])
+        while end < len(encoded.context) and unicodedata.combining(encoded.context[end]):  # marks, which the tokenizer removes
+            end += 1
+        text = encoded.context[start:end]
+        if text and text not in answers:
+            answers[text] = Answer(text=text, score=float(np.exp(scores[place] - total)), start=start, end=end)
+        if len(answers) == config.num_answers:
+            break
+    found = list(answers.values())
+    if allows_none:
+        none = Answer(text="", score=float(np.exp(no_answer - total)), start=0, end=0)
+        wins = not found or no_answer - scores.max() > config.no_answer_threshold
+        found = [none, *found] if wins else [*found, none]
+    return found[: config.num_answers]
+
+
+def _spans(
+    number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over all its spans."""
+    window = windows[number]
+    context = np.asarray(values[window.first_column : window.first_column + window.num_pieces], np.float64)
+    longest = min(config.max_answer_len, len(context))
+    if not longest:
+        return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), -np.inf
+    ends = np.concatenate([context[:, 1], np.full(longest - 1, -np.inf)])
+    spans = context[:, :1] + np.lib.stride_tricks.sliding_window_view(ends, longest)  # row: first piece; column: pieces that follow it
+    firsts = window.first_piece + np.arange(window.num_pieces)[:, None]
+    lasts = firsts + np.arange(longest)
+    surrounding = _surrounding(window, firsts, lasts)
+    for other in windows[max(0, number - 1) : number]:
+        spans[_surrounding(other, firsts, lasts) >= surrounding] = -np.inf
+    for other in windows[number + 1 : number + 2]:
+        spans[_surrounding(other, firsts, lasts) > surrounding] = -np.inf
+    flat = spans.reshape(-1)
+    spare = 4 * config.num_answers + 16  # different spans may have the same text
+    chosen = np.argpartition(-flat, spare)[:spare] if flat.size > spare else np.arange(flat.size)
+    chosen = chosen[np.isfinite(flat[chosen])]
+    rows, columns = chosen // longest, chosen % longest
+    return flat[chosen], firsts[rows, 0], lasts[rows, columns], _log_sum_exp(flat)
+
+
+def _surrounding(window: Window, firsts: np.ndarray, lasts: np.ndarray) -> np.ndarray:
+    """How many pieces a window shows on the poorer side of each span; -1 where it does not show all of the span."""
+    sides = np.minimum(firsts - window.first_piece, window.first_piece + window.num_pieces - 1 - lasts)
+    return np.maximum(sides, -1)
+
+
+def _log_sum_exp(values: np.ndarray) -> float:
+    highest = values.max(initial=-np.inf)
+    return float(highest + np.log(np.exp(values - highest).sum())) if np.isfinite(highest) else -np.inf
+
+
+def answers_as_json(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """As plain values."""
+    return [{"text": answer.text, "score": answer.score, "start": answer.start, "end": answer.end} for answer in answers]

@@ -1,0 +1,187 @@
+"""Modules over HTTP: the real `hub serving` and our own server, as processes, on this machine, on a free port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from paddle_wwm.hub import request_limits
+from paddle_wwm.hub.build import build_module
+
+MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
+NAME = "served-bert"
+QUESTION = {"question": "在哪学习", "context": "我们在北京大学学习。天气很好，"}
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def hub_home(weights, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serving")
+    built = build_module(name=NAME, weights=weights, output=folder / "dist", modules=MODULES)
+    modules = folder / "hub" / "modules"
+    modules.mkdir(parents=True)
+    built.directory.rename(modules / built.directory.name)
+    return folder / "hub"
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def post(address, body, *, content_type="application/json"):
+    """(HTTP status, the JSON answer)"""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(address, data=data, headers={"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+class Server:
+    """A process that answers on a port, ended by its number."""
+
+    def __init__(self, command, *, hub_home, port, cwd):
+        self.port = port
+        self.log = cwd / "server.log"
+        with open(self.log, "w") as log:
+            environment = {**os.environ, "HUB_HOME": str(hub_home)}
+            self.process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=log, stderr=log, start_new_session=True)
+
+    def __enter__(self):
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(self.log.read_text())
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return f"http://127.0.0.1:{self.port}"
+            time.sleep(0.2)
+        raise RuntimeError(self.log.read_text())
+
+    def __exit__(self, *_):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def ours(hub_home, tmp_path_factory):
+    """Our server with one module, for reading comprehension."""
+    port = free_port()
+    command = [sys.executable, "-m", "paddle_wwm.hub", "serve", NAME, "--task", "question-answering", "--port", str(port)]
+    with Server(command, hub_home=hub_home, port=port, cwd=tmp_path_factory.mktemp("ours")) as address:
+        yield address
+
+
+def test_our_server_answers_questions(ours):
+    status, answer = post(f"{ours}/predict/{NAME}", {"data": [QUESTION, QUESTION], "top_k": 2})
+    assert (status, answer["status"], answer["msg"], len(answer["results"])) == (200, "000", "", 2)
+    result = answer["results"][0]
+    assert QUESTION["context"][result["start"] : result["end"]] == result["text"] != ""
+    assert len(result["answers"]) == 2
+
+
+def test_our_server_tells_what_it_serves(ours):
+    with urllib.request.urlopen(ours, timeout=60) as response:
+        assert json.load(response) == {"modules": {NAME: {"version": "1.0.0", "task": "question-answering"}}}
+
+
+BAD_REQUESTS = [
+    ({"data": "text"}, 400, "`data` must be a list"),
+    ({"data": [7]}, 400, r"data[0] must be"),
+    ({"data": [{"question": "使"}]}, 400, "must have the keys question and context"),
+    ({"data": [QUESTION] * (request_limits.MAX_TEXTS + 1)}, 400, "at most 512 items"),
+    ({"data": [["使", "用" * request_limits.MAX_CHARACTERS]]}, 400, "at most 200,000 characters"),
+    ({"data": [QUESTION], "weights": "/etc"}, 400, "also holds weights"),
+    ({"data": [QUESTION], "max_seq_len": "x"}, 400, "`max_seq_len` must be"),
+    ({"data": [QUESTION], "batch_size": 0}, 400, "`batch_size` must be"),
+    ({"texts": []}, 400, "must be a JSON object"),
+    ([1], 400, "must be a JSON object"),
+    (b"{", 400, "Bad Request"),
+    (b"\xff\xfe", 400, "Bad Request"),
+    (b"x" * (3 << 20), 413, "Too Large"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "message"), BAD_REQUESTS, ids=[message for *_, message in BAD_REQUESTS])
+def test_our_server_refuses_in_json_what_it_cannot_answer(ours, body, status, message):
+    got, answer = post(f"{ours}/predict/{NAME}", body)
+    assert (got, answer["status"], answer["results"]) == (status, "101", "")
+    assert message in answer["msg"]
+
+
+def test_our_server_says_where_there_is_nothing(ours):
+    status, answer = post(f"{ours}/predict/other", {"data": []})
+    assert (status, answer["status"]) == (404, "111") and NAME in answer["msg"]
+    status, answer = post(f"{ours}/predict/{NAME}", b"text", content_type="text/plain")
+    assert (status, answer["status"]) == (415, "112")
+    status, answer = post(f"{ours}/elsewhere", {})
+    assert (status, answer["status"]) == (404, "101")
+
+
+def test_our_server_listens_on_this_machine_only(ours):
+    port = int(ours.rpartition(":")[2])
+    listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert {fields[1] for fields in listening if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"} == {f"0100007F:{port:04X}"}
+
+
+def test_a_module_that_is_not_there_is_one_line(tmp_path, weights):
+    command = [sys.executable, "-m", "paddle_wwm.hub", "serve", str(tmp_path / "no-such"), "--port", "0"]
+    (tmp_path / "no-such").mkdir()
+    (tmp_path / "no-such" / "module.py").write_text("x = 1\n")
+    done = subprocess.run(command, env={**os.environ, "HUB_HOME": str(tmp_path / "hub")}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2 and "cannot be loaded" in done.stderr.splitlines()[-1]
+
+
+REQUESTS = {
+    None: (["使用语言"], lambda results: len(results[0]) == 16),
+    "fill-mask": (["使[MASK]"], lambda results: len(results[0]["masks"][0]) == 5),
+    "seq-cls": (["使用", ["使用", "语言"]], lambda results: set(results) <= {"no", "yes"}),
+    "multi-label": (["使用"], lambda results: set(results[0]) <= {"no", "yes"}),
+    "token-cls": (["使用"], lambda results: len(results[0]) == 2),
+    "text-matching": ([["使用", "语言"]], lambda results: set(results) <= {"no", "yes"}),
+    "question-answering": ([QUESTION], lambda results: results[0]["text"] in QUESTION["context"]),
+}
+
+
+def test_hub_serving_answers_every_task_and_refuses_in_json(hub_home, tmp_path):
+    port = free_port()
+    for task in REQUESTS:  # one server serves a module under one name: a folder each
+        name = f"{NAME}_{task or 'none'}".replace("-", "_")
+        source = (hub_home / "modules" / "served_bert" / "module.py").read_text(encoding="utf-8")
+        folder = hub_home / "modules" / name
+        folder.mkdir(exist_ok=True)
+        for path in (hub_home / "modules" / "served_bert").iterdir():
+            if path.name != "module.py" and not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+        (folder / "module.py").write_text(source.replace(f'"{NAME}"', f'"{name}"'), encoding="utf-8")
+    labelled = ("seq-cls", "multi-label", "token-cls", "text-matching")
+    infos = {
+        f"{NAME}_{task or 'none'}".replace("-", "_"): {
+            "init_args": {"task": task, **({"label_map": {"0": "no", "1": "yes"}} if task in labelled else {})},
+            "predict_args": {},
+        }
+        for task in REQUESTS
+    }
+    (tmp_path / "serving.json").write_text(json.dumps({"modules_info": infos, "port": port, "use_gpu": False, "use_multiprocess": False}))
+    command = [str(Path(sys.executable).with_name("hub")), "serving", "start", "--config", str(tmp_path / "serving.json")]
+    with Server(command, hub_home=hub_home, port=port, cwd=tmp_path) as address:
+        for task, (data, is_right) in REQUESTS.items():
+            name = f"{NAME}_{task or 'none'}".replace("-", "_")
+            status, answer = post(f"{address}/predict/{name}", {"data": data})
+            assert (status, answer["status"]) == (200, "000"), answer
+            assert is_right(answer["results"]), (task, answer)
+        for body, _, message in BAD_REQUESTS:
+            if isinstance(body, dict) and "data" in body:
+                _, answer = post(f"{address}/predict/{name}", body)
+                assert answer["status"] == "101" and message in answer["msg"], answer
