@@ -12,7 +12,11 @@ import pytest
 from .conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
-HELPERS = ("common.py", "peers.py", "step_contenders.py")
+HELPERS = ("common.py", "peers.py", "step_contenders.py", "hub_peers.py")
+OF_HUB_MODULES = {
+    "hub_predict.py": ["predict, first call included", "one text a call", "a new process", "largest difference of a probability"],
+    "question_answering.py": ["question answering, 2,000 characters each", "the same answer for"],
+}
 HEADINGS = {
     "masking.py": [
         *("masking, 128 tokens an example", "masking, 512 tokens an example"),
@@ -66,7 +70,8 @@ def assert_headings(headings, output):
 
 
 def test_every_benchmark_is_tested_here():
-    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS, *HELPERS])
+    of_text_or_models = [*CORPUS_HEADINGS, *MODEL_HEADINGS, *OF_HUB_MODULES]
+    assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *of_text_or_models, *HELPERS])
 
 
 @pytest.mark.parametrize("name", HEADINGS)
@@ -105,7 +110,16 @@ def test_without_shards_it_prepares_the_sample_corpus():
     assert "pair labels" not in result.stdout
 
 
-@pytest.mark.parametrize("name", [*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS])
+@pytest.mark.parametrize("name", OF_HUB_MODULES)
+def test_it_runs_without_data_and_writes_its_figures(name, tmp_path, monkeypatch):
+    monkeypatch.delenv("PADDLE_WWM_DATA", raising=False)
+    result = run(name, "--quick", "--json", tmp_path / "figures.json")
+    assert result.returncode == 0, result.stderr
+    assert_headings(OF_HUB_MODULES[name], result.stdout)
+    assert "ours" in json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", [*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS, *OF_HUB_MODULES])
 def test_its_help_shows_how_to_call_it(name):
     result = run(name, "--help")
     assert result.returncode == 0, result.stderr

@@ -94,7 +94,7 @@ def windows_of(
 ) -> list[Window]:
     """The windows of one question, each of at most `max_seq_len` tokens; together they show every piece of the passage.
 
-    doc_stride: pieces that neighbours share, as PaddleNLP and transformers count it (Google counts the step), at most half of a window's room.
+    doc_stride: pieces that neighbours share, as transformers counts it (Google and PaddleNLP count the step), at most half of a window's room.
     An answer of at most that many pieces is never cut by an edge. Of the question the first `max_question_len` pieces are read, and at most
     half of what `max_seq_len` has room for. Raises ValueError for numbers that leave no room.
     """

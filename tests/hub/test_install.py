@@ -92,7 +92,7 @@ def test_what_is_no_module_is_refused_and_the_old_one_stays(weights, tmp_path, l
         (tmp_path / "nothing.tar", HubModuleError, "no such folder or archive"),
         ("hfl/chinese-bert-wwm", HubModuleError, "--name chinese-bert-wwm, and install that.*another name of chinese-bert-wwm"),
         (empty, HubModuleError, "holds no module.py"),
-        (torn, ArchiveError, "is torn|no whole"),
+        (torn, (ArchiveError, HubModuleError), "is torn|no whole"),  # by where the cut lies
         (text, ArchiveError, "is no whole zip or tar archive"),
         (pack(tmp_path / "two.tar", ("a", folder), ("b", folder)), HubModuleError, "holds one folder with module.py in it, but this one holds a, b"),
         (pack(tmp_path / "flat.tar", ("module.py", folder / "module.py")), HubModuleError, "but this one holds module.py"),
