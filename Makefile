@@ -17,7 +17,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint pretrain clean distclean
+.PHONY: help setup test soak lint pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
@@ -37,6 +37,9 @@ setup: $(READY) ## install everything into a virtual environment and check that 
 
 test: $(READY) ## run the tests
 	$(PY) -m pytest $(ARGS)
+
+soak: $(READY) ## 200 steps whole, stopped, killed and resumed: are they the same? (ten minutes or so)
+	$(PY) benchmarks/resume.py $(ARGS)
 
 lint: $(READY) ## check the style
 	$(PY) -m ruff check .
