@@ -38,11 +38,12 @@ setup: $(READY) ## install everything into a virtual environment and check that 
 test: $(READY) ## run the tests
 	$(PY) -m pytest $(ARGS)
 
-# How many cases, and which: another SEED makes others.
+# How many cases of the fuzz, and which: another SEED makes others.
 CASES ?= 50000
 SEED ?= 1
 
-soak: $(READY) ## fuzz for an hour: damaged files and made-up text, many more cases than the tests have (CASES=50000 SEED=1)
+soak: $(READY) ## an hour: 200 steps stopped, killed and resumed; a fuzz of damaged text (CASES=50000 SEED=1)
+	$(PY) benchmarks/resume.py $(ARGS)
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 
 lint: $(READY) ## check the style

@@ -7,11 +7,9 @@ alone trains without fleet: `fleet.distributed_model` of Paddle 3.3.1 fails for 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import signal
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
@@ -20,8 +18,9 @@ import numpy as np
 import paddle
 
 from ..model.ops import dropout_state, set_dropout_state
+from .lifetime import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
+LAUNCHER_VARIABLE = "PADDLE_WWM_LAUNCHER"  # the process id of our own launcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +45,8 @@ def init() -> World:
     """Join the other workers; returns at once in a world of one."""
     if not is_worker() or int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) == 1:
         return World()
-    if sys.platform == "linux":
-        # a killed launcher must not leave its workers behind
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # a killed launcher must not leave its workers behind
+    end_with_parent(signal.SIGTERM, parent=int(os.environ[LAUNCHER_VARIABLE]) if LAUNCHER_VARIABLE in os.environ else None)
     with _quiet_start():
         from paddle.distributed import fleet
 

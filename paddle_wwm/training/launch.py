@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Sequence
 
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, USER_ERROR_EXIT_STATUS, Interrupted, TrainingError
+from .fleet import LAUNCHER_VARIABLE
 
 GRACE_S = 60.0  # to finish the step and save, after a signal
 FAILED_GRACE_S, AGREED_GRACE_S = 5.0, 20.0  # to the others, after a worker has failed
@@ -52,6 +53,7 @@ def worker_environments(count: int, *, gpus: Sequence[str] = ()) -> list[dict[st
             "PADDLE_LOCAL_RANK": str(rank),
             "PADDLE_RANK_IN_NODE": str(rank),
             "PADDLE_NNODES": "1",
+            LAUNCHER_VARIABLE: str(os.getpid()),
         }
         if gpus:
             environment["FLAGS_selected_gpus"] = gpus[rank]

@@ -6,6 +6,8 @@ place where a run is resumed change nothing.
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 from typing import Iterator
 
@@ -15,8 +17,10 @@ import paddle
 from ..pretraining_data.mixture import Mixture
 from ..types import IGNORED_LABEL, PretrainBatch
 from .fleet import World
+from .lifetime import end_with_parent
 
 Tensors = dict[str, paddle.Tensor]
+_loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process has started
 
 
 def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
@@ -78,8 +82,21 @@ def _only_item(items: list) -> list:
     return items[0]
 
 
-def _leave_ctrl_c_to_the_trainer(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """A stop is the trainer's to handle: it still needs batches for the step it is in. And a trainer that is killed takes its loaders along:
+    Paddle's own check waits for the next request first, which then never comes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    end_with_parent(signal.SIGKILL)
+
+
+@atexit.register
+def _end_loaders() -> None:
+    """Before multiprocessing asks them with SIGTERM, and waits. Paddle must not take their end for a fault."""
+    if children := [child for child in multiprocessing.active_children() if child in _loaders]:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for child in children:
+            child.kill()
 
 
 def step_batches(
@@ -91,7 +108,10 @@ def step_batches(
         batch_sampler=_StepNumbers(first_step, stop),
         collate_fn=_only_item,
         num_workers=num_processes,
-        worker_init_fn=_leave_ctrl_c_to_the_trainer,
+        worker_init_fn=_leave_signals_to_the_trainer,
         places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,
     )
-    return iter(loader)
+    before = set(multiprocessing.active_children())
+    batches = iter(loader)
+    _loaders.update(set(multiprocessing.active_children()) - before)
+    return batches

@@ -1,6 +1,7 @@
 """Bad input ends with one clear line and exit status 2, and leaves nothing half-written."""
 
 import resource
+import shutil
 import subprocess
 
 import pytest
@@ -58,6 +59,11 @@ CASES = {
     "an unknown segmenter": (["data.segmenter=ltp"], ["`segmenter` must be one of lac", "ltp"]),
     "a folder that is not empty": (["--output", "foreign"], ["foreign", "is not empty and holds no run"]),
     "a batch that does not divide": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
+    "a batch that does not divide, and a size that does": (["phases.1.global_batch_size=6"], ["`phases.1`", "set runtime.micro_batch_size=1"]),
+    "no phase": (["phases=[]"], ["`phases` must have at least one phase"]),
+    "a phase that does not exist": (["phases.2.num_steps=3"], ["'2' must be an index from 0 to 1"]),
+    "an unknown optimizer": (["optimizer.name=lamb"], ["`optimizer.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"]),
+    "mixed precision on the CPU": (["amp.level=O1"], ["`amp.level` must be O0 on the CPU, but is O1", "GPUs"]),
     "a length beyond the positions": (["phases.0.max_seq_length=128"], ["`max_seq_length` must be at most", "(64)"]),
     "an --init that is no model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
     "an --init of another framework": (["--init", HF_FOLDER], ["holds model.safetensors", "python scripts/convert.py", "--to paddle"]),
@@ -110,7 +116,39 @@ def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folde
     assert files_below(folder) == before and not (folder / "shards").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_ends_the_run_and_the_one_before_stays_whole(folder, arguments):
+def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run_goes_on_later(folder, arguments):
+    """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints do not."""
+    command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 2)
+    options = {"capture_output": True, "text": True, "timeout": 300}
+    result = subprocess.run(command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY)), **options)
+    assert_one_clear_line(result, "step-00000004: the checkpoint cannot be written", "there is none before it", "--resume auto")
+    assert list((folder / "run" / "checkpoints").iterdir()) == []
+    resumed = run_command([*command, "--resume", "auto"])
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
+    for name, seed in (("run", 7), ("other", 8)):
+        result = run_script("pretrain.py", *arguments, "--output", folder / name, "--nproc", 1, f"seed={seed}")
+        assert result.returncode == 0, result.stderr
+    foreign = folder / "run" / "checkpoints" / "step-00000018"
+    shutil.rmtree(foreign)
+    shutil.copytree(folder / "other" / "checkpoints" / "step-00000018", foreign)
+    (folder / "run" / "model" / "config.json").unlink()
+    resumed = run_script("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1, "--resume", "auto", "seed=7")
+    assert_one_clear_line(resumed, str(foreign), "is no checkpoint of this run")
+
+
+def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(folder, arguments):
+    first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
+    assert first.returncode == 0, first.stderr
+    vocab = folder / "longer.txt"
+    vocab.write_text((folder / "first" / "model" / "vocab.txt").read_text(encoding="utf-8") + "龘\n", encoding="utf-8")
+    second = run_script("pretrain.py", *arguments, "--init", folder / "first" / "model", "--vocab", vocab, "--output", folder / "second")
+    assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave --vocab out")
+
+
+def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1)
     stopped = run_command([*command, "phases.0.num_steps=12", "phases.1.num_steps=6"])
     assert stopped.returncode == 0

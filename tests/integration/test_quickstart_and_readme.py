@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .readme import READMES, ROOT, blocks_of
 from .scripts import run_command
@@ -81,7 +82,8 @@ def test_a_second_make_pretrain_trains_nothing_anew(quick_start, clone, environm
 
 def test_both_readmes_have_the_same_blocks_in_the_same_order():
     english, chinese = (
-        [(block.marker, block.language, block.commands) for block in blocks_of(name) if block.language in ("bash", "python")] for name in READMES
+        [(block.marker, block.language, block.commands) for block in blocks_of(name) if block.language in ("bash", "python", "yaml")]
+        for name in READMES
     )
     assert len(english) >= 9 and english == chinese
 
@@ -94,6 +96,8 @@ def test_every_block_parses_and_has_a_known_marker(name):
             assert subprocess.run(["bash", "-n"], input=block.code, text=True).returncode == 0, block.code
         elif block.language == "python":
             compile(block.code, name, "exec")
+        elif block.language == "yaml":
+            assert all(isinstance(part, dict) and "kind" in part for part in yaml.safe_load_all(block.code))
 
 
 def test_every_command_of_the_readme_runs(quick_start, clone, environment, sample_corpus):

@@ -2,14 +2,19 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from paddle_wwm.training.checkpoint import newest_checkpoint
+
 from .conftest import WITHOUT_DROPOUT
-from .scripts import ROOT, command_of, run_command, run_script
+from .scripts import ROOT, command_of, run_command, run_script, wait_for_step
 from .test_pretrain import assert_same_training, weights_of
 from .test_pretrain import one_process as one_process
 
@@ -58,7 +63,7 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
 
 
 def test_sharding_the_optimizer_and_recomputing_change_no_number(arguments, tmp_path):
-    """With dropout; a checkpoint of two sharing workers holds all of the optimizer's state, and one process goes on from it."""
+    """With dropout; a checkpoint of two sharing workers holds all of the optimizer's state."""
     changed = ["runtime.shard_optimizer=true", "runtime.recompute=true"]
     for name, options in (("plain", []), ("changed", changed)):
         result = run_script("pretrain.py", *arguments, "--output", tmp_path / name, "--nproc", 2, *options, "optimizer.name=lamb-hfl")
@@ -88,7 +93,7 @@ def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus
     master = f"127.0.0.1:{free_port()}"
     hosts = []
     for rank in range(2):
-        launcher = ["-m", "paddle.distributed.launch", "--master", master, "--nnodes", "2", "--rank", str(rank), "--nproc_per_node", "1"]
+        launcher = ["-m", "paddle.distributed.launch", "--master", master, "--nnodes", "2", "--nproc_per_node", "1"]
         launcher += ["--log_level", "ERROR", "--log_dir", str(tmp_path / f"log{rank}")]
         environment = {**os.environ, "POD_IP": "127.0.0.1"}
         options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -96,6 +101,51 @@ def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus
     outputs = [host.communicate(timeout=300)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], "\n".join(outputs)
     assert_same_training(run, one_process[0])
+
+
+def test_sigterm_to_paddles_launcher_saves_a_checkpoint_and_leaves_no_worker(arguments, tmp_path):
+    """As Kubernetes and SLURM stop a job."""
+    run = tmp_path / "run"
+    launcher = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_level", "ERROR", "--log_dir", str(tmp_path / "log")]
+    options = ["phases.0.num_steps=2000", "runtime.save_every_steps=100000"]
+    script = command_of("pretrain.py", *arguments, "--output", run, *options)[1:]
+    process = subprocess.Popen(
+        [sys.executable, *launcher, *script], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for_step(process, run, 5)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=120)
+    assert newest_checkpoint(run / "checkpoints").state.global_step >= 5
+    assert processes_end(process.pid)
+
+
+def test_a_killed_worker_leaves_no_process_and_one_process_goes_on(one_process, arguments, tmp_path):
+    """Not the launcher: one of its workers, as the system does when memory runs out."""
+    run = tmp_path / "run"
+    command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_step(process, run, 5)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(workers) == 2
+    os.kill(int(workers[1]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2 and "Go on from the last checkpoint with --resume auto" in errors
+    assert processes_end(process.pid)
+    resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, *WITHOUT_DROPOUT, "--resume", "auto")
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_training(run, one_process[0])
+
+
+def processes_end(group):
+    """Whether all processes of a group end within a minute; those that do not are killed."""
+    for _ in range(600):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    os.killpg(group, signal.SIGKILL)
+    return False
 
 
 def test_a_shallow_model_starts_from_the_first_layers_of_a_deep_one(one_process, arguments, tmp_path):
