@@ -148,6 +148,14 @@ def processes_end(group):
     return False
 
 
+def test_checkpoints_are_written_by_the_clock_of_the_main_worker_too(arguments, tmp_path):
+    options = ["runtime.save_every_steps=1000", "runtime.save_every_minutes=0.00001", "runtime.keep_checkpoints=30"]
+    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *options)
+    assert result.returncode == 0, result.stderr
+    steps = sorted(int(path.name.removeprefix("step-")) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert steps == list(range(1, 19))
+
+
 def test_a_shallow_model_starts_from_the_first_layers_of_a_deep_one(one_process, arguments, tmp_path):
     parent = one_process[0] / "model"
     start = [*arguments, "--init", parent, "--nproc", 1]
