@@ -13,32 +13,8 @@ from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import CheckpointError
 from ..files import write_json
 from ..tokenization.vocab import Vocab
-from .folder import (
-    CONFIG_NAME,
-    MODEL_FILES,
-    TOKENIZER_CONFIG_NAME,
-    VOCAB_NAME,
-    WEIGHTS_NAME,
-    paddle_config,
-    read_json,
-    read_model_config,
-    tokenizer_config,
-)
+from .folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, WEIGHTS_NAME, paddle_config, read_model_config, tokenizer_config
 from .heads import TIED_NAMES, BertForPretraining
-
-__all__ = [
-    "CONFIG_NAME",
-    "MODEL_FILES",
-    "TOKENIZER_CONFIG_NAME",
-    "VOCAB_NAME",
-    "WEIGHTS_NAME",
-    "load_arrays",
-    "load_model",
-    "load_weights",
-    "read_json",
-    "read_model_config",
-    "save_model",
-]
 
 
 def save_model(

@@ -16,8 +16,9 @@ from safetensors.numpy import load_file, save_file
 
 from ..errors import CheckpointError
 from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ..model.folder import MODEL_FILES, read_json
 from ..model.heads import BertForPretraining
-from ..model.weights import MODEL_FILES, read_json, save_model
+from ..model.weights import save_model
 from ..tokenization.vocab import Vocab
 from ..types import TrainState
 from .optim import set_optimizer_arrays

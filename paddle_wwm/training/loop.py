@@ -10,7 +10,7 @@ from typing import Any
 from ..config import RunConfig
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 from ..files import write_json
-from ..model.weights import read_json
+from ..model.folder import read_json
 from . import plan
 from .checkpoint import best_checkpoint, checkpoint_path, export_model, newest_checkpoint
 from .data import RunData

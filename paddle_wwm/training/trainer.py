@@ -14,8 +14,9 @@ from ..cpu import keep_freed_memory
 from ..errors import CheckpointError, TrainingError
 from ..files import write_json
 from ..model.flops import measure_peak, training_flops
+from ..model.folder import CONFIG_NAME, read_json
 from ..model.heads import BertForPretraining
-from ..model.weights import CONFIG_NAME, load_weights, read_json
+from ..model.weights import load_weights
 from ..types import TrainState
 from . import plan
 from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint

@@ -14,8 +14,9 @@ from safetensors.numpy import load_file
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.model import ops
+from paddle_wwm.model.folder import read_model_config
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.model.weights import load_arrays, read_model_config, save_model
+from paddle_wwm.model.weights import load_arrays, save_model
 
 from .builders import Inputs, numbered_vocab, outputs_of, padded_inputs, scrambled_model
 

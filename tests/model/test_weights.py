@@ -13,8 +13,9 @@ import pytest
 
 from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.model.folder import MODEL_FILES, read_model_config
 from paddle_wwm.model.heads import TIED_NAMES, BertForPretraining
-from paddle_wwm.model.weights import MODEL_FILES, load_arrays, load_model, load_weights, read_model_config, save_model
+from paddle_wwm.model.weights import load_arrays, load_model, load_weights, save_model
 from paddle_wwm.tokenization.vocab import load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
