@@ -39,7 +39,7 @@ TOLERANCE = 1e-5
 WITHOUT_DROPOUT = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]
 
 
-STEPS_BETWEEN_CHECKPOINTS = 20
+SAVE_EVERY_STEPS = 20
 
 
 def recipe_of(num_steps: int) -> str:
@@ -51,7 +51,7 @@ optimizer: {{name: lamb-hfl}}
 phases:
   - {{max_seq_length: 32, global_batch_size: 8, num_steps: {first}, learning_rate: 1e-3, num_warmup_steps: {first // 10}}}
   - {{max_seq_length: 64, global_batch_size: 4, num_steps: {num_steps - first}, learning_rate: 5e-4, num_warmup_steps: {first // 30}}}
-runtime: {{micro_batch_size: 2, log_every_steps: 1, evaluate_every_steps: 50, save_every_steps: {STEPS_BETWEEN_CHECKPOINTS}, max_evaluation_examples: 16}}
+runtime: {{micro_batch_size: 2, log_every_steps: 1, evaluate_every_steps: 50, save_every_steps: {SAVE_EVERY_STEPS}, max_evaluation_examples: 16}}
 """
 
 
@@ -111,7 +111,7 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
     assert runs.interrupted("two-stop", workers=2, options=options, step=stop_at) == 143
     runs.whole("two-stop", workers=2, options=options, resume=True)
     for name in ("killed", "torn"):
-        step = rng.randrange(max(STEPS_BETWEEN_CHECKPOINTS + 2, runs.num_steps // 4), runs.num_steps * 3 // 4)  # one checkpoint is there
+        step = rng.randrange(max(SAVE_EVERY_STEPS + 2, runs.num_steps // 4), runs.num_steps * 3 // 4)  # one checkpoint is there
         print(f"{name}: SIGKILL to one of two workers after step {step}", flush=True)
         assert runs.interrupted(name, workers=2, options=options, step=step, kill_worker=True) != 0
         if name == "torn":

@@ -7,8 +7,10 @@ What flows, and the room (subpackage) that does it::
                                                                             │
       checkpoint ◄─ fleet training ◄─ batches ◄─ whole word masks ◄─ examples
           │         (training, model)           (pretraining_data)
-          └─► hub module ─► hub install ─► hub.Module(name=…)
-              (hub)
+          ├─► hub module ─► hub install ─► hub.Module(name=…)
+          │   (hub, tasks)
+          └─► Google TF, Hugging Face, PaddleNLP, both ways; published weights by name
+              (conversion, variants, download)
 
 A sentence, its words and its mask::
 
