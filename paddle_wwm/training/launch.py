@@ -108,9 +108,10 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
             _signal_all(workers, received[0])
             deadline = time.monotonic() + GRACE_S
         elif deadline is None and failed is not None:
-            _signal_all(workers, signal.SIGTERM)
-            # a mistake or a fault that all agree on: let the others end by themselves, so that worker 0 says it
+            # a mistake or a fault that all agree on: the others end by themselves, so that worker 0 says it; a signal would only hit it at its end
             agreed = statuses[failed] == USER_ERROR_EXIT_STATUS
+            if not agreed:
+                _signal_all(workers, signal.SIGTERM)
             deadline = time.monotonic() + (AGREED_GRACE_S if agreed else FAILED_GRACE_S)
         if deadline is not None and time.monotonic() > deadline:
             _signal_all(workers, signal.SIGKILL)

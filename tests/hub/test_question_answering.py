@@ -8,6 +8,7 @@ import pytest
 
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
+from paddle_wwm.model.ops import seed_dropout
 
 CONTEXT = "我们在北京大学学习。天气很好，使用语言模型来预测下一个词的 probability 。"
 DATA = [
@@ -109,11 +110,13 @@ def test_a_wrong_call_says_what_is_wrong(module, data, options, message):
 
 
 def test_training_lowers_the_loss(weights):
+    paddle.seed(0)
     module = BertHubModule(task="question-answering", weights=str(weights))
     ids = paddle.to_tensor(np.random.default_rng(0).integers(8, 60, (4, 12)))
     labels = paddle.to_tensor([[3, 4], [5, 5], [2, 7], [6, 8]])
-    optimizer = paddle.optimizer.AdamW(2e-2, parameters=module.parameters())
+    optimizer = paddle.optimizer.AdamW(5e-3, parameters=module.parameters())
     module.train()
+    seed_dropout(0)
     losses = []
     for _ in range(80):
         step = module.training_step([ids, paddle.zeros_like(ids), labels], 0)
@@ -122,4 +125,4 @@ def test_training_lowers_the_loss(weights):
         optimizer.clear_grad()
         losses.append(float(step["loss"]))
     module.eval()
-    assert losses[-1] < 0.8 * losses[0]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])

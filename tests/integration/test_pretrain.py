@@ -207,7 +207,7 @@ def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answe
     inputs = tokenizer("早上的地[MASK]站台上", return_tensors="pd")
     position = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
     scores = paddle.nn.functional.softmax(theirs(**inputs)[0, position]).numpy()
-    [result] = BertHubModule(weights=folder).predict(["早上的地[MASK]站台上"], top_k=5)
+    [result] = BertHubModule(task="fill-mask", weights=folder).predict(["早上的地[MASK]站台上"], top_k=5)
     best = np.argsort(-scores)[:5]
     assert [item["token"] for item in result["masks"][0]] == tokenizer.convert_ids_to_tokens(best.tolist())
     np.testing.assert_allclose([item["score"] for item in result["masks"][0]], scores[best], atol=1e-5)

@@ -149,7 +149,7 @@ def processes_end(group):
 
 
 def test_checkpoints_are_written_by_the_clock_of_the_main_worker_too(arguments, tmp_path):
-    options = ["runtime.save_every_steps=1000", "runtime.save_every_minutes=0.00001", "runtime.keep_checkpoints=30"]
+    options = ["runtime.save_every_steps=1000", "runtime.save_every_minutes=0.000000001", "runtime.keep_checkpoints=30"]
     result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *options)
     assert result.returncode == 0, result.stderr
     steps = sorted(int(path.name.removeprefix("step-")) for path in (tmp_path / "run" / "checkpoints").iterdir())
