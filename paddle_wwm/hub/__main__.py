@@ -38,6 +38,7 @@ def _add_install(commands: argparse._SubParsersAction) -> None:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m paddle_wwm.hub", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_install(commands)
