@@ -1,0 +1,95 @@
+"""What a fine-tuning run leaves for `scripts/report.py`: run.json (what was compared) and result.json of every seed (what came out).
+
+    RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
+    RUN/seed-1/result.json           SeedResult
+    RUN/seed-1/log.jsonl             the training log, one JSON object a line
+    RUN/seed-1/predictions/dev.jsonl what was predicted
+    RUN/seed-1/model/                the best checkpoint by dev, a model folder
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+from ..errors import DataError
+from ..files import write_json
+from .types import ScoreValues
+
+RUN_NAME = "run.json"
+RESULT_NAME = "result.json"
+LOG_NAME = "log.jsonl"
+PREDICTIONS_NAME = "predictions"
+MODEL_NAME = "model"
+RESULTS_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What all seeds of a run share. Runs may stand in one table where `data` and `recipe` of a task agree.
+
+    data: by split {"path", "sha256", "num_examples", "counts"}. model: {"name", "path", "sha256" of its weights, "vocab_sha256",
+    "num_parameters", "num_encoder_parameters", "config"}. recipe: every number that changes the result (learning rate excepted, which is the
+    model's): {"max_seq_length", "batch_size", …}.
+    """
+
+    task: str
+    title: str
+    metric: str
+    model: Mapping[str, Any]
+    data: Mapping[str, Mapping[str, Any]]
+    recipe: Mapping[str, Any]
+    learning_rate: float
+    version: str
+    format: int = RESULTS_FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedResult:
+    """What one seed came to. scores: by split, in percent, of the best checkpoint; only splits with labels. dev_scores: after every evaluation,
+    [{"step", "epoch", **scores}]. seconds: training and evaluation; texts_per_second: of training alone."""
+
+    seed: int
+    scores: Mapping[str, ScoreValues]
+    best_step: int
+    num_steps: int
+    seconds: float
+    texts_per_second: float
+    num_workers: int
+    dev_scores: tuple[Mapping[str, float], ...] = ()
+
+
+def seed_folder(run: Path, seed: int) -> Path:
+    """Where a seed of a run is."""
+    return run / f"seed-{seed}"
+
+
+def write_record(path: Path, record: RunRecord | SeedResult) -> None:
+    """Write run.json or result.json, whole or not at all."""
+    write_json(path, dataclasses.asdict(record))
+
+
+def read_run(run: Path) -> RunRecord:
+    """Raises DataError naming the file where it is none of ours."""
+    return _read(run / RUN_NAME, RunRecord)
+
+
+def read_results(run: Path) -> tuple[SeedResult, ...]:
+    """The seeds of a run that are finished, by number."""
+    found = [_read(path, SeedResult) for path in run.glob(f"seed-*/{RESULT_NAME}")]
+    return tuple(sorted(found, key=lambda result: result.seed))
+
+
+def _read(path: Path, kind: type) -> Any:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if kind is RunRecord and values.get("format") != RESULTS_FORMAT:
+            raise ValueError(f"`format` must be {RESULTS_FORMAT}, but is {values.get('format')!r}")
+        return kind(**values)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; a run of scripts/finetune.py has one.") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: is not what scripts/finetune.py writes: {error}.") from None
