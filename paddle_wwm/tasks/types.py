@@ -54,7 +54,7 @@ class GoldAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionExample:
-    """A question, its passage, and the answers of all who were asked (training takes the first; scores take the best). answers: empty without labels."""
+    """A question, its passage, and the answers of all who were asked, none without labels; training takes the first, scores take the best."""
 
     example_id: str
     question: str
