@@ -1,11 +1,9 @@
 """Where a module's weights come from, in which order, and what is said when there are none; modules of fine-tuned models."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import paddle
@@ -18,7 +16,7 @@ from paddle_wwm.hub import BertHubModule
 from paddle_wwm.hub.build import build_module
 from paddle_wwm.hub.finetuned import read_label_file
 
-from .test_build import HIDE_US, MODULES, run
+from .test_build import MODULES
 
 LABELS = {0: "bad", 1: "good", 2: "so-so"}
 
@@ -66,10 +64,10 @@ def test_offline_without_weights_one_error_names_the_ways(tmp_path, monkeypatch)
 
 
 @pytest.mark.integration
-def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_installed_or_says_the_ways(weights, tmp_path):
+def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_installed_or_says_the_ways(weights, bare, tmp_path):
     built = build_module(name="rbt3", output=tmp_path / "dist", modules=MODULES)
     store(tmp_path / "home", weights)
-    code = HIDE_US + (
+    code = (
         "import os, paddlehub as hub\n"
         f"os.environ['PADDLE_WWM_HOME'] = {str(tmp_path / 'home')!r}\n"
         f"print(hub.Module(directory={str(built.directory)!r}).get_embedding(['使用']).shape)\n"
@@ -77,7 +75,7 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
         f"try: hub.Module(directory={str(built.directory)!r})\n"
         "except Exception as error: print(type(error).__name__, 'is not installed here' in str(error), 'weights=DIR' in str(error))\n"
     )
-    result = run(code, hub_home=tmp_path / "hub", cwd=tmp_path)
+    result = bare.run(code, hub_home=tmp_path / "hub", cwd=tmp_path)
     assert result.stdout.splitlines()[-2:] == ["(1, 16)", "HubModuleError True True"], result.stdout + result.stderr
 
 
@@ -276,24 +274,23 @@ def test_a_label_file_that_cannot_be_read_is_named(tmp_path, content):
 
 @pytest.mark.integration
 @pytest.mark.slow
-def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, tmp_path):
-    """build_hub_modules.py, hub install, list, show, run, uninstall."""
+def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, bare, tmp_path):
+    """build_hub_modules.py here; hub install, list, show, run, uninstall where paddle_wwm is not installed."""
     (tmp_path / "labels.json").write_text(json.dumps(LABELS), encoding="utf-8")
-    environment = {**os.environ, "HUB_HOME": str(tmp_path / "hub"), "COLUMNS": "200"}
+    script, options = MODULES.parent / "scripts" / "build_hub_modules.py", ("--task", "seq-cls", "--label-map", "labels.json", "--weights", weights)
+    command = [sys.executable, script, "--name", "my-sentiment", "--from-checkpoint", checkpoint[1].parent, *options, "--version", "1.2.0"]
+    built = subprocess.run([*map(str, command), "--output", "dist"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert "built my-sentiment 1.2.0" in built.stdout and "python -m paddle_wwm.hub install" in built.stdout, built.stderr
 
-    def call(*arguments, **options):
-        result = subprocess.run(list(map(str, arguments)), env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600, **options)
+    def hub(*arguments):
+        result = bare.run([bare.hub, *arguments], hub_home=tmp_path / "hub", cwd=tmp_path)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
-    script, hub = MODULES.parent / "scripts" / "build_hub_modules.py", Path(sys.executable).with_name("hub")
-    options = ("--task", "seq-cls", "--label-map", "labels.json", "--weights", weights, "--version", "1.2.0", "--output", "dist")
-    built = call(sys.executable, script, "--name", "my-sentiment", "--from-checkpoint", checkpoint[1].parent, *options)
-    assert "built my-sentiment 1.2.0" in built and "python -m paddle_wwm.hub install" in built
-    call(hub, "install", "dist/my-sentiment-1.2.0.tar")
-    assert "my-sentiment" in call(hub, "list")
-    assert "1.2.0" in call(hub, "show", "my-sentiment")
+    hub("install", "dist/my-sentiment-1.2.0.tar")
+    assert "my-sentiment" in hub("list")
+    assert "1.2.0" in hub("show", "my-sentiment")
     [label] = checkpoint[0].predict(["天气很好"])
-    assert call(hub, "run", "my-sentiment", "--input_text", "天气很好").strip().splitlines()[-1] == label
-    call(hub, "uninstall", "my-sentiment")
+    assert hub("run", "my-sentiment", "--input_text", "天气很好").strip().splitlines()[-1] == label
+    hub("uninstall", "my-sentiment")
     assert not (tmp_path / "hub" / "modules" / "my_sentiment").exists()

@@ -1,0 +1,94 @@
+#!/usr/bin/env python
+"""The memory of a hub module that predicts for long, over texts of ever new lengths: does it stay where it is?
+
+  python benchmarks/hub_memory.py                         RBT3's shape, ten rounds of 100 texts, their lengths drawn anew
+  python benchmarks/hub_memory.py --rounds 40             longer
+  python benchmarks/hub_memory.py --quick                 does it run?
+
+Each side in a process of its own: ours (a hub module, task seq-cls, `predict`, the exported program with oneDNN) and the official modules' way
+(PaddleNLP in dygraph, batches of 32 in arrival order). Batches of like length are of another shape in every round. Resident memory is
+read after each round.
+
+Read the growth: from the second round, when all has been set up, to the last. "Unbounded" is ours with oneDNN's cache of prepared weights as
+Paddle has it by default, which is why ours is bounded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import hub_peers
+import numpy as np
+from common import print_table, write_figures
+
+from paddle_wwm.errors import run_script
+
+CONTENDERS = ("ours", "ours, unbounded", "official")
+MAX_SEQ_LEN = 512
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--number", type=int, default=100, metavar="N", help="texts a round (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of lengths and texts (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--side", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.number = min(arguments.rounds, 3), min(arguments.number, 20)
+    if arguments.side:
+        measure(arguments)
+    else:
+        compare(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    rows, figures = [], {}
+    with hub_peers.random_model(hub_peers.vocab_of(None), quick=arguments.quick) as folder:
+        for side in CONTENDERS:
+            options = ["--side", side, "--model", folder, "--rounds", arguments.rounds, "--number", arguments.number, "--seed", arguments.seed]
+            figures[side] = hub_peers.in_new_process([__file__, *options])
+            megabytes = figures[side]["mb"]
+            rows.append([side, f"{megabytes[0]:.0f}", f"{megabytes[1]:.0f}", f"{megabytes[-1]:.0f}", f"{megabytes[-1] - megabytes[1]:+.0f}"])
+    title = f"resident memory in MB, {arguments.rounds} rounds of {arguments.number} texts of 1 to {MAX_SEQ_LEN} tokens"
+    print_table(title, ("", "round 1", "round 2", "last", "growth"), rows)
+    write_figures(arguments.json, figures)
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """One side: resident memory after every round."""
+    from paddle_wwm.hub import BertHubModule, inference
+
+    warnings.filterwarnings("ignore")
+    if arguments.side == "official":
+        model, tokenizer = hub_peers.paddlenlp_model("BertForSequenceClassification", arguments.model)
+
+        def call(texts):
+            return hub_peers.official_probabilities(model, tokenizer, texts, max_seq_len=MAX_SEQ_LEN)
+    else:
+        if arguments.side == "ours, unbounded":
+            inference.ONEDNN_SHAPES = 0  # as Paddle has it
+        module = BertHubModule(task="seq-cls", weights=str(arguments.model))
+
+        def call(texts):
+            return module.predict(texts, max_seq_len=MAX_SEQ_LEN)
+
+    rng, megabytes = np.random.default_rng(arguments.seed), []
+    for _ in range(arguments.rounds):
+        lengths = rng.integers(1, MAX_SEQ_LEN + 20, arguments.number)
+        call(["".join(map(chr, rng.integers(0x4E00, 0x9FA6, length))) for length in lengths])
+        status = Path("/proc/self/status").read_text().splitlines()
+        megabytes.append(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS")))
+    print(json.dumps({"mb": megabytes}))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    run_script(main)
