@@ -1,0 +1,128 @@
+"""The numbers of the experiment as tables: masked accuracy, fine-tuned scores, and what one arm is ahead of the other, in pairs."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Mapping, Sequence
+
+from ..tasks.report_format import NOTHING, Table, max_and_mean, numbers
+from ..tasks.report_runs import shown_metrics
+from .finetune import Scores, scores_of, seed_results
+from .masked import read_masked
+from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning
+from .statistics import CONFIDENCE, PairedDifference, paired_difference
+
+NAMES = {Arm.WHOLE_WORD: "whole words", Arm.PIECE: "pieces", Arm.FROM_SCRATCH: "from scratch"}
+MEASURES = {"masked_accuracy": "masked pieces right", "word_accuracy": "masked words right"}
+SPLITS = ("dev", "test")
+
+
+def masked_scores(config: EvidenceConfig, arm: Arm, *, masking: Arm, measure: str) -> Scores:
+    """Percent, by pretraining seed."""
+    found = {seed: read_masked(config, arm, seed) for seed in config.seeds}
+    return {seed: [100 * values[masking.value][measure]] for seed, values in found.items() if values}
+
+
+def masked_table(config: EvidenceConfig) -> Table:
+    """Both arms under both maskings: the mean over pretraining seeds, and every seed."""
+    columns = [(masking, measure) for masking in PRETRAINED for measure in MEASURES]
+    rows = []
+    for arm in PRETRAINED:
+        cells = []
+        for masking, measure in columns:
+            values = [value for seed_values in masked_scores(config, arm, masking=masking, measure=measure).values() for value in seed_values]
+            cells.append(f"{statistics.fmean(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})" if values else NOTHING)
+        rows.append((NAMES[arm], *cells))
+    header = ("pretrained on", *(f"{NAMES[masking]} hidden: {MEASURES[measure]}" for masking, measure in columns))
+    return Table(key="masked", title="", header=header, rows=tuple(rows))
+
+
+def metrics_of(config: EvidenceConfig, task: FineTuning) -> tuple[str, ...]:
+    """The metrics that are shown, from the first result that is there."""
+    for arm, seed in config.models():
+        for result in seed_results(config, task, arm, seed):
+            return shown_metrics(next(iter(result.scores.values())))
+    return ()
+
+
+def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
+    """max (mean) over all fine-tunings of an arm, the deviations within and between pretraining seeds, and the means by pretraining seed."""
+    metrics, rows = metrics_of(config, task), []
+    for arm in Arm:
+        for split in SPLITS:
+            by_metric = [scores_of(config, task, arm, split=split, metric=metric) for metric in metrics]
+            every = [[value for values in scores.values() for value in values] for scores in by_metric]
+            if not all(every) or not every:
+                rows.append((NAMES[arm], split, "0", *[NOTHING] * 3))
+                continue
+            means = [[statistics.fmean(values) for values in scores.values()] for scores in by_metric]
+            rows.append(
+                (
+                    NAMES[arm],
+                    split,
+                    str(len(every[0])),
+                    max_and_mean((max(values), statistics.fmean(values)) for values in every),
+                    numbers((statistics.stdev(values) if len(values) > 1 else None for values in every), ".2f"),
+                    "; ".join(numbers(values, ".1f") for values in zip(*means)),
+                )
+            )
+    header = ("model", "split", "fine-tunings", "max (mean)", "sd", "mean of each pretraining seed")
+    return Table(key=task.task, title="", header=header, rows=tuple(rows))
+
+
+def differences(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
+    """Whole words minus pieces, by what is measured; only what both arms have."""
+    found: dict[str, PairedDifference] = {}
+    for masking in PRETRAINED:
+        for measure, words in MEASURES.items():
+            one, other = (masked_scores(config, arm, masking=masking, measure=measure) for arm in PRETRAINED)
+            if set(one) & set(other):
+                found[f"{words}, {NAMES[masking]} hidden"] = paired_difference(one, other)
+    for task in config.tasks:
+        for metric in metrics_of(config, task):
+            for split in SPLITS:
+                one, other = (scores_of(config, task, arm, split=split, metric=metric) for arm in PRETRAINED)
+                if set(one) & set(other):
+                    found[f"{title_of(task)}, {split}, {metric.replace('_', ' ')}"] = paired_difference(one, other)
+    return found
+
+
+def title_of(task: FineTuning) -> str:
+    """As the authors write it."""
+    from ..tasks.table import find_task
+
+    return find_task(task.task).title
+
+
+def difference_table(found: Mapping[str, PairedDifference]) -> Table:
+    """In percentage points, with the interval and each pair."""
+    rows = [
+        (
+            name,
+            f"{item.mean:+.2f}",
+            _interval(item),
+            f"{item.num_higher} of {item.num_pairs}",
+            ", ".join(f"{value:+.2f}" for value in item.differences),
+        )
+        for name, item in found.items()
+    ]
+    header = ("whole words minus pieces", "mean", f"{CONFIDENCE:.0%} interval", "pairs ahead", "each pair")
+    return Table(key="differences", title="", header=header, rows=tuple(rows))
+
+
+def _interval(item: PairedDifference) -> str:
+    return NOTHING if item.low is None or item.high is None else f"[{item.low:+.2f}, {item.high:+.2f}]"
+
+
+def verdicts(found: Mapping[str, PairedDifference]) -> Sequence[str]:
+    """What every difference says, in words that do not depend on what one hopes for."""
+    return [f"{name}: {_verdict(item)}" for name, item in found.items()]
+
+
+def _verdict(item: PairedDifference) -> str:
+    ahead = "whole words are ahead" if item.mean > 0 else "pieces are ahead" if item.mean < 0 else "the arms are level"
+    if item.low is None:
+        return f"{ahead} by {abs(item.mean):.2f} points in the one pair; one pair shows nothing."
+    if item.excludes_zero:
+        return f"{ahead} by {abs(item.mean):.2f} points, and the interval {_interval(item)} of {item.num_pairs} pairs excludes 0."
+    return f"not decided: {ahead} by {abs(item.mean):.2f} points on average, but the interval {_interval(item)} of {item.num_pairs} pairs includes 0."
