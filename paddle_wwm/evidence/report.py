@@ -94,8 +94,9 @@ def _model_text(config: EvidenceConfig) -> str:
     )
     return (
         f"{run.model.num_hidden_layers} layers x {run.model.hidden_size}, {run.model.num_attention_heads} heads, "
-        f"vocabulary of {run.model.vocab_size:,}; {phases}; {run.optimizer.name.value}, {'dynamic' if run.masking.dynamic else 'static'} masks of {run.masking.masked_lm_prob:.0%} "
-        f"of the tokens; {'no next-sentence prediction' if run.data.pairing.value == 'full-sentences' else 'next-sentence prediction'}"
+        f"vocabulary of {run.model.vocab_size:,}; {phases}; {run.optimizer.name.value}, "
+        f"{'dynamic' if run.masking.dynamic else 'static'} masks of {run.masking.masked_lm_prob:.0%} of the tokens; "
+        f"{'no next-sentence prediction' if run.data.pairing.value == 'full-sentences' else 'next-sentence prediction'}"
     )
 
 
@@ -105,9 +106,9 @@ def _corpus_text(config: EvidenceConfig) -> str:
         return "not prepared yet."
     return (
         f"{report['num_documents']:,} documents of {report['num_characters']:,} characters; {report['num_left_out']:,} documents "
-        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters or digits in a row with any text of the "
-        f"evaluation sets (all their splits, questions too) are left out. {manifest['num_tokens']:,} tokens and {manifest['num_words']:,} words "
-        "(LAC) remain."
+        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters or digits in a row with any text "
+        "of the evaluation sets (all their splits, questions too) are left out. "
+        f"{manifest['num_tokens']:,} tokens and {manifest['num_words']:,} words (LAC) remain."
     )
 
 

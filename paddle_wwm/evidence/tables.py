@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Mapping, Sequence
 
+from ..tasks.metrics import METRICS
 from ..tasks.report_format import NOTHING, Table, max_and_mean, numbers
-from ..tasks.report_runs import shown_metrics
-from .finetune import Scores, scores_of, seed_results
+from ..tasks.table import find_task
+from .finetune import Scores, scores_of
 from .masked import read_masked
 from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .statistics import CONFIDENCE, PairedDifference, paired_difference
@@ -37,17 +38,14 @@ def masked_table(config: EvidenceConfig) -> Table:
     return Table(key="masked", title="", header=header, rows=tuple(rows))
 
 
-def metrics_of(config: EvidenceConfig, task: FineTuning) -> tuple[str, ...]:
-    """The metrics that are shown, from the first result that is there."""
-    for arm, seed in config.models():
-        for result in seed_results(config, task, arm, seed):
-            return shown_metrics(next(iter(result.scores.values())))
-    return ()
+def metrics_of(task: FineTuning) -> tuple[str, ...]:
+    """The metrics of a task that are shown."""
+    return METRICS[find_task(task.task).metric].main
 
 
 def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
     """max (mean) over all fine-tunings of an arm, the deviations within and between pretraining seeds, and the means by pretraining seed."""
-    metrics, rows = metrics_of(config, task), []
+    metrics, rows = metrics_of(task), []
     for arm in Arm:
         for split in SPLITS:
             by_metric = [scores_of(config, task, arm, split=split, metric=metric) for metric in metrics]
@@ -79,7 +77,7 @@ def differences(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
             if set(one) & set(other):
                 found[f"{words}, {NAMES[masking]} hidden"] = paired_difference(one, other)
     for task in config.tasks:
-        for metric in metrics_of(config, task):
+        for metric in metrics_of(task):
             for split in SPLITS:
                 one, other = (scores_of(config, task, arm, split=split, metric=metric) for arm in PRETRAINED)
                 if set(one) & set(other):
@@ -89,8 +87,6 @@ def differences(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
 
 def title_of(task: FineTuning) -> str:
     """As the authors write it."""
-    from ..tasks.table import find_task
-
     return find_task(task.task).title
 
 

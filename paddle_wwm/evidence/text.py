@@ -63,8 +63,8 @@ It does what is missing in the output folder, so it may be stopped and started a
 flags of each task change the scale.
 """
 
-SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so one interval that excludes 0 among many is weaker than
-  it looks.
+SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so one interval that excludes 0 among many is weaker
+  than it looks.
 - {pairs} pairs make wide intervals. A difference that is not decided here is not shown to be absent.
 - This is a model of a few million parameters after minutes of training. The authors' models were trained some ten thousand times longer, and what is
   seen here need not hold there, in either direction.

@@ -15,11 +15,10 @@ from ..errors import ConfigError, DataError
 from ..variants.lookup import find_variant
 from ..variants.scores import Score
 from ..variants.types import Variant
+from .metrics import METRICS
 from .results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
-# what a table shows, of all that a metric computes: the first row whose values are all there
-SHOWN_METRICS = (("exact_match", "f1"), ("accuracy",), ("macro_f1",), ("f1",))
 _NOT_COMPARED = ("path",)  # of a split: the same bytes may lie anywhere
 
 
@@ -50,7 +49,7 @@ class Entry:
 
     def metrics(self, split: str) -> tuple[str, ...]:
         """The metrics of a split that tables show."""
-        return shown_metrics(self.results[0].scores[split])
+        return shown_metrics(self.record.metric, self.results[0].scores[split])
 
     def summary(self, split: str, metric: str) -> Summary:
         """A metric over the seeds."""
@@ -79,9 +78,10 @@ def summarise(values: Iterable[float]) -> Summary:
     return Summary(max=max(scores), mean=statistics.fmean(scores), std=statistics.stdev(scores) if len(scores) > 1 else None, num_seeds=len(scores))
 
 
-def shown_metrics(scores: Mapping[str, float]) -> tuple[str, ...]:
-    """Of all that was computed, what the authors' tables show."""
-    return next((names for names in SHOWN_METRICS if all(name in scores for name in names)), tuple(scores))
+def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
+    """Of all that was computed, what tables show: the values that choose a checkpoint; all of it for a metric that is not of this version."""
+    values = METRICS[metric].main if metric in METRICS else tuple(scores)
+    return tuple(name for name in values if name in scores)
 
 
 def variant_of(name: str) -> Variant | None:

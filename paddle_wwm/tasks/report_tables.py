@@ -16,7 +16,7 @@ from ..model.folder import model_config_from
 from ..variants.lookup import find_variant
 from ..variants.types import count_parameters
 from .report_format import NOTHING, Table, max_and_mean, numbers
-from .report_runs import Entry, Gathered, shown_metrics, variant_of
+from .report_runs import Entry, Gathered, variant_of
 
 REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
 _NUM_XNLI_LABELS = 3
@@ -83,7 +83,7 @@ def _metrics(entry: Entry, split: str) -> tuple[str, ...]:
 
 def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]:
     record = entries[0].record
-    metrics = " / ".join(name.replace("_", " ") for name in shown_metrics(next(iter(entries[0].results[0].scores.values()))))
+    metrics = " / ".join(name.replace("_", " ") for name in entries[0].metrics(entries[0].splits[0]))
     recipe = ", ".join(f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float, str)))
     sizes = ", ".join(f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values)
     notes = [
