@@ -45,6 +45,7 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
         return False
     record = read_run(path)
     expected = {"max_seq_length": task.max_seq_length, "batch_size": task.batch_size, "num_epochs": task.num_epochs}
+    expected |= {"limit_train": task.limit_train or 0}
     found = {name: record.recipe.get(name) for name in expected} | {"learning_rate": record.learning_rate}
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:
@@ -57,6 +58,7 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
     data = config.cmrc_path if task.task == "cmrc2018" else task.data
     arguments = (
         *("--task", task.task, "--data", str(data), "--model", str(config.model_path(arm, seed))),
+        *("--model-name", model_name(arm, seed)),
         *("--output", str(config.finetuning_path(task.task, arm, seed)), "--seeds", str(config.num_finetuning_seeds)),
         *("--max-seq-length", str(task.max_seq_length), "--batch-size", str(task.batch_size), "--epochs", str(task.num_epochs)),
         *("--learning-rate", f"{task.learning_rate:g}", "--nproc", "1", "--keep-models", "none"),
