@@ -8,11 +8,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Iterator, Mapping
 
+from .answer_kinds import KIND_TEXTS
 from .answer_places import AnswerPlace, locate_answer
 from .readers_file import Reader, TaskFile, excerpt
 from .types import AnswerKind, Example, GoldAnswer, QuestionExample, Task
 
-KIND_TEXTS = {AnswerKind.YES: "YES", AnswerKind.NO: "NO", AnswerKind.NONE: ""}  # as CJRC's files and its scores write them
 _KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
 
 
