@@ -17,10 +17,10 @@ import numpy as np
 from ..errors import DataError
 from ..tokenization.wordpiece import WordPieceTokenizer
 from ..types import IGNORED_LABEL
-from .answer_kinds import KINDS
+from .answer_kinds import KINDS, training_answer
 from .reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of, windows_of
 from .rows import Row, overlapping_rows, row_of_texts
-from .types import AnswerKind, Example, QuestionExample, TaskKind, TextExample, TokenExample
+from .types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,8 @@ def features_of(examples: Sequence[Example], *, reading: Reading, tokenizer: Wor
 
 def uses_kinds(examples: Sequence[Example]) -> bool:
     """Whether training examples have answers other than parts of the passage."""
-    return any(answer.kind is not AnswerKind.SPAN for example in examples for answer in getattr(example, "answers", ())[:1])
+    answers = (training_answer(example) for example in examples if isinstance(example, QuestionExample))
+    return any(answer is not None and answer.kind is not AnswerKind.SPAN for answer in answers)
 
 
 def _of_texts(examples: Sequence[TextExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
@@ -121,16 +122,15 @@ def _of_tokens(examples: Sequence[TokenExample], *, reading: Reading, tokenizer:
 
 def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
     all_encoded = encode([example.question for example in examples], [example.context for example in examples], tokenizer=tokenizer)
-    rows, labels, counts = [], [], Counter(questions_cut=0, answers_not_in_context=0)
+    rows, labels, counts = [], [], Counter(questions_cut=0, questions_without_usable_answer=0)
     for owner, (example, encoded) in enumerate(zip(examples, all_encoded)):
         counts["questions_cut"] += len(encoded.question_ids) > reading.max_question_len
-        answer = example.answers[0] if example.answers else None
-        if with_labels:
-            if answer is None:
-                raise DataError(f"question {example.example_id}: has no answer, so it cannot be trained on.")
-            if answer.kind is AnswerKind.SPAN and answer.characters is None:
-                counts["answers_not_in_context"] += 1
-                continue
+        answer = training_answer(example)
+        if with_labels and not example.answers:
+            raise DataError(f"question {example.example_id}: has no answer, so it cannot be trained on.")
+        if with_labels and answer is None:
+            counts["questions_without_usable_answer"] += 1
+            continue
         windows = windows_of(
             encoded,
             vocab=tokenizer.vocab,
@@ -147,7 +147,7 @@ def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, toke
     return Features(rows=rows, labels=labels, counts=dict(counts))
 
 
-def _answer_label(window: Window, *, encoded: EncodedQuestion, answer, with_kinds: bool) -> np.ndarray:
+def _answer_label(window: Window, *, encoded: EncodedQuestion, answer: GoldAnswer, with_kinds: bool) -> np.ndarray:
     is_span = answer.kind is AnswerKind.SPAN
     place = label_of(window, encoded=encoded, characters=answer.characters if is_span else None)
     if not with_kinds:

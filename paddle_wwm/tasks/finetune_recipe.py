@@ -47,7 +47,7 @@ class FineTuneRecipe:
     patience: int = 0
     limit_train: int = 0
     micro_batch_size: int = 0
-    micro_batch_tokens: int = 4096
+    micro_batch_tokens: int = 1024
     doc_stride: int = DOC_STRIDE
     max_question_len: int = MAX_QUESTION_LEN
     max_answer_len: int = MAX_ANSWER_LEN
