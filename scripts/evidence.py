@@ -37,7 +37,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--recipe", type=Path, default=RECIPE, help="of pretraining (default: scripts/recipes/evidence.yaml)")
     add("--steps", type=int, metavar="N", help="steps of pretraining, a tenth of them warm-up (default: the recipe's)")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="pretraining seeds, a pair of models each (default: 1 2 3)")
-    add("--finetune-seeds", type=int, default=3, metavar="N", help="fine-tunings of every model on every task (default: %(default)s)")
+    add("--finetune-seeds", type=int, default=3, metavar="N", help="fine-tunings of every pretrained model on every task (default: %(default)s)")
+    add("--floor-seeds", type=int, default=1, metavar="N", help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)")
     add("--nproc", type=int, default=2, metavar="N", help="fleet workers of a pretraining run (default: %(default)s)")
     add("--jobs", type=int, default=2, metavar="N", help="fine-tunings at a time (default: %(default)s)")
     add("--evaluation-examples", type=int, default=2048, metavar="N", help="held-out examples for masked accuracy (default: %(default)s)")
@@ -100,6 +101,7 @@ def main() -> None:
             overrides=overrides,
             seeds=tuple(arguments.seeds),
             num_finetuning_seeds=arguments.finetune_seeds,
+            num_floor_seeds=arguments.floor_seeds,
             tasks=tuple(tasks),
             num_workers=arguments.nproc,
             num_jobs=arguments.jobs,

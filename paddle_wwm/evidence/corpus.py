@@ -34,6 +34,9 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
     Raises DataError where it is not: it was made of other sources, or other evaluation sets are to be kept out.
     """
     report_path = config.output / REPORT_NAME
+    is_done = report_path.exists() and config.corpus_path.exists()
+    if is_done and not config.corpus:
+        return json.loads(report_path.read_text(encoding="utf-8"))
     if not config.corpus:
         raise ConfigError("--corpus: give the text files to pretrain on.")
     made_of = {
@@ -41,7 +44,7 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
         "evaluation_sets": [task.task for task in config.tasks],
         "shared_characters": SHARED_CHARACTERS,
     }
-    if report_path.exists() and config.corpus_path.exists():
+    if is_done:
         report = json.loads(report_path.read_text(encoding="utf-8"))
         _check_same(report, made_of, report_path)
         return report
@@ -51,12 +54,13 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
         written = Path(folder) / config.corpus_path.name
         found = write_without_overlap(config.corpus, output=written, overlap=overlap)
         digest = sha256_of_file(written)
-        if config.corpus_path.exists() and sha256_of_file(config.corpus_path) != digest:
+        if not config.corpus_path.exists():
+            written.replace(config.corpus_path)
+        elif sha256_of_file(config.corpus_path) != digest:
             raise DataError(
                 f"{config.corpus_path}: is not what is left of --corpus without the text of the evaluation sets; "
                 "give the corpus and data that it was made with, or another --output."
             )
-        written.replace(config.corpus_path)
     report = {**made_of, **dataclasses.asdict(found), "sha256": digest}
     write_json(report_path, report)
     return report

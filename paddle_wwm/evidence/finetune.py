@@ -28,14 +28,14 @@ def finetune(config: EvidenceConfig) -> None:
         if not is_finetuned(config, task, arm, seed)
     ]
     total = len(config.tasks) * len(list(config.models()))
-    print(f"  {total - len(commands)} of {total} runs of {config.num_finetuning_seeds} seeds are done", flush=True)
+    print(f"  {total - len(commands)} of {total} runs are done", flush=True)
     run_all(commands, num_jobs=config.num_jobs, what="fine-tuning")
 
 
 def seed_results(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> tuple[SeedResult, ...]:
     """The finished seeds of a run, of those asked for."""
     path = config.finetuning_path(task.task, arm, seed)
-    return tuple(result for result in read_results(path) if result.seed <= config.num_finetuning_seeds) if path.exists() else ()
+    return tuple(result for result in read_results(path) if result.seed <= config.num_seeds_of(arm)) if path.exists() else ()
 
 
 def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> bool:
@@ -50,7 +50,7 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:
         raise ConfigError(f"{path / RUN_NAME}: was fine-tuned with {found}, not with {expected}; give those, or another --output.")
-    return len(seed_results(config, task, arm, seed)) == config.num_finetuning_seeds
+    return len(seed_results(config, task, arm, seed)) == config.num_seeds_of(arm)
 
 
 def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> Command:
@@ -59,7 +59,7 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
     arguments = (
         *("--task", task.task, "--data", str(data), "--model", str(config.model_path(arm, seed))),
         *("--model-name", model_name(arm, seed)),
-        *("--output", str(config.finetuning_path(task.task, arm, seed)), "--seeds", str(config.num_finetuning_seeds)),
+        *("--output", str(config.finetuning_path(task.task, arm, seed)), "--seeds", str(config.num_seeds_of(arm))),
         *("--max-seq-length", str(task.max_seq_length), "--batch-size", str(task.batch_size), "--epochs", str(task.num_epochs)),
         *("--learning-rate", f"{task.learning_rate:g}", "--nproc", "1", "--keep-models", "none"),
         *(("--limit-train", str(task.limit_train)) if task.limit_train is not None else ()),
@@ -84,6 +84,6 @@ def scores_of(config: EvidenceConfig, task: FineTuning, arm: Arm, *, split: str,
     found: Scores = {}
     for seed in config.seeds:
         results = seed_results(config, task, arm, seed)
-        if len(results) == config.num_finetuning_seeds and all(split in result.scores for result in results):
+        if len(results) == config.num_seeds_of(arm) and all(split in result.scores for result in results):
             found[seed] = [result.scores[split][metric] for result in results]
     return found

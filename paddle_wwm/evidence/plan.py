@@ -52,8 +52,12 @@ class FineTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceConfig:
-    """The whole experiment. overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs:
-    fine-tunings at a time. evaluation_examples: held-out examples whose masked pieces are predicted."""
+    """The whole experiment.
+
+    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs: fine-tunings at a time.
+    num_finetuning_seeds: of every pretrained model on every task; num_floor_seeds: of every first weights. evaluation_examples: held-out
+    examples whose masked pieces are predicted.
+    """
 
     output: Path
     corpus: tuple[Path, ...]
@@ -62,6 +66,7 @@ class EvidenceConfig:
     overrides: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1, 2, 3)
     num_finetuning_seeds: int = 3
+    num_floor_seeds: int = 1
     tasks: tuple[FineTuning, ...] = ()
     num_workers: int = 2
     num_jobs: int = 2
@@ -69,7 +74,7 @@ class EvidenceConfig:
 
     def __post_init__(self) -> None:
         require(len(self.seeds) >= 1 and len(set(self.seeds)) == len(self.seeds), f"`seeds` must be different numbers, but are {self.seeds}.")
-        for name in ("num_finetuning_seeds", "num_workers", "num_jobs", "evaluation_examples"):
+        for name in ("num_finetuning_seeds", "num_floor_seeds", "num_workers", "num_jobs", "evaluation_examples"):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
     @property
@@ -110,6 +115,10 @@ class EvidenceConfig:
     def models(self) -> Iterator[tuple[Arm, int]]:
         """All models that are fine-tuned, by seed: an experiment that is stopped early has whole pairs."""
         return ((arm, seed) for seed in self.seeds for arm in Arm)
+
+    def num_seeds_of(self, arm: Arm) -> int:
+        """Fine-tunings of a model on a task."""
+        return self.num_floor_seeds if arm is Arm.FROM_SCRATCH else self.num_finetuning_seeds
 
     def arm_overrides(self, arm: Arm, seed: int) -> tuple[str, ...]:
         """What a run adds to the recipe; the arms differ in `masking.strategy` alone."""

@@ -41,14 +41,16 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: Evid
         corpus=_corpus_text(config),
         pairs=len(config.seeds),
         finetuning_seeds=config.num_finetuning_seeds,
+        floor_seeds=config.num_floor_seeds,
         evaluation_examples=f"{config.evaluation_examples:,}",
         masked_shares=_masked_shares(config),
         masked=as_markdown(tables.masked_table(config)),
         pretraining_picture=f"{name}-pretraining.svg",
         tasks="\n".join(_task_text(config, task) for task in config.tasks),
         differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
-        verdicts="\n".join(f"- {line}" for line in tables.verdicts(found)) or "- Nothing yet.",
-        shows=SHOWS.format(pairs=len(config.seeds)),
+        floor=_floor_text(config),
+        verdict=tables.verdict(found),
+        shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
         follow_up=follow_up_text(follow_up),
         command=command,
     )
@@ -76,7 +78,7 @@ def status_of(config: EvidenceConfig) -> str:
     trained = sum(is_pretrained(config, arm, seed) for arm, seed in config.pretrained())
     wanted = len(config.seeds) * len(PRETRAINED)
     tuned = sum(len(seed_results(config, task, arm, seed)) for task in config.tasks for arm, seed in config.models())
-    all_tuned = len(config.tasks) * len(config.seeds) * len(Arm) * config.num_finetuning_seeds
+    all_tuned = len(config.tasks) * sum(config.num_seeds_of(arm) for arm, _ in config.models())
     return f"{trained} of {wanted} models are pretrained, {tuned} of {all_tuned} fine-tunings are done."
 
 
@@ -100,6 +102,22 @@ def _model_text(config: EvidenceConfig) -> str:
     )
 
 
+def _tokens(config: EvidenceConfig) -> str:
+    """How many tokens a run reads at most, in millions."""
+    phases = config.arm_config(Arm.WHOLE_WORD, config.seeds[0], vocab_size=1).phases
+    return f"{sum(phase.num_steps * phase.global_batch_size * phase.max_seq_length for phase in phases) / 1e6:,.1f}"
+
+
+def _floor_text(config: EvidenceConfig) -> str:
+    found = {
+        name: item for arm in PRETRAINED for name, item in tables.differences(config, one=arm, other=Arm.FROM_SCRATCH).items() if ", test, " in name
+    }
+    if not found:
+        return ""
+    table = as_markdown(tables.difference_table(found, what="pretrained minus from scratch"))
+    return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
+
+
 def _corpus_text(config: EvidenceConfig) -> str:
     report, manifest = _read_json(config.output / REPORT_NAME), _read_json(config.shards_path / MANIFEST_NAME)
     if not report or not manifest:
@@ -118,7 +136,7 @@ def _masked_shares(config: EvidenceConfig) -> str:
 
 
 def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
-    limit = "" if task.limit_train is None else f", the first {task.limit_train:,} examples of train"
+    limit = "" if task.limit_train is None else f", {task.limit_train:,} examples of train"
     path = next((path for arm, seed in config.models() if (path := config.finetuning_path(task.task, arm, seed) / RUN_NAME).exists()), None)
     sizes = ""
     if path is not None:
@@ -137,7 +155,7 @@ def follow_up_text(follow_up: EvidenceConfig | None) -> str:
     plan = (follow_up.output / PLAN_NAME).read_text(encoding="utf-8").strip()
     quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
     found = tables.differences(follow_up)
-    outcome = as_markdown(tables.difference_table(found)) + "\n" + "\n".join(f"- {line}" for line in tables.verdicts(found)) + "\n" if found else ""
+    outcome = f"{as_markdown(tables.difference_table(found))}\n{tables.verdict(found)}\n" if found else ""
     return f"{quoted}\n\nWhat came of it: {status_of(follow_up)}\n\n{_model_text(follow_up)}.\n\n{outcome}"
 
 

@@ -67,7 +67,7 @@ class Stages:
         for task in config.tasks:
             for arm, seed in config.models():
                 done = len(seed_results(config, task, arm, seed))
-                lines.append(f"finetune  {task.task}, {model_name(arm, seed)}: {done} of {config.num_finetuning_seeds} seeds done")
+                lines.append(f"finetune  {task.task}, {model_name(arm, seed)}: {done} of {config.num_seeds_of(arm)} seeds done")
         return "\n".join([*lines, status_of(config)])
 
     def _check(self) -> None:
@@ -118,8 +118,8 @@ def _command(config: EvidenceConfig) -> str:
     flags = {"chnsenticorp": "chnsenticorp", "cmrc2018": "cmrc"}
     lines = ['python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --output runs/evidence']
     lines += [_task_flags(flags[task.task], task) for task in config.tasks]
-    scale = f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds}"
-    lines.append(" ".join([scale, f"--evaluation-examples {config.evaluation_examples}", *config.overrides]))
+    seeds = f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds} --floor-seeds {config.num_floor_seeds}"
+    lines += [f"{seeds} --evaluation-examples {config.evaluation_examples}", *config.overrides]
     return " \\\n  ".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Mapping, Sequence
+from typing import Mapping
 
 from ..tasks.metrics import METRICS
 from ..tasks.report_format import NOTHING, Table, max_and_mean, numbers
@@ -68,21 +68,20 @@ def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
     return Table(key=task.task, title="", header=header, rows=tuple(rows))
 
 
-def differences(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
-    """Whole words minus pieces, by what is measured; only what both arms have."""
-    found: dict[str, PairedDifference] = {}
-    for masking in PRETRAINED:
-        for measure, words in MEASURES.items():
-            one, other = (masked_scores(config, arm, masking=masking, measure=measure) for arm in PRETRAINED)
-            if set(one) & set(other):
-                found[f"{words}, {NAMES[masking]} hidden"] = paired_difference(one, other)
+def differences(config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm = Arm.PIECE) -> Mapping[str, PairedDifference]:
+    """One arm minus another, by what is measured; only what both have."""
+    scores: dict[str, list[Scores]] = {}
+    if one in PRETRAINED and other in PRETRAINED:
+        for masking in PRETRAINED:
+            for measure, words in MEASURES.items():
+                scores[f"{words}, {NAMES[masking]} hidden"] = [masked_scores(config, arm, masking=masking, measure=measure) for arm in (one, other)]
     for task in config.tasks:
         for metric in metrics_of(task):
             for split in SPLITS:
-                one, other = (scores_of(config, task, arm, split=split, metric=metric) for arm in PRETRAINED)
-                if set(one) & set(other):
-                    found[f"{title_of(task)}, {split}, {metric.replace('_', ' ')}"] = paired_difference(one, other)
-    return found
+                prefix = "" if other in PRETRAINED else f"{NAMES[one]}: "
+                name = f"{prefix}{title_of(task)}, {split}, {metric.replace('_', ' ')}"
+                scores[name] = [scores_of(config, task, arm, split=split, metric=metric) for arm in (one, other)]
+    return {name: paired_difference(*sides) for name, sides in scores.items() if set(sides[0]) & set(sides[1])}
 
 
 def title_of(task: FineTuning) -> str:
@@ -90,19 +89,13 @@ def title_of(task: FineTuning) -> str:
     return find_task(task.task).title
 
 
-def difference_table(found: Mapping[str, PairedDifference]) -> Table:
-    """In percentage points, with the interval and each pair."""
+def difference_table(found: Mapping[str, PairedDifference], *, what: str = "whole words minus pieces") -> Table:
+    """In percentage points, with the interval and each pair, and whether the interval decides it."""
     rows = [
-        (
-            name,
-            f"{item.mean:+.2f}",
-            _interval(item),
-            f"{item.num_higher} of {item.num_pairs}",
-            ", ".join(f"{value:+.2f}" for value in item.differences),
-        )
+        (name, f"{item.mean:+.2f}", _interval(item), decision(item), ", ".join(f"{value:+.2f}" for value in item.differences))
         for name, item in found.items()
     ]
-    header = ("whole words minus pieces", "mean", f"{CONFIDENCE:.0%} interval", "pairs ahead", "each pair")
+    header = (what, "mean", f"{CONFIDENCE:.0%} interval", "decided", "each pair")
     return Table(key="differences", title="", header=header, rows=tuple(rows))
 
 
@@ -110,15 +103,18 @@ def _interval(item: PairedDifference) -> str:
     return NOTHING if item.low is None or item.high is None else f"[{item.low:+.2f}, {item.high:+.2f}]"
 
 
-def verdicts(found: Mapping[str, PairedDifference]) -> Sequence[str]:
-    """What every difference says, in words that do not depend on what one hopes for."""
-    return [f"{name}: {_verdict(item)}" for name, item in found.items()]
+def decision(item: PairedDifference) -> str:
+    """What the interval says, in words that do not depend on what one hopes for."""
+    return "no" if not item.excludes_zero else "higher" if item.mean > 0 else "lower"
 
 
-def _verdict(item: PairedDifference) -> str:
-    ahead = "whole words are ahead" if item.mean > 0 else "pieces are ahead" if item.mean < 0 else "the arms are level"
-    if item.low is None:
-        return f"{ahead} by {abs(item.mean):.2f} points in the one pair; one pair shows nothing."
-    if item.excludes_zero:
-        return f"{ahead} by {abs(item.mean):.2f} points, and the interval {_interval(item)} of {item.num_pairs} pairs excludes 0."
-    return f"not decided: {ahead} by {abs(item.mean):.2f} points on average, but the interval {_interval(item)} of {item.num_pairs} pairs includes 0."
+def verdict(found: Mapping[str, PairedDifference]) -> str:
+    """Which differences are decided for whole words, which for pieces, and which are not."""
+    if not found:
+        return "Nothing yet: no pair is finished.\n"
+    words = {"higher": "Whole words are ahead", "lower": "Pieces are ahead", "no": "Not decided"}
+    lines = []
+    for key, text in words.items():
+        names = [f"{name} ({item.mean:+.2f})" for name, item in found.items() if decision(item) == key]
+        lines.append(f"- {text}{'' if key == 'no' else ', the interval excluding 0'}: {'; '.join(names) if names else 'nothing'}.")
+    return "\n".join(lines) + "\n"

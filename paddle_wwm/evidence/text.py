@@ -13,10 +13,10 @@ State of the experiment: {status}
 - Model: {model}.
 - The arms differ in `masking.strategy` alone: `whole-word` or `piece`. Both arms of a pair have one seed, and so the same first weights, the same
   examples in the same order, the same dropout, steps and budget of hidden pieces. There are {pairs} pairs.
-- Share of the tokens that was to be predicted, by run: {masked_shares}. (A word that would exceed an example's budget is skipped,
-  so whole words may hide slightly less.)
-- The floor, "from scratch", are the first weights of each pair, fine-tuned without any pretraining.
-- Every model is fine-tuned {finetuning_seeds} times a task. The seed of pretraining is the unit of the statistics: a pair counts once, by the means
+- Share of the tokens that was to be predicted, by run: {masked_shares}.
+  (A word that would exceed an example's budget is skipped, so whole words may hide slightly less.)
+- The floor, "from scratch", are the first weights of each pair, fine-tuned without any pretraining ({floor_seeds} time(s) a task).
+- Every pretrained model is fine-tuned {finetuning_seeds} times a task. The seed of pretraining is the unit of the statistics: a pair counts once, by the means
   over its fine-tunings. Intervals are Student's t over the differences of the pairs.
 - The checkpoint of a fine-tuning is chosen on dev, so test is the number to look at.
 
@@ -33,7 +33,7 @@ A masked word is right when all its hidden pieces are; where pieces are hidden, 
 
 ## Fine-tuning
 
-Lengths, batches and epochs are smaller than the authors', and so is everything else: compare the rows with each other, not with published tables.
+Lengths, batches and epochs are not the authors', and the models are far smaller: compare the rows with each other, not with published tables.
 Percent; for CMRC 2018 exact match / F1.
 
 {tasks}
@@ -45,10 +45,11 @@ of the passage, are dev and test; no passage is in two parts.
 Percentage points, from the pairs:
 
 {differences}
-## What this shows, and what it does not
+"Decided": whether the interval excludes 0, and on which side.
 
-{verdicts}
+{floor}## What this shows, and what it does not
 
+{verdict}
 {shows}
 ## Follow-up, written down before it was run
 
@@ -66,7 +67,7 @@ flags of each task change the scale.
 SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so one interval that excludes 0 among many is weaker
   than it looks.
 - {pairs} pairs make wide intervals. A difference that is not decided here is not shown to be absent.
-- This is a model of a few million parameters after minutes of training. The authors' models were trained some ten thousand times longer, and what is
-  seen here need not hold there, in either direction.
+- These are small models that read {tokens} million tokens. The authors' BERT-wwm read some 50 thousand million, and is larger: what is seen here
+  need not hold there, in either direction.
 - The words are LAC's, the authors' were LTP's.
 """
