@@ -132,7 +132,7 @@ def _places(file: TaskFile, task: Task, *, names: Sequence[str] | None, num_colu
         elif field == "text" or (field == "label" and file.needs_labels) or (field != "label" and column is not None):
             has = f"columns {', '.join(names)}" if names is not None else f"{num_columns} column(s) and no header"
             wanted = repr(column) if column is not None else " or ".join(COLUMN_NAMES[field])
-            raise file.error(f"must have the column {wanted} for {field}, but has {has}; name it with --columns.", line=1)
+            raise file.error(f"must have the column {wanted} for {field}, but has {has}; name it with --column.", line=1)
     return places
 
 
@@ -147,7 +147,7 @@ def _key(file: TaskFile, task: Task, *, field: str, record: Mapping[str, Any], n
     required = field == "text" or (field == "label" and file.needs_labels) or (field == "text_pair" and column is not None)
     if key is None and required:
         has = ", ".join(record) or "none"
-        raise file.error(f"must have the key {' or '.join(candidates)} for {field}, but has {has}; see --columns.", line=number)
+        raise file.error(f"must have the key {' or '.join(candidates)} for {field}, but has {has}; see --column.", line=number)
     return key
 
 

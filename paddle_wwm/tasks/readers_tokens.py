@@ -60,7 +60,7 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
     names = next(rows, (1, ""))[1].split("\t")
     token_name, label_name = (str(task.columns.get(field, name)) for field, name in zip(("tokens", "labels"), TABLE_HEADER))
     if token_name not in names or (label_name not in names and file.needs_labels):
-        raise file.error(f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with --columns.", line=1)
+        raise file.error(f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with --column.", line=1)
     examples: list[Example] = []
     for number, line in rows:
         if not line.strip():
