@@ -13,6 +13,8 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..errors import HubModuleError
+from ..model.finetuned import HEADS
+from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork
 from ..tasks.reading_comprehension import (
     DecodingConfig,
     EncodedQuestion,
@@ -23,8 +25,8 @@ from ..tasks.reading_comprehension import (
     num_question_pieces_read,
     windows_of,
 )
-from .inputs import Row, RowEncoder, texts_of
-from .networks import TokenNetwork
+from ..tasks.rows import Row
+from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Task
 
 WANTED = "{'question': text, 'context': text}, or a list of these two texts"
@@ -50,10 +52,15 @@ class QuestionAnswering(Task):
     """
 
     name = "question-answering"
-    architecture = "BertForQuestionAnswering"
+    architecture = HEADS[name]
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether the network also tells questions with an answer in the passage from others."""
+        return tuple(self.labels) == ANSWER_KINDS
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
-        return TokenNetwork(config, 2)
+        return AnswerNetwork(config) if self.has_kinds else TokenNetwork(config, 2)
 
     def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
         with _hub_errors():
