@@ -28,6 +28,7 @@ INSTALL_REQUIRES = [
     "tqdm",
     "visualdl>=2.5",
     "matplotlib",
+    "scipy",
     "filelock",
     "huggingface-hub>=0.36,<1",  # 1.0 has another HTTP library, and downloads run in a session of ours
     "requests",

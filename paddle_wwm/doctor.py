@@ -60,6 +60,7 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("tqdm", "", "paddlenlp imports it"),
     ("visualdl", ">=2.5", "training logs to it"),
     ("matplotlib", "", "paddlehub imports it"),
+    ("scipy", "", "seqeval imports it, and intervals of experiments need it"),
     ("filelock", "", "paddlehub imports it"),
     ("huggingface-hub", ">=0.36,<1", "it fetches weights, and 1.0 works in another way"),
     ("requests", "", "huggingface_hub imports it"),
