@@ -19,16 +19,8 @@ from ..tokenization.wordpiece import WordPieceTokenizer
 from ..types import IGNORED_LABEL
 from .answer_kinds import KINDS, training_answer
 from .reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of, windows_of
-from .rows import Row, overlapping_rows, row_of_texts
+from .rows import Row, WindowRow, overlapping_rows, row_of_texts
 from .types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowRow(Row):
-    """A row that is a window of a passage."""
-
-    window: Window
-    encoded: EncodedQuestion
 
 
 @dataclass(frozen=True, kw_only=True)

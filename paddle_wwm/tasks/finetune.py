@@ -133,6 +133,7 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
     """Every seed that is not done."""
     from ..cpu import use_fast_matmul
     from .finetune_seed import EvaluationData, FineTuneRun, StopSignal, run_seed
+    from .finetune_state import delete_checkpoints
     from .finetune_trainer import TrainingData
 
     use_fast_matmul()
@@ -154,6 +155,9 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
         world=world,
     )
     stop = StopSignal()
+    for seed in set(job.seeds) - set(unfinished(job)):  # a kill may have come between a seed's result and the end of its checkpoint
+        if world.is_main:
+            delete_checkpoints(seed_folder(job.output, seed))
     for seed in unfinished(job):
         run_seed(run, seed=seed, stop=stop, title=f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})")
         if stop.number and seed != job.seeds[-1]:

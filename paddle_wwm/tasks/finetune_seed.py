@@ -209,6 +209,7 @@ class _Seed:
             barrier(run.world)
             return
         folder = self.folder / PREDICTIONS_NAME
+        folder.mkdir(exist_ok=True)
         for name, found in predictions.items():
             write_predictions(folder / f"{name}.jsonl", found, run.task)
         labelled = {name: found for name, found in predictions.items() if run.evaluation[name].split.has_labels}

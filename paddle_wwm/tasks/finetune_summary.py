@@ -60,16 +60,12 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
         lines.append("  no split has labels, so there is no score")
     speed = statistics.median(result.texts_per_second for result in results)
     lines.append(f"  speed  {speed:,.1f} texts/s, {' or '.join(map(str, workers))} worker(s)")
-    best = max(results, key=lambda result: _first_score(result))
+    best = max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))]) if "dev" in splits else results[0]
     model = seed_folder(output, best.seed) / MODEL_NAME
     if model.exists():
-        lines.append(f"  model  {model} (the best seed by {splits[0] if splits else 'number'})")
+        lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))
     lines.append(f"  files  {output}/seed-*/result.json, predictions/, log.jsonl; {output / SUMMARY_NAME}")
     return "\n".join(lines)
-
-
-def _first_score(result: SeedResult) -> float:
-    return next((next(iter(scores.values())) for scores in result.scores.values()), 0.0)
 
 
 def duration(seconds: float) -> str:

@@ -14,9 +14,9 @@ from ..model.finetuned import QUESTION_ANSWERING
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, split_kinds
 from ..types import IGNORED_LABEL
 from .answer_kinds import KIND_TEXTS, kind_of_windows
-from .features import Features, Reading, WindowRow
+from .features import Features, Reading
 from .reading_comprehension import DecodingConfig, decode
-from .rows import Batch, Row, join_windows
+from .rows import Batch, Row, WindowRow, join_windows
 from .types import AnswerKind, Example, TaskKind
 
 OUTSIDE = "O"

@@ -5,6 +5,8 @@ A prediction that is missing counts as wrong, as in the authors' scripts; `unans
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +16,7 @@ from ..errors import ConfigError, DataError
 from .metrics_answers import AnswerRule, score_cjrc, score_cmrc, score_squad2
 from .types import Example, QuestionExample, TaskKind, TextExample, TokenExample
 
+_IS_ENTITY_LABEL = re.compile("O|[BIMES]-.+")
 Prediction = str | tuple[str, ...]
 Predictions = Mapping[str, Prediction]
 
@@ -102,17 +105,19 @@ def _token_accuracy(examples: Sequence[TokenExample], predictions: Predictions) 
 
 
 def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> dict[str, float]:
-    """Whole entities, type and both ends, by seqeval's default reading of BIO and BIOES, which is conlleval's: an I- or E- after O begins one."""
-    import warnings
+    """Whole entities, type and both ends, by seqeval's default reading of BIO, BIOES and BMES, conlleval's: an I- or E- after O begins one."""
+    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
-    from seqeval.metrics import f1_score, precision_score, recall_score
-    from sklearn.exceptions import UndefinedMetricWarning
-
+    foreign = sorted({label for example in examples for label in example.labels if not _IS_ENTITY_LABEL.fullmatch(label)})
+    if foreign:
+        raise DataError(
+            f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are {', '.join(foreign)}: token_accuracy?"
+        )
     gold, given = [list(example.labels) for example in examples], _token_labels(examples, predictions, missing="O")
-    with warnings.catch_warnings():  # no entity at all is a score of 0, not news
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        scores = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
-        return {name: float(function(gold, given)) for name, function in scores.items()}
+    with warnings.catch_warnings():  # of no entity at all, which is a score of 0, and of M-, which it reads as it should
+        warnings.simplefilter("ignore")
+        precision, recall, f1, _ = precision_recall_fscore_support(gold, given, average="micro")
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
 
 
 def _answers(examples: Sequence[QuestionExample], predictions: Predictions, *, rule: AnswerRule) -> dict[str, float]:

@@ -9,7 +9,8 @@ their script for the files in SQuAD's form):
   which is what NLTK's word_tokenize does for the authors' script.
 
 Words are NLTK 3.9's but in one respect: where a run of foreign words holds several sentences, NLTK finds their ends by a learned list of English
-abbreviations; here a full stop before white space ends a sentence unless the word is an initial, has a full stop inside, or is one of ABBREVIATIONS.
+abbreviations; here a full stop before white space ends a sentence unless the word has a full stop inside, is one of ABBREVIATIONS, or is an
+initial or a number that a letter follows.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _CHINESE = re.compile("([\u4e00-\u9fa5])")
 _MARKS = re.compile(r"\.{2,}|''|[«‘„»\"?!;@#$%&<>()\[\]{}]|,(?!\d)|'(?=(?![mtsdn])\w\b)")
 _OPENING = re.compile(r"^\"|(?<=^\")\"|(?<=[ (\[{<«‘„])(?:\"|'')")
 _FINAL_STOP = re.compile(r"(?<=[^.])\.(?=[\])}>\"'» ]*$)")
-_SENTENCE_END = re.compile(r"(?P<word>\S*?)(?P<marks>[.?!]+[\])}>\"']*)\s+(?=\S)")
+_SENTENCE_END = re.compile(r"(?P<word>\S*?)(?P<marks>[.?!]+[\])}>\"']*)\s+(?=(?P<next>\S))")
+_NUMBER = re.compile(r"[.,]?\d[\d,.]*")
 # the ends of words that are words of their own, and words that are two
 _CLITIC = re.compile(r"(?<=[^' ])('s|'m|'d|'ll|'re|'ve|n't)$")
 _TWO_WORDS = re.compile(r"\b(?:(can)(not)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n)|(d)('ye))\b|\b(wan)(na)$|^('t)(is|was)\b")
@@ -58,11 +60,17 @@ def _sentences(text: str) -> Iterator[str]:
     first = 0
     for found in _SENTENCE_END.finditer(text):
         word = found["word"].lstrip("([{<\"'")
-        is_abbreviation = found["marks"].startswith(".") and ("." in word or word in ABBREVIATIONS or (len(word) == 1 and word.isalpha()))
-        if not is_abbreviation and not found["marks"].startswith(".."):
+        if not (found["marks"].startswith(".") and (found["marks"].startswith("..") or _goes_on(word, found["next"]))):
             yield text[first : found.end()].rstrip()
             first = found.end()
     yield text[first:]
+
+
+def _goes_on(word: str, next_character: str) -> bool:
+    """Whether a sentence goes on after a word with a full stop."""
+    if _NUMBER.fullmatch(word) or (len(word) == 1 and word.isalpha()):
+        return next_character.isalpha()
+    return "." in word or word in ABBREVIATIONS
 
 
 def _words_of_sentence(sentence: str) -> Iterator[str]:

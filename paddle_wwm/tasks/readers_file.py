@@ -63,7 +63,7 @@ class TaskFile:
     def json(self) -> Any:
         """The file as one JSON value."""
         try:
-            return json.loads(self.content.decode("utf-8-sig"))
+            value = json.loads(self.content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line = self.content.count(b"\n", 0, error.start) + 1
             raise self.error(f"must be UTF-8, but is not; convert it, for example: iconv -f GB18030 -t UTF-8 {self.path.name}", line=line) from None
@@ -71,6 +71,8 @@ class TaskFile:
             raise self.error(f"must be JSON, but: {error.msg} (column {error.colno}); is the file whole?", line=error.lineno) from None
         except RecursionError:
             raise self.error("must be JSON, but is nested too deeply.") from None
+        self._check_characters(value, raw=self.content)
+        return value
 
     def json_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Line numbers and objects; blank lines are counted."""
@@ -84,7 +86,18 @@ class TaskFile:
                 raise self.error(f"must be one JSON object a line, but is not ({error}): {excerpt(line)}", line=number) from None
             if not isinstance(record, dict):
                 raise self.error(f"must be a JSON object, but is a {type(record).__name__}: {excerpt(line)}", line=number)
+            self._check_characters(record, raw=line.encode(), line=number)
             yield number, record
+
+    def _check_characters(self, value: Any, *, raw: bytes, line: int | None = None) -> None:
+        """JSON can write half of a character (an unpaired surrogate, "\\ud83d"), which no file of ours could hold."""
+        if b"\\ud" not in raw.lower():
+            return
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):x}"
+            raise self.error(f"must hold whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line) from None
 
     def check_label(self, label: str, *, labels: Sequence[str], line: int) -> str:
         """The label, if it is one of the task's; every label is, where the task names none."""

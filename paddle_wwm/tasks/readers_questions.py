@@ -1,5 +1,7 @@
 """Reading comprehension in SQuAD's JSON: CMRC 2018's and DRCD's files, SQuAD 2.0's (`is_impossible`), and CJRC's (YES and NO as answers).
 
+CMRC 2018 was first published as a list of passages with answers that are texts alone, without their starts; those files are read as well.
+
 A gold answer's place is looked for where the file states it wrongly or not at all; what was found how is counted, by answer (PLACES).
 """
 
@@ -42,9 +44,28 @@ READERS_OF_QUESTIONS: Mapping[str, Reader] = {"squad": read_questions, "cjrc": p
 
 
 def _paragraphs(file: TaskFile, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        for number, passage in enumerate(value):
+            yield f"[{number}]", _in_squads_words(passage)
+        return
     for number, article in enumerate(_get(file, value, "data", list, place="the file")):
         for index, paragraph in enumerate(_get(file, article, "paragraphs", list, place=f"data[{number}]")):
             yield f"data[{number}].paragraphs[{index}]", paragraph
+
+
+def _in_squads_words(passage: Any) -> Any:
+    """A passage of CMRC 2018's first form; what is missing or of another kind stays so, to be told by name."""
+    if not isinstance(passage, dict) or not isinstance(passage.get("qas"), list):
+        return {}
+    return {"context": passage.get("context_text"), "qas": [_question_in_squads_words(item) for item in passage["qas"]]}
+
+
+def _question_in_squads_words(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    answers = item.get("answers")
+    texts = [{"text": text} for text in answers] if isinstance(answers, list) else answers
+    return {"id": item.get("query_id"), "question": item.get("query_text"), "answers": texts}
 
 
 def _answers(file: TaskFile, item: Mapping[str, Any], *, context: str, yes_no: bool, question_id: str) -> Iterator[GoldAnswer]:

@@ -60,7 +60,7 @@ class DecodingConfig:
     """num_answers: how many different ones at most. max_answer_len: in pieces.
 
     no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where the logits of [CLS] beat
-    those of the best span by more than it (0: where they are larger; the best value is found on a development set).
+    those of the best span by more than it (0: where they are larger; `answer_kinds.best_no_answer_threshold` finds the best on a development set).
     """
 
     num_answers: int = 1

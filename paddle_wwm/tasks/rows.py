@@ -8,6 +8,7 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from ..tokenization.vocab import Vocab
+from .reading_comprehension import EncodedQuestion, Window
 
 MAX_BATCH_TOKENS = 8192  # padding counted; keeps memory flat, whatever the lengths
 
@@ -26,6 +27,14 @@ class Row:
 
     def __len__(self) -> int:
         return len(self.input_ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowRow(Row):
+    """A row that is a window of a passage."""
+
+    window: Window
+    encoded: EncodedQuestion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,8 @@ def test_a_missing_prediction_is_a_miss_of_its_class_alone():
         (["O", "B-PER", "I-PER"], ["O", "I-PER", "I-PER"], 1, 1),  # conlleval: an I- after O begins an entity
         (["S-LOC", "O", "B-PER", "E-PER"], ["S-LOC", "O", "B-PER", "E-PER"], 1, 1),  # BIOES
         (["S-LOC", "O", "B-PER", "E-PER"], ["S-LOC", "S-LOC", "B-PER", "E-PER"], 2 / 3, 1),
+        (["B-PER", "M-PER", "E-PER"], ["B-PER", "M-PER", "E-PER"], 1, 1),  # BMES
+        (["B-PER", "M-PER", "E-PER"], ["B-PER", "E-PER", "S-PER"], 0, 0),
         (["O", "O"], ["O", "O"], 0, 0),  # without entities there is nothing to be right about
     ],
 )
@@ -119,6 +121,7 @@ def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
         ("cmrc", [question("q")], {}, "'q' must have a label"),
         ("cmrc", [text("1", "a")], {}, "scores reading-comprehension, but example '1' is a TextExample"),
         ("entity_f1", [tokens("1", "O", "O")], {"1": ("O",)}, "each of its 2 tokens, but has 1"),
+        ("entity_f1", [tokens("1", "NR", "O")], {"1": ("NR", "O")}, "labels must be O or B-, .* but are NR: token_accuracy"),
         ("entity_f1", [tokens("1", "O", "O")], {"1": "OO"}, "each of its 2 tokens, but is one text"),
     ],
 )

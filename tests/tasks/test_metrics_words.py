@@ -38,6 +38,9 @@ WORDS = [
     ("hey! say! jump", ["hey", "!", "say", "!", "jump"]),
     ("roy h. reinhart", ["roy", "h.", "reinhart"]),
     ("it ends. it begins.", ["it", "ends", ".", "it", "begins", "."]),
+    ("3. platz", ["3.", "platz"]),  # neither do numbers
+    ("in 1998. 2 years", ["in", "1998", ".", "2", "years"]),  # but before another number
+    ("dr. dre", ["dr.", "dre"]),
     ("u.s.", ["u.s", "."]),  # the last full stop of a sentence is a word
     ("(u.s.)", ["(", "u.s", ".", ")"]),
 ]

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
 from paddle_wwm.tasks.readers import read_split, split_path, with_labels
@@ -151,6 +153,15 @@ def test_squads_form_with_answers_repaired_and_counted(tmp_path):
     }
 
 
+def test_the_first_form_of_cmrc_2018(tmp_path):
+    passage = {"context_id": "1", "context_text": CONTEXT, "qas": [{"query_id": "q", "query_text": "在哪？", "answers": ["北京", "北京大学"]}]}
+    write(tmp_path, "cmrc2018_train.json", json.dumps([passage]))
+    split = read("cmrc2018", tmp_path)
+    answers = (GoldAnswer(text="北京", characters=(3, 5)), GoldAnswer(text="北京大学", characters=(8, 12)))
+    assert split.examples == (QuestionExample(example_id="q", question="在哪？", context=CONTEXT, answers=answers),)
+    assert split.counts["repaired_missing_start"] == 2
+
+
 def test_cjrcs_yes_no_and_no_answer(tmp_path):
     questions = [
         item("1", ("北京", 3)),
@@ -215,7 +226,18 @@ BAD = [
     ("msra_ner", "train.tsv", "中 O\n国\n", "line 2: must have 2 columns as the first line has"),
     ("msra_ner", "train.tsv", "中\n国\n", "line 1: must be a token and its label"),
     ("cmrc2018", "cmrc2018_train.json", '{"data": [', "must be JSON, but"),
-    ("cmrc2018", "cmrc2018_train.json", "[]", "the file must have the key 'data' with a list"),
+    ("cmrc2018", "cmrc2018_train.json", "{}", "the file must have the key 'data' with a list"),
+    ("cmrc2018", "cmrc2018_train.json", "[{}]", r"\[0\] must have the key 'context' with a text"),
+    ("cmrc2018", "cmrc2018_train.json", '[{"context_text": "", "qas": [1]}]', r"\[0\].qas\[0\] must have the key 'id'"),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        '[{"context_text": "", "qas": [{"query_id": "q", "query_text": "", "answers": "甲"}]}]',
+        "question 'q': `answers` must be a list",
+    ),
+    ("cmrc2018", "cmrc2018_train.json", "[]", "must hold examples for train, but holds none"),
+    ("cmrc2018", "cmrc2018_train.json", '{"data": [], "x": "\\ud83d"}', "one half of a surrogate pair, .ud83d; a text was cut"),
+    ("bustm", "train_few_all.json", '{"sentence1": "甲\\uD83D", "sentence2": "乙", "label": "1"}', "line 1: must hold whole characters"),
     ("cmrc2018", "cmrc2018_train.json", squad({"question": "？"}), r"data\[0\].paragraphs\[0\].qas\[0\] must have the key 'id'"),
     ("cmrc2018", "cmrc2018_train.json", squad(item("q")), "question 'q' must have an answer or `is_impossible`: true in train"),
     ("cmrc2018", "cmrc2018_train.json", squad(item("q", ("北京", "3"))), "question 'q', answer 0: `answer_start` must be a whole number"),
@@ -270,6 +292,19 @@ def test_the_checksum_is_of_the_files_bytes(tmp_path):
     assert first.examples == second.examples
     assert first.sha256 != second.sha256
     assert replace(first, sha256=second.sha256) == second
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\t"), min_size=1, max_size=8).filter(str.strip)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from("01")), min_size=1, max_size=5))
+def test_texts_come_back_as_they_were_written(tmp_path, rows):
+    write(tmp_path, "train.tsv", "text_a\ttext_b\tlabel\n" + "".join("\t".join(row) + "\n" for row in rows))
+    records = ({"sentence1": one, "sentence2": other, "label": label} for one, other, label in rows)
+    write(tmp_path, "train_few_all.json", "".join(json.dumps(record) + "\n" for record in records))
+    for task in ("lcqmc", "bustm"):
+        assert [(one.text, one.text_pair, one.label) for one in read(task, tmp_path).examples] == rows
 
 
 PUBLISHED = [
