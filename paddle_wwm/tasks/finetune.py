@@ -9,30 +9,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
-from ..errors import CheckpointError, ConfigError, DataError
-from ..files import atomic_write, sha256_of_file
+from ..errors import ConfigError, DataError
+from ..files import sha256_of_file
 from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
 from ..version import __version__
 from .features import Features, Reading, features_of, uses_kinds
+from .finetune_folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
 from .finetune_recipe import FineTuneRecipe, chosen_examples, recipe_of
-from .finetune_summary import SUMMARY_NAME, describe_run, summary_of
+from .finetune_summary import describe_run
 from .inference import check_vocabulary
 from .models import ModelSource, find_model
 from .readers import read_split, split_path, with_labels
-from .results import RESULT_NAME, RUN_NAME, RunRecord, read_results, read_run, seed_folder, write_record
+from .results import RunRecord, seed_folder
 from .types import Split, Task, TaskKind
 
 SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
-LOCK_NAME = ".lock"
 EVALUATED = ("dev", "test")
+GPU_MICRO_BATCH_TOKENS = 16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +80,13 @@ def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
     prepared = prepare(job)
     print(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
     if job.dry_run:
-        check_output(job, prepared.record)
+        check_output(job.output, prepared.record, overwrite=job.overwrite)
         return
     job.output.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(job.output / LOCK_NAME, timeout=0):
-            _set_up(job, prepared.record)
-            if unfinished(job):
+            set_up(job.output, prepared.record, overwrite=job.overwrite)
+            if unfinished(job.output, job.seeds):
                 _train(job, prepared, command=command)
             print(write_summary(job.output))
     except Timeout:
@@ -122,7 +122,7 @@ def _train_as_worker(job: FineTuneJob) -> None:
         if world.is_main:
             print(describe_run(prepared, num_workers=world.size, seeds=job.seeds))
             job.output.mkdir(parents=True, exist_ok=True)
-            _set_up(job, prepared.record)
+            set_up(job.output, prepared.record, overwrite=job.overwrite)
         fleet.barrier(world)
     train_seeds(job, prepared, world=world)
     if SET_UP_VARIABLE not in os.environ and world.is_main:
@@ -155,18 +155,13 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
         world=world,
     )
     stop = StopSignal()
-    for seed in set(job.seeds) - set(unfinished(job)):  # a kill may have come between a seed's result and the end of its checkpoint
+    for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):  # a kill may have come between a seed's result and the end of its checkpoint
         if world.is_main:
             delete_checkpoints(seed_folder(job.output, seed))
-    for seed in unfinished(job):
+    for seed in unfinished(job.output, job.seeds):
         run_seed(run, seed=seed, stop=stop, title=f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})")
         if stop.number and seed != job.seeds[-1]:
             raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
-
-
-def unfinished(job: FineTuneJob) -> list[int]:
-    """The seeds without a result."""
-    return [seed for seed in job.seeds if not (seed_folder(job.output, seed) / RESULT_NAME).exists()]
 
 
 # ---- Before training ---------------------------------------------------------------------------------------------------------------------------
@@ -177,7 +172,8 @@ def prepare(job: FineTuneJob) -> PreparedRun:
     model = find_model(job.model, name=job.model_name)
     description = read_description(model.folder)
     tokenizer = check_vocabulary(model.folder, description.config)
-    recipe = recipe_of(job.task, model=model.title, **job.changes)
+    on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
+    recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **{name: value for name, value in job.changes.items() if value is not None}})
     if recipe.max_seq_length > description.config.max_position_embeddings:
         positions = description.config.max_position_embeddings
         raise ConfigError(f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}.")
@@ -246,60 +242,3 @@ def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
         "num_encoder_parameters": count_parameters(config),
         "config": dataclasses.asdict(config),
     }
-
-
-# ---- The run's folder ---------------------------------------------------------------------------------------------------------------------------
-
-
-def check_output(job: FineTuneJob, record: RunRecord) -> bool:
-    """Whether the output folder holds this very run. Raises ConfigError for one that holds something else."""
-    if not (job.output / RUN_NAME).exists():
-        others = [path.name for path in job.output.iterdir() if path.name != LOCK_NAME] if job.output.exists() else []
-        if others and not job.overwrite:
-            raise ConfigError(f"{job.output}: is not empty and holds no run; name another --output (it is not overwritten).")
-        return False
-    if job.overwrite:
-        return False
-    found = differences(read_run(job.output), record)
-    if found:
-        raise CheckpointError(
-            f"{job.output}: holds a run with other numbers: {'; '.join(found)}. Name another --output, or discard that run with --overwrite."
-        )
-    return True
-
-
-def differences(before: RunRecord, now: RunRecord) -> list[str]:
-    """All in which two runs differ that changes scores, in words; paths and names do not."""
-    found = [
-        f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}"
-        for name in ("task", "metric", "learning_rate")
-        if getattr(before, name) != getattr(now, name)
-    ]
-    found += [f"the model's {name} differs" for name in ("sha256", "vocab_sha256") if before.model.get(name) != now.model[name]]
-    for name in sorted(before.data.keys() | now.data.keys()):
-        if before.data.get(name, {}).get("sha256") != now.data.get(name, {}).get("sha256"):
-            found.append(f"the data of {name} differ")
-    for name in sorted(before.recipe.keys() | now.recipe.keys()):
-        if before.recipe.get(name) != now.recipe.get(name):
-            found.append(f"`{name}` was {before.recipe.get(name)!r} and is {now.recipe.get(name)!r}")
-    return found
-
-
-def _set_up(job: FineTuneJob, record: RunRecord) -> None:
-    if check_output(job, record):
-        return
-    if job.overwrite and (job.output / RUN_NAME).exists():
-        for path in job.output.iterdir():
-            if path.is_dir() and path.name.startswith("seed-"):
-                shutil.rmtree(path)
-            elif path.name in (RUN_NAME, SUMMARY_NAME):
-                path.unlink()
-    write_record(job.output / RUN_NAME, record)
-
-
-def write_summary(output: Path) -> str:
-    """The row of the run, also as a file; returns what to print."""
-    text = summary_of(read_run(output), read_results(output), output=output)
-    with atomic_write(output / SUMMARY_NAME, "w") as stream:
-        stream.write(text + "\n")
-    return text

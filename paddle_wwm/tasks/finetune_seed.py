@@ -21,7 +21,7 @@ from .finetune_recipe import FineTuneRecipe, steps_per_epoch
 from .finetune_state import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, delete_checkpoints, find_checkpoint, read_arrays, save_checkpoint
 from .finetune_trainer import SeedTrainer, TrainingData
 from .heads import TASK_NAMES, label_map_of_reading, predictions_of
-from .inference import LENGTH_KEY, compute_outputs
+from .inference import READING_KEY, READING_NUMBERS, compute_outputs
 from .metrics import main_score, score
 from .predictions import write_predictions
 from .reading_comprehension import DecodingConfig
@@ -247,7 +247,7 @@ class _Seed:
                     source=run.training.model,
                     task=TASK_NAMES[run.task.kind],
                     label_map=label_map_of_reading(run.training.reading),
-                    notes={LENGTH_KEY: run.recipe.max_seq_length},
+                    notes={READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS}},
                 )
 
 

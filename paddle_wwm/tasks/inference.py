@@ -26,7 +26,8 @@ from .rows import batches_by_length
 from .types import Example, TaskKind
 
 Predictions = dict[str, "str | tuple[str, ...]"]
-LENGTH_KEY = "finetuning_max_seq_length"  # in config.json: the tokens that examples were cut to, which evaluation then is, too
+READING_KEY = "finetuning_reading"  # in config.json: how examples were read in training, and so are in evaluation
+READING_NUMBERS = ("max_seq_length", "doc_stride", "max_question_len")
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 1024, 16_384  # what a layer makes of a batch stays in the processor's cache
 MAX_ROWS = 1024  # of one batch
 _EXCHANGED_NUMBERS = 1 << 22
@@ -69,17 +70,28 @@ def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None =
     with_kinds = kind is TaskKind.READING_COMPREHENSION and labels == ANSWER_KINDS
     if kind is not TaskKind.READING_COMPREHENSION and not labels:
         raise CheckpointError(f"{folder / CONFIG_NAME}: has no id2label, so the classes have no names.")
-    length = max_seq_length or read_json(folder / CONFIG_NAME).get(LENGTH_KEY) or description.config.max_position_embeddings
-    if not isinstance(length, int) or not 5 <= length <= description.config.max_position_embeddings:
-        limit = description.config.max_position_embeddings
-        raise CheckpointError(f"{folder}: `max_seq_length` must be from 5 to the model's {limit} positions, but is {length!r}.")
     reading = Reading(
-        kind=kind, labels=() if kind is TaskKind.READING_COMPREHENSION else labels, with_kinds=with_kinds, max_seq_length=length
+        kind=kind,
+        labels=() if kind is TaskKind.READING_COMPREHENSION else labels,
+        with_kinds=with_kinds,
+        **_reading_numbers(folder, limit=description.config.max_position_embeddings, max_seq_length=max_seq_length),
     )
     network = make_network(description.config, reading=reading)
     if load_network(network, folder, untrained=description.untrained):
         raise CheckpointError(f"{folder}: the weights have no classifier; it was not fine-tuned to the end.")
     return FineTunedModel(network=network, tokenizer=check_vocabulary(folder, description.config), reading=reading)
+
+
+def _reading_numbers(folder: Path, *, limit: int, max_seq_length: int | None) -> dict[str, int]:
+    recorded = read_json(folder / CONFIG_NAME).get(READING_KEY)
+    found = {"max_seq_length": limit, **(recorded if isinstance(recorded, dict) else {})}
+    if max_seq_length is not None:
+        found["max_seq_length"] = max_seq_length
+    for name, value in found.items():
+        highest = limit if name == "max_seq_length" else 1 << 20
+        if name not in READING_NUMBERS or not isinstance(value, int) or not (8 if name == "max_seq_length" else 1) <= value <= highest:
+            raise CheckpointError(f"{folder}: `{name}` must be a number from 8 to the model's {limit} positions, but is {value!r} ({READING_KEY}).")
+    return found
 
 
 def predict_examples(
@@ -114,7 +126,8 @@ def compute_outputs(
     outputs: list[np.ndarray | None] = [None] * len(rows)
     on_cpu = paddle.get_device() == "cpu"
     batches = batches_by_length(rows, batch_size=MAX_ROWS, pad_id=pad_id, max_tokens=CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
-    was_training = network.training
+    was_training, strided = network.training, paddle.get_flags("FLAGS_use_stride_kernel")
+    paddle.set_flags({"FLAGS_use_stride_kernel": False})  # transposed views take Paddle's matrix product a sixth longer
     network.eval()
     bar = progress_bar(total=len(rows), desc=desc, unit=" rows", leave=False, disable=desc is None or not world.is_main)
     try:
@@ -127,6 +140,7 @@ def compute_outputs(
                         outputs[index] = row_output(output, rows[index], reading=reading).astype(np.float32)
                 bar.update(len(batch.indices))
     finally:
+        paddle.set_flags(strided)
         if was_training:
             network.train()
     return outputs if world.size == 1 else _exchanged(outputs, features, reading=reading, world=world)
