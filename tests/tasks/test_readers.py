@@ -307,7 +307,7 @@ def test_the_checksum_is_of_the_files_bytes(tmp_path):
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\t"), min_size=1, max_size=8).filter(str.strip)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from("01")), min_size=1, max_size=5))
 def test_texts_come_back_as_they_were_written(tmp_path, rows):
     write(tmp_path, "train.tsv", "text_a\ttext_b\tlabel\n" + "".join("\t".join(row) + "\n" for row in rows))
