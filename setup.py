@@ -28,9 +28,11 @@ INSTALL_REQUIRES = [
     "tqdm",
     "visualdl>=2.5",
     "matplotlib",
+    "scipy",
     "filelock",
     "huggingface-hub>=0.36,<1",  # 1.0 has another HTTP library, and downloads run in a session of ours
     "requests",
+    "seqeval>=1.2",  # scores of named entities
     "numba>=0.60",  # compiles segmentation, masking and parts of training on the CPU
 ]
 # What only some corpora need; `make setup` installs all of it.

@@ -60,9 +60,11 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("tqdm", "", "paddlenlp imports it"),
     ("visualdl", ">=2.5", "training logs to it"),
     ("matplotlib", "", "paddlehub imports it"),
+    ("scipy", "", "seqeval imports it, and intervals of experiments need it"),
     ("filelock", "", "paddlehub imports it"),
     ("huggingface-hub", ">=0.36,<1", "it fetches weights, and 1.0 works in another way"),
     ("requests", "", "huggingface_hub imports it"),
+    ("seqeval", ">=1.2", "paddlenlp imports it, and named entities are scored with it"),
     ("numba", ">=0.60", "it compiles segmentation, masking and training's loops"),
 )
 # (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks the other.

@@ -22,7 +22,7 @@ SIZES = (
 )
 SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"  # of the 21,128 entries that all Chinese models share
 SERIES_VOCAB_SIZE = 21128
-HEADS = ("cls.", "classifier.", "bert.pooler.")  # what a model may lack, or have beside the encoder
+HEADS = ("cls.", "classifier.", "kind_classifier.", "bert.pooler.")  # what a model may lack, or have beside the encoder
 
 
 @dataclass(frozen=True, kw_only=True)

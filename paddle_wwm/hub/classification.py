@@ -10,8 +10,10 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..errors import HubModuleError
-from .inputs import Row, RowEncoder, texts_of
-from .networks import PooledNetwork, TowerNetwork
+from ..model.finetuned import HEADS
+from ..model.networks import PooledNetwork, TowerNetwork
+from ..tasks.rows import Row
+from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Task, softmax
 
 
@@ -19,7 +21,7 @@ class SequenceClassification(Task):
     """One class for a text, or for a pair of texts that the encoder reads as one sequence. Results: labels."""
 
     name = "seq-cls"
-    architecture = "BertForSequenceClassification"
+    architecture = HEADS[name]
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
         return PooledNetwork(config, len(self.labels))
@@ -42,6 +44,7 @@ class MultiLabel(SequenceClassification):
     """
 
     name = "multi-label"
+    architecture = HEADS[name]
 
     def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
         if not 0.0 < options.threshold < 1.0:
@@ -74,7 +77,7 @@ class TextMatching(SequenceClassification):
     """
 
     name = "text-matching"
-    architecture = "BertModel"
+    architecture = HEADS[name]
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
         return TowerNetwork(config, len(self.labels))

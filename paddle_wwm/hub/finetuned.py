@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from ..conversion.pdparams import write_pdparams
 from ..errors import HubModuleError
-from ..files import write_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED, VOCAB_NAME, WEIGHTS_NAME, read_json, tokenizer_config
-from .labels import label_map_of
+from ..model.folder import CONFIG_NAME
+from ..model.labels import label_map_of
 
 
 def write_finetuned_model(folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any) -> str:
@@ -19,8 +16,9 @@ def write_finetuned_model(folder: Path, *, checkpoint: Path, base: Path | None, 
 
     `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is missing or does not fit.
     """
+    from ..model.finetuned import QUESTION_ANSWERING, read_description, write_finetuned
     from .tasks import task_class
-    from .weights import LABELS_KEY, TASK_KEY, load_checkpoint, read_description
+    from .weights import load_checkpoint
 
     source = base or (checkpoint if checkpoint.is_dir() else checkpoint.parent)
     if not (source / CONFIG_NAME).is_file():
@@ -30,26 +28,14 @@ def write_finetuned_model(folder: Path, *, checkpoint: Path, base: Path | None, 
     if task is None:
         raise HubModuleError(f"{checkpoint}: does not say what it was fine-tuned for; give --task seq-cls (or another task).")
     kind = task_class(task)
-    needs_labels = kind.has_classifier and task != "question-answering"
+    needs_labels = kind.has_classifier and task != QUESTION_ANSWERING
     if needs_labels and label_map is None and description.label_map is None:
         raise HubModuleError(f"{checkpoint}: does not say what its classes are called; give --label-map FILE.")
-    labels = label_map_of(description.label_map if label_map is None else label_map) if needs_labels else {}
+    labels = label_map_of(description.label_map if label_map is None else label_map) if needs_labels else description.label_map or {}
     network = kind(label_map=labels).make_network(description.config)
     load_checkpoint(network, checkpoint, task=task)
-    write_pdparams(folder / WEIGHTS_NAME, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
-    values = {name: value for name, value in read_json(source / CONFIG_NAME).items() if name != UNTRAINED}
-    values |= {"architectures": [kind.architecture], TASK_KEY: task}
-    if needs_labels:
-        values[LABELS_KEY] = {str(number): label for number, label in labels.items()}
-        values["label2id"] = {str(label): number for number, label in labels.items()}
-    if task == "multi-label":
-        values["problem_type"] = "multi_label_classification"
-    write_json(folder / CONFIG_NAME, values)
-    shutil.copyfile(source / VOCAB_NAME, folder / VOCAB_NAME)
-    if (source / TOKENIZER_CONFIG_NAME).is_file():
-        shutil.copyfile(source / TOKENIZER_CONFIG_NAME, folder / TOKENIZER_CONFIG_NAME)
-    else:
-        write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(description.config, do_lower_case=True))
+    arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    write_finetuned(folder, arrays=arrays, source=source, task=task, label_map=labels)
     return task
 
 

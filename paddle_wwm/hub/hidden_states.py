@@ -11,9 +11,10 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..model.bert import BertModel
+from ..model.networks import AllStates, EncoderNetwork, FirstStates
+from ..tasks.rows import Batch, Row
 from .inference import dygraph_program
-from .inputs import Batch, Row, RowEncoder, batches_by_length
-from .networks import AllStates, EncoderNetwork, FirstStates
+from .inputs import RowEncoder, batches_by_length
 from .task import Predictions, PredictOptions, Program, Task
 
 POOLINGS = ("cls", "mean", "pooler")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import tempfile
 import threading
 import warnings
@@ -32,6 +33,8 @@ CPU_BATCH_TOKENS = 1024  # of 512 to 8,192, the fastest in fp32: what a layer ma
 MIN_CALL_TOKENS = 4096  # a smaller call is over before the checksum would pay
 EXPORT_AFTER_TOKENS = 32_768
 ONEDNN_SHAPES = 1  # whose prepared weights oneDNN keeps, 28 MB a layer of 768 and shape: more cost memory and gain nothing
+# compiled operations that oneDNN keeps, some ten for a shape, a quarter of a megabyte each; its own 1,024 grow memory for thousands of texts
+ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
 _DTYPES = {"attention_mask": "bool"}
 _SHAPES = {"flat_positions": [None]}
@@ -88,6 +91,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
     """The network as a program of paddle.inference on the CPU, with its weights as they are now."""
     from paddle import inference
 
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_OPERATIONS))  # oneDNN reads it when it compiles for the first time
     names = list(inspect.signature(type(network).forward).parameters)[1:]
     wrapped = (_OfBatchAtPositions if "flat_positions" in names else _OfBatch)(network)
     spec = [paddle.static.InputSpec(_SHAPES.get(name, [None, None]), _DTYPES.get(name, "int64"), name) for name in names]

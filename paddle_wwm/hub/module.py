@@ -14,20 +14,22 @@ from paddlehub.module.module import runnable
 from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
+from ..model.finetuned import load_network, read_description
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME, read_json
+from ..model.labels import label_map_of
+from ..model.networks import AllStates
+from ..tasks.rows import MAX_BATCH_TOKENS, Row
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
 from .hidden_states import embed
 from .inference import CPU_BATCH_TOKENS, Programs
-from .inputs import MAX_BATCH_TOKENS, Row, RowEncoder, batches_by_length
-from .labels import label_map_of
-from .networks import AllStates
+from .inputs import RowEncoder, batches_by_length
 from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
 from .task import PredictOptions, Program
 from .tasks import task_class
-from .weights import find_weights, load_checkpoint, load_network, pinned, read_description, warn_of_new_classifier
+from .weights import find_weights, load_checkpoint, pinned, warn_of_new_classifier
 
 _LAYER = re.compile(r"\bencoder\.layers\.(\d+)\.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,29 +12,23 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..errors import HubModuleError
+from ..model.finetuned import HEADS
+from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
+from ..tasks.answer_kinds import KIND_TEXTS, KINDS, kind_of_windows
 from ..tasks.reading_comprehension import (
     DecodingConfig,
-    EncodedQuestion,
-    Window,
     answers_as_json,
     decode,
     encode,
     num_question_pieces_read,
     windows_of,
 )
-from .inputs import Row, RowEncoder, texts_of
-from .networks import TokenNetwork
-from .task import Predictions, PredictOptions, Task
+from ..tasks.rows import Row, WindowRow
+from ..tasks.types import AnswerKind
+from .inputs import RowEncoder, texts_of
+from .task import Predictions, PredictOptions, Task, softmax
 
 WANTED = "{'question': text, 'context': text}, or a list of these two texts"
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowRow(Row):
-    """A row that is a window of a passage."""
-
-    window: Window
-    encoded: EncodedQuestion
 
 
 class QuestionAnswering(Task):
@@ -45,15 +38,23 @@ class QuestionAnswering(Task):
     length is read in windows of `max_seq_len` tokens that share `doc_stride` pieces. With a `no_answer_threshold` the text may be empty: no
     answer. See `tasks.reading_comprehension`.
 
+    A model that was fine-tuned on questions with other answers (CJRC; its config.json names the kinds in id2label) says "kind", too: "span", or
+    "yes", "no", "none" with the texts "YES", "NO" and "" at 0. Such a model is trained by scripts/finetune.py only.
+
     The network gives every token two logits: that it is the first, and that it is the last of the answer. In training, labels are int64
     (batch_size, 2), the places of these two tokens.
     """
 
     name = "question-answering"
-    architecture = "BertForQuestionAnswering"
+    architecture = HEADS[name]
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether the network also tells questions with an answer in the passage from others."""
+        return tuple(self.labels) == ANSWER_KINDS
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
-        return TokenNetwork(config, 2)
+        return AnswerNetwork(config) if self.has_kinds else TokenNetwork(config, 2)
 
     def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
         with _hub_errors():
@@ -89,26 +90,36 @@ class QuestionAnswering(Task):
             windows.setdefault(row.owner, []).append(number)
         results = []
         for numbers in windows.values():
-            answers = decode(
-                rows[numbers[0]].encoded,
-                windows=[rows[number].window for number in numbers],
-                logits=[outputs[number] for number in numbers],
-                config=_decoding(options),
-            )
-            found = answers_as_json(answers)
-            results.append({**found[0], "answers": found})
+            logits, kinds = [outputs[number] for number in numbers], None
+            if self.has_kinds:
+                logits, kinds = zip(*map(split_kinds, logits))
+            windows_of_question = [rows[number].window for number in numbers]
+            found = answers_as_json(decode(rows[numbers[0]].encoded, windows=windows_of_question, logits=logits, config=_decoding(options)))
+            results.append({**found[0], "answers": found} if kinds is None else _with_kind(found, kinds))
         return Predictions(results=results, probabilities=[[answer["score"] for answer in result["answers"]] for result in results])
 
     def probabilities(self, logits: paddle.Tensor) -> paddle.Tensor:
         """Over the tokens, shape (B, T, 2)."""
-        return nn.functional.softmax(logits, axis=1)
+        return nn.functional.softmax(split_kinds(logits)[0] if self.has_kinds else logits, axis=1)
 
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        if self.has_kinds:
+            raise HubModuleError("a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, not by hub.Trainer.")
         return super().loss(logits.transpose([0, 2, 1]), labels)
 
     def metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """acc: both ends right."""
         return {"acc": float((logits.argmax(axis=1) == labels).all(axis=1).mean())}
+
+
+def _with_kind(found: list[dict[str, Any]], kinds: Sequence[np.ndarray]) -> dict[str, Any]:
+    """A question's result where kinds of answers are told apart; one that is no part of the passage goes before the spans."""
+    kind = kind_of_windows(kinds)
+    if kind is not AnswerKind.SPAN:
+        scores = softmax(np.stack(kinds))[:, KINDS.index(kind)]
+        score = float(scores.min() if kind is AnswerKind.NONE else scores.max())
+        found = [{"text": KIND_TEXTS[kind], "score": score, "start": 0, "end": 0}, *found]
+    return {**found[0], "kind": kind.value, "answers": found}
 
 
 def _decoding(options: PredictOptions) -> DecodingConfig:

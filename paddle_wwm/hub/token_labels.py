@@ -8,8 +8,10 @@ import numpy as np
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from .inputs import Batch, Row, RowEncoder, texts_of
-from .networks import TokenNetwork
+from ..model.finetuned import HEADS
+from ..model.networks import TokenNetwork
+from ..tasks.rows import Batch, Row, join_windows, overlapping_rows
+from .inputs import RowEncoder, texts_of
 from .task import IGNORED_LABEL, Predictions, PredictOptions, Program, Task, softmax
 
 OUTSIDE = "O"
@@ -23,7 +25,7 @@ class TokenClassification(Task):
     """
 
     name = "token-cls"
-    architecture = "BertForTokenClassification"
+    architecture = HEADS[name]
 
     def __init__(self, *, label_map: dict[int, Any], suffix: bool = False) -> None:
         super().__init__(label_map=label_map, suffix=suffix)
@@ -33,21 +35,10 @@ class TokenClassification(Task):
         return TokenNetwork(config, len(self.labels))
 
     def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
-        room = encoder.limit - 2
-        rows = []
-        for owner, (ids, _) in enumerate(self._tokens(data, encoder=encoder, options=options)):
-            last = max(0, len(ids) - room)
-            starts = [*range(0, last, max(1, room // 2)), last]
-            rows += [
-                Row(
-                    owner=owner,
-                    input_ids=[encoder.vocab.cls_id, *ids[start : start + room], encoder.vocab.sep_id],
-                    token_type_ids=[0] * (len(ids[start : start + room]) + 2),
-                    start=start,
-                )
-                for start in starts
-            ]
-        return rows
+        tokens = self._tokens(data, encoder=encoder, options=options)
+        return [
+            row for owner, (ids, _) in enumerate(tokens) for row in overlapping_rows(owner, ids, vocab=encoder.vocab, limit=encoder.limit)
+        ]
 
     @staticmethod
     def _tokens(data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[tuple[list[int], list[int]]]:
@@ -77,7 +68,7 @@ class TokenClassification(Task):
             windows.setdefault(row.owner, []).append((row.start, output))
         results, probabilities = [], []
         for owner, (ids, firsts) in enumerate(self._tokens(data, encoder=encoder, options=options)):
-            values = softmax(_joined(windows[owner], len(ids)))
+            values = softmax(join_windows(windows[owner], num_pieces=len(ids)))
             best = values.argmax(-1) if len(ids) else values
             results.append([self._outside if first < 0 else self.labels[int(best[first])] for first in firsts])
             probabilities.append([None if first < 0 else values[first].tolist() for first in firsts])
@@ -96,19 +87,3 @@ class TokenClassification(Task):
             num_right += len(found & right)
             num_either += len(found) + len(right)
         return {"f1_score": 2.0 * num_right / num_either if num_either else 0.0}
-
-
-def _joined(windows: list[tuple[int, np.ndarray]], num_pieces: int) -> np.ndarray:
-    """The logits of a text from those of its windows: every piece's from the window in which it stands farthest from an edge."""
-    joined = np.zeros((num_pieces, windows[0][1].shape[-1]), np.float32)
-    distances = np.full(num_pieces, -1)
-    for start, logits in windows:
-        place = np.arange(len(logits))
-        distance = np.minimum(place, len(logits) - 1 - place)
-        # the ends of the text are no edges
-        distance = np.where((start == 0) & (place < len(logits) / 2), len(logits), distance)
-        distance = np.where((start + len(logits) == num_pieces) & (place >= len(logits) / 2), len(logits), distance)
-        better = distance > distances[start : start + len(logits)]
-        chosen = start + np.flatnonzero(better)
-        joined[chosen], distances[chosen] = logits[better], distance[better]
-    return joined

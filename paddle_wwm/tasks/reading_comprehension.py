@@ -60,7 +60,7 @@ class DecodingConfig:
     """num_answers: how many different ones at most. max_answer_len: in pieces.
 
     no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where the logits of [CLS] beat
-    those of the best span by more than it (0: where they are larger; the best value is found on a development set).
+    those of the best span by more than it (0: where they are larger; `answer_kinds.best_no_answer_threshold` finds the best on a development set).
     """
 
     num_answers: int = 1
@@ -164,17 +164,15 @@ def decode(encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Seque
     logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit is the sum of both; its
     score the softmax over all spans of all windows (and no answer, where that is allowed).
     """
-    spans = [_spans(number, windows, values, config=config) for number, values in enumerate(logits)]
-    scores, firsts, lasts = (np.concatenate([span[part] for span in spans]) for part in range(3))
-    total = _log_sum_exp(np.array([span[3] for span in spans]))
-    no_answer = min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
+    scores, firsts, lasts, total = _candidates(windows, logits, config=config)
+    no_answer = no_answer_logit(logits)
     allows_none = config.no_answer_threshold is not None
     if allows_none:
         total = _log_sum_exp(np.array([total, no_answer]))
     answers: dict[str, Answer] = {}
     for place in np.argsort(-scores, kind="stable"):
         start, end = int(encoded.context_offsets[firsts[place], 0]), int(encoded.context_offsets[lasts[place], 1])
-        while end < len(encoded.context) and unicodedata.combining(encoded.context[end]):  # marks, which the tokenizer removes
+        while end < len(encoded.context) and unicodedata.category(encoded.context[end]) == "Mn":  # marks, which the tokenizer removes
             end += 1
         text = encoded.context[start:end]
         if text and text not in answers:
@@ -189,9 +187,27 @@ def decode(encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Seque
     return found[: config.num_answers]
 
 
-def _spans(
-    number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig
+def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
+    """The logit that a passage does not answer: the sum of both of [CLS], of the window where it is lowest, for each window must agree."""
+    return min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
+
+
+def no_answer_margin(*, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig) -> float:
+    """By how much no answer beats the best span: what `no_answer_threshold` is compared with. Infinite where there is no span."""
+    scores, _, _, _ = _candidates(windows, logits, config=config)
+    return no_answer_logit(logits) - float(scores.max(initial=-np.inf))
+
+
+def _candidates(
+    windows: Sequence[Window], logits: Sequence[np.ndarray], *, config: DecodingConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The best spans of all windows: logits, first and last pieces, and the log of the sum of exp over all spans."""
+    spans = [_spans(number, windows, values, config=config) for number, values in enumerate(logits)]
+    scores, firsts, lasts = (np.concatenate([span[part] for span in spans]) for part in range(3))
+    return scores, firsts, lasts, _log_sum_exp(np.array([span[3] for span in spans]))
+
+
+def _spans(number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over all its spans."""
     window = windows[number]
     context = np.asarray(values[window.first_column : window.first_column + window.num_pieces], np.float64)

@@ -132,7 +132,7 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
     what = f"signal {-status}" if status < 0 else f"exit status {status}"
     raise TrainingError(
         f"worker {failed} ended with {what}; its output is {'above' if failed == 0 else 'in ' + str(_log_path(log_directory, failed))}. "
-        "Go on from the last checkpoint with --resume auto."
+        "Go on from the last checkpoint with --resume auto; of fine-tuning, with the same command."
     )
 
 

@@ -38,8 +38,17 @@ def has_weight_decay(name: str) -> bool:
     return not (name.endswith(("bias", "decoder_bias")) or "layer_norm" in name or "norm1" in name or "norm2" in name)
 
 
-def make_optimizer(model: paddle.nn.Layer, config: OptimizerConfig, *, keep: Callable[[str], bool] = lambda name: True) -> paddle.optimizer.Optimizer:
-    """The optimizer of the parameters that are trained and that `keep` asks for by name; its learning rate is set before every step."""
+def make_optimizer(
+    model: paddle.nn.Layer,
+    config: OptimizerConfig,
+    *,
+    keep: Callable[[str], bool] = lambda name: True,
+    rate_scale: Callable[[str], float] | None = None,
+) -> paddle.optimizer.Optimizer:
+    """The optimizer of the parameters that are trained and that `keep` asks for by name; its learning rate is set before every step.
+
+    rate_scale: of AdamW, from a parameter's name to the factor of its learning rate.
+    """
     trained = [(name, parameter) for name, parameter in model.named_parameters() if not parameter.stop_gradient and keep(name)]
     decayed = {parameter.name for name, parameter in trained if has_weight_decay(name)}
     shared = {
@@ -51,7 +60,11 @@ def make_optimizer(model: paddle.nn.Layer, config: OptimizerConfig, *, keep: Cal
         "multi_precision": True,  # 32-bit master copies of 16-bit parameters (AMP O2)
     }
     if config.name is OptimizerName.ADAMW:
-        return _AdamW(**shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed)
+        adamw = _AdamW(**shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed)
+        if rate_scale is not None:
+            scales = {parameter.name: rate_scale(name) for name, parameter in trained}
+            adamw._lr_ratio = lambda parameter: scales[parameter.name]  # Paddle's argument of that name is refused on the CPU
+        return adamw
     lamb = {OptimizerName.LAMB_HFL: _HflLamb, OptimizerName.LAMB_PADDLE: _PaddleLamb}[config.name]
     return lamb(**shared, lamb_weight_decay=config.weight_decay, exclude_from_weight_decay_fn=lambda parameter: parameter.name not in decayed)
 
@@ -82,8 +95,9 @@ class _AdamW(_Moments, paddle.optimizer.AdamW):
         if not _is_on_cpu(parameter):
             return super()._append_optimize_op(block, parameter_and_gradient)
         decay = self._weight_decay if self._apply_decay_param_fun(parameter.name) else 0.0
+        rate = self.get_lr() * (self._lr_ratio(parameter) if self._lr_ratio else 1.0)
         arrays = map(shared_array, (parameter, gradient, *self._moments(parameter)))
-        adamw_update(*arrays, self.get_lr(), self._beta1, self._beta2, self._epsilon, decay, *self._correct_bias(parameter))
+        adamw_update(*arrays, rate, self._beta1, self._beta2, self._epsilon, decay, *self._correct_bias(parameter))
 
 
 class _PaddleLamb(_Moments, paddle.optimizer.Lamb):

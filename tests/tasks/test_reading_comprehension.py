@@ -238,6 +238,14 @@ def test_an_answer_takes_the_marks_of_its_last_letter_along(tokenizer, mini_voca
     assert (answer.text, answer.end) == ("the\u0301", 8)
 
 
+@pytest.mark.parametrize("mark", ["\u0301", "\ufe0f", "\u05bc"])
+def test_no_mark_that_the_tokenizer_removes_is_cut_off(tokenizer, mini_vocab, mark):
+    context = f"使用语{mark}言"
+    encoded = encoded_of(tokenizer, context=context)
+    [answer] = read_back(encoded, windows_of(encoded, vocab=mini_vocab, max_seq_len=24), (0, 3))
+    assert answer.text == f"使用语{mark}"
+
+
 # What every seventh question has: answers; not in the passage; beginning or ending inside a piece, so that the label is a little longer; of more
 # pieces than windows can share. All others must come back. (Of all questions: 9,657, 193, 3, 0 and 1,002, 0, 1, 6 and 7,048, 0, 2, 0.)
 @pytest.mark.data

@@ -15,8 +15,8 @@ import math
 import paddle
 import paddle.nn.functional as F
 
-from ..model import ops
-from ..model.bert import BertLayer, BertModel
+from . import ops
+from .bert import BertLayer, BertModel
 
 
 def first_states(bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:

@@ -5,15 +5,18 @@ Every network maps (input_ids, token_type_ids, attention_mask), as BertModel tak
 
 from __future__ import annotations
 
+from typing import Any
+
 import paddle
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from ..model import ops
-from ..model.bert import BertModel, initialize_weights
+from . import ops
+from .bert import BertModel, initialize_weights
 from .first_states import first_states
 
-__all__ = ["AllStates", "EncoderNetwork", "FirstStates", "PooledNetwork", "TokenNetwork", "TowerNetwork", "mean_states"]
+# What an answer may be: a part of the passage, or what stands for all of it. In the order of the classifier's outputs.
+ANSWER_KINDS = ("span", "yes", "no", "none")
 
 
 class AllStates(nn.Layer):
@@ -88,6 +91,31 @@ class TokenNetwork(_Classifier):
     def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
         """Shape (B, T, C)."""
         return self.classify(self.bert(input_ids, token_type_ids, attention_mask))
+
+
+class AnswerNetwork(TokenNetwork):
+    """Reading comprehension with questions that no part of the passage answers: every token to two logits (first, last of the answer), as
+    TokenNetwork, and the pooled state of [CLS] to those of ANSWER_KINDS.
+
+    One tensor of shape (B, T + 2, 2) has both: the last two rows are the four kinds. `split_kinds` takes them apart.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, 2)
+        self.kind_classifier = nn.Linear(config.hidden_size, len(ANSWER_KINDS))
+        initialize_weights(self.kind_classifier, config)
+
+    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+        """Shape (B, T + 2, 2)."""
+        hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
+        pooled_BD = ops.dropout(self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training)
+        kinds_B4 = ops.linear(pooled_BD, self.kind_classifier.weight, self.kind_classifier.bias)
+        return paddle.concat([self.classify(hidden_BTD), kinds_B4.reshape([-1, 2, 2])], axis=1)
+
+
+def split_kinds(outputs: Any) -> tuple[Any, Any]:
+    """An AnswerNetwork's output (…, T + 2, 2), array or tensor, as logits of the tokens (…, T, 2) and of the kinds (…, 4)."""
+    return outputs[..., :-2, :], outputs[..., -2:, :].reshape([*outputs.shape[:-2], len(ANSWER_KINDS)])
 
 
 class TowerNetwork(_Classifier):

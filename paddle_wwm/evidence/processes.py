@@ -1,0 +1,110 @@
+"""Running the project's scripts as processes: several at a time, none outliving this one, a signal passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator, Mapping, Sequence
+
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
+from ..progress import progress_bar
+from ..training.lifetime import end_with_parent
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+GRACE_S = 90.0  # to save, after a signal
+POLL_S = 0.05
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A script and its arguments. log: where its output goes; None: to the terminal."""
+
+    script: str
+    arguments: tuple[str, ...]
+    name: str
+    log: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> list[str]:
+        """As the system starts it."""
+        return [sys.executable, str(SCRIPTS / self.script), *self.arguments]
+
+
+@contextlib.contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """SIGTERM and Ctrl-C raise Interrupted in the block."""
+
+    def stop(number: int, _) -> None:
+        status = SIGINT_EXIT_STATUS if number == signal.SIGINT else SIGTERM_EXIT_STATUS
+        raise Interrupted("what was done is kept; the same command goes on.", exit_status=status)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -> None:
+    """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others were told to stop."""
+    waiting, running = list(commands), []
+    threads = {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS} if num_jobs > 1 else {}
+    try:
+        with progress_bar(total=len(commands), desc=what, unit=" runs", disable=len(commands) < 2) as bar:
+            while waiting or running:
+                while waiting and len(running) < num_jobs:
+                    command = waiting.pop(0)
+                    running.append((command, _start(command, threads=threads)))
+                for command, process in list(running):
+                    if process.poll() is None:
+                        continue
+                    running.remove((command, process))
+                    _check(command, process.returncode)
+                    bar.update(1)
+                time.sleep(POLL_S)
+    finally:
+        _stop([process for _, process in running])
+
+
+def _start(command: Command, *, threads: Mapping[str, str]) -> subprocess.Popen:
+    parent = os.getpid()
+    options = {"env": {**os.environ, **threads, **command.environment}, "preexec_fn": lambda: end_with_parent(signal.SIGTERM, parent=parent)}
+    if command.log is None:
+        return subprocess.Popen(command.line, **options)
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    with open(command.log, "ab") as log:
+        return subprocess.Popen(command.line, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+
+
+def _check(command: Command, status: int) -> None:
+    if status == 0:
+        return
+    if status in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
+        raise Interrupted(f"{command.name} was stopped; the same command goes on.", exit_status=status)
+    if command.log is not None:
+        print(f"--- last lines of {command.log} ---", *command.log.read_text(errors="replace").splitlines()[-15:], "---", sep="\n", file=sys.stderr)
+    what = f"signal {-status}" if status < 0 else f"exit status {status}"
+    raise TrainingError(f"{command.name}: {command.script} ended with {what}; mend it, and the same command goes on.")
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """Ask them to save and end; after a while, end them."""
+    deadline = time.monotonic() + GRACE_S
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,180 @@
+"""docs/evidence.md: a fixed text around the numbers of one output folder, its pictures beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Sequence
+
+from ..files import atomic_write
+from ..shards.format import MANIFEST_NAME
+from ..tasks.report_format import as_markdown
+from ..tasks.report_plots import as_svg, new_figure
+from ..tasks.results import RUN_NAME, read_run
+from . import tables
+from .corpus import REPORT_NAME
+from .finetune import check_comparable, finished_paths, seed_results
+from .plan import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
+from .pretrain import curves, is_pretrained, masked_share
+from .text import PAGE, SHOWS
+
+COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH: "tab:grey"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The document and its pictures, by file name."""
+
+    text: str
+    pictures: dict[str, str]
+
+
+def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: EvidenceConfig | None = None, command: str = "") -> Page:
+    """The page from what the output folder holds; what is not there yet is said to be missing."""
+    check_comparable_if_any(config)
+    pictures = {f"{name}-pretraining.svg": pretraining_picture(config)}
+    found = tables.differences(config)
+    text = PAGE.format(
+        status=status_of(config),
+        model=_model_text(config),
+        corpus=_corpus_text(config),
+        pairs=len(config.seeds),
+        finetuning_seeds=config.num_finetuning_seeds,
+        floor_seeds=config.num_floor_seeds,
+        evaluation_examples=f"{config.evaluation_examples:,}",
+        masked_shares=_masked_shares(config),
+        masked=as_markdown(tables.masked_table(config)),
+        pretraining_picture=f"{name}-pretraining.svg",
+        tasks="\n".join(_task_text(config, task) for task in config.tasks),
+        differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
+        floor=_floor_text(config),
+        verdict=tables.verdict(found),
+        shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
+        follow_up=follow_up_text(follow_up),
+        command=command,
+    )
+    return Page(text=text, pictures=pictures)
+
+
+def write_page(page: Page, path: Path) -> list[Path]:
+    """Write the document and, beside it, its pictures."""
+    written = []
+    for target, content in ((path, page.text), *((path.parent / name, svg + "\n") for name, svg in page.pictures.items())):
+        with atomic_write(target, "w") as stream:
+            stream.write(content)
+        written.append(target)
+    return written
+
+
+def check_comparable_if_any(config: EvidenceConfig) -> None:
+    """Raises DataError where two runs of a task may not be compared."""
+    if finished_paths(config):
+        check_comparable(config)
+
+
+def status_of(config: EvidenceConfig) -> str:
+    """How much of the experiment is done."""
+    trained = sum(is_pretrained(config, arm, seed) for arm, seed in config.pretrained())
+    wanted = len(config.seeds) * len(PRETRAINED)
+    tuned = sum(len(seed_results(config, task, arm, seed)) for task in config.tasks for arm, seed in config.models())
+    all_tuned = len(config.tasks) * sum(config.num_seeds_of(arm) for arm, _ in config.models())
+    return f"{trained} of {wanted} models are pretrained, {tuned} of {all_tuned} fine-tunings are done."
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _model_text(config: EvidenceConfig) -> str:
+    manifest = _read_json(config.shards_path / MANIFEST_NAME)
+    run = config.arm_config(Arm.WHOLE_WORD, config.seeds[0], vocab_size=manifest.get("vocab_size", 1))
+    phases = "; then ".join(
+        f"{phase.num_steps:,} steps of {phase.global_batch_size} examples of up to {phase.max_seq_length} tokens, learning rate "
+        f"{phase.learning_rate:g} after {phase.num_warmup_steps:,} steps of warm-up"
+        for phase in run.phases
+    )
+    return (
+        f"{run.model.num_hidden_layers} layers x {run.model.hidden_size}, {run.model.num_attention_heads} heads, "
+        f"vocabulary of {run.model.vocab_size:,}; {phases}; {run.optimizer.name.value}, "
+        f"{'dynamic' if run.masking.dynamic else 'static'} masks of {run.masking.masked_lm_prob:.0%} of the tokens; "
+        f"{'no next-sentence prediction' if run.data.pairing.value == 'full-sentences' else 'next-sentence prediction'}"
+    )
+
+
+def _tokens(config: EvidenceConfig) -> str:
+    """How many tokens a run reads at most, in millions."""
+    phases = config.arm_config(Arm.WHOLE_WORD, config.seeds[0], vocab_size=1).phases
+    return f"{sum(phase.num_steps * phase.global_batch_size * phase.max_seq_length for phase in phases) / 1e6:,.1f}"
+
+
+def _floor_text(config: EvidenceConfig) -> str:
+    found = {
+        name: item for arm in PRETRAINED for name, item in tables.differences(config, one=arm, other=Arm.FROM_SCRATCH).items() if ", test, " in name
+    }
+    if not found:
+        return ""
+    table = as_markdown(tables.difference_table(found, what="pretrained minus from scratch"))
+    return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
+
+
+def _corpus_text(config: EvidenceConfig) -> str:
+    report, manifest = _read_json(config.output / REPORT_NAME), _read_json(config.shards_path / MANIFEST_NAME)
+    if not report or not manifest:
+        return "not prepared yet."
+    return (
+        f"{report['num_documents']:,} documents of {report['num_characters']:,} characters; {report['num_left_out']:,} documents "
+        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters or digits in a row with any text "
+        "of the evaluation sets (all their splits, questions too) are left out. "
+        f"{manifest['num_tokens']:,} tokens and {manifest['num_words']:,} words (LAC) remain."
+    )
+
+
+def _masked_shares(config: EvidenceConfig) -> str:
+    shares = {tables.NAMES[arm]: [masked_share(config, arm, seed) for seed in config.seeds if is_pretrained(config, arm, seed)] for arm in PRETRAINED}
+    return ", ".join(f"{name} {' '.join(f'{value:.3%}' for value in values)}" for name, values in shares.items() if values) or "not trained yet"
+
+
+def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
+    limit = "" if task.limit_train is None else f", {task.limit_train:,} examples of train"
+    path = next((path for arm, seed in config.models() if (path := config.finetuning_path(task.task, arm, seed) / RUN_NAME).exists()), None)
+    sizes = ""
+    if path is not None:
+        data = read_run(path.parent).data
+        sizes = "; " + ", ".join(f"{split} {values['num_examples']:,}" for split, values in data.items() if "num_examples" in values)
+    recipe = (
+        f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epochs, learning rate {task.learning_rate:g}{limit}{sizes}."
+    )
+    return f"### {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
+
+
+def follow_up_text(follow_up: EvidenceConfig | None) -> str:
+    """The plan of the follow-up as it was written down, and what came of it; nothing is claimed before it is run."""
+    if follow_up is None or not (follow_up.output / PLAN_NAME).exists():
+        return "None was run.\n"
+    plan = (follow_up.output / PLAN_NAME).read_text(encoding="utf-8").strip()
+    quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
+    found = tables.differences(follow_up)
+    outcome = f"{as_markdown(tables.difference_table(found))}\n{tables.verdict(found)}\n" if found else ""
+    return f"{quoted}\n\nWhat came of it: {status_of(follow_up)}\n\n{_model_text(follow_up)}.\n\n{outcome}"
+
+
+def pretraining_picture(config: EvidenceConfig) -> str:
+    """Held-out loss and accuracy of all runs as they were trained."""
+    figure, axes = new_figure(2)
+    for axis, key, title, factor in ((axes[0], "mlm_loss", "held-out loss (nats)", 1), (axes[1], "masked_accuracy", "masked pieces right (%)", 100)):
+        for arm in PRETRAINED:
+            runs = [points for seed in config.seeds if (points := curves(config, arm, seed))]
+            _draw(axis, runs, key=key, factor=factor, arm=arm)
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        if axis.lines:
+            axis.legend()
+    return as_svg(figure)
+
+
+def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor: float, arm: Arm) -> None:
+    for number, points in enumerate(runs):
+        steps, values = [point["step"] for point in points], [factor * point[key] for point in points]
+        label = f"{tables.NAMES[arm]}, under its own masks" if number == 0 else None
+        axis.plot(steps, values, color=COLOURS[arm], alpha=0.7, linewidth=1.2, label=label)

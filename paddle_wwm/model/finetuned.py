@@ -1,0 +1,137 @@
+"""Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called. Random weights are
+never used silently.
+
+    config.json  "finetuning_task": "seq-cls"    as transformers names it; one of HEADS
+                 "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells them apart
+                 "architectures": […]            PaddleNLP's class for such weights, which opens the folder
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..conversion.pdparams import read_pdparams, write_pdparams
+from ..errors import HubModuleError
+from ..files import write_json
+from .folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED, VOCAB_NAME, WEIGHTS_NAME, read_json, read_model_config, tokenizer_config
+from .labels import label_map_of
+from .networks import ANSWER_KINDS
+from .weights import load_arrays
+
+TASK_KEY = "finetuning_task"
+LABELS_KEY = "id2label"
+QUESTION_ANSWERING = "question-answering"
+# The tasks that have a classifier, and PaddleNLP's class for each. The first of a class is what a folder of PaddleNLP's is taken for.
+HEADS = {
+    "seq-cls": "BertForSequenceClassification",
+    "multi-label": "BertForSequenceClassification",
+    "token-cls": "BertForTokenClassification",
+    "text-matching": "BertModel",
+    QUESTION_ANSWERING: "BertForQuestionAnswering",
+}
+TASK_NAMES = ("fill-mask", *HEADS)
+POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
+CLASSIFIER, KIND_CLASSIFIER = "classifier.", "kind_classifier."
+HEADS_OF_OTHERS = ("cls.", CLASSIFIER, KIND_CLASSIFIER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What config.json says: sizes, parts that are random, and of a fine-tuned model its task and labels."""
+
+    config: ModelConfig
+    untrained: tuple[str, ...]
+    task: str | None
+    label_map: dict[int, Any] | None
+
+
+def read_description(folder: Path) -> Description:
+    """Raises CheckpointError or HubModuleError for a config.json that describes no model of ours."""
+    values = read_json(folder / CONFIG_NAME)
+    task = values.get(TASK_KEY)
+    if task is None:
+        task = _task_of_architecture(values.get("architectures") or [])
+    elif task not in TASK_NAMES:
+        raise HubModuleError(f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+    labels = values.get(LABELS_KEY)
+    label_map = label_map_of(labels) if task in HEADS and labels and _has_labels(task, labels) else None
+    return Description(config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map)
+
+
+def _has_labels(task: str, labels: Any) -> bool:
+    # PaddleNLP writes made-up labels for reading comprehension, too
+    return task != QUESTION_ANSWERING or (isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS)
+
+
+def _task_of_architecture(architectures: list[str]) -> str | None:
+    """Of a model that PaddleNLP has fine-tuned and saved."""
+    fine_tuned = {architecture: name for name, architecture in reversed(HEADS.items()) if architecture != "BertModel"}
+    return next((fine_tuned[architecture] for architecture in architectures if architecture in fine_tuned), None)
+
+
+def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
+    """Set a task's network to the weights of a folder; returns whether its classifier is new. `network.bert.has_pooler` says whether that is trained.
+
+    with_classifier: False leaves the folder's classifier out. Raises CheckpointError naming all missing, unexpected and misshaped tensors;
+    HubModuleError when the head of the task's network is missing.
+    """
+    source, targets = folder / WEIGHTS_NAME, network.state_dict()
+    arrays = with_bert_in_front(read_pdparams(source))
+    needs_mlm_head = any(name.startswith(MLM_HEAD) for name in targets)
+    if needs_mlm_head and (MLM_HEAD.rstrip(".") in untrained or not any(name.startswith(MLM_HEAD) for name in arrays)):
+        raise HubModuleError(
+            f"{source}: fill-mask needs the masked language model's head, which these weights lack (the published ones of the series come "
+            "without it). Pretrain further with scripts/pretrain.py --init, or use task=None."
+        )
+    # the heads of pretraining, and of another model's task, are no part of this network
+    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEADS_OF_OTHERS)}
+    if not with_classifier:
+        arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
+    absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, KIND_CLASSIFIER, POOLER, NSP_HEAD))
+    network.bert.has_pooler = POOLER.rstrip(".") not in untrained and not any(name.startswith(POOLER) for name in absent)
+    return any(name.startswith((CLASSIFIER, KIND_CLASSIFIER)) for name in absent)
+
+
+def with_bert_in_front(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The names of a bare BertModel, as PaddleNLP saves it, as those of a model that has one."""
+    if any(name.startswith("bert.") for name in arrays):
+        return dict(arrays)
+    return {name if name.startswith(HEADS_OF_OTHERS) else f"bert.{name}": array for name, array in arrays.items()}
+
+
+def write_finetuned(
+    folder: Path,
+    *,
+    arrays: Mapping[str, np.ndarray],
+    source: Path,
+    task: str,
+    label_map: Mapping[int, Any],
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the model folder of a fine-tuned network into `folder`, which exists and is empty.
+
+    arrays: the network's state. source: the model folder that it was fine-tuned from, for its sizes and its vocabulary. label_map: empty where
+    the task has no labels. notes: more of config.json.
+    """
+    write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
+    left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
+    values = {name: value for name, value in read_json(source / CONFIG_NAME).items() if name not in left_out}
+    values |= {"architectures": [HEADS[task]], TASK_KEY: task, **(notes or {})}
+    if label_map:
+        values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}
+        values["label2id"] = {str(label): number for number, label in label_map.items()}
+    if task == "multi-label":
+        values["problem_type"] = "multi_label_classification"
+    write_json(folder / CONFIG_NAME, values)
+    shutil.copyfile(source / VOCAB_NAME, folder / VOCAB_NAME)
+    if (source / TOKENIZER_CONFIG_NAME).is_file():
+        shutil.copyfile(source / TOKENIZER_CONFIG_NAME, folder / TOKENIZER_CONFIG_NAME)
+    else:
+        write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(read_model_config(source), do_lower_case=True))

@@ -1,0 +1,244 @@
+"""Fine-tuning from files to a row of the table: check everything, bind the run's folder to data and recipe, train the seeds, say what came out.
+
+    task, data ─► examples ─► rows ─┐
+    model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
+    recipe (finetune_recipe) ───────┘   (finetune_seed, finetune_trainer)       (inference, metrics)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from filelock import FileLock, Timeout
+
+from ..errors import ConfigError, DataError
+from ..files import sha256_of_file
+from ..model.finetuned import read_description
+from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
+from ..version import __version__
+from .features import Features, Reading, features_of, uses_kinds
+from .finetune_folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
+from .finetune_recipe import FineTuneRecipe, chosen_examples, recipe_of
+from .finetune_summary import describe_run
+from .inference import check_vocabulary
+from .models import ModelSource, find_model
+from .readers import read_split, split_path, with_labels
+from .results import RunRecord, seed_folder
+from .types import Split, Task, TaskKind
+
+SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
+EVALUATED = ("dev", "test")
+GPU_MICRO_BATCH_TOKENS = 16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneJob:
+    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the recipe, None for the task's own.
+
+    save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
+    """
+
+    task: Task
+    data: Path
+    model: str
+    output: Path
+    seeds: Sequence[int]
+    model_name: str | None = None
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    num_workers: int = 1
+    keep_models: bool = True
+    save_every_minutes: float = 10.0
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """All that is read before training."""
+
+    task: Task
+    model: ModelSource
+    recipe: FineTuneRecipe
+    record: RunRecord
+    train: Features
+    evaluation: Mapping[str, tuple[Split, Features]]
+    reading: Reading
+    example: str
+
+
+def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
+    """Run a job to its end. `command` starts this program again as a worker."""
+    from ..training import fleet
+
+    if fleet.is_worker():
+        _train_as_worker(job)
+        return
+    prepared = prepare(job)
+    print(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
+    if job.dry_run:
+        check_output(job.output, prepared.record, overwrite=job.overwrite)
+        return
+    job.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(job.output / LOCK_NAME, timeout=0):
+            set_up(job.output, prepared.record, overwrite=job.overwrite)
+            if unfinished(job.output, job.seeds):
+                _train(job, prepared, command=command)
+            print(write_summary(job.output))
+    except Timeout:
+        raise ConfigError(f"{job.output}: another process is working there; wait for it, or name another --output.") from None
+
+
+def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -> None:
+    if job.num_workers == 1:
+        from ..training.fleet import World
+
+        train_seeds(job, prepared, world=World())
+        return
+    from ..training.launch import launch_workers
+
+    os.environ[SET_UP_VARIABLE] = "1"
+    print(f"starting {job.num_workers} workers …", flush=True)
+    launch_workers(command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers])
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this build of Paddle can use; none with a CPU build."""
+    from ..training.job import visible_gpus
+
+    return visible_gpus()
+
+
+def _train_as_worker(job: FineTuneJob) -> None:
+    from ..training import fleet
+
+    world = fleet.init()
+    prepared = prepare(job)
+    if SET_UP_VARIABLE not in os.environ:  # started by paddle.distributed.launch
+        if world.is_main:
+            print(describe_run(prepared, num_workers=world.size, seeds=job.seeds))
+            job.output.mkdir(parents=True, exist_ok=True)
+            set_up(job.output, prepared.record, overwrite=job.overwrite)
+        fleet.barrier(world)
+    train_seeds(job, prepared, world=world)
+    if SET_UP_VARIABLE not in os.environ and world.is_main:
+        print(write_summary(job.output))
+
+
+def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
+    """Every seed that is not done."""
+    from ..cpu import use_fast_matmul
+    from .finetune_seed import EvaluationData, FineTuneRun, StopSignal, run_seed
+    from .finetune_state import delete_checkpoints
+    from .finetune_trainer import TrainingData
+
+    use_fast_matmul()
+    tokenizer = check_vocabulary(prepared.model.folder, read_description(prepared.model.folder).config)
+    run = FineTuneRun(
+        task=prepared.task,
+        output=job.output,
+        recipe=prepared.recipe,
+        training=TrainingData(
+            features=prepared.train,
+            reading=prepared.reading,
+            pad_id=tokenizer.vocab.pad_id,
+            model=prepared.model.folder,
+            description=read_description(prepared.model.folder),
+        ),
+        evaluation={name: EvaluationData(split=split, features=features) for name, (split, features) in prepared.evaluation.items()},
+        keep_models=job.keep_models,
+        save_every_minutes=job.save_every_minutes,
+        world=world,
+    )
+    stop = StopSignal()
+    for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):  # a kill may have come between a seed's result and the end of its checkpoint
+        if world.is_main:
+            delete_checkpoints(seed_folder(job.output, seed))
+    for seed in unfinished(job.output, job.seeds):
+        run_seed(run, seed=seed, stop=stop, title=f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})")
+        if stop.number and seed != job.seeds[-1]:
+            raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
+
+
+# ---- Before training ---------------------------------------------------------------------------------------------------------------------------
+
+
+def prepare(job: FineTuneJob) -> PreparedRun:
+    """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
+    model = find_model(job.model, name=job.model_name)
+    description = read_description(model.folder)
+    tokenizer = check_vocabulary(model.folder, description.config)
+    on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
+    recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **{name: value for name, value in job.changes.items() if value is not None}})
+    if recipe.max_seq_length > description.config.max_position_embeddings:
+        positions = description.config.max_position_embeddings
+        raise ConfigError(f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}.")
+    train = read_split(job.task, data=job.data, split="train")
+    if not train.has_labels:
+        raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
+    task = with_labels(job.task, train)
+    splits = {name: read_split(task, data=job.data, split=name) for name in EVALUATED if split_path(task, data=job.data, split=name)}
+    chosen = [train.examples[number] for number in chosen_examples(len(train.examples), limit=recipe.limit_train)]
+    reading = Reading(
+        kind=task.kind,
+        labels=task.labels,
+        with_kinds=task.kind is TaskKind.READING_COMPREHENSION and uses_kinds(chosen),
+        max_seq_length=recipe.max_seq_length,
+        doc_stride=recipe.doc_stride,
+        max_question_len=recipe.max_question_len,
+    )
+    features = features_of(chosen, reading=reading, tokenizer=tokenizer, with_labels=True)
+    if not features.rows:
+        raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
+    evaluation = {
+        name: (split, features_of(split.examples, reading=reading, tokenizer=tokenizer, with_labels=False)) for name, split in splits.items()
+    }
+    data = {"train": _data_record(train, features, num_examples=len(chosen))}
+    data |= {name: _data_record(split, found) for name, (split, found) in evaluation.items()}
+    record = RunRecord(
+        task=task.name,
+        title=task.title,
+        metric=task.metric,
+        model=_model_record(model, num_labels=len(task.labels)),
+        data=data,
+        recipe={**recipe.plain(), "labels": list(task.labels), "kinds_of_answers": reading.with_kinds},
+        learning_rate=recipe.learning_rate,
+        version=__version__,
+    )
+    first = features.rows[0]
+    example = " ".join(tokenizer.vocab.tokens[number] for number in first.input_ids[:40]) + (" …" if len(first) > 40 else "")
+    return PreparedRun(
+        task=task,
+        model=model,
+        recipe=recipe,
+        record=record,
+        train=features,
+        evaluation=evaluation,
+        reading=reading,
+        example=f"{example}  label {features.labels[0].tolist() if features.labels[0].size < 4 else '…'}",
+    )
+
+
+def _data_record(split: Split, features: Features, *, num_examples: int | None = None) -> dict[str, Any]:
+    number = len(split.examples) if num_examples is None else num_examples
+    counts = {**split.counts, **features.counts, "rows": len(features.rows)}
+    return {"path": split.path, "sha256": split.sha256, "num_examples": number, "has_labels": split.has_labels, "counts": counts}
+
+
+def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
+    from ..variants import count_parameters
+
+    config = read_description(model.folder).config
+    return {
+        "name": model.name,
+        "path": str(model.folder),
+        "sha256": sha256_of_file(model.folder / WEIGHTS_NAME),
+        "vocab_sha256": sha256_of_file(model.folder / VOCAB_NAME),
+        "num_parameters": count_parameters(config, num_labels=num_labels or 2),
+        "num_encoder_parameters": count_parameters(config),
+        "config": dataclasses.asdict(config),
+    }

@@ -1,0 +1,285 @@
+"""One seed of a fine-tuning run, from the model to its result: steps, evaluations, the best checkpoint, going on after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
+from ..files import atomic_directory, atomic_write, remove_leftovers
+from ..model.finetuned import write_finetuned
+from ..progress import progress_bar
+from ..training.fleet import World, barrier
+from .features import Features
+from .finetune_recipe import FineTuneRecipe, steps_per_epoch
+from .finetune_state import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, delete_checkpoints, find_checkpoint, read_arrays, save_checkpoint
+from .finetune_trainer import SeedTrainer, TrainingData
+from .heads import TASK_NAMES, label_map_of_reading, predictions_of
+from .inference import READING_KEY, READING_NUMBERS, compute_outputs
+from .metrics import main_score, score
+from .predictions import write_predictions
+from .reading_comprehension import DecodingConfig
+from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
+from .types import Split, Task
+
+BEST_PREDICTIONS_NAME = "best_dev.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationData:
+    """A split that is predicted."""
+
+    split: Split
+    features: Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneRun:
+    """What all seeds share. evaluation: by name of the split; "dev" chooses the best checkpoint, without it (or its labels) the last one counts."""
+
+    task: Task
+    output: Path
+    recipe: FineTuneRecipe
+    training: TrainingData
+    evaluation: Mapping[str, EvaluationData]
+    keep_models: bool
+    save_every_minutes: float
+    world: World
+
+    @property
+    def chooses_by_dev(self) -> bool:
+        """Whether checkpoints can be compared."""
+        return "dev" in self.evaluation and self.evaluation["dev"].split.has_labels
+
+
+class StopSignal:
+    """Remembers SIGTERM or Ctrl-C; the loop asks after every step."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.number = number
+
+    def interrupted(self, message: str) -> Interrupted:
+        """The error that ends the program with the signal's status."""
+        return Interrupted(message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS)
+
+
+class _Stopped(Exception):
+    """Within an evaluation: its outputs are given up."""
+
+
+def run_seed(run: FineTuneRun, *, seed: int, stop: StopSignal, title: str) -> None:
+    """Train, evaluate and write a seed's folder, from its newest checkpoint where there is one. Raises Interrupted, after saving, on a signal."""
+    _Seed(run, seed=seed, stop=stop).run(title)
+
+
+class _Seed:
+    def __init__(self, run: FineTuneRun, *, seed: int, stop: StopSignal) -> None:
+        self.fine_tuning, self.seed, self.stop = run, seed, stop
+        self.folder = seed_folder(run.output, seed)
+        self.trainer = SeedTrainer(run.training, recipe=run.recipe, seed=seed, world=run.world)
+        self.steps_per_epoch = steps_per_epoch(len(run.training.features.rows), recipe=run.recipe)
+        found = find_checkpoint(self.folder)
+        self.state, self.saved = (found.state, found.path) if found else (SeedState(), None)
+        if found:
+            self.trainer.set_state(read_arrays(found.path / WEIGHTS_NAME), read_arrays(found.path / OPTIMIZER_NAME), source=found.path)
+        self.saved_at = self.counted_at = time.monotonic()
+
+    def run(self, title: str) -> None:
+        run, state = self.fine_tuning, self.state
+        log = _Log(self.folder / LOG_NAME, state=state) if run.world.is_main else None
+        bar = progress_bar(total=self.trainer.num_steps, initial=state.step, desc=title, unit=" steps", disable=not run.world.is_main)
+        with bar, log or contextlib.nullcontext():
+            while True:
+                if self._is_evaluated_here():
+                    self._evaluate_dev(log)
+                    self.save()
+                if state.step == self.trainer.num_steps or state.stopped_early:
+                    break
+                self._step(bar, log)
+        self._finish()
+
+    def _is_evaluated_here(self) -> bool:
+        """Whether dev is due after the steps that are done, and was not evaluated there yet."""
+        every = self.fine_tuning.recipe.evaluate_every_steps or self.steps_per_epoch
+        is_due = self.state.step > 0 and (self.state.step % every == 0 or self.state.step == self.trainer.num_steps)
+        is_done = bool(self.state.dev_scores) and self.state.dev_scores[-1]["step"] == self.state.step
+        return is_due and not is_done and self.fine_tuning.chooses_by_dev
+
+    def _step(self, bar: Any, log: _Log | None) -> None:
+        run, state = self.fine_tuning, self.state
+        minutes = (time.monotonic() - self.saved_at) / 60
+        save_asked = run.world.is_main and 0 < run.save_every_minutes <= minutes
+        started = time.monotonic()
+        done = self.trainer.step(state.step, stop_asked=self.stop.number != 0, save_asked=save_asked)
+        state.training_seconds += time.monotonic() - started
+        state.step += 1
+        state.num_rows += done.num_rows
+        bar.update(1)
+        if log:
+            log.write("train", self._place(), loss=done.loss, learning_rate=done.learning_rate, gradient_norm=done.gradient_norm)
+            best = "" if state.best_score is None else f", best dev {state.best_score:.2f}"
+            bar.set_postfix_str(f"loss {done.loss:.3f}{best}")
+        if done.stop or done.save:
+            self.save()
+        if done.stop and state.step < self.trainer.num_steps:
+            raise self.stop.interrupted(f"seed {self.seed} is saved after step {state.step}; run the same command again to go on.")
+
+    def _place(self) -> dict[str, float]:
+        return {"step": self.state.step, "epoch": round(self.state.step / self.steps_per_epoch, 4)}
+
+    def _evaluate_dev(self, log: _Log | None) -> None:
+        run, state = self.fine_tuning, self.state
+        predictions = self._predict("dev")
+        scores = score(run.task.metric, run.evaluation["dev"].split.examples, predictions)
+        state.dev_scores.append({**self._place(), **scores})
+        main = main_score(run.task.metric, scores)
+        if state.best_score is None or main > state.best_score:
+            state.best_score, state.best_step, state.num_worse = main, state.step, 0
+            if run.world.is_main:
+                write_predictions(self.folder / BEST_PREDICTIONS_NAME, predictions, run.task)
+        else:
+            state.num_worse += 1
+            state.stopped_early = 0 < run.recipe.patience <= state.num_worse
+        if log:
+            log.write("dev", self._place(), **scores)
+
+    def _predict(self, name: str) -> dict[str, Any]:
+        """The predictions of the network as it is for a split. On a signal, saves and raises Interrupted; several workers finish first."""
+        run = self.fine_tuning
+        data = run.evaluation[name]
+
+        def give_up() -> None:
+            if self.stop.number and run.world.size == 1:
+                raise _Stopped
+
+        try:
+            outputs = compute_outputs(
+                self.trainer.network,
+                data.features,
+                reading=run.training.reading,
+                pad_id=run.training.pad_id,
+                world=run.world,
+                desc=f"evaluate {name}",
+                stop_asked=give_up,
+            )
+        except _Stopped:
+            self.save()
+            raise self.stop.interrupted(f"seed {self.seed} is saved after step {self.state.step}; run the same command again to go on.") from None
+        decoding = DecodingConfig(max_answer_len=run.recipe.max_answer_len)
+        return predictions_of(data.split.examples, data.features, outputs, reading=run.training.reading, decoding=decoding)
+
+    def save(self) -> None:
+        """Write the checkpoint, by the main worker; the others wait."""
+        now = time.monotonic()
+        self.state.seconds += now - self.counted_at
+        self.counted_at = self.saved_at = now
+        if self.fine_tuning.world.is_main:
+            self.saved = save_checkpoint(
+                self.folder,
+                state=self.state,
+                weights=self.trainer.weights(),
+                optimizer=self.trainer.optimizer_state(),
+                before=self.saved,
+            )
+        barrier(self.fine_tuning.world)
+
+    def _finish(self) -> None:
+        """Predict with the best network, write model, predictions and, last, the result."""
+        run, state = self.fine_tuning, self.state
+        if not run.chooses_by_dev:
+            state.best_step = state.step
+            self.save()
+        checkpoint = find_checkpoint(self.folder)
+        assert checkpoint is not None
+        if state.best_step != state.step:
+            self.trainer.set_state(read_arrays(checkpoint.path / BEST_NAME), None, source=checkpoint.path)
+        predictions = {name: self._predict(name) for name in run.evaluation if name != "dev" or not run.chooses_by_dev}
+        if not run.world.is_main:
+            barrier(run.world)
+            return
+        folder = self.folder / PREDICTIONS_NAME
+        folder.mkdir(exist_ok=True)
+        for name, found in predictions.items():
+            write_predictions(folder / f"{name}.jsonl", found, run.task)
+        labelled = {name: found for name, found in predictions.items() if run.evaluation[name].split.has_labels}
+        scores = {name: score(run.task.metric, run.evaluation[name].split.examples, found) for name, found in labelled.items()}
+        if run.chooses_by_dev:
+            shutil.copyfile(self.folder / BEST_PREDICTIONS_NAME, folder / "dev.jsonl")
+            best = next(record for record in state.dev_scores if record["step"] == state.best_step)
+            scores = {"dev": {name: value for name, value in best.items() if name not in ("step", "epoch")}, **scores}
+        self._write_model()
+        state.seconds += time.monotonic() - self.counted_at
+        result = SeedResult(
+            seed=self.seed,
+            scores=scores,
+            best_step=state.best_step,
+            num_steps=state.step,
+            seconds=round(state.seconds, 2),
+            texts_per_second=round(state.num_rows / max(state.training_seconds, 1e-9), 2),
+            num_workers=run.world.size,
+            dev_scores=tuple(state.dev_scores),
+        )
+        write_record(self.folder / RESULT_NAME, result)
+        (self.folder / BEST_PREDICTIONS_NAME).unlink(missing_ok=True)
+        delete_checkpoints(self.folder)
+        barrier(run.world)
+
+    def _write_model(self) -> None:
+        run, target = self.fine_tuning, self.folder / MODEL_NAME
+        shutil.rmtree(target, ignore_errors=True)
+        remove_leftovers(target)
+        if run.keep_models:
+            with atomic_directory(target) as folder:
+                write_finetuned(
+                    folder,
+                    arrays=self.trainer.weights(),
+                    source=run.training.model,
+                    task=TASK_NAMES[run.task.kind],
+                    label_map=label_map_of_reading(run.training.reading),
+                    notes={READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS}},
+                )
+
+
+class _Log:
+    """log.jsonl of a seed; what a killed run has written beyond its checkpoint is dropped."""
+
+    def __init__(self, path: Path, *, state: SeedState) -> None:
+        evaluated = {record["step"] for record in state.dev_scores}
+        kept = [record for record in _records(path) if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)]
+        with atomic_write(path, "w") as stream:
+            stream.writelines(json.dumps(record) + "\n" for record in kept)
+        self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed by __exit__)
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stream.close()
+
+    def write(self, kind: str, place: Mapping[str, float], **values: float) -> None:
+        """kind: "train" or "dev"."""
+        self._stream.write(json.dumps({"kind": kind, **place, **values}) + "\n")
+        self._stream.flush()
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:  # half a line, of a killed run
+            return

@@ -1,0 +1,75 @@
+"""What a fine-tuning run says before it starts, and its row of the table when it is done: max (mean), as the authors of the series write it."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Sequence
+
+from .finetune_recipe import steps_per_epoch
+from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
+
+if TYPE_CHECKING:
+    from .finetune import PreparedRun
+
+SUMMARY_NAME = "summary.txt"
+
+
+def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int]) -> str:
+    """What is about to be done, with an example as the model reads it: a wrong setting is seen before it has cost time."""
+    record, recipe = prepared.record, prepared.recipe
+    num_rows = len(prepared.train.rows)
+    per_epoch = steps_per_epoch(num_rows, recipe=recipe)
+    sizes = record.model["config"]
+    lines = [
+        f"{record.title} with {record.model['name']}: {sizes['num_hidden_layers']} layers x {sizes['hidden_size']}, "
+        f"{record.model['num_parameters'] / 1e6:.1f}M parameters, {record.model['path']}",
+    ]
+    for name, split in record.data.items():
+        counted = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in split["counts"].items() if count)
+        unlabelled = "" if split["has_labels"] else " (no labels: predictions are written, no score)"
+        lines.append(f"  {name:<6} {split['num_examples']:,} examples of {split['path']}: {counted}{unlabelled}")
+    if "dev" not in record.data:
+        lines.append("  there is no dev split: the last checkpoint counts")
+    lines.append(
+        f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most {recipe.max_seq_length} tokens, "
+        f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_share:.0%}"
+        + (f", layer decay {recipe.layer_decay:g}" if recipe.layer_decay != 1.0 else "")
+    )
+    lines.append(f"  seeds  {', '.join(map(str, seeds))}; {num_workers} worker(s)")
+    lines.append(f"  reads  {prepared.example}")
+    return "\n".join(lines)
+
+
+def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path) -> str:
+    """The row, and where everything is."""
+    if not results:
+        return f"{output}: no seed is done."
+    seconds = sum(result.seconds for result in results)
+    workers = sorted({result.num_workers for result in results})
+    splits = list(dict.fromkeys(split for result in results for split in result.scores))
+    lines = [f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; {duration(seconds)} in all"]
+    for split in splits:
+        cells = []
+        for name in results[0].scores[split]:
+            values = [result.scores[split][name] for result in results]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            cells.append(f"{name.replace('_', ' ')} {max(values):.1f} ({statistics.fmean(values):.1f}){spread}")
+        lines.append(f"  {split:<6} {' / '.join(cells)}  n = {len(results)}")
+    if not splits:
+        lines.append("  no split has labels, so there is no score")
+    speed = statistics.median(result.texts_per_second for result in results)
+    lines.append(f"  speed  {speed:,.1f} texts/s, {' or '.join(map(str, workers))} worker(s)")
+    best = max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))]) if "dev" in splits else results[0]
+    model = seed_folder(output, best.seed) / MODEL_NAME
+    if model.exists():
+        lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))
+    lines.append(f"  files  {output}/seed-*/result.json, predictions/, log.jsonl; {output / SUMMARY_NAME}")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """65 -> 1 min 5 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

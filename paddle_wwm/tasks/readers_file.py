@@ -1,0 +1,116 @@
+"""One file of a task as its readers see it: its bytes once, its lines, its JSON, and errors that name file and line."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+from ..errors import DataError
+from .types import Example, Task
+
+LABELLED_SPLITS = ("train", "dev", "trial")  # what is trained on or chosen by; any other split may come without labels
+_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFile:
+    """A file of a split. counts: what its reader repaired or passed over, by rule."""
+
+    path: Path
+    split: str
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def content(self) -> bytes:
+        """Its bytes."""
+        try:
+            return self.path.read_bytes()
+        except IsADirectoryError:
+            raise DataError(f"{self.path}: is a folder, but must be a file.") from None
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a split without labels is an error."""
+        return self.split in LABELLED_SPLITS
+
+    def error(self, message: str, *, line: int | None = None) -> DataError:
+        """A DataError with the place in front."""
+        return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {message}")
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Line numbers and lines without their ends. Only line feeds end a line: U+2028 and form feeds are part of texts."""
+        content = self.content.removeprefix(codecs.BOM_UTF8)
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise self.error(f"is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {self.path.name}")
+        for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1):
+            try:
+                yield number, line.removesuffix(b"\r").decode("utf-8")
+            except UnicodeDecodeError as error:
+                remedy = f"convert the file, for example: iconv -f GB18030 -t UTF-8 {self.path.name}"
+                raise self.error(f"must be UTF-8, but byte {error.start} of the line is not; {remedy}", line=number) from None
+
+    def json(self) -> Any:
+        """The file as one JSON value."""
+        try:
+            value = json.loads(self.content.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = self.content.count(b"\n", 0, error.start) + 1
+            raise self.error(f"must be UTF-8, but is not; convert it, for example: iconv -f GB18030 -t UTF-8 {self.path.name}", line=line) from None
+        except json.JSONDecodeError as error:
+            raise self.error(f"must be JSON, but: {error.msg} (column {error.colno}); is the file whole?", line=error.lineno) from None
+        except RecursionError:
+            raise self.error("must be JSON, but is nested too deeply.") from None
+        self._check_characters(value, raw=self.content)
+        return value
+
+    def json_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Line numbers and objects; blank lines are counted."""
+        for number, line in self.lines():
+            if not line.strip():
+                self.counts["blank_lines"] += 1
+                continue
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise self.error(f"must be one JSON object a line, but is not ({error}): {excerpt(line)}", line=number) from None
+            if not isinstance(record, dict):
+                raise self.error(f"must be a JSON object, but is a {type(record).__name__}: {excerpt(line)}", line=number)
+            self._check_characters(record, raw=line.encode(), line=number)
+            yield number, record
+
+    def _check_characters(self, value: Any, *, raw: bytes, line: int | None = None) -> None:
+        """JSON can write half of a character (an unpaired surrogate, "\\ud83d"), which no file of ours could hold."""
+        if b"\\ud" not in raw.lower():
+            return
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):x}"
+            raise self.error(f"must hold whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line) from None
+
+    def check_label(self, label: str, *, labels: Sequence[str], line: int) -> str:
+        """The label, if it is one of the task's; every label is, where the task names none."""
+        if labels and label not in labels:
+            known = excerpt(", ".join(map(repr, labels)), limit=300)
+            raise self.error(f"the label must be one of {known}, but is {excerpt(label)}; see --labels.", line=line)
+        return label
+
+
+Reader = Callable[[TaskFile, Task], list[Example]]
+
+
+def excerpt(text: str, *, limit: int = _SHOWN) -> str:
+    """The beginning of a text as an error shows it."""
+    shown = text if len(text) <= limit else f"{text[:limit]}…"
+    return repr(shown) if limit == _SHOWN else shown

@@ -1,0 +1,102 @@
+"""Reading comprehension in SQuAD's JSON: CMRC 2018's and DRCD's files, SQuAD 2.0's (`is_impossible`), and CJRC's (YES and NO as answers).
+
+CMRC 2018 was first published as a list of passages with answers that are texts alone, without their starts; those files are read as well.
+
+A gold answer's place is looked for where the file states it wrongly or not at all; what was found how is counted, by answer (PLACES).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Iterator, Mapping
+
+from .answer_kinds import KIND_TEXTS
+from .answer_places import AnswerPlace, locate_answer
+from .readers_file import Reader, TaskFile, excerpt
+from .types import AnswerKind, Example, GoldAnswer, QuestionExample, Task
+
+_KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
+
+
+def read_questions(file: TaskFile, task: Task, *, yes_no: bool = False) -> list[Example]:
+    """The questions of a file in order, with their counts. yes_no: the answers "YES" and "NO" are no parts of the passage.
+
+    A question that is impossible, or whose answers are empty texts, has one answer of kind NONE. One without any answer is without a label,
+    which is an error in a split that is trained on or chosen by. Raises DataError naming the file and the question.
+    """
+    file.counts.update({name: 0 for name in ("answers", *(place.value for place in AnswerPlace), "without_place")})
+    value = file.json()
+    examples: list[Example] = []
+    for place, paragraph in _paragraphs(file, value):
+        context = _get(file, paragraph, "context", str, place=place)
+        for index, item in enumerate(_get(file, paragraph, "qas", list, place=place)):
+            here = f"{place}.qas[{index}]"
+            question_id = str(_get(file, item, "id", (str, int), place=here)).strip()
+            question = _get(file, item, "question", str, place=here)
+            answers = tuple(_answers(file, item, context=context, yes_no=yes_no, question_id=question_id))
+            if not answers and file.needs_labels:
+                raise file.error(f"question {question_id!r} must have an answer or `is_impossible`: true in {file.split}, but has neither.")
+            examples.append(QuestionExample(example_id=question_id, question=question, context=context, answers=answers))
+    return examples
+
+
+READERS_OF_QUESTIONS: Mapping[str, Reader] = {"squad": read_questions, "cjrc": partial(read_questions, yes_no=True)}
+
+
+def _paragraphs(file: TaskFile, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        for number, passage in enumerate(value):
+            yield f"[{number}]", _in_squads_words(passage)
+        return
+    for number, article in enumerate(_get(file, value, "data", list, place="the file")):
+        for index, paragraph in enumerate(_get(file, article, "paragraphs", list, place=f"data[{number}]")):
+            yield f"data[{number}].paragraphs[{index}]", paragraph
+
+
+def _in_squads_words(passage: Any) -> Any:
+    """A passage of CMRC 2018's first form; what is missing or of another kind stays so, to be told by name."""
+    if not isinstance(passage, dict) or not isinstance(passage.get("qas"), list):
+        return {}
+    return {"context": passage.get("context_text"), "qas": [_question_in_squads_words(item) for item in passage["qas"]]}
+
+
+def _question_in_squads_words(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    answers = item.get("answers")
+    texts = [{"text": text} for text in answers] if isinstance(answers, list) else answers
+    return {"id": item.get("query_id"), "question": item.get("query_text"), "answers": texts}
+
+
+def _answers(file: TaskFile, item: Mapping[str, Any], *, context: str, yes_no: bool, question_id: str) -> Iterator[GoldAnswer]:
+    impossible = str(item.get("is_impossible", False)).lower() == "true"  # CJRC writes "true", SQuAD 2.0 true
+    given = item.get("answers") or []
+    if not isinstance(given, list):
+        raise file.error(f"question {question_id!r}: `answers` must be a list, but is {excerpt(repr(given))}.")
+    if impossible and not yes_no:  # SQuAD 2.0 may list plausible answers
+        given = []
+    if impossible and not given:
+        yield GoldAnswer(text="", kind=AnswerKind.NONE)
+    for number, answer in enumerate(given):
+        place = f"question {question_id!r}, answer {number}"
+        text = _get(file, answer, "text", str, place=place)
+        kind = _KINDS.get(text.strip()) if yes_no or not text.strip() else None
+        if kind is not None:
+            yield GoldAnswer(text=KIND_TEXTS[kind], kind=kind)
+            file.counts["without_place"] += 1
+            continue
+        start = answer.get("answer_start", -1)
+        if isinstance(start, bool) or not isinstance(start, int):
+            raise file.error(f"{place}: `answer_start` must be a whole number, but is {excerpt(repr(start))}.")
+        characters, how = locate_answer(context=context, text=text, answer_start=start)
+        file.counts.update(("answers", how.value))
+        yield GoldAnswer(text=text, characters=characters)
+
+
+def _get(file: TaskFile, value: Any, key: str, kind: Any, *, place: str) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get(key), kind) or isinstance(value[key], bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        names = " or ".join({"str": "a text", "list": "a list", "int": "a whole number"}[one.__name__] for one in kinds)
+        found = f"has {excerpt(repr(value[key]))}" if isinstance(value, dict) and key in value else "has none"
+        raise file.error(f"{place} must have the key {key!r} with {names} (SQuAD's format), but {found}.")
+    return value[key]

@@ -1,0 +1,211 @@
+"""Fine-tuning runs as they are gathered for a report: found, checked to be comparable, and put together by task and model.
+
+Scores of different data or recipes are never put side by side: `gather` raises DataError naming the files and the fields that differ.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+
+from ..errors import ConfigError, DataError
+from ..variants.lookup import find_variant
+from ..variants.scores import Score
+from ..variants.types import Variant
+from .metrics import METRICS
+from .results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
+from .table import TASKS
+
+SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
+_NOT_COMPARED = ("path",)  # of a split: the same bytes may lie anywhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A metric over seeds, in percent. std: of the sample (n - 1); None for one seed."""
+
+    max: float
+    mean: float
+    std: float | None
+    num_seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A model on a task: its seeds, out of one run folder or of several of the same weights and learning rate."""
+
+    name: str
+    record: RunRecord
+    paths: tuple[Path, ...]
+    results: tuple[SeedResult, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits with scores of every seed."""
+        found = [name for name in self.results[0].scores if all(name in result.scores for result in self.results)]
+        return tuple(sorted(found, key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name)))
+
+    def metrics(self, split: str) -> tuple[str, ...]:
+        """The metrics of a split that tables show."""
+        return shown_metrics(self.record.metric, self.results[0].scores[split])
+
+    def summary(self, split: str, metric: str) -> Summary:
+        """A metric over the seeds."""
+        return summarise([result.scores[split][metric] for result in self.results])
+
+    def published(self, split: str, metric: str) -> Score | None:
+        """The authors' score of this model, None where there is none."""
+        variant = variant_of(self.record.model["name"])
+        scores = variant.published_scores.get(self.record.task, {}).get(split) if variant else None
+        return scores.by_metric.get(metric) if scores else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs without any;
+    passed_over: folders that hold another kind of run."""
+
+    entries: Mapping[str, tuple[Entry, ...]]
+    unfinished: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+
+def summarise(values: Iterable[float]) -> Summary:
+    """Maximum, mean and standard deviation of scores."""
+    scores = list(values)
+    return Summary(max=max(scores), mean=statistics.fmean(scores), std=statistics.stdev(scores) if len(scores) > 1 else None, num_seeds=len(scores))
+
+
+def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
+    """Of all that was computed, what tables show: the values that choose a checkpoint; all of it for a metric that is not of this version."""
+    values = METRICS[metric].main if metric in METRICS else tuple(scores)
+    return tuple(name for name in values if name in scores)
+
+
+def variant_of(name: str) -> Variant | None:
+    """The model of the series that a run's model is called after, None where it is none of them."""
+    try:
+        return find_variant(name)
+    except ConfigError:
+        return None
+
+
+def gather(paths: Iterable[Path]) -> Gathered:
+    """The runs in these folders, which are runs or hold some. Raises DataError where there is none, or where two may not be compared."""
+    runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]] = []
+    unfinished, passed_over = [], []
+    for path in _run_folders(paths):
+        if _is_another_kind(path):
+            passed_over.append(f"{path}: no run of scripts/finetune.py")
+            continue
+        record, results = read_run(path), read_results(path)
+        unfinished += [f"{folder}: no {RESULT_NAME} yet" for folder in sorted(path.glob("seed-*")) if not (folder / RESULT_NAME).exists()]
+        if results:
+            _check_results(path, results)
+            runs.append((path, record, results))
+        elif not any(path.glob("seed-*")):
+            unfinished.append(f"{path}: no seed has begun")
+    if not runs and not unfinished:
+        raise DataError(f"no run of scripts/finetune.py in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N.")
+    by_task: dict[str, list] = {}
+    for run in runs:
+        by_task.setdefault(run[1].task, []).append(run)
+    for task_runs in by_task.values():
+        _check_comparable(task_runs)
+    return Gathered(
+        entries={task: _entries(by_task[task]) for task in sorted(by_task, key=_place)},
+        unfinished=tuple(unfinished),
+        passed_over=tuple(passed_over),
+    )
+
+
+def _place(task: str) -> tuple[int, str]:
+    """The authors' order of tasks; a user's own come last."""
+    names = list(TASKS)
+    return (names.index(task) if task in names else len(names), task)
+
+
+def _run_folders(paths: Iterable[Path]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise DataError(f"{path}: no such folder.")
+        if (path / RUN_NAME).exists():
+            found[path] = None
+        else:
+            found.update(dict.fromkeys(item.parent for item in sorted(path.rglob(RUN_NAME))))
+    return list(found)
+
+
+def _is_another_kind(path: Path) -> bool:
+    """A pretraining run has a run.json, too."""
+    try:
+        return "config_fingerprint" in json.loads((path / RUN_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False  # read_run says what is wrong
+
+
+def _check_results(path: Path, results: tuple[SeedResult, ...]) -> None:
+    for result in results:
+        if not result.scores:
+            raise DataError(f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has no place in a table.")
+
+
+def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
+    first_path, first, _ = runs[0]
+    expected = _comparable_fields(first)
+    for path, record, _ in runs[1:]:
+        found = _comparable_fields(record)
+        names = [name for name in dict.fromkeys([*expected, *found]) if expected.get(name, "absent") != found.get(name, "absent")]
+        if names:
+            differing = "; ".join(f"{name}: {_short(expected.get(name))} against {_short(found.get(name))}" for name in names)
+            raise DataError(
+                f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores may not stand in one table of {first.title}, since these "
+                f"differ: {differing}. Report them apart."
+            )
+
+
+def _comparable_fields(record: RunRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = {"metric": record.metric}
+    for split, values in record.data.items():
+        fields |= {f"data.{split}.{name}": value for name, value in values.items() if name not in _NOT_COMPARED}
+    return fields | {f"recipe.{name}": value for name, value in record.recipe.items()}
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 40 else text[:12] + "…"
+
+
+def _entries(runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]]) -> tuple[Entry, ...]:
+    groups: dict[tuple, list] = {}
+    for run in runs:
+        record = run[1]
+        groups.setdefault((record.model["name"], record.model.get("sha256"), record.learning_rate), []).append(run)
+    names = [key[0] for key in groups]
+    entries = []
+    for (name, _, _), members in groups.items():
+        paths = tuple(path for path, _, _ in members)
+        results = [result for _, _, results in members for result in results]
+        seeds = [result.seed for result in results]
+        if len(set(seeds)) < len(seeds):
+            twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+            raise DataError(f"{' and '.join(map(str, paths))}: hold the same seeds of one model ({', '.join(map(str, twice))}); give one of them.")
+        entries.append(
+            Entry(
+                # two weights of one name are told apart by their folders
+                name=_title(name) if names.count(name) == 1 else f"{_title(name)} ({paths[0].name})",
+                record=members[0][1],
+                paths=paths,
+                results=tuple(sorted(results, key=lambda result: result.seed)),
+            )
+        )
+    return tuple(entries)
+
+
+def _title(name: str) -> str:
+    variant = variant_of(name)
+    return variant.title if variant else name

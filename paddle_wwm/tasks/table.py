@@ -1,0 +1,268 @@
+"""The table of tasks: files as their authors publish them, and the recipe of the series' authors for each.
+
+Lengths, batch sizes and epochs are those of "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021), learning rates those of the
+README of ymcui/Chinese-BERT-wwm: BERT's, ERNIE's, and BERT-wwm's for every wwm model. For the small models (RBT3 and others) none are published;
+BERT-wwm's are assumed. Tasks at the end are not the authors': their recipes are ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import Mapping, Sequence
+
+from ..errors import ConfigError
+from .metrics import METRICS
+from .readers import READERS, READERS_OF_KIND
+from .types import Task, TaskKind
+
+CLASSIFICATION, TOKEN_LABELS, READING = TaskKind.CLASSIFICATION, TaskKind.TOKEN_LABELS, TaskKind.READING_COMPREHENSION
+PAIR = {"text": 0, "text_pair": 1, "label": 2}
+CNEWS_LABELS = ("体育", "娱乐", "家居", "房产", "教育", "时尚", "时政", "游戏", "科技", "财经")
+TITLE_LABELS = ("finance", "realty", "stocks", "education", "science", "society", "politics", "sports", "game", "entertainment")
+MSRA_LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+def _rates(*, bert: float, ernie: float) -> Mapping[str, float]:
+    """BERT's best and BERT-wwm's are the same in every row of the authors' table."""
+    return {"bert": bert, "ernie": ernie, "bert-wwm": bert}
+
+
+def _tsv(*prefixes: str) -> Mapping[str, tuple[str, ...]]:
+    """train.tsv, dev.tsv and test.tsv, or .txt, perhaps behind the data set's name."""
+    return {
+        split: tuple(f"{prefix}{split}{suffix}" for prefix in ("", *prefixes) for suffix in (".tsv", ".txt")) for split in ("train", "dev", "test")
+    }
+
+
+_ROWS = (
+    Task(
+        name="cmrc2018",
+        title="CMRC 2018",
+        kind=READING,
+        files={
+            "train": ("cmrc2018_train.json",),
+            "dev": ("cmrc2018_dev.json",),
+            "trial": ("cmrc2018_trial.json",),
+            "test": ("cmrc2018_test.json",),
+            "challenge": ("cmrc2018_challenge.json",),
+        },
+        reader="squad",
+        metric="cmrc",
+        max_seq_length=512,
+        num_epochs=2,
+        learning_rates=_rates(bert=3e-5, ernie=8e-5),
+    ),
+    Task(
+        name="drcd",
+        title="DRCD",
+        kind=READING,
+        files={"train": ("DRCD_training.json",), "dev": ("DRCD_dev.json",), "test": ("DRCD_test.json",)},
+        reader="squad",
+        metric="cmrc",  # DRCD has no script of its own; the authors of the series score it by CMRC 2018's (ymcui/cmrc2018, baseline/README.md)
+        max_seq_length=512,
+        num_epochs=2,
+        learning_rates=_rates(bert=3e-5, ernie=8e-5),
+    ),
+    Task(
+        name="cjrc",
+        title="CJRC",
+        kind=READING,
+        files={
+            "train": ("big_train_data.json", "train_data.json", "small_train_data.json"),
+            "dev": ("dev_ground_truth.json", "dev_data.json"),
+            "test": ("test_ground_truth.json", "test_data.json"),
+        },
+        reader="cjrc",
+        metric="cjrc",
+        max_seq_length=512,
+        num_epochs=2,
+        learning_rate=4e-5,
+        learning_rates=_rates(bert=4e-5, ernie=8e-5),
+    ),
+    Task(
+        name="xnli",
+        title="XNLI",
+        kind=CLASSIFICATION,
+        files={
+            "train": ("train.tsv", "multinli.train.zh.tsv"),
+            "dev": ("dev.tsv", "xnli.dev.zh.tsv", "xnli.dev.tsv"),
+            "test": ("test.tsv", "xnli.test.zh.tsv", "xnli.test.tsv"),
+        },
+        reader="xnli",
+        columns=PAIR,
+        labels=("contradiction", "entailment", "neutral"),
+        max_seq_length=128,
+        num_epochs=2,
+        learning_rates=_rates(bert=3e-5, ernie=5e-5),
+    ),
+    Task(
+        name="chnsenticorp",
+        title="ChnSentiCorp",
+        kind=CLASSIFICATION,
+        files=_tsv(),
+        reader="tsv",
+        columns={"text": "text_a", "label": "label"},
+        labels=("0", "1"),
+        max_seq_length=256,
+        learning_rate=2e-5,
+        learning_rates=_rates(bert=2e-5, ernie=5e-5),
+    ),
+    Task(
+        name="lcqmc",
+        title="LCQMC",
+        kind=CLASSIFICATION,
+        files=_tsv("LCQMC_"),
+        reader="tsv-either",
+        columns=PAIR,
+        labels=("0", "1"),
+        max_seq_length=128,
+        learning_rate=2e-5,
+        learning_rates=_rates(bert=2e-5, ernie=3e-5),
+    ),
+    Task(
+        name="bq_corpus",
+        title="BQ Corpus",
+        kind=CLASSIFICATION,
+        files=_tsv("BQ_"),
+        reader="tsv-either",
+        columns=PAIR,
+        labels=("0", "1"),
+        max_seq_length=128,
+        learning_rates=_rates(bert=3e-5, ernie=5e-5),
+    ),
+    Task(
+        name="thucnews",
+        title="THUCNews",
+        kind=CLASSIFICATION,
+        files={"train": ("cnews.train.txt", "train.tsv"), "dev": ("cnews.val.txt", "dev.tsv"), "test": ("cnews.test.txt", "test.tsv")},
+        reader="tsv-either",
+        columns={"label": 0, "text": 1},
+        labels=CNEWS_LABELS,
+        max_seq_length=512,
+        learning_rate=2e-5,
+        learning_rates=_rates(bert=2e-5, ernie=5e-5),
+    ),
+    Task(
+        name="msra_ner",
+        title="MSRA-NER",
+        kind=TOKEN_LABELS,
+        files={
+            "train": ("train.tsv", "train.txt", "msra_train_bio.txt"),
+            "dev": ("dev.tsv", "dev.txt"),
+            "test": ("test.tsv", "test.txt", "msra_test_bio.txt"),
+        },
+        reader="tokens-either",
+        labels=MSRA_LABELS,
+        metric="entity_f1",
+        num_epochs=5,
+    ),
+    Task(
+        name="thucnews_title10",
+        title="THUCNews titles",
+        kind=CLASSIFICATION,
+        files={split: (f"{split}.txt",) for split in ("train", "dev", "test")},
+        reader="tsv-class-numbers",
+        columns={"text": 0, "label": 1},
+        labels=TITLE_LABELS,
+        max_seq_length=64,
+        learning_rate=2e-5,
+    ),
+    Task(
+        name="bustm",
+        title="BUSTM",
+        kind=CLASSIFICATION,
+        files={"train": ("train_few_all.json",), "dev": ("dev_few_all.json",), "test": ("test_public.json",)},
+        reader="json-lines",
+        columns={"text": "sentence1", "text_pair": "sentence2", "label": "label", "id": "id"},
+        labels=("0", "1"),
+        max_seq_length=64,
+        batch_size=16,
+        num_epochs=10,
+        learning_rate=2e-5,
+    ),
+)
+TASKS: Mapping[str, Task] = {task.name: task for task in _ROWS}
+_DEFAULT_READERS = {CLASSIFICATION: "tsv", TOKEN_LABELS: "conll", READING: "squad"}
+_DEFAULT_METRICS = {CLASSIFICATION: "accuracy", TOKEN_LABELS: "entity_f1", READING: "cmrc"}
+
+
+def find_task(name: str) -> Task:
+    """The row of a name, in any case, with - for _. Raises ConfigError with the nearest names."""
+    wanted = name.strip().lower().replace("-", "_").replace(" ", "_")
+    if wanted in TASKS:
+        return TASKS[wanted]
+    near = difflib.get_close_matches(wanted, TASKS, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind and --train.")
+
+
+def learning_rate_of(task: Task, *, model: str) -> tuple[float, str]:
+    """The learning rate for a model's name or folder, and where it is from, in words."""
+    name = Path(model).name.lower()
+    if not task.learning_rates:
+        return task.learning_rate, "of the task: none is published"
+    if "ernie" in name:
+        return task.learning_rates["ernie"], "published as the best of ERNIE"
+    if "wwm" in name:
+        return task.learning_rates["bert-wwm"], "published as the best of BERT-wwm and its successors"
+    if name.startswith("rbt"):
+        return task.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for the small models"
+    if name.startswith("bert"):
+        return task.learning_rates["bert"], "published as the best of BERT"
+    return task.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for this model"
+
+
+def task_of_flags(
+    *,
+    name: str = "own",
+    kind: TaskKind | str,
+    files: Mapping[str, str | Path],
+    reader: str | None = None,
+    columns: Mapping[str, str | int] | None = None,
+    labels: Sequence[str] = (),
+    metric: str | None = None,
+    max_seq_length: int | None = None,
+    batch_size: int | None = None,
+    num_epochs: int | None = None,
+    learning_rate: float | None = None,
+) -> Task:
+    """A user's own files as a task. files: a path for every split, at least one. What is None is as for other tasks of its kind.
+
+    Raises ConfigError for a reader or metric that there is none of, or that is for another kind.
+    """
+    try:
+        kind = TaskKind(kind)
+    except ValueError:
+        raise ConfigError(f"--kind must be one of {', '.join(one.value for one in TaskKind)}, but is {kind!r}.") from None
+    if not files:
+        raise ConfigError("a task must have at least one file; see --train, --dev and --test.")
+    for path in map(str, files.values()):
+        if reader is None and kind is CLASSIFICATION and path.endswith((".jsonl", ".json")):
+            reader = "json-lines"
+    reader = reader or _DEFAULT_READERS[kind]
+    metric = metric or _DEFAULT_METRICS[kind]
+    if reader not in READERS or reader not in READERS_OF_KIND[kind]:
+        raise ConfigError(f"--format must be one of {', '.join(READERS_OF_KIND[kind])} for {kind.value}, but is {reader!r}.")
+    of_kind = [one for one, row in METRICS.items() if row.kind is kind]
+    if metric not in of_kind:
+        raise ConfigError(f"--metric must be one of {', '.join(of_kind)} for {kind.value}, but is {metric!r}.")
+    if labels and len(set(labels)) != len(labels):
+        raise ConfigError(f"--labels must name each label once, but are {', '.join(labels)}.")
+    task = Task(
+        name=name,
+        title=name,
+        kind=kind,
+        files={split: (str(Path(path).absolute()),) for split, path in files.items()},
+        reader=reader,
+        columns=dict(columns or {}),
+        labels=tuple(labels),
+        metric=metric,
+        max_seq_length=512 if kind is READING else 256,
+    )
+    given = {"max_seq_length": max_seq_length, "batch_size": batch_size, "num_epochs": num_epochs, "learning_rate": learning_rate}
+    for field, value in given.items():
+        if value is not None and not value > 0:
+            raise ConfigError(f"--{field.replace('_', '-')} must be above 0, but is {value!r}.")
+    return replace(task, **{field: value for field, value in given.items() if value is not None})

@@ -1,0 +1,211 @@
+"""What a step computes: batches and their cuts, gradients that do not depend on the cut, learning rates, and PaddleNLP's losses and gradients."""
+
+import dataclasses
+
+import numpy as np
+import paddle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddle_wwm.model.finetuned import read_description
+from paddle_wwm.tasks.features import Reading, features_of
+from paddle_wwm.tasks.finetune_recipe import (
+    FineTuneRecipe,
+    chosen_examples,
+    micro_batches,
+    rate_scale_of,
+    rows_of_step,
+    schedule_of,
+    steps_per_epoch,
+)
+from paddle_wwm.tasks.finetune_trainer import SeedTrainer, TrainingData
+from paddle_wwm.tasks.heads import labels_of_batch, summed_loss
+from paddle_wwm.tasks.inference import check_vocabulary
+from paddle_wwm.tasks.rows import batch_of
+from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
+from paddle_wwm.training.fleet import World
+from paddle_wwm.training.optim import learning_rate_at
+
+from .finetuning import GOOD, texts, write_model
+
+RECIPE = FineTuneRecipe(max_seq_length=24, batch_size=8, num_epochs=2, learning_rate=1e-3)
+CONTEXT = "我们在北京大学学习天气很好"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, mini_vocab):
+    """Without dropout, so that losses can be compared."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return write_model(folder, mini_vocab, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+
+
+def examples_of(kind):
+    if kind is TaskKind.CLASSIFICATION:
+        return [TextExample(example_id=str(number), text=text, label=label) for number, (text, label) in enumerate(texts(20, seed=3))]
+    if kind is TaskKind.TOKEN_LABELS:
+        return [
+            TokenExample(example_id=str(number), tokens=tuple(text), labels=tuple("1" if character in GOOD else "0" for character in text))
+            for number, (text, _) in enumerate(texts(20, seed=4))
+        ]
+    return [
+        QuestionExample(
+            example_id=str(number),
+            question="学习语言",
+            context=CONTEXT[: 6 + number % 7],
+            answers=(GoldAnswer(text=CONTEXT[2:4], characters=(2, 4)),),
+        )
+        for number in range(20)
+    ]
+
+
+def trainer_of(model, *, kind=TaskKind.CLASSIFICATION, recipe=RECIPE, seed=1):
+    description = read_description(model)
+    tokenizer = check_vocabulary(model, description.config)
+    reading = Reading(kind=kind, labels=() if kind is TaskKind.READING_COMPREHENSION else ("0", "1"), max_seq_length=recipe.max_seq_length)
+    features = features_of(examples_of(kind), reading=reading, tokenizer=tokenizer, with_labels=True)
+    data = TrainingData(features=features, reading=reading, pad_id=tokenizer.vocab.pad_id, model=model, description=description)
+    return SeedTrainer(data, recipe=recipe, seed=seed, world=World())
+
+
+@given(num_rows=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 3))
+def test_an_epoch_has_every_row_once_in_an_order_of_its_own(num_rows, batch_size, seed, epoch):
+    recipe = dataclasses.replace(RECIPE, batch_size=batch_size)
+    steps = steps_per_epoch(num_rows, recipe=recipe)
+    batches = [rows_of_step(epoch * steps + place, num_rows=num_rows, seed=seed, recipe=recipe) for place in range(steps)]
+    assert sorted(np.concatenate(batches)) == list(range(num_rows))
+    assert [len(batch) for batch in batches[:-1]] == [batch_size] * (steps - 1)
+
+
+def test_epochs_and_seeds_have_different_orders():
+    recipe = dataclasses.replace(RECIPE, batch_size=50)
+    orders = [tuple(rows_of_step(step, num_rows=50, seed=seed, recipe=recipe)) for step in (0, 1) for seed in (1, 2)]
+    assert len(set(orders)) == 4
+
+
+@given(lengths=st.lists(st.integers(3, 30), min_size=1, max_size=40), max_tokens=st.integers(1, 200), max_rows=st.integers(0, 5))
+def test_micro_batches_hold_every_row_once_within_the_budget(lengths, max_tokens, max_rows):
+    recipe = dataclasses.replace(RECIPE, micro_batch_tokens=max_tokens, micro_batch_size=max_rows)
+    groups = micro_batches(range(len(lengths)), lengths, recipe=recipe)
+    assert sorted(number for group in groups for number in group) == list(range(len(lengths)))
+    for group in groups:
+        assert len(group) == 1 or len(group) * max(lengths[number] for number in group) <= max_tokens
+        assert len(group) <= (max_rows or len(lengths))
+
+
+def test_a_limited_training_split_is_a_part_of_a_larger_one():
+    assert set(chosen_examples(100, limit=10)) < set(chosen_examples(100, limit=30))
+    assert list(chosen_examples(5, limit=0)) == list(chosen_examples(5, limit=9)) == [0, 1, 2, 3, 4]
+
+
+def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
+    schedule = schedule_of(20, recipe=RECIPE)
+    rates = [learning_rate_at(step, schedule) for step in range(20)]
+    assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3]) and rates[-1] == pytest.approx(1e-3 / 18)
+
+
+def test_layer_decay_slows_what_is_below():
+    scale = rate_scale_of(3, layer_decay=0.5)
+    names = ("bert.embeddings.word_embeddings.weight", *(f"bert.encoder.layers.{layer}.linear1.weight" for layer in range(3)), "classifier.bias")
+    assert [scale(name) for name in names] == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
+
+
+def test_with_layer_decay_each_layers_step_is_smaller_by_it(model):
+    # Adam's first step is as long as its learning rate, whatever the gradient
+    trainer = trainer_of(model, recipe=dataclasses.replace(RECIPE, layer_decay=0.5, weight_decay=0.0))
+    before = trainer.weights()
+    rate = trainer.step(0).learning_rate
+    moved = {name: np.abs(array - before[name]).max() for name, array in trainer.weights().items()}
+    assert moved["classifier.weight"] == pytest.approx(rate, rel=0.01)
+    assert moved["bert.encoder.layers.1.linear1.weight"] == pytest.approx(rate / 2, rel=0.01)
+    assert moved["bert.encoder.layers.0.linear1.weight"] == pytest.approx(rate / 4, rel=0.01)
+    assert moved["bert.embeddings.word_embeddings.weight"] == pytest.approx(rate / 8, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", TaskKind, ids=lambda kind: kind.value)
+def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, kind):
+    found = []
+    for changes in ({"micro_batch_tokens": 10_000}, {"micro_batch_tokens": 40}, {"micro_batch_size": 1}):
+        recipe = dataclasses.replace(RECIPE, clip_norm=1e9, **changes)
+        trainer = trainer_of(model, kind=kind, recipe=recipe)
+        trainer._parameters = []  # so that they keep the gradients, and nothing is updated
+        trainer.optimizer.step = lambda: None
+        loss = trainer.step(0).loss
+        found.append((loss, {name: parameter.grad.numpy() for name, parameter in trainer.network.named_parameters() if parameter.grad is not None}))
+    for loss, gradients in found[1:]:
+        assert loss == pytest.approx(found[0][0], abs=1e-6)
+        assert gradients.keys() == found[0][1].keys()
+        for name, gradient in gradients.items():
+            np.testing.assert_allclose(gradient, found[0][1][name], atol=1e-5, err_msg=name)
+
+
+HEADS = {
+    TaskKind.CLASSIFICATION: "BertForSequenceClassification",
+    TaskKind.TOKEN_LABELS: "BertForTokenClassification",
+    TaskKind.READING_COMPREHENSION: "BertForQuestionAnswering",
+}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("kind", TaskKind, ids=lambda kind: kind.value)
+def test_losses_and_gradients_are_paddlenlps(model, kind):
+    from paddlenlp import transformers
+
+    trainer = trainer_of(model, kind=kind)
+    theirs = getattr(transformers, HEADS[kind]).from_pretrained(str(model))
+    theirs.set_state_dict(trainer.network.state_dict())
+    theirs.eval()  # the dropout of its heads is not that of config.json
+    features, reading = trainer.data.features, trainer.data.reading
+    longest = max(map(len, features.rows))
+    numbers = [number for number, row in enumerate(features.rows) if len(row) == longest]  # no padding, of which the ideas differ
+    batch = batch_of(features.rows, numbers, pad_id=trainer.data.pad_id)
+    inputs = [paddle.to_tensor(array) for array in (batch.input_ids, batch.token_type_ids, batch.attention_mask)]
+    labels = paddle.to_tensor(labels_of_batch(features, batch, reading=reading))
+    ours = summed_loss(trainer.network(*inputs), labels, inputs[2], reading=reading) / len(numbers)
+    ours.backward()
+    outputs = theirs(*inputs[:2])
+    cross_entropy = paddle.nn.functional.cross_entropy
+    if kind is TaskKind.CLASSIFICATION:
+        expected = cross_entropy(outputs, labels, reduction="sum")
+    elif kind is TaskKind.TOKEN_LABELS:
+        expected = cross_entropy(outputs[:, 1:-1].reshape([-1, 2]), labels[:, 1:-1].reshape([-1]), reduction="sum")
+    else:
+        expected = sum(cross_entropy(outputs[end], labels[:, end], reduction="sum") for end in (0, 1)) / 2
+    expected = expected / len(numbers)
+    expected.backward()
+    assert float(ours) == pytest.approx(float(expected), abs=1e-5)
+    of_theirs = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    compared = 0
+    for name, parameter in trainer.network.named_parameters():
+        if parameter.grad is not None and of_theirs.get(name) is not None:
+            np.testing.assert_allclose(parameter.grad.numpy(), of_theirs[name].numpy(), atol=1e-5, err_msg=name)
+            compared += 1
+    assert compared > 30
+
+
+def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_vocab, model):
+    tokenizer = check_vocabulary(model, read_description(model).config)
+    example = TokenExample(example_id="1", tokens=("天", " ", "probability", *"我们在北京"), labels=("0", "1", "1", *"00110"))
+    reading = Reading(kind=TaskKind.TOKEN_LABELS, labels=("0", "1"), max_seq_length=8)
+    features = features_of([example], reading=reading, tokenizer=tokenizer, with_labels=True)
+    assert [label.tolist() for label in features.labels] == [[-100, 0, 1, -100, -100, 0, 0, -100], [-100, 1, 1, 0, -100]]
+    assert features.counts == {"texts_in_windows": 1, "tokens_without_pieces": 1}
+
+
+def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
+    tokenizer = check_vocabulary(model, read_description(model).config)
+    answers = [
+        GoldAnswer(text="天气", characters=(9, 11)),
+        GoldAnswer(text="YES", kind=AnswerKind.YES),
+        GoldAnswer(text="", kind=AnswerKind.NONE),
+        GoldAnswer(text="上海"),
+    ]
+    questions = [
+        QuestionExample(example_id=str(number), question="学习", context=CONTEXT, answers=(answer,)) for number, answer in enumerate(answers)
+    ]
+    reading = Reading(kind=TaskKind.READING_COMPREHENSION, with_kinds=True, max_seq_length=13, doc_stride=2)
+    features = features_of(questions, reading=reading, tokenizer=tokenizer, with_labels=True)
+    found = {owner: [label.tolist() for row, label in zip(features.rows, features.labels) if row.owner == owner] for owner in range(4)}
+    assert found[0] == [[0, 0, 3], [7, 8, 0]]  # [CLS] 学 习 [SEP] and the pieces from 6 on: 9 is the fourth
+    assert found[1] == [[0, 0, 1], [0, 0, 1]] and found[2] == [[0, 0, 3], [0, 0, 3]]
+    assert found[3] == [] and features.counts["questions_without_usable_answer"] == 1
