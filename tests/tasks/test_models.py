@@ -1,0 +1,66 @@
+"""What --model may be."""
+
+import shutil
+
+import pytest
+
+from paddle_wwm.errors import CheckpointError, PaddleWWMError
+from paddle_wwm.files import write_json
+from paddle_wwm.tasks.finetune_recipe import recipe_of
+from paddle_wwm.tasks.models import find_model
+from paddle_wwm.tasks.table import find_task
+
+from .finetuning import write_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, mini_vocab):
+    return write_model(tmp_path_factory.mktemp("models") / "tiny", mini_vocab)
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "name"),
+    [
+        ("mine", "mine", "mine"),
+        ("runs/wwm-seed1/model", "runs/wwm-seed1", "wwm-seed1"),
+        ("runs/wwm-seed1/model", "runs/wwm-seed1/model", "wwm-seed1"),
+        ("modules/rbt3/assets", "modules/rbt3", "rbt3"),
+    ],
+    ids=["a model folder", "a run", "the model of a run", "a hub module"],
+)
+def test_a_folder_of_any_form_is_found_and_named(model, tmp_path, place, given, name):
+    shutil.copytree(model, tmp_path / place)
+    found = find_model(str(tmp_path / given))
+    assert (found.folder, found.name) == (tmp_path / place, name)
+
+
+def test_a_name_of_the_table_is_found_among_the_fetched_models(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PADDLE_WWM_HOME", str(tmp_path))
+    folder = shutil.copytree(model, tmp_path / "models" / "chinese-roberta-wwm-ext")
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    write_json(folder / "source.json", {"name": "chinese-roberta-wwm-ext", "files": [], "notes": [], "stored_bytes": sizes})
+    found = find_model("hfl/chinese-roberta-wwm-ext")
+    assert (found.folder, found.name) == (folder, "chinese-roberta-wwm-ext")
+
+
+def test_tables_may_call_it_otherwise(model):
+    assert find_model(str(model), name="ours, 2 layers").name == "ours, 2 layers"
+
+
+@pytest.mark.parametrize("given", ["chinese-robreta-wwm-ext", "./no/such/folder"])
+def test_what_is_neither_folder_nor_name_is_said_so(given):
+    with pytest.raises(PaddleWWMError, match="is no folder here"):
+        find_model(given)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="model_state.pdparams"):
+        find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(("model", "rate"), [("chinese-roberta-wwm-ext", 2e-5), ("bert-base-chinese", 2e-5), ("rbt3", 2e-5)])
+def test_the_recipe_is_the_authors(model, rate):
+    recipe = recipe_of(find_task("chnsenticorp"), model=model)
+    assert (recipe.max_seq_length, recipe.batch_size, recipe.num_epochs, recipe.learning_rate) == (256, 64, 3, rate)
+    assert (recipe.warmup_share, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (0.1, 0.01, 1.0, 1.0, 0)
+    assert recipe_of(find_task("cmrc2018"), model=model, batch_size=16, learning_rate=None).batch_size == 16
