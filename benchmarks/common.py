@@ -66,8 +66,8 @@ def open_data(shards: Path | None) -> Iterator[Data]:
         name = "the shards given with --shards"
         if shards is None:
             from paddle_wwm.corpus.documents import read_documents
-            from paddle_wwm.shards.engines import EngineConfig
-            from paddle_wwm.shards.prepare import prepare_corpus
+            from paddle_wwm.shards.preparation.engines import EngineConfig
+            from paddle_wwm.shards.preparation.prepare import prepare_corpus
             from paddle_wwm.tokenization.vocab import build_vocab
 
             sentences = (sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences)

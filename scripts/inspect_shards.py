@@ -66,12 +66,12 @@ def main() -> None:
     arguments = parse_arguments()
     from paddle_wwm.files import atomic_write
     from paddle_wwm.progress import progress_bar
-    from paddle_wwm.shards.compare import compare
-    from paddle_wwm.shards.inspect import comparison_lines, manifest_lines, sample_lines, sample_numbers, statistics_lines
-    from paddle_wwm.shards.jsonl import write_jsonl
-    from paddle_wwm.shards.picture import write_picture
-    from paddle_wwm.shards.statistics import statistics_of
-    from paddle_wwm.shards.verify import open_shards, verify
+    from paddle_wwm.shards.inspection.compare import compare
+    from paddle_wwm.shards.inspection.inspect import comparison_lines, manifest_lines, sample_lines, sample_numbers, statistics_lines
+    from paddle_wwm.shards.inspection.jsonl import write_jsonl
+    from paddle_wwm.shards.inspection.picture import write_picture
+    from paddle_wwm.shards.inspection.statistics import statistics_of
+    from paddle_wwm.shards.inspection.verify import open_shards, verify
 
     if arguments.verify:
         found = verify(arguments.shards)

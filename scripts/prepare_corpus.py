@@ -27,7 +27,7 @@ from paddle_wwm.corpus.segment import SEGMENTERS, SegmenterConfig  # noqa: E402
 from paddle_wwm.corpus.sentences import SentenceRule  # noqa: E402
 from paddle_wwm.corpus.sources import Format, find_sources  # noqa: E402
 from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
-from paddle_wwm.shards.engines import EngineConfig  # noqa: E402
+from paddle_wwm.shards.preparation.engines import EngineConfig  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -78,9 +78,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from paddle_wwm.shards.plan import PrepareConfig
-    from paddle_wwm.shards.prepare import prepare_corpus
-    from paddle_wwm.shards.show import summary
+    from paddle_wwm.shards.preparation.plan import PrepareConfig
+    from paddle_wwm.shards.preparation.prepare import prepare_corpus
+    from paddle_wwm.shards.preparation.show import summary
     from paddle_wwm.tokenization.vocab import load_vocab
 
     rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))

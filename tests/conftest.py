@@ -89,8 +89,8 @@ def sample_corpus() -> Path:
 def prepared_sample(sample_corpus, tmp_path_factory):
     """The sample corpus as a ShardSet, with a vocabulary built from it."""
     from paddle_wwm.corpus.documents import read_documents
-    from paddle_wwm.shards.engines import EngineConfig
-    from paddle_wwm.shards.prepare import prepare_corpus
+    from paddle_wwm.shards.preparation.engines import EngineConfig
+    from paddle_wwm.shards.preparation.prepare import prepare_corpus
     from paddle_wwm.shards.reader import ShardSet
     from paddle_wwm.tokenization.vocab import build_vocab
 

@@ -1,7 +1,7 @@
 """Cleaning by named rules that can be switched. Each is counted, with the characters it took away and a few samples.
 
 The rules of lines and of single documents are applied here; the two for duplicates, which need to know the whole corpus, in
-`paddle_wwm/shards/duplicates.py`.
+`paddle_wwm/shards/preparation/duplicates.py`.
 """
 
 from __future__ import annotations

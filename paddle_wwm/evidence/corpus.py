@@ -15,8 +15,8 @@ from ..errors import ConfigError, DataError
 from ..files import sha256_of_file, write_json
 from ..recipe_file import load_config
 from ..shards.format import MANIFEST_NAME
-from ..shards.plan import PrepareConfig
-from ..shards.prepare import prepare_corpus
+from ..shards.preparation.plan import PrepareConfig
+from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tasks.readers import read_split, split_path
 from ..tasks.table import find_task

@@ -20,8 +20,8 @@ from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
 from ..shards.format import MANIFEST_NAME
-from ..shards.plan import PrepareConfig
-from ..shards.prepare import prepare_corpus
+from ..shards.preparation.plan import PrepareConfig
+from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
 from .run_folder import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from paddle_wwm.corpus.segment import SegmenterConfig
-from paddle_wwm.shards.engines import EngineConfig
 from paddle_wwm.shards.format import VOCAB_NAME
-from paddle_wwm.shards.plan import PrepareConfig
-from paddle_wwm.shards.prepare import prepare_corpus
+from paddle_wwm.shards.preparation.engines import EngineConfig
+from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
 
 from ..shard_sets import write_set

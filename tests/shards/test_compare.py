@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from paddle_wwm.shards.compare import Agreement, compare
-from paddle_wwm.shards.inspect import comparison_lines
+from paddle_wwm.shards.inspection.compare import Agreement, compare
+from paddle_wwm.shards.inspection.inspect import comparison_lines
 
 from ..conftest import vocab_of
 from .builders import DOCUMENTS, WORDS

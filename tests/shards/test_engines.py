@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.shards.engines import EngineConfig, open_engine
-from paddle_wwm.shards.plan import Plan, PrepareConfig
+from paddle_wwm.shards.preparation.engines import EngineConfig, open_engine
+from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
 
 
 def write_and_square(plan, number):

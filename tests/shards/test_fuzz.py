@@ -23,13 +23,13 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards import duplicates, parts, prepare
-from paddle_wwm.shards.engines import EngineConfig
-from paddle_wwm.shards.merge import NothingLeftError
-from paddle_wwm.shards.plan import PrepareConfig
-from paddle_wwm.shards.prepare import prepare_corpus
+from paddle_wwm.shards.inspection.texts import read_texts
+from paddle_wwm.shards.preparation import duplicates, parts, prepare
+from paddle_wwm.shards.preparation.engines import EngineConfig
+from paddle_wwm.shards.preparation.merge import NothingLeftError
+from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.texts import read_texts
 from paddle_wwm.tokenization.library import LibraryTokenizer
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.blocks import BlockReader
-from paddle_wwm.shards.inspect import document_words, manifest_lines, sample_lines, sample_numbers, statistics_lines
-from paddle_wwm.shards.jsonl import write_jsonl
-from paddle_wwm.shards.picture import write_picture
+from paddle_wwm.shards.inspection.blocks import BlockReader
+from paddle_wwm.shards.inspection.inspect import document_words, manifest_lines, sample_lines, sample_numbers, statistics_lines
+from paddle_wwm.shards.inspection.jsonl import write_jsonl
+from paddle_wwm.shards.inspection.picture import write_picture
+from paddle_wwm.shards.inspection.statistics import statistics_of
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.statistics import statistics_of
 
 from ..conftest import vocab_of
 from ..shard_sets import write_set

@@ -12,11 +12,11 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import ConfigError, DataError, Interrupted
-from paddle_wwm.shards import prepare
-from paddle_wwm.shards.engines import EngineConfig
 from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, shard_name
-from paddle_wwm.shards.merge import REPORT_NAME
-from paddle_wwm.shards.plan import PrepareConfig
+from paddle_wwm.shards.preparation import prepare
+from paddle_wwm.shards.preparation.engines import EngineConfig
+from paddle_wwm.shards.preparation.merge import REPORT_NAME
+from paddle_wwm.shards.preparation.plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 
 from .small import TEXT, WITHOUT_WORDS

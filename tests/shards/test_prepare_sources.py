@@ -12,8 +12,8 @@ import pytest
 from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
+from paddle_wwm.shards.inspection.texts import read_texts
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.texts import read_texts
 
 from ..corpus.conftest import compress, parquet_bytes
 from .small import TEXT, WITHOUT_WORDS

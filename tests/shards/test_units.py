@@ -6,8 +6,8 @@ import pytest
 
 from paddle_wwm.corpus.sources import find_sources
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.plan import Plan, PrepareConfig
-from paddle_wwm.shards.units import DOCUMENT_HASHES, LINE_HASHES, read_records, read_source, read_unit, source_result, write_records
+from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
+from paddle_wwm.shards.preparation.units import DOCUMENT_HASHES, LINE_HASHES, read_records, read_source, read_unit, source_result, write_records
 
 TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文档。\n\n第一个文档。\n有两行。\n"
 

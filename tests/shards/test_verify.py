@@ -8,11 +8,11 @@ import pytest
 from paddle_wwm.errors import DataError
 from paddle_wwm.files import sha256_of_file
 from paddle_wwm.shards.format import HEADER, section_offsets
+from paddle_wwm.shards.inspection.statistics import statistics_of
+from paddle_wwm.shards.inspection.texts import read_texts
+from paddle_wwm.shards.inspection.verify import open_shards, verify
+from paddle_wwm.shards.preparation.units import write_records
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.shards.statistics import statistics_of
-from paddle_wwm.shards.texts import read_texts
-from paddle_wwm.shards.units import write_records
-from paddle_wwm.shards.verify import open_shards, verify
 
 from .builders import DOCUMENTS, rewrite_manifest
 

@@ -12,23 +12,23 @@ from typing import Any, Iterable, Iterator, Sequence
 
 from filelock import FileLock
 
-from ..corpus.readers import BAD_INPUT, OnError
-from ..corpus.report import CorpusReport
-from ..corpus.segment import make_segmenter
-from ..corpus.sources import Source, find_sources
-from ..errors import SIGINT_EXIT_STATUS, DataError, Interrupted
-from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
-from ..progress import progress_bar
-from ..tokenization.vocab import Vocab
-from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import ShardManifest
+from ...corpus.readers import BAD_INPUT, OnError
+from ...corpus.report import CorpusReport
+from ...corpus.segment import make_segmenter
+from ...corpus.sources import Source, find_sources
+from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
+from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ...progress import progress_bar
+from ...tokenization.vocab import Vocab
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ...types import ShardManifest
+from ..format import read_manifest, shard_name
+from ..reader import ShardSet
 from .duplicates import write_first_occurrences
 from .engines import Engine, EngineConfig, open_engine
-from .format import read_manifest, shard_name
 from .merge import REPORT_NAME, NothingLeftError, merge_parts
 from .parts import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
 from .plan import Plan, PrepareConfig, Unit, inputs_fingerprint
-from .reader import ShardSet
 from .units import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
 
 PLAN_NAME = "plan.json"

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
 
-from ..corpus.cleaning import CleaningConfig
-from ..corpus.readers import DocumentReader, OnError
-from ..corpus.segment import Segmenter, SegmenterConfig
-from ..corpus.sentences import SentenceRule
-from ..corpus.sources import Format, Source
-from ..tokenization.wordpiece import WordPieceTokenizer
-from .format import FORMAT_VERSION, VOCAB_NAME
+from ...corpus.cleaning import CleaningConfig
+from ...corpus.readers import DocumentReader, OnError
+from ...corpus.segment import Segmenter, SegmenterConfig
+from ...corpus.sentences import SentenceRule
+from ...corpus.sources import Format, Source
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ..format import FORMAT_VERSION, VOCAB_NAME
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..corpus.cleaning import RULES
-from ..corpus.readers import BAD_INPUT
-from ..corpus.report import CorpusReport
+from ...corpus.cleaning import RULES
+from ...corpus.readers import BAD_INPUT
+from ...corpus.report import CorpusReport
 from .merge import REPORT_NAME
 from .prepare import PreparedCorpus
 

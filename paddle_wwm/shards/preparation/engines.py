@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Protocol, Sequence
 
-from ..errors import ConfigError, DataError
+from ...errors import ConfigError, DataError
 from .plan import Plan
 
 Task = Callable[[Plan, Any], Any]

@@ -7,10 +7,10 @@ from typing import Callable
 
 import numpy as np
 
-from ..tokenization.pieces import join_pieces
-from ..tokenization.vocab import Vocab
+from ...tokenization.pieces import join_pieces
+from ...tokenization.vocab import Vocab
+from ..reader import ShardSet
 from .blocks import Block, BlockReader
-from .reader import ShardSet
 
 # Up to this a value is counted in a table with a place for each; it is ten times faster than sorting.
 MAX_TABLE_VALUE = 1 << 16

@@ -12,10 +12,10 @@ from typing import Iterator
 
 import numpy as np
 
-from ..progress import progress_bar
-from ..tokenization.vocab import Vocab
+from ...progress import progress_bar
+from ...tokenization.vocab import Vocab
+from ..reader import ShardSet
 from .blocks import Block, BlockReader
-from .reader import ShardSet
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 

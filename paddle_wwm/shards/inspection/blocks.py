@@ -12,9 +12,9 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ..errors import DataError
-from .format import LENGTH_ESCAPE, decode_lengths, token_bits
-from .reader import Shard, ShardSet
+from ...errors import DataError
+from ..format import LENGTH_ESCAPE, decode_lengths, token_bits
+from ..reader import Shard, ShardSet
 
 TOKENS_PER_BLOCK = 1 << 20
 

@@ -8,15 +8,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from ..corpus.report import CorpusReport
-from ..errors import DataError
-from ..files import sha256_of_file, write_json
-from ..types import ShardManifest
-from .format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, content_fingerprint, text_name, token_bits
+from ...corpus.report import CorpusReport
+from ...errors import DataError
+from ...files import sha256_of_file, write_json
+from ...types import ShardManifest
+from ..format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, content_fingerprint, text_name, token_bits
+from ..reader import Shard
+from ..writer import Sections, ShardWriter
 from .parts import Tools, part_result
 from .plan import Plan, Unit
-from .reader import Shard
-from .writer import Sections, ShardWriter
 
 REPORT_NAME = "report.json"
 MAX_TEXT_BYTES = 1 << 30

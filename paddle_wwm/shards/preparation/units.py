@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterator
 
-from ..corpus.cleaning import Cleaner
-from ..corpus.readers import RawDocument
-from ..corpus.report import CorpusReport
-from ..files import atomic_write, write_json
+from ...corpus.cleaning import Cleaner
+from ...corpus.readers import RawDocument
+from ...corpus.report import CorpusReport
+from ...files import atomic_write, write_json
 from .plan import Plan, Unit
 
 DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ..files import sha256_of_file
-from ..progress import progress_bar
-from ..tokenization.vocab import Vocab
+from ...errors import DataError
+from ...files import sha256_of_file
+from ...progress import progress_bar
+from ...tokenization.vocab import Vocab
+from ..format import MANIFEST_NAME, VOCAB_NAME, content_fingerprint, read_manifest
+from ..reader import ShardSet
 from .blocks import BlockReader
-from .format import MANIFEST_NAME, VOCAB_NAME, content_fingerprint, read_manifest
-from .reader import ShardSet
 from .texts import read_texts
 
 COUNTS = ("num_documents", "num_sentences", "num_words", "num_tokens", "num_unknown_tokens")

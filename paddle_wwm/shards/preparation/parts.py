@@ -10,19 +10,19 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
-from ..corpus.readers import RawDocument
-from ..corpus.report import CorpusReport
-from ..corpus.segment import Segmenter, make_segmenter
-from ..files import atomic_write, write_json
-from ..tokenization.documents import tokenize_documents
-from ..tokenization.vocab import load_vocab
-from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import Document, TokenizedDocument
+from ...corpus.readers import RawDocument
+from ...corpus.report import CorpusReport
+from ...corpus.segment import Segmenter, make_segmenter
+from ...files import atomic_write, write_json
+from ...tokenization.documents import tokenize_documents
+from ...tokenization.vocab import load_vocab
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ...types import Document, TokenizedDocument
+from ..format import token_bits
+from ..writer import ShardFile, sections_of
 from .duplicates import read_first_occurrences
-from .format import token_bits
 from .plan import Plan, Unit
 from .units import read_unit, write_records
-from .writer import ShardFile, sections_of
 
 KEEP_DOCUMENTS, KEEP_LINES = "documents.keep", "lines.keep"
 

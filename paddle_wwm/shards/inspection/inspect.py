@@ -11,15 +11,15 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ..corpus.report import CorpusReport, printable
-from ..errors import DataError
-from ..tokenization.pieces import join_words
-from ..tokenization.vocab import Vocab
-from ..types import ShardManifest
+from ...corpus.report import CorpusReport, printable
+from ...errors import DataError
+from ...tokenization.pieces import join_words
+from ...tokenization.vocab import Vocab
+from ...types import ShardManifest
+from ..preparation.merge import REPORT_NAME
+from ..preparation.show import report_lines
+from ..reader import ShardSet
 from .compare import Agreement, Comparison
-from .merge import REPORT_NAME
-from .reader import ShardSet
-from .show import report_lines
 from .statistics import Distribution, Statistics
 from .texts import read_texts
 from .verify import COUNTS

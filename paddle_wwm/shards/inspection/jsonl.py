@@ -7,9 +7,9 @@ from typing import IO, Callable
 
 import numpy as np
 
-from ..tokenization.vocab import Vocab
+from ...tokenization.vocab import Vocab
+from ..reader import ShardSet
 from .blocks import BlockReader
-from .reader import ShardSet
 from .texts import read_texts
 
 

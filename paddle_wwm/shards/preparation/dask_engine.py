@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from ..errors import ConfigError, DataError
+from ...errors import ConfigError, DataError
 from .engines import Task
 from .plan import Plan
 
@@ -89,7 +89,7 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
 
 def _check_workers(client: Any, *, timeout_s: float) -> None:
     """Every worker must have this package. Raises ConfigError for a cluster without workers, or with others than this process's version."""
-    from ..version import __version__
+    from ...version import __version__
 
     try:
         client.wait_for_workers(1, timeout=timeout_s)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import atomic_write
+from ...files import atomic_write
 from .statistics import Distribution, Statistics
 
 MAX_WORD_CHARS = 12  # the last bar holds the longer ones, too

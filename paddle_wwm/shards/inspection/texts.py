@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..errors import DataError
-from .reader import ShardSet
+from ...errors import DataError
+from ..reader import ShardSet
 
 
 @dataclass(frozen=True, kw_only=True)
