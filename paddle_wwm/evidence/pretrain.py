@@ -17,6 +17,9 @@ from ..training.run_folder import RECIPE_NAME, read_run
 from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
 from .processes import Command, run_all
 
+# in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
+UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
+
 
 def is_pretrained(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
     """Whether a run is finished: the trainer writes `model` last."""
@@ -77,7 +80,7 @@ def _save_first_weights(config: EvidenceConfig, *, seed: int, shards: ShardSet, 
     paddle.seed(run.seed)
     model = BertForPretraining(run.model)
     with atomic_directory(path) as folder:
-        save_model(folder, model=model, vocab=shards.vocab(), do_lower_case=run.data.do_lower_case, untrained=("bert", "cls"))
+        save_model(folder, model=model, vocab=shards.vocab(), do_lower_case=run.data.do_lower_case, untrained=UNTRAINED_PARTS)
 
 
 def curves(config: EvidenceConfig, arm: Arm, seed: int) -> list[dict[str, float]]:

@@ -16,8 +16,8 @@ State of the experiment: {status}
 - Share of the tokens that was to be predicted, by run: {masked_shares}.
   (A word that would exceed an example's budget is skipped, so whole words may hide slightly less.)
 - The floor, "from scratch", are the first weights of each pair, fine-tuned without any pretraining ({floor_seeds} time(s) a task).
-- Every pretrained model is fine-tuned {finetuning_seeds} times a task. The seed of pretraining is the unit of the statistics: a pair counts once, by the means
-  over its fine-tunings. Intervals are Student's t over the differences of the pairs.
+- Every pretrained model is fine-tuned {finetuning_seeds} times a task. The seed of pretraining is the unit of the statistics: a pair counts once,
+  by the means over its fine-tunings. Intervals are Student's t over the differences of the pairs.
 - The checkpoint of a fine-tuning is chosen on dev, so test is the number to look at.
 
 ## Pretraining

@@ -46,7 +46,8 @@ def score(metric: str, examples: Sequence[Example], predictions: Predictions) ->
             raise DataError(f"{metric} scores {row.kind.value}, but example {example.example_id!r} is a {type(example).__name__}.")
         if gold_of(example) is None:
             raise DataError(f"example {example.example_id!r} must have a label to be scored, but has none: predictions can be written, not scored.")
-    return {name: 100 * value for name, value in row.compute(examples, predictions).items()}
+    found = row.compute(examples, predictions)
+    return {name: 100 * found[name] for name in row.values}
 
 
 def main_score(metric: str, scores: Mapping[str, float]) -> float:

@@ -46,8 +46,8 @@ def read_table(
     if names is not None:
         rows = rows[1:]
         _check_names(file, names)
-    places = _places(file, task, names=names, num_columns=len(first))
-    text_is_last = names is None and max(places.values()) in (places["text"], places.get("text_pair"))
+    places = _places(file, task, header=header, names=names, num_columns=len(first))
+    text_is_last = names is None and "label" in places and max(places.values()) in (places["text"], places.get("text_pair"))
     wanted = [(names.index(column), value) for column, value in (keep or {}).items() if names and column in names]
     examples: list[Example] = []
     for number, values in rows:
@@ -112,8 +112,11 @@ def _check_names(file: TaskFile, names: Sequence[str]) -> None:
         raise file.error(f"the header must name each column once, but has {', '.join(sorted(twice))} more than once.", line=1)
 
 
-def _places(file: TaskFile, task: Task, *, names: Sequence[str] | None, num_columns: int) -> dict[str, int]:
-    """Where each field is. The label may be missing from a split that needs none."""
+def _places(file: TaskFile, task: Task, *, header: Header, names: Sequence[str] | None, num_columns: int) -> dict[str, int]:
+    """Where each field is. The label may be missing from a split that needs none.
+
+    Where a header may be there or not, the numbers of `columns` are those of files without one.
+    """
     places: dict[str, int] = {}
     for field in FIELDS:
         column = task.columns.get(field)
@@ -123,10 +126,10 @@ def _places(file: TaskFile, task: Task, *, names: Sequence[str] | None, num_colu
             place = column if column is not None and column < num_columns else None
         elif isinstance(column, str):
             place = names.index(column) if column in names else None
+        elif column is not None and header is Header.REQUIRED:
+            place = column if column < num_columns else None
         else:
             place = next((names.index(name) for name in COLUMN_NAMES.get(field, ()) if name in names), None)
-            if place is None and column is not None and column < num_columns and not set(names) & _all_names():
-                place = column
         if place is not None:
             places[field] = place
         elif field == "text" or (field == "label" and file.needs_labels) or (field != "label" and column is not None):
@@ -134,10 +137,6 @@ def _places(file: TaskFile, task: Task, *, names: Sequence[str] | None, num_colu
             wanted = repr(column) if column is not None else " or ".join(COLUMN_NAMES[field])
             raise file.error(f"must have the column {wanted} for {field}, but has {has}; name it with --column.", line=1)
     return places
-
-
-def _all_names() -> set[str]:
-    return {name for names in COLUMN_NAMES.values() for name in names}
 
 
 def _key(file: TaskFile, task: Task, *, field: str, record: Mapping[str, Any], number: int) -> str | None:

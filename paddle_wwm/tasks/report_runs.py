@@ -17,6 +17,7 @@ from ..variants.scores import Score
 from ..variants.types import Variant
 from .metrics import METRICS
 from .results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
+from .table import TASKS
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
 _NOT_COMPARED = ("path",)  # of a split: the same bytes may lie anywhere
@@ -64,7 +65,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """All runs of a report. entries: by task, in the order of the first run of each. unfinished: seeds without a result, and runs without any;
+    """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs without any;
     passed_over: folders that hold another kind of run."""
 
     entries: Mapping[str, tuple[Entry, ...]]
@@ -115,10 +116,16 @@ def gather(paths: Iterable[Path]) -> Gathered:
     for task_runs in by_task.values():
         _check_comparable(task_runs)
     return Gathered(
-        entries={task: _entries(task_runs) for task, task_runs in by_task.items()},
+        entries={task: _entries(by_task[task]) for task in sorted(by_task, key=_place)},
         unfinished=tuple(unfinished),
         passed_over=tuple(passed_over),
     )
+
+
+def _place(task: str) -> tuple[int, str]:
+    """The authors' order of tasks; a user's own come last."""
+    names = list(TASKS)
+    return (names.index(task) if task in names else len(names), task)
 
 
 def _run_folders(paths: Iterable[Path]) -> list[Path]:

@@ -17,6 +17,8 @@ from ..variants.lookup import find_variant
 from ..variants.types import count_parameters
 from .report_format import NOTHING, Table, max_and_mean, numbers
 from .report_runs import Entry, Gathered, variant_of
+from .results import RunRecord
+from .table import TASKS
 
 REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
 _NUM_XNLI_LABELS = 3
@@ -84,7 +86,7 @@ def _metrics(entry: Entry, split: str) -> tuple[str, ...]:
 def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]:
     record = entries[0].record
     metrics = " / ".join(name.replace("_", " ") for name in entries[0].metrics(entries[0].splits[0]))
-    recipe = ", ".join(f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float, str)))
+    recipe = ", ".join(f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float)) and value)
     sizes = ", ".join(f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values)
     notes = [
         f"{metrics} in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).",
@@ -94,7 +96,17 @@ def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]
         notes.append(
             "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the maxima where no mean is published."
         )
+        notes += _not_the_authors(record)
     return tuple(notes)
+
+
+def _not_the_authors(record: RunRecord) -> list[str]:
+    """What stands between our scores and the published ones beside the model."""
+    task = TASKS.get(record.task)
+    theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
+    changed = [f"{name} {record.recipe[name]} instead of {value}" for name, value in theirs.items() if record.recipe.get(name, value) != value]
+    changed += [f"{record.recipe['limit_train']:,} training examples only"] if record.recipe.get("limit_train") else []
+    return [f"Not as the authors did it: {', '.join(changed)}; the differences are not of the models alone."] if changed else []
 
 
 def model_rows(gathered: Gathered) -> list[ModelRow]:
@@ -185,14 +197,14 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
     lines = []
     for row in rows:
         shares = {task: _shares(row, reference, task) for task in tasks}
-        single = [values[0] for values in shares.values() if len(values) == 1]
+        single = [shares[task] for task in tasks if _num_metrics(rows, task) == 1]
         average, whole = row.average(tasks), reference.average(tasks)
         lines.append(
             (
                 row.name,
                 *(numbers(shares[task], ".1%") for task in tasks),
                 numbers([average / whole if average is not None and whole else None], ".1%"),
-                numbers([statistics.fmean(single) if single and all(shares.values()) else None], ".1%"),
+                numbers([statistics.fmean(values[0] for values in single) if single and all(single) and all(map(all, single)) else None], ".1%"),
             )
         )
     return Table(
@@ -204,7 +216,13 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
     )
 
 
-def _shares(row: ModelRow, reference: ModelRow, task: str) -> list[float]:
+def _num_metrics(rows: Sequence[ModelRow], task: str) -> int:
+    return max(len(row.scores.get(task, ())) for row in rows)
+
+
+def _shares(row: ModelRow, reference: ModelRow, task: str) -> list[float | None]:
+    """None where the reference has 0; empty where one of the two was not tested."""
     if task not in row.scores or task not in reference.scores:
         return []
-    return [value / reference.scores[task][metric] for metric, value in row.scores[task].items() if reference.scores[task].get(metric)]
+    theirs = reference.scores[task]
+    return [value / theirs[metric] if theirs.get(metric) else None for metric, value in row.scores[task].items()]

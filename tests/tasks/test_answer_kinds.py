@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.tasks.answer_kinds import KINDS, best_no_answer_threshold, kind_of_windows, training_answer
@@ -103,6 +103,7 @@ def test_no_questions_are_an_error():
 MARGINS = st.one_of(st.integers(-4, 4).map(float), st.just(np.inf))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(MARGINS, st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
 def test_no_threshold_scores_better_and_the_score_is_what_it_reaches(rows):
     margins, spans, nones = (np.array(column) for column in zip(*rows))

@@ -1,7 +1,7 @@
 """Scores by hand, rule by rule, and what holds for all of them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import ConfigError, DataError
@@ -146,6 +146,7 @@ def test_every_metric_gives_the_values_that_it_names():
         assert set(row.main) <= set(row.values)
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_one_gold_text_scores_as_well_the_other_way_round_and_within_bounds(one, other):
     for rule in (score_cmrc, score_cjrc, score_squad2):
@@ -155,6 +156,7 @@ def test_one_gold_text_scores_as_well_the_other_way_round_and_within_bounds(one,
         assert 0 <= found.f1 <= 1 + 1e-12
 
 
+@settings(deadline=None)
 @given(TEXTS, st.lists(TEXTS, min_size=1, max_size=3), TEXTS)
 def test_more_gold_texts_never_lower_a_score_of_cmrc(answer, gold, more):
     fewer, all_of_them = score_cmrc(answer, gold), score_cmrc(answer, [*gold, more])
@@ -162,12 +164,14 @@ def test_more_gold_texts_never_lower_a_score_of_cmrc(answer, gold, more):
     assert all_of_them.f1 >= fewer.f1
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS.filter(lambda text: any(map(str.isalnum, text))), min_size=1, max_size=3))
 def test_a_gold_text_of_letters_is_right_by_cmrc(gold):
     assert score_cmrc(gold[-1], gold).exact_match == 1
     assert score_cmrc(gold[-1], gold).f1 == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_the_longest_common_substring_is_the_longest_by_trying_all(one, other):
     runs = {tuple(one[first:last]) for first in range(len(one)) for last in range(first + 1, len(one) + 1)}

@@ -1,5 +1,9 @@
 """The table of tasks: the authors' recipes, names, and a user's own files as a task."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from paddle_wwm.errors import ConfigError
@@ -98,3 +102,46 @@ def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
 def test_a_flag_that_fits_nothing_is_an_error(options, message):
     with pytest.raises(ConfigError, match=message):
         task_of_flags(**{"kind": "classification", "files": {"train": "a.tsv"}, **options})
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "paddle_wwm.tasks", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.integration
+def test_the_table_is_printed_for_people_and_programs():
+    lines = run().stdout.splitlines()
+    assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["name", *TASKS]
+    assert {row["name"]: row["max_seq_length"] for row in json.loads(run("--json").stdout)} == {
+        task.name: task.max_seq_length for task in TASKS.values()
+    }
+
+
+@pytest.mark.integration
+def test_the_files_of_a_task_are_read_and_counted(tmp_path):
+    (tmp_path / "train.tsv").write_text("label\ttext_a\n1\t好\n0\t坏\n", encoding="utf-8")
+    (tmp_path / "test.tsv").write_text("text_a\n好\n\n", encoding="utf-8")
+    result = run("chnsenticorp", "--data", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"2 examples of {tmp_path / 'train.tsv'}\n" in result.stdout
+    assert f"1 examples of {tmp_path / 'test.tsv'}, no labels: 1 blank lines\n" in result.stdout
+    [row] = json.loads(run("chnsenticorp", "--data", tmp_path, "--json").stdout)
+    assert row["found"]["test"]["counts"] == {"blank_lines": 1}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(("chnsent",), "Did you mean 'chnsenticorp'?"), (("drcd", "--data", "."), "must hold DRCD_training.json")]
+)
+def test_a_wrong_name_or_folder_is_one_line(arguments, message):
+    result = run(*arguments)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert message in result.stderr
+
+
+@pytest.mark.integration
+def test_reading_and_scoring_need_no_paddle():
+    modules = "import sys, paddle_wwm.tasks.table, paddle_wwm.tasks.predictions"
+    code = f"{modules}; print([name for name in ('paddle', 'seqeval', 'numba') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
