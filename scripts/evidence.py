@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--floor-seeds", type=int, default=1, metavar="N", help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)")
     add("--nproc", type=int, default=2, metavar="N", help="fleet workers of a pretraining run (default: %(default)s)")
     add("--jobs", type=int, default=2, metavar="N", help="fine-tunings at a time (default: %(default)s)")
-    add("--evaluation-examples", type=int, default=2048, metavar="N", help="held-out examples for masked accuracy (default: %(default)s)")
+    add("--evaluation-examples", type=int, default=1024, metavar="N", help="held-out examples for masked accuracy (default: %(default)s)")
     add("--until", choices=STAGES, default=STAGES[-1], help="the last stage to do")
     add("--dry-run", action="store_true", help="say what is done and what is left, and exit")
     add("--write-docs", type=Path, metavar="FILE.md", help="also write the page here, its pictures beside it")

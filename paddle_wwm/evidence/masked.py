@@ -77,11 +77,14 @@ def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]
 
 
 def _accuracies(model_path: Path, run: RunConfig, *, batches: list[Any]) -> dict[str, float]:
+    import paddle
+
     from ..model.heads import BertForPretraining
     from ..model.weights import load_weights
     from ..training.evaluation import evaluate
     from ..training.fleet import World
 
+    paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in training: faster, equal numbers
     model = BertForPretraining(run.model)
     load_weights(model, model_path)
     return {

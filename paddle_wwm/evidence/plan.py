@@ -70,7 +70,7 @@ class EvidenceConfig:
     tasks: tuple[FineTuning, ...] = ()
     num_workers: int = 2
     num_jobs: int = 2
-    evaluation_examples: int = 2048
+    evaluation_examples: int = 1024
 
     def __post_init__(self) -> None:
         require(len(self.seeds) >= 1 and len(set(self.seeds)) == len(self.seeds), f"`seeds` must be different numbers, but are {self.seeds}.")

@@ -18,7 +18,7 @@ TITLE = "Fine-tuning results"
 FILES = {"markdown": "report.md", "html": "report.html", "csv": "scores.csv"}
 CSV_COLUMNS = (
     *("task", "model", "split", "metric", "max", "mean", "std", "num_seeds", "published_max", "published_mean"),
-    *("difference", "learning_rate", "num_parameters", "runs"),
+    *("difference", "learning_rate", "num_parameters", "seeds", "values", "runs"),
 )
 
 
@@ -84,6 +84,8 @@ def csv_of(report: Report) -> str:
                             "difference": None if theirs is None else ours - theirs,
                             "learning_rate": entry.record.learning_rate,
                             "num_parameters": entry.record.model.get("num_parameters"),
+                            "seeds": " ".join(str(result.seed) for result in entry.results),
+                            "values": " ".join(repr(result.scores[split][metric]) for result in entry.results),
                             "runs": " ".join(map(str, entry.paths)),
                         }
                     )

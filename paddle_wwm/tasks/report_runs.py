@@ -20,7 +20,8 @@ from .results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results,
 from .table import TASKS
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
-_NOT_COMPARED = ("path",)  # of a split: the same bytes may lie anywhere
+COMPARED_OF_DATA = ("sha256", "num_examples")  # not where it lies, nor how many windows a model's vocabulary makes of it
+NOT_COMPARED_OF_RECIPE = ("micro_batch_size", "micro_batch_tokens")  # how a batch is cut; its gradient is the whole batch's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +172,8 @@ def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
 def _comparable_fields(record: RunRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {"metric": record.metric}
     for split, values in record.data.items():
-        fields |= {f"data.{split}.{name}": value for name, value in values.items() if name not in _NOT_COMPARED}
-    return fields | {f"recipe.{name}": value for name, value in record.recipe.items()}
+        fields |= {f"data.{split}.{name}": value for name, value in values.items() if name in COMPARED_OF_DATA}
+    return fields | {f"recipe.{name}": value for name, value in record.recipe.items() if name not in NOT_COMPARED_OF_RECIPE}
 
 
 def _short(value: Any) -> str:

@@ -92,6 +92,9 @@ def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]
         f"{metrics} in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).",
         f"Examples: {sizes}. Recipe: {recipe}.",
     ]
+    versions = sorted({entry.record.version for entry in entries})
+    if len(versions) > 1:
+        notes.append(f"Run by different versions of this program: {', '.join(versions)}.")
     if published:
         notes.append(
             "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the maxima where no mean is published."

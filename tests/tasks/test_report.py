@@ -1,6 +1,7 @@
 """Run folders to the authors' tables."""
 
 import csv
+import dataclasses
 import io
 
 import pytest
@@ -11,8 +12,9 @@ from paddle_wwm.tasks.report_format import as_markdown
 from paddle_wwm.tasks.report_plots import curve_of
 from paddle_wwm.tasks.report_runs import gather
 from paddle_wwm.tasks.report_tables import published_row, relative_table, small_model_table
-from paddle_wwm.tasks.results import RUN_NAME, RunRecord, SeedResult, seed_folder, write_record
+from paddle_wwm.tasks.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
 from paddle_wwm.variants.lookup import find_variant
+from tests.integration.scripts import run_script
 
 SIZES = {"vocab_size": 21128, "hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 1024}
 METRICS = {"chnsenticorp": ("accuracy",), "cmrc2018": ("exact_match", "f1")}
@@ -101,6 +103,15 @@ def test_runs_of_other_recipes_are_refused_by_field(tmp_path):
     write_run(tmp_path / "b", model="other", scores={1: (81.0, 81.0)}, recipe={"max_seq_length": 256, "batch_size": 64, "limit_train": 10})
     with pytest.raises(DataError, match="recipe.max_seq_length: 128 against 256; recipe.limit_train: absent against 10"):
         gather([tmp_path])
+
+
+def test_how_batches_are_cut_and_how_many_windows_there_are_does_not_separate_models(tmp_path):
+    for place, (name, size) in enumerate((("a", 8), ("b", 32))):
+        path = write_run(tmp_path / name, model=name, sha256=name, scores={1: (80.0, 80.0)}, recipe={"batch_size": 64, "micro_batch_size": size})
+        record = read_run(path)
+        data = {split: {**values, "counts": {"rows": place}} for split, values in record.data.items()}
+        write_record(path / RUN_NAME, dataclasses.replace(record, data=data))
+    assert len(gather([tmp_path]).entries["chnsenticorp"]) == 2
 
 
 def test_the_same_files_elsewhere_are_the_same_data_and_other_tasks_have_tables_of_their_own(tmp_path):
@@ -195,6 +206,7 @@ def test_the_page_is_whole_in_itself_and_the_csv_has_full_precision(tmp_path):
     assert html_of(report) == page
     lines = list(csv.DictReader(io.StringIO(csv_of(report))))
     assert [(line["split"], line["max"], line["num_seeds"]) for line in lines] == [("dev", "81.0", "2"), ("test", "81.0", "2")]
+    assert (lines[1]["seeds"], lines[1]["values"]) == ("1 2", "80.123456 81.0")
     assert float(lines[1]["mean"]) == pytest.approx((80.123456 + 81.0) / 2)
     assert curve_of(report.gathered.entries["chnsenticorp"][0], "accuracy") == [(1.0, 70.0), (2.0, 80.0)]
     assert [path.name for path in write_report(report, output=tmp_path / "out")] == ["report.md", "report.html", "scores.csv"]
@@ -209,3 +221,15 @@ def test_a_pipe_in_a_cell_does_not_break_a_markdown_table():
 def test_the_names_of_the_series_are_shown_by_their_titles(tmp_path):
     write_run(tmp_path, model="hfl/chinese-roberta-wwm-ext", scores={1: (95.0, 95.0)})
     assert gather([tmp_path]).entries["chnsenticorp"][0].name == find_variant("chinese-roberta-wwm-ext").title
+
+
+@pytest.mark.integration
+def test_the_script_prints_and_writes_the_tables_and_refuses_what_may_not_be_compared(tmp_path):
+    write_run(tmp_path / "runs" / "a", scores={1: (80.0, 80.0)})
+    done = run_script("report.py", tmp_path / "runs", "--output", tmp_path / "out", "--format", "markdown", "csv")
+    assert done.returncode == 0, done.stderr
+    assert "| mini | 2e-05 | 1 | 80.0 (80.0)" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.md", "scores.csv"]
+    write_run(tmp_path / "runs" / "b", model="other", scores={1: (81.0, 81.0)}, data_sha256="d1")
+    refused = run_script("report.py", tmp_path / "runs", "--output", tmp_path / "out")
+    assert refused.returncode == 2 and "data.train.sha256" in refused.stderr
