@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.errors import CheckpointError, ConfigError, DataError, PaddleWWMError
+from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModuleError, PaddleWWMError
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.tasks.answer_kinds import KINDS
 from paddle_wwm.tasks.finetune import FineTuneJob, run_job
@@ -160,6 +160,7 @@ def test_answers_are_learnt_over_windows(tmp_path, model):
 
 def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_them(tmp_path, model):
     from paddle_wwm.hub import BertHubModule
+    from paddle_wwm.hub.build import build_module
 
     folder = tmp_path / "data"
     folder.mkdir()
@@ -180,11 +181,14 @@ def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_t
     assert [one["text"] for one in found] == predicted
     assert {one["kind"] for one in found} == set(ANSWER_KINDS)
     assert tuple(kind.value for kind in KINDS) == ANSWER_KINDS
+    built = build_module(name="my-judge", output=tmp_path / "dist", modules=tmp_path, checkpoint=tmp_path / "run" / "seed-1" / "model")
+    assert BertHubModule(weights=str(built.directory / "assets")).predict(data, max_seq_len=32, doc_stride=8) == found
+    with pytest.raises(HubModuleError, match="scripts/finetune.py"):
+        module.training_step([paddle.to_tensor([[4, 40, 5]]), paddle.to_tensor([[0, 0, 0]]), paddle.to_tensor([[1, 1]])], 0)
 
 
 def test_a_test_split_without_labels_is_predicted_and_not_scored(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=16, dev=8)
-    (folder / "test.tsv").write_text("label\ttext_a\n", encoding="utf-8")
     write_texts(folder / "test.tsv", 8, seed=5, with_labels=False)
     run(job_of(folder, model=model, changes={"num_epochs": 1}))
     [result] = read_results(tmp_path / "run")
