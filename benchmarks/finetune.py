@@ -69,9 +69,9 @@ class Ours:
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
         from paddle_wwm.model.finetuned import read_description
-        from paddle_wwm.tasks.features import Reading, features_of
-        from paddle_wwm.tasks.finetune_trainer import SeedTrainer, TrainingData
-        from paddle_wwm.tasks.inference import check_vocabulary
+        from paddle_wwm.tasks.finetuning.trainer import SeedTrainer, TrainingData
+        from paddle_wwm.tasks.network.features import Reading, features_of
+        from paddle_wwm.tasks.network.inference import check_vocabulary
         from paddle_wwm.training.fleet import World
 
         description = read_description(folder)
@@ -92,7 +92,7 @@ class Ours:
 
     def accuracy(self, examples: Sequence[TextExample]) -> float:
         """In percent."""
-        from paddle_wwm.tasks.inference import FineTunedModel, predict_examples
+        from paddle_wwm.tasks.network.inference import FineTunedModel, predict_examples
 
         model = FineTunedModel(network=self.trainer.network, tokenizer=self.tokenizer, reading=self.reading)
         found = predict_examples(model, examples)
@@ -128,7 +128,7 @@ class PaddleNLP:
         """One batch."""
         import paddle
 
-        from paddle_wwm.tasks.finetune_recipe import rows_of_step
+        from paddle_wwm.tasks.finetuning.recipe import rows_of_step
 
         paddle.set_flags({"FLAGS_use_stride_kernel": True})  # Paddle's default
         chosen = rows_of_step(number, num_rows=len(self.rows), seed=self.seed, recipe=self.recipe)
@@ -187,7 +187,7 @@ def measure_accuracy(
     folder: Path, examples: Sequence[TextExample], held_out: Sequence[TextExample], *, recipe: Any, seeds: int
 ) -> dict[str, list[float]]:
     """Of both after the same steps, by seed."""
-    from paddle_wwm.tasks.features import features_of
+    from paddle_wwm.tasks.network.features import features_of
 
     found: dict[str, list[float]] = {"ours": [], DYNAMIC: []}
     for seed in range(1, seeds + 1):
@@ -221,7 +221,7 @@ def main() -> None:
         arguments.data = Path(os.environ["PADDLE_WWM_DATA"])
     if arguments.quick:
         arguments.batch_size, arguments.max_seq_length, arguments.repetitions, arguments.train, arguments.seeds = 4, 32, 1, 12, 1
-    from paddle_wwm.tasks.finetune_recipe import FineTuneRecipe
+    from paddle_wwm.tasks.finetuning.recipe import FineTuneRecipe
 
     vocab = hub_peers.vocab_of(arguments.data)
     num_tested = 8 if arguments.quick else 1000

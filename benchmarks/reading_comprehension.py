@@ -30,8 +30,8 @@ from common import print_machine, print_table, write_figures
 from question_answering import _Examples as Examples
 
 from paddle_wwm.errors import run_script
-from paddle_wwm.tasks.metrics_answers import score_cmrc
-from paddle_wwm.tasks.readers import read_split, split_path
+from paddle_wwm.tasks.metrics.answers import score_cmrc
+from paddle_wwm.tasks.readers.splits import read_split, split_path
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig, decode, encode, label_of, windows_of
 from paddle_wwm.tasks.table import TASKS
 from paddle_wwm.tasks.types import Split

@@ -125,7 +125,7 @@ def main() -> None:
 
     quiet_environment()
     use_fast_matmul()
-    from paddle_wwm.tasks.finetune import FineTuneJob, run_job
+    from paddle_wwm.tasks.finetuning.job import FineTuneJob, run_job
 
     job = FineTuneJob(
         task=task_of(arguments),

@@ -25,7 +25,7 @@ from paddle_wwm.errors import run_script  # noqa: E402
 
 
 def main() -> None:
-    from paddle_wwm.tasks.report import FILES, make_report, markdown_of, write_report
+    from paddle_wwm.tasks.reports.report import FILES, make_report, markdown_of, write_report
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders that hold some")

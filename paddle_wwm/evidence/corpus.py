@@ -18,7 +18,7 @@ from ..shards.format import MANIFEST_NAME
 from ..shards.preparation.plan import PrepareConfig
 from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
-from ..tasks.readers import read_split, split_path
+from ..tasks.readers.splits import read_split, split_path
 from ..tasks.table import find_task
 from ..tasks.types import TextExample
 from ..tokenization.vocab import load_vocab

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Sequence
 
 from ..errors import ConfigError
-from ..tasks.report_runs import gather
+from ..tasks.reports.runs import gather
 from ..tasks.results import RUN_NAME, SeedResult, read_results, read_run
 from . import cmrc
 from .plan import Arm, EvidenceConfig, FineTuning, model_name

@@ -9,8 +9,8 @@ from typing import Any, Sequence
 
 from ..files import atomic_write
 from ..shards.format import MANIFEST_NAME
-from ..tasks.report_format import as_markdown
-from ..tasks.report_plots import as_svg, new_figure
+from ..tasks.reports.format import as_markdown
+from ..tasks.reports.plots import as_svg, new_figure
 from ..tasks.results import RUN_NAME, read_run
 from . import tables
 from .corpus import REPORT_NAME

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Mapping
 
-from ..tasks.metrics import METRICS
-from ..tasks.report_format import NOTHING, Table, max_and_mean, numbers
+from ..tasks.metrics.scores import METRICS
+from ..tasks.reports.format import NOTHING, Table, max_and_mean, numbers
 from ..tasks.table import find_task
 from .finetune import Scores, scores_of
 from .masked import read_masked

@@ -12,7 +12,7 @@ from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..model.finetuned import HEADS
 from ..model.networks import PooledNetwork, TowerNetwork
-from ..tasks.rows import Row
+from ..tasks.network.rows import Row
 from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Task, softmax
 

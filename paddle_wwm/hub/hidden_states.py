@@ -12,7 +12,7 @@ from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..model.bert import BertModel
 from ..model.networks import AllStates, EncoderNetwork, FirstStates
-from ..tasks.rows import Batch, Row
+from ..tasks.network.rows import Batch, Row
 from .inference import dygraph_program
 from .inputs import RowEncoder, batches_by_length
 from .task import Predictions, PredictOptions, Program, Task

@@ -6,8 +6,8 @@ import warnings
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..errors import HubModuleError
-from ..tasks import rows as tasks_rows
-from ..tasks.rows import MAX_BATCH_TOKENS, Batch, Row, row_of_texts
+from ..tasks.network import rows as tasks_rows
+from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row, row_of_texts
 from ..tokenization.wordpiece import WordPieceTokenizer
 
 

@@ -11,7 +11,7 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..model.heads import BertForPretraining
-from ..tasks.rows import Batch, Row
+from ..tasks.network.rows import Batch, Row
 from ..tokenization.vocab import MASK
 from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Program, Task, softmax

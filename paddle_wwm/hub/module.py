@@ -18,7 +18,7 @@ from ..model.finetuned import load_network, read_description
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME, read_json
 from ..model.labels import label_map_of
 from ..model.networks import AllStates
-from ..tasks.rows import MAX_BATCH_TOKENS, Row
+from ..tasks.network.rows import MAX_BATCH_TOKENS, Row
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line

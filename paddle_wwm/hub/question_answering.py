@@ -15,6 +15,7 @@ from ..errors import HubModuleError
 from ..model.finetuned import HEADS
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
 from ..tasks.answer_kinds import KIND_TEXTS, KINDS, kind_of_windows
+from ..tasks.network.rows import Row, WindowRow
 from ..tasks.reading_comprehension import (
     DecodingConfig,
     answers_as_json,
@@ -23,7 +24,6 @@ from ..tasks.reading_comprehension import (
     num_question_pieces_read,
     windows_of,
 )
-from ..tasks.rows import Row, WindowRow
 from ..tasks.types import AnswerKind
 from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Task, softmax

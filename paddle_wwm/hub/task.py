@@ -10,7 +10,7 @@ import paddle
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from ..tasks.rows import MAX_BATCH_TOKENS, Batch, Row
+from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row
 from .inputs import RowEncoder
 
 # Arrays in, one array out: input_ids, token_type_ids, attention_mask, and what else a task's `run` gives it (see program.py).

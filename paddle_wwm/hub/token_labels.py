@@ -10,7 +10,7 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..model.finetuned import HEADS
 from ..model.networks import TokenNetwork
-from ..tasks.rows import Batch, Row, join_windows, overlapping_rows
+from ..tasks.network.rows import Batch, Row, join_windows, overlapping_rows
 from .inputs import RowEncoder, texts_of
 from .task import IGNORED_LABEL, Predictions, PredictOptions, Program, Task, softmax
 

@@ -1,16 +1,16 @@
 """What the tasks of the series are beyond the network: from files to examples, from examples to what it reads, from its outputs to scores.
 
     files ──► examples ──► rows of tokens ──► network ──► predictions ──► scores ──► tables
-    (readers) (types)      (features,         (heads,     (predictions)   (metrics)  (results,
-                            reading_           finetune*,                             report*)
-                            comprehension)     inference)
+    (readers) (types)      (network)          (network,   (predictions)   (metrics)  (results,
+                           reading_            finetuning)                            reports)
+                           comprehension)
 
 A task is a record (`table.TASKS`; `python -m paddle_wwm.tasks` prints them): its files, columns, labels, metric and recipe. A user's files become
 one by `table.task_of_flags`. Reading, scoring and the windows of reading comprehension need no Paddle::
 
     from pathlib import Path
-    from paddle_wwm.tasks.metrics import score
-    from paddle_wwm.tasks.readers import read_split
+    from paddle_wwm.tasks.metrics.scores import score
+    from paddle_wwm.tasks.readers.splits import read_split
     from paddle_wwm.tasks.table import find_task
 
     task = find_task("cmrc2018")

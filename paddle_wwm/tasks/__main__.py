@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import to_plain
 from ..errors import DataError, run_script
-from .readers import read_split, split_path
+from .readers.splits import read_split, split_path
 from .table import TASKS, find_task
 from .types import Task, TaskKind
 

@@ -13,9 +13,9 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..files import write_json
 from .answer_kinds import best_no_answer_threshold
-from .metrics import METRICS, Predictions, main_score, score, unanswered, unknown_ids
+from .metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
 from .predictions import read_predictions, write_answers_for_authors, write_predictions
-from .readers import read_split, with_labels
+from .readers.splits import read_split, with_labels
 from .reading_comprehension import DecodingConfig, answers_as_json, decode, no_answer_margin
 from .types import Example, Split, Task, TaskKind
 
@@ -107,9 +107,9 @@ def _read(job: EvaluationJob, split: Split) -> _Predicted:
 
 
 def _predict(job: EvaluationJob, split: Split) -> _Predicted:
-    from .features import features_of
-    from .heads import predictions_of
-    from .inference import compute_outputs, load_finetuned
+    from .network.features import features_of
+    from .network.heads import predictions_of
+    from .network.inference import compute_outputs, load_finetuned
 
     assert job.model is not None
     model = load_finetuned(job.model, kind=job.task.kind, max_seq_length=job.max_seq_length)

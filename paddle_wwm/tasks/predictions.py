@@ -13,8 +13,8 @@ from typing import Any, Iterator
 
 from ..errors import DataError
 from ..files import atomic_write, write_json
-from .metrics import Prediction, Predictions
-from .readers_file import TaskFile, excerpt
+from .metrics.scores import Prediction, Predictions
+from .readers.file import TaskFile, excerpt
 from .types import Task, TaskKind
 
 _KEYS = {TaskKind.CLASSIFICATION: "label", TaskKind.TOKEN_LABELS: "labels", TaskKind.READING_COMPREHENSION: "answer"}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 from ..errors import ConfigError
-from .metrics import METRICS
-from .readers import READERS, READERS_OF_KIND
+from .metrics.scores import METRICS
+from .readers.splits import READERS, READERS_OF_KIND
 from .types import Task, TaskKind
 
 CLASSIFICATION, TOKEN_LABELS, READING = TaskKind.CLASSIFICATION, TaskKind.TOKEN_LABELS, TaskKind.READING_COMPREHENSION

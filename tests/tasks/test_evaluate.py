@@ -11,8 +11,8 @@ from paddle_wwm.model.finetuned import write_finetuned
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
-from paddle_wwm.tasks.features import Reading
-from paddle_wwm.tasks.heads import TASK_NAMES, label_map_of_reading, make_network
+from paddle_wwm.tasks.network.features import Reading
+from paddle_wwm.tasks.network.heads import TASK_NAMES, label_map_of_reading, make_network
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig
 from paddle_wwm.tasks.table import find_task
 from paddle_wwm.tasks.types import TaskKind
@@ -57,7 +57,7 @@ def job(folder, **changes):
 
 
 def ids_of(folder):
-    from paddle_wwm.tasks.readers import read_split
+    from paddle_wwm.tasks.readers.splits import read_split
 
     return [example.example_id for example in read_split(find_task("chnsenticorp"), data=folder, split="test").examples]
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.model.finetuned import read_description
-from paddle_wwm.tasks.features import Reading, features_of
-from paddle_wwm.tasks.finetune_recipe import (
+from paddle_wwm.tasks.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
     micro_batches,
@@ -19,10 +18,11 @@ from paddle_wwm.tasks.finetune_recipe import (
     schedule_of,
     steps_per_epoch,
 )
-from paddle_wwm.tasks.finetune_trainer import SeedTrainer, TrainingData
-from paddle_wwm.tasks.heads import labels_of_batch, summed_loss
-from paddle_wwm.tasks.inference import check_vocabulary
-from paddle_wwm.tasks.rows import batch_of
+from paddle_wwm.tasks.finetuning.trainer import SeedTrainer, TrainingData
+from paddle_wwm.tasks.network.features import Reading, features_of
+from paddle_wwm.tasks.network.heads import labels_of_batch, summed_loss
+from paddle_wwm.tasks.network.inference import check_vocabulary
+from paddle_wwm.tasks.network.rows import batch_of
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 from paddle_wwm.training.fleet import World
 from paddle_wwm.training.optim import learning_rate_at

@@ -7,10 +7,10 @@ import pytest
 
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.model.finetuned import read_description, write_finetuned
-from paddle_wwm.tasks import inference
-from paddle_wwm.tasks.features import Features, Reading, features_of
-from paddle_wwm.tasks.heads import TASK_NAMES, label_map_of_reading, make_network, output_size
-from paddle_wwm.tasks.inference import READING_KEY, check_vocabulary, compute_outputs, load_finetuned, predict_examples
+from paddle_wwm.tasks.network import inference
+from paddle_wwm.tasks.network.features import Features, Reading, features_of
+from paddle_wwm.tasks.network.heads import TASK_NAMES, label_map_of_reading, make_network, output_size
+from paddle_wwm.tasks.network.inference import READING_KEY, check_vocabulary, compute_outputs, load_finetuned, predict_examples
 from paddle_wwm.tasks.types import QuestionExample, TaskKind, TextExample, TokenExample
 
 from .finetuning import texts, write_model

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.tasks.metrics import METRICS, main_score, score, unanswered, unknown_ids
-from paddle_wwm.tasks.metrics_answers import longest_common_substring, score_cjrc, score_cmrc, score_squad2
+from paddle_wwm.tasks.metrics.answers import longest_common_substring, score_cjrc, score_cmrc, score_squad2
+from paddle_wwm.tasks.metrics.scores import METRICS, main_score, score, unanswered, unknown_ids
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 
 TEXTS = st.text(alphabet="中国北京大学ab1 ，。.-", max_size=12)

@@ -6,8 +6,8 @@ import pytest
 
 from paddle_wwm.errors import CheckpointError, PaddleWWMError
 from paddle_wwm.files import write_json
-from paddle_wwm.tasks.finetune_recipe import recipe_of
-from paddle_wwm.tasks.models import find_model
+from paddle_wwm.tasks.finetuning.models import find_model
+from paddle_wwm.tasks.finetuning.recipe import recipe_of
 from paddle_wwm.tasks.table import find_task
 
 from .finetuning import write_model

@@ -15,20 +15,20 @@ from typing import Any, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
-from ..errors import ConfigError, DataError
-from ..files import sha256_of_file
-from ..model.finetuned import read_description
-from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
-from ..version import __version__
-from .features import Features, Reading, features_of, uses_kinds
-from .finetune_folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
-from .finetune_recipe import FineTuneRecipe, chosen_examples, recipe_of
-from .finetune_summary import describe_run
-from .inference import check_vocabulary
+from ...errors import ConfigError, DataError
+from ...files import sha256_of_file
+from ...model.finetuned import read_description
+from ...model.folder import VOCAB_NAME, WEIGHTS_NAME
+from ...version import __version__
+from ..network.features import Features, Reading, features_of, uses_kinds
+from ..network.inference import check_vocabulary
+from ..readers.splits import read_split, split_path, with_labels
+from ..results import RunRecord, seed_folder
+from ..types import Split, Task, TaskKind
+from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
 from .models import ModelSource, find_model
-from .readers import read_split, split_path, with_labels
-from .results import RunRecord, seed_folder
-from .types import Split, Task, TaskKind
+from .recipe import FineTuneRecipe, chosen_examples, recipe_of
+from .summary import describe_run
 
 SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
 EVALUATED = ("dev", "test")
@@ -72,7 +72,7 @@ class PreparedRun:
 
 def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
     """Run a job to its end. `command` starts this program again as a worker."""
-    from ..training import fleet
+    from ...training import fleet
 
     if fleet.is_worker():
         _train_as_worker(job)
@@ -95,11 +95,11 @@ def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
 
 def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -> None:
     if job.num_workers == 1:
-        from ..training.fleet import World
+        from ...training.fleet import World
 
         train_seeds(job, prepared, world=World())
         return
-    from ..training.launch import launch_workers
+    from ...training.launch import launch_workers
 
     os.environ[SET_UP_VARIABLE] = "1"
     print(f"starting {job.num_workers} workers …", flush=True)
@@ -108,13 +108,13 @@ def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -
 
 def visible_gpus() -> list[str]:
     """The GPUs that this build of Paddle can use; none with a CPU build."""
-    from ..training.job import visible_gpus
+    from ...training.job import visible_gpus
 
     return visible_gpus()
 
 
 def _train_as_worker(job: FineTuneJob) -> None:
-    from ..training import fleet
+    from ...training import fleet
 
     world = fleet.init()
     prepared = prepare(job)
@@ -131,10 +131,10 @@ def _train_as_worker(job: FineTuneJob) -> None:
 
 def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
     """Every seed that is not done."""
-    from ..cpu import use_fast_matmul
-    from .finetune_seed import EvaluationData, FineTuneRun, StopSignal, run_seed
-    from .finetune_state import delete_checkpoints
-    from .finetune_trainer import TrainingData
+    from ...cpu import use_fast_matmul
+    from .seed import EvaluationData, FineTuneRun, StopSignal, run_seed
+    from .state import delete_checkpoints
+    from .trainer import TrainingData
 
     use_fast_matmul()
     tokenizer = check_vocabulary(prepared.model.folder, read_description(prepared.model.folder).config)
@@ -230,7 +230,7 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ..variants import count_parameters
+    from ...variants import count_parameters
 
     config = read_description(model.folder).config
     return {

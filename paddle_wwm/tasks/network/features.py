@@ -14,13 +14,13 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from ..errors import DataError
-from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL
-from .answer_kinds import KINDS, training_answer
-from .reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of, windows_of
+from ...errors import DataError
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ...types import IGNORED_LABEL
+from ..answer_kinds import KINDS, training_answer
+from ..reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of, windows_of
+from ..types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 from .rows import Row, WindowRow, overlapping_rows, row_of_texts
-from .types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 
 
 @dataclass(frozen=True, kw_only=True)

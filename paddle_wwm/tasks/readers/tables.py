@@ -10,8 +10,8 @@ import enum
 from functools import partial
 from typing import Any, Mapping, Sequence
 
-from .readers_file import Reader, TaskFile, excerpt
-from .types import Example, Task, TextExample
+from ..types import Example, Task, TextExample
+from .file import Reader, TaskFile, excerpt
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "text": ("text_a", "text", "sentence1", "sentence", "premise", "question1", "title", "content", "review"),

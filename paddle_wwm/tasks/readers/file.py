@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
-from ..errors import DataError
-from .types import Example, Task
+from ...errors import DataError
+from ..types import Example, Task
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # what is trained on or chosen by; any other split may come without labels
 _SHOWN = 60

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DownloadError
-from ..model.folder import CONFIG_NAME, check_is_ours
-from ..variants import find_variant
+from ...errors import ConfigError, DownloadError
+from ...model.folder import CONFIG_NAME, check_is_ours
+from ...variants import find_variant
 
 # beside a folder with a model in it: a pretraining run or a seed of a fine-tuning run; a hub module
 INNER_FOLDERS = ("model", "assets")
@@ -33,7 +33,7 @@ def find_model(given: str, *, name: str | None = None) -> ModelSource:
         check_is_ours(folder)
         title = path.resolve().parent.name if path.name in INNER_FOLDERS else path.resolve().name
         return ModelSource(folder=folder, name=name or title, title=title)
-    from ..download import fetch
+    from ...download import fetch
 
     try:
         folder = fetch(given)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Iterator, Mapping
 
-from .answer_kinds import KIND_TEXTS
+from ..answer_kinds import KIND_TEXTS
+from ..types import AnswerKind, Example, GoldAnswer, QuestionExample, Task
 from .answer_places import AnswerPlace, locate_answer
-from .readers_file import Reader, TaskFile, excerpt
-from .types import AnswerKind, Example, GoldAnswer, QuestionExample, Task
+from .file import Reader, TaskFile, excerpt
 
 _KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
 

@@ -10,20 +10,20 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
-from ..errors import CheckpointError
-from ..model.finetuned import load_network, read_description
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
-from ..model.networks import ANSWER_KINDS
-from ..progress import progress_bar
-from ..tokenization.vocab import load_vocab
-from ..tokenization.wordpiece import WordPieceTokenizer
-from ..training.fleet import World, sum_over_workers
+from ...config import ModelConfig
+from ...errors import CheckpointError
+from ...model.finetuned import load_network, read_description
+from ...model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
+from ...model.networks import ANSWER_KINDS
+from ...progress import progress_bar
+from ...tokenization.vocab import load_vocab
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ...training.fleet import World, sum_over_workers
+from ..reading_comprehension import DecodingConfig
+from ..types import Example, TaskKind
 from .features import Features, Reading, features_of
 from .heads import TASK_NAMES, make_network, output_size, predictions_of, row_output
-from .reading_comprehension import DecodingConfig
 from .rows import batches_by_length
-from .types import Example, TaskKind
 
 Predictions = dict[str, "str | tuple[str, ...]"]
 READING_KEY = "finetuning_reading"  # in config.json: how examples were read in training, and so are in evaluation

@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
-from .metrics_words import mixed_segments, without_punctuation
+from .words import mixed_segments, without_punctuation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
-from .readers_file import Reader, TaskFile, excerpt
-from .types import Example, Task, TokenExample
+from ..types import Example, Task, TokenExample
+from .file import Reader, TaskFile, excerpt
 
 TABLE_HEADER = ("text_a", "label")
 _DOCUMENT_MARK = "-DOCSTART-"

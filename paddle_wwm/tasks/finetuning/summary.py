@@ -6,11 +6,11 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
-from .finetune_recipe import steps_per_epoch
-from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
+from ..results import MODEL_NAME, RunRecord, SeedResult, seed_folder
+from .recipe import steps_per_epoch
 
 if TYPE_CHECKING:
-    from .finetune import PreparedRun
+    from .job import PreparedRun
 
 SUMMARY_NAME = "summary.txt"
 

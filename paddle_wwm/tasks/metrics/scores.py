@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Mapping, Sequence
 
-from ..errors import ConfigError, DataError
-from .metrics_answers import AnswerRule, score_cjrc, score_cmrc, score_squad2
-from .types import Example, QuestionExample, TaskKind, TextExample, TokenExample
+from ...errors import ConfigError, DataError
+from ..types import Example, QuestionExample, TaskKind, TextExample, TokenExample
+from .answers import AnswerRule, score_cjrc, score_cmrc, score_squad2
 
 _IS_ENTITY_LABEL = re.compile("O|[BIMES]-.+")
 Prediction = str | tuple[str, ...]

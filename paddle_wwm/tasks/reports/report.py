@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ..files import atomic_write
-from .report_format import Table, as_html, as_markdown, html_page
-from .report_plots import plots_of
-from .report_runs import Gathered, gather
-from .report_tables import tables_of
+from ...files import atomic_write
+from .format import Table, as_html, as_markdown, html_page
+from .plots import plots_of
+from .runs import Gathered, gather
+from .tables import tables_of
 
 TITLE = "Fine-tuning results"
 FILES = {"markdown": "report.md", "html": "report.html", "csv": "scores.csv"}

@@ -6,7 +6,7 @@ import io
 import re
 from typing import Any, Mapping, Sequence
 
-from .report_runs import Entry
+from .runs import Entry
 
 _STEP_IN_EPOCHS = "epoch"
 

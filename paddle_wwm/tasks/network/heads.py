@@ -9,15 +9,15 @@ import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
-from ..config import ModelConfig
-from ..model.finetuned import QUESTION_ANSWERING
-from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, split_kinds
-from ..types import IGNORED_LABEL
-from .answer_kinds import KIND_TEXTS, kind_of_windows
+from ...config import ModelConfig
+from ...model.finetuned import QUESTION_ANSWERING
+from ...model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, split_kinds
+from ...types import IGNORED_LABEL
+from ..answer_kinds import KIND_TEXTS, kind_of_windows
+from ..reading_comprehension import DecodingConfig, decode
+from ..types import AnswerKind, Example, TaskKind
 from .features import Features, Reading
-from .reading_comprehension import DecodingConfig, decode
 from .rows import Batch, Row, WindowRow, join_windows
-from .types import AnswerKind, Example, TaskKind
 
 OUTSIDE = "O"
 TASK_NAMES = {  # in config.json, and of hub modules

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
-from ..files import atomic_directory, atomic_write, remove_leftovers
-from ..model.finetuned import write_finetuned
-from ..progress import progress_bar
-from ..training.fleet import World, barrier
-from .features import Features
-from .finetune_recipe import FineTuneRecipe, steps_per_epoch
-from .finetune_state import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, delete_checkpoints, find_checkpoint, read_arrays, save_checkpoint
-from .finetune_trainer import SeedTrainer, TrainingData
-from .heads import TASK_NAMES, label_map_of_reading, predictions_of
-from .inference import READING_KEY, READING_NUMBERS, compute_outputs
-from .metrics import main_score, score
-from .predictions import write_predictions
-from .reading_comprehension import DecodingConfig
-from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
-from .types import Split, Task
+from ...errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
+from ...files import atomic_directory, atomic_write, remove_leftovers
+from ...model.finetuned import write_finetuned
+from ...progress import progress_bar
+from ...training.fleet import World, barrier
+from ..metrics.scores import main_score, score
+from ..network.features import Features
+from ..network.heads import TASK_NAMES, label_map_of_reading, predictions_of
+from ..network.inference import READING_KEY, READING_NUMBERS, compute_outputs
+from ..predictions import write_predictions
+from ..reading_comprehension import DecodingConfig
+from ..results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
+from ..types import Split, Task
+from .recipe import FineTuneRecipe, steps_per_epoch
+from .state import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, delete_checkpoints, find_checkpoint, read_arrays, save_checkpoint
+from .trainer import SeedTrainer, TrainingData
 
 BEST_PREDICTIONS_NAME = "best_dev.jsonl"
 

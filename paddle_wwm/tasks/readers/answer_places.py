@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import unicodedata
 
-from .reading_comprehension import answer_characters
+from ..reading_comprehension import answer_characters
 
 
 class AnswerPlace(enum.Enum):

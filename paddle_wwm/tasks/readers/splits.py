@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Mapping
 
-from ..errors import DataError
-from .readers_file import Reader, TaskFile
-from .readers_questions import READERS_OF_QUESTIONS
-from .readers_tables import READERS_OF_TABLES
-from .readers_tokens import READERS_OF_TOKENS
-from .types import QuestionExample, Split, Task, TaskKind, TextExample
+from ...errors import DataError
+from ..types import QuestionExample, Split, Task, TaskKind, TextExample
+from .file import Reader, TaskFile
+from .questions import READERS_OF_QUESTIONS
+from .tables import READERS_OF_TABLES
+from .tokens import READERS_OF_TOKENS
 
 READERS: Mapping[str, Reader] = {**READERS_OF_TABLES, **READERS_OF_TOKENS, **READERS_OF_QUESTIONS}
 READERS_OF_KIND: Mapping[TaskKind, tuple[str, ...]] = {

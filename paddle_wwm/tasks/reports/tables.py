@@ -11,14 +11,14 @@ import statistics
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from ..errors import DataError
-from ..model.folder import model_config_from
-from ..variants.lookup import find_variant
-from ..variants.types import count_parameters
-from .report_format import NOTHING, Table, max_and_mean, numbers
-from .report_runs import Entry, Gathered, variant_of
-from .results import RunRecord
-from .table import TASKS
+from ...errors import DataError
+from ...model.folder import model_config_from
+from ...variants.lookup import find_variant
+from ...variants.types import count_parameters
+from ..results import RunRecord
+from ..table import TASKS
+from .format import NOTHING, Table, max_and_mean, numbers
+from .runs import Entry, Gathered, variant_of
 
 REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
 _NUM_XNLI_LABELS = 3

@@ -1,0 +1,1 @@
+"""The files of data sets, as their authors publish them, to examples: `splits.read_split`. Without Paddle."""

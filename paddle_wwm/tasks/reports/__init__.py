@@ -1,0 +1,1 @@
+"""Runs to tables, pages and plots: what `scripts/report.py` writes. `report.make_report`, `report.write_report`."""
