@@ -209,3 +209,11 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
     assert found[0] == [[0, 0, 3], [7, 8, 0]]  # [CLS] 学 习 [SEP] and the pieces from 6 on: 9 is the fourth
     assert found[1] == [[0, 0, 1], [0, 0, 1]] and found[2] == [[0, 0, 3], [0, 0, 3]]
     assert found[3] == [] and features.counts["questions_without_usable_answer"] == 1
+
+
+def test_an_answer_that_no_window_shows_whole_is_counted(model):
+    tokenizer = check_vocabulary(model, read_description(model).config)
+    question = QuestionExample(example_id="1", question="学习", context=CONTEXT, answers=(GoldAnswer(text=CONTEXT, characters=(0, len(CONTEXT))),))
+    reading = Reading(kind=TaskKind.READING_COMPREHENSION, max_seq_length=13, doc_stride=2)
+    features = features_of([question], reading=reading, tokenizer=tokenizer, with_labels=True)
+    assert [label.tolist() for label in features.labels] == [[0, 0], [0, 0]] and features.counts["answers_in_no_window"] == 1

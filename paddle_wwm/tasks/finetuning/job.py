@@ -2,7 +2,7 @@
 
     task, data ─► examples ─► rows ─┐
     model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
-    recipe (finetune_recipe) ───────┘   (finetune_seed, finetune_trainer)       (inference, metrics)
+    recipe ─────────────────────────┘   (seed, trainer, state)                  (network, metrics)
 """
 
 from __future__ import annotations

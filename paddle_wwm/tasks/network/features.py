@@ -114,7 +114,7 @@ def _of_tokens(examples: Sequence[TokenExample], *, reading: Reading, tokenizer:
 
 def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
     all_encoded = encode([example.question for example in examples], [example.context for example in examples], tokenizer=tokenizer)
-    rows, labels, counts = [], [], Counter(questions_cut=0, questions_without_usable_answer=0)
+    rows, labels, counts = [], [], Counter(questions_cut=0, questions_without_usable_answer=0, answers_in_no_window=0)
     for owner, (example, encoded) in enumerate(zip(examples, all_encoded)):
         counts["questions_cut"] += len(encoded.question_ids) > reading.max_question_len
         answer = training_answer(example)
@@ -135,7 +135,9 @@ def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, toke
             for window in windows
         ]
         if with_labels:
-            labels += [_answer_label(window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds) for window in windows]
+            found = [_answer_label(window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds) for window in windows]
+            counts["answers_in_no_window"] += answer.kind is AnswerKind.SPAN and not any(label[0] for label in found)  # too long for what they share
+            labels += found
     return Features(rows=rows, labels=labels, counts=dict(counts))
 
 
