@@ -57,22 +57,16 @@ def parse_arguments() -> argparse.Namespace:
 
 def task_of(arguments: argparse.Namespace, *, split: str):
     """The task that the flags describe."""
-    from paddle_wwm.tasks.table import find_task, task_of_flags
+    from paddle_wwm.tasks.table import columns_of_flags, find_task, task_of_flags
 
     if arguments.task:
         return find_task(arguments.task)
-    columns = {}
-    for item in arguments.column:
-        field, separator, column = item.partition("=")
-        if not separator:
-            raise ConfigError(f"--column must be FIELD=COLUMN, such as text=review, but is {item!r}.")
-        columns[field] = int(column) if column.isdigit() else column
     return task_of_flags(
         name=arguments.file.stem,
         kind=arguments.kind,
         files={split: arguments.file},
         reader=arguments.format,
-        columns=columns,
+        columns=columns_of_flags(arguments.column),
         metric=arguments.metric,
     )
 

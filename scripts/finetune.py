@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
+from paddle_wwm.errors import run_script  # noqa: E402
 
 SPLITS = ("train", "dev", "test")
 
@@ -58,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
 
     group = parser.add_argument_group("the recipe; what is not given is the task's own")
     for name, kind, text in (
-        ("max-seq-length", int, "tokens of an example; longer ones are cut, passages read in windows"),
+        ("max-seq-length", int, "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or all of the model's)"),
         ("batch-size", int, "examples (windows) a step"),
         ("epochs", int, "how often every example is seen"),
         ("learning-rate", float, "the highest; linear warm-up and decay"),
@@ -97,22 +97,16 @@ RECIPE_FLAGS = (
 
 def task_of(arguments: argparse.Namespace):
     """The task that the flags describe."""
-    from paddle_wwm.tasks.table import find_task, task_of_flags
+    from paddle_wwm.tasks.table import columns_of_flags, find_task, task_of_flags
 
     if arguments.task:
         return find_task(arguments.task)
-    columns = {}
-    for item in arguments.column:
-        field, separator, column = item.partition("=")
-        if not separator:
-            raise ConfigError(f"--column must be FIELD=COLUMN, such as text=review, but is {item!r}.")
-        columns[field] = int(column) if column.isdigit() else column
     return task_of_flags(
         name=arguments.train.stem if arguments.train.stem != "train" else arguments.train.resolve().parent.name,
         kind=arguments.kind,
         files={split: getattr(arguments, split) for split in SPLITS if getattr(arguments, split)},
         reader=arguments.format,
-        columns=columns,
+        columns=columns_of_flags(arguments.column),
         labels=arguments.labels.split(",") if arguments.labels else (),
         metric=arguments.metric,
     )

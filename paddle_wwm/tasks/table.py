@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError
 from .metrics.scores import METRICS
@@ -212,6 +212,17 @@ def learning_rate_of(task: Task, *, model: str) -> tuple[float, str]:
     if name.startswith("bert"):
         return task.learning_rates["bert"], "published as the best of BERT"
     return task.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for this model"
+
+
+def columns_of_flags(items: Iterable[str]) -> dict[str, str | int]:
+    """Columns by field, from "text=review" and "label=2" (a number counts from 0). Raises ConfigError."""
+    columns: dict[str, str | int] = {}
+    for item in items:
+        field, separator, column = item.partition("=")
+        if not separator:
+            raise ConfigError(f"--column must be FIELD=COLUMN, such as text=review, but is {item!r}.")
+        columns[field] = int(column) if column.isdigit() else column
+    return columns
 
 
 def task_of_flags(

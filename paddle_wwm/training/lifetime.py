@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them."""
+"""How a process ends: not after the one that started it, and on a signal not before its step is saved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import ctypes
 import os
 import signal
 import sys
+from typing import Any
+
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 
 _PR_SET_PDEATHSIG = 1
 
@@ -20,3 +23,19 @@ def end_with_parent(number: int, *, parent: int | None = None) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if parent is not None and os.getppid() != parent:
         signal.raise_signal(number)
+
+
+class StopSignal:
+    """Remembers SIGTERM or Ctrl-C from now on; a loop asks after every step."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.number = number
+
+    def interrupted(self, message: str) -> Interrupted:
+        """The error that ends the program with the signal's exit status."""
+        return Interrupted(message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
-from typing import Any
 
 from ..config import RunConfig
-from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 from ..files import write_json
 from ..model.folder import read_json
 from . import plan
@@ -16,27 +13,12 @@ from .checkpoint import best_checkpoint, checkpoint_path, export_model, newest_c
 from .data import RunData
 from .evaluation import held_out_batches
 from .fleet import World
+from .lifetime import StopSignal
 from .report import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
 from .step import Sums
 from .trainer import CHECKPOINTS_NAME, Trainer
 
 MODEL_NAME, BASELINE_NAME = "model", "baseline.json"
-
-
-class _StopSignal:
-    """Remembers SIGTERM or Ctrl-C; the loop asks after every step."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, frame: Any) -> None:
-        self.number = number
-
-    @property
-    def exit_status(self) -> int:
-        return SIGINT_EXIT_STATUS if self.number == signal.SIGINT else SIGTERM_EXIT_STATUS
 
 
 class _Interval:
@@ -60,7 +42,7 @@ class _Interval:
 
 def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
     """Train to the end, from the newest whole checkpoint of `output` where there is one."""
-    stop = _StopSignal()
+    stop = StopSignal()
     trainer = Trainer(config, data=data, output=output, world=world)
     reporter = _announce(trainer) if world.is_main else None
     try:
@@ -72,7 +54,7 @@ def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> No
         _finish(config, output=output)
 
 
-def _train(trainer: Trainer, *, reporter: Reporter | None, stop: _StopSignal) -> None:
+def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> None:
     config, runtime = trainer.config, trainer.config.runtime
     batches, interval = trainer.batches(), _Interval()
     while trainer.step < config.num_steps:
@@ -102,7 +84,7 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: _StopSignal) ->
         if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
             trainer.save()
         if result.stop and not ended:
-            raise Interrupted(f"saved after step {step}; go on with the same command and --resume auto.", exit_status=stop.exit_status)
+            raise stop.interrupted(f"saved after step {step}; go on with the same command and --resume auto.")
 
 
 def _announce(trainer: Trainer) -> Reporter:

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import re
+import sys
 import threading
 import time
 from collections import deque
@@ -69,6 +70,11 @@ class HubServer(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has had enough, as one does that a fault has stopped, is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

@@ -229,6 +229,13 @@ def test_a_dry_run_writes_nothing(tmp_path, model, capsys):
     assert "train  64 examples" in out and "4 epochs x 8 steps of 8" in out and "[CLS]" in out
 
 
+def test_a_model_with_fewer_positions_than_the_tasks_length_reads_as_many_as_it_has_and_says_so(tmp_path, model, capsys):
+    folder = write_chnsenticorp(tmp_path / "data")
+    job = job_of(folder, model=model, dry_run=True)
+    run(dataclasses.replace(job, changes={name: value for name, value in job.changes.items() if name != "max_seq_length"}))
+    assert "at most 48 tokens (all that the model has positions for; the task's own are 256)" in capsys.readouterr().out
+
+
 def test_limited_training_data_are_the_same_for_all_seeds_and_recorded(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data")
     run(job_of(folder, model=model, changes={"limit_train": 16, "num_epochs": 1}))

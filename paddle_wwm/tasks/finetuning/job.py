@@ -132,7 +132,8 @@ def _train_as_worker(job: FineTuneJob) -> None:
 def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
     """Every seed that is not done."""
     from ...cpu import use_fast_matmul
-    from .seed import EvaluationData, FineTuneRun, StopSignal, run_seed
+    from ...training.lifetime import StopSignal
+    from .seed import EvaluationData, FineTuneRun, run_seed
     from .state import delete_checkpoints
     from .trainer import TrainingData
 
@@ -173,9 +174,11 @@ def prepare(job: FineTuneJob) -> PreparedRun:
     description = read_description(model.folder)
     tokenizer = check_vocabulary(model.folder, description.config)
     on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
-    recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **{name: value for name, value in job.changes.items() if value is not None}})
-    if recipe.max_seq_length > description.config.max_position_embeddings:
-        positions = description.config.max_position_embeddings
+    positions = description.config.max_position_embeddings
+    shortened = {"max_seq_length": min(job.task.max_seq_length, positions)}  # unless a length is asked for
+    changes = {name: value for name, value in job.changes.items() if value is not None}
+    recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **shortened, **changes})
+    if recipe.max_seq_length > positions:
         raise ConfigError(f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}.")
     train = read_split(job.task, data=job.data, split="train")
     if not train.has_labels:

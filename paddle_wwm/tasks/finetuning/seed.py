@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from ...errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 from ...files import atomic_directory, atomic_write, remove_leftovers
 from ...model.finetuned import write_finetuned
 from ...progress import progress_bar
 from ...training.fleet import World, barrier
+from ...training.lifetime import StopSignal
 from ..metrics.scores import main_score, score
 from ..network.features import Features
 from ..network.heads import TASK_NAMES, label_map_of_reading, predictions_of
@@ -56,22 +55,6 @@ class FineTuneRun:
     def chooses_by_dev(self) -> bool:
         """Whether checkpoints can be compared."""
         return "dev" in self.evaluation and self.evaluation["dev"].split.has_labels
-
-
-class StopSignal:
-    """Remembers SIGTERM or Ctrl-C; the loop asks after every step."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, frame: Any) -> None:
-        self.number = number
-
-    def interrupted(self, message: str) -> Interrupted:
-        """The error that ends the program with the signal's status."""
-        return Interrupted(message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS)
 
 
 class _Stopped(Exception):

@@ -21,6 +21,8 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     num_rows = len(prepared.train.rows)
     per_epoch = steps_per_epoch(num_rows, recipe=recipe)
     sizes = record.model["config"]
+    is_short = recipe.max_seq_length == sizes["max_position_embeddings"] < prepared.task.max_seq_length
+    why = f" (all that the model has positions for; the task's own are {prepared.task.max_seq_length})" if is_short else ""
     lines = [
         f"{record.title} with {record.model['name']}: {sizes['num_hidden_layers']} layers x {sizes['hidden_size']}, "
         f"{record.model['num_parameters'] / 1e6:.1f}M parameters, {record.model['path']}",
@@ -32,7 +34,7 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     if "dev" not in record.data:
         lines.append("  there is no dev split: the last checkpoint counts")
     lines.append(
-        f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most {recipe.max_seq_length} tokens, "
+        f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most {recipe.max_seq_length} tokens{why}, "
         f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_share:.0%}"
         + (f", layer decay {recipe.layer_decay:g}" if recipe.layer_decay != 1.0 else "")
     )
