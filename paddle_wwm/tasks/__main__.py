@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import to_plain
 from ..errors import DataError, run_script
+from ..markdown import aligned_table
 from .readers.splits import read_split, split_path
 from .table import TASKS, find_task
 from .types import Task, TaskKind
@@ -33,15 +34,6 @@ def row_of(task: Task) -> dict[str, str]:
         "epochs": str(task.num_epochs),
         "learning rate (BERT / ERNIE / BERT-wwm)": " / ".join(f"{rate:.0e}".replace("e-0", "e-") for rate in rates.values()),
     }
-
-
-def table_of(tasks: list[Task]) -> str:
-    """The rows, in columns, as a Markdown table."""
-    rows = [row_of(task) for task in tasks]
-    rows.insert(0, {column: column for column in rows[0]})
-    widths = {column: max(len(row[column]) for row in rows) for column in rows[0]}
-    lines = ["| " + " | ".join(row[column].ljust(width) for column, width in widths.items()) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths.values()) + "|", *lines[1:]])
 
 
 def details_of(task: Task) -> str:
@@ -95,7 +87,7 @@ def main() -> None:
         for split, read in (found or {}).items():
             print(_line(split, read))
     else:
-        print(table_of(chosen))
+        print(aligned_table([row_of(one) for one in chosen]))
         reading = ", ".join(task.name for task in chosen if task.kind is TaskKind.READING_COMPREHENSION)
         print(f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. Reading comprehension: {reading}.")
         print("Your own files are a task by flags alone: scripts/finetune.py --kind classification --train train.tsv --dev dev.tsv")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any, Sequence
+from typing import Any
 
 from ..config import to_plain
 from ..errors import run_script
+from ..markdown import aligned_table
 from .lookup import find_variant, names_of
 from .table import VARIANTS
 from .types import Recipe, Variant, count_parameters
@@ -71,15 +72,6 @@ def record_of(variant: Variant) -> dict[str, Any]:
     }
 
 
-def table_of(variants: Sequence[Variant]) -> str:
-    """The rows, in columns, as a Markdown table."""
-    rows = [row_of(variant) for variant in variants]
-    rows.insert(0, {column: column for column in rows[0]})
-    widths = {column: max(len(row[column]) for row in rows) for column in rows[0]}
-    lines = ["| " + " | ".join(row[column].ljust(width) for column, width in widths.items()) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths.values()) + "|", *lines[1:]])
-
-
 def details_of(variant: Variant) -> str:
     """All about one model, a line each."""
     facts = {
@@ -116,7 +108,7 @@ def main() -> None:
     elif arguments.name:
         print(details_of(chosen[0]))
     else:
-        print(table_of(chosen))
+        print(aligned_table([row_of(one) for one in chosen]))
         print("\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: not stated by the authors.")
 
 
