@@ -15,7 +15,7 @@ BENCHMARKS = ROOT / "benchmarks"
 HELPERS = ("common.py", "peers.py", "step_contenders.py", "hub_peers.py", "resume.py")  # resume.py: minutes of whole runs, in `make soak`
 OF_HUB_MODULES = {
     "hub_predict.py": ["predict, first call included", "one text a call", "a new process", "largest difference of a probability"],
-    "hub_memory.py": ["resident memory in MB, 3 rounds", "round 1 +round 2 +last +growth", "ours, unbounded"],
+    "hub_memory.py": ["resident memory in MB, 3 rounds", "round 1 +half-way +last +growth", "ours, unbounded"],
     "reading_comprehension.py": ["answers +recovered +not in passage", "ours, 128 tokens", "PaddleNLP, 512 tokens"],
     "finetune.py": ["training, batches of", "PaddleNLP, dynamic padding", "PaddleNLP, padded to the maximum", "accuracy after 2 epochs"],
     "question_answering.py": ["question answering, 2,000 characters each", "the same answer for"],
