@@ -33,7 +33,8 @@ import numpy as np
 import peers
 
 from paddle_wwm.errors import run_script
-from paddle_wwm.pretraining_data.masking import mask_example, ngram_thresholds, num_to_predict
+from paddle_wwm.pretraining_data.collate import kernel_settings
+from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
 from paddle_wwm.pretraining_data.random_bits import keys_of
 from paddle_wwm.shards.format import VOCAB_NAME
 from paddle_wwm.tokenization.vocab import Vocab
@@ -97,7 +98,8 @@ def compiled_masking(examples: Examples, *, vocab: Vocab, config: MaskingConfig,
         np.full((rows, budget), IGNORED_LABEL, np.int64),
         np.zeros(rows, np.int64),
     ]
-    keys, thresholds = keys_of(seed, np.zeros(rows, np.int64), np.arange(rows)), ngram_thresholds(config)
+    keys = keys_of(seed, np.zeros(rows, np.int64), np.arange(rows))
+    settings = kernel_settings(config, vocab=vocab, word_bit=examples.word_bit)
 
     def run() -> common.Work:
         fill_batch(
@@ -105,18 +107,7 @@ def compiled_masking(examples: Examples, *, vocab: Vocab, config: MaskingConfig,
             examples.first_lengths,
             examples.second_lengths,
             keys,
-            examples.word_bit,
-            vocab.cls_id,
-            vocab.sep_id,
-            vocab.mask_id,
-            vocab.random_token_ids,
-            config.masked_lm_prob,
-            config.max_predictions_per_seq,
-            config.mask_token_prob,
-            config.random_token_prob,
-            True,
-            False,
-            thresholds,
+            *settings,
             *arrays,
         )
         return common.Work(num_tokens=rows * length, num_selected=int(arrays[-1].sum()))

@@ -4,6 +4,7 @@
   python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --chnsenticorp data/chnsenticorp --cmrc data/cmrc2018 --output runs/evidence
   python scripts/evidence.py … --dry-run                          what is done and what is left to do
   python scripts/evidence.py … --until pretrain                   stop after a stage; the same command without it goes on
+  python scripts/evidence.py … --nproc 1                          no fleet: both arms of a pair are pretrained side by side (--jobs 2)
   python scripts/evidence.py … --steps 200 --seeds 1 2 --finetune-seeds 1 --cmrc-epochs 1       a small one
   python scripts/evidence.py … --write-docs docs/evidence.md      the page and its pictures go there, too
   python scripts/evidence.py … --output runs/longer --plan plan.md phases.0.num_steps=6000      a follow-up, its plan kept before anything is run
@@ -40,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--finetune-seeds", type=int, default=3, metavar="N", help="fine-tunings of every pretrained model on every task (default: %(default)s)")
     add("--floor-seeds", type=int, default=1, metavar="N", help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)")
     add("--nproc", type=int, default=2, metavar="N", help="fleet workers of a pretraining run (default: %(default)s)")
-    add("--jobs", type=int, default=2, metavar="N", help="fine-tunings at a time (default: %(default)s)")
+    add("--jobs", type=int, default=2, metavar="N", help="processes at a time: fine-tunings, and workers of pretraining runs (default: %(default)s)")
     add("--evaluation-examples", type=int, default=1024, metavar="N", help="held-out examples for masked accuracy (default: %(default)s)")
     add("--until", choices=STAGES, default=STAGES[-1], help="the last stage to do")
     add("--dry-run", action="store_true", help="say what is done and what is left, and exit")

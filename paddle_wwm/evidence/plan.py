@@ -54,9 +54,9 @@ class FineTuning:
 class EvidenceConfig:
     """The whole experiment.
 
-    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs: fine-tunings at a time.
-    num_finetuning_seeds: of every pretrained model on every task; num_floor_seeds: of every first weights. evaluation_examples: held-out
-    examples whose masked pieces are predicted.
+    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs: processes at a time,
+    fine-tunings or workers. num_finetuning_seeds: of every pretrained model on every task; num_floor_seeds: of every first weights.
+    evaluation_examples: held-out examples whose masked pieces are predicted.
     """
 
     output: Path

@@ -27,24 +27,27 @@ def is_pretrained(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
 
 
 def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
-    """Train all runs that are not finished, one after the other. Raises ConfigError for a run of another recipe or corpus."""
+    """Train all runs that are not finished: as many at a time as `num_jobs` processes are for. Raises ConfigError for a run of another recipe
+    or corpus."""
+    num_at_a_time = max(1, config.num_jobs // config.num_workers)
+    commands = []
     for arm, seed in config.pretrained():
         check_run(config, arm, seed, shards=shards)
-        if is_pretrained(config, arm, seed):
-            print(f"  {model_name(arm, seed)}: done", flush=True)
-            continue
-        print(f"  {model_name(arm, seed)}:", flush=True)
-        run_all([pretraining_command(config, arm, seed)])
+        print(f"  {model_name(arm, seed)}: {'done' if is_pretrained(config, arm, seed) else 'to do'}", flush=True)
+        if not is_pretrained(config, arm, seed):
+            commands.append(pretraining_command(config, arm, seed, to_terminal=num_at_a_time == 1))
+    run_all(commands, num_jobs=num_at_a_time, what="pretraining")
 
 
-def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int) -> Command:
-    """What trains one model."""
+def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_terminal: bool = True) -> Command:
+    """What trains one model. to_terminal: where it prints; else into a file of OUTPUT/logs."""
     arguments = (
         *("--corpus", str(config.shards_path), "--config", str(config.recipe), "--output", str(config.pretraining_path(arm, seed))),
         *("--prepared", str(config.output / "prepared"), "--nproc", str(config.num_workers), "--resume", "auto"),
         *config.arm_overrides(arm, seed),
     )
-    return Command(script="pretrain.py", arguments=arguments, name=model_name(arm, seed))
+    log = None if to_terminal else config.output / "logs" / f"pretrain-{model_name(arm, seed)}.log"
+    return Command(script="pretrain.py", arguments=arguments, name=model_name(arm, seed), log=log)
 
 
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:

@@ -59,7 +59,8 @@ def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -
     waiting, running = list(commands), []
     threads = {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS} if num_jobs > 1 else {}
     try:
-        with progress_bar(total=len(commands), desc=what, unit=" runs", disable=len(commands) < 2) as bar:
+        has_bars = any(command.log is None for command in commands)  # of its own, on this terminal
+        with progress_bar(total=len(commands), desc=what, unit=" runs", disable=has_bars or len(commands) < 2) as bar:
             while waiting or running:
                 while waiting and len(running) < num_jobs:
                     command = waiting.pop(0)
@@ -79,6 +80,7 @@ def _start(command: Command, *, threads: Mapping[str, str]) -> subprocess.Popen:
     parent = os.getpid()
     options = {"env": {**os.environ, **threads, **command.environment}, "preexec_fn": lambda: end_with_parent(signal.SIGTERM, parent=parent)}
     if command.log is None:
+        print(f"  {command.name}:", flush=True)
         return subprocess.Popen(command.line, **options)
     command.log.parent.mkdir(parents=True, exist_ok=True)
     with open(command.log, "ab") as log:

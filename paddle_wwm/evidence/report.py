@@ -155,8 +155,11 @@ def follow_up_text(follow_up: EvidenceConfig | None) -> str:
     plan = (follow_up.output / PLAN_NAME).read_text(encoding="utf-8").strip()
     quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
     found = tables.differences(follow_up)
-    outcome = f"{as_markdown(tables.difference_table(found))}\n{tables.verdict(found)}\n" if found else ""
-    return f"{quoted}\n\nWhat came of it: {status_of(follow_up)}\n\n{_model_text(follow_up)}.\n\n{outcome}"
+    parts = [f"What came of it: {status_of(follow_up)}\n\n{_model_text(follow_up)}.\n"]
+    if found:
+        parts += [as_markdown(tables.masked_table(follow_up)), *(_task_text(follow_up, task) for task in follow_up.tasks)]
+        parts += [as_markdown(tables.difference_table(found)), tables.verdict(found)]
+    return f"{quoted}\n\n" + "\n".join(parts)
 
 
 def pretraining_picture(config: EvidenceConfig) -> str:

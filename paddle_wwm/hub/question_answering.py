@@ -15,15 +15,8 @@ from ..errors import HubModuleError
 from ..model.finetuned import HEADS
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
 from ..tasks.answer_kinds import KIND_TEXTS, KINDS, kind_of_windows
-from ..tasks.network.rows import Row, WindowRow
-from ..tasks.reading_comprehension import (
-    DecodingConfig,
-    answers_as_json,
-    decode,
-    encode,
-    num_question_pieces_read,
-    windows_of,
-)
+from ..tasks.network.rows import Row, rows_of_question
+from ..tasks.reading_comprehension import DecodingConfig, answers_as_json, decode, encode, num_question_pieces_read
 from ..tasks.types import AnswerKind
 from .inputs import RowEncoder, texts_of
 from .task import Predictions, PredictOptions, Task, softmax
@@ -67,17 +60,8 @@ class QuestionAnswering(Task):
                 if not ids:
                     raise HubModuleError(f"data[{owner}]: the {part} has no characters to read.")
             with _hub_errors():
-                windows = windows_of(
-                    encoded,
-                    vocab=encoder.vocab,
-                    max_seq_len=encoder.limit,
-                    doc_stride=options.doc_stride,
-                    max_question_len=options.max_question_len,
-                )
-            rows += [
-                WindowRow(owner=owner, input_ids=window.input_ids, token_type_ids=window.token_type_ids, window=window, encoded=encoded)
-                for window in windows
-            ]
+                numbers = {"limit": encoder.limit, "doc_stride": options.doc_stride, "max_question_len": options.max_question_len}
+                rows += rows_of_question(owner, encoded, vocab=encoder.vocab, **numbers)
         limit = num_question_pieces_read(max_seq_len=encoder.limit, max_question_len=options.max_question_len)
         num_cut = sum(len(encoded.question_ids) > limit for encoded in all_encoded)
         if num_cut:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -146,6 +146,24 @@ def numpy_batch(taken: Taken) -> PretrainBatch:
     return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
 
 
+def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> tuple[Any, ...]:
+    """The arguments of `kernel.fill_batch` that are the same for every batch, in its order: `word_bit` to `ngram_thresholds`."""
+    return (
+        word_bit,
+        vocab.cls_id,
+        vocab.sep_id,
+        vocab.mask_id,
+        vocab.random_token_ids,
+        config.masked_lm_prob,
+        config.max_predictions_per_seq,
+        config.mask_token_prob,
+        config.random_token_prob,
+        config.strategy is not MaskingStrategy.PIECE,
+        config.actions is ActionUnit.WORD,
+        ngram_thresholds(config),
+    )
+
+
 def compiled_batch(taken: Taken) -> PretrainBatch:
     """The same bytes by the compiled path."""
     from .kernel import fill_batch
@@ -171,18 +189,7 @@ def compiled_batch(taken: Taken) -> PretrainBatch:
         first_lengths,
         second_lengths,
         keys_of(seeds, mask_round(taken.epochs, config), taken.indices),
-        taken.data[0].shards.word_bit,
-        vocab.cls_id,
-        vocab.sep_id,
-        vocab.mask_id,
-        vocab.random_token_ids,
-        config.masked_lm_prob,
-        config.max_predictions_per_seq,
-        config.mask_token_prob,
-        config.random_token_prob,
-        config.strategy is not MaskingStrategy.PIECE,
-        config.actions is ActionUnit.WORD,
-        ngram_thresholds(config),
+        *kernel_settings(config, vocab=vocab, word_bit=taken.data[0].shards.word_bit),
         input_ids,
         token_type_ids,
         attention_mask,

@@ -18,9 +18,9 @@ from ...errors import DataError
 from ...tokenization.wordpiece import WordPieceTokenizer
 from ...types import IGNORED_LABEL
 from ..answer_kinds import KINDS, training_answer
-from ..reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of, windows_of
+from ..reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of
 from ..types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
-from .rows import Row, WindowRow, overlapping_rows, row_of_texts
+from .rows import Row, overlapping_rows, row_of_texts, rows_of_question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +123,11 @@ def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, toke
         if with_labels and answer is None:
             counts["questions_without_usable_answer"] += 1
             continue
-        windows = windows_of(
-            encoded,
-            vocab=tokenizer.vocab,
-            max_seq_len=reading.max_seq_length,
-            doc_stride=reading.doc_stride,
-            max_question_len=reading.max_question_len,
-        )
-        rows += [
-            WindowRow(owner=owner, input_ids=window.input_ids, token_type_ids=window.token_type_ids, window=window, encoded=encoded)
-            for window in windows
-        ]
+        numbers = {"limit": reading.max_seq_length, "doc_stride": reading.doc_stride, "max_question_len": reading.max_question_len}
+        windows = rows_of_question(owner, encoded, vocab=tokenizer.vocab, **numbers)
+        rows += windows
         if with_labels:
-            found = [_answer_label(window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds) for window in windows]
+            found = [_answer_label(row.window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds) for row in windows]
             counts["answers_in_no_window"] += answer.kind is AnswerKind.SPAN and not any(label[0] for label in found)  # too long for what they share
             labels += found
     return Features(rows=rows, labels=labels, counts=dict(counts))

@@ -8,7 +8,7 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from ...tokenization.vocab import Vocab
-from ..reading_comprehension import EncodedQuestion, Window
+from ..reading_comprehension import EncodedQuestion, Window, windows_of
 
 MAX_BATCH_TOKENS = 8192  # padding counted; keeps memory flat, whatever the lengths
 
@@ -45,6 +45,15 @@ class Batch:
     input_ids: np.ndarray
     token_type_ids: np.ndarray
     attention_mask: np.ndarray
+
+
+def rows_of_question(owner: int, encoded: EncodedQuestion, *, vocab: Vocab, limit: int, doc_stride: int, max_question_len: int) -> list[WindowRow]:
+    """The windows of a question and its passage, of at most `limit` tokens each. Raises ValueError for numbers that leave no room."""
+    windows = windows_of(encoded, vocab=vocab, max_seq_len=limit, doc_stride=doc_stride, max_question_len=max_question_len)
+    return [
+        WindowRow(owner=owner, input_ids=window.input_ids, token_type_ids=window.token_type_ids, window=window, encoded=encoded)
+        for window in windows
+    ]
 
 
 def row_of_texts(owner: int, ids: list[int], second: list[int] | None = None, *, vocab: Vocab, limit: int) -> tuple[Row, bool]:
