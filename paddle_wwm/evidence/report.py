@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from ..files import atomic_write
 from ..shards.format import MANIFEST_NAME
 from ..tasks.reports.format import as_markdown
-from ..tasks.reports.plots import as_svg, new_figure
 from ..tasks.results import RUN_NAME, read_run
 from . import tables
 from .corpus import REPORT_NAME
 from .finetune import check_comparable, finished_paths, seed_results
+from .pictures import finetuning_picture, pretraining_picture
 from .plan import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
-from .pretrain import curves, is_pretrained, masked_share
+from .pretrain import is_pretrained, masked_share
 from .text import PAGE, SHOWS
-
-COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH: "tab:grey"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class Page:
 def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: EvidenceConfig | None = None, command: str = "") -> Page:
     """The page from what the output folder holds; what is not there yet is said to be missing."""
     check_comparable_if_any(config)
-    pictures = {f"{name}-pretraining.svg": pretraining_picture(config)}
+    pictures = {f"{name}-pretraining.svg": pretraining_picture(config), f"{name}-finetuning.svg": finetuning_picture(config)}
     found = tables.differences(config)
     text = PAGE.format(
         status=status_of(config),
@@ -46,11 +44,12 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: Evid
         masked_shares=_masked_shares(config),
         masked=as_markdown(tables.masked_table(config)),
         pretraining_picture=f"{name}-pretraining.svg",
+        finetuning_picture=f"{name}-finetuning.svg",
         tasks="\n".join(_task_text(config, task) for task in config.tasks),
         differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
         floor=_floor_text(config),
         verdict=tables.verdict(found),
-        shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
+        shows=_undecided_text(config) + SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
         follow_up=follow_up_text(follow_up),
         command=command,
     )
@@ -109,13 +108,18 @@ def _tokens(config: EvidenceConfig) -> str:
 
 
 def _floor_text(config: EvidenceConfig) -> str:
-    found = {
-        name: item for arm in PRETRAINED for name, item in tables.differences(config, one=arm, other=Arm.FROM_SCRATCH).items() if ", test, " in name
-    }
+    found = tables.without_pretraining(config)
     if not found:
         return ""
     table = as_markdown(tables.difference_table(found, what="pretrained minus from scratch"))
     return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
+
+
+def _undecided_text(config: EvidenceConfig) -> str:
+    return "".join(
+        f"- {title}: neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says nothing about masking.\n"
+        for title in tables.undecided_tasks(config)
+    )
 
 
 def _corpus_text(config: EvidenceConfig) -> str:
@@ -160,24 +164,3 @@ def follow_up_text(follow_up: EvidenceConfig | None) -> str:
         parts += [as_markdown(tables.masked_table(follow_up)), *(_task_text(follow_up, task) for task in follow_up.tasks)]
         parts += [as_markdown(tables.difference_table(found)), tables.verdict(found)]
     return f"{quoted}\n\n" + "\n".join(parts)
-
-
-def pretraining_picture(config: EvidenceConfig) -> str:
-    """Held-out loss and accuracy of all runs as they were trained."""
-    figure, axes = new_figure(2)
-    for axis, key, title, factor in ((axes[0], "mlm_loss", "held-out loss (nats)", 1), (axes[1], "masked_accuracy", "masked pieces right (%)", 100)):
-        for arm in PRETRAINED:
-            runs = [points for seed in config.seeds if (points := curves(config, arm, seed))]
-            _draw(axis, runs, key=key, factor=factor, arm=arm)
-        axis.set(title=title, xlabel="step")
-        axis.grid(alpha=0.3)
-        if axis.lines:
-            axis.legend()
-    return as_svg(figure)
-
-
-def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor: float, arm: Arm) -> None:
-    for number, points in enumerate(runs):
-        steps, values = [point["step"] for point in points], [factor * point[key] for point in points]
-        label = f"{tables.NAMES[arm]}, under its own masks" if number == 0 else None
-        axis.plot(steps, values, color=COLOURS[arm], alpha=0.7, linewidth=1.2, label=label)

@@ -84,6 +84,19 @@ def differences(config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm
     return {name: paired_difference(*sides) for name, sides in scores.items() if set(sides[0]) & set(sides[1])}
 
 
+def without_pretraining(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
+    """On test, each pretrained arm minus the first weights of its pair."""
+    every = [differences(config, one=arm, other=Arm.FROM_SCRATCH) for arm in PRETRAINED]
+    return {name: item for found in every for name, item in found.items() if ", test, " in name}
+
+
+def undecided_tasks(config: EvidenceConfig) -> tuple[str, ...]:
+    """Tasks on which no metric sets either arm apart from models that were not pretrained at all: they can say nothing about masking."""
+    found = without_pretraining(config)
+    by_task = {title_of(task): [item for name, item in found.items() if title_of(task) in name] for task in config.tasks}
+    return tuple(title for title, items in by_task.items() if items and not any(decision(item) == "higher" for item in items))
+
+
 def title_of(task: FineTuning) -> str:
     """As the authors write it."""
     return find_task(task.task).title

@@ -66,6 +66,7 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     for arm, seed in config.models():
         results = read_results(config.finetuning_path("chnsenticorp", arm, seed))
         assert [result.seed for result in results] == ([1] if arm is Arm.FROM_SCRATCH else [1, 2])
+    assert len(list((output / "logs").glob("pretrain-*.log"))) == 4  # side by side, so not to the terminal
     for arm, seed in config.pretrained():
         assert set(read_masked(config, arm, seed)) == {masking.value for masking in PRETRAINED}
     page = (output / "docs" / "evidence.md").read_text(encoding="utf-8")

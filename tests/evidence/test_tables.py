@@ -52,6 +52,17 @@ def test_pieces_that_win_are_said_to_win(config):
     assert "Pieces are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (-10.00)" in verdict(differences(config))
 
 
+def test_a_task_that_does_not_tell_pretrained_models_from_others_is_said_to_say_nothing(config):
+    sentence = "ChnSentiCorp: neither arm is decidedly ahead of models that were not pretrained at all"
+    assert sentence not in make_page(config).text
+    for seed in config.seeds:
+        write_finetuned(config, SCRATCH, seed, [(80, 70 + 2 * (seed - 2))])  # 68, 70, 72: whole words +4, +3, +2; pieces +2, +1, 0
+    assert sentence not in make_page(config).text  # whole words are
+    for seed in config.seeds:
+        write_finetuned(config, SCRATCH, seed, [(80, 60 + 10 * seed)])
+    assert sentence in make_page(config).text
+
+
 def test_a_model_whose_fine_tuning_is_not_finished_takes_no_part(config):
     (config.finetuning_path("chnsenticorp", PIECE, 2) / "seed-2" / "result.json").unlink()
     assert differences(config)["ChnSentiCorp, test, accuracy"].num_pairs == 2
@@ -62,8 +73,9 @@ def test_the_page_says_how_far_the_experiment_is_and_writes_its_picture_beside_i
     assert "0 of 6 models are pretrained, 15 of 15 fine-tunings are done." in page.text
     assert "What pretraining itself does" in page.text and "None was run." in page.text
     written = write_page(page, tmp_path / "docs" / "mine.md")
-    assert [path.name for path in written] == ["mine.md", "mine-pretraining.svg"]
-    assert "](mine-pretraining.svg)" in written[0].read_text(encoding="utf-8")
+    assert [path.name for path in written] == ["mine.md", "mine-pretraining.svg", "mine-finetuning.svg"]
+    assert all(f"]({path.name})" in written[0].read_text(encoding="utf-8") for path in written[1:])
+    assert written[2].read_text(encoding="utf-8").count("<use ") >= 15  # a dot for each fine-tuning
     assert make_page(config, name="mine").text == page.text
 
 
