@@ -59,7 +59,7 @@ def parse_arguments() -> argparse.Namespace:
         group.add_argument(f"--{name}-batch", type=int, default=batch, metavar="N", help="batch size (default: %(default)s)")
         group.add_argument(f"--{name}-epochs", type=int, default=epochs, metavar="N", help="epochs (default: %(default)s)")
         group.add_argument(f"--{name}-rate", type=float, default=rate, metavar="X", help="learning rate, for mini models (default: %(default)s)")
-        group.add_argument(f"--{name}-limit", type=int, metavar="N", help="train on the first N examples only (default: all)")
+        group.add_argument(f"--{name}-limit", type=int, metavar="N", help="train on N of the examples, the same for all models (default: all)")
     arguments = parser.parse_intermixed_args()
     arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]
     arguments.corpus = [item for item in arguments.corpus if "=" not in item.name or item.exists()]

@@ -147,7 +147,7 @@ def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
         data = read_run(path.parent).data
         sizes = "; " + ", ".join(f"{split} {values['num_examples']:,}" for split, values in data.items() if "num_examples" in values)
     recipe = (
-        f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epochs, learning rate {task.learning_rate:g}{limit}{sizes}."
+        f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate {task.learning_rate:g}{limit}{sizes}."
     )
     return f"### {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
 
