@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 from dataclasses import dataclass
@@ -82,16 +83,21 @@ class ProcessEngine:
             min(self.num_workers, len(items)), mp_context=context, initializer=_start_worker, initargs=(task, plan, stop)
         ) as pool:
             try:
-                # a plan is sent once and items are small, so all of them may wait in the pool's queue
+                # A plan is sent once and items are small, so all of them may wait in the pool's queue. What is done comes by a queue that
+                # Ctrl-C may interrupt anywhere: concurrent.futures.wait locks every future, and one left locked keeps the pool from ending.
+                done: queue.SimpleQueue[concurrent.futures.Future[Any]] = queue.SimpleQueue()
                 with _interrupts_held():
-                    waiting = {pool.submit(_run_in_worker, item) for item in items}
-                while waiting:
-                    done, waiting = concurrent.futures.wait(
-                        waiting, timeout=SECONDS_BETWEEN_TICKS, return_when=concurrent.futures.FIRST_COMPLETED
-                    )
-                    yield from (future.result() for future in done)
-                    if not done:
+                    for item in items:
+                        pool.submit(_run_in_worker, item).add_done_callback(done.put)
+                remaining = len(items)
+                while remaining:
+                    try:
+                        future = done.get(timeout=SECONDS_BETWEEN_TICKS)
+                    except queue.Empty:
                         yield None
+                        continue
+                    remaining -= 1
+                    yield future.result()
             except concurrent.futures.process.BrokenProcessPool:
                 raise DataError(
                     "a worker died while preparing the corpus (out of memory?); what is done is kept: "

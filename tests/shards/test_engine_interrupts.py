@@ -1,0 +1,50 @@
+"""Ctrl-C while the pool's futures are waited for: it must not leave their locks held, or the process never ends. Real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.integration
+SECONDS_TO_END = 60
+# so many futures that nearly all the time goes into locking them
+PROGRAM = """
+import sys
+from paddle_wwm.shards.preparation.engines import ProcessEngine
+
+
+def task(plan, item):
+    return item
+
+
+if __name__ == "__main__":
+    try:
+        for number, _ in enumerate(ProcessEngine(num_workers=2).run(task, None, range(200_000))):
+            if number == 100:
+                print("running", flush=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.4, 0.7])
+def test_ctrl_c_in_the_midst_of_many_futures_ends_the_pool(tmp_path, pause):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment, start_new_session=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == b"running\n"
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS_TO_END) == 130
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
