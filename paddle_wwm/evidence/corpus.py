@@ -31,7 +31,7 @@ REPORT_NAME = "corpus.json"
 def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
     """Write corpus.txt and corpus.json, or check that a corpus.txt that is there is what would be written; returns the report.
 
-    Raises DataError where it is not: it was made of other sources, or other evaluation sets are to be kept out.
+    Raises DataError where it is not: it was made of other sources, or evaluation sets are in it that are to be kept out.
     """
     report_path = config.output / REPORT_NAME
     is_done = report_path.exists() and config.corpus_path.exists()
@@ -83,6 +83,8 @@ def evaluation_texts(task: FineTuning) -> Iterable[str]:
 
 def _check_same(report: dict[str, Any], made_of: dict[str, Any], path: Path) -> None:
     names = [name for name, value in made_of.items() if report.get(name) != value]
+    if set(made_of["evaluation_sets"]) <= set(report.get("evaluation_sets", [])):  # what keeps out more serves as well
+        names = [name for name in names if name != "evaluation_sets"]
     if names:
         raise DataError(f"{path}: the corpus was made with other {', '.join(names)}; give those, or another --output.")
 

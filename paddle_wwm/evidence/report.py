@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..files import atomic_write
 from ..shards.format import MANIFEST_NAME
@@ -17,7 +17,7 @@ from .finetune import check_comparable, finished_paths, seed_results
 from .pictures import finetuning_picture, pretraining_picture
 from .plan import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .pretrain import is_pretrained, masked_share
-from .text import PAGE, SHOWS
+from .text import FOLLOW_UP, OUTCOME, PAGE, SHOWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,13 @@ class Page:
 def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: EvidenceConfig | None = None, command: str = "") -> Page:
     """The page from what the output folder holds; what is not there yet is said to be missing."""
     check_comparable_if_any(config)
-    pictures = {f"{name}-pretraining.svg": pretraining_picture(config), f"{name}-finetuning.svg": finetuning_picture(config)}
+    pictures = _pictures(config, name=name)
+    if _is_planned(follow_up):
+        pictures |= _pictures(follow_up, name=f"{name}-follow-up")
     found = tables.differences(config)
     text = PAGE.format(
         status=status_of(config),
+        summary=_summary(config, follow_up),
         model=_model_text(config),
         corpus=_corpus_text(config),
         pairs=len(config.seeds),
@@ -48,9 +51,9 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: Evid
         tasks="\n".join(_task_text(config, task) for task in config.tasks),
         differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
         floor=_floor_text(config),
-        verdict=tables.verdict(found),
-        shows=_undecided_text(config) + SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
-        follow_up=follow_up_text(follow_up),
+        verdict=tables.verdict(found) + "\n" + _undecided_text(config),
+        shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
+        follow_up=_follow_up_text(follow_up, name=f"{name}-follow-up"),
         command=command,
     )
     return Page(text=text, pictures=pictures)
@@ -152,15 +155,39 @@ def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
     return f"### {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
 
 
-def follow_up_text(follow_up: EvidenceConfig | None) -> str:
+def _pictures(config: EvidenceConfig, *, name: str) -> dict[str, str]:
+    return {f"{name}-pretraining.svg": pretraining_picture(config), f"{name}-finetuning.svg": finetuning_picture(config)}
+
+
+def _is_planned(follow_up: EvidenceConfig | None) -> TypeGuard[EvidenceConfig]:
+    """What has no plan is another experiment, not a follow-up of this one."""
+    return follow_up is not None and (follow_up.output / PLAN_NAME).exists()
+
+
+def _summary(config: EvidenceConfig, follow_up: EvidenceConfig | None) -> str:
+    lines = [f"- Main experiment: {tables.in_short(tables.differences(config))}\n"]
+    if _is_planned(follow_up):
+        lines.append(f"- Follow-up: {tables.in_short(tables.differences(follow_up))}\n")
+    return "".join(lines)
+
+
+def _follow_up_text(follow_up: EvidenceConfig | None, *, name: str) -> str:
     """The plan of the follow-up as it was written down, and what came of it; nothing is claimed before it is run."""
-    if follow_up is None or not (follow_up.output / PLAN_NAME).exists():
+    if not _is_planned(follow_up):
         return "None was run.\n"
     plan = (follow_up.output / PLAN_NAME).read_text(encoding="utf-8").strip()
     quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
+    head = FOLLOW_UP.format(plan=quoted, status=status_of(follow_up), model=_model_text(follow_up), masked_shares=_masked_shares(follow_up))
     found = tables.differences(follow_up)
-    parts = [f"What came of it: {status_of(follow_up)}\n\n{_model_text(follow_up)}.\n"]
-    if found:
-        parts += [as_markdown(tables.masked_table(follow_up)), *(_task_text(follow_up, task) for task in follow_up.tasks)]
-        parts += [as_markdown(tables.difference_table(found)), tables.verdict(found)]
-    return f"{quoted}\n\n" + "\n".join(parts)
+    if not found:
+        return head
+    return head + OUTCOME.format(
+        pretraining_picture=f"{name}-pretraining.svg",
+        finetuning_picture=f"{name}-finetuning.svg",
+        evaluation_examples=f"{follow_up.evaluation_examples:,}",
+        masked=as_markdown(tables.masked_table(follow_up)),
+        tasks="\n".join(_task_text(follow_up, task) for task in follow_up.tasks),
+        differences=as_markdown(tables.difference_table(found)),
+        floor=_floor_text(follow_up),
+        verdict=tables.verdict(found) + _undecided_text(follow_up),
+    )

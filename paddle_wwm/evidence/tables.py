@@ -125,9 +125,18 @@ def verdict(found: Mapping[str, PairedDifference]) -> str:
     """Which differences are decided for whole words, which for pieces, and which are not."""
     if not found:
         return "Nothing yet: no pair is finished.\n"
-    words = {"higher": "Whole words are ahead", "lower": "Pieces are ahead", "no": "Not decided"}
-    lines = []
-    for key, text in words.items():
-        names = [f"{name} ({item.mean:+.2f})" for name, item in found.items() if decision(item) == key]
-        lines.append(f"- {text}{'' if key == 'no' else ', the interval excluding 0'}: {'; '.join(names) if names else 'nothing'}.")
-    return "\n".join(lines) + "\n"
+    words = {"higher": "Whole words are ahead, the interval excluding 0", "lower": "Pieces are ahead, the interval excluding 0", "no": "Not decided"}
+    return "".join(f"- {text}: {_decided(found, key) or 'nothing'}.\n" for key, text in words.items())
+
+
+def in_short(found: Mapping[str, PairedDifference]) -> str:
+    """Who is decidedly ahead, in one line, and of how many measures that is not decided."""
+    if not found:
+        return "no pair is finished."
+    ahead = [f"{text} ahead: {names}" for key, text in (("higher", "whole words"), ("lower", "pieces")) if (names := _decided(found, key))]
+    undecided = sum(decision(item) == "no" for item in found.values())
+    return "; ".join([*(ahead or ["nothing"]), f"{undecided} of {len(found)} measures not decided"]) + "."
+
+
+def _decided(found: Mapping[str, PairedDifference], key: str) -> str:
+    return "; ".join(f"{name} ({item.mean:+.2f})" for name, item in found.items() if decision(item) == key)

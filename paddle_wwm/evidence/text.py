@@ -7,6 +7,9 @@ pieces. This page is written by `scripts/evidence.py` from what its runs left; n
 
 State of the experiment: {status}
 
+What is decided, each pair of models counting once (95% intervals), and the rest of the page says what that is worth:
+
+{summary}
 ## How it was done
 
 - Corpus: {corpus}
@@ -51,8 +54,7 @@ Percentage points, from the pairs:
 
 {floor}## What this shows, and what it does not
 
-{verdict}
-{shows}
+{verdict}{shows}
 ## Follow-up, written down before it was run
 
 {follow_up}
@@ -73,3 +75,20 @@ SHOWS = """- Each line above stands alone. Several measures are tested on the sa
   need not hold there, in either direction.
 - The words are LAC's, the authors' were LTP's.
 """
+
+FOLLOW_UP = """{plan}
+
+What came of it: {status} The models: {model}. Share of the tokens that was to be predicted, by run: {masked_shares}.
+"""
+
+OUTCOME = """
+![held-out loss and accuracy]({pretraining_picture})
+
+Both arms under both maskings, the same {evaluation_examples} held-out examples and masks for all models:
+
+{masked}
+{tasks}
+![test scores of every fine-tuning]({finetuning_picture})
+
+{differences}
+{floor}{verdict}"""

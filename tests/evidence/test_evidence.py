@@ -1,5 +1,8 @@
 """The experiment end to end at the smallest scale, in real processes: killed, started again, and started once more when all is done."""
 
+import dataclasses
+import json
+import shutil
 import signal
 import subprocess
 import time
@@ -8,10 +11,13 @@ import numpy as np
 import pytest
 
 from paddle_wwm.conversion.pdparams import read_pdparams
+from paddle_wwm.errors import DataError
+from paddle_wwm.evidence.corpus import write_corpus
 from paddle_wwm.evidence.masked import read_masked
 from paddle_wwm.evidence.plan import PRETRAINED, Arm
 from paddle_wwm.evidence.pretrain import is_pretrained
 from paddle_wwm.evidence.settings import read_settings
+from paddle_wwm.files import write_json
 from paddle_wwm.model.folder import WEIGHTS_NAME
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.tasks.results import read_results
@@ -99,6 +105,21 @@ def test_both_arms_of_a_pair_start_from_the_saved_weights_and_read_the_same_exam
         assert all(np.array_equal(tensor.numpy(), saved[name]) for name, tensor in first.items())
         indices.append((path / "index" / "corpus-0-phase-0-train.npy").read_bytes())
     assert indices[0] == indices[1]
+
+
+def test_a_corpus_from_which_more_was_left_out_serves_a_follow_up_and_one_of_other_sources_does_not(flags, tmp_path):
+    output = flags[flags.index("--output") + 1]
+    report = json.loads((output / "corpus.json").read_text(encoding="utf-8"))
+    shutil.copy(output / "corpus.txt", tmp_path)
+    config = dataclasses.replace(read_settings(output), output=tmp_path)
+    write_json(tmp_path / "corpus.json", {**report, "evaluation_sets": ["chnsenticorp", "cmrc2018"]})
+    assert write_corpus(config)["num_documents"] == 32
+    write_json(tmp_path / "corpus.json", {**report, "evaluation_sets": ["cmrc2018"]})
+    with pytest.raises(DataError, match="made with other evaluation_sets"):
+        write_corpus(config)
+    write_json(tmp_path / "corpus.json", {**report, "sources": []})
+    with pytest.raises(DataError, match="made with other sources"):
+        write_corpus(config)
 
 
 def still_written(run) -> bool:

@@ -111,6 +111,7 @@ def test_a_plan_is_kept_before_anything_is_run_and_never_replaced(config, tmp_pa
     keep_plan(config, plan)
     follow_up_text = make_page(config, follow_up=config).text
     assert "> Four times the steps; we expect more." in follow_up_text and "What came of it: 0 of 6" in follow_up_text
+    assert "- Follow-up: " in follow_up_text and "](evidence-follow-up-finetuning.svg)" in follow_up_text
     plan.write_text("We knew it.", encoding="utf-8")
     with pytest.raises(ConfigError, match="another plan was written down"):
         keep_plan(config, plan)
