@@ -47,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--dry-run", action="store_true", help="say what is done and what is left, and exit")
     add("--write-docs", type=Path, metavar="FILE.md", help="also write the page here, its pictures beside it")
     add("--plan", type=Path, metavar="FILE.md", help="what this run is for: kept in --output before anything is run, and quoted on the page")
-    add("--follow-up", type=Path, metavar="DIR", help="the output of a follow-up, to be reported on this page")
+    add("--follow-up", type=Path, nargs="+", default=[], metavar="DIR", help="the outputs of follow-ups, to be reported on this page")
     add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change in both arms")
     for name, title, length, batch, epochs, rate in (
         ("chnsenticorp", "ChnSentiCorp", 128, 32, 2, 1e-4),
@@ -110,7 +110,7 @@ def main() -> None:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    stages = Stages(config=config, plan=arguments.plan, follow_up=arguments.follow_up, docs=arguments.write_docs)
+    stages = Stages(config=config, plan=arguments.plan, follow_ups=tuple(arguments.follow_up), docs=arguments.write_docs)
     if arguments.dry_run:
         print(stages.describe())
         return

@@ -2,7 +2,8 @@
 
 OUTPUT/corpus.txt, corpus.json         the corpus without evaluation text, and what was left out
 OUTPUT/shards/                         prepared with LAC
-OUTPUT/pretrain/whole-word-seed1/ …    runs of scripts/pretrain.py; piece-seed1 is the other arm of the pair
+OUTPUT/pretrain/whole-word-seed1/ …    runs of scripts/pretrain.py; piece-seed1 is the other arm of the pair; a link to those of another experiment
+                                       where its models are only fine-tuned otherwise
 OUTPUT/models/from-scratch-seed1/      the weights that both arms of the seed started from
 OUTPUT/masked/whole-word-seed1.json    masked accuracy under both maskings
 OUTPUT/data/cmrc2018/                  CMRC 2018's public parts, split anew by passage
@@ -86,6 +87,11 @@ class EvidenceConfig:
     def shards_path(self) -> Path:
         """The prepared corpus."""
         return self.output / "shards"
+
+    @property
+    def borrows_models(self) -> bool:
+        """Whether the pretrained models are those of another experiment, linked: what is measured of them before fine-tuning is its, too."""
+        return (self.output / "pretrain").is_symlink()
 
     @property
     def cmrc_path(self) -> Path:

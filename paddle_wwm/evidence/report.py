@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Mapping, Sequence
 
 from ..files import atomic_write
 from ..shards.format import MANIFEST_NAME
 from ..tasks.reports.format import as_markdown
 from ..tasks.results import RUN_NAME, read_run
 from . import tables
+from .commands import commands
 from .corpus import REPORT_NAME
 from .finetune import check_comparable, finished_paths, seed_results
 from .pictures import finetuning_picture, pretraining_picture
 from .plan import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .pretrain import is_pretrained, masked_share
-from .text import FOLLOW_UP, OUTCOME, PAGE, SHOWS
+from .text import (
+    FOLLOW_UP,
+    FOLLOW_UP_MODELS,
+    FOLLOW_UP_OUTCOME,
+    FOLLOW_UP_PRETRAINING,
+    PAGE,
+    SHOWS,
+    WITHOUT_GAIN,
+    WITHOUT_GAIN_IN_SHORT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +38,17 @@ class Page:
     pictures: dict[str, str]
 
 
-def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: EvidenceConfig | None = None, command: str = "") -> Page:
+def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Sequence[EvidenceConfig] = ()) -> Page:
     """The page from what the output folder holds; what is not there yet is said to be missing."""
     check_comparable_if_any(config)
     pictures = _pictures(config, name=name)
-    if _is_planned(follow_up):
-        pictures |= _pictures(follow_up, name=f"{name}-follow-up")
+    planned = _planned(follow_ups, name=name)
+    for prefix, other in planned.items():
+        pictures |= _pictures(other, name=prefix)
     found = tables.differences(config)
     text = PAGE.format(
         status=status_of(config),
-        summary=_summary(config, follow_up),
+        summary=_summary(config, planned),
         model=_model_text(config),
         corpus=_corpus_text(config),
         pairs=len(config.seeds),
@@ -51,10 +62,10 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_up: Evid
         tasks="\n".join(_task_text(config, task) for task in config.tasks),
         differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
         floor=_floor_text(config),
-        verdict=tables.verdict(found) + "\n" + _undecided_text(config),
+        verdict=tables.verdict(found) + "\n" + _without_gain_text(config),
         shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
-        follow_up=_follow_up_text(follow_up, name=f"{name}-follow-up"),
-        command=command,
+        follow_ups="\n".join(_follow_up_text(other, name=prefix) for prefix, other in planned.items()) or "None was run.\n",
+        commands=commands(config, tuple(planned.values())),
     )
     return Page(text=text, pictures=pictures)
 
@@ -118,11 +129,8 @@ def _floor_text(config: EvidenceConfig) -> str:
     return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
 
 
-def _undecided_text(config: EvidenceConfig) -> str:
-    return "".join(
-        f"- {title}: neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says nothing about masking.\n"
-        for title in tables.undecided_tasks(config)
-    )
+def _without_gain_text(config: EvidenceConfig) -> str:
+    return "".join(f"- {title}: {WITHOUT_GAIN[found]}\n" for title, found in tables.tasks_without_gain(config).items())
 
 
 def _corpus_text(config: EvidenceConfig) -> str:
@@ -142,7 +150,7 @@ def _masked_shares(config: EvidenceConfig) -> str:
     return ", ".join(f"{name} {' '.join(f'{value:.3%}' for value in values)}" for name, values in shares.items() if values) or "not trained yet"
 
 
-def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
+def _task_text(config: EvidenceConfig, task: FineTuning, *, heading: str = "###") -> str:
     limit = "" if task.limit_train is None else f", {task.limit_train:,} examples of train"
     path = next((path for arm, seed in config.models() if (path := config.finetuning_path(task.task, arm, seed) / RUN_NAME).exists()), None)
     sizes = ""
@@ -152,42 +160,56 @@ def _task_text(config: EvidenceConfig, task: FineTuning) -> str:
     recipe = (
         f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate {task.learning_rate:g}{limit}{sizes}."
     )
-    return f"### {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
+    return f"{heading} {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
 
 
 def _pictures(config: EvidenceConfig, *, name: str) -> dict[str, str]:
-    return {f"{name}-pretraining.svg": pretraining_picture(config), f"{name}-finetuning.svg": finetuning_picture(config)}
+    own = {} if config.borrows_models else {f"{name}-pretraining.svg": pretraining_picture(config)}
+    return {**own, f"{name}-finetuning.svg": finetuning_picture(config)}
 
 
-def _is_planned(follow_up: EvidenceConfig | None) -> TypeGuard[EvidenceConfig]:
-    """What has no plan is another experiment, not a follow-up of this one."""
-    return follow_up is not None and (follow_up.output / PLAN_NAME).exists()
+def _planned(follow_ups: Sequence[EvidenceConfig], *, name: str) -> dict[str, EvidenceConfig]:
+    """By the names of their pictures; what has no plan is another experiment, not a follow-up of this one."""
+    planned = [config for config in follow_ups if (config.output / PLAN_NAME).exists()]
+    return {f"{name}-follow-up-{number}": config for number, config in enumerate(planned, start=1)}
 
 
-def _summary(config: EvidenceConfig, follow_up: EvidenceConfig | None) -> str:
-    lines = [f"- Main experiment: {tables.in_short(tables.differences(config))}\n"]
-    if _is_planned(follow_up):
-        lines.append(f"- Follow-up: {tables.in_short(tables.differences(follow_up))}\n")
-    return "".join(lines)
-
-
-def _follow_up_text(follow_up: EvidenceConfig | None, *, name: str) -> str:
-    """The plan of the follow-up as it was written down, and what came of it; nothing is claimed before it is run."""
-    if not _is_planned(follow_up):
-        return "None was run.\n"
-    plan = (follow_up.output / PLAN_NAME).read_text(encoding="utf-8").strip()
-    quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
-    head = FOLLOW_UP.format(plan=quoted, status=status_of(follow_up), model=_model_text(follow_up), masked_shares=_masked_shares(follow_up))
-    found = tables.differences(follow_up)
-    if not found:
-        return head
-    return head + OUTCOME.format(
-        pretraining_picture=f"{name}-pretraining.svg",
-        finetuning_picture=f"{name}-finetuning.svg",
-        evaluation_examples=f"{follow_up.evaluation_examples:,}",
-        masked=as_markdown(tables.masked_table(follow_up)),
-        tasks="\n".join(_task_text(follow_up, task) for task in follow_up.tasks),
-        differences=as_markdown(tables.difference_table(found)),
-        floor=_floor_text(follow_up),
-        verdict=tables.verdict(found) + _undecided_text(follow_up),
+def _summary(config: EvidenceConfig, planned: Mapping[str, EvidenceConfig]) -> str:
+    return _in_short("Main experiment", config) + "".join(
+        _in_short(f"Follow-up {number}", other) for number, other in enumerate(planned.values(), start=1)
     )
+
+
+def _in_short(name: str, config: EvidenceConfig) -> str:
+    parts = [tables.in_short(tables.differences(config))]
+    parts += [WITHOUT_GAIN_IN_SHORT[found].format(title=title) for title, found in tables.tasks_without_gain(config).items()]
+    return f"- {name}: {' '.join(parts)}\n"
+
+
+def _follow_up_text(config: EvidenceConfig, *, name: str) -> str:
+    """The plan of a follow-up as it was written down, and what came of it; nothing is claimed before it is run."""
+    plan = (config.output / PLAN_NAME).read_text(encoding="utf-8").strip()
+    quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
+    parts = [FOLLOW_UP.format(number=name.rpartition("-")[2], plan=quoted, status=status_of(config))]
+    if not config.borrows_models:
+        parts.append(FOLLOW_UP_MODELS.format(model=_model_text(config), masked_shares=_masked_shares(config)))
+    found = tables.differences(config)
+    if found and not config.borrows_models:
+        parts.append(
+            FOLLOW_UP_PRETRAINING.format(
+                picture=f"{name}-pretraining.svg",
+                evaluation_examples=f"{config.evaluation_examples:,}",
+                masked=as_markdown(tables.masked_table(config)),
+            )
+        )
+    if found:
+        parts.append(
+            FOLLOW_UP_OUTCOME.format(
+                tasks="\n".join(_task_text(config, task, heading="####") for task in config.tasks),
+                picture=f"{name}-finetuning.svg",
+                differences=as_markdown(tables.difference_table(found)),
+                floor=_floor_text(config),
+                verdict=tables.verdict(found) + _without_gain_text(config),
+            )
+        )
+    return "".join(parts)

@@ -47,7 +47,8 @@ def keep_plan(config: EvidenceConfig, plan: Path) -> None:
         if kept.read_text(encoding="utf-8") != text:
             raise ConfigError(f"{kept}: another plan was written down before the runs; it is not replaced.")
         return
-    if any((config.output / "pretrain").glob("*")):
+    first_trained = config.output / ("finetune" if config.borrows_models else "pretrain")
+    if any(first_trained.glob("*")):
         raise ConfigError(f"{config.output}: has been trained already; a plan is written down before, so give another --output.")
     with atomic_write(kept, "w") as stream:
         stream.write(text)

@@ -13,7 +13,7 @@ from ..shards.reader import ShardSet
 from . import corpus
 from .finetune import finetune, seed_results
 from .masked import measure_masked, read_masked
-from .plan import EvidenceConfig, FineTuning, model_name
+from .plan import EvidenceConfig, model_name
 from .pretrain import is_pretrained, pretrain, save_first_weights
 from .processes import signals_interrupt
 from .report import Page, make_page, status_of, write_page
@@ -24,12 +24,12 @@ PAGE_NAME = "evidence.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """The stages by name. plan: a file to keep before anything is run. follow_up: another experiment's folder, for the page. docs: where the
-    page goes as well."""
+    """The stages by name. plan: a file to keep before anything is run. follow_ups: the folders of other experiments, for the page. docs:
+    where the page goes as well."""
 
     config: EvidenceConfig
     plan: Path | None = None
-    follow_up: Path | None = None
+    follow_ups: tuple[Path, ...] = ()
     docs: Path | None = None
 
     def run(self, names: Iterable[str]) -> None:
@@ -104,26 +104,10 @@ class Stages:
 
     def page(self) -> Page:
         """The page as it stands."""
-        other = read_settings(self.follow_up) if self.follow_up is not None else None
+        others = [read_settings(folder) for folder in self.follow_ups]
         name = self.docs.stem if self.docs is not None else Path(PAGE_NAME).stem
-        return make_page(self.config, name=name, follow_up=other, command=_command(self.config))
+        return make_page(self.config, name=name, follow_ups=others)
 
 
 def _done(done: bool) -> str:
     return "done" if done else "to do"
-
-
-def _command(config: EvidenceConfig) -> str:
-    """What repeats the experiment, with the reader's own paths."""
-    flags = {"chnsenticorp": "chnsenticorp", "cmrc2018": "cmrc"}
-    lines = ['python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --output runs/evidence']
-    lines += [_task_flags(flags[task.task], task) for task in config.tasks]
-    seeds = f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds} --floor-seeds {config.num_floor_seeds}"
-    lines += [f"{seeds} --evaluation-examples {config.evaluation_examples}", *config.overrides]
-    return " \\\n  ".join(lines)
-
-
-def _task_flags(flag: str, task: FineTuning) -> str:
-    numbers = f"--{flag}-length {task.max_seq_length} --{flag}-batch {task.batch_size} --{flag}-epochs {task.num_epochs}"
-    limit = "" if task.limit_train is None else f" --{flag}-limit {task.limit_train}"
-    return f"--{flag} DIR {numbers} --{flag}-rate {task.learning_rate:g}{limit}"

@@ -71,7 +71,7 @@ def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
 def differences(config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm = Arm.PIECE) -> Mapping[str, PairedDifference]:
     """One arm minus another, by what is measured; only what both have."""
     scores: dict[str, list[Scores]] = {}
-    if one in PRETRAINED and other in PRETRAINED:
+    if one in PRETRAINED and other in PRETRAINED and not config.borrows_models:
         for masking in PRETRAINED:
             for measure, words in MEASURES.items():
                 scores[f"{words}, {NAMES[masking]} hidden"] = [masked_scores(config, arm, masking=masking, measure=measure) for arm in (one, other)]
@@ -90,11 +90,16 @@ def without_pretraining(config: EvidenceConfig) -> Mapping[str, PairedDifference
     return {name: item for found in every for name, item in found.items() if ", test, " in name}
 
 
-def undecided_tasks(config: EvidenceConfig) -> tuple[str, ...]:
-    """Tasks on which no metric sets either arm apart from models that were not pretrained at all: they can say nothing about masking."""
+def tasks_without_gain(config: EvidenceConfig) -> Mapping[str, str]:
+    """Tasks on which no metric sets either arm above models that were not pretrained at all, and what is so: "equal" within the intervals, or
+    "below" where all metrics of both arms are decidedly lower."""
     found = without_pretraining(config)
-    by_task = {title_of(task): [item for name, item in found.items() if title_of(task) in name] for task in config.tasks}
-    return tuple(title for title, items in by_task.items() if items and not any(decision(item) == "higher" for item in items))
+    result = {}
+    for task in config.tasks:
+        decisions = {decision(item) for name, item in found.items() if title_of(task) in name}
+        if decisions and "higher" not in decisions:
+            result[title_of(task)] = "below" if decisions == {"lower"} else "equal"
+    return result
 
 
 def title_of(task: FineTuning) -> str:

@@ -3,7 +3,8 @@
 PAGE = """# What whole words do: evidence
 
 Two models that differ in one thing are pretrained several times and fine-tuned: what is hidden in pretraining is whole words, or single
-pieces. This page is written by `scripts/evidence.py` from what its runs left; nothing in it is typed in by hand.
+pieces. This page is written by `scripts/evidence.py` from what its runs left; nothing in it is typed in by hand but the plans of
+follow-ups, which it quotes.
 
 State of the experiment: {status}
 
@@ -55,13 +56,13 @@ Percentage points, from the pairs:
 {floor}## What this shows, and what it does not
 
 {verdict}{shows}
-## Follow-up, written down before it was run
+## Follow-ups, written down before they were run
 
-{follow_up}
+{follow_ups}
 ## Run it yourself
 
 ```text
-{command}
+{commands}
 ```
 
 It does what is missing in the output folder, so it may be stopped and started again; `--steps`, `--seeds`, `--finetune-seeds`, `--recipe` and the
@@ -70,25 +71,45 @@ flags of each task change the scale.
 
 SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so one interval that excludes 0 among many is weaker
   than it looks.
+- Each arm is at home under the masking that it was trained with; a lead there is expected, a lead under the other's would not be.
 - {pairs} pairs make wide intervals. A difference that is not decided here is not shown to be absent.
 - These are small models that read {tokens} million tokens. The authors' BERT-wwm read some 50 thousand million, and is larger: what is seen here
   need not hold there, in either direction.
 - The words are LAC's, the authors' were LTP's.
 """
 
-FOLLOW_UP = """{plan}
+FOLLOW_UP = """### Follow-up {number}
 
-What came of it: {status} The models: {model}. Share of the tokens that was to be predicted, by run: {masked_shares}.
+{plan}
+
+What came of it: {status}
 """
 
-OUTCOME = """
-![held-out loss and accuracy]({pretraining_picture})
+FOLLOW_UP_MODELS = """The models: {model}. Share of the tokens that was to be predicted, by run: {masked_shares}.
+"""
+
+FOLLOW_UP_PRETRAINING = """
+![held-out loss and accuracy]({picture})
 
 Both arms under both maskings, the same {evaluation_examples} held-out examples and masks for all models:
 
-{masked}
+{masked}"""
+
+FOLLOW_UP_OUTCOME = """
 {tasks}
-![test scores of every fine-tuning]({finetuning_picture})
+![test scores of every fine-tuning]({picture})
 
 {differences}
 {floor}{verdict}"""
+
+WITHOUT_GAIN = {
+    "equal": "neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says nothing about masking.",
+    "below": (
+        "both arms are decidedly behind models that were not pretrained at all. Which arm is ahead there says which pretraining hurts less\n"
+        "  under this fine-tuning, and not that either helps."
+    ),
+}
+WITHOUT_GAIN_IN_SHORT = {
+    "equal": "On {title} neither arm is decidedly ahead of models without pretraining.",
+    "below": "On {title} both arms are decidedly behind models without pretraining.",
+}

@@ -1,15 +1,24 @@
 """The page from results that were written by hand: what is compared with what, and what may be said of it."""
 
+import dataclasses
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.evidence.commands import commands
 from paddle_wwm.evidence.finetune import is_finetuned
 from paddle_wwm.evidence.plan import Arm, differing_fields, model_name
 from paddle_wwm.evidence.report import make_page, write_page
 from paddle_wwm.evidence.settings import keep_plan, read_settings, save_settings
-from paddle_wwm.evidence.tables import difference_table, differences, finetuned_table, masked_table, verdict
+from paddle_wwm.evidence.tables import difference_table, differences, finetuned_table, masked_table, tasks_without_gain, verdict
 from tests.evidence.builders import config_of, write_finetuned, write_masked
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 WHOLE, PIECE, SCRATCH = Arm.WHOLE_WORD, Arm.PIECE, Arm.FROM_SCRATCH
 
 
@@ -61,6 +70,16 @@ def test_a_task_that_does_not_tell_pretrained_models_from_others_is_said_to_say_
     for seed in config.seeds:
         write_finetuned(config, SCRATCH, seed, [(80, 60 + 10 * seed)])
     assert sentence in make_page(config).text
+    assert tasks_without_gain(config) == {"ChnSentiCorp": "equal"}
+
+
+def test_arms_behind_models_without_pretraining_are_said_to_be_behind(config):
+    for seed in config.seeds:
+        write_finetuned(config, SCRATCH, seed, [(90, 80 + seed)])
+    assert tasks_without_gain(config) == {"ChnSentiCorp": "below"}
+    text = make_page(config).text
+    assert "- ChnSentiCorp: both arms are decidedly behind models that were not pretrained at all." in text
+    assert "On ChnSentiCorp both arms are decidedly behind models without pretraining." in text.partition("## How it was done")[0]
 
 
 def test_a_model_whose_fine_tuning_is_not_finished_takes_no_part(config):
@@ -77,6 +96,16 @@ def test_the_page_says_how_far_the_experiment_is_and_writes_its_picture_beside_i
     assert all(f"]({path.name})" in written[0].read_text(encoding="utf-8") for path in written[1:])
     assert written[2].read_text(encoding="utf-8").count("<use ") >= 15  # a dot for each fine-tuning
     assert make_page(config, name="mine").text == page.text
+
+
+def test_the_command_of_the_page_is_the_experiments(config, monkeypatch):
+    script = runpy.run_path(str(ROOT / "scripts" / "evidence.py"))
+    written = dataclasses.replace(config, overrides=("optimizer.weight_decay=0.1",), num_workers=1, evaluation_examples=8)
+    monkeypatch.setattr(sys, "argv", shlex.split(commands(written).replace("\\\n", ""))[1:])
+    found = script["parse_arguments"]()
+    assert (tuple(found.seeds), found.finetune_seeds, found.floor_seeds) == (written.seeds, 2, 1)
+    assert (found.overrides, found.nproc, found.evaluation_examples) == (["optimizer.weight_decay=0.1"], 1, 8)
+    assert (found.chnsenticorp_length, found.chnsenticorp_batch, found.chnsenticorp_epochs, found.chnsenticorp_rate) == (16, 4, 1, 1e-3)
 
 
 def test_an_experiment_of_which_nothing_is_done_claims_nothing(tmp_path):
@@ -109,9 +138,9 @@ def test_a_plan_is_kept_before_anything_is_run_and_never_replaced(config, tmp_pa
     plan.write_text("Four times the steps; we expect more.\n", encoding="utf-8")
     keep_plan(config, plan)
     keep_plan(config, plan)
-    follow_up_text = make_page(config, follow_up=config).text
+    follow_up_text = make_page(config, follow_ups=[config]).text
     assert "> Four times the steps; we expect more." in follow_up_text and "What came of it: 0 of 6" in follow_up_text
-    assert "- Follow-up: " in follow_up_text and "](evidence-follow-up-finetuning.svg)" in follow_up_text
+    assert "- Follow-up 1: " in follow_up_text and "](evidence-follow-up-1-finetuning.svg)" in follow_up_text
     plan.write_text("We knew it.", encoding="utf-8")
     with pytest.raises(ConfigError, match="another plan was written down"):
         keep_plan(config, plan)
@@ -119,6 +148,26 @@ def test_a_plan_is_kept_before_anything_is_run_and_never_replaced(config, tmp_pa
     (config.output / "pretrain" / model_name(WHOLE, 1)).mkdir(parents=True)
     with pytest.raises(ConfigError, match="has been trained already"):
         keep_plan(config, plan)
+
+
+def test_a_follow_up_that_fine_tunes_the_models_of_another_says_nothing_anew_of_their_pretraining(config, tmp_path):
+    other = dataclasses.replace(config, output=tmp_path / "other")
+    other.output.mkdir()
+    (config.output / "pretrain" / model_name(WHOLE, 1)).mkdir(parents=True)
+    for name in ("pretrain", "masked"):
+        (other.output / name).symlink_to(config.output / name)
+    plan = tmp_path / "plan.md"
+    plan.write_text("Another rate.\n", encoding="utf-8")
+    keep_plan(other, plan)
+    shutil.copytree(config.output / "finetune", other.output / "finetune")
+    assert list(differences(other)) == ["ChnSentiCorp, dev, accuracy", "ChnSentiCorp, test, accuracy"]
+    page = make_page(config, follow_ups=[config, other])
+    assert "- Follow-up 1: " in page.text and "Follow-up 2" not in page.text  # the first has no plan
+    assert "evidence-follow-up-1-finetuning.svg" in page.pictures and "evidence-follow-up-1-pretraining.svg" not in page.pictures
+    assert "ln -s $PWD/runs/evidence/" in page.text and "--follow-up runs/evidence-follow-up-1" in page.text
+    (other.output / "plan.md").unlink()
+    with pytest.raises(ConfigError, match="has been trained already"):
+        keep_plan(other, plan)
 
 
 def test_the_arms_differ_in_the_masking_alone(config):
