@@ -6,7 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "paddle_wwm" / "version.py").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "paddle_wwm" / "version.py").read_text(encoding="utf-8"), re.MULTILINE
+).group(1)
 README = ROOT / "README.md"
 
 # Most bounds stand here because the newest set that pip accepts (`pip check` finds nothing) does not import.
@@ -39,9 +41,17 @@ INSTALL_REQUIRES = [
 OPTIONAL_REQUIRES = {
     "dask": ["dask", "distributed"],  # preparing a corpus on many machines
     "rjieba": ["rjieba"],  # the fastest segmenter
-    "simplified": ["opencc-python-reimplemented"],  # the cleaning rule `simplified`; never together with opencc: they share a folder
+    "simplified": [
+        "opencc-python-reimplemented"
+    ],  # the cleaning rule `simplified`; never together with opencc: they share a folder
 }
-TEST_REQUIRES = ["pytest", "pytest-xdist", "hypothesis", "ruff", *(name for names in OPTIONAL_REQUIRES.values() for name in names)]
+TEST_REQUIRES = [
+    "pytest",
+    "pytest-xdist",
+    "hypothesis",
+    "ruff",
+    *(name for names in OPTIONAL_REQUIRES.values() for name in names),
+]
 
 setup(
     name="paddle_wwm",

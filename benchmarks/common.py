@@ -21,7 +21,9 @@ from typing import Any, Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.update({name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")})
+os.environ.update(
+    {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
@@ -42,9 +44,16 @@ SAMPLE_VOCAB_SIZE = 4000
 def parser_of(doc: str) -> argparse.ArgumentParser:
     """A parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shards", type=Path, metavar="DIR", help="prepared shards to measure on (default: the sample corpus, prepared now)")
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        metavar="DIR",
+        help="prepared shards to measure on (default: the sample corpus, prepared now)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of examples, order and masks (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser
 
@@ -73,16 +82,31 @@ def open_data(shards: Path | None) -> Iterator[Data]:
             sentences = (sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences)
             vocab = build_vocab(sentences, vocab_size=SAMPLE_VOCAB_SIZE)
             shards, name = Path(folder) / "sample", "the bundled sample corpus"
-            prepare_corpus(corpus=[SAMPLE_CORPUS], vocab=vocab, output=shards, engine=EngineConfig(num_workers=1), show_progress=False)
+            prepare_corpus(
+                corpus=[SAMPLE_CORPUS],
+                vocab=vocab,
+                output=shards,
+                engine=EngineConfig(num_workers=1),
+                show_progress=False,
+            )
         opened = ShardSet(shards)
-        yield Data(shards=opened, vocab=opened.vocab(), folder=Path(folder), name=f"{name} ({opened.manifest.num_tokens:,} tokens)")
+        yield Data(
+            shards=opened,
+            vocab=opened.vocab(),
+            folder=Path(folder),
+            name=f"{name} ({opened.manifest.num_tokens:,} tokens)",
+        )
 
 
-def write_index(data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None) -> tuple[Path, Counter]:
+def write_index(
+    data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None
+) -> tuple[Path, Counter]:
     """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's report."""
     report: Counter = Counter()
     documents = np.arange(data.shards.num_documents)[:num_documents]
-    index = build_index(data.shards, documents=documents, data=config, max_seq_length=max_seq_length, seed=seed, report=report)
+    index = build_index(
+        data.shards, documents=documents, data=config, max_seq_length=max_seq_length, seed=seed, report=report
+    )
     path = data.folder / f"index-{config.pairing.value}-{max_seq_length}.npy"
     np.save(path, index)
     return path, report
@@ -90,7 +114,9 @@ def write_index(data: Data, *, config: DataConfig, max_seq_length: int, seed: in
 
 def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingConfig | None = None) -> PretrainData:
     """The loader's data as training would open it."""
-    return PretrainData(shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed)
+    return PretrainData(
+        shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed
+    )
 
 
 def print_conditions(data: Data) -> dict[str, Any]:
@@ -100,11 +126,21 @@ def print_conditions(data: Data) -> dict[str, Any]:
 
 def print_machine(data: str) -> dict[str, Any]:
     """The same for a benchmark that needs no shards; `data` says in words what it reads."""
-    model = next((line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine()
+    )
     load = os.getloadavg()[0]
     print(f"data: {data}")
-    print(f"machine: {model}, {os.cpu_count()} cores, load {load:.1f} before this run; one thread; Python {platform.python_version()}")
-    return {"data": data, "machine": model, "num_cores": os.cpu_count(), "load_before": load, "python": platform.python_version()}
+    print(
+        f"machine: {model}, {os.cpu_count()} cores, load {load:.1f} before this run; one thread; Python {platform.python_version()}"
+    )
+    return {
+        "data": data,
+        "machine": model,
+        "num_cores": os.cpu_count(),
+        "load_before": load,
+        "python": platform.python_version(),
+    }
 
 
 def _cpuinfo() -> list[str]:
@@ -157,7 +193,10 @@ def interleaved(contenders: dict[str, Callable[[], Work]], *, num_repetitions: i
                 num_tokens += done[name].num_tokens
                 spent = time.process_time() - started
             rates[name].append(num_tokens / max(spent, 1e-9))
-    return [Timing(name=name, rates=tuple(rates[name]), selected_share=done[name].num_selected / done[name].num_tokens) for name in contenders]
+    return [
+        Timing(name=name, rates=tuple(rates[name]), selected_share=done[name].num_selected / done[name].num_tokens)
+        for name in contenders
+    ]
 
 
 def print_timings(title: str, timings: Sequence[Timing]) -> list[dict[str, Any]]:
@@ -175,7 +214,13 @@ def print_timings(title: str, timings: Sequence[Timing]) -> list[dict[str, Any]]
     ]
     print_table(title, ("", "tokens/s", "range", "selected", "ratio"), rows)
     return [
-        {"name": timing.name, "tokens_per_s": timing.rate, "rates": timing.rates, "selected": timing.selected_share, "ratio": first.ratio_to(timing)}
+        {
+            "name": timing.name,
+            "tokens_per_s": timing.rate,
+            "rates": timing.rates,
+            "selected": timing.selected_share,
+            "ratio": first.ratio_to(timing),
+        }
         for timing in timings
     ]
 
@@ -186,7 +231,12 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     print(f"\n{title}")
     for line in lines:
-        print("  " + "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]).rstrip())
+        print(
+            "  "
+            + "  ".join(
+                [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]
+            ).rstrip()
+        )
 
 
 def quantity(value: float) -> str:

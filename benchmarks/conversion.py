@@ -41,7 +41,11 @@ from paddle_wwm.files import sha256_of_file, write_json
 from paddle_wwm.model.folder import CONFIG_NAME, WEIGHTS_NAME, paddle_config
 from paddle_wwm.variants import find_variant
 
-WEIGHTS_OF = {Target.PADDLE: WEIGHTS_NAME, Target.HUGGING_FACE: SAFETENSORS_NAME, Target.TENSORFLOW: f"{CHECKPOINT_PREFIX}.data-00000-of-00001"}
+WEIGHTS_OF = {
+    Target.PADDLE: WEIGHTS_NAME,
+    Target.HUGGING_FACE: SAFETENSORS_NAME,
+    Target.TENSORFLOW: f"{CHECKPOINT_PREFIX}.data-00000-of-00001",
+}
 MAX_PEAKS = {Target.PADDLE: 1.5, Target.HUGGING_FACE: 0.4, Target.TENSORFLOW: 0.4}
 MAX_SECONDS, MAX_READING_RATIO = 30, 1.5
 # from, to: every pair of formats, and at the end back to where it began
@@ -60,16 +64,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, metavar="PATH", help="a model (default: random weights)")
     parser.add_argument(
-        "--variant", default="chinese-roberta-wwm-ext-large", metavar="NAME", help="the shape of the random weights (default: %(default)s)"
+        "--variant",
+        default="chinese-roberta-wwm-ext-large",
+        metavar="NAME",
+        help="the shape of the random weights (default: %(default)s)",
     )
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="where the files go for as long as it runs (default: the system's temporary folder)"
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="where the files go for as long as it runs (default: the system's temporary folder)",
     )
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="of reading (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the random weights (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a tiny model, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tiny model, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--convert", nargs=3, metavar=("SOURCE", "TARGET", "TO"), help=argparse.SUPPRESS)  # what the processes are started with
+    parser.add_argument(
+        "--convert", nargs=3, metavar=("SOURCE", "TARGET", "TO"), help=argparse.SUPPRESS
+    )  # what the processes are started with
     arguments = parser.parse_args()
     if arguments.convert:
         print(json.dumps(convert_here(*arguments.convert)))
@@ -78,8 +92,13 @@ def main() -> int:
         folder = Path(name)
         source = arguments.source or random_model(folder / "random", arguments)
         print(f"model: {arguments.source or f'random weights, seed {arguments.seed}'}")
-        print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before this run; Python {sys.version.split()[0]}")
-        figures: dict[str, Any] = {"model": str(arguments.source or arguments.variant), "conversions": [measure(folder, source, way) for way in WAYS]}
+        print(
+            f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before this run; Python {sys.version.split()[0]}"
+        )
+        figures: dict[str, Any] = {
+            "model": str(arguments.source or arguments.variant),
+            "conversions": [measure(folder, source, way) for way in WAYS],
+        }
         rows = [
             [
                 f"{item['from']} -> {item['to']}",
@@ -111,10 +130,15 @@ def random_model(folder: Path, arguments: argparse.Namespace) -> Path:
     """A Paddle folder with random weights in a variant's shape."""
     config = find_variant(arguments.variant).config
     if arguments.quick:
-        config = type(config)(vocab_size=500, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
+        config = type(config)(
+            vocab_size=500, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128
+        )
     rng = np.random.default_rng(arguments.seed)
     folder.mkdir()
-    tensors = {item.name: ArrayTensor(rng.standard_normal(item.shape, dtype=np.float32)) for item in parameters(Naming.PADDLE, config)}
+    tensors = {
+        item.name: ArrayTensor(rng.standard_normal(item.shape, dtype=np.float32))
+        for item in parameters(Naming.PADDLE, config)
+    }
     write_pdparams(folder / WEIGHTS_NAME, tensors)
     write_json(folder / CONFIG_NAME, paddle_config(config))
     return folder
@@ -130,7 +154,14 @@ def measure(folder: Path, source: Path, way: tuple[str, str, Target]) -> dict[st
         sys.exit(f"error: {' '.join(command)} ended with {done.returncode}: {done.stderr}")
     num_bytes = (folder / end / WEIGHTS_OF[target]).stat().st_size
     figures = json.loads(done.stdout)
-    return {"from": start, "to": end, "target": target.value, "num_bytes": num_bytes, **figures, "peak_share": figures["peak_bytes"] / num_bytes}
+    return {
+        "from": start,
+        "to": end,
+        "target": target.value,
+        "num_bytes": num_bytes,
+        **figures,
+        "peak_share": figures["peak_bytes"] / num_bytes,
+    }
 
 
 def convert_here(source: str, target: str, to: str) -> dict[str, float]:
@@ -138,7 +169,9 @@ def convert_here(source: str, target: str, to: str) -> dict[str, float]:
     started = time.monotonic()
     convert(source, target=target, to=Target(to))
     seconds = time.monotonic() - started
-    [peak] = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    [peak] = [
+        line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
     return {"seconds": seconds, "peak_bytes": int(peak) * 1024}
 
 
@@ -171,7 +204,10 @@ def compare_reading(prefix: Path, *, num_repetitions: int) -> dict[str, Any]:
             del kept
     measured = {name: figures[1:] for name, figures in times.items()}  # the first round fills the system's cache
     first = next(iter(measured.values()))
-    ratios = {name: statistics.median(mine / max(theirs, 1e-9) for mine, theirs in zip(first, figures)) for name, figures in measured.items()}
+    ratios = {
+        name: statistics.median(mine / max(theirs, 1e-9) for mine, theirs in zip(first, figures))
+        for name, figures in measured.items()
+    }
     rows = [[name, f"{statistics.median(figures):.3f} s", f"{ratios[name]:.2f}x"] for name, figures in measured.items()]
     common.print_table("reading a TensorFlow checkpoint, CPU time", ("", "median", "ours/this"), rows)
     return {"seconds": measured, "ratios": ratios, "ratio": max(ratios.values())}

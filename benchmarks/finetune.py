@@ -31,7 +31,13 @@ from paddle_wwm.errors import run_script
 from paddle_wwm.tasks.types import TaskKind, TextExample
 from paddle_wwm.tokenization.vocab import Vocab
 
-TOY = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "max_position_embeddings": 512}
+TOY = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 128,
+    "max_position_embeddings": 512,
+}
 DYNAMIC, PADDED = "PaddleNLP, dynamic padding", "PaddleNLP, padded to the maximum"
 
 
@@ -41,13 +47,18 @@ def examples_of(data: Path | None, vocab: Vocab, *, number: int, seed: int) -> t
     if source and source.exists():
         lines = [line.split("\t", 1) for line in source.read_text(encoding="utf-8").splitlines()[1:]]
         order = np.random.default_rng(seed).permutation(len(lines))[:number]
-        return [TextExample(example_id=str(place), text=lines[place][1], label=lines[place][0]) for place in order], "ChnSentiCorp, training set"
+        return [
+            TextExample(example_id=str(place), text=lines[place][1], label=lines[place][0]) for place in order
+        ], "ChnSentiCorp, training set"
     texts, name = hub_peers.reviews(None, number=number, seed=seed)
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, number).tolist()
     words = ("好喜", "坏厌")
     marked = [text + "".join(rng.choice(list(words[label]), 4)) for text, label in zip(texts, labels)]
-    return [TextExample(example_id=str(place), text=text, label=str(label)) for place, (text, label) in enumerate(zip(marked, labels))], name
+    return [
+        TextExample(example_id=str(place), text=text, label=str(label))
+        for place, (text, label) in enumerate(zip(marked, labels))
+    ], name
 
 
 def model_folder(folder: Path, vocab: Vocab, sizes: dict[str, int]) -> Path:
@@ -60,7 +71,9 @@ def model_folder(folder: Path, vocab: Vocab, sizes: dict[str, int]) -> Path:
 
     paddle.seed(0)
     folder.mkdir()
-    save_model(folder, model=BertForPretraining(ModelConfig(vocab_size=len(vocab), **sizes)), vocab=vocab, do_lower_case=True)
+    save_model(
+        folder, model=BertForPretraining(ModelConfig(vocab_size=len(vocab), **sizes)), vocab=vocab, do_lower_case=True
+    )
     return folder
 
 
@@ -79,7 +92,11 @@ class Ours:
         self.reading = Reading(kind=TaskKind.CLASSIFICATION, labels=("0", "1"), max_seq_length=recipe.max_seq_length)
         self.features = features_of(examples, reading=self.reading, tokenizer=self.tokenizer, with_labels=True)
         data = TrainingData(
-            features=self.features, reading=self.reading, pad_id=self.tokenizer.vocab.pad_id, model=folder, description=description
+            features=self.features,
+            reading=self.reading,
+            pad_id=self.tokenizer.vocab.pad_id,
+            model=folder,
+            description=description,
         )
         self.trainer = SeedTrainer(data, recipe=recipe, seed=seed, world=World())
 
@@ -112,9 +129,18 @@ class PaddleNLP:
         self.model = BertForSequenceClassification.from_pretrained(str(folder), num_classes=2)
         self.model.train()
         self.rows, self.labels = ours.features.rows, np.array(ours.features.labels)
-        self.recipe, self.seed, self.pads_to_maximum, self.pad_id = recipe, seed, pads_to_maximum, ours.tokenizer.vocab.pad_id
+        self.recipe, self.seed, self.pads_to_maximum, self.pad_id = (
+            recipe,
+            seed,
+            pads_to_maximum,
+            ours.tokenizer.vocab.pad_id,
+        )
         self.schedule = LinearDecayWithWarmup(recipe.learning_rate, ours.trainer.num_steps, recipe.warmup_share)
-        decayed = [parameter.name for name, parameter in self.model.named_parameters() if not any(part in name for part in ("bias", "norm"))]
+        decayed = [
+            parameter.name
+            for name, parameter in self.model.named_parameters()
+            if not any(part in name for part in ("bias", "norm"))
+        ]
         self.optimizer = paddle.optimizer.AdamW(
             learning_rate=self.schedule,
             epsilon=1e-6,
@@ -156,7 +182,10 @@ class PaddleNLP:
         self.model.eval()
         kept, self.rows = self.rows, rows
         with paddle.no_grad():
-            found = [self.model(*self._padded(range(first, min(first + 32, len(rows))))).argmax(-1).numpy() for first in range(0, len(rows), 32)]
+            found = [
+                self.model(*self._padded(range(first, min(first + 32, len(rows))))).argmax(-1).numpy()
+                for first in range(0, len(rows), 32)
+            ]
         self.rows = kept
         self.model.train()
         return 100 * float((np.concatenate(found) == labels).mean())
@@ -177,9 +206,17 @@ def measure_speed(folder: Path, examples: Sequence[TextExample], *, recipe: Any,
     figures, rows = {}, []
     for name, spent in seconds.items():
         ratio = statistics.median(theirs / mine for mine, theirs in zip(seconds["ours"], spent))
-        figures[name] = {"texts_per_s": recipe.batch_size / statistics.median(spent), "ours_is_faster_by": ratio, "seconds": spent}
+        figures[name] = {
+            "texts_per_s": recipe.batch_size / statistics.median(spent),
+            "ours_is_faster_by": ratio,
+            "seconds": spent,
+        }
         rows.append([name, f"{figures[name]['texts_per_s']:.2f}", f"{ratio:.2f}x"])
-    print_table(f"training, batches of {recipe.batch_size}, up to {recipe.max_seq_length} tokens", ("", "texts/s", "ours is faster by"), rows)
+    print_table(
+        f"training, batches of {recipe.batch_size}, up to {recipe.max_seq_length} tokens",
+        ("", "texts/s", "ours is faster by"),
+        rows,
+    )
     return figures
 
 
@@ -199,7 +236,10 @@ def measure_accuracy(
         tested = features_of(held_out, reading=ours.reading, tokenizer=ours.tokenizer, with_labels=True)
         found["ours"].append(ours.accuracy(held_out))
         found[DYNAMIC].append(theirs.accuracy(tested.rows, np.array(tested.labels)))
-    rows = [[name, f"{max(values):.1f} ({statistics.fmean(values):.1f})", *(f"{value:.1f}" for value in values)] for name, values in found.items()]
+    rows = [
+        [name, f"{max(values):.1f} ({statistics.fmean(values):.1f})", *(f"{value:.1f}" for value in values)]
+        for name, values in found.items()
+    ]
     title = f"accuracy after {recipe.num_epochs} epochs of {len(examples):,} texts, a small model from random weights"
     print_table(title, ("", "max (mean)", *(f"seed {seed}" for seed in range(1, seeds + 1))), rows)
     return found
@@ -207,20 +247,43 @@ def measure_accuracy(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
+    )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="(default: %(default)s, the authors')")
-    parser.add_argument("--max-seq-length", type=int, default=256, metavar="N", help="(default: %(default)s, the authors')")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="steps that are measured (default: %(default)s)")
-    parser.add_argument("--train", type=int, default=4000, metavar="N", help="texts of the comparison of accuracies (default: %(default)s)")
+    parser.add_argument(
+        "--max-seq-length", type=int, default=256, metavar="N", help="(default: %(default)s, the authors')"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, metavar="N", help="steps that are measured (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--train",
+        type=int,
+        default=4000,
+        metavar="N",
+        help="texts of the comparison of accuracies (default: %(default)s)",
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of that comparison (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     if arguments.data is None and os.environ.get("PADDLE_WWM_DATA"):
         arguments.data = Path(os.environ["PADDLE_WWM_DATA"])
     if arguments.quick:
-        arguments.batch_size, arguments.max_seq_length, arguments.repetitions, arguments.train, arguments.seeds = 4, 32, 1, 12, 1
+        arguments.batch_size, arguments.max_seq_length, arguments.repetitions, arguments.train, arguments.seeds = (
+            4,
+            32,
+            1,
+            12,
+            1,
+        )
     from paddle_wwm.tasks.finetuning.recipe import FineTuneRecipe
 
     vocab = hub_peers.vocab_of(arguments.data)
@@ -234,7 +297,9 @@ def main() -> None:
         recipe = FineTuneRecipe(**numbers, num_epochs=3, learning_rate=2e-5)
         figures["training"] = measure_speed(folder, examples, recipe=recipe, repetitions=arguments.repetitions)
         folder = model_folder(Path(temporary) / "accuracy", vocab, TOY)
-        recipe = FineTuneRecipe(**{**numbers, "max_seq_length": min(128, arguments.max_seq_length)}, num_epochs=2, learning_rate=1e-3)
+        recipe = FineTuneRecipe(
+            **{**numbers, "max_seq_length": min(128, arguments.max_seq_length)}, num_epochs=2, learning_rate=1e-3
+        )
         train, held_out = examples[: arguments.train], examples[arguments.train :]
         figures["accuracy"] = measure_accuracy(folder, train, held_out, recipe=recipe, seeds=arguments.seeds)
     setting = os.environ.get("MKL_DEBUG_CPU_TYPE")

@@ -38,9 +38,13 @@ runtime: {{micro_batch_size: {micro}, log_every_steps: 1, max_evaluation_example
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--micro-batches", type=int, default=4, metavar="N", help="a step and process (default: %(default)s)")
+    parser.add_argument(
+        "--micro-batches", type=int, default=4, metavar="N", help="a step and process (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=8, metavar="N", help="of each run (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     sizes = {"hidden": 768, "layers": 3, "heads": 12, "inner": 3072, "length": LENGTH, "micro": MICRO_BATCH_SIZE}
     if arguments.quick:
@@ -70,14 +74,22 @@ def rate_of_run(shards: Path, num_processes: int, *, sizes: dict[str, int], argu
         folder = Path(name)
         batch = sizes["micro"] * arguments.micro_batches * num_processes
         recipe = folder / "recipe.yaml"
-        recipe.write_text(RECIPE.format(**sizes, batch=batch, steps=arguments.steps + NUM_FIRST_STEPS), encoding="utf-8")
+        recipe.write_text(
+            RECIPE.format(**sizes, batch=batch, steps=arguments.steps + NUM_FIRST_STEPS), encoding="utf-8"
+        )
         command = [sys.executable, common.ROOT / "scripts" / "pretrain.py", "--corpus", shards, "--config", recipe]
         command += ["--output", folder / "run", "--nproc", num_processes, f"seed={arguments.seed}"]
         result = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ, check=False)
         if result.returncode:
-            raise RuntimeError(f"{' '.join(map(str, command))} ended with status {result.returncode}:\n{result.stderr[-2000:]}")
-        records = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return statistics.median(record["tokens_per_s"] for record in records if record["kind"] == "train" and record["step"] > NUM_FIRST_STEPS)
+            raise RuntimeError(
+                f"{' '.join(map(str, command))} ended with status {result.returncode}:\n{result.stderr[-2000:]}"
+            )
+        records = [
+            json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
+    return statistics.median(
+        record["tokens_per_s"] for record in records if record["kind"] == "train" and record["step"] > NUM_FIRST_STEPS
+    )
 
 
 if __name__ == "__main__":

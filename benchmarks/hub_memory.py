@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--number", type=int, default=60, metavar="N", help="texts a round (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of lengths and texts (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--side", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
@@ -53,7 +55,18 @@ def compare(arguments: argparse.Namespace) -> None:
     rows, figures = [], {}
     with hub_peers.random_model(hub_peers.vocab_of(None), quick=arguments.quick) as folder:
         for side in CONTENDERS:
-            options = ["--side", side, "--model", folder, "--rounds", arguments.rounds, "--number", arguments.number, "--seed", arguments.seed]
+            options = [
+                "--side",
+                side,
+                "--model",
+                folder,
+                "--rounds",
+                arguments.rounds,
+                "--number",
+                arguments.number,
+                "--seed",
+                arguments.seed,
+            ]
             figures[side] = hub_peers.in_new_process([__file__, *options])
             megabytes = figures[side]["mb"]
             first, half, last = megabytes[0], megabytes[len(megabytes) // 2], megabytes[-1]
@@ -80,7 +93,9 @@ def measure(arguments: argparse.Namespace) -> None:
         module = BertHubModule(task="seq-cls", weights=str(arguments.model))
 
         def call(texts):
-            return module.predict(texts, max_seq_len=MAX_SEQ_LEN, batch_size=int(rng.integers(1, 7)))  # small: many shapes
+            return module.predict(
+                texts, max_seq_len=MAX_SEQ_LEN, batch_size=int(rng.integers(1, 7))
+            )  # small: many shapes
 
     megabytes = []
     for _ in range(arguments.rounds):

@@ -60,12 +60,21 @@ print(json.dumps({"seconds": run_times}))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
+    )
     parser.add_argument("--number", type=int, default=1000, metavar="N", help="texts (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--torch-python", type=Path, metavar="PYTHON", help="an interpreter that has torch and transformers")
+    parser.add_argument(
+        "--torch-python", type=Path, metavar="PYTHON", help="an interpreter that has torch and transformers"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--start-of", choices=("ours", "official"), help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
@@ -89,12 +98,18 @@ def compare(arguments: argparse.Namespace) -> None:
 
     vocab = hub_peers.vocab_of(arguments.data)
     texts, name = hub_peers.reviews(arguments.data, number=arguments.number, seed=arguments.seed)
-    print(f"{len(texts):,} texts: {name}, up to {MAX_SEQ_LEN} tokens; mean {np.mean([len(text) for text in texts]):.0f} characters")
-    print(f"Paddle {paddle.__version__}, one thread, MKL_DEBUG_CPU_TYPE={os.environ.get('MKL_DEBUG_CPU_TYPE', 'not set')} on both sides")
+    print(
+        f"{len(texts):,} texts: {name}, up to {MAX_SEQ_LEN} tokens; mean {np.mean([len(text) for text in texts]):.0f} characters"
+    )
+    print(
+        f"Paddle {paddle.__version__}, one thread, MKL_DEBUG_CPU_TYPE={os.environ.get('MKL_DEBUG_CPU_TYPE', 'not set')} on both sides"
+    )
     with hub_peers.random_model(vocab, quick=arguments.quick) as folder:
         module = BertHubModule(task="seq-cls", weights=str(folder))
         module.set_state_dict(module.state_dict())  # its classifier is random, and no warning is wanted
-        model, tokenizer = hub_peers.paddlenlp_model("BertForSequenceClassification", folder, state=module.model.state_dict())
+        model, tokenizer = hub_peers.paddlenlp_model(
+            "BertForSequenceClassification", folder, state=module.model.state_dict()
+        )
 
         def ours(some=texts, precision="fp32"):
             return np.array(module.predict(some, max_seq_len=MAX_SEQ_LEN, return_prob=True, precision=precision)[1])
@@ -115,22 +130,32 @@ def compare(arguments: argparse.Namespace) -> None:
                 seconds[name].append(spent)
         encoder = module._encoder(MAX_SEQ_LEN)
         same_ids = np.array(
-            [encoder.rows_of_texts([text])[0].input_ids == tokenizer(text, max_length=MAX_SEQ_LEN, truncation=True)["input_ids"] for text in texts]
+            [
+                encoder.rows_of_texts([text])[0].input_ids
+                == tokenizer(text, max_length=MAX_SEQ_LEN, truncation=True)["input_ids"]
+                for text in texts
+            ]
         )
         difference = float(np.abs(outputs["ours"] - outputs["official"])[same_ids].max())
         figures = {"texts": len(texts), "difference": difference, "other_ids": int((~same_ids).sum())}
         print(f"largest difference of a probability, ours and official: {difference:.1e}")
-        print(f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer, unlike Google's and Hugging Face's, cuts otherwise)")
+        print(
+            f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer, unlike Google's and Hugging Face's, cuts otherwise)"
+        )
         if "ours, bf16" in outputs:
             same = float((outputs["ours, bf16"].argmax(1) == outputs["ours"].argmax(1)).mean())
-            print(f"bf16: the same label for {same:.1%}, largest difference {np.abs(outputs['ours, bf16'] - outputs['ours']).max():.1e}")
+            print(
+                f"bf16: the same label for {same:.1%}, largest difference {np.abs(outputs['ours, bf16'] - outputs['ours']).max():.1e}"
+            )
             figures["bf16_same_labels"] = same
         if arguments.torch_python:
             lengths = [len(encoder.rows_of_texts([text])[0]) for text in texts]
             sizes = {"vocab_size": len(vocab), **(hub_peers.QUICK if arguments.quick else hub_peers.RBT3)}
             for precision in ("fp32", *(("bf16",) if "ours, bf16" in seconds else ())):
                 call = ["-c", TORCH, json.dumps(sizes), json.dumps(lengths), precision, arguments.repetitions]
-                seconds[f"torch, {precision}"] = hub_peers.in_new_process(call, python=arguments.torch_python)["seconds"]
+                seconds[f"torch, {precision}"] = hub_peers.in_new_process(call, python=arguments.torch_python)[
+                    "seconds"
+                ]
         rows = []
         for name, spent in seconds.items():
             ratio = statistics.median(theirs / mine for mine, theirs in zip(spent, seconds["official"]))
@@ -148,10 +173,19 @@ def compare(arguments: argparse.Namespace) -> None:
         rows = []
         for name in ("ours", "official"):
             options = ["--start-of", name, "--model", folder, "--number", arguments.number, "--seed", arguments.seed]
-            options += [*(["--data", arguments.data] if arguments.data else []), *(["--quick"] if arguments.quick else [])]
+            options += [
+                *(["--data", arguments.data] if arguments.data else []),
+                *(["--quick"] if arguments.quick else []),
+            ]
             start = hub_peers.in_new_process([__file__, *options])
             figures[name] |= start
-            rows.append([name, *(f"{start[key]:.2f}" for key in ("import_s", "load_s", "first_call_s")), f"{start['peak_mb']:.0f}"])
+            rows.append(
+                [
+                    name,
+                    *(f"{start[key]:.2f}" for key in ("import_s", "load_s", "first_call_s")),
+                    f"{start['peak_mb']:.0f}",
+                ]
+            )
         headings = ("", "import s", "load s", "first call s", "peak MB")
         print_table("a new process (import of the framework included; peak memory after all texts)", headings, rows)
     write_figures(arguments.json, figures)
@@ -183,7 +217,11 @@ def measure_start(arguments: argparse.Namespace) -> None:
         hub_peers.official_probabilities(model, tokenizer, texts, max_seq_len=MAX_SEQ_LEN)
     import_s, load_s, first_call_s = np.diff(moments)
     # not getrusage: that remembers the process that started this one
-    peak_mb = next(int(line.split()[1]) / 1024 for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak_mb = next(
+        int(line.split()[1]) / 1024
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     print(json.dumps({"import_s": import_s, "load_s": load_s, "first_call_s": first_call_s, "peak_mb": peak_mb}))
     sys.stdout.flush()
 

@@ -38,13 +38,27 @@ from paddle_wwm.types import IGNORED_LABEL
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="max_seq_length (default: 128 512)")
+    parser.add_argument(
+        "--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="max_seq_length (default: 128 512)"
+    )
     names = [pairing.value for pairing in SentencePairing]
-    parser.add_argument("--pairings", nargs="+", default=names, choices=names, help="what an example is made of (default: both)")
-    parser.add_argument("--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)")
-    parser.add_argument("--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)")
-    parser.add_argument("--ours-only", action="store_true", help="leave the other projects' collators out (importing paddlenlp takes seconds)")
+    parser.add_argument(
+        "--pairings", nargs="+", default=names, choices=names, help="what an example is made of (default: both)"
+    )
+    parser.add_argument(
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ours-only",
+        action="store_true",
+        help="leave the other projects' collators out (importing paddlenlp takes seconds)",
+    )
     arguments = parser.parse_args()
     repetitions, min_s, num_documents = arguments.repetitions, 0.3, None
     cut = {"global_batch_size": arguments.global_batch_size, "micro_batch_size": arguments.micro_batch_size}
@@ -57,7 +71,11 @@ def main() -> int:
         for pairing in map(SentencePairing, arguments.pairings):
             for seq_len in arguments.lengths:
                 path, _ = common.write_index(
-                    data, config=DataConfig(pairing=pairing), max_seq_length=seq_len, seed=arguments.seed, num_documents=num_documents
+                    data,
+                    config=DataConfig(pairing=pairing),
+                    max_seq_length=seq_len,
+                    seed=arguments.seed,
+                    num_documents=num_documents,
                 )
                 contenders = contenders_of(path, data=data, seed=arguments.seed, cut=cut, collators=collators)
                 timings = common.interleaved(contenders, num_repetitions=repetitions, min_s=min_s)
@@ -81,7 +99,9 @@ def contenders_of(
         steps = count()
 
         def run() -> common.Work:
-            batches = loader.micro_batches(first_example=next(steps) * cut["global_batch_size"], rank=0, num_ranks=1, **cut)
+            batches = loader.micro_batches(
+                first_example=next(steps) * cut["global_batch_size"], rank=0, num_ranks=1, **cut
+            )
             return common.Work(
                 num_tokens=sum(int(batch.attention_mask.sum()) for batch in batches),
                 num_selected=sum(int((batch.masked_lm_labels != IGNORED_LABEL).sum()) for batch in batches),
@@ -98,7 +118,10 @@ def contenders_of(
             numbers = np.arange(first, first + cut["micro_batch_size"])
             _, indices = order_of(numbers, num_examples=compiled.num_examples, seed=seed)
             features = [peers.feature_of(compiled.example(index), data.vocab) for index in indices.tolist()]
-            return common.Work(num_tokens=sum(len(item["input_ids"]) for item in features), num_selected=peers.num_selected(collator(features)))
+            return common.Work(
+                num_tokens=sum(len(item["input_ids"]) for item in features),
+                num_selected=peers.num_selected(collator(features)),
+            )
 
         return run
 

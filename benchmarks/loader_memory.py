@@ -47,12 +47,22 @@ STEPS_A_SAMPLE = 5
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--tokens", type=int, default=500_000, metavar="N", help="size of the small set (default: %(default)s)")
-    parser.add_argument("--factor", type=int, default=100, metavar="N", help="how much larger the other one is (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=300, metavar="N", help="steps that each process iterates (default: %(default)s)")
-    parser.add_argument("--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)")
+    parser.add_argument(
+        "--tokens", type=int, default=500_000, metavar="N", help="size of the small set (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--factor", type=int, default=100, metavar="N", help="how much larger the other one is (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=300, metavar="N", help="steps that each process iterates (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+    )
     parser.add_argument("--length", type=int, default=128, metavar="T", help="max_seq_length (default: %(default)s)")
-    parser.add_argument("--measure", nargs=2, type=Path, metavar=("DIR", "INDEX"), help=argparse.SUPPRESS)  # what the processes are started with
+    parser.add_argument(
+        "--measure", nargs=2, type=Path, metavar=("DIR", "INDEX"), help=argparse.SUPPRESS
+    )  # what the processes are started with
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.tokens, arguments.factor, arguments.steps, arguments.global_batch_size = 10_000, 3, 10, 32
@@ -60,17 +70,26 @@ def main() -> int:
         print(json.dumps(measure(*arguments.measure, arguments)))
         return 0
     if not Path("/proc/self/smaps_rollup").exists():
-        sys.exit("error: this benchmark reads /proc/self/smaps_rollup, which this system does not have (Linux 4.14 or later has).")
+        sys.exit(
+            "error: this benchmark reads /proc/self/smaps_rollup, which this system does not have (Linux 4.14 or later has)."
+        )
     with common.open_data(arguments.shards) as data:
         figures = common.print_conditions(data)
         rng = np.random.default_rng(arguments.seed)
         rows, peaks = [], []
         for name, factor in (("small set", 1), (f"{arguments.factor}x larger", arguments.factor)):
             started = time.monotonic()
-            shards = write_copies(data, data.folder / f"copies-{factor}", num_tokens=arguments.tokens, factor=factor, rng=rng)
+            shards = write_copies(
+                data, data.folder / f"copies-{factor}", num_tokens=arguments.tokens, factor=factor, rng=rng
+            )
             copies = dataclasses.replace(data, shards=shards, folder=shards.directory)
-            index, _ = common.write_index(copies, config=DataConfig(), max_seq_length=arguments.length, seed=arguments.seed)
-            print(f"{name}: {shards.manifest.num_tokens:,} tokens, written and indexed in {time.monotonic() - started:.0f} s", flush=True)
+            index, _ = common.write_index(
+                copies, config=DataConfig(), max_seq_length=arguments.length, seed=arguments.seed
+            )
+            print(
+                f"{name}: {shards.manifest.num_tokens:,} tokens, written and indexed in {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             peak = measure_in_new_process(shards.directory, index, arguments)
             size = sum(path.stat().st_size for path in shards.directory.iterdir())
             peaks.append(peak)
@@ -82,12 +101,16 @@ def main() -> int:
         headings = ("", "tokens", "on disk", "RSS before", "anonymous", "RSS", "of it files")
         title = f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; a ratio of at most {MAX_RATIO} is wanted"
         common.print_table(title, headings, rows)
-        print("\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back at will; anonymous memory does not.")
+        print(
+            "\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back at will; anonymous memory does not."
+        )
         common.write_figures(arguments.json, {**figures, "ratios": ratios})
     return 0
 
 
-def write_copies(data: common.Data, folder: Path, *, num_tokens: int, factor: int, rng: np.random.Generator) -> ShardSet:
+def write_copies(
+    data: common.Data, folder: Path, *, num_tokens: int, factor: int, rng: np.random.Generator
+) -> ShardSet:
     """A shard set of the first documents up to `num_tokens`, `factor` times, the tokens of every document in a new order (its words' and
     sentences' lengths stay where they are)."""
     documents, found, counts = [], 0, {"documents": 0, "sentences": 0, "words": 0, "tokens": 0}
@@ -100,7 +123,9 @@ def write_copies(data: common.Data, folder: Path, *, num_tokens: int, factor: in
         for document in documents:
             writer.add(
                 TokenizedDocument(
-                    input_ids=rng.permutation(document.input_ids), word_starts=document.word_starts, sentence_offsets=document.sentence_offsets
+                    input_ids=rng.permutation(document.input_ids),
+                    word_starts=document.word_starts,
+                    sentence_offsets=document.sentence_offsets,
                 )
             )
             counts["documents"] += 1
@@ -138,7 +163,11 @@ def measure(shards: Path, index: Path, arguments: argparse.Namespace) -> dict[st
     for step in range(arguments.steps):
         first = step * arguments.global_batch_size
         loader.micro_batches(
-            first_example=first, global_batch_size=arguments.global_batch_size, micro_batch_size=MICRO_BATCH_SIZE, rank=0, num_ranks=1
+            first_example=first,
+            global_batch_size=arguments.global_batch_size,
+            micro_batch_size=MICRO_BATCH_SIZE,
+            rank=0,
+            num_ranks=1,
         )
         if step % STEPS_A_SAMPLE == 0 or step == arguments.steps - 1:
             peak = {key: max(value, peak[key]) for key, value in memory().items()}

@@ -63,7 +63,9 @@ class Examples:
         ids[~special], starts[~special] = stored & ((1 << self.word_bit) - 1), stored >> self.word_bit
         ids[0], starts[[1, middle + 1]] = vocab.cls_id, True
         types = (np.arange(self.seq_len) > middle).astype(np.int64)
-        return PretrainExample(input_ids=ids, token_type_ids=types, word_starts=starts, special_tokens_mask=special, next_sentence_label=0)
+        return PretrainExample(
+            input_ids=ids, token_type_ids=types, word_starts=starts, special_tokens_mask=special, next_sentence_label=0
+        )
 
 
 def make_examples(data: common.Data, *, seq_len: int, num_examples: int) -> Examples:
@@ -84,7 +86,9 @@ def make_examples(data: common.Data, *, seq_len: int, num_examples: int) -> Exam
     )
 
 
-def compiled_masking(examples: Examples, *, vocab: Vocab, config: MaskingConfig, seed: int) -> tuple[Callable[[], common.Work], list[np.ndarray]]:
+def compiled_masking(
+    examples: Examples, *, vocab: Vocab, config: MaskingConfig, seed: int
+) -> tuple[Callable[[], common.Work], list[np.ndarray]]:
     """The kernel over all examples, and the arrays that it fills: input ids, types, attention mask, positions, labels, counts."""
     from paddle_wwm.pretraining_data.kernel import fill_batch
 
@@ -117,10 +121,24 @@ def compiled_masking(examples: Examples, *, vocab: Vocab, config: MaskingConfig,
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="tokens an example (default: 128 512)")
-    parser.add_argument("--batch-tokens", type=int, default=1 << 20, metavar="N", help="tokens of the compiled path's batch (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=7, metavar="N", help="interleaved repetitions (default: %(default)s)")
-    parser.add_argument("--ours-only", action="store_true", help="leave the other projects' collators out (importing paddlenlp takes seconds)")
+    parser.add_argument(
+        "--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="tokens an example (default: 128 512)"
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        default=1 << 20,
+        metavar="N",
+        help="tokens of the compiled path's batch (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=7, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ours-only",
+        action="store_true",
+        help="leave the other projects' collators out (importing paddlenlp takes seconds)",
+    )
     arguments = parser.parse_args()
     batch_tokens, repetitions, min_s = arguments.batch_tokens, arguments.repetitions, 0.3
     if arguments.quick:
@@ -148,7 +166,10 @@ def contenders_of(
     vocab, seq_len = data.vocab, examples.seq_len
     run_compiled, arrays = compiled_masking(examples, vocab=vocab, config=config, seed=seed)
     singles = [examples.example(number, vocab) for number in range(COLLATOR_BATCH)]
-    features, marked = [peers.feature_of(item, vocab) for item in singles], [peers.marked_tokens(item, vocab) for item in singles]
+    features, marked = (
+        [peers.feature_of(item, vocab) for item in singles],
+        [peers.marked_tokens(item, vocab) for item in singles],
+    )
     google = peers.google_masking(config, vocab, seed=seed)
     num_tokens = len(singles) * seq_len
 
@@ -164,7 +185,10 @@ def contenders_of(
         )
 
     def run_numpy() -> common.Work:
-        return common.Work(num_tokens=num_tokens, num_selected=sum(len(by_numpy(number).masked_lm_positions) for number in range(len(singles))))
+        return common.Work(
+            num_tokens=num_tokens,
+            num_selected=sum(len(by_numpy(number).masked_lm_positions) for number in range(len(singles))),
+        )
 
     def run_collator(collator: peers.Collator) -> Callable[[], common.Work]:
         return lambda: common.Work(num_tokens=num_tokens, num_selected=peers.num_selected(collator(features)))

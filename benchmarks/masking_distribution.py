@@ -38,12 +38,28 @@ LONGEST_SHOWN = 5  # words of that many pieces and more are one row
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--tokens", type=int, default=5_000_000, metavar="N", help="tokens to look at (default: %(default)s)")
+    parser.add_argument(
+        "--tokens", type=int, default=5_000_000, metavar="N", help="tokens to look at (default: %(default)s)"
+    )
     parser.add_argument("--length", type=int, default=128, metavar="T", help="max_seq_length (default: %(default)s)")
-    parser.add_argument("--pairing", default="next-sentence", choices=[item.value for item in SentencePairing], help="default: %(default)s")
-    parser.add_argument("--strategy", default="whole-word", choices=[item.value for item in MaskingStrategy], help="default: %(default)s")
-    parser.add_argument("--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)")
-    parser.add_argument("--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)")
+    parser.add_argument(
+        "--pairing",
+        default="next-sentence",
+        choices=[item.value for item in SentencePairing],
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--strategy",
+        default="whole-word",
+        choices=[item.value for item in MaskingStrategy],
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)"
+    )
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the table there")
     arguments = parser.parse_args()
     cut = {"global_batch_size": arguments.global_batch_size, "micro_batch_size": arguments.micro_batch_size}
@@ -56,16 +72,27 @@ def main() -> int:
         loader = common.pretrain_data(data, index_path=index, seed=arguments.seed, masking=masking)
         counts = count(loader, masking=masking, num_tokens=num_tokens, cut=cut)
     sections = sections_of(counts, report, masking=masking)
-    print(f"{counts['tokens']:,} tokens in {counts['examples']:,} examples ({counts['examples'] / loader.num_examples:.1f} epochs), ", end="")
+    print(
+        f"{counts['tokens']:,} tokens in {counts['examples']:,} examples ({counts['examples'] / loader.num_examples:.1f} epochs), ",
+        end="",
+    )
     print(f"up to {arguments.length} tokens, {arguments.strategy}, {arguments.pairing}")
     for title, headings, rows in sections:
         common.print_table(title, headings, rows)
     for name in sorted(set(report) - {"pairs_random", "pairs_next", "pairs_random_forced"}):
         print(f"\n{name.replace('_', ' ')}: {report[name]:,}")
     if arguments.png:
-        draw(arguments.png, counts, masking=masking, title=f"{arguments.strategy}, {arguments.pairing}, {counts['tokens']:,} tokens")
+        draw(
+            arguments.png,
+            counts,
+            masking=masking,
+            title=f"{arguments.strategy}, {arguments.pairing}, {counts['tokens']:,} tokens",
+        )
         print(f"\ndrawn: {arguments.png}")
-    named = {" ".join(map(str, key)) if isinstance(key, tuple) else key: value for key, value in sorted(counts.items(), key=str)}
+    named = {
+        " ".join(map(str, key)) if isinstance(key, tuple) else key: value
+        for key, value in sorted(counts.items(), key=str)
+    }
     common.write_figures(arguments.json, {**figures, "counts": named, "report": dict(report)})
     return 0
 
@@ -79,7 +106,9 @@ def count(loader: PretrainData, *, masking: MaskingConfig, num_tokens: int, cut:
         first = step * cut["global_batch_size"]
         numbers = np.arange(first, first + cut["global_batch_size"])
         selected_before = counts["selected"]
-        for epoch, index in zip(*(array.tolist() for array in order_of(numbers, num_examples=loader.num_examples, seed=loader.seed))):
+        for epoch, index in zip(
+            *(array.tolist() for array in order_of(numbers, num_examples=loader.num_examples, seed=loader.seed))
+        ):
             count_example(counts, loader, masking, epoch=epoch, index=index)
         selected = 0
         for batch in loader.micro_batches(first_example=first, rank=0, num_ranks=1, **cut):
@@ -116,14 +145,20 @@ def count_example(counts: Counter, loader: PretrainData, masking: MaskingConfig,
     counts["label", example.next_sentence_label] += 1
 
 
-def sections_of(counts: Counter, report: Counter, *, masking: MaskingConfig) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
+def sections_of(
+    counts: Counter, report: Counter, *, masking: MaskingConfig
+) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
     """The tables: title, headings, rows."""
     tokens, selected, examples = counts["tokens"], counts["selected"], counts["examples"]
     shares = [
         ["budget", f"{counts['budget']:,}", f"{counts['budget'] / tokens:.3%}"],
         ["selected", f"{selected:,}", f"{selected / tokens:.3%}"],
         ["shortfall", f"{counts['budget'] - selected:,}", f"{(counts['budget'] - selected) / tokens:.3%}"],
-        ["examples without prediction", f"{counts['without prediction']:,}", f"{counts['without prediction'] / examples:.3%} of the examples"],
+        [
+            "examples without prediction",
+            f"{counts['without prediction']:,}",
+            f"{counts['without prediction'] / examples:.3%} of the examples",
+        ],
     ]
     actions = []
     for name, promised in promises(masking).items():
@@ -131,7 +166,10 @@ def sections_of(counts: Counter, report: Counter, *, masking: MaskingConfig) -> 
         deviation = f"{(found - promised) / error:+.1f}" if error else "-"
         actions.append([name, f"{counts['action', name]:,}", f"{found:.3%}", f"{promised:.1%}", deviation])
     words = [
-        [f"{name_of(length)} piece(s)", *(f"{share_of(counts, which, length):.2%}" for which in ("all words", "selected words"))]
+        [
+            f"{name_of(length)} piece(s)",
+            *(f"{share_of(counts, which, length):.2%}" for which in ("all words", "selected words")),
+        ]
         for length in range(1, LONGEST_SHOWN + 1)
     ]
     per_mask = [
@@ -189,16 +227,26 @@ def draw(path: Path, counts: Counter, *, masking: MaskingConfig, title: str) -> 
     lengths = [name_of(length) for length in range(1, LONGEST_SHOWN + 1)]
     actions = promises(masking)
     panels: list[tuple[str, list[str], dict[str, list[Any]]]] = [
-        ("% of tokens", ["budget", "selected"], {"": [counts[name] / counts["tokens"] for name in ("budget", "selected")]}),
+        (
+            "% of tokens",
+            ["budget", "selected"],
+            {"": [counts[name] / counts["tokens"] for name in ("budget", "selected")]},
+        ),
         (
             "% of selected pieces",
             list(actions),
-            {"promised": list(actions.values()), "found": [counts["action", name] / counts["selected"] for name in actions]},
+            {
+                "promised": list(actions.values()),
+                "found": [counts["action", name] / counts["selected"] for name in actions],
+            },
         ),
         (
             "% of words, by pieces",
             lengths,
-            {name: [share_of(counts, name, length) for length in range(1, LONGEST_SHOWN + 1)] for name in ("all words", "selected words")},
+            {
+                name: [share_of(counts, name, length) for length in range(1, LONGEST_SHOWN + 1)]
+                for name in ("all words", "selected words")
+            },
         ),
     ]
     figure, axes = pyplot.subplots(1, len(panels), figsize=(13, 4), layout="constrained")

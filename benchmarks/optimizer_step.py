@@ -33,12 +33,17 @@ OUR_ADAMW = f"{OptimizerName.ADAMW.value} (ours)"
 def main() -> int:
     parser = common.parser_of(__doc__)
     parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=12, metavar="N", help="steps of each optimizer (default: %(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=12, metavar="N", help="steps of each optimizer (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     use_fast_matmul()
     config = ModelConfig(num_hidden_layers=arguments.layers, vocab_size=21128)
     if arguments.quick:
-        config, arguments.repetitions = dataclasses.replace(config, num_hidden_layers=1, hidden_size=24, intermediate_size=48, vocab_size=500), 2
+        config, arguments.repetitions = (
+            dataclasses.replace(config, num_hidden_layers=1, hidden_size=24, intermediate_size=48, vocab_size=500),
+            2,
+        )
     with common.open_data(arguments.shards) as data:
         figures = common.print_conditions(data)
     steps, num_parameters = contenders_of(config, seed=arguments.seed)
@@ -66,7 +71,9 @@ def ratio(times: list[float], others: list[float]) -> float:
     return statistics.median(mine / theirs for mine, theirs in zip(times, others))
 
 
-def contenders_of(config: ModelConfig, *, seed: int) -> tuple[dict[str, tuple[Callable[[], None], Callable[[], None]]], int]:
+def contenders_of(
+    config: ModelConfig, *, seed: int
+) -> tuple[dict[str, tuple[Callable[[], None], Callable[[], None]]], int]:
     """For each optimizer: what fills in the gradients, and the step; and the number of parameters."""
     import paddle
 

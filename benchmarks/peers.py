@@ -36,7 +36,9 @@ def feature_of(example: PretrainExample, vocab: Vocab) -> Feature:
     ids = example.input_ids.tolist()
     return {
         "input_ids": ids,
-        "chinese_ref": [position for position in inside_words(example).tolist() if not vocab.tokens[ids[position]].startswith("##")],
+        "chinese_ref": [
+            position for position in inside_words(example).tolist() if not vocab.tokens[ids[position]].startswith("##")
+        ],
     }
 
 
@@ -44,7 +46,9 @@ def marked_tokens(example: PretrainExample, vocab: Vocab) -> list[str]:
     """An example as strings, "##" at every piece inside a word."""
     inside = set(inside_words(example).tolist())
     tokens = [vocab.tokens[token] for token in example.input_ids.tolist()]
-    return ["##" + token if place in inside and not token.startswith("##") else token for place, token in enumerate(tokens)]
+    return [
+        "##" + token if place in inside and not token.startswith("##") else token for place, token in enumerate(tokens)
+    ]
 
 
 def num_selected(output: dict[str, Any]) -> int:

@@ -44,14 +44,30 @@ MEMORY_BASE_CHARS = 600_000  # more than one unit of work
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", nargs="+", default=[str(common.SAMPLE_CORPUS)], metavar="SOURCE", help="files, globs or folders")
+    parser.add_argument(
+        "--corpus", nargs="+", default=[str(common.SAMPLE_CORPUS)], metavar="SOURCE", help="files, globs or folders"
+    )
     parser.add_argument("--vocab", type=Path, help="vocab.txt (default: one built from the sample corpus)")
-    parser.add_argument("--max-mb", type=float, default=30.0, metavar="MB", help="take that much of the text (default: %(default)s)")
-    parser.add_argument("--plain-mb", type=float, default=0.3, metavar="MB", help="the plain loop's share (default: %(default)s)")
+    parser.add_argument(
+        "--max-mb", type=float, default=30.0, metavar="MB", help="take that much of the text (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--plain-mb", type=float, default=0.3, metavar="MB", help="the plain loop's share (default: %(default)s)"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="of every measurement (default: %(default)s)")
-    parser.add_argument("--memory", type=int, default=0, metavar="TIMES", help="also prepare that many times as much text (100: minutes)")
-    parser.add_argument("--paddlenlp-script", type=Path, metavar="FILE", help="create_pretraining_data.py of a PaddleNLP checkout")
-    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=0,
+        metavar="TIMES",
+        help="also prepare that many times as much text (100: minutes)",
+    )
+    parser.add_argument(
+        "--paddlenlp-script", type=Path, metavar="FILE", help="create_pretraining_data.py of a PaddleNLP checkout"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--plain", nargs=3, metavar=("TEXT", "VOCAB", "OUTPUT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -71,7 +87,9 @@ def main() -> None:
         vocab = arguments.vocab or build_sample_vocab(folder)
         text, plain_text = folder / "text.txt", folder / "plain.txt"
         num_chars = write_text(text, arguments.corpus, max_bytes=int(arguments.max_mb * 1e6))
-        figures = common.print_machine(f"{', '.join(Path(source).name for source in arguments.corpus)} ({num_chars:,} characters)")
+        figures = common.print_machine(
+            f"{', '.join(Path(source).name for source in arguments.corpus)} ({num_chars:,} characters)"
+        )
         write_text(plain_text, [str(text)], max_bytes=int(arguments.plain_mb * 1e6))
         figures |= measure_speed(arguments, folder=folder, vocab=vocab, text=text, plain_text=plain_text)
         figures["characters"] = num_chars
@@ -106,7 +124,9 @@ def write_text(path: Path, sources: Sequence[str], *, max_bytes: int, times: int
     return num_chars
 
 
-def measure_speed(arguments: argparse.Namespace, *, folder: Path, vocab: Path, text: Path, plain_text: Path) -> dict[str, Any]:
+def measure_speed(
+    arguments: argparse.Namespace, *, folder: Path, vocab: Path, text: Path, plain_text: Path
+) -> dict[str, Any]:
     """Seconds of every way, repeated in turn, and the bytes a token on disk."""
     seconds: dict[str, list[float]] = {"ours, 1 worker": [], "ours, 2 workers": [], "plain loop": []}
     prepare(text, vocab, folder / "warm-up", num_workers=1, max_bytes=200_000)  # compiled code is cached from here on
@@ -124,10 +144,16 @@ def measure_speed(arguments: argparse.Namespace, *, folder: Path, vocab: Path, t
     rates = {name: [megabytes.get(name, whole) / second for second in measured] for name, measured in seconds.items()}
     shards = ShardSet(folder / "ours")
     size = sum(path.stat().st_size for path in (folder / "ours").glob("*.wwm"))
-    return {"megabytes_per_s": rates, "bytes_per_token": size / shards.manifest.num_tokens, "tokens": shards.manifest.num_tokens}
+    return {
+        "megabytes_per_s": rates,
+        "bytes_per_token": size / shards.manifest.num_tokens,
+        "tokens": shards.manifest.num_tokens,
+    }
 
 
-def prepare(text: Path, vocab: Path, output: Path, *, num_workers: int, max_bytes: int | None = None) -> dict[str, float]:
+def prepare(
+    text: Path, vocab: Path, output: Path, *, num_workers: int, max_bytes: int | None = None
+) -> dict[str, float]:
     """Run scripts/prepare_corpus.py; its seconds and the peak memory of the largest of its processes."""
     shutil.rmtree(output, ignore_errors=True)
     if max_bytes is not None:
@@ -136,7 +162,9 @@ def prepare(text: Path, vocab: Path, output: Path, *, num_workers: int, max_byte
         text = short
     options = ["--vocab", str(vocab), "--output", str(output), "--workers", str(num_workers)]
     started = time.monotonic()
-    process = subprocess.Popen([sys.executable, str(SCRIPT), str(text), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(text), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -175,10 +203,31 @@ def run_paddlenlp(script: Path, text: Path, folder: Path) -> float:
     with open(records, "w", encoding="utf-8") as stream:
         for document in read_documents(text):
             stream.write(json.dumps({"text": "\n".join(document.sentences)}, ensure_ascii=False) + "\n")
-    options = ["--model_name", "ernie-1.0-base-zh", "--tokenizer_name", "ErnieTokenizer", "--input_path", str(records), "--split_sentences"]
-    options += ["--data_format", "JSON", "--chinese", "--cn_whole_word_segment", "--cn_seg_func", "lac", "--workers", "1"]
+    options = [
+        "--model_name",
+        "ernie-1.0-base-zh",
+        "--tokenizer_name",
+        "ErnieTokenizer",
+        "--input_path",
+        str(records),
+        "--split_sentences",
+    ]
+    options += [
+        "--data_format",
+        "JSON",
+        "--chinese",
+        "--cn_whole_word_segment",
+        "--cn_seg_func",
+        "lac",
+        "--workers",
+        "1",
+    ]
     started = time.monotonic()
-    subprocess.run([sys.executable, str(script), *options, "--output_prefix", str(folder / "paddlenlp")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, str(script), *options, "--output_prefix", str(folder / "paddlenlp")],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return time.monotonic() - started
 
 
@@ -206,7 +255,9 @@ def report(figures: dict[str, Any], *, megabytes: float) -> None:
     print(f"on disk: {figures['bytes_per_token']:.3f} bytes a token ({figures['tokens']:,} tokens)")
     if "memory" in figures:
         (_, small_peak), (large, large_peak) = figures["memory"].items()
-        print(f"peak memory: {small_peak / 1e6:,.0f} MB; on {large} times the text {large_peak / 1e6:,.0f} MB, ratio {large_peak / small_peak:.2f}")
+        print(
+            f"peak memory: {small_peak / 1e6:,.0f} MB; on {large} times the text {large_peak / 1e6:,.0f} MB, ratio {large_peak / small_peak:.2f}"
+        )
 
 
 if __name__ == "__main__":

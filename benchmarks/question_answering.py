@@ -48,7 +48,8 @@ def questions_of(data: Path | None, *, number: int, seed: int) -> tuple[list[dic
         questions, name = [whole[place : place + 15] for place in range(number)], "random characters"
     places = [place * CONTEXT_CHARACTERS % (len(whole) - CONTEXT_CHARACTERS + 1) for place in range(number)]
     items = [
-        {"question": questions[index % len(questions)], "context": whole[place : place + CONTEXT_CHARACTERS]} for index, place in enumerate(places)
+        {"question": questions[index % len(questions)], "context": whole[place : place + CONTEXT_CHARACTERS]}
+        for index, place in enumerate(places)
     ]
     return items, name
 
@@ -76,14 +77,17 @@ def paddlenlp_answers(model, tokenizer, items, *, same_windows: bool) -> list[st
         )  # fmt: skip
         for ids, types, offsets in zip(encoded["input_ids"], encoded["token_type_ids"], encoded["offset_mapping"]):
             shown = [place if kind == 1 else None for place, kind in zip(offsets, types)]
-            features.append({"example_id": example["id"], "input_ids": ids, "token_type_ids": types, "offset_mapping": shown})
+            features.append(
+                {"example_id": example["id"], "input_ids": ids, "token_type_ids": types, "offset_mapping": shown}
+            )
     starts, ends = [], []
     with paddle.no_grad():
         for first in range(0, len(features), BATCH_WINDOWS):
             batch = features[first : first + BATCH_WINDOWS]
             longest = max(len(one["input_ids"]) for one in batch)
             padded = [
-                paddle.to_tensor([one[key] + [0] * (longest - len(one[key])) for one in batch]) for key in ("input_ids", "token_type_ids")
+                paddle.to_tensor([one[key] + [0] * (longest - len(one[key])) for one in batch])
+                for key in ("input_ids", "token_type_ids")
             ]
             start, end = model(*padded)
             starts += [row[: len(one["input_ids"])] for row, one in zip(start.numpy(), batch)]
@@ -94,11 +98,17 @@ def paddlenlp_answers(model, tokenizer, items, *, same_windows: bool) -> list[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with tasks/cmrc2018 and vocab/ (default: $PADDLE_WWM_DATA)")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder with tasks/cmrc2018 and vocab/ (default: $PADDLE_WWM_DATA)"
+    )
     parser.add_argument("--number", type=int, default=40, metavar="N", help="questions (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a tiny model and few questions, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a tiny model and few questions, to see that it runs; the figures mean nothing",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     if arguments.data is None and os.environ.get("PADDLE_WWM_DATA"):
@@ -115,7 +125,9 @@ def main() -> None:
     print(f"windows of {MAX_SEQ_LEN} tokens that share {DOC_STRIDE}, one thread, MKL_DEBUG_CPU_TYPE={setting}")
     with hub_peers.random_model(vocab, quick=arguments.quick) as folder:
         module = BertHubModule(task="question-answering", weights=str(folder))
-        model, tokenizer = hub_peers.paddlenlp_model("BertForQuestionAnswering", folder, state=module.model.state_dict())
+        model, tokenizer = hub_peers.paddlenlp_model(
+            "BertForQuestionAnswering", folder, state=module.model.state_dict()
+        )
 
         def ours():
             results = module.predict(items, doc_stride=DOC_STRIDE, max_seq_len=MAX_SEQ_LEN)
@@ -137,8 +149,12 @@ def main() -> None:
         figures[key] = {"questions_per_s": len(items) / statistics.median(spent), "ratio_to_paddlenlp": ratio}
         rows.append([key, f"{figures[key]['questions_per_s']:.2f}", f"{ratio:.2f}x"])
     print_table("question answering, 2,000 characters each", ("", "questions/s", "to PaddleNLP"), rows)
-    figures["same_answers"] = float(np.mean([one == other for one, other in zip(answers["ours"], answers["PaddleNLP"])]))
-    print(f"the same answer for {figures['same_answers']:.0%} (others: its search sees the 20 best starts and ends only)")
+    figures["same_answers"] = float(
+        np.mean([one == other for one, other in zip(answers["ours"], answers["PaddleNLP"])])
+    )
+    print(
+        f"the same answer for {figures['same_answers']:.0%} (others: its search sees the 20 best starts and ends only)"
+    )
     write_figures(arguments.json, figures)
 
 

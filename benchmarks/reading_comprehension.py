@@ -46,7 +46,12 @@ WHY = ("not_in_passage", "inside_a_piece", "cut")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with tasks/cmrc2018, tasks/drcd and vocab/ (default: $PADDLE_WWM_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a folder with tasks/cmrc2018, tasks/drcd and vocab/ (default: $PADDLE_WWM_DATA)",
+    )
     parser.add_argument("--ours-only", action="store_true", help="leave PaddleNLP out")
     parser.add_argument("--seed", type=int, default=1, help="of made-up passages (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help=f"the first {QUICK_QUESTIONS} questions only")
@@ -63,7 +68,11 @@ def main() -> None:
             figures["ours"][name] = found
             if not arguments.ours_only:
                 longest = max(counts["longest_in_pieces"] for counts in found.values())
-                theirs = {f"PaddleNLP, {LENGTHS[0]} tokens": paddlenlp(split, vocab=vocab, max_seq_len=LENGTHS[0], longest=longest)}
+                theirs = {
+                    f"PaddleNLP, {LENGTHS[0]} tokens": paddlenlp(
+                        split, vocab=vocab, max_seq_len=LENGTHS[0], longest=longest
+                    )
+                }
                 figures["paddlenlp"][name] = theirs
                 found = found | theirs
             print_counts(name, split, found)
@@ -88,23 +97,34 @@ def made_up(*, seed: int) -> dict:
     rng = np.random.default_rng(seed)
     paragraphs = []
     for number in range(QUICK_QUESTIONS):
-        words = [chr(code) if rng.random() < 0.9 else rng.choice(["2019", " bert ", "，", "。"]) for code in rng.integers(0x4E00, 0x9FA6, 600)]
+        words = [
+            chr(code) if rng.random() < 0.9 else rng.choice(["2019", " bert ", "，", "。"])
+            for code in rng.integers(0x4E00, 0x9FA6, 600)
+        ]
         first = int(rng.integers(0, 590))
         answer, start = "".join(words[first : first + int(rng.integers(1, 10))]), len("".join(words[:first]))
-        qas = [{"id": str(number), "question": "".join(words[5:15]), "answers": [{"text": answer, "answer_start": start}]}]
+        qas = [
+            {"id": str(number), "question": "".join(words[5:15]), "answers": [{"text": answer, "answer_start": start}]}
+        ]
         paragraphs.append({"context": "".join(words), "qas": qas})
     return {"data": [{"paragraphs": paragraphs}]}
 
 
 def first_questions(split: Split, *, number: int) -> Split:
     """A split of the first questions alone."""
-    return Split(name=split.name, path=split.path, sha256=split.sha256, examples=split.examples[:number], counts=split.counts)
+    return Split(
+        name=split.name, path=split.path, sha256=split.sha256, examples=split.examples[:number], counts=split.counts
+    )
 
 
 def ours(split: Split, *, vocab: Vocab, max_seq_len: int) -> dict[str, float]:
     """How many answers come back, and why others do not."""
     tokenizer = WordPieceTokenizer(vocab=vocab)
-    all_encoded = encode([example.question for example in split.examples], [example.context for example in split.examples], tokenizer=tokenizer)
+    all_encoded = encode(
+        [example.question for example in split.examples],
+        [example.context for example in split.examples],
+        tokenizer=tokenizer,
+    )
     counts, exact_matches, longest = Counter(dict.fromkeys(("answers", "recovered", *WHY), 0)), [], 0
     for example, encoded in zip(split.examples, all_encoded):
         windows = windows_of(encoded, vocab=vocab, max_seq_len=max_seq_len, doc_stride=DOC_STRIDE)
@@ -123,10 +143,20 @@ def ours(split: Split, *, vocab: Vocab, max_seq_len: int) -> dict[str, float]:
                 logits = [sure_of(label, num_tokens=len(window.input_ids)) for label, window in zip(labels, windows)]
                 config = DecodingConfig(max_answer_len=num_pieces + 1)
                 shown = any(label != (0, 0) for label in labels)
-                read_back[answer.characters] = decode(encoded, windows=windows, logits=logits, config=config)[0].text if shown else None
+                read_back[answer.characters] = (
+                    decode(encoded, windows=windows, logits=logits, config=config)[0].text if shown else None
+                )
             text = read_back[answer.characters]
             whole_pieces = first in starts and last in ends
-            why = "recovered" if text == example.context[first:last] else "cut" if text is None else "other" if whole_pieces else "inside_a_piece"
+            why = (
+                "recovered"
+                if text == example.context[first:last]
+                else "cut"
+                if text is None
+                else "other"
+                if whole_pieces
+                else "inside_a_piece"
+            )
             counts[why] += 1
         taught = next((answer for answer in example.answers if answer.characters), None)
         text = read_back[taught.characters] if taught else None
@@ -166,7 +196,11 @@ def paddlenlp(split: Split, *, vocab: Vocab, max_seq_len: int, longest: int) -> 
             features = [{"example_id": "0", "offset_mapping": offsets} for offsets in windows]
             item = Examples([{"id": "0", "context": example.context}])
             both = ([value[:, 0] for value in logits], [value[:, 1] for value in logits])
-            texts.append(compute_prediction(item, features, both, False, 20, longest)[0]["0"] if any(label != (0, 0) for label in labels) else "")
+            texts.append(
+                compute_prediction(item, features, both, False, 20, longest)[0]["0"]
+                if any(label != (0, 0) for label in labels)
+                else ""
+            )
             counts["answers"] += 1
             counts["recovered"] += texts[-1] == answer["text"].strip()
         exact_matches.append(score_cmrc(texts[0], [answer.text for answer in example.answers]).exact_match)
@@ -193,7 +227,9 @@ def label_by_offsets(offsets: list[tuple[int, int] | None], *, start: int, end: 
     shown = [column for column, place in enumerate(offsets) if place is not None]
     if not shown or start < offsets[shown[0]][0] or end > offsets[shown[-1]][1]:
         return 0, 0
-    return max(column for column in shown if offsets[column][0] <= start), min(column for column in shown if offsets[column][1] >= end)
+    return max(column for column in shown if offsets[column][0] <= start), min(
+        column for column in shown if offsets[column][1] >= end
+    )
 
 
 def print_counts(name: str, split: Split, found: dict[str, dict[str, float]]) -> None:
@@ -205,7 +241,16 @@ def print_counts(name: str, split: Split, found: dict[str, dict[str, float]]) ->
         recoverable = counts["answers"] - of_ours["not_in_passage"] - of_ours["inside_a_piece"]
         why = [f"{counts[key]:,}" if key in counts else "" for key in WHY]
         share = counts["recovered"] / recoverable if recoverable else 0.0
-        rows.append([contender, f"{counts['answers']:,}", f"{counts['recovered']:,}", *why, f"{share:.3%}", f"{counts['exact_match']:.2f}"])
+        rows.append(
+            [
+                contender,
+                f"{counts['answers']:,}",
+                f"{counts['recovered']:,}",
+                *why,
+                f"{share:.3%}",
+                f"{counts['exact_match']:.2f}",
+            ]
+        )
     print_table(f"{name}: {len(split.examples):,} questions, {repaired} answers repaired in the file", headings, rows)
 
 

@@ -62,11 +62,28 @@ class Runs:
         self.folder, self.num_steps = folder, num_steps
         recipe = folder / "recipe.yaml"
         recipe.write_text(recipe_of(num_steps), encoding="utf-8")
-        self._common = ["--corpus", str(corpus), "--config", str(recipe), "--prepared", str(folder / "prepared"), f"seed={seed}"]
+        self._common = [
+            "--corpus",
+            str(corpus),
+            "--config",
+            str(recipe),
+            "--prepared",
+            str(folder / "prepared"),
+            f"seed={seed}",
+        ]
 
     def command(self, name: str, *, workers: int, options: list[str]) -> list[str]:
         script = str(common.ROOT / "scripts" / "pretrain.py")
-        return [sys.executable, script, *self._common, "--output", str(self.folder / name), "--nproc", str(workers), *options]
+        return [
+            sys.executable,
+            script,
+            *self._common,
+            "--output",
+            str(self.folder / name),
+            "--nproc",
+            str(workers),
+            *options,
+        ]
 
     def whole(self, name: str, *, workers: int, options: list[str], resume: bool = False) -> None:
         command = self.command(name, workers=workers, options=options) + (["--resume", "auto"] if resume else [])
@@ -76,7 +93,10 @@ class Runs:
     def interrupted(self, name: str, *, workers: int, options: list[str], step: int, kill_worker: bool = False) -> int:
         """Run until `step` is logged, then stop or kill; returns the exit status."""
         process = subprocess.Popen(
-            self.command(name, workers=workers, options=options), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            self.command(name, workers=workers, options=options),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         while len(self.losses(name)) < step:
             assert process.poll() is None, process.stderr.read()
@@ -91,7 +111,11 @@ class Runs:
     def losses(self, name: str) -> list[float]:
         path = self.folder / name / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        return [record["loss"] for record in map(json.loads, (line for line in lines if line.endswith("\n"))) if record["kind"] == "train"]
+        return [
+            record["loss"]
+            for record in map(json.loads, (line for line in lines if line.endswith("\n")))
+            if record["kind"] == "train"
+        ]
 
     def weights(self, name: str) -> bytes:
         return (self.folder / name / "model" / "model_state.pdparams").read_bytes()
@@ -111,7 +135,9 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
     assert runs.interrupted("two-stop", workers=2, options=options, step=stop_at) == 143
     runs.whole("two-stop", workers=2, options=options, resume=True)
     for name in ("killed", "torn"):
-        step = rng.randrange(max(SAVE_EVERY_STEPS + 2, runs.num_steps // 4), runs.num_steps * 3 // 4)  # one checkpoint is there
+        step = rng.randrange(
+            max(SAVE_EVERY_STEPS + 2, runs.num_steps // 4), runs.num_steps * 3 // 4
+        )  # one checkpoint is there
         print(f"{name}: SIGKILL to one of two workers after step {step}", flush=True)
         assert runs.interrupted(name, workers=2, options=options, step=step, kill_worker=True) != 0
         if name == "torn":
@@ -131,7 +157,9 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
 def main() -> int:
     parser = common.parser_of(__doc__)
     parser.add_argument("--steps", type=int, default=200, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--corpus", type=Path, default=common.SAMPLE_CORPUS, metavar="FILE", help="(default: the sample corpus)")
+    parser.add_argument(
+        "--corpus", type=Path, default=common.SAMPLE_CORPUS, metavar="FILE", help="(default: the sample corpus)"
+    )
     arguments = parser.parse_args()
     num_steps = 40 if arguments.quick else arguments.steps
     rng, rows, figures, failed = random.Random(arguments.seed), [], {}, []
@@ -147,7 +175,9 @@ def main() -> int:
             note = ", weights bit-identical" if name == "stopped" and same_weights else ""
             rows.append([f"{title}: {name}", f"{difference:.1e}", verdict + note])
         figures[title] = {**differences, "stopped_weights_identical": same_weights}
-    common.print_table(f"largest difference of a loss to one process's, {num_steps} steps", ("", "difference", ""), rows)
+    common.print_table(
+        f"largest difference of a loss to one process's, {num_steps} steps", ("", "difference", ""), rows
+    )
     common.write_figures(arguments.json, figures)
     return 1 if failed else 0
 

@@ -39,7 +39,11 @@ from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
 from paddle_wwm.errors import DataError, run_script
 
 COMPARED_AT_ONCE = 1_000_000
-PADDLE_SETTINGS = {"paddle": {}, "paddle-onednn": {"use_onednn": True}, "paddle-lines": {"use_onednn": True, "max_texts": 1, "sort": False}}
+PADDLE_SETTINGS = {
+    "paddle": {},
+    "paddle-onednn": {"use_onednn": True},
+    "paddle-lines": {"use_onednn": True, "max_texts": 1, "sort": False},
+}
 SHARES = {"paddle-lines": 10}  # the slow ones get every so many-th line of a call
 CONTENDERS = ("compiled", "compiled-8", *PADDLE_SETTINGS, "jieba", "rjieba")
 Run = Callable[[Sequence[str]], np.ndarray]
@@ -76,7 +80,9 @@ def corpus_files(paths: Sequence[Path]) -> list[Path]:
     files = [file for path in paths for file in (sorted(path.glob("*.txt")) if path.is_dir() else [path])]
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
-        raise DataError(f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files there; --corpus takes files and folders of *.txt.")
+        raise DataError(
+            f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files there; --corpus takes files and folders of *.txt."
+        )
     return files
 
 
@@ -138,12 +144,37 @@ def _process_status() -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, nargs="+", default=[common.SAMPLE_CORPUS], metavar="PATH", help="text files, and folders of *.txt")
-    parser.add_argument("--max-chars", type=int, default=1 << 40, metavar="N", help="compare tags on so many characters (default: all of them)")
-    parser.add_argument("--timed-chars", type=int, default=400_000, metavar="N", help="characters of a timed call (default: %(default)s)")
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="which to measure (default: all)")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        nargs="+",
+        default=[common.SAMPLE_CORPUS],
+        metavar="PATH",
+        help="text files, and folders of *.txt",
+    )
+    parser.add_argument(
+        "--max-chars",
+        type=int,
+        default=1 << 40,
+        metavar="N",
+        help="compare tags on so many characters (default: all of them)",
+    )
+    parser.add_argument(
+        "--timed-chars",
+        type=int,
+        default=400_000,
+        metavar="N",
+        help="characters of a timed call (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="which to measure (default: all)"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     absent = contenders_absent()
@@ -157,7 +188,9 @@ def main() -> int:
     samples = spread(lines, num_samples=repetitions + 1, num_chars=timed_chars)
     num_chars = sum(map(len, samples[0]))
     corpus = ", ".join(path.name for path in arguments.corpus)
-    figures = common.print_machine(f"{corpus} ({sum(map(len, lines)):,} characters in {len(lines):,} lines; about {num_chars:,} a call)")
+    figures = common.print_machine(
+        f"{corpus} ({sum(map(len, lines)):,} characters in {len(lines):,} lines; about {num_chars:,} a call)"
+    )
     runs = {name: make_run(name) for name in names}
 
     def work(name: str) -> Callable[[], common.Work]:
@@ -186,10 +219,19 @@ def main() -> int:
     ]
     common.print_table("segmentation", ("", "characters/s", "range", "ratio", "MB"), rows)
     figures["segmentation"] = [
-        {"name": timing.name, "characters_per_s": timing.rate, "ratio": timings[0].ratio_to(timing), "megabytes": memory.get(timing.name)}
+        {
+            "name": timing.name,
+            "characters_per_s": timing.rate,
+            "ratio": timings[0].ratio_to(timing),
+            "megabytes": memory.get(timing.name),
+        }
         for timing in timings
     ]
-    best = max((timing for timing in timings if timing.name in ("paddle", "paddle-onednn")), key=lambda timing: timing.rate, default=None)
+    best = max(
+        (timing for timing in timings if timing.name in ("paddle", "paddle-onednn")),
+        key=lambda timing: timing.rate,
+        default=None,
+    )
     if best is not None:
         print(f"\n{timings[0].name} : best Paddle ({best.name}) = {timings[0].ratio_to(best):.2f}")
     if "paddle" in runs:

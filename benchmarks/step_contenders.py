@@ -45,7 +45,11 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
 
     def step(batch):
         scores, relations = model(
-            batch["input_ids"], batch["token_type_ids"], batch["attention_mask"], batch["flat_positions"], with_next_sentence
+            batch["input_ids"],
+            batch["token_type_ids"],
+            batch["attention_mask"],
+            batch["flat_positions"],
+            with_next_sentence,
         )
         loss = F.cross_entropy(scores, batch["labels"])
         if with_next_sentence:
@@ -92,10 +96,14 @@ def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]
     torch.set_num_threads(1)
     model = BertForMaskedLM(BertConfig(**sizes))
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"])
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"]
+    )
 
     def step(batch):
-        hidden = model.bert(batch["input_ids"], attention_mask=batch["attention_mask"], token_type_ids=batch["token_type_ids"])[0]
+        hidden = model.bert(
+            batch["input_ids"], attention_mask=batch["attention_mask"], token_type_ids=batch["token_type_ids"]
+        )[0]
         scores = model.cls(hidden.reshape(-1, hidden.shape[-1])[batch["flat_positions"]])
         loss = torch.nn.functional.cross_entropy(scores, batch["labels"])
         loss.backward()
@@ -137,7 +145,10 @@ def main() -> None:
     step, to_tensor = CONTENDERS[name](json.loads(sizes))
     stored = np.load(batches_path)
     numbers = sorted({int(key.partition("/")[0]) for key in stored})
-    batches = [{key.partition("/")[2]: to_tensor(stored[key]) for key in stored if key.startswith(f"{number}/")} for number in numbers]
+    batches = [
+        {key.partition("/")[2]: to_tensor(stored[key]) for key in stored if key.startswith(f"{number}/")}
+        for number in numbers
+    ]
     answer("ready")
     done = 0
     for line in sys.stdin:

@@ -45,11 +45,22 @@ PEER_OF = {"PaddleNLP BertForPretraining": "ours, both losses", TORCH: "ours, ML
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--torch-python", type=Path, metavar="PATH", help="an interpreter that has torch and transformers (default: this one)")
-    parser.add_argument("--repetitions", type=int, default=12, metavar="N", help="steps of each contender (default: %(default)s)")
+    parser.add_argument(
+        "--torch-python",
+        type=Path,
+        metavar="PATH",
+        help="an interpreter that has torch and transformers (default: this one)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=12, metavar="N", help="steps of each contender (default: %(default)s)"
+    )
     parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--hidden-size", type=int, default=768, metavar="N", help="a multiple of 64 (default: %(default)s)")
-    parser.add_argument("--vocab-size", type=int, default=21128, metavar="N", help="of the models (default: %(default)s)")
+    parser.add_argument(
+        "--hidden-size", type=int, default=768, metavar="N", help="a multiple of 64 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--vocab-size", type=int, default=21128, metavar="N", help="of the models (default: %(default)s)"
+    )
     parser.add_argument("--mkl-as-installed", action="store_true", help="for all sides, do not set MKL_DEBUG_CPU_TYPE")
     arguments = parser.parse_args()
     shapes = SHAPES
@@ -64,7 +75,10 @@ def main() -> int:
         for num_rows, length in shapes:
             batches = batches_of(data, num_rows=num_rows, length=length, seed=arguments.seed)
             path = data.folder / "batches.npz"
-            np.savez(path, **{f"{number}/{name}": array for number, batch in enumerate(batches) for name, array in batch.items()})
+            np.savez(
+                path,
+                **{f"{number}/{name}": array for number, batch in enumerate(batches) for name, array in batch.items()},
+            )
             results, peaks = measure(path, sizes, torch_python=torch_python, repetitions=arguments.repetitions)
             title = f"training step, {arguments.layers} layers x {arguments.hidden_size}, {num_rows} x {length} tokens"
             figures[f"{num_rows}x{length}"] = show(title, results, peaks, batches=batches, sizes=sizes)
@@ -82,7 +96,10 @@ def find_torch(given: Path | None) -> tuple[Path | None, str | None]:
     found = subprocess.run([python, "-c", "import torch, transformers"], capture_output=True, check=False)
     if found.returncode == 0:
         return python, None
-    return None, f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an environment that has them"
+    return (
+        None,
+        f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an environment that has them",
+    )
 
 
 def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, Any]:
@@ -126,7 +143,7 @@ class Contender:
         return json.loads(line)
 
     def ask(self, question: str) -> Any:
-        """"step" or "peak"."""
+        """ "step" or "peak"."""
         self._process.stdin.write(question + "\n")
         self._process.stdin.flush()
         return self._answer()
@@ -185,7 +202,16 @@ def show(title: str, results, peaks, *, batches, sizes) -> dict[str, Any]:
             row["ours_is_faster_by"] = statistics.median(theirs / mine["seconds"] for theirs, mine in zip(seconds, own))
             row["our_share_of_memory"] = max(step["memory"] for step in own) / row["memory"]
             cells = [f"{row['ours_is_faster_by']:.2f}x", f"{row['our_share_of_memory']:.2f}x"]
-        rows.append([name, f"{row['milliseconds']:,.0f}", common.quantity(row["tokens_per_s"]), cells[0], f"{row['memory'] / 1e6:,.0f}", cells[1]])
+        rows.append(
+            [
+                name,
+                f"{row['milliseconds']:,.0f}",
+                common.quantity(row["tokens_per_s"]),
+                cells[0],
+                f"{row['memory'] / 1e6:,.0f}",
+                cells[1],
+            ]
+        )
         figures[name] = row
     common.print_table(title, ("", "ms", "tokens/s", "ours is faster by", "peak MB", "ours has"), rows)
     reached = flops / statistics.median(step["seconds"] for step in results["ours, both losses"])

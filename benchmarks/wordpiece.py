@@ -75,7 +75,9 @@ def share_of(lines: Sequence[str], *, num_characters: int) -> list[str]:
     return list(islice(lines, 0, None, max(1, sum(map(len, lines)) // num_characters)))
 
 
-def rates_of(contenders: dict[str, Callable[[], Any]], *, lines: Sequence[str], num_repetitions: int) -> dict[str, list[float]]:
+def rates_of(
+    contenders: dict[str, Callable[[], Any]], *, lines: Sequence[str], num_repetitions: int
+) -> dict[str, list[float]]:
     """Characters a second of CPU time, one figure a repetition; the contenders take turns."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(num_repetitions):
@@ -88,7 +90,12 @@ def rates_of(contenders: dict[str, Callable[[], Any]], *, lines: Sequence[str], 
 
 def row_of(name: str, rates: Sequence[float], ours: Sequence[float] | None = None) -> list[str]:
     ratio = "" if ours is None else f"{statistics.median(mine / theirs for mine, theirs in zip(ours, rates)):,.1f}x"
-    return [name, common.quantity(statistics.median(rates)), f"{common.quantity(min(rates))} - {common.quantity(max(rates))}", ratio]
+    return [
+        name,
+        common.quantity(statistics.median(rates)),
+        f"{common.quantity(min(rates))} - {common.quantity(max(rates))}",
+        ratio,
+    ]
 
 
 def encode_all(tokenizer: WordPieceTokenizer, lines: Sequence[str]) -> None:
@@ -99,7 +106,9 @@ def encode_all(tokenizer: WordPieceTokenizer, lines: Sequence[str]) -> None:
 def tokenize_all(tokenizer: WordPieceTokenizer, documents: Sequence[Document]) -> None:
     size = LINES_AT_ONCE // LINES_OF_A_DOCUMENT
     for first in range(0, len(documents), size):
-        tokenize_documents(documents[first : first + size], segmenter=EveryTwoCharacters(), tokenizer=tokenizer, report=Counter())
+        tokenize_documents(
+            documents[first : first + size], segmenter=EveryTwoCharacters(), tokenizer=tokenizer, report=Counter()
+        )
 
 
 def differing_lines(found: Pieces, expected: Pieces) -> int:
@@ -109,7 +118,10 @@ def differing_lines(found: Pieces, expected: Pieces) -> int:
         of = slice(*pieces.text_offsets[index : index + 2])
         return [pieces.ids[of].tolist(), pieces.starts[of].tolist(), pieces.ends[of].tolist()]
 
-    if all(np.array_equal(getattr(found, name), getattr(expected, name)) for name in ("ids", "starts", "ends", "text_offsets")):
+    if all(
+        np.array_equal(getattr(found, name), getattr(expected, name))
+        for name in ("ids", "starts", "ends", "text_offsets")
+    ):
         return 0
     return sum(of_text(found, index) != of_text(expected, index) for index in range(len(found.text_offsets) - 1))
 
@@ -124,7 +136,9 @@ def paddlenlp_encoder(vocab_file: Path, *, do_lower_case: bool) -> Callable[[str
     return lambda text: tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
 
 
-def measure(lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: Path, peer_characters: int, num_repetitions: int) -> dict[str, Any]:
+def measure(
+    lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: Path, peer_characters: int, num_repetitions: int
+) -> dict[str, Any]:
     """Time all, compare all, print both."""
     tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
     library = LibraryTokenizer(vocab=vocab, do_lower_case=do_lower_case)
@@ -138,7 +152,11 @@ def measure(lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: 
     cold = rates_of({"cold": lambda: encode_all(tokenizer, lines)}, lines=lines, num_repetitions=1)["cold"]
     contenders = {"warm": lambda: encode_all(tokenizer, lines), "tokenize": lambda: tokenize_all(tokenizer, documents)}
     rates = {"cold": cold, **rates_of(contenders, lines=lines, num_repetitions=num_repetitions)}
-    names = {"cold": "encode (ours), empty tables", "warm": "encode (ours), again", "tokenize": "encode + word starts + documents (ours)"}
+    names = {
+        "cold": "encode (ours), empty tables",
+        "warm": "encode (ours), again",
+        "tokenize": "encode + word starts + documents (ours)",
+    }
     headings = ("", "characters/s", "range", "ratio")
     print(f"\na new tokenizer takes {load_s * 1000:.0f} ms")
     common.print_table("all lines", headings[:3], [row_of(names[name], found)[:3] for name, found in rates.items()])
@@ -155,7 +173,11 @@ def measure(lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: 
     else:
         peers["PaddleNLP BertTokenizer"] = (small, lambda: [paddlenlp(line) for line in small])
     for name, (texts, run) in peers.items():
-        pair = rates_of({"ours": lambda texts=texts: tokenizer.encode(texts), name: run}, lines=texts, num_repetitions=num_repetitions)
+        pair = rates_of(
+            {"ours": lambda texts=texts: tokenizer.encode(texts), name: run},
+            lines=texts,
+            num_repetitions=num_repetitions,
+        )
         rows = [row_of("encode (ours)", pair["ours"]), row_of(name, pair[name], pair["ours"])]
         common.print_table(f"a share of the lines: {len(texts):,}, {sum(map(len, texts)):,} characters", headings, rows)
         rates |= {f"ours beside {name}": pair["ours"], name: pair[name]}
@@ -165,19 +187,39 @@ def measure(lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: 
     figures = {"load_s": load_s, "characters_per_s": rates, "num_lines": len(lines), "differing_lines": differing}
     if paddlenlp is not None:
         expected = library.encode(small)
-        figures["differing_lines_paddlenlp"] = sum(paddlenlp(line) != expected.ids_of_text(index).tolist() for index, line in enumerate(small))
+        figures["differing_lines_paddlenlp"] = sum(
+            paddlenlp(line) != expected.ids_of_text(index).tolist() for index, line in enumerate(small)
+        )
         print(f"PaddleNLP's ids: {figures['differing_lines_paddlenlp']:,} of {len(small):,}")
     return figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, nargs="+", metavar="PATH", help="text files or folders of .txt files (default: the sample corpus)")
-    parser.add_argument("--vocab", type=Path, metavar="FILE", help="a vocab.txt (default: one built from the sample corpus)")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="text files or folders of .txt files (default: the sample corpus)",
+    )
+    parser.add_argument(
+        "--vocab", type=Path, metavar="FILE", help="a vocab.txt (default: one built from the sample corpus)"
+    )
     parser.add_argument("--cased", action="store_true", help="keep case and accents")
-    parser.add_argument("--peer-characters", type=int, default=2_000_000, metavar="N", help="what the library is timed on (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing")
+    parser.add_argument(
+        "--peer-characters",
+        type=int,
+        default=2_000_000,
+        metavar="N",
+        help="what the library is timed on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     corpus = arguments.corpus or [common.SAMPLE_CORPUS]
@@ -185,11 +227,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:
         vocab_file = arguments.vocab or Path(folder) / "vocab.txt"
         if arguments.vocab is None:
-            built = build_vocab(read_lines([common.SAMPLE_CORPUS]), vocab_size=common.SAMPLE_VOCAB_SIZE, do_lower_case=not arguments.cased)
+            built = build_vocab(
+                read_lines([common.SAMPLE_CORPUS]),
+                vocab_size=common.SAMPLE_VOCAB_SIZE,
+                do_lower_case=not arguments.cased,
+            )
             built.save(vocab_file)
         vocab = load_vocab(vocab_file)
         name = ", ".join(path.name for path in corpus) if arguments.corpus else "the bundled sample corpus"
-        figures = common.print_machine(f"{name} ({len(lines):,} lines, {sum(map(len, lines)):,} characters, {len(vocab):,} vocabulary entries)")
+        figures = common.print_machine(
+            f"{name} ({len(lines):,} lines, {sum(map(len, lines)):,} characters, {len(vocab):,} vocabulary entries)"
+        )
         figures |= measure(
             lines,
             vocab=vocab,

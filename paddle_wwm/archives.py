@@ -27,7 +27,10 @@ BLOCK_BYTES = 1 << 20
 MAX_HEADER_BYTES = 16 << 20  # tarfile reads a member's extended header into memory at whatever size it states
 MAX_PADDING_BYTES = 1 << 20
 MAX_NAME_BYTES, MAX_DEPTH = 255, 32
-ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are rare, and lzma may ask for gigabytes of memory
+ZIP_METHODS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # the others are rare, and lzma may ask for gigabytes of memory
 COMPRESSED_TARS: tuple[tuple[bytes, Callable[..., IO[bytes]]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
 
 
@@ -66,7 +69,9 @@ def is_archive(path: str | Path) -> bool:
     return False
 
 
-def unpack_archive(archive: str | Path, *, target: str | Path, limits: ArchiveLimits | None = None, show_progress: bool = False) -> Path:
+def unpack_archive(
+    archive: str | Path, *, target: str | Path, limits: ArchiveLimits | None = None, show_progress: bool = False
+) -> Path:
     """Unpack a zip or tar archive into the new folder `target`, which appears only when everything is there; returns it.
 
     Raises ArchiveError naming archive and member: for a name that leads out of the folder, a link or device, an encrypted or doubled member,
@@ -78,7 +83,10 @@ def unpack_archive(archive: str | Path, *, target: str | Path, limits: ArchiveLi
         raise ArchiveError(f"{archive}: no such archive.")
     with _errors_of(archive):
         members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
-        with atomic_directory(target) as folder, progress_bar(desc="unpack", unit="B", unit_scale=True, disable=not show_progress) as bar:
+        with (
+            atomic_directory(target) as folder,
+            progress_bar(desc="unpack", unit="B", unit_scale=True, disable=not show_progress) as bar,
+        ):
             for member in _checked(members(archive), archive=archive, limits=limits):
                 place = folder / member.path
                 if member.open is None:
@@ -90,11 +98,15 @@ def unpack_archive(archive: str | Path, *, target: str | Path, limits: ArchiveLi
                     while block := source.read(BLOCK_BYTES):
                         num_bytes += len(block)
                         if num_bytes > member.size:
-                            raise ArchiveError(f"{archive}: member {member.path} holds more than the {member.size:,} bytes that are stated for it.")
+                            raise ArchiveError(
+                                f"{archive}: member {member.path} holds more than the {member.size:,} bytes that are stated for it."
+                            )
                         copy.write(block)
                         bar.update(len(block))
                 if num_bytes != member.size:
-                    raise ArchiveError(f"{archive}: is torn: member {member.path} holds {num_bytes:,} of {member.size:,} bytes.")
+                    raise ArchiveError(
+                        f"{archive}: is torn: member {member.path} holds {num_bytes:,} of {member.size:,} bytes."
+                    )
     return target
 
 
@@ -107,9 +119,13 @@ def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits
     for number, member in enumerate(members, start=1):
         num_bytes += member.size
         if number > limits.max_members:
-            raise ArchiveError(f"{archive}: holds more than {limits.max_members:,} members; an archive of a model holds a few.")
+            raise ArchiveError(
+                f"{archive}: holds more than {limits.max_members:,} members; an archive of a model holds a few."
+            )
         if num_bytes > max_bytes:
-            raise ArchiveError(f"{archive}: would unpack to more than {max_bytes:,} bytes, out of {archive.stat().st_size:,}: not a model's archive.")
+            raise ArchiveError(
+                f"{archive}: would unpack to more than {max_bytes:,} bytes, out of {archive.stat().st_size:,}: not a model's archive."
+            )
         folders.update(member.path.parents)
         if member.open is None:
             folders.add(member.path)
@@ -126,8 +142,12 @@ def _safe_path(name: str, *, archive: Path) -> PurePosixPath:
     """A member's name as a path below the target folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or re.match(r"[A-Za-z]:", name):
-        raise ArchiveError(f"{archive}: member {name!r} would be written outside of the folder; the archive is refused.")
-    if any(ord(char) < 32 for char in name) or any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in path.parts):
+        raise ArchiveError(
+            f"{archive}: member {name!r} would be written outside of the folder; the archive is refused."
+        )
+    if any(ord(char) < 32 for char in name) or any(
+        len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in path.parts
+    ):
         raise ArchiveError(f"{archive}: member {name[:80]!r} has a name that no file should have.")
     if len(path.parts) > MAX_DEPTH:
         raise ArchiveError(f"{archive}: member {name[:80]!r} lies more than {MAX_DEPTH} folders deep.")
@@ -139,11 +159,17 @@ def _zip_members(path: Path) -> Iterator[_Member]:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ArchiveError(f"{path}: member {info.filename!r} is a link or a device, which no model needs; the archive is refused.")
+                raise ArchiveError(
+                    f"{path}: member {info.filename!r} is a link or a device, which no model needs; the archive is refused."
+                )
             if info.flag_bits & 0x1:
-                raise ArchiveError(f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and give the folder instead.")
+                raise ArchiveError(
+                    f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and give the folder instead."
+                )
             if info.compress_type not in ZIP_METHODS:
-                raise ArchiveError(f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and give the folder instead.")
+                raise ArchiveError(
+                    f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and give the folder instead."
+                )
             opener = None if info.is_dir() else lambda info=info: archive.open(info)
             yield _Member(path=_safe_path(info.filename, archive=path), size=info.file_size, open=opener)
 
@@ -153,7 +179,9 @@ def _tar_members(path: Path) -> Iterator[_Member]:
         while (info := archive.next()) is not None:
             archive.members.clear()  # tarfile keeps every header it has read
             if not (info.isreg() or info.isdir()) or info.issparse():
-                raise ArchiveError(f"{path}: member {info.name!r} is a link or a device, which no model needs; the archive is refused.")
+                raise ArchiveError(
+                    f"{path}: member {info.name!r} is a link or a device, which no model needs; the archive is refused."
+                )
             opener = None if info.isdir() else lambda info=info: archive.extractfile(info)
             yield _Member(path=_safe_path(info.name, archive=path), size=0 if info.isdir() else info.size, open=opener)
         # The checksum of a compressed tar stands at its very end, behind the padding, and is compared when that is read.

@@ -36,7 +36,14 @@ class ModelConfig:
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "type_vocab_size"):
+        for name in (
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+        ):
             _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
         _require(
             self.hidden_size % self.num_attention_heads == 0,
@@ -63,10 +70,14 @@ class DataConfig:
     pairing: SentencePairing = SentencePairing.NEXT_SENTENCE
     short_seq_prob: float = 0.1
     held_out_share: float = 0.02
-    mixture_weights: tuple[float, ...] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
+    mixture_weights: tuple[
+        float, ...
+    ] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
 
     def __post_init__(self) -> None:
-        _require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
+        _require(
+            0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}."
+        )
         _require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
 
 
@@ -163,8 +174,13 @@ class RuntimeConfig:
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            least = 0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
-            _require(getattr(self, item.name) >= least, f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.")
+            least = (
+                0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
+            )
+            _require(
+                getattr(self, item.name) >= least,
+                f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,10 +81,20 @@ LIBRARIES: tuple[tuple[str, str], ...] = (
 QUIETLY = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); "
 IMPORTS: tuple[tuple[str, str, str, str], ...] = (
     # import name, name of its package, code, why; the slowest first, so that the others run beside it
-    ("paddlehub", "paddlehub", QUIETLY + "import paddlehub; paddlehub.Module", "hub modules are installed and loaded by it"),
+    (
+        "paddlehub",
+        "paddlehub",
+        QUIETLY + "import paddlehub; paddlehub.Module",
+        "hub modules are installed and loaded by it",
+    ),
     ("paddlenlp", "paddlenlp", QUIETLY + "import paddlenlp", "paddlehub imports it"),
     ("paddle", "paddlepaddle", QUIETLY + "import paddle", "models train and run on it"),
-    ("LAC", "lac", "from paddle_wwm.corpus.lac import import_lac_package; import_lac_package()", "the segmenter is compared with it"),
+    (
+        "LAC",
+        "lac",
+        "from paddle_wwm.corpus.lac import import_lac_package; import_lac_package()",
+        "the segmenter is compared with it",
+    ),
     ("numpy", "numpy", "import numpy", "everything uses it"),
 )
 SEGMENT = (
@@ -108,7 +118,14 @@ def run_python(code: str, timeout_s: float = 300) -> Run:
     """Run code in a fresh Python like this one."""
     command, start = [sys.executable, "-X", "utf8", "-c", code], time.monotonic()
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_s, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=timeout_s,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
         return Run(None, "", "", time.monotonic() - start)
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
@@ -117,7 +134,9 @@ def run_python(code: str, timeout_s: float = 300) -> Run:
 def allows(bounds: str, version: str) -> bool:
     """Whether a version keeps within bounds such as ">=3.0.0b4,<3.1". Only releases count: 3.0.0b4 and 3.0.0 are one."""
     compare = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
-    return all(compare[sign](release(version), release(limit)) for sign, limit in re.findall(r"([<>]=?)([^,]+)", bounds))
+    return all(
+        compare[sign](release(version), release(limit)) for sign, limit in re.findall(r"([<>]=?)([^,]+)", bounds)
+    )
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -130,7 +149,12 @@ def check_python(version: Sequence[int]) -> Finding:
     text = ".".join(str(number) for number in version[:3])
     if (3, 10) <= tuple(version[:2]) <= (3, 12):
         return Finding("Python", True, f"{text}, {platform.platform()}")
-    return Finding("Python", False, f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12", "make distclean setup PYTHON=python3.11")
+    return Finding(
+        "Python",
+        False,
+        f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12",
+        "make distclean setup PYTHON=python3.11",
+    )
 
 
 def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
@@ -150,7 +174,14 @@ def check_versions(versions: Mapping[str, str], python: str = "python") -> list[
         if found is None:
             findings.append(Finding(package, False, f"not installed; {why}", SET_UP_AGAIN))
         elif not allows(bounds, found):
-            findings.append(Finding(package, False, f"{found}, but {bounds} is needed: {why}", f"{python} -m pip install '{package}{bounds}'"))
+            findings.append(
+                Finding(
+                    package,
+                    False,
+                    f"{found}, but {bounds} is needed: {why}",
+                    f"{python} -m pip install '{package}{bounds}'",
+                )
+            )
         else:
             findings.append(Finding(package, True, found))
     return findings
@@ -165,7 +196,14 @@ def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[F
             detail = f"{keep} and {remove} both write the folder {folder}: which one is imported is chance"
             findings.append(Finding(folder, False, detail, remedy))
     if not versions.keys() & {"opencv-python", "opencv-python-headless"}:
-        findings.append(Finding("cv2", False, "neither opencv-python nor opencv-python-headless is installed; paddlehub imports cv2", SET_UP_AGAIN))
+        findings.append(
+            Finding(
+                "cv2",
+                False,
+                "neither opencv-python nor opencv-python-headless is installed; paddlehub imports cv2",
+                SET_UP_AGAIN,
+            )
+        )
     return findings
 
 
@@ -191,7 +229,10 @@ def how_it_failed(run: Run) -> str:
         return f"did not finish within {run.seconds:.0f} s"
     if run.returncode < 0:
         return f"crashed with {signal.Signals(-run.returncode).name}"
-    return next((line.strip() for line in reversed(run.stderr.splitlines()) if line.strip()), f"ended with status {run.returncode}")
+    return next(
+        (line.strip() for line in reversed(run.stderr.splitlines()) if line.strip()),
+        f"ended with status {run.returncode}",
+    )
 
 
 def remedy_of(run: Run) -> str:
@@ -211,7 +252,9 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def collect() -> list[Finding]:
     """Look at this machine: every finding, in the order of the report."""
     python = shlex.quote(sys.executable)
-    versions = installed_versions([row[0] for row in REQUIREMENTS] + [package for row in CLASHES for package in row[:2]])
+    versions = installed_versions(
+        [row[0] for row in REQUIREMENTS] + [package for row in CLASHES for package in row[:2]]
+    )
     findings = [check_python(sys.version_info), *check_versions(versions, python), *check_clashes(versions, python)]
     if sys.platform == "linux":
         needed = LIBRARIES if "opencv-python" in versions else LIBRARIES[:1]
@@ -228,7 +271,8 @@ def report(findings: Sequence[Finding]) -> str:
     """The findings as an aligned list, each remedy at the end of its line."""
     width = max(len(finding.name) for finding in findings)
     return "\n".join(
-        f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}" + (f". Mend it: {finding.remedy}" if finding.remedy else "")
+        f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}"
+        + (f". Mend it: {finding.remedy}" if finding.remedy else "")
         for finding in findings
     )
 
@@ -241,12 +285,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor again. The first such line is often "
         "the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this check.",
     )
-    parser.add_argument("--json", action="store_true", help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list",
+    )
     as_json = parser.parse_args(arguments).json
     findings = collect()
     failed = sum(not finding.ok for finding in findings)
     if as_json:
-        print(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                {"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2
+            )
+        )
     else:
         print(report(findings))
         print(f"\n{failed} of {len(findings)} checks failed." if failed else f"\nAll {len(findings)} checks are ok.")

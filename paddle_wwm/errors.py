@@ -57,7 +57,9 @@ class Interrupted(PaddleWWMError):
 def run_script(main: Callable[[], int | None]) -> None:
     """Call a script's `main` and leave with its exit status: 0 success, 2 a user's error (one line), 130 or 143 a signal."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files are shown as they are, also those that are not UTF-8
+        sys.stdout.reconfigure(
+            errors="surrogateescape"
+        )  # names of files are shown as they are, also those that are not UTF-8
     try:
         status = main() or 0
         sys.stdout.flush()  # a few lines are written out only now, and only now fail

@@ -41,7 +41,9 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig
 def _apply_override(root: yaml.Node, override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise ConfigError(f"{override!r}: an override must have the form key.path=value, for example phases.0.num_steps=100.")
+        raise ConfigError(
+            f"{override!r}: an override must have the form key.path=value, for example phases.0.num_steps=100."
+        )
     try:
         value = yaml.compose(text, Loader=yaml.SafeLoader) or yaml.ScalarNode("tag:yaml.org,2002:null", "null")
     except yaml.YAMLError as error:
@@ -92,7 +94,10 @@ def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(node, yaml.SequenceNode):
             raise ConfigError(f"{_place(node, where)}: `{key}` must be a list.")
-        return tuple(_build(typing.get_args(kind)[0], child, where=where, key=f"{key}.{index}") for index, child in enumerate(node.value))
+        return tuple(
+            _build(typing.get_args(kind)[0], child, where=where, key=f"{key}.{index}")
+            for index, child in enumerate(node.value)
+        )
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{_place(node, where)}: `{key}` must be a single value.")
     return _scalar(kind, node, where=where, key=key)
@@ -128,7 +133,9 @@ def _build_dataclass(kind: type, node: yaml.Node, *, where: str, key: str) -> An
         if name in values:
             raise ConfigError(f"{_place(key_node, where)}: `{full}` is given twice.")
         values[name] = _build(hints[name], value_node, where=where, key=full)
-    required = [item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING is item.default_factory]
+    required = [
+        item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING is item.default_factory
+    ]
     if missing := [name for name in required if name not in values]:
         raise ConfigError(f"{_place(node, where)}: `{key or 'the recipe'}` lacks {', '.join(missing)}.")
     try:

@@ -39,7 +39,9 @@ class SegmentedSentence:
         position = 0
         for start, end in self.word_spans:
             if start != position or end <= start:
-                raise ValueError(f"word_spans must cover the text in order, but ({start}, {end}) follows position {position}.")
+                raise ValueError(
+                    f"word_spans must cover the text in order, but ({start}, {end}) follows position {position}."
+                )
             position = end
         if position != len(self.text):
             raise ValueError(f"word_spans must cover the text: they end at {position}, the text at {len(self.text)}.")
@@ -65,7 +67,9 @@ class TokenizedDocument:
 
     def __post_init__(self) -> None:
         if self.input_ids.shape != self.word_starts.shape or self.input_ids.ndim != 1:
-            raise ValueError(f"word_starts must have the shape of input_ids {self.input_ids.shape}, but has {self.word_starts.shape}.")
+            raise ValueError(
+                f"word_starts must have the shape of input_ids {self.input_ids.shape}, but has {self.word_starts.shape}."
+            )
         offsets = self.sentence_offsets
         if offsets[0] != 0 or offsets[-1] != len(self.input_ids) or np.any(np.diff(offsets) <= 0):
             raise ValueError("sentence_offsets must rise from 0 to num_tokens.")
@@ -92,7 +96,9 @@ class ShardManifest:
     report: dict[str, int]  # what was skipped, split or fell back, counted by rule; report.json has samples
     shards: tuple[dict[str, object], ...]  # file, sha256, num_documents, num_sentences, num_tokens
     texts: tuple[dict[str, object], ...]  # file, sha256, num_documents, where the text was kept
-    inputs_fingerprint: str  # of sources, vocabulary, segmenter, tokenizer, options, format: equal means "need not be prepared again"
+    inputs_fingerprint: (
+        str  # of sources, vocabulary, segmenter, tokenizer, options, format: equal means "need not be prepared again"
+    )
     fingerprint: str  # of the content (vocabulary and shard checksums): what a training run is bound to
 
 

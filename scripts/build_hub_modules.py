@@ -34,16 +34,38 @@ MODULES = ROOT / "hub_modules"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", help="the module's name, for hub.Module(name=…); any name of a model of the series will do")
+    parser.add_argument(
+        "--name", help="the module's name, for hub.Module(name=…); any name of a model of the series will do"
+    )
     parser.add_argument("--weights", type=Path, metavar="DIR", help="the model folder to put inside")
-    parser.add_argument("--without-weights", action="store_true", help="put none inside: they are looked for when the module is loaded")
-    parser.add_argument("--output", type=Path, default=Path("dist"), help="where the folder and the archive go (default: %(default)s)")
+    parser.add_argument(
+        "--without-weights", action="store_true", help="put none inside: they are looked for when the module is loaded"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("dist"), help="where the folder and the archive go (default: %(default)s)"
+    )
     parser.add_argument("--version", help="for a module of your own (default: 1.0.0)")
-    parser.add_argument("--allow-other-sizes", action="store_true", help="let a model of other sizes have a variant's name; its card says so")
-    parser.add_argument("--from-checkpoint", type=Path, metavar="RUN", help="a fine-tuned checkpoint: of hub.Trainer's, or a model folder")
+    parser.add_argument(
+        "--allow-other-sizes",
+        action="store_true",
+        help="let a model of other sizes have a variant's name; its card says so",
+    )
+    parser.add_argument(
+        "--from-checkpoint",
+        type=Path,
+        metavar="RUN",
+        help="a fine-tuned checkpoint: of hub.Trainer's, or a model folder",
+    )
     parser.add_argument("--task", help="what the checkpoint was fine-tuned for, where it does not say so itself")
-    parser.add_argument("--label-map", type=Path, metavar="FILE", help='its labels: JSON {"0": "no", …} or a list, or a text file, one label a line')
-    parser.add_argument("--write-sources", action="store_true", help="for maintainers: write hub_modules/ anew from the table of models")
+    parser.add_argument(
+        "--label-map",
+        type=Path,
+        metavar="FILE",
+        help='its labels: JSON {"0": "no", …} or a list, or a text file, one label a line',
+    )
+    parser.add_argument(
+        "--write-sources", action="store_true", help="for maintainers: write hub_modules/ anew from the table of models"
+    )
     arguments = parser.parse_args()
     from paddle_wwm.quiet import quiet_environment
 

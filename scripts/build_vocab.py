@@ -21,10 +21,16 @@ from paddle_wwm.errors import ConfigError, run_script  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", nargs="+", metavar="SOURCE", help="files, globs or folders, as for prepare_corpus.py")
-    parser.add_argument("--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)")
+    parser.add_argument(
+        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the vocab.txt to write")
-    parser.add_argument("--size", type=int, default=21128, metavar="N", help="largest number of entries (default: %(default)s)")
-    parser.add_argument("--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=21128, metavar="N", help="largest number of entries (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)"
+    )
     parser.add_argument("--cased", action="store_true", help="keep upper case and accents")
     parser.add_argument("--overwrite", action="store_true", help="replace --output where it exists")
     arguments = parser.parse_args()
@@ -35,7 +41,9 @@ def main() -> None:
     from paddle_wwm.tokenization.vocab import build_vocab
 
     reader = DocumentReader(text_key=arguments.text_key)
-    sentences = (sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences)
+    sentences = (
+        sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
+    )
     vocab = build_vocab(
         sentences, vocab_size=arguments.size, do_lower_case=not arguments.cased, min_frequency=arguments.min_frequency
     )

@@ -32,12 +32,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="what to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="the new folder")
-    parser.add_argument("--to", required=True, choices=[target.value for target in Target], help="where it is to be opened")
-    parser.add_argument("--keep-layers", metavar="0,1,2", help="keep these layers only; embeddings, pooler and heads stay")
-    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), help="store the weights in this type (default: as they are)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="config.json or bert_config.json, where the source has none beside it")
+    parser.add_argument(
+        "--to", required=True, choices=[target.value for target in Target], help="where it is to be opened"
+    )
+    parser.add_argument(
+        "--keep-layers", metavar="0,1,2", help="keep these layers only; embeddings, pooler and heads stay"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        help="store the weights in this type (default: as they are)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="config.json or bert_config.json, where the source has none beside it",
+    )
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, where the source has none beside it")
-    parser.add_argument("--drop-unexpected", action="store_true", help="leave out tensors that are no BERT's, such as a fine-tuned head")
+    parser.add_argument(
+        "--drop-unexpected", action="store_true", help="leave out tensors that are no BERT's, such as a fine-tuned head"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace TARGET, if this script wrote it")
     parser.add_argument("--dry-run", action="store_true", help="check the source and say what would be done")
     arguments = parser.parse_args()

@@ -29,7 +29,12 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="list all models, and where those that are here are")
     parser.add_argument("--dry-run", action="store_true", help="say what would be fetched, with sizes; write nothing")
     parser.add_argument("--revision", help="a branch, tag or commit of the repository (default: main)")
-    parser.add_argument("--from", dest="source", metavar="SOURCE", help="a zip or tar archive, its address, or a folder, instead of the hub")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="SOURCE",
+        help="a zip or tar archive, its address, or a folder, instead of the hub",
+    )
     parser.add_argument("--sha256", metavar="HEX", help="with --from: what the archive's checksum must be")
     parser.add_argument("--home", type=Path, metavar="DIR", help="keep models there instead of in PADDLE_WWM_HOME")
     parser.add_argument("--overwrite", action="store_true", help="fetch again what is here")
@@ -47,7 +52,12 @@ def main() -> None:
     if arguments.list:
         print(inventory_of(home))
     for name in arguments.names:
-        options = {"revision": arguments.revision, "source": arguments.source, "home": home, "overwrite": arguments.overwrite}
+        options = {
+            "revision": arguments.revision,
+            "source": arguments.source,
+            "home": home,
+            "overwrite": arguments.overwrite,
+        }
         if arguments.dry_run:
             print("\n".join(lines_of_plan(plan(name, **options))))
         else:

@@ -32,19 +32,50 @@ def parse_arguments() -> argparse.Namespace:
     group.add_argument("--task", metavar="NAME", help="chnsenticorp, xnli, cmrc2018, … as in scripts/finetune.py")
     group.add_argument("--data", type=Path, metavar="DIR", help="the folder with its files")
     group.add_argument("--split", metavar="NAME", help="dev, test, … (default: test)")
-    group.add_argument("--kind", metavar="KIND", help="of your own file: classification, token-labels or reading-comprehension")
+    group.add_argument(
+        "--kind", metavar="KIND", help="of your own file: classification, token-labels or reading-comprehension"
+    )
     group.add_argument("--file", type=Path, metavar="FILE", help="your own file")
     group.add_argument("--format", metavar="NAME", help="how it is read (default: by kind and file name)")
-    group.add_argument("--column", action="append", default=[], metavar="FIELD=COLUMN", help="text, text_pair, label, …: a name, or a number from 0")
+    group.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="text, text_pair, label, …: a name, or a number from 0",
+    )
     group.add_argument("--metric", metavar="NAME", help="default: by kind")
     group = parser.add_argument_group("reading comprehension")
-    group.add_argument("--num-answers", type=int, default=1, metavar="N", help="more than 1: also write so many answers a question, best first")
+    group.add_argument(
+        "--num-answers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="more than 1: also write so many answers a question, best first",
+    )
     group.add_argument("--max-answer-len", type=int, metavar="N", help="pieces of an answer at most (default: 64)")
-    group.add_argument("--no-answer-threshold", type=float, metavar="X", help="a question goes without an answer where [CLS] wins by more than X")
-    group.add_argument("--find-no-answer-threshold", action="store_true", help="find the one that is best on this split")
-    parser.add_argument("--max-seq-length", type=int, metavar="N", help="tokens of an example (default: as the model was fine-tuned)")
-    parser.add_argument("--output", type=Path, default=Path("evaluation"), metavar="DIR", help="where the files go (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier evaluation in --output")
+    group.add_argument(
+        "--no-answer-threshold",
+        type=float,
+        metavar="X",
+        help="a question goes without an answer where [CLS] wins by more than X",
+    )
+    group.add_argument(
+        "--find-no-answer-threshold", action="store_true", help="find the one that is best on this split"
+    )
+    parser.add_argument(
+        "--max-seq-length", type=int, metavar="N", help="tokens of an example (default: as the model was fine-tuned)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("evaluation"),
+        metavar="DIR",
+        help="where the files go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files of an earlier evaluation in --output"
+    )
     arguments = parser.parse_args()
     if (arguments.task is None) == (arguments.kind is None):
         parser.error("give --task with --data, or --kind with --file")

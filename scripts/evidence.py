@@ -32,34 +32,98 @@ STAGES = ("corpus", "shards", "pretrain", "masked", "finetune", "report")
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files to pretrain on, globs or folders")
+    add(
+        "--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files to pretrain on, globs or folders"
+    )
     add("--vocab", type=Path, required=True, help="vocab.txt")
     add("--output", type=Path, required=True, metavar="DIR", help="where everything goes, and is found again")
     add("--recipe", type=Path, default=RECIPE, help="of pretraining (default: scripts/recipes/evidence.yaml)")
     add("--steps", type=int, metavar="N", help="steps of pretraining, a tenth of them warm-up (default: the recipe's)")
-    add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="pretraining seeds, a pair of models each (default: 1 2 3)")
-    add("--finetune-seeds", type=int, default=3, metavar="N", help="fine-tunings of every pretrained model on every task (default: %(default)s)")
-    add("--floor-seeds", type=int, default=1, metavar="N", help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)")
+    add(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1, 2, 3],
+        metavar="N",
+        help="pretraining seeds, a pair of models each (default: 1 2 3)",
+    )
+    add(
+        "--finetune-seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="fine-tunings of every pretrained model on every task (default: %(default)s)",
+    )
+    add(
+        "--floor-seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)",
+    )
     add("--nproc", type=int, default=2, metavar="N", help="fleet workers of a pretraining run (default: %(default)s)")
-    add("--jobs", type=int, default=2, metavar="N", help="processes at a time: fine-tunings, and workers of pretraining runs (default: %(default)s)")
-    add("--evaluation-examples", type=int, default=1024, metavar="N", help="held-out examples for masked accuracy (default: %(default)s)")
+    add(
+        "--jobs",
+        type=int,
+        default=2,
+        metavar="N",
+        help="processes at a time: fine-tunings, and workers of pretraining runs (default: %(default)s)",
+    )
+    add(
+        "--evaluation-examples",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="held-out examples for masked accuracy (default: %(default)s)",
+    )
     add("--until", choices=STAGES, default=STAGES[-1], help="the last stage to do")
     add("--dry-run", action="store_true", help="say what is done and what is left, and exit")
     add("--write-docs", type=Path, metavar="FILE.md", help="also write the page here, its pictures beside it")
-    add("--plan", type=Path, metavar="FILE.md", help="what this run is for: kept in --output before anything is run, and quoted on the page")
-    add("--follow-up", type=Path, nargs="+", default=[], metavar="DIR", help="the outputs of follow-ups, to be reported on this page")
+    add(
+        "--plan",
+        type=Path,
+        metavar="FILE.md",
+        help="what this run is for: kept in --output before anything is run, and quoted on the page",
+    )
+    add(
+        "--follow-up",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="the outputs of follow-ups, to be reported on this page",
+    )
     add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change in both arms")
     for name, title, length, batch, epochs, rate in (
         ("chnsenticorp", "ChnSentiCorp", 128, 32, 2, 1e-4),
         ("cmrc", "CMRC 2018 (trial and dev)", 384, 16, 2, 2e-4),
     ):
         group = parser.add_argument_group(title)
-        group.add_argument(f"--{name}", type=Path, metavar="DIR", help="the folder of its files; without it the task is left out")
-        group.add_argument(f"--{name}-length", type=int, default=length, metavar="N", help="tokens (default: %(default)s)")
-        group.add_argument(f"--{name}-batch", type=int, default=batch, metavar="N", help="batch size (default: %(default)s)")
-        group.add_argument(f"--{name}-epochs", type=int, default=epochs, metavar="N", help="epochs (default: %(default)s)")
-        group.add_argument(f"--{name}-rate", type=float, default=rate, metavar="X", help="learning rate, for mini models (default: %(default)s)")
-        group.add_argument(f"--{name}-limit", type=int, metavar="N", help="train on N of the examples, the same for all models (default: all)")
+        group.add_argument(
+            f"--{name}", type=Path, metavar="DIR", help="the folder of its files; without it the task is left out"
+        )
+        group.add_argument(
+            f"--{name}-length", type=int, default=length, metavar="N", help="tokens (default: %(default)s)"
+        )
+        group.add_argument(
+            f"--{name}-batch", type=int, default=batch, metavar="N", help="batch size (default: %(default)s)"
+        )
+        group.add_argument(
+            f"--{name}-epochs", type=int, default=epochs, metavar="N", help="epochs (default: %(default)s)"
+        )
+        group.add_argument(
+            f"--{name}-rate",
+            type=float,
+            default=rate,
+            metavar="X",
+            help="learning rate, for mini models (default: %(default)s)",
+        )
+        group.add_argument(
+            f"--{name}-limit",
+            type=int,
+            metavar="N",
+            help="train on N of the examples, the same for all models (default: all)",
+        )
     arguments = parser.parse_intermixed_args()
     arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]
     arguments.corpus = [item for item in arguments.corpus if "=" not in item.name or item.exists()]
@@ -110,7 +174,9 @@ def main() -> None:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    stages = Stages(config=config, plan=arguments.plan, follow_ups=tuple(arguments.follow_up), docs=arguments.write_docs)
+    stages = Stages(
+        config=config, plan=arguments.plan, follow_ups=tuple(arguments.follow_up), docs=arguments.write_docs
+    )
     if arguments.dry_run:
         print(stages.describe())
         return

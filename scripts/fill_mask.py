@@ -33,7 +33,9 @@ def main() -> None:
     from paddlehub.module.manager import LocalModuleManager
 
     if LocalModuleManager().search(arguments.module) is None:
-        raise HubModuleError(f"{arguments.module}: not installed in {hub.env.HUB_HOME}; install it with: hub install ARCHIVE.tar")
+        raise HubModuleError(
+            f"{arguments.module}: not installed in {hub.env.HUB_HOME}; install it with: hub install ARCHIVE.tar"
+        )
     try:
         module = hub.Module(name=arguments.module, task="fill-mask")
         results = module.predict(arguments.texts, top_k=arguments.top_k)

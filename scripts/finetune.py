@@ -34,31 +34,70 @@ SPLITS = ("train", "dev", "test")
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     group = parser.add_argument_group("the task: one of the table, or your own files")
-    group.add_argument("--task", metavar="NAME", help="chnsenticorp, xnli, lcqmc, bq_corpus, thucnews, cmrc2018, drcd, cjrc, msra_ner, …")
-    group.add_argument("--data", type=Path, metavar="DIR", help="the folder with its files, as their authors publish them")
-    group.add_argument("--kind", metavar="KIND", help="of your own files: classification, token-labels or reading-comprehension")
+    group.add_argument(
+        "--task",
+        metavar="NAME",
+        help="chnsenticorp, xnli, lcqmc, bq_corpus, thucnews, cmrc2018, drcd, cjrc, msra_ner, …",
+    )
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="the folder with its files, as their authors publish them"
+    )
+    group.add_argument(
+        "--kind", metavar="KIND", help="of your own files: classification, token-labels or reading-comprehension"
+    )
     for split in SPLITS:
         group.add_argument(f"--{split}", type=Path, metavar="FILE", help=f"your {split} file")
     group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
-    group.add_argument("--column", action="append", default=[], metavar="FIELD=COLUMN", help="text, text_pair, label, …: a name, or a number from 0")
-    group.add_argument("--labels", metavar="A,B,…", help="your labels in the order of their numbers (default: those of the training file)")
+    group.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="text, text_pair, label, …: a name, or a number from 0",
+    )
+    group.add_argument(
+        "--labels",
+        metavar="A,B,…",
+        help="your labels in the order of their numbers (default: those of the training file)",
+    )
     group.add_argument("--metric", metavar="NAME", help="of your own files (default: by kind)")
 
     group = parser.add_argument_group("the run")
     group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="what to start from")
     group.add_argument("--model-name", metavar="NAME", help="what tables call it (default: its folder's name)")
     group.add_argument("--output", type=Path, required=True, metavar="DIR", help="the run's folder")
-    group.add_argument("--seeds", type=int, default=1, metavar="N", help="how many (default: %(default)s; the authors: 10)")
-    group.add_argument("--first-seed", type=int, default=1, metavar="N", help="seeds are N, N + 1, … (default: %(default)s)")
-    group.add_argument("--nproc", type=int, default=1, metavar="N", help="fleet workers that share every batch (default: %(default)s)")
-    group.add_argument("--keep-models", choices=("best", "none"), default="best", help="none: scores and predictions only (default: %(default)s)")
-    group.add_argument("--save-every-minutes", type=float, default=10.0, metavar="M", help="beside every evaluation; 0: not (default: %(default)s)")
+    group.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="how many (default: %(default)s; the authors: 10)"
+    )
+    group.add_argument(
+        "--first-seed", type=int, default=1, metavar="N", help="seeds are N, N + 1, … (default: %(default)s)"
+    )
+    group.add_argument(
+        "--nproc", type=int, default=1, metavar="N", help="fleet workers that share every batch (default: %(default)s)"
+    )
+    group.add_argument(
+        "--keep-models",
+        choices=("best", "none"),
+        default="best",
+        help="none: scores and predictions only (default: %(default)s)",
+    )
+    group.add_argument(
+        "--save-every-minutes",
+        type=float,
+        default=10.0,
+        metavar="M",
+        help="beside every evaluation; 0: not (default: %(default)s)",
+    )
     group.add_argument("--overwrite", action="store_true", help="discard the run that --output holds")
     group.add_argument("--dry-run", action="store_true", help="check everything, print what would be done, and exit")
 
     group = parser.add_argument_group("the recipe; what is not given is the task's own")
     for name, kind, text in (
-        ("max-seq-length", int, "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or all of the model's)"),
+        (
+            "max-seq-length",
+            int,
+            "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or all of the model's)",
+        ),
         ("batch-size", int, "examples (windows) a step"),
         ("epochs", int, "how often every example is seen"),
         ("learning-rate", float, "the highest; linear warm-up and decay"),
@@ -69,7 +108,11 @@ def parse_arguments() -> argparse.Namespace:
         ("evaluate-every-steps", int, "on dev (default: after every epoch)"),
         ("patience", int, "stop a seed after so many evaluations without a better one (0: never)"),
         ("limit-train", int, "use only so many training examples, the same for all seeds"),
-        ("micro-batch-size", int, "rows computed at once at most; the gradient is that of the whole batch (default: by tokens)"),
+        (
+            "micro-batch-size",
+            int,
+            "rows computed at once at most; the gradient is that of the whole batch (default: by tokens)",
+        ),
         ("micro-batch-tokens", int, "tokens computed at once at most, padding counted"),
         ("doc-stride", int, "pieces that windows of a passage share (128)"),
         ("max-question-len", int, "pieces of a question that are read (64)"),
@@ -90,8 +133,25 @@ def parse_arguments() -> argparse.Namespace:
 
 
 RECIPE_FLAGS = (
-    *("max_seq_length", "batch_size", "learning_rate", "warmup_share", "weight_decay", "clip_norm", "layer_decay", "evaluate_every_steps"),
-    *("patience", "limit_train", "micro_batch_size", "micro_batch_tokens", "doc_stride", "max_question_len", "max_answer_len"),
+    *(
+        "max_seq_length",
+        "batch_size",
+        "learning_rate",
+        "warmup_share",
+        "weight_decay",
+        "clip_norm",
+        "layer_decay",
+        "evaluate_every_steps",
+    ),
+    *(
+        "patience",
+        "limit_train",
+        "micro_batch_size",
+        "micro_batch_tokens",
+        "doc_stride",
+        "max_question_len",
+        "max_answer_len",
+    ),
 )
 
 

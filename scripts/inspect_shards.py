@@ -31,13 +31,23 @@ def parse_arguments() -> argparse.Namespace:
     add("shards", type=Path, metavar="DIR", help="the folder that scripts/prepare_corpus.py has made")
     add("--samples", type=int, default=3, metavar="N", help="documents shown (default: %(default)s)")
     add("--seed", type=int, default=42, metavar="N", help="of the choice of samples (default: %(default)s)")
-    add("--documents", metavar="A:B", help="choose samples, or write --jsonl, of the documents A to B - 1 only; A or B may be left out")
+    add(
+        "--documents",
+        metavar="A:B",
+        help="choose samples, or write --jsonl, of the documents A to B - 1 only; A or B may be left out",
+    )
     add("--picture", type=Path, metavar="FILE.png", help="also draw the lengths of words, sentences and documents")
     add("--overwrite", action="store_true", help="replace the file of --picture or --jsonl where it exists")
     instead = parser.add_argument_group("instead of the page").add_mutually_exclusive_group()
-    instead.add_argument("--verify", action="store_true", help="check every checksum, every rule of the format, all counts")
-    instead.add_argument("--compare", type=Path, metavar="OTHER", help="how another shard set differs: documents, sentences, words")
-    instead.add_argument("--jsonl", metavar="FILE", help="write every document as a line of JSON; - is the standard output")
+    instead.add_argument(
+        "--verify", action="store_true", help="check every checksum, every rule of the format, all counts"
+    )
+    instead.add_argument(
+        "--compare", type=Path, metavar="OTHER", help="how another shard set differs: documents, sentences, words"
+    )
+    instead.add_argument(
+        "--jsonl", metavar="FILE", help="write every document as a line of JSON; - is the standard output"
+    )
     arguments = parser.parse_args()
     if arguments.samples < 0 or arguments.seed < 0:
         parser.error("--samples and --seed must be at least 0")
@@ -58,7 +68,9 @@ def documents_of(text: str | None, num_documents: int) -> range:
     except ValueError:
         raise ConfigError(f"--documents must be A:B, such as 0:100, but is {text!r}.") from None
     if not 0 <= documents.start < documents.stop <= num_documents:
-        raise ConfigError(f"--documents must name some of the {num_documents:,} documents, 0:{num_documents}, but is {text}.")
+        raise ConfigError(
+            f"--documents must name some of the {num_documents:,} documents, 0:{num_documents}, but is {text}."
+        )
     return documents
 
 
@@ -67,7 +79,13 @@ def main() -> None:
     from paddle_wwm.files import atomic_write
     from paddle_wwm.progress import progress_bar
     from paddle_wwm.shards.inspection.compare import compare
-    from paddle_wwm.shards.inspection.inspect import comparison_lines, manifest_lines, sample_lines, sample_numbers, statistics_lines
+    from paddle_wwm.shards.inspection.inspect import (
+        comparison_lines,
+        manifest_lines,
+        sample_lines,
+        sample_numbers,
+        statistics_lines,
+    )
     from paddle_wwm.shards.inspection.jsonl import write_jsonl
     from paddle_wwm.shards.inspection.picture import write_picture
     from paddle_wwm.shards.inspection.statistics import statistics_of
@@ -77,8 +95,12 @@ def main() -> None:
         found = verify(arguments.shards)
         print(f"whole: {arguments.shards}")
         print(f"  {found.num_files:,} files with the right checksums, {found.num_bytes / 1e6:,.1f} MB")
-        print(f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words and counts are right")
-        print(f"  kept text: {f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}")
+        print(
+            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words and counts are right"
+        )
+        print(
+            f"  kept text: {f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}"
+        )
         return
     for target in (arguments.picture, arguments.jsonl):
         if target and str(target) != "-" and os.path.exists(target) and not arguments.overwrite:
@@ -99,17 +121,23 @@ def main() -> None:
                 with atomic_write(arguments.jsonl) as stream:
                     write_jsonl(shards, vocab=vocab, stream=stream, documents=documents, on_document=bar.update)
         if arguments.jsonl != "-":
-            print(f"written: {arguments.jsonl} ({os.path.getsize(arguments.jsonl) / 1e6:,.1f} MB, {len(documents):,} documents)")
+            print(
+                f"written: {arguments.jsonl} ({os.path.getsize(arguments.jsonl) / 1e6:,.1f} MB, {len(documents):,} documents)"
+            )
         return
     for line in manifest_lines(shards):
         print(line)
     print(flush=True)
-    with progress_bar(desc="read", total=shards.manifest.num_tokens, unit=" tokens", unit_scale=True, delay=1, leave=False) as bar:
+    with progress_bar(
+        desc="read", total=shards.manifest.num_tokens, unit=" tokens", unit_scale=True, delay=1, leave=False
+    ) as bar:
         statistics = statistics_of(shards, vocab=vocab, on_tokens=bar.update)
     for line in statistics_lines(statistics, vocab_size=len(vocab)):
         print(line)
     print()
-    for line in sample_lines(shards, vocab=vocab, documents=sample_numbers(arguments.samples, documents=documents, seed=arguments.seed)):
+    for line in sample_lines(
+        shards, vocab=vocab, documents=sample_numbers(arguments.samples, documents=documents, seed=arguments.seed)
+    ):
         print(line)
     if arguments.picture:
         write_picture(arguments.picture, statistics=statistics)

@@ -33,39 +33,95 @@ from paddle_wwm.shards.preparation.engines import EngineConfig  # noqa: E402
 def parse_arguments() -> argparse.Namespace:
     rules = "\n".join(f"  {name:21}{'on ' if rule.on else 'off'}  {rule.what}" for name, rule in RULES.items())
     epilog = f"cleaning rules, each counted and sampled in the report:\n{rules}"
-    parser = argparse.ArgumentParser(description=__doc__, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", nargs="+", metavar="SOURCE", help="files, quoted globs (** too) or folders; their order is kept")
-    parser.add_argument("--vocab", required=True, type=Path, help="vocab.txt of the model to be trained (scripts/build_vocab.py makes one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "corpus", nargs="+", metavar="SOURCE", help="files, quoted globs (** too) or folders; their order is kept"
+    )
+    parser.add_argument(
+        "--vocab",
+        required=True,
+        type=Path,
+        help="vocab.txt of the model to be trained (scripts/build_vocab.py makes one)",
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder of the shards")
     parser.add_argument("--overwrite", action="store_true", help="replace other shards in --output")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, show what would be read, write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, show what would be read, write nothing"
+    )
 
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--format", choices=[item.value for item in Format], help="of all sources (default: by their endings)")
-    reading.add_argument("--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)")
-    reading.add_argument("--on-error", choices=[item.value for item in OnError], default="fail", help="bad input (default: %(default)s)")
+    reading.add_argument(
+        "--format", choices=[item.value for item in Format], help="of all sources (default: by their endings)"
+    )
+    reading.add_argument(
+        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
+    )
+    reading.add_argument(
+        "--on-error", choices=[item.value for item in OnError], default="fail", help="bad input (default: %(default)s)"
+    )
 
     cleaning = parser.add_argument_group("cleaning and sentences")
-    cleaning.add_argument("--with", action="append", default=[], choices=list(RULES), metavar="RULE", dest="on", help="switch a rule on")
-    cleaning.add_argument("--without", action="append", default=[], choices=list(RULES), metavar="RULE", dest="off", help="switch a rule off")
+    cleaning.add_argument(
+        "--with", action="append", default=[], choices=list(RULES), metavar="RULE", dest="on", help="switch a rule on"
+    )
+    cleaning.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=list(RULES),
+        metavar="RULE",
+        dest="off",
+        help="switch a rule off",
+    )
     defaults = CleaningConfig()
-    cleaning.add_argument("--max-line-chars", type=int, default=defaults.max_line_chars, metavar="N", help="(default: %(default)s)")
-    cleaning.add_argument("--min-document-chars", type=int, default=defaults.min_document_chars, metavar="N", help="(default: %(default)s)")
-    cleaning.add_argument("--sentence-ends", default=SentenceRule().ends, metavar="CHARS", help="for example 。！？；… (default: %(default)s)")
+    cleaning.add_argument(
+        "--max-line-chars", type=int, default=defaults.max_line_chars, metavar="N", help="(default: %(default)s)"
+    )
+    cleaning.add_argument(
+        "--min-document-chars",
+        type=int,
+        default=defaults.min_document_chars,
+        metavar="N",
+        help="(default: %(default)s)",
+    )
+    cleaning.add_argument(
+        "--sentence-ends",
+        default=SentenceRule().ends,
+        metavar="CHARS",
+        help="for example 。！？；… (default: %(default)s)",
+    )
     cleaning.add_argument("--english-ends", action="store_true", help="sentences also end at . ! ? before white space")
 
     words = parser.add_argument_group("words and pieces")
-    words.add_argument("--segmenter", default="lac", choices=list(SEGMENTERS), help="what finds the words (default: %(default)s)")
-    words.add_argument("--custom-dictionary", type=Path, metavar="FILE", help="a dictionary of your own, in lac's or jieba's format")
-    words.add_argument("--cased", action="store_true", help="keep upper case and accents (default: lower-case, as the Chinese models)")
-    words.add_argument("--text", action="store_true", help="also keep the sentences' text beside the shards, to look at")
+    words.add_argument(
+        "--segmenter", default="lac", choices=list(SEGMENTERS), help="what finds the words (default: %(default)s)"
+    )
+    words.add_argument(
+        "--custom-dictionary", type=Path, metavar="FILE", help="a dictionary of your own, in lac's or jieba's format"
+    )
+    words.add_argument(
+        "--cased", action="store_true", help="keep upper case and accents (default: lower-case, as the Chinese models)"
+    )
+    words.add_argument(
+        "--text", action="store_true", help="also keep the sentences' text beside the shards, to look at"
+    )
 
     work = parser.add_argument_group("the work")
     work.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
-    work.add_argument("--engine", default="processes", choices=["processes", "dask"], help="who does the work (default: %(default)s)")
-    work.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:port or its scheduler file (default: start one here)")
+    work.add_argument(
+        "--engine", default="processes", choices=["processes", "dask"], help="who does the work (default: %(default)s)"
+    )
+    work.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler, tcp://host:port or its scheduler file (default: start one here)",
+    )
     unit_chars = EngineConfig().unit_chars
-    work.add_argument("--unit-chars", type=int, default=unit_chars, metavar="N", help="characters a task gets (default: %(default)s)")
+    work.add_argument(
+        "--unit-chars", type=int, default=unit_chars, metavar="N", help="characters a task gets (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     if arguments.unit_chars < 1:
         parser.error("--unit-chars must be at least 1")
@@ -101,13 +157,19 @@ def main() -> None:
         raise ConfigError(str(error)) from None
     sources = find_sources(arguments.corpus, format=config.format)
     if sources.passed_over:
-        names = ", ".join(str(path) for path in sources.passed_over[:3]) + (" …" if len(sources.passed_over) > 3 else "")
+        names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
+            " …" if len(sources.passed_over) > 3 else ""
+        )
         print(f"passed over {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
         for source in sources.files:
-            print(f"  {source.path}  {source.format.value}{source.compression}  {source.path.stat().st_size / 1e6:,.1f} MB")
-        print(f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: {', '.join(config.cleaning.rules)}")
+            print(
+                f"  {source.path}  {source.format.value}{source.compression}  {source.path.stat().st_size / 1e6:,.1f} MB"
+            )
+        print(
+            f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: {', '.join(config.cleaning.rules)}"
+        )
         return
     started = time.monotonic()
     prepared = prepare_corpus(
@@ -115,7 +177,10 @@ def main() -> None:
         vocab=vocab,
         config=config,
         engine=EngineConfig(
-            name=arguments.engine, num_workers=arguments.workers, scheduler=arguments.scheduler, unit_chars=arguments.unit_chars
+            name=arguments.engine,
+            num_workers=arguments.workers,
+            scheduler=arguments.scheduler,
+            unit_chars=arguments.unit_chars,
         ),
         output=arguments.output,
         overwrite=arguments.overwrite,

@@ -34,20 +34,72 @@ DEFAULT_VOCAB_SIZE = 21128
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--corpus", nargs="+", type=Path, metavar="FILE", help="text files, or folders of prepared shards (default: the sample corpus)")
+    add(
+        "--corpus",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="text files, or folders of prepared shards (default: the sample corpus)",
+    )
     add("--vocab", type=Path, help="vocab.txt (default: that of --init, or else one built from the corpus)")
-    add("--init", type=Path, metavar="DIR", help="go on training this model folder, of its sizes, instead of random weights")
-    add("--init-layers", type=int, metavar="N", help="take the first N layers of --init only, as RBT3 takes three of RoBERTa-wwm-ext's")
-    add("--config", type=Path, default=QUICK_START_RECIPE, metavar="RECIPE", help="a recipe, see scripts/recipes (default: the quick start's)")
-    add("--output", type=Path, default=Path("runs/quickstart"), metavar="DIR", help="the run's folder (default: %(default)s)")
-    add("--prepared", type=Path, metavar="DIR", help="where prepared corpora are kept and found again (default: prepared/ beside --output)")
+    add(
+        "--init",
+        type=Path,
+        metavar="DIR",
+        help="go on training this model folder, of its sizes, instead of random weights",
+    )
+    add(
+        "--init-layers",
+        type=int,
+        metavar="N",
+        help="take the first N layers of --init only, as RBT3 takes three of RoBERTa-wwm-ext's",
+    )
+    add(
+        "--config",
+        type=Path,
+        default=QUICK_START_RECIPE,
+        metavar="RECIPE",
+        help="a recipe, see scripts/recipes (default: the quick start's)",
+    )
+    add(
+        "--output",
+        type=Path,
+        default=Path("runs/quickstart"),
+        metavar="DIR",
+        help="the run's folder (default: %(default)s)",
+    )
+    add(
+        "--prepared",
+        type=Path,
+        metavar="DIR",
+        help="where prepared corpora are kept and found again (default: prepared/ beside --output)",
+    )
     add("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one a GPU; 2 on the CPU)")
-    add("--vocab-size", type=int, default=DEFAULT_VOCAB_SIZE, metavar="N", help="largest size of a vocabulary that is built (default: %(default)s)")
-    add("--resume", choices=["auto"], help="auto: go on from the newest whole checkpoint of the run in --output, if there is one")
+    add(
+        "--vocab-size",
+        type=int,
+        default=DEFAULT_VOCAB_SIZE,
+        metavar="N",
+        help="largest size of a vocabulary that is built (default: %(default)s)",
+    )
+    add(
+        "--resume",
+        choices=["auto"],
+        help="auto: go on from the newest whole checkpoint of the run in --output, if there is one",
+    )
     add("--accept-changes", action="store_true", help="resume although data, recipe or --init have changed")
     add("--overwrite", action="store_true", help="discard the run that --output holds")
-    add("--dry-run", action="store_true", help="check everything, print the resolved recipe, its size, tokens and steps, and exit")
-    add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change, for example phases.0.num_steps=100")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="check everything, print the resolved recipe, its size, tokens and steps, and exit",
+    )
+    add(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="keys of the recipe to change, for example phases.0.num_steps=100",
+    )
     arguments = parser.parse_intermixed_args()
     if arguments.resume and arguments.overwrite:
         parser.error("--resume and --overwrite exclude each other")

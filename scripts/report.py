@@ -29,9 +29,15 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders that hold some")
-    parser.add_argument("--output", type=Path, default=Path("report"), metavar="DIR", help="where the files go (default: %(default)s)")
-    parser.add_argument("--format", nargs="+", choices=list(FILES), default=list(FILES), help="what is written (default: all)")
-    parser.add_argument("--reference", metavar="MODEL", help="the model of 100%% (default: RoBERTa-wwm-ext, or the largest)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("report"), metavar="DIR", help="where the files go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--format", nargs="+", choices=list(FILES), default=list(FILES), help="what is written (default: all)"
+    )
+    parser.add_argument(
+        "--reference", metavar="MODEL", help="the model of 100%% (default: RoBERTa-wwm-ext, or the largest)"
+    )
     arguments = parser.parse_args()
     report = make_report(arguments.runs, reference=arguments.reference)
     print(markdown_of(report))

@@ -32,14 +32,47 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
     add("--shards", type=Path, metavar="DIR", help="prepared shards: their examples, or their vocabulary for TEXT")
-    add("--vocab", type=Path, help="vocab.txt for TEXT (default: that of --shards, or else one built from the sample corpus)")
-    add("--words", metavar='"WORD …"', help="the words of the one TEXT, with spaces between them (default: LAC finds them)")
-    add("--cased", action="store_true", help="keep upper case and accents of TEXT (default: as --shards, or else lower-case)")
+    add(
+        "--vocab",
+        type=Path,
+        help="vocab.txt for TEXT (default: that of --shards, or else one built from the sample corpus)",
+    )
+    add(
+        "--words",
+        metavar='"WORD …"',
+        help="the words of the one TEXT, with spaces between them (default: LAC finds them)",
+    )
+    add(
+        "--cased",
+        action="store_true",
+        help="keep upper case and accents of TEXT (default: as --shards, or else lower-case)",
+    )
     add("--number", type=int, default=1, metavar="N", help="how many examples of the shards (default: %(default)s)")
-    add("--max-seq-length", type=int, default=128, metavar="N", help="length of the shards' examples (default: %(default)s)")
-    add("--pairing", choices=[item.value for item in SentencePairing], default="next-sentence", help="of the shards' examples (default: %(default)s)")
-    add("--strategy", choices=[item.value for item in MaskingStrategy], default="whole-word", help="what is selected (default: %(default)s)")
-    add("--actions", choices=[item.value for item in ActionUnit], default="piece", help="what draws an action (default: %(default)s)")
+    add(
+        "--max-seq-length",
+        type=int,
+        default=128,
+        metavar="N",
+        help="length of the shards' examples (default: %(default)s)",
+    )
+    add(
+        "--pairing",
+        choices=[item.value for item in SentencePairing],
+        default="next-sentence",
+        help="of the shards' examples (default: %(default)s)",
+    )
+    add(
+        "--strategy",
+        choices=[item.value for item in MaskingStrategy],
+        default="whole-word",
+        help="what is selected (default: %(default)s)",
+    )
+    add(
+        "--actions",
+        choices=[item.value for item in ActionUnit],
+        default="piece",
+        help="what draws an action (default: %(default)s)",
+    )
     add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks an example (default: %(default)s)")
     add("--no-color", action="store_true", help="plain text, also at a terminal")
@@ -92,7 +125,9 @@ def main() -> None:
         )
     config = MaskingConfig(strategy=MaskingStrategy(arguments.strategy), actions=ActionUnit(arguments.actions))
     color = not arguments.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
-    for line in show_lines(items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs, color=color):
+    for line in show_lines(
+        items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs, color=color
+    ):
         print(line)
 
 

@@ -29,8 +29,16 @@ def main() -> None:
     parser.add_argument("one", type=Path, metavar="A", help="a model, or outputs that were stored (.npz)")
     parser.add_argument("other", type=Path, metavar="B", nargs="?", help="a model, or outputs that were stored (.npz)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json, for a model that has none beside it")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="X", help="the largest difference allowed (default: %(default)s)")
-    parser.add_argument("--save-reference", type=Path, metavar="FILE.npz", help="store the inputs and outputs of A instead of comparing")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        metavar="X",
+        help="the largest difference allowed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--save-reference", type=Path, metavar="FILE.npz", help="store the inputs and outputs of A instead of comparing"
+    )
     arguments = parser.parse_args()
     quiet_environment()
     if (arguments.other is None) == (arguments.save_reference is None):
@@ -48,7 +56,9 @@ def main() -> None:
     if result.num_tensors:
         print(f"{result.num_same} of {result.num_tensors} tensors have the same bits")
     if not result.largest <= arguments.tolerance:
-        raise CheckpointError(f"the two are not the same: outputs differ by up to {result.largest:.2e}, more than {arguments.tolerance:.0e}.")
+        raise CheckpointError(
+            f"the two are not the same: outputs differ by up to {result.largest:.2e}, more than {arguments.tolerance:.0e}."
+        )
     print(f"the same within {arguments.tolerance:.0e}")
 
 

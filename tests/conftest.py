@@ -15,7 +15,9 @@ import pytest
 # Before paddle, paddlenlp or paddlehub is imported: they read these once. One folder a process, since installs into a shared HUB_HOME would
 # race, and not below tmp_path, since paddlehub leaks a copy of itself where HUB_HOME contains "-".
 CACHES = Path(tempfile.mkdtemp(prefix="paddle_wwm_tests_"))
-os.environ.update({name: str(CACHES / name.lower()) for name in ("HUB_HOME", "XDG_CACHE_HOME", "PPNLP_HOME", "MPLCONFIGDIR")})
+os.environ.update(
+    {name: str(CACHES / name.lower()) for name in ("HUB_HOME", "XDG_CACHE_HOME", "PPNLP_HOME", "MPLCONFIGDIR")}
+)
 
 from paddle_wwm.quiet import quiet_environment  # noqa: E402
 
@@ -75,7 +77,9 @@ def sentence_of() -> Callable:
 def shared_data() -> Path:
     """The folder of corpora, vocabularies and task data that PADDLE_WWM_DATA names."""
     if not os.environ.get("PADDLE_WWM_DATA"):
-        pytest.skip("PADDLE_WWM_DATA is not set; it names the folder with corpus/, vocab/ and tasks/ that this test needs")
+        pytest.skip(
+            "PADDLE_WWM_DATA is not set; it names the folder with corpus/, vocab/ and tasks/ that this test needs"
+        )
     return Path(os.environ["PADDLE_WWM_DATA"])
 
 
@@ -94,7 +98,11 @@ def prepared_sample(sample_corpus, tmp_path_factory):
     from paddle_wwm.shards.reader import ShardSet
     from paddle_wwm.tokenization.vocab import build_vocab
 
-    vocab = build_vocab((sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000)
+    vocab = build_vocab(
+        (sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000
+    )
     output = tmp_path_factory.mktemp("prepared_sample") / "shards"
-    prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1), show_progress=False)
+    prepare_corpus(
+        corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1), show_progress=False
+    )
     return ShardSet(output)

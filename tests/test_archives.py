@@ -20,7 +20,11 @@ import pytest
 from paddle_wwm.archives import MAX_HEADER_BYTES, ArchiveLimits, is_archive, unpack_archive
 from paddle_wwm.errors import ArchiveError
 
-FILES = {"chinese_L-2/bert_config.json": b"{}", "chinese_L-2/vocab.txt": "[PAD]\n使\n".encode(), "chinese_L-2/weights": os.urandom(3_000_000)}
+FILES = {
+    "chinese_L-2/bert_config.json": b"{}",
+    "chinese_L-2/vocab.txt": "[PAD]\n使\n".encode(),
+    "chinese_L-2/weights": os.urandom(3_000_000),
+}
 
 
 def write_zip(path, members, *, compression=zipfile.ZIP_DEFLATED):
@@ -91,7 +95,9 @@ def test_folders_dots_and_modes_of_an_archive_are_harmless(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
-@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp/outside", "..\\outside", "C:\\outside", "a/.."])
+@pytest.mark.parametrize(
+    "name", ["../outside", "a/../../outside", "/tmp/outside", "..\\outside", "C:\\outside", "a/.."]
+)
 def test_a_member_that_leads_out_of_the_folder_is_refused(name, suffix, tmp_path):
     archive = write(tmp_path / f"a.{suffix}", [("vocab.txt", b"x"), (name, b"owned")])
     assert "outside of the folder" in refusal(archive, tmp_path)
@@ -162,7 +168,9 @@ def test_an_encrypted_zip_says_what_to_do(tmp_path):
 def test_compressions_that_can_ask_for_much_memory_are_refused(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [("vocab.txt", b"x")], compression=zipfile.ZIP_LZMA)
     assert "neither stored nor deflated" in refusal(archive, tmp_path)
-    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(write_tar(tmp_path / "a.tar", [("vocab.txt", b"x")]).read_bytes()))
+    (tmp_path / "a.tar.xz").write_bytes(
+        lzma.compress(write_tar(tmp_path / "a.tar", [("vocab.txt", b"x")]).read_bytes())
+    )
     assert "no whole zip, tar" in refusal(tmp_path / "a.tar.xz", tmp_path)
 
 

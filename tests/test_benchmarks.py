@@ -12,31 +12,77 @@ import pytest
 from .conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
-HELPERS = ("common.py", "peers.py", "step_contenders.py", "hub_peers.py", "resume.py")  # resume.py: minutes of whole runs, in `make soak`
+HELPERS = (
+    "common.py",
+    "peers.py",
+    "step_contenders.py",
+    "hub_peers.py",
+    "resume.py",
+)  # resume.py: minutes of whole runs, in `make soak`
 OF_HUB_MODULES = {
-    "hub_predict.py": ["predict, first call included", "one text a call", "a new process", "largest difference of a probability"],
+    "hub_predict.py": [
+        "predict, first call included",
+        "one text a call",
+        "a new process",
+        "largest difference of a probability",
+    ],
     "hub_memory.py": ["resident memory in MB, 3 rounds", "round 1 +half-way +last +growth", "ours, unbounded"],
     "reading_comprehension.py": ["answers +recovered +not in passage", "ours, 128 tokens", "PaddleNLP, 512 tokens"],
-    "finetune.py": ["training, batches of", "PaddleNLP, dynamic padding", "PaddleNLP, padded to the maximum", "accuracy after 2 epochs"],
+    "finetune.py": [
+        "training, batches of",
+        "PaddleNLP, dynamic padding",
+        "PaddleNLP, padded to the maximum",
+        "accuracy after 2 epochs",
+    ],
     "question_answering.py": ["question answering, 2,000 characters each", "the same answer for"],
 }
 HEADINGS = {
     "masking.py": [
         *("masking, 128 tokens an example", "masking, 512 tokens an example"),
-        *("tokens/s +range +selected +ratio", "compiled (ours)", "numpy (ours)", "PaddleNLP DataCollatorForWholeWordMask", "google's rule"),
+        *(
+            "tokens/s +range +selected +ratio",
+            "compiled (ours)",
+            "numpy (ours)",
+            "PaddleNLP DataCollatorForWholeWordMask",
+            "google's rule",
+        ),
     ],
     "loader.py": [
-        *(f"loader, {pairing}, up to {length} tokens" for pairing in ("next-sentence", "full-sentences") for length in (128, 512)),
+        *(
+            f"loader, {pairing}, up to {length} tokens"
+            for pairing in ("next-sentence", "full-sentences")
+            for length in (128, 512)
+        ),
         "tokens/s +range +selected +ratio",
     ],
-    "loader_memory.py": ["peak memory over", "tokens +on disk +RSS before +anonymous +RSS", "small set", "3x larger", "ratio"],
+    "loader_memory.py": [
+        "peak memory over",
+        "tokens +on disk +RSS before +anonymous +RSS",
+        "small set",
+        "3x larger",
+        "ratio",
+    ],
     "training_step.py": [
         *("training step, 1 layers x 64, 2 x 32 tokens", "ms +tokens/s +ours is faster by +peak MB +ours has"),
         *("ours, both losses", "ours, MLM only", "PaddleNLP BertForPretraining", "of the GEMM peak of"),
     ],
-    "optimizer_step.py": ["clipping and update of", "ms +to our AdamW +to Paddle's AdamW", "adamw (ours)", "lamb-hfl (ours)", "LAMB (Paddle)"],
+    "optimizer_step.py": [
+        "clipping and update of",
+        "ms +to our AdamW +to Paddle's AdamW",
+        "adamw (ours)",
+        "lamb-hfl (ours)",
+        "LAMB (Paddle)",
+    ],
     "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 a step and process", "1 process(es)", "2 process(es)"],
-    "masking_distribution.py": ["selected", "actions", "lengths of words", "words per mask", "pair labels of the index", "padding", "promised"],
+    "masking_distribution.py": [
+        "selected",
+        "actions",
+        "lengths of words",
+        "words per mask",
+        "pair labels of the index",
+        "padding",
+        "promised",
+    ],
 }
 # These read text instead of shards.
 CORPUS_HEADINGS = {
@@ -46,13 +92,25 @@ CORPUS_HEADINGS = {
         *("tags of compiled that differ from Paddle's: 0 of",),
     ],
     "wordpiece.py": [
-        *("all lines", "a share of the lines", "characters/s +range +ratio", "encode (ours), empty tables", "tokenizers encode_batch"),
+        *(
+            "all lines",
+            "a share of the lines",
+            "characters/s +range +ratio",
+            "encode (ours), empty tables",
+            "tokenizers encode_batch",
+        ),
         *("lines whose ids or offsets differ from the tokenizers library's: 0 of 300", "PaddleNLP's ids: 0 of"),
     ],
 }
 # measured on a model, not on shards
 MODEL_HEADINGS = {
-    "conversion.py": ["file +peak +peak/file +time", "huggingface -> tensorflow", "bit-identical", "every tensor, with checksums", "claims: peak"],
+    "conversion.py": [
+        "file +peak +peak/file +time",
+        "huggingface -> tensorflow",
+        "bit-identical",
+        "every tensor, with checksums",
+        "claims: peak",
+    ],
 }
 OPTIONS = {"loader.py": ["--ours-only"]}  # the peers are started once, by masking.py
 

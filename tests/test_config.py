@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig, PhaseConfig, RunConfig, SentencePairing, numbers_fingerprint, to_plain
+from paddle_wwm.config import (
+    ModelConfig,
+    OptimizerConfig,
+    PhaseConfig,
+    RunConfig,
+    SentencePairing,
+    numbers_fingerprint,
+    to_plain,
+)
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.recipe_file import load_config
 from paddle_wwm.types import MaskingStrategy
@@ -60,8 +68,12 @@ def test_there_are_recipes_to_load():
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
     opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
-    assert all(line.startswith("#") for line in opening) and any("python scripts/pretrain.py" in line for line in opening)
-    assert any("Expect" in line for line in opening) and any("CPU cores" in line or "Estimate, not measured" in line for line in opening)
+    assert all(line.startswith("#") for line in opening) and any(
+        "python scripts/pretrain.py" in line for line in opening
+    )
+    assert any("Expect" in line for line in opening) and any(
+        "CPU cores" in line or "Estimate, not measured" in line for line in opening
+    )
 
 
 # The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
@@ -82,7 +94,13 @@ def test_the_recipes_of_the_series_are_its_published_ones(name):
     config = load_config(RECIPES[0].parent / f"{name}.yaml")
     phases = [(phase.max_seq_length, phase.global_batch_size, phase.num_steps) for phase in config.phases]
     pairs = config.data.pairing is SentencePairing.NEXT_SENTENCE
-    assert (config.model.num_hidden_layers, config.model.hidden_size, phases, config.optimizer.name.value, pairs) == TABLE[name]
+    assert (
+        config.model.num_hidden_layers,
+        config.model.hidden_size,
+        phases,
+        config.optimizer.name.value,
+        pairs,
+    ) == TABLE[name]
     assert not config.masking.dynamic and config.masking.strategy is MaskingStrategy.WHOLE_WORD
     optimizer = config.optimizer
     assert (optimizer.weight_decay, optimizer.clip_norm, optimizer.epsilon, optimizer.beta2) == (0.01, 1.0, 1e-6, 0.999)
@@ -92,7 +110,11 @@ def test_a_recipe_becomes_typed_values_and_defaults(load):
     config = load()
     assert config.model == ModelConfig(hidden_size=64, num_attention_heads=2)
     assert config.optimizer == OptimizerConfig()
-    assert (config.masking.strategy, config.data.pairing, config.seed) == (MaskingStrategy.WHOLE_WORD, SentencePairing.NEXT_SENTENCE, 7)
+    assert (config.masking.strategy, config.data.pairing, config.seed) == (
+        MaskingStrategy.WHOLE_WORD,
+        SentencePairing.NEXT_SENTENCE,
+        7,
+    )
     assert config.phases[1] == PhaseConfig(
         max_seq_length=512, global_batch_size=8, num_steps=1000, learning_rate=5e-5, num_warmup_steps=10
     )
@@ -107,26 +129,58 @@ def test_a_number_may_be_written_as_people_write_it(load, text):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("hidden_size", "hiden_size", r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab"),
-        ("seed: 7", "optimizer: {name: lamb}", r"`optimizer\.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"),
+        (
+            "hidden_size",
+            "hiden_size",
+            r"recipe\.yaml, line 2: unknown key `model\.hiden_size`; did you mean `hidden_size`\? known keys: vocab",
+        ),
+        (
+            "seed: 7",
+            "optimizer: {name: lamb}",
+            r"`optimizer\.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'",
+        ),
         ("seed: 7", "optimizer: {beta1: 1}", r"`beta1` must be in \[0, 1\), but is 1\.0"),
         ("seed: 7", "amp: {level: O3}", r"`amp\.level` must be O0 or O1 or O2, but is 'O3'"),
-        ("num_steps: 100\n", "steps_num: 100\n", r"line 9: unknown key `phases\.0\.steps_num`; .*known keys: max_seq_length, "),
+        (
+            "num_steps: 100\n",
+            "steps_num: 100\n",
+            r"line 9: unknown key `phases\.0\.steps_num`; .*known keys: max_seq_length, ",
+        ),
         ("seed: 7", "sead: 7", r"line 14: unknown key `sead`; did you mean `seed`\?"),
         ("seed: 7", "zzz: 7", r"line 14: unknown key `zzz`; known keys: phases, model, "),
         ("seed: 7", "{a: 1}: 7", r"line 14: unknown key `\(not a name\)`; known keys"),
         ("seed: 7", "seed: 7\nseed: 8", r"line 15: `seed` is given twice"),
         ("hidden_size: 64", "hidden_size: 6.5", r"line 2: `model\.hidden_size` must be a whole number, but is '6\.5'"),
         ("hidden_size: 64", "hidden_size: [64]", r"line 2: `model\.hidden_size` must be a single value"),
-        ("learning_rate: 1e-4", "learning_rate: fast", r"line 10: `phases\.0\.learning_rate` must be a number, but is 'fast'"),
-        ("strategy: whole-word", "strategy: word", r"line 5: `masking\.strategy` must be piece or whole-word or ngram-word, but is 'word'"),
+        (
+            "learning_rate: 1e-4",
+            "learning_rate: fast",
+            r"line 10: `phases\.0\.learning_rate` must be a number, but is 'fast'",
+        ),
+        (
+            "strategy: whole-word",
+            "strategy: word",
+            r"line 5: `masking\.strategy` must be piece or whole-word or ngram-word, but is 'word'",
+        ),
         ("strategy: whole-word", "dynamic: maybe", r"line 5: `masking\.dynamic` must be true or false, but is 'maybe'"),
         ("  strategy: whole-word", "  - strategy", r"line 5: `masking` must be a mapping of keys to values"),
         ("micro_batch_size: 4", "micro_batch_size: 0", r"line 13: `micro_batch_size` must be at least 1, but is 0"),
-        ("num_attention_heads: 2", "num_attention_heads: 3", "line 2: `hidden_size` must be a multiple of `num_attention_heads`, but is 64 for 3"),
-        ("512,", "1024,", r"line 1: `max_seq_length` must be at most `model\.max_position_embeddings` \(512\), but is 1024"),
+        (
+            "num_attention_heads: 2",
+            "num_attention_heads: 3",
+            "line 2: `hidden_size` must be a multiple of `num_attention_heads`, but is 64 for 3",
+        ),
+        (
+            "512,",
+            "1024,",
+            r"line 1: `max_seq_length` must be at most `model\.max_position_embeddings` \(512\), but is 1024",
+        ),
         ("    num_steps: 100\n", "", r"line 7: `phases\.0` lacks num_steps"),
-        ("num_warmup_steps: 10", "num_warmup_steps: 1001", r"line 11: `num_warmup_steps` must be between 0 and `num_steps` \(1000\), but is 1001"),
+        (
+            "num_warmup_steps: 10",
+            "num_warmup_steps: 1001",
+            r"line 11: `num_warmup_steps` must be between 0 and `num_steps` \(1000\), but is 1001",
+        ),
         ("seed: 7", "seed: [7", r"recipe\.yaml: not valid YAML: .*line 15"),
     ],
 )
@@ -160,10 +214,20 @@ def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
 
 def test_overrides_replace_add_and_reach_into_lists_the_last_one_wins(load):
     config = load(
-        "seed=8", "seed=9", "model.hidden_size=32", "optimizer.beta2=0.98", "phases.1.num_steps=20", "data.pairing=full-sentences", "masking={}"
+        "seed=8",
+        "seed=9",
+        "model.hidden_size=32",
+        "optimizer.beta2=0.98",
+        "phases.1.num_steps=20",
+        "data.pairing=full-sentences",
+        "masking={}",
     )
     assert (config.seed, config.model.hidden_size, config.model.num_attention_heads) == (9, 32, 2)
-    assert (config.optimizer.beta2, config.phases[1].num_steps, config.data.pairing) == (0.98, 20, SentencePairing.FULL_SENTENCES)
+    assert (config.optimizer.beta2, config.phases[1].num_steps, config.data.pairing) == (
+        0.98,
+        20,
+        SentencePairing.FULL_SENTENCES,
+    )
     [phase] = load("phases=[{max_seq_length: 64, global_batch_size: 2, num_steps: 3, learning_rate: 1e-3}]").phases
     assert (phase.max_seq_length, phase.learning_rate) == (64, 1e-3)
 
@@ -175,7 +239,10 @@ def test_overrides_replace_add_and_reach_into_lists_the_last_one_wins(load):
         ("=3", "'=3': an override must have the form"),
         ("sead=3", r"override 'sead=3': unknown key `sead`; did you mean `seed`\?"),
         ("modell.hidden_size=3", r"override 'modell\.hidden_size=3': unknown key `modell`; did you mean `model`\?"),
-        ("model.hiden_size=3", r"override 'model\.hiden_size=3': unknown key `model\.hiden_size`; did you mean `hidden_size`\?"),
+        (
+            "model.hiden_size=3",
+            r"override 'model\.hiden_size=3': unknown key `model\.hiden_size`; did you mean `hidden_size`\?",
+        ),
         ("seed=many", "override 'seed=many': `seed` must be a whole number, but is 'many'"),
         ("seed=", "override 'seed=': `seed` must be a whole number, but is 'null'"),
         ("seed=[1", r"'seed=\[1': not valid YAML"),
@@ -192,11 +259,25 @@ def test_an_override_that_is_wrong_is_refused_and_quoted(load, override, message
 
 def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
     config = load()
-    assert numbers_fingerprint(load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")) == numbers_fingerprint(config)
-    changes = ["seed=8", "model.hidden_size=32", "data.short_seq_prob=0.2", "masking.dupe_factor=6", "optimizer.beta1=0.8", "amp.level=O1"]
+    assert numbers_fingerprint(
+        load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")
+    ) == numbers_fingerprint(config)
+    changes = [
+        "seed=8",
+        "model.hidden_size=32",
+        "data.short_seq_prob=0.2",
+        "masking.dupe_factor=6",
+        "optimizer.beta1=0.8",
+        "amp.level=O1",
+    ]
     changes += ["phases.0.num_steps=99"]
-    assert {change.partition(".")[0].partition("=")[0] for change in changes} == {item.name for item in dataclasses.fields(RunConfig)} - {"runtime"}
-    assert len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)}) == len(changes) + 1
+    assert {change.partition(".")[0].partition("=")[0] for change in changes} == {
+        item.name for item in dataclasses.fields(RunConfig)
+    } - {"runtime"}
+    assert (
+        len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)})
+        == len(changes) + 1
+    )
 
 
 def test_a_config_can_be_written_as_a_recipe_and_read_again(load):

@@ -11,11 +11,23 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm import doctor
-from paddle_wwm.doctor import Finding, Run, allows, check_clashes, check_import, check_library, check_python, check_segmentation, check_versions
+from paddle_wwm.doctor import (
+    Finding,
+    Run,
+    allows,
+    check_clashes,
+    check_import,
+    check_library,
+    check_python,
+    check_segmentation,
+    check_versions,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
-HEALTHY = {package: PINS.get(package.lower(), "26.0") for package, _, _ in doctor.REQUIREMENTS} | {"opencv-python": PINS["opencv-python"]}
+HEALTHY = {package: PINS.get(package.lower(), "26.0") for package, _, _ in doctor.REQUIREMENTS} | {
+    "opencv-python": PINS["opencv-python"]
+}
 
 
 def only_failure(findings: list[Finding]) -> Finding:
@@ -31,7 +43,9 @@ def test_the_pinned_versions_are_all_ok():
 
 
 def test_the_doctor_and_setup_py_ask_for_the_same_versions():
-    block = re.search(r"INSTALL_REQUIRES = \[(.*?)\n\]", (ROOT / "setup.py").read_text(encoding="utf-8"), re.DOTALL).group(1)
+    block = re.search(
+        r"INSTALL_REQUIRES = \[(.*?)\n\]", (ROOT / "setup.py").read_text(encoding="utf-8"), re.DOTALL
+    ).group(1)
     in_setup = re.findall(r'^\s*"(.+?)",', block, re.MULTILINE)
     assert sorted(in_setup) == sorted(package + bounds for package, bounds, _ in doctor.REQUIREMENTS)
 
@@ -116,18 +130,31 @@ def test_the_headless_opencv_alone_serves_as_well():
     assert check_clashes({"opencv-python-headless": "4.11.0.86"}) == []
 
 
-@pytest.mark.parametrize(("keep", "remove"), [("opencv-python", "opencv-python-headless"), ("opencc-python-reimplemented", "opencc")])
+@pytest.mark.parametrize(
+    ("keep", "remove"), [("opencv-python", "opencv-python-headless"), ("opencc-python-reimplemented", "opencc")]
+)
 def test_two_packages_in_one_folder_are_mended_by_removing_one_and_restoring_the_other(keep, remove):
     failure = only_failure(check_clashes({"opencv-python": "4.11.0.86", keep: "1.0", remove: "2.0"}, python="python"))
     assert keep in failure.detail and remove in failure.detail
-    assert failure.remedy == f"python -m pip uninstall -y {remove} && python -m pip install --force-reinstall --no-deps {keep}==1.0"
+    assert (
+        failure.remedy
+        == f"python -m pip uninstall -y {remove} && python -m pip install --force-reinstall --no-deps {keep}==1.0"
+    )
 
 
 @pytest.mark.parametrize(
     ("run", "detail", "remedy"),
     [
-        (Run(1, "", "Traceback\n  ...\nModuleNotFoundError: No module named 'x'\n", 0.1), "ModuleNotFoundError: No module", "make -B setup"),
-        (Run(1, "", "TypeError: Descriptors cannot be created directly.\n", 0.1), "TypeError: Descriptors cannot be", "make distclean setup"),
+        (
+            Run(1, "", "Traceback\n  ...\nModuleNotFoundError: No module named 'x'\n", 0.1),
+            "ModuleNotFoundError: No module",
+            "make -B setup",
+        ),
+        (
+            Run(1, "", "TypeError: Descriptors cannot be created directly.\n", 0.1),
+            "TypeError: Descriptors cannot be",
+            "make distclean setup",
+        ),
         (Run(-11, "", "", 0.1), "crashed with SIGSEGV", "make distclean setup"),
         (Run(None, "", "", 300.0), "did not finish within 300 s", "make distclean setup"),
         (Run(3, "", "", 0.1), "ended with status 3", "make distclean setup"),
@@ -159,7 +186,10 @@ def test_other_words_than_lacs_are_a_failure():
 
 @pytest.mark.parametrize(("ok", "status"), [(True, 0), (False, 1)])
 def test_the_exit_status_and_the_json_tell_whether_all_is_well(ok, status, monkeypatch, capsys):
-    findings = [Finding("a", True, "found"), Finding("long name", ok, "there" if ok else "gone", "" if ok else "make -B setup")]
+    findings = [
+        Finding("a", True, "found"),
+        Finding("long name", ok, "there" if ok else "gone", "" if ok else "make -B setup"),
+    ]
     monkeypatch.setattr(doctor, "collect", lambda: findings)
     assert doctor.main([]) == status
     marks = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()[:2]]
@@ -167,11 +197,18 @@ def test_the_exit_status_and_the_json_tell_whether_all_is_well(ok, status, monke
     assert doctor.main(["--json"]) == status
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is ok
-    assert answer["findings"][1] == {"name": "long name", "ok": ok, "detail": "there" if ok else "gone", "remedy": "" if ok else "make -B setup"}
+    assert answer["findings"][1] == {
+        "name": "long name",
+        "ok": ok,
+        "detail": "there" if ok else "gone",
+        "remedy": "" if ok else "make -B setup",
+    }
 
 
 def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
-    lines = doctor.report([Finding("a", True, "found"), Finding("long name", False, "gone", "make -B setup")]).splitlines()
+    lines = doctor.report(
+        [Finding("a", True, "found"), Finding("long name", False, "gone", "make -B setup")]
+    ).splitlines()
     assert lines == ["ok    a          found", "FAIL  long name  gone. Mend it: make -B setup"]
 
 

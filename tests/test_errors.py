@@ -21,7 +21,13 @@ def run(body, **options):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-c", SCRIPT.format(body=body)]
     done = subprocess.run(
-        command, **{"stdout": subprocess.PIPE, **options}, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT, timeout=60
+        command,
+        **{"stdout": subprocess.PIPE, **options},
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        timeout=60,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -31,8 +37,18 @@ def run(body, **options):
     [
         ("print('done')", 0, "done\n", ""),
         ("print('not good'); return 1", 1, "not good\n", ""),
-        ("print('so far'); raise DataError('x.txt, line 3: not UTF-8.')", 2, "so far\n", "error: x.txt, line 3: not UTF-8.\n"),
-        ("raise Interrupted('a checkpoint was saved.', exit_status=143)", 143, "", "stopped: a checkpoint was saved.\n"),
+        (
+            "print('so far'); raise DataError('x.txt, line 3: not UTF-8.')",
+            2,
+            "so far\n",
+            "error: x.txt, line 3: not UTF-8.\n",
+        ),
+        (
+            "raise Interrupted('a checkpoint was saved.', exit_status=143)",
+            143,
+            "",
+            "stopped: a checkpoint was saved.\n",
+        ),
         ("raise KeyboardInterrupt", 130, "", "stopped: Ctrl-C\n"),
         ("open('/absent/file')", 2, "", "error: [Errno 2] No such file or directory: '/absent/file'\n"),
         ("import sys; sys.exit(2)", 2, "", ""),
@@ -68,6 +84,16 @@ def test_output_that_cannot_be_written_is_one_line_of_errors(num_lines):
 
 def test_every_error_of_the_project_is_one_that_a_user_can_mend():
     found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
-    assert {error.__name__ for error in found} > {"ConfigError", "DataError", "CheckpointError", "HubModuleError", "TrainingError", "Interrupted"}
+    assert {error.__name__ for error in found} > {
+        "ConfigError",
+        "DataError",
+        "CheckpointError",
+        "HubModuleError",
+        "TrainingError",
+        "Interrupted",
+    }
     assert all(issubclass(error, PaddleWWMError) for error in found)
-    assert (str(Interrupted("saved", exit_status=130)), Interrupted("saved", exit_status=130).exit_status) == ("saved", 130)
+    assert (str(Interrupted("saved", exit_status=130)), Interrupted("saved", exit_status=130).exit_status) == (
+        "saved",
+        130,
+    )

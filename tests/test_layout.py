@@ -50,8 +50,13 @@ def imports_of(path: str, source: str) -> Iterator[Import]:
             case ast.ImportFrom():
                 base = package[: len(package) - node.level + 1] if node.level else []
                 module = ".".join([*base, *([node.module] if node.module else [])])
-                yield Import(module=module, names=tuple(alias.name for alias in node.names), relative=bool(node.level), **common)
-            case ast.Call(func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                yield Import(
+                    module=module, names=tuple(alias.name for alias in node.names), relative=bool(node.level), **common
+                )
+            case ast.Call(
+                func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(module)), *_],
+            ):
                 yield Import(module=module, **common)
         for child in ast.iter_child_nodes(node):
             yield from walk(child, in_function or isinstance(node, FUNCTIONS))
@@ -74,7 +79,9 @@ def reached_from(start: list[str], sources: Sources) -> list[str]:
 
 
 def places(paths, sources, is_forbidden) -> list[str]:
-    return [f"{path}:{one.line}" for path in paths for one in imports_of(path, sources[path]) if is_forbidden(path, one)]
+    return [
+        f"{path}:{one.line}" for path in paths for one in imports_of(path, sources[path]) if is_forbidden(path, one)
+    ]
 
 
 def in_room(path, *rooms):
@@ -84,13 +91,19 @@ def in_room(path, *rooms):
 def paddle_where_data_is_made(sources: Sources) -> list[str]:
     """The rooms of the data, and what they import, never import paddle; the LAC segmenter does, when it is made."""
     paths = reached_from([path for path in sources if in_room(path, *DATA_ROOMS)], sources)
-    return places(paths, sources, lambda path, one: one.root in PADDLE and not (path == f"{PACKAGE}/corpus/lac.py" and one.in_function))
+    return places(
+        paths,
+        sources,
+        lambda path, one: one.root in PADDLE and not (path == f"{PACKAGE}/corpus/lac.py" and one.in_function),
+    )
 
 
 def paddle_distributed_outside_fleet(sources: Sources) -> list[str]:
     """Only training/fleet.py imports paddle.distributed or reaches it as an attribute."""
     paths = [path for path in sources if path != f"{PACKAGE}/training/fleet.py"]
-    found = places(paths, sources, lambda path, one: any(f"{target}.".startswith("paddle.distributed.") for target in one.targets))
+    found = places(
+        paths, sources, lambda path, one: any(f"{target}.".startswith("paddle.distributed.") for target in one.targets)
+    )
     for path in paths:
         for node in ast.walk(ast.parse(sources[path])):
             match node:
@@ -121,9 +134,19 @@ def absolute_imports_in_what_a_hub_module_takes_along(sources: Sources) -> list[
 def more_than_the_one_import_in_hub_modules(sources: Sources) -> list[str]:
     """Of our own code a hub module imports one name, by the very line that the builder rewrites, and it is short."""
     paths = [path for path in sources if path.startswith("hub_modules/")]
-    found = places(paths, sources, lambda path, one: one.relative or (one.root == PACKAGE and one.targets[1:] != (f"{PACKAGE}.hub.BertHubModule",)))
+    found = places(
+        paths,
+        sources,
+        lambda path, one: (
+            one.relative or (one.root == PACKAGE and one.targets[1:] != (f"{PACKAGE}.hub.BertHubModule",))
+        ),
+    )
     line = f"from {PACKAGE}.hub import BertHubModule"
-    return found + [path for path in paths if sources[path].splitlines().count(line) != 1 or num_lines(sources[path]) > MAX_LINES_OF_A_HUB_MODULE]
+    return found + [
+        path
+        for path in paths
+        if sources[path].splitlines().count(line) != 1 or num_lines(sources[path]) > MAX_LINES_OF_A_HUB_MODULE
+    ]
 
 
 def files_that_are_too_long(sources: Sources) -> list[str]:
@@ -139,10 +162,26 @@ HUB_MODULE = "hub_modules/x/module.py"
 GOOD_LINE = "from paddle_wwm.hub import BertHubModule\n"
 BREACHES = [
     (paddle_where_data_is_made, {"paddle_wwm/corpus/x.py": "import os\nimport paddle\n"}, ["paddle_wwm/corpus/x.py:2"]),
-    (paddle_where_data_is_made, {"paddle_wwm/shards/x.py": "def f():\n    from paddle.io import Dataset\n"}, ["paddle_wwm/shards/x.py:2"]),
-    (paddle_where_data_is_made, {"paddle_wwm/tokenization/x.py": "if 1:\n    import os, paddlenlp.data as d\n"}, ["paddle_wwm/tokenization/x.py:2"]),
-    (paddle_where_data_is_made, {"paddle_wwm/pretraining_data/x.py": "f = lambda: __import__('paddle')\n"}, ["paddle_wwm/pretraining_data/x.py:1"]),
-    (paddle_where_data_is_made, {"paddle_wwm/corpus/lac.py": "import paddle\ndef f():\n    import paddle.base\n"}, ["paddle_wwm/corpus/lac.py:1"]),
+    (
+        paddle_where_data_is_made,
+        {"paddle_wwm/shards/x.py": "def f():\n    from paddle.io import Dataset\n"},
+        ["paddle_wwm/shards/x.py:2"],
+    ),
+    (
+        paddle_where_data_is_made,
+        {"paddle_wwm/tokenization/x.py": "if 1:\n    import os, paddlenlp.data as d\n"},
+        ["paddle_wwm/tokenization/x.py:2"],
+    ),
+    (
+        paddle_where_data_is_made,
+        {"paddle_wwm/pretraining_data/x.py": "f = lambda: __import__('paddle')\n"},
+        ["paddle_wwm/pretraining_data/x.py:1"],
+    ),
+    (
+        paddle_where_data_is_made,
+        {"paddle_wwm/corpus/lac.py": "import paddle\ndef f():\n    import paddle.base\n"},
+        ["paddle_wwm/corpus/lac.py:1"],
+    ),
     (
         paddle_where_data_is_made,
         {
@@ -152,11 +191,31 @@ BREACHES = [
         },
         ["paddle_wwm/model/__init__.py:1"],
     ),
-    (paddle_distributed_outside_fleet, {"paddle_wwm/training/x.py": "import paddle.distributed as dist\n"}, ["paddle_wwm/training/x.py:1"]),
-    (paddle_distributed_outside_fleet, {"paddle_wwm/model/x.py": "def f():\n    from paddle import distributed\n"}, ["paddle_wwm/model/x.py:2"]),
-    (paddle_distributed_outside_fleet, {"scripts/x.py": "from paddle.distributed.fleet import utils\n"}, ["scripts/x.py:1"]),
-    (paddle_distributed_outside_fleet, {"paddle_wwm/x.py": "import paddle\npaddle.distributed.barrier()\n"}, ["paddle_wwm/x.py:2"]),
-    (tasks_in_training, {"paddle_wwm/training/x.py": "from ..tasks import y\n", "paddle_wwm/tasks/y.py": ""}, ["paddle_wwm/tasks/y.py"]),
+    (
+        paddle_distributed_outside_fleet,
+        {"paddle_wwm/training/x.py": "import paddle.distributed as dist\n"},
+        ["paddle_wwm/training/x.py:1"],
+    ),
+    (
+        paddle_distributed_outside_fleet,
+        {"paddle_wwm/model/x.py": "def f():\n    from paddle import distributed\n"},
+        ["paddle_wwm/model/x.py:2"],
+    ),
+    (
+        paddle_distributed_outside_fleet,
+        {"scripts/x.py": "from paddle.distributed.fleet import utils\n"},
+        ["scripts/x.py:1"],
+    ),
+    (
+        paddle_distributed_outside_fleet,
+        {"paddle_wwm/x.py": "import paddle\npaddle.distributed.barrier()\n"},
+        ["paddle_wwm/x.py:2"],
+    ),
+    (
+        tasks_in_training,
+        {"paddle_wwm/training/x.py": "from ..tasks import y\n", "paddle_wwm/tasks/y.py": ""},
+        ["paddle_wwm/tasks/y.py"],
+    ),
     (
         tasks_in_training,
         {
@@ -178,12 +237,32 @@ BREACHES = [
         },
         ["paddle_wwm/x.py:1"],
     ),
-    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from paddle_wwm.model import bert\n"}, [f"{HUB_MODULE}:2"]),
-    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from paddle_wwm.hub import BertHubModule, build\n"}, [f"{HUB_MODULE}:2"]),
-    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "from .helpers import x\n"}, [f"{HUB_MODULE}:2"]),
-    (more_than_the_one_import_in_hub_modules, {HUB_MODULE: "from paddle_wwm.hub import BertHubModule as Base\n"}, [HUB_MODULE]),
+    (
+        more_than_the_one_import_in_hub_modules,
+        {HUB_MODULE: GOOD_LINE + "from paddle_wwm.model import bert\n"},
+        [f"{HUB_MODULE}:2"],
+    ),
+    (
+        more_than_the_one_import_in_hub_modules,
+        {HUB_MODULE: GOOD_LINE + "from paddle_wwm.hub import BertHubModule, build\n"},
+        [f"{HUB_MODULE}:2"],
+    ),
+    (
+        more_than_the_one_import_in_hub_modules,
+        {HUB_MODULE: GOOD_LINE + "from .helpers import x\n"},
+        [f"{HUB_MODULE}:2"],
+    ),
+    (
+        more_than_the_one_import_in_hub_modules,
+        {HUB_MODULE: "from paddle_wwm.hub import BertHubModule as Base\n"},
+        [HUB_MODULE],
+    ),
     (more_than_the_one_import_in_hub_modules, {HUB_MODULE: GOOD_LINE + "\n" * 24}, [HUB_MODULE]),
-    (files_that_are_too_long, {"paddle_wwm/x.py": "x = 1\n" * 301, "paddle_wwm/y.py": "x = 1\n" * 300}, ["paddle_wwm/x.py"]),
+    (
+        files_that_are_too_long,
+        {"paddle_wwm/x.py": "x = 1\n" * 301, "paddle_wwm/y.py": "x = 1\n" * 300},
+        ["paddle_wwm/x.py"],
+    ),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in BREACHES))
 
@@ -199,7 +278,11 @@ def test_the_repository_has_no(rule, repository):
     assert rule(repository) == []
 
 
-@pytest.mark.parametrize(("rule", "sources", "expected"), BREACHES, ids=[f"{rule.__name__}-{number}" for number, (rule, *_) in enumerate(BREACHES)])
+@pytest.mark.parametrize(
+    ("rule", "sources", "expected"),
+    BREACHES,
+    ids=[f"{rule.__name__}-{number}" for number, (rule, *_) in enumerate(BREACHES)],
+)
 def test_a_breach_is_found_at_its_place(rule, sources, expected):
     assert rule(sources) == expected
 

@@ -36,13 +36,19 @@ def test_importing_quiet_takes_no_time():
     start = time.monotonic()
     run = run_python("import paddle_wwm.quiet")
     assert run.returncode == 0
-    assert time.monotonic() - start < 2, "an interpreter and this module start in a few hundredths of a second; paddle takes over a second"
+    assert time.monotonic() - start < 2, (
+        "an interpreter and this module start in a few hundredths of a second; paddle takes over a second"
+    )
 
 
 def test_files_compiled_anew_are_as_quiet_and_our_own_syntax_warnings_show(tmp_path):
     (tmp_path / "ours.py").write_text("x = 1 is 1\n", encoding="utf-8")
     code = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); import jieba, ours"
-    run = run_python(code, PYTHONPYCACHEPREFIX=str(tmp_path / "cache"), PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    run = run_python(
+        code,
+        PYTHONPYCACHEPREFIX=str(tmp_path / "cache"),
+        PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)]),
+    )
     assert run.returncode == 0
     assert "invalid escape sequence" not in run.stderr
     assert 'SyntaxWarning: "is" with' in run.stderr
@@ -61,7 +67,10 @@ def test_a_warning_of_ones_own_still_shows_after_the_imports():
     assert "UserWarning: real" in run.stderr
 
 
-@pytest.mark.parametrize(("message", "module"), [("No ccache found. Please be aware", "paddle_wwm.elsewhere"), ("No compiler found.", NOISE[0][2])])
+@pytest.mark.parametrize(
+    ("message", "module"),
+    [("No ccache found. Please be aware", "paddle_wwm.elsewhere"), ("No compiler found.", NOISE[0][2])],
+)
 def test_the_same_message_from_elsewhere_and_other_messages_from_there_still_show(message, module):
     module = module.replace("\\", "").rstrip("$")
     with warnings.catch_warnings(record=True) as shown:

@@ -12,7 +12,9 @@ from paddle_wwm.types import MaskingConfig, PretrainBatch, SegmentedSentence, To
 
 def document(ids=(5, 6, 7), starts=(1, 0, 1), offsets=(0, 2, 3)):
     return TokenizedDocument(
-        input_ids=np.array(ids, np.uint16), word_starts=np.array(starts, bool), sentence_offsets=np.array(offsets, np.int32)
+        input_ids=np.array(ids, np.uint16),
+        word_starts=np.array(starts, bool),
+        sentence_offsets=np.array(offsets, np.int32),
     )
 
 

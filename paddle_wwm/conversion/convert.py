@@ -93,7 +93,9 @@ def convert(
             _check_space(target, model)
             with _new_folder(target, overwrite=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
-                with progress_bar(desc=f"to {to.value}", total=total, unit="B", unit_scale=True, disable=not show_progress) as bar:
+                with progress_bar(
+                    desc=f"to {to.value}", total=total, unit="B", unit_scale=True, disable=not show_progress
+                ) as bar:
                     save_model_files(folder, model, target=to, on_bytes=bar.update)
                 write_json(folder / RECORD_NAME, _record(result, opened, to=to, keep_layers=keep_layers))
             result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))
@@ -118,15 +120,21 @@ def _unpacked(source: Path, *, near: Path, show_progress: bool) -> Iterator[Path
 def _in_dtype(model: OpenedModel, dtype: str | None) -> OpenedModel:
     if dtype is None:
         return model
-    return dataclasses.replace(model, tensors={name: cast(tensor, dtype, name=name) for name, tensor in model.tensors.items()})
+    return dataclasses.replace(
+        model, tensors={name: cast(tensor, dtype, name=name) for name, tensor in model.tensors.items()}
+    )
 
 
 def _notes(model: OpenedModel, to: Target) -> tuple[str, ...]:
     notes = []
     if model.vocab is None:
-        notes.append("The source has no vocab.txt, so the target has none: put the one that belongs to the model beside it, or name it with --vocab.")
+        notes.append(
+            "The source has no vocab.txt, so the target has none: put the one that belongs to the model beside it, or name it with --vocab."
+        )
     if to is Target.TENSORFLOW and model.config.layer_norm_eps != GOOGLE_LAYER_NORM_EPS:
-        notes.append(f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with {model.config.layer_norm_eps}.")
+        notes.append(
+            f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with {model.config.layer_norm_eps}."
+        )
     if to is Target.PADDLE and any(tensor.dtype == "float64" for tensor in model.tensors.values()):
         notes.append("float64 weights are kept; --dtype float32 halves the file.")
     return tuple(notes)
@@ -136,7 +144,11 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
     if target.is_dir() and overwrite and (target / RECORD_NAME).exists():
         return
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        remedy = f"it has no {RECORD_NAME}, so it is not replaced" if overwrite else "name another folder, or add --overwrite"
+        remedy = (
+            f"it has no {RECORD_NAME}, so it is not replaced"
+            if overwrite
+            else "name another folder, or add --overwrite"
+        )
         raise CheckpointError(f"{target}: exists already; {remedy}.")
 
 
@@ -164,9 +176,13 @@ def _new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     shutil.rmtree(old)
 
 
-def _record(result: Conversion, opened: OpenedModel, *, to: Target, keep_layers: tuple[int, ...] | None) -> dict[str, Any]:
+def _record(
+    result: Conversion, opened: OpenedModel, *, to: Target, keep_layers: tuple[int, ...] | None
+) -> dict[str, Any]:
     """What RECORD_NAME says; the same conversion says the same."""
-    files = [{"name": path.name, "num_bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in opened.files]
+    files = [
+        {"name": path.name, "num_bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in opened.files
+    ]
     return {
         "made_by": f"paddle_wwm {__version__}",
         "source": {"format": opened.description, "files": files},

@@ -39,9 +39,27 @@ _LAYER = ("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer
 
 # Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the bias, has the last one.
 _TABLE = (
-    ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings", "bert/embeddings/word_embeddings", _EMBEDDING, "VH"),
-    ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings", "bert/embeddings/position_embeddings", _EMBEDDING, "PH"),
-    ("bert.embeddings.token_type_embeddings", "bert.embeddings.token_type_embeddings", "bert/embeddings/token_type_embeddings", _EMBEDDING, "TH"),
+    (
+        "bert.embeddings.word_embeddings",
+        "bert.embeddings.word_embeddings",
+        "bert/embeddings/word_embeddings",
+        _EMBEDDING,
+        "VH",
+    ),
+    (
+        "bert.embeddings.position_embeddings",
+        "bert.embeddings.position_embeddings",
+        "bert/embeddings/position_embeddings",
+        _EMBEDDING,
+        "PH",
+    ),
+    (
+        "bert.embeddings.token_type_embeddings",
+        "bert.embeddings.token_type_embeddings",
+        "bert/embeddings/token_type_embeddings",
+        _EMBEDDING,
+        "TH",
+    ),
     ("bert.embeddings.layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", _NORM, "H"),
     ("*.self_attn.q_proj", "*.attention.self.query", "*/attention/self/query", _DENSE, "HH"),
     ("*.self_attn.k_proj", "*.attention.self.key", "*/attention/self/key", _DENSE, "HH"),
@@ -53,7 +71,13 @@ _TABLE = (
     ("*.norm2", "*.output.LayerNorm", "*/output/LayerNorm", _NORM, "H"),
     ("bert.pooler.dense", "bert.pooler.dense", "bert/pooler/dense", _DENSE, "HH"),
     ("cls.predictions.transform", "cls.predictions.transform.dense", "cls/predictions/transform/dense", _DENSE, "HH"),
-    ("cls.predictions.layer_norm", "cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm", _NORM, "H"),
+    (
+        "cls.predictions.layer_norm",
+        "cls.predictions.transform.LayerNorm",
+        "cls/predictions/transform/LayerNorm",
+        _NORM,
+        "H",
+    ),
     ("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR, "V"),
     ("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )

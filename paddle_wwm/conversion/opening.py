@@ -54,7 +54,11 @@ class OpenedModel:
 
 
 def open_model(
-    source: str | Path, *, config: str | Path | None = None, vocab: str | Path | None = None, drop_unexpected: bool = False
+    source: str | Path,
+    *,
+    config: str | Path | None = None,
+    vocab: str | Path | None = None,
+    drop_unexpected: bool = False,
 ) -> OpenedModel:
     """Open a TensorFlow checkpoint, a Hugging Face or PaddleNLP folder or one of ours (for archives see `convert`).
 
@@ -63,7 +67,9 @@ def open_model(
     """
     weights = open_weights(source)
     naming = naming_of(weights.tensors)
-    description = read_description(weights.folder, config=Path(config) if config else None, vocab=Path(vocab) if vocab else None)
+    description = read_description(
+        weights.folder, config=Path(config) if config else None, vocab=Path(vocab) if vocab else None
+    )
     notes = _check_kind(weights, naming, description.values, path=description.path)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
@@ -73,7 +79,11 @@ def open_model(
     found = _standardised(weights, naming)
     expected = {parameter.name: parameter for parameter in parameters(naming, sizes)}
     absent = tuple(part for part in OPTIONAL_PARTS if not any(name.startswith(f"{part}.") for name in found.tensors))
-    missing = [name for name in expected if name not in found.tensors and not name.startswith(tuple(f"{part}." for part in absent) or ("\0",))]
+    missing = [
+        name
+        for name in expected
+        if name not in found.tensors and not name.startswith(tuple(f"{part}." for part in absent) or ("\0",))
+    ]
     surplus = [name for name in found.tensors if name not in expected]
     misshaped = [
         f"{name} {tensor.shape} instead of {expected[name].shape}"
@@ -90,8 +100,14 @@ def open_model(
     }
     faults = [f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if faults:
-        hint = " Tensors of other parts, such as a fine-tuned head, are left out with --drop-unexpected." if told_unexpected else ""
-        raise CheckpointError(f"{source}: the weights are not those of the BERT that {description.path} describes. {'; '.join(faults)}.{hint}")
+        hint = (
+            " Tensors of other parts, such as a fine-tuned head, are left out with --drop-unexpected."
+            if told_unexpected
+            else ""
+        )
+        raise CheckpointError(
+            f"{source}: the weights are not those of the BERT that {description.path} describes. {'; '.join(faults)}.{hint}"
+        )
     _check_vocab(description.vocab, sizes)
     return OpenedModel(
         description=f"{weights.format} with {_OWNERS[naming]} names",
@@ -117,12 +133,16 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_kind(weights: WeightsFiles, naming: Naming | None, values: Mapping[str, Any], *, path: Path) -> tuple[str, ...]:
+def _check_kind(
+    weights: WeightsFiles, naming: Naming | None, values: Mapping[str, Any], *, path: Path
+) -> tuple[str, ...]:
     """Refuse what is no BERT; returns what is worth saying about those that are."""
     kind, source = values.get("model_type", "bert"), weights.files[0]
     if naming is None:
         some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
-        raise CheckpointError(f"{source}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or TensorFlow: {some}.")
+        raise CheckpointError(
+            f"{source}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or TensorFlow: {some}."
+        )
     if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
         raise CheckpointError(
             f"{path}: a RoBERTa of this kind (other positions, one token type, another vocabulary) is no BERT and cannot be converted. "
@@ -131,7 +151,9 @@ def _check_kind(weights: WeightsFiles, naming: Naming | None, values: Mapping[st
     if kind not in ("bert", "roberta"):
         raise CheckpointError(f"{path}: `model_type` must be bert, but is {kind!r}.")
     if values.get("position_embedding_type", "absolute") != "absolute":
-        raise CheckpointError(f"{path}: `position_embedding_type` must be absolute, but is {values['position_embedding_type']!r}.")
+        raise CheckpointError(
+            f"{path}: `position_embedding_type` must be absolute, but is {values['position_embedding_type']!r}."
+        )
     if kind == "roberta" or any(name.startswith("roberta.") for name in weights.tensors):
         return (
             "PaddleNLP's Roberta class numbers positions from 1; these tensors are a Bert's, whose positions begin at 0. The converted model "
@@ -140,7 +162,9 @@ def _check_kind(weights: WeightsFiles, naming: Naming | None, values: Mapping[st
     return ()
 
 
-def _with_sizes_of_tensors(config: ModelConfig, weights: WeightsFiles, naming: Naming, *, given: Mapping[str, Any]) -> ModelConfig:
+def _with_sizes_of_tensors(
+    config: ModelConfig, weights: WeightsFiles, naming: Naming, *, given: Mapping[str, Any]
+) -> ModelConfig:
     """The config; sizes that its file leaves out are read off the weights, since others' defaults are not ours."""
     places = {
         "vocab_size": "bert.embeddings.word_embeddings.weight",
@@ -149,7 +173,9 @@ def _with_sizes_of_tensors(config: ModelConfig, weights: WeightsFiles, naming: N
     }
     names = {parameter.name: parameter.foreign_name for parameter in parameters(naming, config)}
     shapes = {standard_name(name, naming): tensor.shape for name, tensor in weights.tensors.items()}
-    read_off = {key: shapes[names[name]][0] for key, name in places.items() if not given.get(key) and shapes.get(names[name])}
+    read_off = {
+        key: shapes[names[name]][0] for key, name in places.items() if not given.get(key) and shapes.get(names[name])
+    }
     return dataclasses.replace(config, **read_off)
 
 
@@ -183,7 +209,9 @@ def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
         else:
             parameter = known[standard]
             if parameter.name in tensors:
-                raise CheckpointError(f"{weights.files[0]}: {name} and {origins[parameter.name]} are the same parameter of a BERT.")
+                raise CheckpointError(
+                    f"{weights.files[0]}: {name} and {origins[parameter.name]} are the same parameter of a BERT."
+                )
             is_turned = parameter.is_turned and len(tensor.shape) == 2
             tensors[parameter.name] = transposed(tensor) if is_turned else tensor
             origins[parameter.name] = name

@@ -33,7 +33,9 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
     """The model with these of its layers, in this order; embeddings, pooler and heads stay. Raises ConfigError for layers that it has not."""
     num_layers = model.config.num_hidden_layers
     if not layers or len(set(layers)) != len(layers) or max(layers) >= num_layers:
-        raise ConfigError(f"layers must be different numbers from 0 to {num_layers - 1}, but are {', '.join(map(str, layers)) or 'none'}.")
+        raise ConfigError(
+            f"layers must be different numbers from 0 to {num_layers - 1}, but are {', '.join(map(str, layers)) or 'none'}."
+        )
     new_numbers = {old: new for new, old in enumerate(layers)}
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.tensors.items():
@@ -56,9 +58,13 @@ def with_absent_parts(model: OpenedModel, *, seed: int = INITIAL_SEED) -> Opened
     for parameter in parameters(Naming.PADDLE, model.config):
         tensor = model.tensors.get(parameter.name)
         if tensor is None:
-            tensor = cast(_initial(parameter.name, parameter.shape, config=model.config, rng=rng), dtype, name=parameter.name)
+            tensor = cast(
+                _initial(parameter.name, parameter.shape, config=model.config, rng=rng), dtype, name=parameter.name
+            )
         tensors[parameter.name] = tensor
-    return dataclasses.replace(model, tensors=tensors, absent=(), untrained=tuple(dict.fromkeys((*model.untrained, *model.absent))))
+    return dataclasses.replace(
+        model, tensors=tensors, absent=(), untrained=tuple(dict.fromkeys((*model.untrained, *model.absent)))
+    )
 
 
 def _initial(name: str, shape: tuple[int, ...], *, config: ModelConfig, rng: np.random.Generator) -> Tensor:

@@ -50,13 +50,20 @@ class _Array(StandIn):
             raise pickle.UnpicklingError(f"an array cannot have {len(shape)} sizes or the sizes {str(shape)[:80]}")
         num_bytes = data.num_bytes if isinstance(data, FilePart) else len(data)
         if num_bytes != math.prod(shape) * dtype.dtype.itemsize:
-            raise pickle.UnpicklingError(f"{num_bytes:,} bytes do not make an array of {dtype.dtype.name} and shape {str(shape)[:80]}")
+            raise pickle.UnpicklingError(
+                f"{num_bytes:,} bytes do not make an array of {dtype.dtype.name} and shape {str(shape)[:80]}"
+            )
         self.tensor = _tensor(data, dtype=dtype.dtype, shape=shape, is_fortran=bool(is_fortran))
 
 
 def _tensor(data: bytes | FilePart, *, dtype: np.dtype, shape: tuple[int, ...], is_fortran: bool) -> Tensor:
     def laid_out(array: np.ndarray) -> np.ndarray:
-        return array.reshape(-1).view(dtype).astype(dtype.newbyteorder("<")).reshape(shape, order="F" if is_fortran else "C")
+        return (
+            array.reshape(-1)
+            .view(dtype)
+            .astype(dtype.newbyteorder("<"))
+            .reshape(shape, order="F" if is_fortran else "C")
+        )
 
     if isinstance(data, bytes):
         return ArrayTensor(laid_out(np.frombuffer(data, np.uint8)))
@@ -92,11 +99,15 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
-        raise CheckpointError(f"{path}: asks for more memory than there is; it is torn, or too large for this machine.") from None
+        raise CheckpointError(
+            f"{path}: asks for more memory than there is; it is torn, or too large for this machine."
+        ) from None
     except Exception as error:  # a torn pickle can raise nearly anything
         raise CheckpointError(f"{path}: cannot be read as Paddle weights: {error}.") from None
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__.strip('_')}.")
+        raise CheckpointError(
+            f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__.strip('_')}."
+        )
     tensors: dict[str, Tensor] = {}
     for name, value in values.items():
         if name == PARAMETER_NAME_TABLE:
@@ -113,7 +124,10 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a .pdparams file by name; one that is stored under two names is read once. Raises CheckpointError, as `open_pdparams`."""
     tensors = open_pdparams(path)
     arrays: dict[int, np.ndarray] = {}
-    return {name: arrays[id(tensor)] if id(tensor) in arrays else arrays.setdefault(id(tensor), tensor.read()) for name, tensor in tensors.items()}
+    return {
+        name: arrays[id(tensor)] if id(tensor) in arrays else arrays.setdefault(id(tensor), tensor.read())
+        for name, tensor in tensors.items()
+    }
 
 
 # The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own reduction
@@ -146,7 +160,14 @@ def _from_array(name: str, value: Any) -> Tensor:
 
 
 def _write_array(stream: Any, tensor: Tensor) -> None:
-    stream.write(_NEW_ARRAY + pickle.MARK + _pickled(1) + _pickled(tensor.shape) + _pickled(numpy_type(tensor.dtype)) + _pickled(False))
+    stream.write(
+        _NEW_ARRAY
+        + pickle.MARK
+        + _pickled(1)
+        + _pickled(tensor.shape)
+        + _pickled(numpy_type(tensor.dtype))
+        + _pickled(False)
+    )
     stream.write(pickle.BINBYTES8 + tensor.num_bytes.to_bytes(8, "little"))
     for block in tensor.blocks():
         stream.write(block)

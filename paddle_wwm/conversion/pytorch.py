@@ -73,7 +73,9 @@ class _TorchTensor(StandIn):
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides)) if num_values else offset
         # a stride of 0 would make a tensor of any size out of one number
         if num_values > storage.num_values or last >= max(storage.num_values, 1):
-            raise pickle.UnpicklingError(f"a tensor of shape {str(shape)[:80]} reaches beyond its storage of {storage.num_values:,} numbers")
+            raise pickle.UnpicklingError(
+                f"a tensor of shape {str(shape)[:80]} reaches beyond its storage of {storage.num_values:,} numbers"
+            )
         self.storage, self.offset, self.shape, self.strides, self.last = storage, offset, shape, strides, last
 
     def __setstate__(self, state: Any) -> None:
@@ -86,12 +88,19 @@ class _TorchTensor(StandIn):
             raise pickle.UnpicklingError(f"the storage of {name!r} is missing")
         itemsize = numpy_type(dtype).itemsize
         count = self.last + 1 - self.offset if math.prod(self.shape) else 0
-        part = FilePart(path=storage.part.path, name=name, offset=storage.part.offset + self.offset * itemsize, num_bytes=count * itemsize)
+        part = FilePart(
+            path=storage.part.path,
+            name=name,
+            offset=storage.part.offset + self.offset * itemsize,
+            num_bytes=count * itemsize,
+        )
         if self.strides == _contiguous(self.shape) or count <= 1:
             return FileTensor(part, dtype=dtype, shape=self.shape)
 
         def laid_out(flat: np.ndarray) -> np.ndarray:
-            return np.lib.stride_tricks.as_strided(flat, self.shape, tuple(stride * itemsize for stride in self.strides), writeable=False)
+            return np.lib.stride_tricks.as_strided(
+                flat, self.shape, tuple(stride * itemsize for stride in self.strides), writeable=False
+            )
 
         return ComputedTensor(FileTensor(part, dtype=dtype, shape=(count,)), laid_out, dtype=dtype, shape=self.shape)
 
@@ -153,7 +162,9 @@ def open_pytorch(path: str | Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
-        raise CheckpointError(f"{path}: asks for more memory than there is; it is torn, or too large for this machine.") from None
+        raise CheckpointError(
+            f"{path}: asks for more memory than there is; it is torn, or too large for this machine."
+        ) from None
     except CheckpointError:
         raise
     except Exception as error:  # a torn pickle can raise nearly anything
@@ -165,7 +176,9 @@ def _named_tensors(values: Any) -> dict[str, Tensor]:
         if isinstance(values, dict) and isinstance(values.get(wrapper), dict):
             values = values[wrapper]
     if not isinstance(values, dict):
-        raise pickle.UnpicklingError(f"it must hold a mapping of names to tensors, but holds {type(values).__name__.strip('_')}")
+        raise pickle.UnpicklingError(
+            f"it must hold a mapping of names to tensors, but holds {type(values).__name__.strip('_')}"
+        )
     tensors: dict[str, Tensor] = {}
     made: dict[int, Tensor] = {}
     for name, value in values.items():
@@ -203,14 +216,18 @@ def _load_zip(path: Path) -> Any:
 def _storage_part(storage: _Storage, *, path: Path, offset: int, num_bytes: int, key: str) -> FilePart:
     expected = storage.num_values * numpy_type(storage.dtype).itemsize
     if num_bytes != expected or offset + expected > path.stat().st_size:
-        raise pickle.UnpicklingError(f"storage {key!r} should have {expected:,} bytes, but the file has {num_bytes:,} for it")
+        raise pickle.UnpicklingError(
+            f"storage {key!r} should have {expected:,} bytes, but the file has {num_bytes:,} for it"
+        )
     return FilePart(path=path, name=key, offset=offset, num_bytes=expected)
 
 
 def _place(stream: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
     """Where a member's bytes begin in the archive, and how many they are."""
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1 or info.file_size != info.compress_size:
-        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is compressed or encrypted, which torch does not do")
+        raise pickle.UnpicklingError(
+            f"member {info.filename[:80]!r} is compressed or encrypted, which torch does not do"
+        )
     stream.seek(info.header_offset)
     signature, *_, name_length, extra_length = ZIP_LOCAL_HEADER.unpack(stream.read(ZIP_LOCAL_HEADER.size))
     if signature != b"PK\x03\x04":
@@ -230,7 +247,12 @@ def _load_legacy(stream: IO[bytes], path: Path) -> Any:
         raise pickle.UnpicklingError("it has neither the head of a zip archive nor that of torch's older format")
     stream.seek(0)
     magic, protocol, system = (SafeUnpickler(stream, path=path, allowed={}).load() for _ in range(3))
-    if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL or not isinstance(system, dict) or system.get("little_endian") is not True:
+    if (
+        magic != LEGACY_MAGIC
+        or protocol != LEGACY_PROTOCOL
+        or not isinstance(system, dict)
+        or system.get("little_endian") is not True
+    ):
         raise pickle.UnpicklingError("its head is none that torch writes on a little-endian machine")
     unpickler = _TorchUnpickler(stream, path=path)
     values = unpickler.load()

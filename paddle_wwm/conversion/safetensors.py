@@ -48,8 +48,12 @@ def open_safetensors(path: str | Path) -> dict[str, Tensor]:
             continue
         dtype, shape, begin, end = _checked(entry, path=path, name=name)
         if not 0 <= begin <= end <= num_data_bytes:
-            raise CheckpointError(f"{path}: the header places {name!r} at bytes {begin} to {end}, but the file has {num_data_bytes:,} bytes of data.")
-        tensors[name] = FileTensor(FilePart(path=path, name=name, offset=data_start + begin, num_bytes=end - begin), dtype=dtype, shape=shape)
+            raise CheckpointError(
+                f"{path}: the header places {name!r} at bytes {begin} to {end}, but the file has {num_data_bytes:,} bytes of data."
+            )
+        tensors[name] = FileTensor(
+            FilePart(path=path, name=name, offset=data_start + begin, num_bytes=end - begin), dtype=dtype, shape=shape
+        )
         places.append((begin, end, name))
     places.sort()
     for (_, end, name), (begin, _, other) in zip(places, places[1:]):
@@ -64,7 +68,9 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
             num_file_bytes = path.stat().st_size
             length = int.from_bytes(stream.read(8), "little")
             if num_file_bytes < 8 or length > min(MAX_HEADER_BYTES, num_file_bytes - 8):
-                raise CheckpointError(f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of {num_file_bytes:,}.")
+                raise CheckpointError(
+                    f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of {num_file_bytes:,}."
+                )
             header = json.loads(stream.read(length).decode("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
@@ -82,11 +88,15 @@ def _checked(entry: object, *, path: Path, name: str) -> tuple[str, tuple[int, .
         whole = all(type(number) is int and number >= 0 for number in [*shape, *offsets])
         (begin, end), dtype = offsets, _TYPES.get(code)
     except (TypeError, KeyError, ValueError):
-        raise CheckpointError(f"{path}: the header's entry {name!r} must have dtype, shape and two data_offsets.") from None
+        raise CheckpointError(
+            f"{path}: the header's entry {name!r} must have dtype, shape and two data_offsets."
+        ) from None
     if dtype is None:
         raise CheckpointError(f"{path}: {name!r} has type {code!r}, which is none of {', '.join(_CODES.values())}.")
     if not whole or len(shape) > MAX_DIMENSIONS:
-        raise CheckpointError(f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and places of 0 or more.")
+        raise CheckpointError(
+            f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and places of 0 or more."
+        )
     return dtype, tuple(shape), begin, end
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..files import write_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED, VOCAB_NAME, WEIGHTS_NAME, paddle_config, tokenizer_config
+from ..model.folder import (
+    CONFIG_NAME,
+    TOKENIZER_CONFIG_NAME,
+    UNTRAINED,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    paddle_config,
+    tokenizer_config,
+)
 from .names import Naming, parameters, tied_names
 from .opening import OpenedModel
 from .parts import with_absent_parts
@@ -37,7 +45,9 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     return with_absent_parts(model) if target is Target.PADDLE else model
 
 
-def save_model_files(folder: Path, model: OpenedModel, *, target: Target, on_bytes: Callable[[int], object] = id) -> None:
+def save_model_files(
+    folder: Path, model: OpenedModel, *, target: Target, on_bytes: Callable[[int], object] = id
+) -> None:
     """Write the model's files into a folder that exists. on_bytes: called with the number of bytes of every block."""
     tensors = _under_names(model, Naming(target.value))
     _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
@@ -48,7 +58,9 @@ def save_model_files(folder: Path, model: OpenedModel, *, target: Target, on_byt
 
 def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
     return {
-        parameter.foreign_name: transposed(model.tensors[parameter.name]) if parameter.is_turned else model.tensors[parameter.name]
+        parameter.foreign_name: transposed(model.tensors[parameter.name])
+        if parameter.is_turned
+        else model.tensors[parameter.name]
         for parameter in parameters(naming, model.config)
         if parameter.name in model.tensors
     }
@@ -62,7 +74,11 @@ def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]
 
 def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
     write_safetensors(folder / SAFETENSORS_NAME, tensors, metadata={"format": "pt"})
-    values: dict[str, Any] = {"architectures": [_architecture(model)], "model_type": "bert", **dataclasses.asdict(model.config)}
+    values: dict[str, Any] = {
+        "architectures": [_architecture(model)],
+        "model_type": "bert",
+        **dataclasses.asdict(model.config),
+    }
     if len(model.dtypes) == 1:
         values["torch_dtype"] = model.dtypes[0]
     write_json(folder / CONFIG_NAME, _with_untrained(values, model))
@@ -77,7 +93,9 @@ def _architecture(model: OpenedModel) -> str:
 
 def _save_tensorflow(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
     write_tensorflow(folder / CHECKPOINT_PREFIX, tensors)
-    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{CHECKPOINT_PREFIX}"\nall_model_checkpoint_paths: "{CHECKPOINT_PREFIX}"\n')
+    (folder / "checkpoint").write_text(
+        f'model_checkpoint_path: "{CHECKPOINT_PREFIX}"\nall_model_checkpoint_paths: "{CHECKPOINT_PREFIX}"\n'
+    )
     values = dataclasses.asdict(model.config)
     if model.config.layer_norm_eps == GOOGLE_LAYER_NORM_EPS:
         del values["layer_norm_eps"]

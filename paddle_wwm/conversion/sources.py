@@ -76,7 +76,9 @@ def open_weights(source: str | Path) -> WeightsFiles:
     if path.name.endswith(INDEX_ENDING):
         prefix = path.with_name(path.name.removesuffix(INDEX_ENDING))
         files = (path, *sorted(path.parent.glob(f"{prefix.name}.data-*")))
-        return WeightsFiles(format="TensorFlow checkpoint", files=files, folder=path.parent, tensors=open_tensorflow(prefix))
+        return WeightsFiles(
+            format="TensorFlow checkpoint", files=files, folder=path.parent, tensors=open_tensorflow(prefix)
+        )
     for ending, name, opener in _FORMATS:
         if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
             return WeightsFiles(format=f"{name} file", files=(path,), folder=path.parent, tensors=opener(path))
@@ -96,7 +98,9 @@ def _weights_in(folder: Path) -> Path:
     for pattern in _PATTERNS:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
-            raise CheckpointError(f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of them as the source.")
+            raise CheckpointError(
+                f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of them as the source."
+            )
         if found:
             return found[0]
     subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
@@ -113,20 +117,26 @@ def _open_shards(index: Path) -> WeightsFiles:
     names = sorted(set(places.values()))
     bad = [name for name in names if Path(name).name != name or name in ("", ".", "..")]
     if bad or not 1 <= len(names) <= MAX_SHARDS:
-        raise CheckpointError(f"{index}: must name 1 to {MAX_SHARDS} files beside it, but names {(bad or ['none'])[0]!r}.")
+        raise CheckpointError(
+            f"{index}: must name 1 to {MAX_SHARDS} files beside it, but names {(bad or ['none'])[0]!r}."
+        )
     opened = {name: open_weights(index.parent / name) for name in names}
     tensors: dict[str, Tensor] = {}
     for name, weights in opened.items():
         twice = [tensor for tensor in weights.tensors if tensor in tensors]
         if twice:
-            raise CheckpointError(f"{index.parent / name}: holds {twice[0]!r}, which another file of {index.name} holds, too.")
+            raise CheckpointError(
+                f"{index.parent / name}: holds {twice[0]!r}, which another file of {index.name} holds, too."
+            )
         tensors.update(weights.tensors)
     lost = [tensor for tensor, name in places.items() if tensor not in opened[name].tensors]
     if lost:
         raise CheckpointError(f"{index}: places {lost[0]!r} in {places[lost[0]]}, which does not hold it.")
     kinds = {weights.format for weights in opened.values()}
     files = (index, *(index.parent / name for name in names))
-    return WeightsFiles(format=f"{'/'.join(sorted(kinds))} in {len(names)} parts", files=files, folder=index.parent, tensors=tensors)
+    return WeightsFiles(
+        format=f"{'/'.join(sorted(kinds))} in {len(names)} parts", files=files, folder=index.parent, tensors=tensors
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +159,16 @@ def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -
         )
     values = read_json(path)
     if isinstance(values.get("init_args"), list) and values["init_args"] and isinstance(values["init_args"][0], dict):
-        values = {**values["init_args"][0], **{key: value for key, value in values.items() if key != "init_args"}}  # model_config.json
+        values = {
+            **values["init_args"][0],
+            **{key: value for key, value in values.items() if key != "init_args"},
+        }  # model_config.json
     if vocab is not None and not vocab.exists():
         raise CheckpointError(f"{vocab}: no such vocabulary.")
     beside = folder / VOCAB_NAME
-    return Description(config=model_config_from(values, source=path), values=values, path=path, vocab=vocab or (beside if beside.exists() else None))
+    return Description(
+        config=model_config_from(values, source=path),
+        values=values,
+        path=path,
+        vocab=vocab or (beside if beside.exists() else None),
+    )

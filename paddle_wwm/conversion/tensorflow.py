@@ -75,15 +75,23 @@ def open_tensorflow(prefix: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{index}: no such checkpoint index.") from None
     except TableError as error:
         raise CheckpointError(f"{index}: is torn or no checkpoint index: {error}.") from None
-    sizes = {shard: _size_of(shard_path(prefix, shard, num_shards)) for shard in sorted({entry["shard"] for entry in entries.values()})}
-    return {name: _tensor(name, entry, prefix=prefix, index=index, num_shards=num_shards, sizes=sizes) for name, entry in entries.items()}
+    sizes = {
+        shard: _size_of(shard_path(prefix, shard, num_shards))
+        for shard in sorted({entry["shard"] for entry in entries.values()})
+    }
+    return {
+        name: _tensor(name, entry, prefix=prefix, index=index, num_shards=num_shards, sizes=sizes)
+        for name, entry in entries.items()
+    }
 
 
 def _size_of(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such shard; a checkpoint's .index and .data files belong together.") from None
+        raise CheckpointError(
+            f"{path}: no such shard; a checkpoint's .index and .data files belong together."
+        ) from None
 
 
 def _num_shards(header: bytes | None) -> int:
@@ -123,7 +131,9 @@ def _decode_shape(data: bytes) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _tensor(name: str, entry: dict, *, prefix: str | Path, index: Path, num_shards: int, sizes: Mapping[int, int]) -> Tensor:
+def _tensor(
+    name: str, entry: dict, *, prefix: str | Path, index: Path, num_shards: int, sizes: Mapping[int, int]
+) -> Tensor:
     if entry["shard"] >= num_shards:
         raise CheckpointError(f"{index}: {name!r} lies in shard {entry['shard']}, but there are {num_shards}.")
     path = shard_path(prefix, entry["shard"], num_shards)
@@ -166,7 +176,12 @@ def write_tensorflow(prefix: str | Path, tensors: Mapping[str, Tensor]) -> tuple
                 crc = crc32c.crc32c(block, crc)
                 stream.write(block)
             shape = b"".join(encode_field(2, encode_field(1, size)) for size in tensor.shape)
-            entry = encode_field(1, _CODES[tensor.dtype]) + encode_field(2, shape) + encode_field(4, offset) + encode_field(5, tensor.num_bytes)
+            entry = (
+                encode_field(1, _CODES[tensor.dtype])
+                + encode_field(2, shape)
+                + encode_field(4, offset)
+                + encode_field(5, tensor.num_bytes)
+            )
             items.append((name.encode(), entry + _CRC_TAG + masked_crc(crc).to_bytes(4, "little")))
             offset += tensor.num_bytes
     with atomic_write(index) as stream:

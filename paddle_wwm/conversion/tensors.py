@@ -14,10 +14,25 @@ import numpy as np
 
 from ..errors import CheckpointError
 
-BLOCK_BYTES = 256 << 10  # small enough for the processor's cache: a checksum is computed, or a block written, while it is still there
+BLOCK_BYTES = (
+    256 << 10
+)  # small enough for the processor's cache: a checksum is computed, or a block written, while it is still there
 BFLOAT16 = "bfloat16"
 FLOAT_TYPES = ("float32", "float16", BFLOAT16, "float64")
-NUMBER_TYPES = (*FLOAT_TYPES, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128")
+NUMBER_TYPES = (
+    *FLOAT_TYPES,
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+)
 
 
 def numpy_type(dtype: str) -> np.dtype:
@@ -77,7 +92,9 @@ class FilePart:
     def blocks(self) -> Iterator[memoryview]:
         """The bytes, in blocks; a block is overwritten by the next one."""
         buffer = memoryview(bytearray(min(self.num_bytes, BLOCK_BYTES)))
-        return self._filled(buffer[: min(BLOCK_BYTES, self.num_bytes - start)] for start in range(0, self.num_bytes, BLOCK_BYTES))
+        return self._filled(
+            buffer[: min(BLOCK_BYTES, self.num_bytes - start)] for start in range(0, self.num_bytes, BLOCK_BYTES)
+        )
 
     def read(self) -> np.ndarray:
         """The bytes, as one array of uint8."""
@@ -124,7 +141,9 @@ class FileTensor(Tensor):
 class ComputedTensor(Tensor):
     """What a function makes of another tensor when it is read."""
 
-    def __init__(self, source: Tensor, function: Callable[[np.ndarray], np.ndarray], *, dtype: str, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, source: Tensor, function: Callable[[np.ndarray], np.ndarray], *, dtype: str, shape: tuple[int, ...]
+    ) -> None:
         super().__init__(dtype=dtype, shape=shape)
         self.source, self.function = source, function
 
@@ -177,13 +196,19 @@ def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
 
     def convert(array: np.ndarray) -> np.ndarray:
         if dtype == "float64":
-            return array.astype(np.float64) if tensor.dtype != BFLOAT16 else to_float32(array, dtype=BFLOAT16).astype(np.float64)
+            return (
+                array.astype(np.float64)
+                if tensor.dtype != BFLOAT16
+                else to_float32(array, dtype=BFLOAT16).astype(np.float64)
+            )
         values = to_float32(array, dtype=tensor.dtype) if tensor.dtype != "float64" else array
         with np.errstate(over="ignore"):
             result = _to_bfloat16(values) if dtype == BFLOAT16 else values.astype(dtype)
             overflown = np.isinf(to_float32(result, dtype=dtype)) & np.isfinite(values)
         if overflown.any():
-            raise CheckpointError(f"{name}: {int(overflown.sum()):,} values are too large for {dtype}; convert to float32 or bfloat16.")
+            raise CheckpointError(
+                f"{name}: {int(overflown.sum()):,} values are too large for {dtype}; convert to float32 or bfloat16."
+            )
         return result
 
     return ComputedTensor(tensor, convert, dtype=dtype, shape=tensor.shape)
@@ -197,6 +222,8 @@ def same_bytes(one: Tensor, other: Tensor) -> bool:
         return False
     if isinstance(one, FileTensor) and isinstance(other, FileTensor):
         place, other_place = ((tensor.part.path, tensor.part.offset) for tensor in (one, other))
-        return place == other_place or all(left == right for left, right in zip(one.blocks(), other.blocks(), strict=True))
+        return place == other_place or all(
+            left == right for left, right in zip(one.blocks(), other.blocks(), strict=True)
+        )
     left, right = (np.ascontiguousarray(tensor.read()).reshape(-1).view(np.uint8) for tensor in (one, other))
     return np.array_equal(left, right)

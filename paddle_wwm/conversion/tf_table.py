@@ -166,16 +166,26 @@ def build_table(items: Iterable[tuple[bytes, bytes]], *, block_bytes: int = BLOC
     return bytes(result)
 
 
-def _append_block(result: bytearray, items: list[tuple[bytes, bytes]], *, restart_interval: int = RESTART_INTERVAL) -> bytes:
+def _append_block(
+    result: bytearray, items: list[tuple[bytes, bytes]], *, restart_interval: int = RESTART_INTERVAL
+) -> bytes:
     """Append a block with its trailer; returns its handle."""
     block, restarts, last = bytearray(), [0], b""
     for number, (key, value) in enumerate(items):
         num_shared = 0
         if number % restart_interval:
-            num_shared = next((place for place, (a, b) in enumerate(zip(key, last)) if a != b), min(len(key), len(last)))
+            num_shared = next(
+                (place for place, (a, b) in enumerate(zip(key, last)) if a != b), min(len(key), len(last))
+            )
         elif number:
             restarts.append(len(block))
-        block += encode_varint(num_shared) + encode_varint(len(key) - num_shared) + encode_varint(len(value)) + key[num_shared:] + value
+        block += (
+            encode_varint(num_shared)
+            + encode_varint(len(key) - num_shared)
+            + encode_varint(len(value))
+            + key[num_shared:]
+            + value
+        )
         last = key
     for restart in restarts:
         block += restart.to_bytes(4, "little")

@@ -65,7 +65,9 @@ def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
     length = min(MAX_LENGTH, config.max_position_embeddings)
     lengths = np.array([length, max(1, length // 2), max(1, length - 3)])[:, None]
     mask = np.arange(length) < lengths
-    ids = np.where(mask, rng.integers(min(1, config.vocab_size - 1), config.vocab_size, mask.shape), config.pad_token_id)
+    ids = np.where(
+        mask, rng.integers(min(1, config.vocab_size - 1), config.vocab_size, mask.shape), config.pad_token_id
+    )
     types = (mask & (np.arange(length) >= lengths // 2)).astype(np.int64) % config.type_vocab_size
     return {"input_ids": ids.astype(np.int64), "token_type_ids": types, "attention_mask": mask.astype(np.int64)}
 
@@ -82,7 +84,11 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     first = open_model(one, config=config)
     if is_reference(other):
         stored = read_reference(other)
-        expected, second, name = {key: stored[key] for key in OUTPUTS if key in stored}, None, f"{other} (stored outputs)"
+        expected, second, name = (
+            {key: stored[key] for key in OUTPUTS if key in stored},
+            None,
+            f"{other} (stored outputs)",
+        )
         inputs = {key: stored[key] for key in INPUTS}
     else:
         second = open_model(other, config=config)
@@ -93,12 +99,18 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     common = [key for key in OUTPUTS if key in actual and key in expected]
     for key in common:
         if actual[key].shape != expected[key].shape:
-            raise CheckpointError(f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}: they are other models.")
+            raise CheckpointError(
+                f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}: they are other models."
+            )
     return Verification(
         one=f"{one} (run by {engine})",
         other=name,
         differences=tuple(
-            Difference(output=key, largest=float(np.abs(actual[key] - expected[key]).max()), scale=float(np.abs(expected[key]).max()))
+            Difference(
+                output=key,
+                largest=float(np.abs(actual[key] - expected[key]).max()),
+                scale=float(np.abs(expected[key]).max()),
+            )
             for key in common
         ),
         not_compared=tuple(key for key in OUTPUTS if key not in common),
@@ -108,7 +120,9 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
 
 
 def _num_same(one: OpenedModel, other: OpenedModel) -> int:
-    return sum(name in other.tensors and same_bytes(tensor, other.tensors[name]) for name, tensor in one.tensors.items())
+    return sum(
+        name in other.tensors and same_bytes(tensor, other.tensors[name]) for name, tensor in one.tensors.items()
+    )
 
 
 def is_reference(path: str | Path) -> bool:
@@ -140,7 +154,10 @@ def save_reference(source: str | Path, path: str | Path, *, config: str | Path |
 
 def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
     """The outputs that the model's parts allow, float32, and what ran it."""
-    if int(inputs["input_ids"].max()) >= model.config.vocab_size or inputs["input_ids"].shape[1] > model.config.max_position_embeddings:
+    if (
+        int(inputs["input_ids"].max()) >= model.config.vocab_size
+        or inputs["input_ids"].shape[1] > model.config.max_position_embeddings
+    ):
         raise CheckpointError(f"{model.files[0]}: the stored inputs do not fit this model; they belong to another.")
     has_transformers = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if model.naming is Naming.HUGGING_FACE and has_transformers:
@@ -148,7 +165,9 @@ def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dic
     elif importlib.util.find_spec("paddle"):
         outputs, engine = _run_by_paddle(model, inputs), "Paddle"
     else:
-        raise CheckpointError(f"{model.files[0]}: nothing here can run it; install paddlepaddle, or for Hugging Face folders torch and transformers.")
+        raise CheckpointError(
+            f"{model.files[0]}: nothing here can run it; install paddlepaddle, or for Hugging Face folders torch and transformers."
+        )
     return {key: outputs[key] for key, parts in OUTPUTS.items() if not set(parts) & set(model.absent)}, engine
 
 

@@ -33,8 +33,12 @@ RULES = {
     "nfc": Rule(on=True, unit="lines", what="characters are composed (Unicode NFC)"),
     "simplified": Rule(on=False, unit="lines", what="traditional characters become simplified ones (OpenCC t2s)"),
     "long_lines": Rule(on=True, unit="lines", what="lines of more than --max-line-chars characters are dropped"),
-    "short_documents": Rule(on=True, unit="documents", what="documents of fewer than --min-document-chars letters or digits are dropped"),
-    "duplicate_documents": Rule(on=True, unit="documents", what="documents whose lines all equal an earlier document's are dropped"),
+    "short_documents": Rule(
+        on=True, unit="documents", what="documents of fewer than --min-document-chars letters or digits are dropped"
+    ),
+    "duplicate_documents": Rule(
+        on=True, unit="documents", what="documents whose lines all equal an earlier document's are dropped"
+    ),
     "duplicate_lines": Rule(on=False, unit="lines", what="lines that stand anywhere earlier in the corpus are dropped"),
 }
 # beside the line feed: they end a line, too, in the middle of what the reader takes for one
@@ -52,7 +56,9 @@ class CleaningConfig:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.rules) - set(RULES))
         require(not unknown, f"cleaning rules must be of {', '.join(RULES)}, but {', '.join(unknown)} are given.")
-        object.__setattr__(self, "rules", tuple(name for name in RULES if name in self.rules))  # the order they are given in says nothing
+        object.__setattr__(
+            self, "rules", tuple(name for name in RULES if name in self.rules)
+        )  # the order they are given in says nothing
         for name in ("max_line_chars", "min_document_chars"):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
@@ -71,7 +77,11 @@ class Cleaner:
     def _changes(self) -> list[tuple[str, Callable[[str], str]]]:
         """The rules that rewrite lines, in the order they are applied in."""
         known = {"control_characters": _without_control_characters, "nfc": _composed, "simplified": _simplifier}
-        return [(name, change() if name == "simplified" else change) for name, change in known.items() if name in self.config.rules]
+        return [
+            (name, change() if name == "simplified" else change)
+            for name, change in known.items()
+            if name in self.config.rules
+        ]
 
     def clean(self, document: RawDocument, report: CorpusReport) -> RawDocument | None:
         """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left (counted, too)."""

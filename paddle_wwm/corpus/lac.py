@@ -42,7 +42,9 @@ class PaddleLac:
 
     description = "Paddle inference"
 
-    def __init__(self, tables: LacTables, *, max_texts: int = MAX_TEXTS_PER_RUN, sort: bool = True, use_onednn: bool = False) -> None:
+    def __init__(
+        self, tables: LacTables, *, max_texts: int = MAX_TEXTS_PER_RUN, sort: bool = True, use_onednn: bool = False
+    ) -> None:
         quiet_environment()
         use_fast_matmul()
         from paddle import inference

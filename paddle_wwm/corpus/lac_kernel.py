@@ -49,7 +49,9 @@ def _num_in_full_tiles(num_rows, rows_of_tile):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _gru_step(lanes, rows, num_rows, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs):
+def _gru_step(
+    lanes, rows, num_rows, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs
+):
     """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the new one."""
     num_tiled = _num_in_full_tiles(num_rows, len(rows))
     arrays = (start, ids, inputs, input_weights, weights, state, gated_state, update, outputs)
@@ -141,13 +143,35 @@ def run_batch(
                 num_before = num_rows
                 buffers = (weights, state, gated_state, update, outputs)
                 if layer == 0:
-                    _gru_step(lanes, rows, num_rows, place, table[direction], batch_ids, inputs, input_weights[direction], *buffers)
+                    _gru_step(
+                        lanes,
+                        rows,
+                        num_rows,
+                        place,
+                        table[direction],
+                        batch_ids,
+                        inputs,
+                        input_weights[direction],
+                        *buffers,
+                    )
                 else:
-                    _gru_step(lanes, rows, num_rows, place, bias[direction], batch_ids, inputs, input_weights[direction], *buffers)
+                    _gru_step(
+                        lanes,
+                        rows,
+                        num_rows,
+                        place,
+                        bias[direction],
+                        batch_ids,
+                        inputs,
+                        input_weights[direction],
+                        *buffers,
+                    )
                     _add_emissions(state, num_rows, emission[direction], emissions, place)
 
 
-def tag_texts(lanes, rows, ids, offsets, order, table, recurrent, input_weights, bias, emission, emission_bias, transitions, tags):
+def tag_texts(
+    lanes, rows, ids, offsets, order, table, recurrent, input_weights, bias, emission, emission_bias, transitions, tags
+):
     """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the texts that are not empty,
     longest first. The weights as `pack_weights` gives them."""
     inputs = np.empty((0, 2 * HIDDEN_SIZE), np.float32)
@@ -166,7 +190,9 @@ def tag_texts(lanes, rows, ids, offsets, order, table, recurrent, input_weights,
         for place in range(num_places):
             emissions[place] = emission_bias
         weights = (table, recurrent, input_weights, bias, emission)
-        run_batch(lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, *weights, inputs, emissions)
+        run_batch(
+            lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, *weights, inputs, emissions
+        )
         came_from = np.empty((num_steps, NUM_TAGS), np.uint8)
         for row in range(len(batch)):
             begin, end = offsets[batch[row]], offsets[batch[row] + 1]

@@ -85,9 +85,19 @@ def load_tables(directory: Path) -> LacTables:
         if len(source) == 1:
             table[ord(source)] = ids.get(target, unknown)
     tags = dict(_pairs(directory / "conf" / "tag.dic"))
-    _require(sorted(tags) == [str(number) for number in range(NUM_TAGS)], directory / "conf" / "tag.dic", "must hold the tags 0 to 3")
+    _require(
+        sorted(tags) == [str(number) for number in range(NUM_TAGS)],
+        directory / "conf" / "tag.dic",
+        "must hold the tags 0 to 3",
+    )
     starts = np.array([tags[str(number)].endswith(("B", "S")) for number in range(NUM_TAGS)])
-    return LacTables(directory=directory, sha256=_hash_folder(directory), num_ids=num_ids, id_of_code_point=table, tag_starts_word=starts)
+    return LacTables(
+        directory=directory,
+        sha256=_hash_folder(directory),
+        num_ids=num_ids,
+        id_of_code_point=table,
+        tag_starts_word=starts,
+    )
 
 
 def load_weights(tables: LacTables) -> LacWeights:
@@ -104,11 +114,18 @@ def load_weights(tables: LacTables) -> LacWeights:
     def recurrent(number: int) -> np.ndarray:
         # stored as two matrices one after the other, [H, 2H] of update and reset and [H, H] of the candidate, in a file of shape [H, 3H]
         flat = tensor(f"gru_{number}.w_0", size, gates).ravel()
-        return np.concatenate([flat[: 2 * size * size].reshape(size, 2 * size), flat[2 * size * size :].reshape(size, size)], axis=1)
+        return np.concatenate(
+            [flat[: 2 * size * size].reshape(size, 2 * size), flat[2 * size * size :].reshape(size, size)], axis=1
+        )
 
     embedding = tensor("word_emb", tables.num_ids, size).astype(np.float64)
     return LacWeights(
-        table=np.stack([(embedding @ tensor(f"fc_{number}.w_0", size, gates) + bias(number)).astype(np.float32) for number in (0, 1)]),
+        table=np.stack(
+            [
+                (embedding @ tensor(f"fc_{number}.w_0", size, gates) + bias(number)).astype(np.float32)
+                for number in (0, 1)
+            ]
+        ),
         recurrent=np.stack([np.stack([recurrent(direction), recurrent(2 + direction)]) for direction in (0, 1)]),
         inputs=np.stack([tensor(f"fc_{number}.w_0", 2 * size, gates) for number in (2, 3)]),
         bias=np.stack([bias(number).astype(np.float32) for number in (2, 3)]),

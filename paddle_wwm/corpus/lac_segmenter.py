@@ -70,7 +70,9 @@ class LacSegmenter:
         self.description = f"lac, {self._engine.description}{remark}"
         if custom_dictionary:
             assert self._customization is not None
-            self.model_sha256 = hashlib.sha256(f"{self.model_sha256} {sha256_of_file(custom_dictionary)}".encode()).hexdigest()
+            self.model_sha256 = hashlib.sha256(
+                f"{self.model_sha256} {sha256_of_file(custom_dictionary)}".encode()
+            ).hexdigest()
             self.description += f", {self._customization.description} of {custom_dictionary.name}"
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
@@ -106,7 +108,9 @@ def make_engine(tables: LacTables, *, engine: str) -> tuple[LacEngine, str]:
     except Exception as error:  # numba and LLVM have errors of many kinds, and Paddle serves in place of all of them
         reason = str(error) if isinstance(error, KernelUnusable) else f"{type(error).__name__}: {error}".split("\n")[0]
         if engine == "compiled":
-            raise ConfigError(f"{asked_by} asks for LAC's compiled kernel, which does not work here ({reason}); \"auto\" takes Paddle.") from error
+            raise ConfigError(
+                f'{asked_by} asks for LAC\'s compiled kernel, which does not work here ({reason}); "auto" takes Paddle.'
+            ) from error
         return PaddleLac(tables), f" (no compiled kernel: {reason})"
     return compiled, ""
 
@@ -130,5 +134,8 @@ def _in_parts(lengths: np.ndarray) -> np.ndarray:
     """The lengths of the parts that texts are segmented in: the texts themselves, but for the very longest."""
     if not len(lengths) or lengths.max() <= MAX_CHARS_OF_TEXT:
         return lengths
-    parts = [[MAX_CHARS_OF_TEXT] * (length // MAX_CHARS_OF_TEXT) + [length % MAX_CHARS_OF_TEXT] for length in lengths.tolist()]
+    parts = [
+        [MAX_CHARS_OF_TEXT] * (length // MAX_CHARS_OF_TEXT) + [length % MAX_CHARS_OF_TEXT]
+        for length in lengths.tolist()
+    ]
     return np.array([part for text in parts for part in text], np.int64)

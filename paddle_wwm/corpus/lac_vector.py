@@ -101,7 +101,9 @@ class VectorWriter:
             power = self.fma(power, r, self.constant(coefficient))
         power = self.fma(builder.fmul(r, r), power, builder.fadd(r, self.constant(1.0)))
         # times 2**n: n is added to the exponent, which begins at bit 23
-        exponent = builder.shl(builder.bitcast(shifted, self.bits_type), ir.Constant(self.bits_type, [23] * self.num_lanes))
+        exponent = builder.shl(
+            builder.bitcast(shifted, self.bits_type), ir.Constant(self.bits_type, [23] * self.num_lanes)
+        )
         return builder.bitcast(builder.add(builder.bitcast(power, self.bits_type), exponent), self.type)
 
     def sigmoid(self, x: ir.Value) -> ir.Value:
@@ -114,14 +116,20 @@ class VectorWriter:
         """2 * sigmoid(2 x) - 1."""
         return self.fma(self.sigmoid(self.builder.fadd(x, x)), self.constant(2.0), self.constant(-1.0))
 
-    def add_product(self, sums: Sequence[ir.Value], *, rows: ir.Value, row_size: int, panel: ir.Value, depth: int) -> list[ir.Value]:
+    def add_product(
+        self, sums: Sequence[ir.Value], *, rows: ir.Value, row_size: int, panel: ir.Value, depth: int
+    ) -> list[ir.Value]:
         """sums + rows @ panel: a loop over k whose sums stay in registers.
 
         sums: PANEL_VECTORS vectors a row. rows: the address of the tile's first row, row_size floats from one to the next. panel: the address of
         weights packed for this loop, (depth, PANEL_VECTORS * num_lanes), so that they are read from front to end.
         """
         builder = self.builder
-        before, loop, after = builder.block, builder.append_basic_block("product"), builder.append_basic_block("product.end")
+        before, loop, after = (
+            builder.block,
+            builder.append_basic_block("product"),
+            builder.append_basic_block("product.end"),
+        )
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(INT64)
@@ -131,7 +139,10 @@ class VectorWriter:
             phi.add_incoming(value, before)
         running: list[ir.Value] = list(carried)
         weights_at = builder.mul(k, INT64(PANEL_VECTORS * self.num_lanes))
-        weights = [self.load(self.at(panel, builder.add(weights_at, INT64(vector * self.num_lanes)))) for vector in range(PANEL_VECTORS)]
+        weights = [
+            self.load(self.at(panel, builder.add(weights_at, INT64(vector * self.num_lanes))))
+            for vector in range(PANEL_VECTORS)
+        ]
         for row in range(len(sums) // PANEL_VECTORS):
             value = self.broadcast(self.at(rows, builder.add(k, INT64(row * row_size))))
             for vector in range(PANEL_VECTORS):
@@ -147,7 +158,24 @@ class VectorWriter:
 
 
 @intrinsic
-def gate_tile(typing_context, lanes, rows, gate, panel, row, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs):
+def gate_tile(
+    typing_context,
+    lanes,
+    rows,
+    gate,
+    panel,
+    row,
+    place,
+    start,
+    ids,
+    inputs,
+    input_weights,
+    weights,
+    state,
+    gated_state,
+    update,
+    outputs,
+):
     """One gate of one tile: rows row.. of the batch, column panel `panel` of the gate.
 
     start, 2-D: layer 1, whose gate inputs are the table's rows start[ids[place + i]]. start, 1-D: layer 2, whose gate inputs are
@@ -161,7 +189,10 @@ def gate_tile(typing_context, lanes, rows, gate, panel, row, place, start, ids, 
 
     def write(context, builder, signature, arguments):
         gate, panel, row, place = arguments[2:6]
-        data = [context.make_array(type_)(context, builder, value).data for type_, value in zip(signature.args[6:], arguments[6:])]
+        data = [
+            context.make_array(type_)(context, builder, value).data
+            for type_, value in zip(signature.args[6:], arguments[6:])
+        ]
         # numba's pointers are to floats; llvmlite has no cast to one that is to anything, except by way of a number
         arrays = [builder.inttoptr(builder.ptrtoint(pointer, INT64), ir.PointerType()) for pointer in data]
         start, ids, inputs, input_weights, weights, state, gated_state, update, outputs = arrays
@@ -173,7 +204,9 @@ def gate_tile(typing_context, lanes, rows, gate, panel, row, place, start, ids, 
 
         def each(base, row_size):
             """The addresses of the tile's vectors in an array whose rows are row_size floats apart."""
-            return [at(base, i * row_size + vector * num_lanes) for i in range(num_rows) for vector in range(PANEL_VECTORS)]
+            return [
+                at(base, i * row_size + vector * num_lanes) for i in range(num_rows) for vector in range(PANEL_VECTORS)
+            ]
 
         if is_first_layer:
             sums = []
@@ -205,7 +238,9 @@ def gate_tile(typing_context, lanes, rows, gate, panel, row, place, start, ids, 
         states, updates = each(at(state, tile), HIDDEN_SIZE), each(at(update, tile), HIDDEN_SIZE)
         with builder.if_else(is_candidate) as (then_candidate, otherwise):
             with then_candidate:
-                outputs_at = each(at(outputs, builder.add(builder.mul(place, INT64(2 * HIDDEN_SIZE)), column)), 2 * HIDDEN_SIZE)
+                outputs_at = each(
+                    at(outputs, builder.add(builder.mul(place, INT64(2 * HIDDEN_SIZE)), column)), 2 * HIDDEN_SIZE
+                )
                 for value, state_at, update_at, output_at in zip(sums, states, updates, outputs_at):
                     old = vectors.load(state_at)
                     new = vectors.fma(vectors.load(update_at), builder.fsub(vectors.tanh(value), old), old)
@@ -216,7 +251,9 @@ def gate_tile(typing_context, lanes, rows, gate, panel, row, place, start, ids, 
                 activated = [vectors.sigmoid(value) for value in sums]
                 with builder.if_else(builder.icmp_signed("==", gate, INT64(RESET))) as (then_reset, then_update):
                     with then_reset:
-                        for value, state_at, address in zip(activated, states, each(at(gated_state, tile), HIDDEN_SIZE)):
+                        for value, state_at, address in zip(
+                            activated, states, each(at(gated_state, tile), HIDDEN_SIZE)
+                        ):
                             vectors.store(builder.fmul(value, vectors.load(state_at)), address)
                     with then_update:
                         for value, address in zip(activated, updates):

@@ -58,7 +58,9 @@ class TextOverlap:
         if len(codes) < self._width:
             return np.zeros(0, np.uint64)
         result = np.zeros(len(codes) - self._width + 1, np.uint64)
-        for place in range(self._width):  # a polynomial in the codes, wrapping at 2^64; codes are mixed so that small ones differ in all bits
+        for place in range(
+            self._width
+        ):  # a polynomial in the codes, wrapping at 2^64; codes are mixed so that small ones differ in all bits
             mixed = (codes[place : place + len(result)] + np.uint64(1)) * _MULTIPLIER
             result = (result ^ (mixed >> np.uint64(29)) ^ mixed) * _MULTIPLIER
         return result
@@ -98,7 +100,12 @@ def write_without_overlap(
 def _documents(sources: Iterable[str | Path], *, reader: DocumentReader) -> Iterator[tuple[str, ...]]:
     report = CorpusReport()
     files = find_sources(sources).files
-    with progress_bar(total=sum(source.path.stat().st_size for source in files), unit="B", unit_scale=True, desc="looking for shared text") as bar:
+    with progress_bar(
+        total=sum(source.path.stat().st_size for source in files),
+        unit="B",
+        unit_scale=True,
+        desc="looking for shared text",
+    ) as bar:
         for source in files:
             for document in reader.read(source, report):
                 yield document.lines

@@ -63,17 +63,25 @@ class DocumentReader:
         if source.path.stat().st_size == 0:
             self._bad(report, "empty_files", place=str(source.path), text="", message=_EMPTY)
             return
-        read = {Format.TEXT: self._read_text, Format.JSON_LINES: self._read_json_lines, Format.PARQUET: self._read_parquet}[source.format]
+        read = {
+            Format.TEXT: self._read_text,
+            Format.JSON_LINES: self._read_json_lines,
+            Format.PARQUET: self._read_parquet,
+        }[source.format]
         yield from read(source, report)
 
-    def _bad(self, report: CorpusReport, rule: str, *, place: str, text: str, message: str, characters: int = 0) -> None:
+    def _bad(
+        self, report: CorpusReport, rule: str, *, place: str, text: str, message: str, characters: int = 0
+    ) -> None:
         if self.on_error is OnError.FAIL:
             raise DataError(f"{place}: {message} (--on-error skip passes over it and counts it.)")
         report.characters["read"] += characters
         report.add(rule, place=place, text=text, removed=characters)
 
     def _broken(self, report: CorpusReport, source: Source, error: Exception) -> None:
-        if isinstance(error, OSError) and error.errno is not None:  # of this machine (no permission, no space), not of the data
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # of this machine (no permission, no space), not of the data
             raise error
         message = f"cannot be read to its end ({error}); it is truncated or damaged: get it again."
         self._bad(report, "broken_files", place=str(source.path), text=str(error), message=message)
@@ -90,13 +98,20 @@ class DocumentReader:
                     number += 1
                     if number == 1 and raw.startswith(_UTF_16):
                         message = f"UTF-16 or UTF-32, not UTF-8; convert the file first, for example: {_conversion(source, 'UTF-16')}"
-                        self._bad(report, "broken_files", place=f"{source.path}, line 1", text="UTF-16", message=message)
+                        self._bad(
+                            report, "broken_files", place=f"{source.path}, line 1", text="UTF-16", message=message
+                        )
                         return
                     if len(raw) > max_bytes and not raw.endswith(b"\n"):
                         characters = _skip_line(stream, raw)
-                        place, message = f"{source.path}, line {number}", f"is longer than {max_bytes >> 20} MB; what is it?"
+                        place, message = (
+                            f"{source.path}, line {number}",
+                            f"is longer than {max_bytes >> 20} MB; what is it?",
+                        )
                         text = raw[:400].decode("utf-8", "replace")
-                        self._bad(report, "endless_lines", place=place, text=text, message=message, characters=characters)
+                        self._bad(
+                            report, "endless_lines", place=place, text=text, message=message, characters=characters
+                        )
                         continue
                     raw = raw.removesuffix(b"\n").removesuffix(b"\r")
                     yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
@@ -137,7 +152,9 @@ class DocumentReader:
             report.characters["read"] += len(line)
             yield number, line
 
-    def _not_utf8(self, report: CorpusReport, place: str, raw: bytes, source: Source, error: UnicodeDecodeError) -> None:
+    def _not_utf8(
+        self, report: CorpusReport, place: str, raw: bytes, source: Source, error: UnicodeDecodeError
+    ) -> None:
         text = raw.decode("utf-8", "replace")
         message = f"not UTF-8 (byte {error.start} of the line); convert the file first, for example: {_conversion(source, 'GB18030')}"
         self._bad(report, "invalid_utf8", place=place, text=text, message=message, characters=len(text))
@@ -156,12 +173,18 @@ class DocumentReader:
                 self._bad_record(report, place, raw, f"not valid JSON ({error}); every line must be one object.")
                 continue
             if not isinstance(record, dict) or self.text_key not in record:
-                has = f"has {excerpt(', '.join(record)) or 'none'}" if isinstance(record, dict) else f"is a {type(record).__name__}"
+                has = (
+                    f"has {excerpt(', '.join(record)) or 'none'}"
+                    if isinstance(record, dict)
+                    else f"is a {type(record).__name__}"
+                )
                 self._bad_record(report, place, raw, f"must have the key {self.text_key!r}, but {has}; see --text-key.")
                 continue
             text = record[self.text_key]
             if not isinstance(text, str):
-                self._bad_record(report, place, raw, f"{self.text_key!r} must be a string, but is a {type(text).__name__}.")
+                self._bad_record(
+                    report, place, raw, f"{self.text_key!r} must be a string, but is a {type(text).__name__}."
+                )
                 continue
             yield from self._record(report, source, number, text)
 
@@ -174,7 +197,9 @@ class DocumentReader:
                 table = parquet.ParquetFile(stream, buffer_size=1 << 16, pre_buffer=False)
                 kinds = dict(zip(table.schema_arrow.names, table.schema_arrow.types))
                 kind = kinds.get(self.text_key)
-                values = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind  # as pandas' categories are
+                values = (
+                    kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
+                )  # as pandas' categories are
                 if values not in (pyarrow.string(), pyarrow.large_string()):
                     wrong = "is none of them" if kind is None else f"holds {kind}"
                     columns = excerpt(", ".join(f"{name} ({of_column})" for name, of_column in kinds.items()))
@@ -188,7 +213,11 @@ class DocumentReader:
                         yield from self._row(report, source, number, value)
                 if not number:
                     self._bad(report, "empty_files", place=str(source.path), text="", message="the table has no rows.")
-        except (*READ_ERRORS, pyarrow.ArrowException, UnicodeDecodeError) as error:  # the last from the names of columns
+        except (
+            *READ_ERRORS,
+            pyarrow.ArrowException,
+            UnicodeDecodeError,
+        ) as error:  # the last from the names of columns
             self._broken(report, source, error)
 
     def _row(self, report: CorpusReport, source: Source, number: int, value: bytes | None) -> Iterator[RawDocument]:
@@ -229,7 +258,11 @@ def _conversion(source: Source, encoding: str) -> str:
         return "write the table again with UTF-8 strings"
     inner = Path(source.name.removesuffix(source.path.suffix) if source.compression else source.name)
     unpacked = {"": "", ".gz": "gzip -dc", ".xz": "xz -dc", ".zst": "zstd -dc"}[source.compression]
-    command = f"{unpacked} {source.name} | iconv -f {encoding} -t UTF-8" if unpacked else f"iconv -f {encoding} -t UTF-8 {source.name}"
+    command = (
+        f"{unpacked} {source.name} | iconv -f {encoding} -t UTF-8"
+        if unpacked
+        else f"iconv -f {encoding} -t UTF-8 {source.name}"
+    )
     return f"{command} > {inner.stem}.utf8{inner.suffix}"
 
 

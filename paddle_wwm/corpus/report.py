@@ -29,7 +29,9 @@ class CorpusReport:
         self.characters[rule] += removed
         samples = self.samples.setdefault(rule, [])
         if len(samples) < MAX_SAMPLES:
-            printable = place.encode("utf-8", "backslashreplace").decode("utf-8")  # a file's name on disk need not be UTF-8
+            printable = place.encode("utf-8", "backslashreplace").decode(
+                "utf-8"
+            )  # a file's name on disk need not be UTF-8
             samples.append(f"{printable}: {excerpt(text)}")
 
     def merge(self, other: CorpusReport) -> None:
@@ -51,7 +53,9 @@ class CorpusReport:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> CorpusReport:
         """The report that `to_json` was called on."""
-        return cls(counts=Counter(value["counts"]), characters=Counter(value["characters"]), samples=dict(value["samples"]))
+        return cls(
+            counts=Counter(value["counts"]), characters=Counter(value["characters"]), samples=dict(value["samples"])
+        )
 
 
 def excerpt(text: str) -> str:
@@ -61,4 +65,6 @@ def excerpt(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with what cannot be printed made visible: nothing in it can move a terminal's cursor."""
-    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -69,11 +69,15 @@ def make_segmenter(config: SegmenterConfig) -> Segmenter:
             options[field.name] = value
         elif field.name != "name" and value != field.default:
             takers = [name for name, (_, names) in SEGMENTERS.items() if field.name in names]
-            raise ConfigError(f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for {config.name!r}.")
+            raise ConfigError(
+                f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for {config.name!r}."
+            )
     if options.get("custom_dictionary") is not None:
         options["custom_dictionary"] = Path(options["custom_dictionary"])
         if not options["custom_dictionary"].is_file():
-            raise DataError(f"{options['custom_dictionary']}: there is no such file; `custom_dictionary` must name a text file.")
+            raise DataError(
+                f"{options['custom_dictionary']}: there is no such file; `custom_dictionary` must name a text file."
+            )
     return make(**options)
 
 

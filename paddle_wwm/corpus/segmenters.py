@@ -59,13 +59,17 @@ class RjiebaSegmenter:
 
     def __init__(self) -> None:
         if importlib.util.find_spec("rjieba") is None:
-            raise ConfigError("the segmenter rjieba is not installed; `pip install -c constraints.txt rjieba`, or take jieba.")
+            raise ConfigError(
+                "the segmenter rjieba is not installed; `pip install -c constraints.txt rjieba`, or take jieba."
+            )
         import rjieba
 
         self._cut = rjieba.cut
         version = importlib.metadata.version("rjieba")
         self.description = f"rjieba {version}"
-        self.model_sha256 = _hash_text("rjieba", version)  # the dictionary is inside the library, whose bytes differ from platform to platform
+        self.model_sha256 = _hash_text(
+            "rjieba", version
+        )  # the dictionary is inside the library, whose bytes differ from platform to platform
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """As the protocol says. Rust's strings hold no lone surrogates: U+FFFD, as unknown a character, stands in for them."""
@@ -85,7 +89,9 @@ class WhitespaceSegmenter:
     def __init__(self) -> None:
         self.model_sha256 = _hash_text(self.name, RULES_VERSION)
         # the last place is for all code points beyond
-        self._is_space = np.array([chr(number).isspace() for number in range(FIRST_CODE_POINT_PAST_WHITE_SPACE)] + [False])
+        self._is_space = np.array(
+            [chr(number).isspace() for number in range(FIRST_CODE_POINT_PAST_WHITE_SPACE)] + [False]
+        )
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """As the protocol says."""

@@ -78,7 +78,11 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
     passed_over: list[Path] = []
     for name in names:
         # a name that is there is that file, also where it has [ or * in it
-        found = [Path(name)] if os.path.lexists(name) else [Path(match) for match in sorted(glob.glob(str(name), recursive=True))]
+        found = (
+            [Path(name)]
+            if os.path.lexists(name)
+            else [Path(match) for match in sorted(glob.glob(str(name), recursive=True))]
+        )
         if not found:
             raise DataError(f"{name}: no such file.")
         usable: dict[Path, Source | None] = {}
@@ -87,7 +91,9 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
             usable.update({key: source for key, source in of_path.items() if not usable.get(key)})
         taken = [source for source in usable.values() if source is not None]
         if not taken:
-            raise DataError(f"{name}: is a folder without files that end in {', '.join(FORMATS)} (and {', '.join(COMPRESSIONS)}).")
+            raise DataError(
+                f"{name}: is a folder without files that end in {', '.join(FORMATS)} (and {', '.join(COMPRESSIONS)})."
+            )
         files.extend(taken)
         passed_over.extend(path for path, source in usable.items() if source is None)
     if not files:
@@ -99,14 +105,20 @@ def _source_named(path: Path, *, format: Format | None) -> Source | None:
     if not path.exists():
         raise DataError(f"{path}: is a link to nothing.")
     if not path.is_file():
-        raise DataError(f"{path}: is no regular file (a pipe or a device?); files are read more than once, so save it as one.")
+        raise DataError(
+            f"{path}: is no regular file (a pipe or a device?); files are read more than once, so save it as one."
+        )
     return source_of(path, format=format) or source_of(path, format=Format.TEXT)
 
 
 def _sources_in(folder: Path, *, format: Format | None) -> dict[Path, Source | None]:
     """The files below a folder; None for those that are passed over: of other endings, no regular files, links that lead nowhere or to
     folders (those may lead back)."""
-    below = sorted(path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(folder)))
+    below = sorted(
+        path
+        for path in folder.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(folder))
+    )
     return {path: source_of(path, format=format) if path.is_file() else None for path in below}
 
 

@@ -11,7 +11,9 @@ def read_lines(path: Path) -> list[str]:
     """The lines, without their ends. A byte order mark, which would become part of the first word, and what is not UTF-8 are DataErrors."""
     content = path.read_bytes()
     if content.startswith(b"\xef\xbb\xbf"):
-        raise DataError(f"{path}:1: begins with a byte order mark, which would be part of the first word; save the dictionary as UTF-8 without it.")
+        raise DataError(
+            f"{path}:1: begins with a byte order mark, which would be part of the first word; save the dictionary as UTF-8 without it."
+        )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

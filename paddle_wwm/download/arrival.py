@@ -21,11 +21,20 @@ def find_model_in(folder: Path) -> Path:
     for _ in range(MAX_DEPTH + 1):
         if found := [path for path in level if any((path / name).is_file() for name in CONFIG_NAMES)]:
             if len(found) > 1:
-                raise DownloadError(f"{folder}: holds several models ({', '.join(path.name for path in found)}); give the folder of one.")
+                raise DownloadError(
+                    f"{folder}: holds several models ({', '.join(path.name for path in found)}); give the folder of one."
+                )
             return found[0]
-        level = sorted(path for parent in level for path in parent.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+        level = sorted(
+            path
+            for parent in level
+            for path in parent.iterdir()
+            if path.is_dir() and not path.name.startswith((".", "__MACOSX"))
+        )
     names = sorted(path.name for path in folder.iterdir())
-    raise DownloadError(f"{folder}: holds no model: neither config.json nor bert_config.json; it has {', '.join(names[:20]) or 'nothing'}.")
+    raise DownloadError(
+        f"{folder}: holds no model: neither config.json nor bert_config.json; it has {', '.join(names[:20]) or 'nothing'}."
+    )
 
 
 def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, show_progress: bool) -> list[str]:
@@ -36,10 +45,18 @@ def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, s
     done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, show_progress=show_progress)
     notes = list(done.notes)
     if done.made_anew:
-        notes.append(f"The source has no {' and no '.join(done.made_anew)}: random until trained, as config.json records.")
+        notes.append(
+            f"The source has no {' and no '.join(done.made_anew)}: random until trained, as config.json records."
+        )
     if done.dropped:
-        notes.append(f"Left out, as no part of a BERT with its pretraining heads: {', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}.")
-    return notes if variant is None else [*notes, *_with_casing_of(variant, source=source, folder=target), *_other_sizes(variant, folder=target)]
+        notes.append(
+            f"Left out, as no part of a BERT with its pretraining heads: {', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}."
+        )
+    return (
+        notes
+        if variant is None
+        else [*notes, *_with_casing_of(variant, source=source, folder=target), *_other_sizes(variant, folder=target)]
+    )
 
 
 def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str]:
@@ -47,7 +64,11 @@ def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str
     path = (source if source.is_dir() else source.parent) / TOKENIZER_CONFIG_NAME
     stated = read_json(path).get("do_lower_case") if path.exists() else None
     if isinstance(stated, bool):
-        return [] if stated is variant.do_lower_case else [f"Its files say do_lower_case {stated}, the table of models {variant.do_lower_case}."]
+        return (
+            []
+            if stated is variant.do_lower_case
+            else [f"Its files say do_lower_case {stated}, the table of models {variant.do_lower_case}."]
+        )
     values = read_json(folder / TOKENIZER_CONFIG_NAME)
     if values.get("do_lower_case") is not variant.do_lower_case:
         write_json(folder / TOKENIZER_CONFIG_NAME, {**values, "do_lower_case": variant.do_lower_case})
@@ -59,5 +80,7 @@ def _other_sizes(variant: Variant, *, folder: Path) -> list[str]:
     values = read_json(folder / CONFIG_NAME)
     names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     expected = {name: getattr(variant.config, name) for name in names}
-    different = [f"{name} {values.get(name)} instead of {size}" for name, size in expected.items() if values.get(name) != size]
+    different = [
+        f"{name} {values.get(name)} instead of {size}" for name, size in expected.items() if values.get(name) != size
+    ]
     return [f"Its sizes are not those of {variant.name}: {', '.join(different)}."] if different else []

@@ -35,7 +35,9 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
             return find_model_in(archive)
     try:
         if sha256 is not None and (found := checksum_of(archive, num_digits=64)) != sha256.lower():
-            raise DownloadError(f"{archive}: its sha256 must be {sha256}, but is {found}{'; it was deleted' if fetched else ''}.")
+            raise DownloadError(
+                f"{archive}: its sha256 must be {sha256}, but is {found}{'; it was deleted' if fetched else ''}."
+            )
         is_named_archive = archive.suffix.lower() in ARCHIVE_ENDINGS and not _is_web_page(archive)  # it may be torn
         if not (is_archive(archive) or is_named_archive) or is_torch_archive(archive):
             if fetched or _is_web_page(archive):
@@ -53,7 +55,9 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
 def check_online(wanted: Wanted) -> None:
     """Raises DownloadError where the environment forbids the network."""
     if is_offline():
-        raise DownloadError(f"{without_secrets(wanted.source)}: the environment forbids the network (HF_HUB_OFFLINE); give a file that is here.")
+        raise DownloadError(
+            f"{without_secrets(wanted.source)}: the environment forbids the network (HF_HUB_OFFLINE); give a file that is here."
+        )
 
 
 def check_local(wanted: Wanted) -> Path:

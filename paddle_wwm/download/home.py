@@ -48,7 +48,9 @@ def home_folder() -> Path:
 def key_of(name: str, *, revision: str | None = None) -> str:
     """The folder's name of a model: `chinese-bert-wwm`, `owner--name`, `chinese-bert-wwm@v2`. Raises ConfigError for names like `..`."""
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
-        raise ConfigError(f"{name!r}: a model's name must be letters, digits, `.`, `_` and `-`, or owner/name of these.")
+        raise ConfigError(
+            f"{name!r}: a model's name must be letters, digits, `.`, `_` and `-`, or owner/name of these."
+        )
     return re.sub(r"[^\w.@-]", "--", name if revision is None else f"{name}@{revision}")
 
 
@@ -68,7 +70,9 @@ def find_stored(key: str, *, home: Path) -> StoredModel | None:
     try:
         record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
         sizes = record["stored_bytes"]
-        if not {"name", "files", "notes"} <= record.keys() or any((folder / name).stat().st_size != size for name, size in sizes.items()):
+        if not {"name", "files", "notes"} <= record.keys() or any(
+            (folder / name).stat().st_size != size for name, size in sizes.items()
+        ):
             return None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None

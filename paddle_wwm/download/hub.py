@@ -16,8 +16,21 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 import requests
-from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import (
+    HfApi,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    snapshot_download,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from ..errors import DownloadError
 from .home import told_when_full
@@ -34,7 +47,10 @@ WEIGHTS = (
     r"model_state-\d{5}-of-\d{5}\.pdparams|model_state\.pdparams\.index\.json",
     r"bert_model\.ckpt\.(index|data-\d{5}-of-\d{5})",
 )
-REQUIRED = {"a configuration (config.json)": CONFIGS, "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS}
+REQUIRED = {
+    "a configuration (config.json)": CONFIGS,
+    "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS,
+}
 OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # the second says whether the model is cased
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
@@ -75,7 +91,9 @@ def choose_files(names: Iterable[str], *, source: str) -> list[str]:
         for what, rows in REQUIRED.items()
     }
     if missing := [what for what, matches in found.items() if not matches]:
-        raise DownloadError(f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has {', '.join(names) or 'no files'}.")
+        raise DownloadError(
+            f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has {', '.join(names) or 'no files'}."
+        )
     small = [name for name in names if re.fullmatch("|".join(OPTIONAL), name)]
     return [*small, *(name for matches in found.values() for name in matches)]
 
@@ -86,14 +104,18 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     with _errors_of_hub(repository, revision=revision), network.hub_session():
         info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
         if not re.fullmatch(r"\w[\w.-]{0,99}", info.sha or ""):  # it becomes a folder's name
-            raise DownloadError(f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?")
+            raise DownloadError(
+                f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?"
+            )
         known = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         files = []
         for name in choose_files(known, source=f"{repository} at {without_secrets(endpoint)}"):
             sibling = known[name]
             size, checksum = sibling.size, sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
             if size is None or not _is_checksum(checksum):  # a mirror without details: the file's own headers have them
-                metadata = get_hf_file_metadata(hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint), endpoint=endpoint)
+                metadata = get_hf_file_metadata(
+                    hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint), endpoint=endpoint
+                )
                 size, checksum = metadata.size, metadata.etag
             if size is None:
                 raise DownloadError(f"{without_secrets(endpoint)}: states no size for {repository}/{name}.")
@@ -135,7 +157,9 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
             if is_right(path, file):
                 return
         path.unlink(missing_ok=True)
-        shutil.rmtree(folder / ".cache", ignore_errors=True)  # what huggingface_hub remembers of it, and what it would go on from
+        shutil.rmtree(
+            folder / ".cache", ignore_errors=True
+        )  # what huggingface_hub remembers of it, and what it would go on from
         if last_try:
             break
         network.say(f"{file.name}: {problem}; fetching it again")
@@ -171,7 +195,11 @@ def is_right(path: Path, file: RemoteFile) -> bool:
 
 def checksum_of(path: Path, *, num_digits: int) -> str:
     """sha256 of a file's bytes (64 digits), or the sha1 that git names the same bytes by (40 digits)."""
-    digest = hashlib.sha256() if num_digits == 64 else hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    digest = (
+        hashlib.sha256()
+        if num_digits == 64
+        else hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    )
     with open(path, "rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
@@ -189,31 +217,45 @@ def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
     try:
         yield
     except GatedRepoError:
-        raise DownloadError(f"{repository}: {endpoint} gives it only to accounts that have accepted its terms; do so, then set HF_TOKEN.") from None
+        raise DownloadError(
+            f"{repository}: {endpoint} gives it only to accounts that have accepted its terms; do so, then set HF_TOKEN."
+        ) from None
     except RepositoryNotFoundError:
-        raise DownloadError(f"{repository}: {endpoint} has no such repository, or a private one; if it is yours, set HF_TOKEN.") from None
+        raise DownloadError(
+            f"{repository}: {endpoint} has no such repository, or a private one; if it is yours, set HF_TOKEN."
+        ) from None
     except RevisionNotFoundError:
-        raise DownloadError(f"{repository}: has no revision {revision!r} at {endpoint}; give a branch, a tag or a commit.") from None
+        raise DownloadError(
+            f"{repository}: has no revision {revision!r} at {endpoint}; give a branch, a tag or a commit."
+        ) from None
     except HFValidationError:
         raise DownloadError(f"{repository!r}: is no name of a repository; those have the form owner/name.") from None
     except requests.HTTPError as error:
-        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error  # it stands for whatever kept the file away
+        cause = (
+            error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+        )  # it stands for whatever kept the file away
         response = getattr(cause, "response", None)
         if response is None:
-            raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is HF_ENDPOINT right?") from None
+            raise DownloadError(
+                f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is HF_ENDPOINT right?"
+            ) from None
         if response.status_code == 416:  # asked to go on behind the end: what is here of the file is not part of it
             raise WrongLength("another length than it was said to have") from None
         hint = "; check HF_TOKEN" if response.status_code in (401, 403) else ""
         answer = f"{response.status_code} {response.reason} for {without_secrets(response.url)}"
         raise DownloadError(f"{repository}: {endpoint} answers {answer}{hint}.") from None
     except requests.RequestException as error:
-        raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub ({type(error).__name__}). Is HF_ENDPOINT right?") from None
+        raise DownloadError(
+            f"{repository}: {endpoint} gives no answer of a hub ({type(error).__name__}). Is HF_ENDPOINT right?"
+        ) from None
     except OSError as error:
         if error.errno is None:
             raise WrongLength("another length than it was said to have") from None
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DownloadError(f"{repository}: {endpoint} gives no answer of a hub: {_first_line(error)} Is HF_ENDPOINT right?") from None
+        raise DownloadError(
+            f"{repository}: {endpoint} gives no answer of a hub: {_first_line(error)} Is HF_ENDPOINT right?"
+        ) from None
 
 
 def _first_line(error: BaseException) -> str:

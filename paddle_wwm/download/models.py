@@ -61,7 +61,9 @@ def fetch(
         check_same_source(stored, wanted)
         return stored.folder
     if wanted.target.exists() and not (wanted.target / RECORD_NAME).exists():
-        raise DownloadError(f"{wanted.target}: exists, but was not put there by a download (it has no {RECORD_NAME}); move it away.")
+        raise DownloadError(
+            f"{wanted.target}: exists, but was not put there by a download (it has no {RECORD_NAME}); move it away."
+        )
     network = Network(settings, show_progress=show_progress)
     with told_when_full(wanted.home), _alone(wanted, network=network):
         if overwrite or not find_stored(wanted.key, home=wanted.home):
@@ -126,7 +128,12 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
             _check_space(model, wanted=wanted, folder=files)
             with three_ways(wanted):
                 fetch_files(model, folder=files, network=network)
-        record |= {"repository": wanted.repository, "endpoint": without_secrets(hub_endpoint()), "revision": wanted.revision, "commit": model.commit}
+        record |= {
+            "repository": wanted.repository,
+            "endpoint": without_secrets(hub_endpoint()),
+            "revision": wanted.revision,
+            "commit": model.commit,
+        }
     else:
         files = fetch_by_hand(wanted, folder=folder, sha256=sha256, network=network)
         record |= {"from": without_secrets(wanted.source), "archive_sha256": sha256}
@@ -138,7 +145,11 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
         kept = f" What was fetched is kept in {files}." if files.is_relative_to(folder) else ""
         raise CheckpointError(f"{error}{kept}") from None
     record["files"] = _files_of(model, folder=files) if wanted.source is None else _weights_of(converted)
-    record |= {"notes": notes, "stored_bytes": {path.name: path.stat().st_size for path in converted.iterdir()}, "paddle_wwm": __version__}
+    record |= {
+        "notes": notes,
+        "stored_bytes": {path.name: path.stat().st_size for path in converted.iterdir()},
+        "paddle_wwm": __version__,
+    }
     write_json(converted / RECORD_NAME, record)
     if wanted.target.exists():  # only now: what was there stays until the new one is complete
         shutil.rmtree(wanted.target)
@@ -161,7 +172,10 @@ def _files_of(model: RemoteModel, *, folder: Path) -> list[dict[str, Any]]:
 def _weights_of(converted: Path) -> list[dict[str, Any]]:
     """The files that the conversion has read out of a folder or archive, which may hold much else."""
     files = read_json(converted / CONVERSION_RECORD_NAME)["source"]["files"]
-    return [{"name": file["name"], "size_bytes": file["num_bytes"], "sha256": file["sha256"], "checked_by": "not checked"} for file in files]
+    return [
+        {"name": file["name"], "size_bytes": file["num_bytes"], "sha256": file["sha256"], "checked_by": "not checked"}
+        for file in files
+    ]
 
 
 def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | None]:

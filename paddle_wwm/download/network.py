@@ -132,7 +132,10 @@ class Network:
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
-        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = constants.HF_HUB_ENABLE_HF_TRANSFER, False  # it cannot go on after a cut
+        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = (
+            constants.HF_HUB_ENABLE_HF_TRANSFER,
+            False,
+        )  # it cannot go on after a cut
         try:
             yield
         finally:
@@ -175,7 +178,9 @@ class _PatientAdapter(HTTPAdapter):
         super().__init__()
         self.network = network
 
-    def send(self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any
+    ) -> requests.Response:
         settings, failures = self.network.settings, 0
         while True:
             try:
@@ -186,10 +191,18 @@ class _PatientAdapter(HTTPAdapter):
                     if not stream:
                         _ = response.content  # a cut of a short answer is tried again, too
                     return self._prepared(response) if stream and request.method == "GET" else response
-                problem, wait_s = f"{_host(request)} answers {response.status_code} {response.reason}", _retry_after_s(response)
+                problem, wait_s = (
+                    f"{_host(request)} answers {response.status_code} {response.reason}",
+                    _retry_after_s(response),
+                )
                 response.close()
-            except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:  # waiting does not mend these
-                raise Unreachable(f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings.") from None
+            except (
+                requests.exceptions.ProxyError,
+                requests.exceptions.SSLError,
+            ) as error:  # waiting does not mend these
+                raise Unreachable(
+                    f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings."
+                ) from None
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 problem, wait_s = f"{_host(request)} cannot be reached: {_reason(error)}", None
                 response = None
@@ -199,7 +212,9 @@ class _PatientAdapter(HTTPAdapter):
             if failures >= settings.num_tries:
                 if response is None:
                     raise Unreachable(f"{problem} ({failures} tries).")
-                raise DownloadError(f"{problem}, {failures} times; run the same again later, or name a mirror in HF_ENDPOINT.")
+                raise DownloadError(
+                    f"{problem}, {failures} times; run the same again later, or name a mirror in HF_ENDPOINT."
+                )
             self.network.pause(settings.wait_s(failures) if wait_s is None else wait_s, f"{problem}; trying again")
 
     def _prepared(self, response: requests.Response) -> requests.Response:
@@ -208,7 +223,9 @@ class _PatientAdapter(HTTPAdapter):
             return response
         stream_of_library = response.raw.stream
         start, length = _start_of(response), response.headers.get("Content-Length", "")
-        is_plain = response.headers.get("Content-Encoding", "identity") == "identity"  # else the length is that of the compressed body
+        is_plain = (
+            response.headers.get("Content-Encoding", "identity") == "identity"
+        )  # else the length is that of the compressed body
         total = start + int(length) if length.isdecimal() and is_plain else None
 
         def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
@@ -223,7 +240,9 @@ class _PatientAdapter(HTTPAdapter):
                             raise WrongLength(f"more than {self.network.max_bytes:,} bytes")
                         yield block
                 except (urllib3.exceptions.HTTPError, OSError) as error:
-                    raise TransferCut(f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position) from None
+                    raise TransferCut(
+                        f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position
+                    ) from None
 
         response.raw.stream = stream
         return response
@@ -254,7 +273,11 @@ def _reason(error: BaseException) -> str:
     """The innermost cause in a few words, without the addresses of objects."""
     cause = error
     while True:
-        inner = getattr(cause, "reason", None) or cause.__cause__ or next((value for value in cause.args if isinstance(value, BaseException)), None)
+        inner = (
+            getattr(cause, "reason", None)
+            or cause.__cause__
+            or next((value for value in cause.args if isinstance(value, BaseException)), None)
+        )
         if not isinstance(inner, BaseException):
             break
         cause = inner

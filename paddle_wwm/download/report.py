@@ -20,8 +20,12 @@ def lines_of_plan(plan: Plan) -> list[str]:
     """What would be fetched."""
     if plan.stored:
         return [f"{plan.wanted.name}: is here already: {plan.stored.folder} (nothing would be fetched)"]
-    lines = [f"{plan.wanted.name}: would be fetched from {plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"]
-    lines += [f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files]
+    lines = [
+        f"{plan.wanted.name}: would be fetched from {plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"
+    ]
+    lines += [
+        f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files
+    ]
     sizes = [file.size_bytes for file in plan.files]
     total = "nothing" if not sizes else size_in_words(None if None in sizes else sum(sizes))
     return [*lines, f"  to transfer: {total}", f"  it would be kept in {plan.wanted.target}"]
@@ -33,16 +37,23 @@ def lines_of_model(folder: Path) -> list[str]:
     record = stored.record
     lines = [f"{record['name']}: {folder} ({size_in_words(stored.size_bytes)})"]
     if "repository" in record:
-        lines.append(f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} ({record['revision']})")
+        lines.append(
+            f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} ({record['revision']})"
+        )
     else:
         lines.append(f"  from {record['from']}")
-    lines += [f"  {file['name']:<28} {size_in_words(file['size_bytes']):>12}  {_verdict(file['checked_by'])}" for file in record["files"]]
+    lines += [
+        f"  {file['name']:<28} {size_in_words(file['size_bytes']):>12}  {_verdict(file['checked_by'])}"
+        for file in record["files"]
+    ]
     lines += [f"  note: {note}" for note in record["notes"]]
     return [*lines, f"use it: python scripts/pretrain.py --init {folder} …"]
 
 
 def _verdict(checked_by: str) -> str:
-    return {"size only": "size agrees; no checksum was stated", "not checked": "given by hand"}.get(checked_by, f"{checked_by} agrees")
+    return {"size only": "size agrees; no checksum was stated", "not checked": "given by hand"}.get(
+        checked_by, f"{checked_by} agrees"
+    )
 
 
 def inventory_of(home: Path) -> str:
@@ -50,11 +61,18 @@ def inventory_of(home: Path) -> str:
     here = stored_models(home=home)
     rows = [(variant.name, variant.source, variant.name) for variant in VARIANTS]
     known = {key for _, _, key in rows}
-    rows += [(stored.key, stored.record.get("repository") or "-", key) for key, stored in here.items() if key not in known]
+    rows += [
+        (stored.key, stored.record.get("repository") or "-", key) for key, stored in here.items() if key not in known
+    ]
     lines = [f"{'model':<48} {'from':<54} here"]
-    lines += [f"{name:<48} {source:<54} {size_in_words(here[key].size_bytes) if key in here else '-'}" for name, source, key in rows]
+    lines += [
+        f"{name:<48} {source:<54} {size_in_words(here[key].size_bytes) if key in here else '-'}"
+        for name, source, key in rows
+    ]
     lines += ["", f"{len(here)} here, in {model_folder('', home=home)}"]
     unfinished = [f"{key} ({size_in_words(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
     if unfinished:
-        lines.append(f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes on with it")
+        lines.append(
+            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes on with it"
+        )
     return "\n".join(lines)

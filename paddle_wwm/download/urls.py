@@ -64,7 +64,9 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
             raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
         start = int(content_range[1]) if response.status_code == 206 and content_range and content_range[1] else 0
         if start not in (0, num_here):
-            raise DownloadError(f"{without_secrets(url)}: the server sends bytes from {start:,}, but was asked for those from {num_here:,}.")
+            raise DownloadError(
+                f"{without_secrets(url)}: the server sends bytes from {start:,}, but was asked for those from {num_here:,}."
+            )
         if start == 0:
             write_json(notes, {"url": url, "validator": _validator_of(response)})
         elif whole:

@@ -82,4 +82,6 @@ def check_same_source(stored: StoredModel, wanted: Wanted) -> None:
     """A source that was asked for must not be passed over because something else is here under the name."""
     origin = stored.record.get("from") or stored.record.get("repository")
     if wanted.source is not None and origin != without_secrets(wanted.source):
-        raise ConfigError(f"{wanted.name}: is here already, from {origin}: {stored.folder}. Add --overwrite (`overwrite`) to replace it.")
+        raise ConfigError(
+            f"{wanted.name}: is here already, from {origin}: {stored.folder}. Add --overwrite (`overwrite`) to replace it."
+        )

@@ -22,11 +22,17 @@ def read_squad(path: Path) -> dict[str, Any]:
     """A file of SQuAD's shape. Raises DataError where it is none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
-        if not all("context" in paragraph and "qas" in paragraph for article in values["data"] for paragraph in article["paragraphs"]):
+        if not all(
+            "context" in paragraph and "qas" in paragraph
+            for article in values["data"]
+            for paragraph in article["paragraphs"]
+        ):
             raise ValueError("a paragraph must have `context` and `qas`")
         return values
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; the folder must hold {' and '.join(SOURCES)} as the authors publish them.") from None
+        raise DataError(
+            f"{path}: no such file; the folder must hold {' and '.join(SOURCES)} as the authors publish them."
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not of SQuAD's shape: {error!r}.") from None
 
@@ -43,8 +49,17 @@ def part_of(context: str) -> str:
 
 def texts_of(source: Path) -> list[str]:
     """All passages and questions, to be kept out of a pretraining corpus."""
-    paragraphs = [paragraph for name in SOURCES for article in read_squad(source / name)["data"] for paragraph in article["paragraphs"]]
-    return [text for paragraph in paragraphs for text in (paragraph["context"], *(item["question"] for item in paragraph["qas"]))]
+    paragraphs = [
+        paragraph
+        for name in SOURCES
+        for article in read_squad(source / name)["data"]
+        for paragraph in article["paragraphs"]
+    ]
+    return [
+        text
+        for paragraph in paragraphs
+        for text in (paragraph["context"], *(item["question"] for item in paragraph["qas"]))
+    ]
 
 
 def write_parts(source: Path, *, output: Path) -> Mapping[str, int]:
@@ -63,7 +78,10 @@ def write_parts(source: Path, *, output: Path) -> Mapping[str, int]:
             by_part.setdefault(part, []).append(paragraph)
         for part, paragraphs in by_part.items():
             parts[part].append({**article, "paragraphs": paragraphs})
-    counts = {part: sum(len(paragraph["qas"]) for article in articles for paragraph in article["paragraphs"]) for part, articles in parts.items()}
+    counts = {
+        part: sum(len(paragraph["qas"]) for article in articles for paragraph in article["paragraphs"])
+        for part, articles in parts.items()
+    }
     if not all(counts.values()):
         raise DataError(f"{source / SOURCES[1]}: too few passages to be cut into train, dev and test: {counts}.")
     for part, articles in parts.items():

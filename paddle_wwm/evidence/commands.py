@@ -35,6 +35,8 @@ def _command(config: EvidenceConfig, *, output: str, more: str = "") -> str:
 
 
 def _task_flags(flag: str, task: FineTuning) -> str:
-    numbers = f"--{flag}-length {task.max_seq_length} --{flag}-batch {task.batch_size} --{flag}-epochs {task.num_epochs}"
+    numbers = (
+        f"--{flag}-length {task.max_seq_length} --{flag}-batch {task.batch_size} --{flag}-epochs {task.num_epochs}"
+    )
     limit = "" if task.limit_train is None else f" --{flag}-limit {task.limit_train}"
     return f"--{flag} DIR {numbers} --{flag}-rate {task.learning_rate:g}{limit}"

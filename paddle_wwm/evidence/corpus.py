@@ -40,7 +40,10 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
     if not config.corpus:
         raise ConfigError("--corpus: give the text files to pretrain on.")
     made_of = {
-        "sources": [{"name": source.path.name, "sha256": sha256_of_file(source.path)} for source in find_sources(config.corpus).files],
+        "sources": [
+            {"name": source.path.name, "sha256": sha256_of_file(source.path)}
+            for source in find_sources(config.corpus).files
+        ],
         "evaluation_sets": [task.task for task in config.tasks],
         "shared_characters": SHARED_CHARACTERS,
     }
@@ -97,7 +100,9 @@ def prepare_shards(config: EvidenceConfig) -> ShardSet:
         shards = ShardSet(config.shards_path)
         made_of = [source["sha256"] for source in shards.manifest.sources]
         if made_of != [sha256_of_file(config.corpus_path)] or shards.manifest.vocab_sha256 != vocab.sha256:
-            raise DataError(f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give another --output.")
+            raise DataError(
+                f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give another --output."
+            )
         return shards
     prepared = prepare_corpus(
         corpus=[config.corpus_path],

@@ -20,7 +20,9 @@ def finetune(config: EvidenceConfig) -> None:
     for task in config.tasks:
         if task.task == "cmrc2018":
             counts = cmrc.write_parts(task.data, output=config.cmrc_path)
-            print(f"  CMRC 2018: {', '.join(f'{part} {count:,}' for part, count in counts.items())} questions", flush=True)
+            print(
+                f"  CMRC 2018: {', '.join(f'{part} {count:,}' for part, count in counts.items())} questions", flush=True
+            )
     commands = [
         finetuning_command(config, task, arm, seed)
         for arm, seed in config.models()  # pairs first: whatever is stopped early has whole ones
@@ -35,7 +37,11 @@ def finetune(config: EvidenceConfig) -> None:
 def seed_results(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> tuple[SeedResult, ...]:
     """The finished seeds of a run, of those asked for."""
     path = config.finetuning_path(task.task, arm, seed)
-    return tuple(result for result in read_results(path) if result.seed <= config.num_seeds_of(arm)) if path.exists() else ()
+    return (
+        tuple(result for result in read_results(path) if result.seed <= config.num_seeds_of(arm))
+        if path.exists()
+        else ()
+    )
 
 
 def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> bool:
@@ -49,7 +55,9 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
     found = {name: record.recipe.get(name) for name in expected} | {"learning_rate": record.learning_rate}
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:
-        raise ConfigError(f"{path / RUN_NAME}: was fine-tuned with {found}, not with {expected}; give those, or another --output.")
+        raise ConfigError(
+            f"{path / RUN_NAME}: was fine-tuned with {found}, not with {expected}; give those, or another --output."
+        )
     return len(seed_results(config, task, arm, seed)) == config.num_seeds_of(arm)
 
 
@@ -60,7 +68,14 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
         *("--task", task.task, "--data", str(data), "--model", str(config.model_path(arm, seed))),
         *("--model-name", model_name(arm, seed)),
         *("--output", str(config.finetuning_path(task.task, arm, seed)), "--seeds", str(config.num_seeds_of(arm))),
-        *("--max-seq-length", str(task.max_seq_length), "--batch-size", str(task.batch_size), "--epochs", str(task.num_epochs)),
+        *(
+            "--max-seq-length",
+            str(task.max_seq_length),
+            "--batch-size",
+            str(task.batch_size),
+            "--epochs",
+            str(task.num_epochs),
+        ),
         *("--learning-rate", f"{task.learning_rate:g}", "--nproc", "1", "--keep-models", "none"),
         *(("--limit-train", str(task.limit_train)) if task.limit_train is not None else ()),
     )

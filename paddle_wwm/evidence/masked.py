@@ -28,16 +28,29 @@ def measure_masked(config: EvidenceConfig, *, shards: ShardSet) -> None:
     missing = [(arm, seed) for arm, seed in config.pretrained() if not _is_measured(config, arm, seed)]
     if not missing:
         return
-    run = dataclasses.replace(config.arm_config(PRETRAINED[0], config.seeds[0], vocab_size=shards.manifest.vocab_size), seed=EVALUATION_SEED)
+    run = dataclasses.replace(
+        config.arm_config(PRETRAINED[0], config.seeds[0], vocab_size=shards.manifest.vocab_size), seed=EVALUATION_SEED
+    )
     index_path = config.output / "masked" / INDEX_NAME
     _write_index(index_path, shards=shards, run=run)
     tensors = {
-        arm: _tensors(_masked_as(run, arm, num_examples=config.evaluation_examples), shards=shards, index_path=index_path) for arm in PRETRAINED
+        arm: _tensors(
+            _masked_as(run, arm, num_examples=config.evaluation_examples), shards=shards, index_path=index_path
+        )
+        for arm in PRETRAINED
     }
     for arm, seed in missing:
-        found = {masking.value: _accuracies(config.model_path(arm, seed), run, batches=batches) for masking, batches in tensors.items()}
-        write_json(config.masked_path(arm, seed), {"evaluation_examples": config.evaluation_examples, "maskings": found})
-        summary = "; ".join(f"{name}: pieces {values['masked_accuracy']:.2%}, words {values['word_accuracy']:.2%}" for name, values in found.items())
+        found = {
+            masking.value: _accuracies(config.model_path(arm, seed), run, batches=batches)
+            for masking, batches in tensors.items()
+        }
+        write_json(
+            config.masked_path(arm, seed), {"evaluation_examples": config.evaluation_examples, "maskings": found}
+        )
+        summary = "; ".join(
+            f"{name}: pieces {values['masked_accuracy']:.2%}, words {values['word_accuracy']:.2%}"
+            for name, values in found.items()
+        )
         print(f"  {model_name(arm, seed)}: {summary}", flush=True)
 
 
@@ -49,13 +62,18 @@ def read_masked(config: EvidenceConfig, arm: Arm, seed: int) -> dict[str, dict[s
 
 def _is_measured(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
     path = config.masked_path(arm, seed)
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["evaluation_examples"] == config.evaluation_examples
+    return (
+        path.exists()
+        and json.loads(path.read_text(encoding="utf-8"))["evaluation_examples"] == config.evaluation_examples
+    )
 
 
 def _write_index(path: Path, *, shards: ShardSet, run: RunConfig) -> None:
     held_out = split_documents(shards, held_out_share=run.data.held_out_share).held_out
     length = run.phases[-1].max_seq_length
-    index = build_index(shards, documents=held_out, data=run.data, max_seq_length=length, seed=run.seed, report=Counter())
+    index = build_index(
+        shards, documents=held_out, data=run.data, max_seq_length=length, seed=run.seed, report=Counter()
+    )
     with atomic_write(path) as stream:
         np.save(stream, index)
 

@@ -17,7 +17,10 @@ COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH
 def pretraining_picture(config: EvidenceConfig) -> str:
     """Held-out loss and accuracy of all runs as they were trained."""
     figure, axes = new_figure(2)
-    for axis, key, title, factor in ((axes[0], "mlm_loss", "held-out loss (nats)", 1), (axes[1], "masked_accuracy", "masked pieces right (%)", 100)):
+    for axis, key, title, factor in (
+        (axes[0], "mlm_loss", "held-out loss (nats)", 1),
+        (axes[1], "masked_accuracy", "masked pieces right (%)", 100),
+    ):
         for arm in PRETRAINED:
             runs = [points for seed in config.seeds if (points := curves(config, arm, seed))]
             _draw(axis, runs, key=key, factor=factor, arm=arm)

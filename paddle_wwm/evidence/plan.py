@@ -74,7 +74,10 @@ class EvidenceConfig:
     evaluation_examples: int = 1024
 
     def __post_init__(self) -> None:
-        require(len(self.seeds) >= 1 and len(set(self.seeds)) == len(self.seeds), f"`seeds` must be different numbers, but are {self.seeds}.")
+        require(
+            len(self.seeds) >= 1 and len(set(self.seeds)) == len(self.seeds),
+            f"`seeds` must be different numbers, but are {self.seeds}.",
+        )
         for name in ("num_finetuning_seeds", "num_floor_seeds", "num_workers", "num_jobs", "evaluation_examples"):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
@@ -104,7 +107,11 @@ class EvidenceConfig:
 
     def model_path(self, arm: Arm, seed: int) -> Path:
         """A model that is fine-tuned."""
-        return self.output / "models" / model_name(arm, seed) if arm is Arm.FROM_SCRATCH else self.pretraining_path(arm, seed) / "model"
+        return (
+            self.output / "models" / model_name(arm, seed)
+            if arm is Arm.FROM_SCRATCH
+            else self.pretraining_path(arm, seed) / "model"
+        )
 
     def masked_path(self, arm: Arm, seed: int) -> Path:
         """The masked accuracies of a model."""
@@ -145,9 +152,17 @@ def differing_fields(one: Any, other: Any, *, prefix: str = "") -> list[str]:
     """The keys in which two plain values differ, as a.b.0.c."""
     if isinstance(one, dict) and isinstance(other, dict):
         names = dict.fromkeys([*one, *other])
-        return [found for name in names for found in differing_fields(one.get(name), other.get(name), prefix=f"{prefix}{name}.")]
+        return [
+            found
+            for name in names
+            for found in differing_fields(one.get(name), other.get(name), prefix=f"{prefix}{name}.")
+        ]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [found for place, pair in enumerate(zip(one, other)) for found in differing_fields(*pair, prefix=f"{prefix}{place}.")]
+        return [
+            found
+            for place, pair in enumerate(zip(one, other))
+            for found in differing_fields(*pair, prefix=f"{prefix}{place}.")
+        ]
     return [] if one == other else [prefix.rstrip(".")]
 
 

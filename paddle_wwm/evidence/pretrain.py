@@ -42,7 +42,14 @@ def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
 def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_terminal: bool = True) -> Command:
     """What trains one model. to_terminal: where it prints; else into a file of OUTPUT/logs."""
     arguments = (
-        *("--corpus", str(config.shards_path), "--config", str(config.recipe), "--output", str(config.pretraining_path(arm, seed))),
+        *(
+            "--corpus",
+            str(config.shards_path),
+            "--config",
+            str(config.recipe),
+            "--output",
+            str(config.pretraining_path(arm, seed)),
+        ),
         *("--prepared", str(config.output / "prepared"), "--nproc", str(config.num_workers), "--resume", "auto"),
         *config.arm_overrides(arm, seed),
     )
@@ -60,7 +67,9 @@ def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) 
     found = yaml.safe_load((path / RECIPE_NAME).read_text(encoding="utf-8"))
     names = [name for name in differing_fields(found, expected) if not name.startswith("runtime.")]
     if names:
-        raise ConfigError(f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or another --output.")
+        raise ConfigError(
+            f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or another --output."
+        )
     if record["shard_fingerprint"] != shards.manifest.fingerprint:
         raise ConfigError(f"{path}: was trained on other shards than {config.shards_path}; give another --output.")
 
@@ -83,7 +92,9 @@ def _save_first_weights(config: EvidenceConfig, *, seed: int, shards: ShardSet, 
     paddle.seed(run.seed)
     model = BertForPretraining(run.model)
     with atomic_directory(path) as folder:
-        save_model(folder, model=model, vocab=shards.vocab(), do_lower_case=run.data.do_lower_case, untrained=UNTRAINED_PARTS)
+        save_model(
+            folder, model=model, vocab=shards.vocab(), do_lower_case=run.data.do_lower_case, untrained=UNTRAINED_PARTS
+        )
 
 
 def curves(config: EvidenceConfig, arm: Arm, seed: int) -> list[dict[str, float]]:

@@ -57,7 +57,11 @@ def signals_interrupt() -> Iterator[None]:
 def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -> None:
     """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others were told to stop."""
     waiting, running = list(commands), []
-    threads = {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS} if num_jobs > 1 else {}
+    threads = (
+        {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS}
+        if num_jobs > 1
+        else {}
+    )
     try:
         has_bars = any(command.log is None for command in commands)  # of its own, on this terminal
         with progress_bar(total=len(commands), desc=what, unit=" runs", disable=has_bars or len(commands) < 2) as bar:
@@ -78,7 +82,10 @@ def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -
 
 def _start(command: Command, *, threads: Mapping[str, str]) -> subprocess.Popen:
     parent = os.getpid()
-    options = {"env": {**os.environ, **threads, **command.environment}, "preexec_fn": lambda: end_with_parent(signal.SIGTERM, parent=parent)}
+    options = {
+        "env": {**os.environ, **threads, **command.environment},
+        "preexec_fn": lambda: end_with_parent(signal.SIGTERM, parent=parent),
+    }
     if command.log is None:
         print(f"  {command.name}:", flush=True)
         return subprocess.Popen(command.line, **options)
@@ -93,7 +100,13 @@ def _check(command: Command, status: int) -> None:
     if status in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
         raise Interrupted(f"{command.name} was stopped; the same command goes on.", exit_status=status)
     if command.log is not None:
-        print(f"--- last lines of {command.log} ---", *command.log.read_text(errors="replace").splitlines()[-15:], "---", sep="\n", file=sys.stderr)
+        print(
+            f"--- last lines of {command.log} ---",
+            *command.log.read_text(errors="replace").splitlines()[-15:],
+            "---",
+            sep="\n",
+            file=sys.stderr,
+        )
     what = f"signal {-status}" if status < 0 else f"exit status {status}"
     raise TrainingError(f"{command.name}: {command.script} ended with {what}; mend it, and the same command goes on.")
 

@@ -64,7 +64,8 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Seq
         floor=_floor_text(config),
         verdict=tables.verdict(found) + "\n" + _without_gain_text(config),
         shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
-        follow_ups="\n".join(_follow_up_text(other, name=prefix) for prefix, other in planned.items()) or "None was run.\n",
+        follow_ups="\n".join(_follow_up_text(other, name=prefix) for prefix, other in planned.items())
+        or "None was run.\n",
         commands=commands(config, tuple(planned.values())),
     )
     return Page(text=text, pictures=pictures)
@@ -73,7 +74,10 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Seq
 def write_page(page: Page, path: Path) -> list[Path]:
     """Write the document and, beside it, its pictures."""
     written = []
-    for target, content in ((path, page.text), *((path.parent / name, svg + "\n") for name, svg in page.pictures.items())):
+    for target, content in (
+        (path, page.text),
+        *((path.parent / name, svg + "\n") for name, svg in page.pictures.items()),
+    ):
         with atomic_write(target, "w") as stream:
             stream.write(content)
         written.append(target)
@@ -146,20 +150,35 @@ def _corpus_text(config: EvidenceConfig) -> str:
 
 
 def _masked_shares(config: EvidenceConfig) -> str:
-    shares = {tables.NAMES[arm]: [masked_share(config, arm, seed) for seed in config.seeds if is_pretrained(config, arm, seed)] for arm in PRETRAINED}
-    return ", ".join(f"{name} {' '.join(f'{value:.3%}' for value in values)}" for name, values in shares.items() if values) or "not trained yet"
+    shares = {
+        tables.NAMES[arm]: [
+            masked_share(config, arm, seed) for seed in config.seeds if is_pretrained(config, arm, seed)
+        ]
+        for arm in PRETRAINED
+    }
+    return (
+        ", ".join(f"{name} {' '.join(f'{value:.3%}' for value in values)}" for name, values in shares.items() if values)
+        or "not trained yet"
+    )
 
 
 def _task_text(config: EvidenceConfig, task: FineTuning, *, heading: str = "###") -> str:
     limit = "" if task.limit_train is None else f", {task.limit_train:,} examples of train"
-    path = next((path for arm, seed in config.models() if (path := config.finetuning_path(task.task, arm, seed) / RUN_NAME).exists()), None)
+    path = next(
+        (
+            path
+            for arm, seed in config.models()
+            if (path := config.finetuning_path(task.task, arm, seed) / RUN_NAME).exists()
+        ),
+        None,
+    )
     sizes = ""
     if path is not None:
         data = read_run(path.parent).data
-        sizes = "; " + ", ".join(f"{split} {values['num_examples']:,}" for split, values in data.items() if "num_examples" in values)
-    recipe = (
-        f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate {task.learning_rate:g}{limit}{sizes}."
-    )
+        sizes = "; " + ", ".join(
+            f"{split} {values['num_examples']:,}" for split, values in data.items() if "num_examples" in values
+        )
+    recipe = f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate {task.learning_rate:g}{limit}{sizes}."
     return f"{heading} {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
 
 
@@ -182,7 +201,9 @@ def _summary(config: EvidenceConfig, planned: Mapping[str, EvidenceConfig]) -> s
 
 def _in_short(name: str, config: EvidenceConfig) -> str:
     parts = [tables.in_short(tables.differences(config))]
-    parts += [WITHOUT_GAIN_IN_SHORT[found].format(title=title) for title, found in tables.tasks_without_gain(config).items()]
+    parts += [
+        WITHOUT_GAIN_IN_SHORT[found].format(title=title) for title, found in tables.tasks_without_gain(config).items()
+    ]
     return f"- {name}: {' '.join(parts)}\n"
 
 

@@ -29,7 +29,9 @@ def read_settings(output: Path) -> EvidenceConfig:
         tasks = tuple(FineTuning(**{**task, "data": Path(task["data"])}) for task in values.pop("tasks"))
         paths = {name: Path(values.pop(name)) for name in ("vocab", "recipe")}
         lists = {name: tuple(values.pop(name)) for name in ("overrides", "seeds")}
-        return EvidenceConfig(output=output, corpus=tuple(map(Path, values.pop("corpus"))), tasks=tasks, **paths, **lists, **values)
+        return EvidenceConfig(
+            output=output, corpus=tuple(map(Path, values.pop("corpus"))), tasks=tasks, **paths, **lists, **values
+        )
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; scripts/evidence.py writes it into its --output.") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -49,6 +51,8 @@ def keep_plan(config: EvidenceConfig, plan: Path) -> None:
         return
     first_trained = config.output / ("finetune" if config.borrows_models else "pretrain")
     if any(first_trained.glob("*")):
-        raise ConfigError(f"{config.output}: has been trained already; a plan is written down before, so give another --output.")
+        raise ConfigError(
+            f"{config.output}: has been trained already; a plan is written down before, so give another --output."
+        )
     with atomic_write(kept, "w") as stream:
         stream.write(text)

@@ -62,12 +62,20 @@ class Stages:
             f"corpus    {'done' if config.corpus_path.exists() else 'to do'}",
             f"shards    {'done' if (config.shards_path / MANIFEST_NAME).exists() else 'to do'}",
         ]
-        lines += [f"pretrain  {model_name(arm, seed)}: {_done(is_pretrained(config, arm, seed))}" for arm, seed in config.pretrained()]
-        lines += [f"masked    {model_name(arm, seed)}: {_done(bool(read_masked(config, arm, seed)))}" for arm, seed in config.pretrained()]
+        lines += [
+            f"pretrain  {model_name(arm, seed)}: {_done(is_pretrained(config, arm, seed))}"
+            for arm, seed in config.pretrained()
+        ]
+        lines += [
+            f"masked    {model_name(arm, seed)}: {_done(bool(read_masked(config, arm, seed)))}"
+            for arm, seed in config.pretrained()
+        ]
         for task in config.tasks:
             for arm, seed in config.models():
                 done = len(seed_results(config, task, arm, seed))
-                lines.append(f"finetune  {task.task}, {model_name(arm, seed)}: {done} of {config.num_seeds_of(arm)} seeds done")
+                lines.append(
+                    f"finetune  {task.task}, {model_name(arm, seed)}: {done} of {config.num_seeds_of(arm)} seeds done"
+                )
         return "\n".join([*lines, status_of(config)])
 
     def _check(self) -> None:
@@ -79,11 +87,17 @@ class Stages:
 
     def _corpus(self) -> None:
         report = corpus.write_corpus(self.config)
-        print(f"  {self.config.corpus_path}: {report['num_left_out']:,} of {report['num_documents']:,} documents left out", flush=True)
+        print(
+            f"  {self.config.corpus_path}: {report['num_left_out']:,} of {report['num_documents']:,} documents left out",
+            flush=True,
+        )
 
     def _shards(self) -> None:
         manifest = corpus.prepare_shards(self.config).manifest
-        print(f"  {self.config.shards_path}: {manifest.num_documents:,} documents, {manifest.num_tokens:,} tokens", flush=True)
+        print(
+            f"  {self.config.shards_path}: {manifest.num_documents:,} documents, {manifest.num_tokens:,} tokens",
+            flush=True,
+        )
 
     def _pretrain(self) -> None:
         shards = ShardSet(self.config.shards_path)

@@ -52,5 +52,9 @@ def paired_difference(
     mean = statistics.fmean(differences)
     if len(differences) < 2:
         return PairedDifference(differences=differences, mean=mean, low=None, high=None)
-    half = float(student.ppf((1 + confidence) / 2, len(differences) - 1)) * statistics.stdev(differences) / math.sqrt(len(differences))
+    half = (
+        float(student.ppf((1 + confidence) / 2, len(differences) - 1))
+        * statistics.stdev(differences)
+        / math.sqrt(len(differences))
+    )
     return PairedDifference(differences=differences, mean=mean, low=mean - half, high=mean + half)

@@ -31,8 +31,16 @@ def masked_table(config: EvidenceConfig) -> Table:
     for arm in PRETRAINED:
         cells = []
         for masking, measure in columns:
-            values = [value for seed_values in masked_scores(config, arm, masking=masking, measure=measure).values() for value in seed_values]
-            cells.append(f"{statistics.fmean(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})" if values else NOTHING)
+            values = [
+                value
+                for seed_values in masked_scores(config, arm, masking=masking, measure=measure).values()
+                for value in seed_values
+            ]
+            cells.append(
+                f"{statistics.fmean(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})"
+                if values
+                else NOTHING
+            )
         rows.append((NAMES[arm], *cells))
     header = ("pretrained on", *(f"{NAMES[masking]} hidden: {MEASURES[measure]}" for masking, measure in columns))
     return Table(key="masked", title="", header=header, rows=tuple(rows))
@@ -68,13 +76,17 @@ def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
     return Table(key=task.task, title="", header=header, rows=tuple(rows))
 
 
-def differences(config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm = Arm.PIECE) -> Mapping[str, PairedDifference]:
+def differences(
+    config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm = Arm.PIECE
+) -> Mapping[str, PairedDifference]:
     """One arm minus another, by what is measured; only what both have."""
     scores: dict[str, list[Scores]] = {}
     if one in PRETRAINED and other in PRETRAINED and not config.borrows_models:
         for masking in PRETRAINED:
             for measure, words in MEASURES.items():
-                scores[f"{words}, {NAMES[masking]} hidden"] = [masked_scores(config, arm, masking=masking, measure=measure) for arm in (one, other)]
+                scores[f"{words}, {NAMES[masking]} hidden"] = [
+                    masked_scores(config, arm, masking=masking, measure=measure) for arm in (one, other)
+                ]
     for task in config.tasks:
         for metric in metrics_of(task):
             for split in SPLITS:
@@ -110,7 +122,13 @@ def title_of(task: FineTuning) -> str:
 def difference_table(found: Mapping[str, PairedDifference], *, what: str = "whole words minus pieces") -> Table:
     """In percentage points, with the interval and each pair, and whether the interval decides it."""
     rows = [
-        (name, f"{item.mean:+.2f}", _interval(item), decision(item), ", ".join(f"{value:+.2f}" for value in item.differences))
+        (
+            name,
+            f"{item.mean:+.2f}",
+            _interval(item),
+            decision(item),
+            ", ".join(f"{value:+.2f}" for value in item.differences),
+        )
         for name, item in found.items()
     ]
     header = (what, "mean", f"{CONFIDENCE:.0%} interval", "decided", "each pair")
@@ -130,7 +148,11 @@ def verdict(found: Mapping[str, PairedDifference]) -> str:
     """Which differences are decided for whole words, which for pieces, and which are not."""
     if not found:
         return "Nothing yet: no pair is finished.\n"
-    words = {"higher": "Whole words are ahead, the interval excluding 0", "lower": "Pieces are ahead, the interval excluding 0", "no": "Not decided"}
+    words = {
+        "higher": "Whole words are ahead, the interval excluding 0",
+        "lower": "Pieces are ahead, the interval excluding 0",
+        "no": "Not decided",
+    }
     return "".join(f"- {text}: {_decided(found, key) or 'nothing'}.\n" for key, text in words.items())
 
 
@@ -138,7 +160,11 @@ def in_short(found: Mapping[str, PairedDifference]) -> str:
     """Who is decidedly ahead, in one line, and of how many measures that is not decided."""
     if not found:
         return "no pair is finished."
-    ahead = [f"{text} ahead: {names}" for key, text in (("higher", "whole words"), ("lower", "pieces")) if (names := _decided(found, key))]
+    ahead = [
+        f"{text} ahead: {names}"
+        for key, text in (("higher", "whole words"), ("lower", "pieces"))
+        if (names := _decided(found, key))
+    ]
     undecided = sum(decision(item) == "no" for item in found.values())
     return "; ".join([*(ahead or ["nothing"]), f"{undecided} of {len(found)} measures not decided"]) + "."
 

@@ -48,7 +48,9 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise HubModuleError(f"{folder}: no such folder; it must hold archives as scripts/build_hub_modules.py writes them.")
+            raise HubModuleError(
+                f"{folder}: no such folder; it must hold archives as scripts/build_hub_modules.py writes them."
+            )
         self._folder = folder
         self._known: dict[tuple, ServedArchive | str] = {}
         self._lock = threading.Lock()
@@ -81,11 +83,15 @@ def open_archive(path: Path) -> ServedArchive:
     try:
         stated = _stated(path).read_text(encoding="utf-8").split()[:1]
     except (OSError, ValueError):
-        raise HubModuleError(f"{path}: has no {_stated(path).name} beside it, so what it holds cannot be checked.") from None
+        raise HubModuleError(
+            f"{path}: has no {_stated(path).name} beside it, so what it holds cannot be checked."
+        ) from None
     found = sha256_of_file(path)
     if stated != [found]:
         said = " ".join(stated) or "nothing"
-        raise HubModuleError(f"{path}: has the sha256 {found}, but {_stated(path).name} says {said}; copy or build it again.")
+        raise HubModuleError(
+            f"{path}: has the sha256 {found}, but {_stated(path).name} says {said}; copy or build it again."
+        )
     try:
         with tarfile.open(path, "r:") as tar:
             tops = {member.name.split("/")[0] for member in tar}
@@ -95,7 +101,9 @@ def open_archive(path: Path) -> ServedArchive:
             info = module_info(tar.extractfile(source).read().decode("utf-8"), path=path / source.name)
     except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError) as error:
         raise HubModuleError(f"{path}: is no module's archive: {error}.") from None
-    return ServedArchive(path=path, name=info["name"], version=info["version"], summary=str(info.get("summary", "")), sha256=found)
+    return ServedArchive(
+        path=path, name=info["name"], version=info["version"], summary=str(info.get("summary", "")), sha256=found
+    )
 
 
 def _stated(path: Path) -> Path:
@@ -130,8 +138,16 @@ def make_app(shelf: Shelf):
     def search():
         # `hub search` without a word asks for ".*"; other words are parts of names, not patterns
         word, version = request.args.get("word", "").strip().lower(), request.args.get("version")
-        archives = [archive for archive in shelf.archives() if word in ("", ".*") or word.replace("_", "-") in archive.name.replace("_", "-")]
-        return {"status": 0, "msg": "", "data": [entry(archive) for archive in archives if version in (None, archive.version)]}
+        archives = [
+            archive
+            for archive in shelf.archives()
+            if word in ("", ".*") or word.replace("_", "-") in archive.name.replace("_", "-")
+        ]
+        return {
+            "status": 0,
+            "msg": "",
+            "data": [entry(archive) for archive in archives if version in (None, archive.version)],
+        }
 
     @app.get("/info")
     def info():

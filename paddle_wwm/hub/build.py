@@ -73,9 +73,15 @@ def build_module(
             task = write_finetuned_model(assets, checkpoint=checkpoint, base=weights, task=task, label_map=label_map)
             summary = f"A Chinese BERT, fine-tuned by its maker for {task}."
         source, card = module_sources(name, modules=modules, version=version, summary=summary)
-        checked = check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes) if assets is not None else None
+        checked = (
+            check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes)
+            if assets is not None
+            else None
+        )
         info = module_info(source, path=modules)
-        directory = _write_folder(output / folder_name(name), source=source, card=card + _inside(checked, assets=assets), assets=assets)
+        directory = _write_folder(
+            output / folder_name(name), source=source, card=card + _inside(checked, assets=assets), assets=assets
+        )
     archive = output / f"{name}-{info['version']}.tar"
     _write_archive(directory, archive)
     digest = sha256_of_file(archive)
@@ -83,14 +89,18 @@ def build_module(
         stream.write(f"{digest}  {archive.name}\n")
     if checked and checked.deviations:
         notes += (f"not the real {name}: {'; '.join(checked.deviations)}",)
-    return BuiltModule(name=name, version=info["version"], directory=directory, archive=archive, sha256=digest, notes=notes)
+    return BuiltModule(
+        name=name, version=info["version"], directory=directory, archive=archive, sha256=digest, notes=notes
+    )
 
 
 def _resolved(name: str) -> tuple[str, tuple[str, ...]]:
     variant = _variant(name)
     if variant is None or variant.name == name:
         return name, ()
-    return variant.name, (f"{name} is another name of {variant.name}; the module has that name: hub.Module(name={variant.name!r})",)
+    return variant.name, (
+        f"{name} is another name of {variant.name}; the module has that name: hub.Module(name={variant.name!r})",
+    )
 
 
 def _variant(name: str) -> Variant | None:
@@ -106,8 +116,16 @@ def _inside(checked: Checked | None, *, assets: Path | None) -> str:
         return "\n## Inside this archive\n\nNo weights: they are looked for when the module is loaded, as said above.\n"
     lines = ["", "## Inside this archive", "", f"Weights of {sizes_in_words(checked.config)}.", ""]
     if checked.deviations:
-        lines += [f"**Not the published model**, though it has its name: {'; '.join(checked.deviations)}. For tests and experiments only.", ""]
-    lines += ["| file | sha256 |", "|---|---|", *(f"| assets/{file} | `{sha256_of_file(assets / file)}` |" for file in MODEL_FILES), ""]
+        lines += [
+            f"**Not the published model**, though it has its name: {'; '.join(checked.deviations)}. For tests and experiments only.",
+            "",
+        ]
+    lines += [
+        "| file | sha256 |",
+        "|---|---|",
+        *(f"| assets/{file} | `{sha256_of_file(assets / file)}` |" for file in MODEL_FILES),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -118,13 +136,19 @@ def _write_folder(directory: Path, *, source: str, card: str, assets: Path | Non
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.old.") as old:
         with atomic_directory(Path(old) / "new") as folder:
             vendored = vendor_into(folder)
-            (folder / "module.py").write_text(source.replace(SHARED_IMPORT, f"from .{vendored}.{ROOM} import BertHubModule"), encoding="utf-8")
+            (folder / "module.py").write_text(
+                source.replace(SHARED_IMPORT, f"from .{vendored}.{ROOM} import BertHubModule"), encoding="utf-8"
+            )
             (folder / "README.md").write_text(card, encoding="utf-8")
             if assets is not None:
                 (folder / "assets").mkdir()
                 for file in MODEL_FILES:
                     shutil.copyfile(assets / file, folder / "assets" / file)
-            sums = [f"{sha256_of_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in sorted(folder.rglob("*")) if path.is_file()]
+            sums = [
+                f"{sha256_of_file(path)}  {path.relative_to(folder).as_posix()}\n"
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            ]
             (folder / SUMS_NAME).write_text("".join(sums), encoding="utf-8")
         if directory.exists():  # only now: what was there stays until the new one is whole
             directory.rename(Path(old) / "before")

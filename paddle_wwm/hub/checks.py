@@ -12,12 +12,28 @@ from ..config import ModelConfig
 from ..conversion.names import Naming, parameters
 from ..conversion.pdparams import open_pdparams
 from ..errors import CheckpointError, HubModuleError
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, WEIGHTS_NAME, check_is_ours, read_json, read_model_config
+from ..model.folder import (
+    CONFIG_NAME,
+    TOKENIZER_CONFIG_NAME,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    check_is_ours,
+    read_json,
+    read_model_config,
+)
 from ..tokenization.vocab import load_vocab
 from ..variants import Variant
 
 SIZES = (
-    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings", "type_vocab_size"),
+    *(
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    ),
     *("hidden_act", "layer_norm_eps"),
 )
 SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"  # of the 21,128 entries that all Chinese models share
@@ -40,9 +56,13 @@ def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_siz
     vocab = load_vocab(folder / VOCAB_NAME)
     do_lower_case = bool(read_json(folder / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
     if len(vocab) != config.vocab_size:
-        raise HubModuleError(f"{folder}: vocab.txt has {len(vocab)} entries, but config.json says vocab_size {config.vocab_size}.")
+        raise HubModuleError(
+            f"{folder}: vocab.txt has {len(vocab)} entries, but config.json says vocab_size {config.vocab_size}."
+        )
     _check_tensors(folder / WEIGHTS_NAME, config)
-    deviations = _deviations(variant, config=config, vocab_sha256=vocab.sha256, do_lower_case=do_lower_case) if variant else []
+    deviations = (
+        _deviations(variant, config=config, vocab_sha256=vocab.sha256, do_lower_case=do_lower_case) if variant else []
+    )
     if deviations and not allow_other_sizes:
         raise HubModuleError(
             f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for tests and small experiments, "
@@ -70,9 +90,15 @@ def _check_tensors(path: Path, config: ModelConfig) -> None:
     missing = [name for name in expected if name not in tensors and not name.startswith(HEADS)]
     unexpected = [name for name in tensors if name not in expected and not name.startswith(HEADS)]
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    misshaped = [f"{name} {found[name]} instead of {shape}" for name, shape in expected.items() if name in found and found[name] != shape]
+    misshaped = [
+        f"{name} {found[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
     faults = [
-        f"{kind}: {', '.join(names[:8])}" for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped)) if names
+        f"{kind}: {', '.join(names[:8])}"
+        for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped))
+        if names
     ]
     if faults:
         raise CheckpointError(f"{path}: the weights do not fit {CONFIG_NAME}. {'; '.join(faults)}.")

@@ -29,7 +29,15 @@ class SequenceClassification(Task):
     def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
         return encoder.rows_of_texts(data)
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         probabilities = [softmax(logits) for logits in outputs]
         return Predictions(
             results=[self.labels[int(values.argmax())] for values in probabilities],
@@ -46,12 +54,23 @@ class MultiLabel(SequenceClassification):
     name = "multi-label"
     architecture = HEADS[name]
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         if not 0.0 < options.threshold < 1.0:
             raise HubModuleError(f"`threshold` must be between 0 and 1, but is {options.threshold!r}.")
         probabilities = [1.0 / (1.0 + np.exp(-logits.astype(np.float64))) for logits in outputs]
         return Predictions(
-            results=[[label for label, value in zip(self.labels, values) if value >= options.threshold] for values in probabilities],
+            results=[
+                [label for label, value in zip(self.labels, values) if value >= options.threshold]
+                for values in probabilities
+            ],
             probabilities=[values.tolist() for values in probabilities],
         )
 
@@ -60,7 +79,9 @@ class MultiLabel(SequenceClassification):
 
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         if list(labels.shape) != list(logits.shape):
-            raise HubModuleError(f"`labels` of multi-label must have the shape {list(logits.shape)}, 0 or 1 a class, but have {list(labels.shape)}.")
+            raise HubModuleError(
+                f"`labels` of multi-label must have the shape {list(logits.shape)}, 0 or 1 a class, but have {list(labels.shape)}."
+            )
         return nn.functional.binary_cross_entropy_with_logits(logits, labels.astype(logits.dtype))
 
     def metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -12,7 +12,9 @@ SHOWN_NUMBERS = 8
 
 def run_from_command_line(module: Any, arguments: Sequence[str]) -> Any:
     """The result for the text: of the module's task; without one the embedding's first numbers. `hub run` prints it."""
-    parser = argparse.ArgumentParser(prog=f"hub run {getattr(module, 'name', 'MODULE')}", description="Use the module on one text, or on a pair.")
+    parser = argparse.ArgumentParser(
+        prog=f"hub run {getattr(module, 'name', 'MODULE')}", description="Use the module on one text, or on a pair."
+    )
     parser.add_argument("--input_text", required=True, metavar="TEXT")
     parser.add_argument("--input_pair", metavar="TEXT", help="the second text of a pair")
     parser.add_argument("--task", help="the module's task (default: its own)")
@@ -25,4 +27,7 @@ def run_from_command_line(module: Any, arguments: Sequence[str]) -> Any:
     if module.task is not None:
         return module.predict(data, max_seq_len=given.max_seq_len)[0]
     vector = module.get_embedding(data, max_seq_len=given.max_seq_len)[0]
-    return {"embedding": [round(float(value), 6) for value in vector[:SHOWN_NUMBERS]], "shown": f"{SHOWN_NUMBERS} of {len(vector)} numbers"}
+    return {
+        "embedding": [round(float(value), 6) for value in vector[:SHOWN_NUMBERS]],
+        "shown": f"{SHOWN_NUMBERS} of {len(vector)} numbers",
+    }

@@ -65,7 +65,9 @@ def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence
     return folder / f"{stem}.json"
 
 
-def export_onnx(module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab, options: dict[str, Any]) -> None:
+def export_onnx(
+    module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab, options: dict[str, Any]
+) -> None:
     """Write FOLDER/STEM.onnx by paddle2onnx, without its optimiser: that one installs other packages, which break paddlehub."""
     import paddle2onnx
 

@@ -11,7 +11,9 @@ from ..model.folder import CONFIG_NAME
 from ..model.labels import label_map_of
 
 
-def write_finetuned_model(folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any) -> str:
+def write_finetuned_model(
+    folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any
+) -> str:
     """Write the model folder of a checkpoint of hub.Trainer's or of a fine-tuned model folder into `folder`; returns the task.
 
     `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is missing or does not fit.
@@ -22,16 +24,24 @@ def write_finetuned_model(folder: Path, *, checkpoint: Path, base: Path | None, 
 
     source = base or (checkpoint if checkpoint.is_dir() else checkpoint.parent)
     if not (source / CONFIG_NAME).is_file():
-        raise HubModuleError(f"{source}: has no {CONFIG_NAME}; name the model that the checkpoint was fine-tuned from with --weights DIR.")
+        raise HubModuleError(
+            f"{source}: has no {CONFIG_NAME}; name the model that the checkpoint was fine-tuned from with --weights DIR."
+        )
     description = read_description(source)
     task = task or description.task
     if task is None:
-        raise HubModuleError(f"{checkpoint}: does not say what it was fine-tuned for; give --task seq-cls (or another task).")
+        raise HubModuleError(
+            f"{checkpoint}: does not say what it was fine-tuned for; give --task seq-cls (or another task)."
+        )
     kind = task_class(task)
     needs_labels = kind.has_classifier and task != QUESTION_ANSWERING
     if needs_labels and label_map is None and description.label_map is None:
         raise HubModuleError(f"{checkpoint}: does not say what its classes are called; give --label-map FILE.")
-    labels = label_map_of(description.label_map if label_map is None else label_map) if needs_labels else description.label_map or {}
+    labels = (
+        label_map_of(description.label_map if label_map is None else label_map)
+        if needs_labels
+        else description.label_map or {}
+    )
     network = kind(label_map=labels).make_network(description.config)
     load_checkpoint(network, checkpoint, task=task)
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}

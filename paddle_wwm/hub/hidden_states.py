@@ -46,7 +46,15 @@ class HiddenStates(Task):
         pooled = network.bert.pooler(paddle.to_tensor(np.stack([hidden[0] for hidden in outputs]))).numpy()
         return [[vector, hidden] for vector, hidden in zip(pooled, outputs)]
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         return Predictions(results=outputs, probabilities=[])
 
 
@@ -64,7 +72,9 @@ def embed(
     if pooling not in POOLINGS:
         raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
     if pooling == "pooler" and not bert.has_pooler:
-        raise HubModuleError("these weights have no trained pooler (they were trained without sentence pairs); use pooling='cls' or 'mean'.")
+        raise HubModuleError(
+            "these weights have no trained pooler (they were trained without sentence pairs); use pooling='cls' or 'mean'."
+        )
     rows = encoder.rows_of_texts(data)
     program = make_program(AllStates if pooling == "mean" else FirstStates, rows)
     vectors = np.zeros((len(rows), bert.config.hidden_size), np.float32)

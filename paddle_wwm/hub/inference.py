@@ -29,10 +29,14 @@ from ..model import ops
 from .task import Program
 
 PRECISIONS = ("fp32", "bf16")
-CPU_BATCH_TOKENS = 1024  # of 512 to 8,192, the fastest in fp32: what a layer makes of a batch stays in the processor's cache
+CPU_BATCH_TOKENS = (
+    1024  # of 512 to 8,192, the fastest in fp32: what a layer makes of a batch stays in the processor's cache
+)
 MIN_CALL_TOKENS = 4096  # a smaller call is over before the checksum would pay
 EXPORT_AFTER_TOKENS = 32_768
-ONEDNN_SHAPES = 1  # whose prepared weights oneDNN keeps, 28 MB a layer of 768 and shape: more cost memory and gain nothing
+ONEDNN_SHAPES = (
+    1  # whose prepared weights oneDNN keeps, 28 MB a layer of 768 and shape: more cost memory and gain nothing
+)
 # compiled operations that oneDNN keeps for shapes to come: with its own 1,024, 840 texts took 270 MB more (3 layers x 768), at the same speed
 ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -91,10 +95,14 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
     """The network as a program of paddle.inference on the CPU, with its weights as they are now."""
     from paddle import inference
 
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_OPERATIONS))  # oneDNN reads it when it compiles for the first time
+    os.environ.setdefault(
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_OPERATIONS)
+    )  # oneDNN reads it when it compiles for the first time
     names = list(inspect.signature(type(network).forward).parameters)[1:]
     wrapped = (_OfBatchAtPositions if "flat_positions" in names else _OfBatch)(network)
-    spec = [paddle.static.InputSpec(_SHAPES.get(name, [None, None]), _DTYPES.get(name, "int64"), name) for name in names]
+    spec = [
+        paddle.static.InputSpec(_SHAPES.get(name, [None, None]), _DTYPES.get(name, "int64"), name) for name in names
+    ]
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
         stem = str(Path(folder) / "program")
         # Paddle's own operations: ours are Python functions, which a program cannot hold
@@ -104,7 +112,9 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
         config = inference.Config(f"{stem}.json", f"{stem}.pdiparams")
         config.disable_gpu()
         config.disable_glog_info()
-        config.set_cpu_math_library_num_threads(paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"])
+        config.set_cpu_math_library_num_threads(
+            paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"]
+        )
         config.enable_mkldnn()
         config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
         if precision == "bf16":
@@ -132,13 +142,19 @@ class _OfBatch(nn.Layer):
         self.network = network
         self.eval()
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         return self.network(input_ids, token_type_ids, attention_mask)
 
 
 class _OfBatchAtPositions(_OfBatch):
     def forward(
-        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor, flat_positions: paddle.Tensor
+        self,
+        input_ids: paddle.Tensor,
+        token_type_ids: paddle.Tensor,
+        attention_mask: paddle.Tensor,
+        flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
         return self.network(input_ids, token_type_ids, attention_mask, flat_positions)
 
@@ -159,7 +175,9 @@ def check_precision(precision: str, *, on_gpu: bool = False) -> None:
     if precision not in PRECISIONS:
         raise HubModuleError(f"`precision` must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
     if precision == "bf16" and (on_gpu or not has_bf16()):
-        raise HubModuleError(f"precision='bf16' needs a CPU with {' or '.join(BF16_FLAGS)}, which this one lacks; use precision='fp32'.")
+        raise HubModuleError(
+            f"precision='bf16' needs a CPU with {' or '.join(BF16_FLAGS)}, which this one lacks; use precision='fp32'."
+        )
 
 
 def has_bf16() -> bool:

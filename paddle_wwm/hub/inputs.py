@@ -11,7 +11,9 @@ from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row, row_of_texts
 from ..tokenization.wordpiece import WordPieceTokenizer
 
 
-def texts_of(data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: str = "a text") -> list[tuple[str, ...]]:
+def texts_of(
+    data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: str = "a text"
+) -> list[tuple[str, ...]]:
     """The caller's data as tuples of texts, checked: every item a text, or a list of as many texts as `num_texts` allows.
 
     Raises HubModuleError naming the item. The caller's lists are left as they are.
@@ -23,9 +25,13 @@ def texts_of(data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: 
         texts = tuple(item) if isinstance(item, (list, tuple)) else (item,)
         for text in texts:
             if not isinstance(text, str):
-                raise HubModuleError(f"data[{index}] must be {wanted}, but {'is' if texts == (item,) else 'holds'} {type(text).__name__}.")
+                raise HubModuleError(
+                    f"data[{index}] must be {wanted}, but {'is' if texts == (item,) else 'holds'} {type(text).__name__}."
+                )
             if not _is_unicode(text):
-                raise HubModuleError(f"data[{index}] holds half of a surrogate pair, which is no character; decode the text anew.")
+                raise HubModuleError(
+                    f"data[{index}] holds half of a surrogate pair, which is no character; decode the text anew."
+                )
         if len(texts) not in num_texts:
             allowed = " or ".join(map(str, num_texts))
             raise HubModuleError(f"data[{index}] must be {wanted}, so {allowed} text(s), but holds {len(texts)}.")
@@ -54,7 +60,9 @@ class RowEncoder:
     def __init__(self, *, tokenizer: WordPieceTokenizer, max_positions: int, max_seq_len: int | None) -> None:
         self.limit = max_positions if max_seq_len is None else max_seq_len
         if not isinstance(self.limit, int) or not 3 <= self.limit <= max_positions:
-            raise HubModuleError(f"`max_seq_len` must be between 3 and the model's {max_positions} positions, but is {self.limit!r}.")
+            raise HubModuleError(
+                f"`max_seq_len` must be between 3 and the model's {max_positions} positions, but is {self.limit!r}."
+            )
         self.tokenizer = tokenizer
         self.vocab = tokenizer.vocab
         self._num_cut = 0
@@ -78,11 +86,15 @@ class RowEncoder:
     def warn_of_cuts(self) -> None:
         """One warning for all texts that were too long."""
         if self._num_cut:
-            warnings.warn(f"{self._num_cut} text(s) had more than {self.limit} tokens and were cut at their end.", stacklevel=4)
+            warnings.warn(
+                f"{self._num_cut} text(s) had more than {self.limit} tokens and were cut at their end.", stacklevel=4
+            )
             self._num_cut = 0
 
 
-def batches_by_length(rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS) -> Iterator[Batch]:
+def batches_by_length(
+    rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS
+) -> Iterator[Batch]:
     """`tasks.rows.batches_by_length`, for a `batch_size` of the caller's."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size!r}.")

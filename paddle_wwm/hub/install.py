@@ -95,8 +95,12 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
                     _put_in_place(copy, target, replaced=work / "replaced" / f"{name}-{time.time_ns()}")
             notes = ()
             if (target / "requirements.txt").exists():
-                notes = (f"it names other packages, which were not installed: pip install -r {target / 'requirements.txt'}",)
-            return InstalledModule(name=info["name"], version=info["version"], directory=target, changed=changed, notes=notes)
+                notes = (
+                    f"it names other packages, which were not installed: pip install -r {target / 'requirements.txt'}",
+                )
+            return InstalledModule(
+                name=info["name"], version=info["version"], directory=target, changed=changed, notes=notes
+            )
 
 
 def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
@@ -115,12 +119,16 @@ def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
     if sha256 is None and beside.is_file():
         sha256 = (beside.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
     if sha256 is not None and (found := sha256_of_file(source)) != sha256.lower():
-        raise HubModuleError(f"{source}: has sha256 {found}, but {sha256} was stated; it is torn or another file. Bring it anew.")
+        raise HubModuleError(
+            f"{source}: has sha256 {found}, but {sha256} was stated; it is torn or another file. Bring it anew."
+        )
     unpacked = unpack_archive(source, target=staged / "unpacked")
     tops = sorted(path.name for path in unpacked.iterdir())
     if len(tops) != 1 or not (unpacked / tops[0] / "module.py").is_file():
         found = ", ".join(tops[:5]) or "nothing"
-        raise HubModuleError(f"{source}: a module's archive holds one folder with module.py in it, but this one holds {found}.")
+        raise HubModuleError(
+            f"{source}: a module's archive holds one folder with module.py in it, but this one holds {found}."
+        )
     return unpacked / tops[0]
 
 
@@ -145,9 +153,13 @@ def _check_sums(folder: Path, *, source: Path) -> None:
     files = _files_of(folder)
     del files[SUMS_NAME]
     stated = _stated_sums(folder)
-    wrong = {*files, *stated} - {name for name in files if name in stated and sha256_of_file(files[name]) == stated[name]}
+    wrong = {*files, *stated} - {
+        name for name in files if name in stated and sha256_of_file(files[name]) == stated[name]
+    }
     if wrong:
-        raise HubModuleError(f"{source}: does not hold what its {SUMS_NAME} says: {', '.join(sorted(wrong)[:5])}. It is torn, or was changed.")
+        raise HubModuleError(
+            f"{source}: does not hold what its {SUMS_NAME} says: {', '.join(sorted(wrong)[:5])}. It is torn, or was changed."
+        )
 
 
 def _stated_sums(folder: Path) -> dict[str, str]:
@@ -159,7 +171,9 @@ def _is_the_same(copy: Path, target: Path) -> bool:
     """Whether every file of the copy is installed already, byte for byte."""
     installed = _files_of(target) if target.is_dir() else {}
     files = _files_of(copy)
-    return files.keys() <= installed.keys() and all(sha256_of_file(path) == sha256_of_file(installed[name]) for name, path in files.items())
+    return files.keys() <= installed.keys() and all(
+        sha256_of_file(path) == sha256_of_file(installed[name]) for name, path in files.items()
+    )
 
 
 def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
@@ -174,7 +188,9 @@ def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
         raise HubModuleError(f"{source}: did not load within {LOADING_TIMEOUT_S} s; nothing was changed.") from None
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
-        raise HubModuleError(f"{source}: does not load here: {reason}\nNothing was changed; the module that was installed before is still there.")
+        raise HubModuleError(
+            f"{source}: does not load here: {reason}\nNothing was changed; the module that was installed before is still there."
+        )
 
 
 def _date_by_content(path: Path) -> None:
@@ -238,4 +254,6 @@ def _told_when_full(home: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
-        raise HubModuleError(f"{home}: {error.strerror}. Nothing was changed; the module that was installed before is still there.") from None
+        raise HubModuleError(
+            f"{home}: {error.strerror}. Nothing was changed; the module that was installed before is still there."
+        ) from None

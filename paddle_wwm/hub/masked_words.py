@@ -21,7 +21,11 @@ class MaskedWordsNetwork(BertForPretraining):
     """The masked language model's scores at the asked positions."""
 
     def forward(
-        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor, flat_positions: paddle.Tensor
+        self,
+        input_ids: paddle.Tensor,
+        token_type_ids: paddle.Tensor,
+        attention_mask: paddle.Tensor,
+        flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
         """Shape (P, V); flat_positions: int64 (P,), row * T + column."""
         hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
@@ -48,12 +52,16 @@ class FillMask(Task):
         rows = []
         for owner, (text,) in enumerate(texts_of(data)):
             if MASK not in text:
-                raise HubModuleError(f"data[{owner}]: predict fills masks, so a text must contain {MASK}; for vectors use get_embedding.")
+                raise HubModuleError(
+                    f"data[{owner}]: predict fills masks, so a text must contain {MASK}; for vectors use get_embedding."
+                )
             ids: list[int] = []
             for number, pieces in enumerate(encoder.pieces(text.split(MASK))):
                 ids += ([encoder.vocab.mask_id] if number else []) + pieces
             if encoder.vocab.mask_id in ids[encoder.limit - 2 :]:
-                raise HubModuleError(f"data[{owner}]: a {MASK} lies beyond the first {encoder.limit - 2} tokens; shorten the text before it.")
+                raise HubModuleError(
+                    f"data[{owner}]: a {MASK} lies beyond the first {encoder.limit - 2} tokens; shorten the text before it."
+                )
             rows.append(encoder.row(owner, ids))
         return rows
 
@@ -67,17 +75,31 @@ class FillMask(Task):
         both = np.stack([best.astype(np.float64), np.take_along_axis(probabilities, best, axis=-1)])
         return [both[:, flat // batch.input_ids.shape[1] == row] for row in range(len(batch.indices))]
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         names = encoder.vocab.tokens
         results = []
         for (text,), (tokens, scores) in zip(texts_of(data), outputs):
             masks = [
-                [{"token": names[int(token)], "score": float(score)} for token, score in zip(*candidates)] for candidates in zip(tokens, scores)
+                [{"token": names[int(token)], "score": float(score)} for token, score in zip(*candidates)]
+                for candidates in zip(tokens, scores)
             ]
             parts = text.split(MASK)
             filled = [candidates[0]["token"].removeprefix("##") for candidates in masks]
-            results.append({"text": parts[0] + "".join(token + part for token, part in zip(filled, parts[1:])), "masks": masks})
-        return Predictions(results=results, probabilities=[[[item["score"] for item in mask] for mask in result["masks"]] for result in results])
+            results.append(
+                {"text": parts[0] + "".join(token + part for token, part in zip(filled, parts[1:])), "masks": masks}
+            )
+        return Predictions(
+            results=results,
+            probabilities=[[[item["score"] for item in mask] for mask in result["masks"]] for result in results],
+        )
 
     def logits(self, network: nn.Layer, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Of every token, shape (B, T, V)."""

@@ -77,7 +77,9 @@ class BertHubModule(nn.Layer, TransformerModule):
             self._vocab = load_vocab(source / VOCAB_NAME)
             self._do_lower_case = bool(read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
         if len(self._vocab) != description.config.vocab_size:
-            raise HubModuleError(f"{folder}: vocab.txt has {len(self._vocab)} entries, but the model {description.config.vocab_size}.")
+            raise HubModuleError(
+                f"{folder}: vocab.txt has {len(self._vocab)} entries, but the model {description.config.vocab_size}."
+            )
         self._programs: dict[type[AllStates] | None, Programs] = {}
         self._tokenizer = WordPieceTokenizer(vocab=self._vocab, do_lower_case=self._do_lower_case)
         if load_checkpoint is not None:
@@ -139,8 +141,12 @@ class BertHubModule(nn.Layer, TransformerModule):
         with _Evaluating(self), paddle.no_grad():
             program = self._program(None, rows, precision=precision, on_gpu=use_gpu)
             max_tokens = min(self._task.max_batch_tokens, _max_batch_tokens(use_gpu))
-            for batch in batches_by_length(rows, batch_size=batch_size, pad_id=self._vocab.pad_id, max_tokens=max_tokens):
-                for index, output in zip(batch.indices, self._task.run(program, batch, encoder=encoder, options=options)):
+            for batch in batches_by_length(
+                rows, batch_size=batch_size, pad_id=self._vocab.pad_id, max_tokens=max_tokens
+            ):
+                for index, output in zip(
+                    batch.indices, self._task.run(program, batch, encoder=encoder, options=options)
+                ):
                     outputs[index] = output
             outputs = self._task.combine(self.model, outputs)
         predictions = self._task.results(data, rows=rows, outputs=outputs, encoder=encoder, options=options)
@@ -165,7 +171,12 @@ class BertHubModule(nn.Layer, TransformerModule):
         return vectors
 
     def predict_method(
-        self, data: list[Any], max_seq_len: int | None = None, batch_size: int = 32, use_gpu: bool = False, **options: Any
+        self,
+        data: list[Any],
+        max_seq_len: int | None = None,
+        batch_size: int = 32,
+        use_gpu: bool = False,
+        **options: Any,
     ) -> Any:
         """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by `request_limits`."""
         check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
@@ -191,7 +202,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         return self._programs[kind].get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
 
     def _encoder(self, max_seq_len: int | None) -> RowEncoder:
-        return RowEncoder(tokenizer=self._tokenizer, max_positions=self._config.max_position_embeddings, max_seq_len=max_seq_len)
+        return RowEncoder(
+            tokenizer=self._tokenizer, max_positions=self._config.max_position_embeddings, max_seq_len=max_seq_len
+        )
 
     @staticmethod
     def _use_device(use_gpu: bool) -> None:
@@ -223,7 +236,10 @@ class BertHubModule(nn.Layer, TransformerModule):
         if position_ids is not None:
             raise HubModuleError("`position_ids` must be None: positions are always 0, 1, 2, …")
         if self.task == "text-matching":
-            inputs = [*self._inputs(query_input_ids, query_token_type_ids, None), *self._inputs(title_input_ids, title_token_type_ids, None)]
+            inputs = [
+                *self._inputs(query_input_ids, query_token_type_ids, None),
+                *self._inputs(title_input_ids, title_token_type_ids, None),
+            ]
         else:
             inputs = self._inputs(input_ids, token_type_ids, attention_mask)
         logits = self._task.logits(self.model, inputs)
@@ -237,9 +253,16 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     def _inputs(self, input_ids: Any, token_type_ids: Any, attention_mask: Any) -> list[paddle.Tensor]:
         if input_ids is None:
-            raise HubModuleError(f"`forward` of {self.task} needs input_ids" + (", query_… and title_…." if self.task == "text-matching" else "."))
+            raise HubModuleError(
+                f"`forward` of {self.task} needs input_ids"
+                + (", query_… and title_…." if self.task == "text-matching" else ".")
+            )
         token_type_ids = paddle.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        return [input_ids, token_type_ids, input_ids != self._vocab.pad_id if attention_mask is None else attention_mask.astype("bool")]
+        return [
+            input_ids,
+            token_type_ids,
+            input_ids != self._vocab.pad_id if attention_mask is None else attention_mask.astype("bool"),
+        ]
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
         """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else is in it is not used."""
@@ -250,7 +273,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         else:
             names = ("input_ids", "token_type_ids")
         if len(batch) <= len(names):
-            raise HubModuleError(f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; have the data labels?")
+            raise HubModuleError(
+                f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; have the data labels?"
+            )
         _, loss, metrics = self(**dict(zip(names, batch)), labels=batch[-1])
         return {"loss": loss, "metrics": metrics}
 
@@ -273,11 +298,26 @@ class BertHubModule(nn.Layer, TransformerModule):
         combined: bool = True,
     ) -> None:
         """Write `forward` as a program for paddle.inference, DIRNAME/NAME.json and .pdiparams, with the vocabulary beside it."""
-        export_program(self, Path(dirname), stem=model_filename or getattr(self, "name", "model"), input_spec=input_spec, vocab=self._vocab)
+        export_program(
+            self,
+            Path(dirname),
+            stem=model_filename or getattr(self, "name", "model"),
+            input_spec=input_spec,
+            vocab=self._vocab,
+        )
 
-    def export_onnx_model(self, dirname: str, input_spec: Sequence[Any] | None = None, include_sub_modules: bool = True, **options: Any) -> None:
+    def export_onnx_model(
+        self, dirname: str, input_spec: Sequence[Any] | None = None, include_sub_modules: bool = True, **options: Any
+    ) -> None:
         """Write `forward` as DIRNAME/NAME.onnx. Unlike PaddleHub's own, this installs nothing."""
-        export_onnx(self, Path(dirname), stem=getattr(self, "name", "model"), input_spec=input_spec, vocab=self._vocab, options=options)
+        export_onnx(
+            self,
+            Path(dirname),
+            stem=getattr(self, "name", "model"),
+            input_spec=input_spec,
+            vocab=self._vocab,
+            options=options,
+        )
 
 
 def _max_batch_tokens(on_gpu: bool) -> int:

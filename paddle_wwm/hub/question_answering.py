@@ -60,15 +60,29 @@ class QuestionAnswering(Task):
                 if not ids:
                     raise HubModuleError(f"data[{owner}]: the {part} has no characters to read.")
             with _hub_errors():
-                numbers = {"limit": encoder.limit, "doc_stride": options.doc_stride, "max_question_len": options.max_question_len}
+                numbers = {
+                    "limit": encoder.limit,
+                    "doc_stride": options.doc_stride,
+                    "max_question_len": options.max_question_len,
+                }
                 rows += rows_of_question(owner, encoded, vocab=encoder.vocab, **numbers)
         limit = num_question_pieces_read(max_seq_len=encoder.limit, max_question_len=options.max_question_len)
         num_cut = sum(len(encoded.question_ids) > limit for encoded in all_encoded)
         if num_cut:
-            warnings.warn(f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.", stacklevel=3)
+            warnings.warn(
+                f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.", stacklevel=3
+            )
         return rows
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         windows: dict[int, list[int]] = {}
         for number, row in enumerate(rows):
             windows.setdefault(row.owner, []).append(number)
@@ -78,9 +92,13 @@ class QuestionAnswering(Task):
             if self.has_kinds:
                 logits, kinds = zip(*map(split_kinds, logits))
             windows_of_question = [rows[number].window for number in numbers]
-            found = answers_as_json(decode(rows[numbers[0]].encoded, windows=windows_of_question, logits=logits, config=_decoding(options)))
+            found = answers_as_json(
+                decode(rows[numbers[0]].encoded, windows=windows_of_question, logits=logits, config=_decoding(options))
+            )
             results.append({**found[0], "answers": found} if kinds is None else _with_kind(found, kinds))
-        return Predictions(results=results, probabilities=[[answer["score"] for answer in result["answers"]] for result in results])
+        return Predictions(
+            results=results, probabilities=[[answer["score"] for answer in result["answers"]] for result in results]
+        )
 
     def probabilities(self, logits: paddle.Tensor) -> paddle.Tensor:
         """Over the tokens, shape (B, T, 2)."""
@@ -88,7 +106,9 @@ class QuestionAnswering(Task):
 
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         if self.has_kinds:
-            raise HubModuleError("a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, not by hub.Trainer.")
+            raise HubModuleError(
+                "a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, not by hub.Trainer."
+            )
         return super().loss(logits.transpose([0, 2, 1]), labels)
 
     def metrics(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -108,7 +128,9 @@ def _with_kind(found: list[dict[str, Any]], kinds: Sequence[np.ndarray]) -> dict
 
 def _decoding(options: PredictOptions) -> DecodingConfig:
     return DecodingConfig(
-        num_answers=options.top_k, max_answer_len=options.max_answer_len, no_answer_threshold=options.no_answer_threshold
+        num_answers=options.top_k,
+        max_answer_len=options.max_answer_len,
+        no_answer_threshold=options.no_answer_threshold,
     )
 
 
@@ -120,7 +142,9 @@ def _questions(data: Sequence[Any]) -> tuple[list[str], list[str]]:
     for index, item in enumerate(data if isinstance(data, (list, tuple)) else ()):
         if isinstance(item, Mapping):
             if set(item) != {"question", "context"}:
-                raise HubModuleError(f"data[{index}] must have the keys question and context, but has {', '.join(map(str, item)) or 'none'}.")
+                raise HubModuleError(
+                    f"data[{index}] must have the keys question and context, but has {', '.join(map(str, item)) or 'none'}."
+                )
             item = [item["question"], item["context"]]
         items.append(item)
     pairs = texts_of(items if isinstance(data, (list, tuple)) else data, num_texts=(2,), wanted=WANTED)

@@ -8,7 +8,15 @@ from ..errors import HubModuleError
 
 MAX_TEXTS = 512
 MAX_CHARACTERS = 200_000  # a minute and a half of RBT3's work on one core
-OPTIONS = ("top_k", "threshold", "return_prob", "doc_stride", "max_question_len", "max_answer_len", "no_answer_threshold")
+OPTIONS = (
+    "top_k",
+    "threshold",
+    "return_prob",
+    "doc_stride",
+    "max_question_len",
+    "max_answer_len",
+    "no_answer_threshold",
+)
 EMBEDDING_OPTIONS = ("pooling",)
 
 
@@ -16,14 +24,20 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
     """Raises HubModuleError for data that are too much, and for options that a request has no say in."""
     unknown = [name for name in options if name not in allowed]
     if unknown:
-        raise HubModuleError(f"a request may hold data, max_seq_len, batch_size, use_gpu, {', '.join(allowed)}, but also holds {', '.join(unknown)}.")
+        raise HubModuleError(
+            f"a request may hold data, max_seq_len, batch_size, use_gpu, {', '.join(allowed)}, but also holds {', '.join(unknown)}."
+        )
     if not isinstance(data, list):
         raise HubModuleError(f"`data` must be a list of texts, but is {type(data).__name__}.")
     if len(data) > MAX_TEXTS:
-        raise HubModuleError(f"`data` may hold at most {MAX_TEXTS} items a request, but holds {len(data):,}; send them in several.")
+        raise HubModuleError(
+            f"`data` may hold at most {MAX_TEXTS} items a request, but holds {len(data):,}; send them in several."
+        )
     num_characters = sum(map(_num_characters, data))
     if num_characters > MAX_CHARACTERS:
-        raise HubModuleError(f"`data` may hold at most {MAX_CHARACTERS:,} characters a request, but holds {num_characters:,}; send less at once.")
+        raise HubModuleError(
+            f"`data` may hold at most {MAX_CHARACTERS:,} characters a request, but holds {num_characters:,}; send less at once."
+        )
 
 
 def _num_characters(item: Any) -> int:

@@ -39,7 +39,9 @@ def make_app(modules: Mapping[str, Any]):
 
     @app.get("/")
     def index():
-        return {"modules": {name: {"version": str(module.version), "task": module.task} for name, module in modules.items()}}
+        return {
+            "modules": {name: {"version": str(module.version), "task": module.task} for name, module in modules.items()}
+        }
 
     @app.post("/predict/<name>")
     def predict(name: str):
@@ -82,7 +84,11 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
     modules = {}
     for name in names:
         try:
-            module = hub.Module(directory=name, **options) if Path(name, "module.py").is_file() else hub.Module(name=name, **options)
+            module = (
+                hub.Module(directory=name, **options)
+                if Path(name, "module.py").is_file()
+                else hub.Module(name=name, **options)
+            )
         except Exception as error:
             raise HubModuleError(f"{name}: cannot be loaded: {error}") from None
         modules[module.name] = module
@@ -95,9 +101,15 @@ def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
 
     server = make_server(host, port, make_app(modules), threaded=True)
     for name, module in modules.items():
-        print(f"serving {name} {module.version}, task {module.task}: http://{host}:{server.server_port}/predict/{name}", flush=True)
+        print(
+            f"serving {name} {module.version}, task {module.task}: http://{host}:{server.server_port}/predict/{name}",
+            flush=True,
+        )
     if host not in LOOPBACK:
-        print(f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is no authentication.", flush=True)
+        print(
+            f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is no authentication.",
+            flush=True,
+        )
     server.serve_forever()
 
 

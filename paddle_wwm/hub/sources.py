@@ -106,10 +106,12 @@ def variant_sources(variant: Variant) -> tuple[str, str]:
         case="lower-cased" if variant.do_lower_case else "cased",
         language=variant.language,
         corpus=variant.corpus + (f" ({variant.num_tokens} tokens)" if variant.num_tokens else ""),
-        masking={"WWM": "whole word masking"}.get(recipe.masking, recipe.masking) + (" (assumed)" if "masking" in recipe.assumed else ""),
+        masking={"WWM": "whole word masking"}.get(recipe.masking, recipe.masking)
+        + (" (assumed)" if "masking" in recipe.assumed else ""),
         init=recipe.init or "not stated",
         source=variant.source,
-        aliases=", ".join(f"`{alias}`" for alias in variant.aliases if alias not in (variant.source, variant.archive)) or f"`{variant.archive}`",
+        aliases=", ".join(f"`{alias}`" for alias in variant.aliases if alias not in (variant.source, variant.archive))
+        or f"`{variant.archive}`",
         licence=variant.licence,
     )
     return MODULE_TEMPLATE.format(name=variant.name, version=FIRST_VERSION, summary=summary), card
@@ -150,14 +152,20 @@ def module_sources(name: str, *, modules: Path, version: str | None, summary: st
         raise HubModuleError(f"`version` must have the form 1.2.3, but is {version!r}.")
     own = modules / folder_name(name)
     if not own.exists():
-        values = {"name": name, "version": version or FIRST_VERSION, "summary": summary or "A whole-word-masked Chinese BERT of the maker's own."}
+        values = {
+            "name": name,
+            "version": version or FIRST_VERSION,
+            "summary": summary or "A whole-word-masked Chinese BERT of the maker's own.",
+        }
         return MODULE_TEMPLATE.format(**values), OWN_CARD.format(**values, example=OWN_EXAMPLE)
     source = (own / "module.py").read_text(encoding="utf-8")
     info = module_info(source, path=own / "module.py")
     if info["name"] != name:
         raise HubModuleError(f"{own / 'module.py'}: `name` must be {name!r}, but is {info['name']!r}.")
     if version not in (None, info["version"]):
-        raise HubModuleError(f"{name} is version {info['version']} here; a version of your own needs a name of your own.")
+        raise HubModuleError(
+            f"{name} is version {info['version']} here; a version of your own needs a name of your own."
+        )
     return source, (own / "README.md").read_text(encoding="utf-8")
 
 
@@ -171,9 +179,15 @@ def module_info(source: str, *, path: Path) -> dict[str, str]:
         for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else ():
             if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "moduleinfo":
                 try:
-                    info = {keyword.arg: ast.literal_eval(keyword.value) for keyword in decorator.keywords if keyword.arg != "meta"}
+                    info = {
+                        keyword.arg: ast.literal_eval(keyword.value)
+                        for keyword in decorator.keywords
+                        if keyword.arg != "meta"
+                    }
                 except ValueError:
-                    raise HubModuleError(f"{path}: `moduleinfo` must hold literals only, as PaddleHub reads it without running it.") from None
+                    raise HubModuleError(
+                        f"{path}: `moduleinfo` must hold literals only, as PaddleHub reads it without running it."
+                    ) from None
                 if all(isinstance(info.get(key), str) for key in ("name", "version")):
                     return info
     raise HubModuleError(f"{path}: has no class decorated by moduleinfo(name=…, version=…).")

@@ -66,7 +66,15 @@ class Task:
         """What the network makes of the outputs of several rows, or of one more layer; most tasks have none."""
         return outputs
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         """The outputs of all rows as results, in the order of the caller's data."""
         raise NotImplementedError
 

@@ -13,7 +13,16 @@ from .task import Task
 from .token_labels import TokenClassification
 
 TASKS: dict[str | None, type[Task]] = {
-    task.name: task for task in (HiddenStates, FillMask, SequenceClassification, MultiLabel, TokenClassification, TextMatching, QuestionAnswering)
+    task.name: task
+    for task in (
+        HiddenStates,
+        FillMask,
+        SequenceClassification,
+        MultiLabel,
+        TokenClassification,
+        TextMatching,
+        QuestionAnswering,
+    )
 }
 # Names elsewhere: PaddleHub's old ones, and those of Hugging Face's pipelines.
 OTHER_NAMES = {

@@ -37,11 +37,15 @@ class TokenClassification(Task):
     def rows(self, data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[Row]:
         tokens = self._tokens(data, encoder=encoder, options=options)
         return [
-            row for owner, (ids, _) in enumerate(tokens) for row in overlapping_rows(owner, ids, vocab=encoder.vocab, limit=encoder.limit)
+            row
+            for owner, (ids, _) in enumerate(tokens)
+            for row in overlapping_rows(owner, ids, vocab=encoder.vocab, limit=encoder.limit)
         ]
 
     @staticmethod
-    def _tokens(data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions) -> list[tuple[list[int], list[int]]]:
+    def _tokens(
+        data: Sequence[Any], *, encoder: RowEncoder, options: PredictOptions
+    ) -> list[tuple[list[int], list[int]]]:
         """For each text its pieces, and for each of its tokens the number of its first piece, -1 where it has none."""
         found = []
         for (text,) in texts_of(data):
@@ -62,7 +66,15 @@ class TokenClassification(Task):
         outputs = program(batch.input_ids, batch.token_type_ids, batch.attention_mask)
         return [np.ascontiguousarray(output[1 : length - 1]) for output, length in zip(outputs, lengths)]
 
-    def results(self, data: Sequence[Any], *, rows: Sequence[Row], outputs: list[Any], encoder: RowEncoder, options: PredictOptions) -> Predictions:
+    def results(
+        self,
+        data: Sequence[Any],
+        *,
+        rows: Sequence[Row],
+        outputs: list[Any],
+        encoder: RowEncoder,
+        options: PredictOptions,
+    ) -> Predictions:
         windows: dict[int, list[tuple[int, np.ndarray]]] = {}
         for row, output in zip(rows, outputs):
             windows.setdefault(row.owner, []).append((row.start, output))
@@ -82,7 +94,8 @@ class TokenClassification(Task):
         for predicted, wanted in zip(logits.argmax(-1), labels.reshape(logits.shape[:-1])):
             chosen = np.flatnonzero(wanted != IGNORED_LABEL)
             found, right = (
-                set(get_entities([str(self.labels[int(number)]) for number in numbers[chosen]], self.suffix)) for numbers in (predicted, wanted)
+                set(get_entities([str(self.labels[int(number)]) for number in numbers[chosen]], self.suffix))
+                for numbers in (predicted, wanted)
             )
             num_right += len(found & right)
             num_either += len(found) + len(right)

@@ -30,9 +30,15 @@ def vendored_contents() -> dict[Path, bytes]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level:
                 base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                modules = [base.with_suffix(".py"), base / "__init__.py", *(base / f"{alias.name}.py" for alias in node.names)]
+                modules = [
+                    base.with_suffix(".py"),
+                    base / "__init__.py",
+                    *(base / f"{alias.name}.py" for alias in node.names),
+                ]
                 pending += [module for module in modules if module.exists()]
-    passed = {parent / "__init__.py" for path in found for parent in path.parents if parent.is_relative_to(PACKAGE_ROOT)} - found
+    passed = {
+        parent / "__init__.py" for path in found for parent in path.parents if parent.is_relative_to(PACKAGE_ROOT)
+    } - found
     contents = {path: path.read_bytes() for path in found} | dict.fromkeys(passed, b"")
     return {path.relative_to(PACKAGE_ROOT): contents[path] for path in sorted(contents)}
 

@@ -31,14 +31,22 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
     if given is not None:
         folder = Path(given).expanduser()
         if not (folder / CONFIG_NAME).is_file():
-            raise HubModuleError(f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams and vocab.txt.")
+            raise HubModuleError(
+                f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams and vocab.txt."
+            )
         check_is_ours(folder)
         return folder
     if (module_folder / ASSETS / CONFIG_NAME).is_file():
         return module_folder / ASSETS
     if name is None:
-        raise HubModuleError(f"{module_folder}: holds no model, and there is no name to look for. Give weights=DIR. Random weights are never used.")
-    from ..download.home import find_stored, home_folder, model_folder  # not with the others: a module with its weights inside needs none of it
+        raise HubModuleError(
+            f"{module_folder}: holds no model, and there is no name to look for. Give weights=DIR. Random weights are never used."
+        )
+    from ..download.home import (
+        find_stored,
+        home_folder,
+        model_folder,
+    )  # not with the others: a module with its weights inside needs none of it
 
     home = home_folder()
     stored = find_stored(name, home=home)
@@ -49,7 +57,9 @@ def _fetch(name: str, *, expected: Path) -> Path:
     try:
         download, errors = (importlib.import_module(f"{LIBRARY}.{part}") for part in ("download", "errors"))
     except ImportError:
-        raise _no_weights(name, expected=expected, reason="paddle_wwm, which could fetch them, is not installed here.") from None
+        raise _no_weights(
+            name, expected=expected, reason="paddle_wwm, which could fetch them, is not installed here."
+        ) from None
     try:
         return download.fetch(name)
     except errors.PaddleWWMError as error:
@@ -112,7 +122,9 @@ def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | N
     try:
         load_arrays(network, arrays, source=path)
     except CheckpointError as error:
-        raise CheckpointError(f"{error} The task is {task!r}; was the checkpoint made for another task or number of classes?") from None
+        raise CheckpointError(
+            f"{error} The task is {task!r}; was the checkpoint made for another task or number of classes?"
+        ) from None
 
 
 def warn_of_new_classifier(task: str | None) -> None:

@@ -47,7 +47,9 @@ class ReadPositions:
         rank[order] = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows[order]]
         queries = np.repeat(np.arange(num_rows)[:, None] * length, max(1, counts.max()), axis=1)
         queries[rows, rank] = positions
-        return ReadPositions(flat=flat, queries=paddle.to_tensor(queries), places=paddle.to_tensor(rows * queries.shape[1] + rank))
+        return ReadPositions(
+            flat=flat, queries=paddle.to_tensor(queries), places=paddle.to_tensor(rows * queries.shape[1] + rank)
+        )
 
 
 class BertEmbeddings(nn.Layer):
@@ -61,7 +63,9 @@ class BertEmbeddings(nn.Layer):
         self.layer_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.dropout_rate = config.hidden_dropout_prob
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, tied: ops.TiedGradient | None = None) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, tied: ops.TiedGradient | None = None
+    ) -> paddle.Tensor:
         """input_ids, token_type_ids: int64 (B, T). tied: of the decoder that shares the word embeddings."""
         return ops.embed(
             input_ids,
@@ -87,7 +91,9 @@ class BertSelfAttention(nn.Layer):
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.dropout_rate = config.attention_probs_dropout_prob
 
-    def forward(self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None) -> paddle.Tensor:
+    def forward(
+        self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None
+    ) -> paddle.Tensor:
         """The context before `out_proj`, shape (B, T, D), or (P, D) at the positions to read. attention_mask: bool (B, T)."""
         heads = [0, -1, self.num_heads, self.head_size]  # 0: as many rows as there are
         q_x = x_BTD
@@ -113,14 +119,18 @@ class BertLayer(nn.Layer):
         self.dropout_rate = config.hidden_dropout_prob
         self.activation = config.hidden_act
 
-    def forward(self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None) -> paddle.Tensor:
+    def forward(
+        self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None
+    ) -> paddle.Tensor:
         """Shape (B, T, D) in and out; with `read` only those positions are computed: shape (P, D)."""
         context = self.self_attn(x_BTD, attention_mask, read)
         x = x_BTD if read is None else gather_positions(x_BTD, read.flat)
         x = self._add_norm(context, self.self_attn.out_proj, x, self.norm1)
         return self._add_norm(ops.linear_activation(x, self.linear1, self.activation), self.linear2, x, self.norm2)
 
-    def _add_norm(self, x: paddle.Tensor, layer: nn.Linear, residual: paddle.Tensor, norm: nn.LayerNorm) -> paddle.Tensor:
+    def _add_norm(
+        self, x: paddle.Tensor, layer: nn.Linear, residual: paddle.Tensor, norm: nn.LayerNorm
+    ) -> paddle.Tensor:
         return ops.linear_add_norm(x, layer, residual, norm, rate=self.dropout_rate, training=self.training)
 
 
@@ -131,7 +141,9 @@ class BertEncoder(nn.Layer):
         super().__init__()
         self.layers = nn.LayerList([BertLayer(config) for _ in range(config.num_hidden_layers)])
 
-    def forward(self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None) -> paddle.Tensor:
+    def forward(
+        self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None
+    ) -> paddle.Tensor:
         """Shape (B, T, D) in and out; with `read` the last layer is computed there only (a sixth of a step of 3 layers saved): (P, D)."""
         for layer in self.layers[:-1]:
             x_BTD = layer(x_BTD, attention_mask)
@@ -188,7 +200,9 @@ def initialize_weights(model: nn.Layer, config: ModelConfig) -> None:
     Source: google-research/bert modeling.py, create_initializer.
     """
     std = config.initializer_range
-    draw = nn.initializer.TruncatedNormal(mean=0.0, std=std, a=-2 * std, b=2 * std)  # Paddle's bounds are values, not multiples of std
+    draw = nn.initializer.TruncatedNormal(
+        mean=0.0, std=std, a=-2 * std, b=2 * std
+    )  # Paddle's bounds are values, not multiples of std
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, (nn.Linear, nn.Embedding)):
             draw(layer.weight)

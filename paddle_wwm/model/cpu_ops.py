@@ -131,10 +131,23 @@ class LinearAddNorm(PyLayer):
         product_grad, residual_grad = _like(grad), _like(grad)
         sums = np.zeros((3, grad.shape[-1]), np.float32)
         kernels.dropout_add_norm_backward(
-            _array(grad), _array(ctx.normalized), ctx.inverse, *ctx.mask, _vector(norm_weight), _target(product_grad), _target(residual_grad), sums
+            _array(grad),
+            _array(ctx.normalized),
+            ctx.inverse,
+            *ctx.mask,
+            _vector(norm_weight),
+            _target(product_grad),
+            _target(residual_grad),
+            sums,
         )
         of_norm_weight, of_norm_bias, of_bias = map(paddle.to_tensor, sums)
-        grads = (*_product_gradients(x, weight, product_grad, ctx.needed), of_bias, residual_grad, of_norm_weight, of_norm_bias)
+        grads = (
+            *_product_gradients(x, weight, product_grad, ctx.needed),
+            of_bias,
+            residual_grad,
+            of_norm_weight,
+            of_norm_bias,
+        )
         return tuple(value if needed else None for value, needed in zip(grads, ctx.needed))
 
 
@@ -163,7 +176,10 @@ class Embed(PyLayer):
     def forward(ctx, ids, types, words, positions, kinds, norm_weight, norm_bias, epsilon, mask, tied):
         shape = [*ids.shape, words.shape[1]]
         ctx.normalized, ctx.inverse, ctx.mask = paddle.empty(shape), np.empty(ids.size, np.float32), _numbers(mask)
-        ctx.ids = _indices(ids, "input_ids", bound=words.shape[0]), _indices(types, "token_type_ids", bound=kinds.shape[0])
+        ctx.ids = (
+            _indices(ids, "input_ids", bound=words.shape[0]),
+            _indices(types, "token_type_ids", bound=kinds.shape[0]),
+        )
         ctx.tied, ctx.tables = tied, (words.shape, positions.shape, kinds.shape)
         ctx.save_for_backward(norm_weight)
         if tied is not None:
@@ -186,6 +202,12 @@ class Embed(PyLayer):
         dropped, sums = _like(grad), np.zeros((2, grad.shape[-1]), np.float32)
         kernels.dropout(_array(grad), *ctx.mask, _target(dropped))
         kernels.embed_norm_backward(
-            _array(dropped), *ctx.ids, _array(ctx.normalized), ctx.inverse, _vector(norm_weight), *map(_target, tables), sums
+            _array(dropped),
+            *ctx.ids,
+            _array(ctx.normalized),
+            ctx.inverse,
+            _vector(norm_weight),
+            *map(_target, tables),
+            sums,
         )
         return None, None, *tables, *map(paddle.to_tensor, sums)

@@ -20,7 +20,16 @@ from ..config import ModelConfig
 from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import HubModuleError
 from ..files import write_json
-from .folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED, VOCAB_NAME, WEIGHTS_NAME, read_json, read_model_config, tokenizer_config
+from .folder import (
+    CONFIG_NAME,
+    TOKENIZER_CONFIG_NAME,
+    UNTRAINED,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    read_json,
+    read_model_config,
+    tokenizer_config,
+)
 from .labels import label_map_of
 from .networks import ANSWER_KINDS
 from .weights import load_arrays
@@ -59,10 +68,14 @@ def read_description(folder: Path) -> Description:
     if task is None:
         task = _task_of_architecture(values.get("architectures") or [])
     elif task not in TASK_NAMES:
-        raise HubModuleError(f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+        raise HubModuleError(
+            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}."
+        )
     labels = values.get(LABELS_KEY)
     label_map = label_map_of(labels) if task in HEADS and labels and _has_labels(task, labels) else None
-    return Description(config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map)
+    return Description(
+        config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map
+    )
 
 
 def _has_labels(task: str, labels: Any) -> bool:
@@ -95,7 +108,9 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
     if not with_classifier:
         arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
     absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, KIND_CLASSIFIER, POOLER, NSP_HEAD))
-    network.bert.has_pooler = POOLER.rstrip(".") not in untrained and not any(name.startswith(POOLER) for name in absent)
+    network.bert.has_pooler = POOLER.rstrip(".") not in untrained and not any(
+        name.startswith(POOLER) for name in absent
+    )
     return any(name.startswith((CLASSIFIER, KIND_CLASSIFIER)) for name in absent)
 
 

@@ -19,11 +19,15 @@ from . import ops
 from .bert import BertLayer, BertModel
 
 
-def first_states(bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+def first_states(
+    bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+) -> paddle.Tensor:
     """Shape (B, D). In training by the layers themselves: there, every parameter is to have its gradient, and dropout its place."""
     if bert.training:
         rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
-        return bert(input_ids, token_type_ids, attention_mask, paddle.arange(rows, dtype="int64") * columns.astype("int64"))
+        return bert(
+            input_ids, token_type_ids, attention_mask, paddle.arange(rows, dtype="int64") * columns.astype("int64")
+        )
     hidden_BTD = bert.embeddings(input_ids, token_type_ids)
     for layer in bert.encoder.layers[:-1]:
         hidden_BTD = layer(hidden_BTD, attention_mask)

@@ -13,7 +13,9 @@ from ..config import ModelConfig
 PEAK_SIZE_ON_CPU, PEAK_SIZE_ON_GPU = 1024, 8192
 
 
-def training_flops(config: ModelConfig, *, num_rows: int, length: int, num_predictions: int, with_next_sentence: bool) -> int:
+def training_flops(
+    config: ModelConfig, *, num_rows: int, length: int, num_predictions: int, with_next_sentence: bool
+) -> int:
     """Floating point operations of the matrix products of forward and backward of one batch, in its size with padding.
 
     Only what the model computes: the last layer's keys and values everywhere, all else of it at the positions that are read. Backward counts
@@ -34,7 +36,9 @@ def training_flops(config: ModelConfig, *, num_rows: int, length: int, num_predi
 
 
 @paddle.no_grad()
-def measure_peak(*, size: int | None = None, repeats: int = 20, clock: Callable[[], float] = time.perf_counter) -> float:
+def measure_peak(
+    *, size: int | None = None, repeats: int = 20, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Floating point operations a second of a large square product here, the best of `repeats`; float32, with this process's threads.
 
     clock: time.process_time where one thread is compared on a machine that others use, too.

@@ -15,13 +15,26 @@ WEIGHTS_NAME = "model_state.pdparams"
 VOCAB_NAME = "vocab.txt"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
-UNTRAINED = "untrained_parameters"  # in config.json: the parts whose values are random, by the beginnings of their names
-FOREIGN_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "*.ckpt.index", "*.pdparams.index.json")
+UNTRAINED = (
+    "untrained_parameters"  # in config.json: the parts whose values are random, by the beginnings of their names
+)
+FOREIGN_WEIGHTS = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "pytorch_model*.bin",
+    "*.ckpt.index",
+    "*.pdparams.index.json",
+)
 
 
 def paddle_config(config: ModelConfig, *, untrained: tuple[str, ...] = ()) -> dict[str, Any]:
     """config.json as PaddleNLP's classes and ours read it."""
-    values = {"architectures": ["BertForPretraining"], "model_type": "bert", **dataclasses.asdict(config), "pool_act": "tanh"}
+    values = {
+        "architectures": ["BertForPretraining"],
+        "model_type": "bert",
+        **dataclasses.asdict(config),
+        "pool_act": "tanh",
+    }
     return {**values, UNTRAINED: list(untrained)} if untrained else values
 
 

@@ -102,7 +102,15 @@ def bias_gelu(x, bias, derivative):
             value = x[row, column] + bias[column]
             e = _exp(f(-0.5) * value * value)
             t = f(1) / (f(1) + f(0.23164189) * abs(value))
-            tail = f(0.5) * t * (f(0.254829592) + t * (f(-0.284496736) + t * (f(1.421413741) + t * (f(-1.453152027) + t * f(1.061405429))))) * e
+            tail = (
+                f(0.5)
+                * t
+                * (
+                    f(0.254829592)
+                    + t * (f(-0.284496736) + t * (f(1.421413741) + t * (f(-1.453152027) + t * f(1.061405429))))
+                )
+                * e
+            )
             phi = f(1) - tail if value > f(0) else tail
             x[row, column] = value * phi
             derivative[row, column] = phi + value * e * f(0.3989422804)

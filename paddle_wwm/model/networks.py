@@ -26,7 +26,9 @@ class AllStates(nn.Layer):
         super().__init__()
         self.bert = bert
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, T, D)."""
         return self.bert(input_ids, token_type_ids, attention_mask)
 
@@ -34,7 +36,9 @@ class AllStates(nn.Layer):
 class FirstStates(AllStates):
     """Those of the first tokens only, (B, D)."""
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, D)."""
         return first_states(self.bert, input_ids, token_type_ids, attention_mask)
 
@@ -54,7 +58,9 @@ class EncoderNetwork(nn.Layer):
         self.bert = BertModel(config)
         initialize_weights(self, config)
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, T, D)."""
         return self.bert(input_ids, token_type_ids, attention_mask)
 
@@ -80,7 +86,9 @@ class _Classifier(nn.Layer):
 class PooledNetwork(_Classifier):
     """A text, or a pair in one sequence, to logits (B, C), by the pooled state of [CLS]."""
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, C)."""
         return self.classify(self.bert.pooler(first_states(self.bert, input_ids, token_type_ids, attention_mask)))
 
@@ -88,7 +96,9 @@ class PooledNetwork(_Classifier):
 class TokenNetwork(_Classifier):
     """Every token to logits (B, T, C)."""
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, T, C)."""
         return self.classify(self.bert(input_ids, token_type_ids, attention_mask))
 
@@ -105,10 +115,14 @@ class AnswerNetwork(TokenNetwork):
         self.kind_classifier = nn.Linear(config.hidden_size, len(ANSWER_KINDS))
         initialize_weights(self.kind_classifier, config)
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """Shape (B, T + 2, 2)."""
         hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
-        pooled_BD = ops.dropout(self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training)
+        pooled_BD = ops.dropout(
+            self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training
+        )
         kinds_B4 = ops.linear(pooled_BD, self.kind_classifier.weight, self.kind_classifier.bias)
         return paddle.concat([self.classify(hidden_BTD), kinds_B4.reshape([-1, 2, 2])], axis=1)
 
@@ -123,7 +137,9 @@ class TowerNetwork(_Classifier):
 
     features_of_hidden = 3
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
+    ) -> paddle.Tensor:
         """One tower: the mean of the hidden states, [CLS] and [SEP] included. Shape (B, D)."""
         hidden = self.bert(input_ids, token_type_ids, attention_mask)
         return mean_states(ops.dropout(hidden, self.config.hidden_dropout_prob, training=self.training), attention_mask)

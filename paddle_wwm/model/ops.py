@@ -35,7 +35,9 @@ def exact() -> Iterator[None]:
 def _is_fast(x: paddle.Tensor, *, training: bool) -> bool:
     # inference stays with Paddle: its callers need neither numba nor the seconds that a first compilation takes
     is_trained = training or paddle.is_grad_enabled()
-    return is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
+    return (
+        is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
+    )
 
 
 # ---- Dropout ---------------------------------------------------------------------------------------------------------------------------------
@@ -85,7 +87,9 @@ def _draw(rate: float, *, training: bool) -> Dropout:
         return Dropout()
     _num_dropouts += 1
     threshold = round(rate * 65536)
-    return Dropout(key=_scatter(_dropout_key + _scatter(_num_dropouts)), threshold=threshold, scale=65536 / (65536 - threshold))
+    return Dropout(
+        key=_scatter(_dropout_key + _scatter(_num_dropouts)), threshold=threshold, scale=65536 / (65536 - threshold)
+    )
 
 
 def _scatter(value: int) -> int:
@@ -140,7 +144,9 @@ def embed(
     mask = _draw(rate, training=training)
     words, positions, types = tables
     if paddle.in_dynamic_mode() and input_ids.shape[1] > positions.weight.shape[0]:
-        raise ValueError(f"`input_ids` must have at most {positions.weight.shape[0]} columns (the model's positions), but has {input_ids.shape[1]}.")
+        raise ValueError(
+            f"`input_ids` must have at most {positions.weight.shape[0]} columns (the model's positions), but has {input_ids.shape[1]}."
+        )
     parameters = [words.weight, positions.weight, types.weight, norm.weight, norm.bias]
     if _is_fast(words.weight, training=training) and not any(parameter.stop_gradient for parameter in parameters):
         from . import cpu_ops
@@ -151,7 +157,12 @@ def embed(
 
 
 def linear(
-    x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, *, transpose: bool = False, tied: TiedGradient | None = None
+    x: paddle.Tensor,
+    weight: paddle.Tensor,
+    bias: paddle.Tensor,
+    *,
+    transpose: bool = False,
+    tied: TiedGradient | None = None,
 ) -> paddle.Tensor:
     """x @ weight + bias; shapes (…, in), (in, out) or, with `transpose`, (out, in), and (out,). tied: where the weight's gradient goes."""
     if not _is_fast(x, training=False):
@@ -179,7 +190,9 @@ def linear_add_norm(
         return norm(residual + _drop(linear(x, layer.weight, layer.bias), mask, rate=rate, training=training))
     from . import cpu_ops
 
-    return cpu_ops.LinearAddNorm.apply(x, layer.weight, layer.bias, residual, norm.weight, norm.bias, norm._epsilon, mask)
+    return cpu_ops.LinearAddNorm.apply(
+        x, layer.weight, layer.bias, residual, norm.weight, norm.bias, norm._epsilon, mask
+    )
 
 
 def attention_bias(attention_mask: paddle.Tensor, *, dtype: paddle.dtype) -> paddle.Tensor:
@@ -189,7 +202,13 @@ def attention_bias(attention_mask: paddle.Tensor, *, dtype: paddle.dtype) -> pad
 
 
 def attend(
-    q_BQNH: paddle.Tensor, k_BTNH: paddle.Tensor, v_BTNH: paddle.Tensor, attention_mask: paddle.Tensor, *, rate: float, training: bool
+    q_BQNH: paddle.Tensor,
+    k_BTNH: paddle.Tensor,
+    v_BTNH: paddle.Tensor,
+    attention_mask: paddle.Tensor,
+    *,
+    rate: float,
+    training: bool,
 ) -> paddle.Tensor:
     """dropout(softmax(q k / sqrt(H))) v, shape (B, Q, N, H). attention_mask: bool (B, T), True = may be attended to.
 
@@ -203,7 +222,9 @@ def attend(
     if _is_fast(q_BNQH, training=training):
         from . import cpu_ops
 
-        weights_BNQT = cpu_ops.SoftmaxDropout.apply(paddle.matmul(q_BNQH, k_BNTH, transpose_y=True), bias_B11T, factor, mask)
+        weights_BNQT = cpu_ops.SoftmaxDropout.apply(
+            paddle.matmul(q_BNQH, k_BNTH, transpose_y=True), bias_B11T, factor, mask
+        )
     else:
         scores_BNQT = paddle.matmul(q_BNQH * factor, k_BNTH, transpose_y=True) + bias_B11T
         weights_BNQT = _drop(F.softmax(scores_BNQT), mask, rate=rate, training=training)
@@ -211,8 +232,16 @@ def attend(
 
 
 def fused_attention(
-    q_BTNH: paddle.Tensor, k_BTNH: paddle.Tensor, v_BTNH: paddle.Tensor, attention_mask: paddle.Tensor, *, rate: float, training: bool
+    q_BTNH: paddle.Tensor,
+    k_BTNH: paddle.Tensor,
+    v_BTNH: paddle.Tensor,
+    attention_mask: paddle.Tensor,
+    *,
+    rate: float,
+    training: bool,
 ) -> paddle.Tensor:
     """The same by Paddle's scaled_dot_product_attention: flash attention where the build and the precision have it, plain products elsewhere."""
     mask_B1QT = attention_mask.unsqueeze([1, 2]).expand([-1, 1, q_BTNH.shape[1], -1])
-    return F.scaled_dot_product_attention(q_BTNH, k_BTNH, v_BTNH, attn_mask=mask_B1QT, dropout_p=rate, training=training)
+    return F.scaled_dot_product_attention(
+        q_BTNH, k_BTNH, v_BTNH, attn_mask=mask_B1QT, dropout_p=rate, training=training
+    )

@@ -13,7 +13,15 @@ from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import CheckpointError
 from ..files import write_json
 from ..tokenization.vocab import Vocab
-from .folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, WEIGHTS_NAME, paddle_config, read_model_config, tokenizer_config
+from .folder import (
+    CONFIG_NAME,
+    TOKENIZER_CONFIG_NAME,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    paddle_config,
+    read_model_config,
+    tokenizer_config,
+)
 from .heads import TIED_NAMES, BertForPretraining
 
 
@@ -39,7 +47,9 @@ def save_model(
     write_json(directory / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=do_lower_case))
 
 
-def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, source: str | Path, optional: tuple[str, ...] = ()) -> tuple[str, ...]:
+def load_arrays(
+    model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, source: str | Path, optional: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Set a model's parameters; returns the names of `optional` prefixes' parameters that the source lacks.
 
     Raises CheckpointError naming all missing, unexpected and misshaped tensors at once.
@@ -47,7 +57,9 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
     targets = model.state_dict()
     for name, tied_to in TIED_NAMES.items():
         if name in arrays and tied_to in arrays and not _same(arrays[name], arrays[tied_to]):
-            raise CheckpointError(f"{source}: {name} differs from {tied_to}, to which BERT ties it; loading it would lose one of them.")
+            raise CheckpointError(
+                f"{source}: {name} differs from {tied_to}, to which BERT ties it; loading it would lose one of them."
+            )
     given = {name: array for name, array in arrays.items() if name not in TIED_NAMES}
     absent = [name for name in targets if name not in given]
     missing = [name for name in absent if not name.startswith(optional or ("\0",))]
@@ -57,7 +69,11 @@ def load_arrays(model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, sou
         for name in targets
         if name in given and tuple(given[name].shape) != tuple(targets[name].shape)
     ]
-    faults = [f"{kind}: {', '.join(names)}" for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped)) if names]
+    faults = [
+        f"{kind}: {', '.join(names)}"
+        for kind, names in (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped))
+        if names
+    ]
     if faults:
         raise CheckpointError(f"{source}: the weights do not fit the model. {'; '.join(faults)}.")
     for name, tensor in targets.items():

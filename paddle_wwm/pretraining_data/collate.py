@@ -11,7 +11,16 @@ import numpy as np
 
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from ..types import IGNORED_LABEL, NO_PAIR, ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainBatch, PretrainExample
+from ..types import (
+    IGNORED_LABEL,
+    NO_PAIR,
+    ActionUnit,
+    MaskedExample,
+    MaskingConfig,
+    MaskingStrategy,
+    PretrainBatch,
+    PretrainExample,
+)
 from .examples import make_example
 from .masking import mask_example, mask_round, ngram_thresholds, num_to_predict
 from .random_bits import keys_of
@@ -97,7 +106,13 @@ class PretrainData:
     def take(self, numbers: np.ndarray) -> Taken:
         """The examples with these running numbers (int64), not yet made."""
         epochs, indices = order_of(numbers, num_examples=self.num_examples, seed=self.seed)
-        return Taken(rows=self.index[indices], epochs=epochs, indices=indices, sources=np.zeros(len(numbers), np.int64), data=(self,))
+        return Taken(
+            rows=self.index[indices],
+            epochs=epochs,
+            indices=indices,
+            sources=np.zeros(len(numbers), np.int64),
+            data=(self,),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +128,11 @@ class Taken:
     def pick(self, items: np.ndarray) -> Taken:
         """Some of the examples, in the order of `items` (int64)."""
         return Taken(
-            rows=self.rows[items], epochs=self.epochs[items], indices=self.indices[items], sources=self.sources[items], data=self.data
+            rows=self.rows[items],
+            epochs=self.epochs[items],
+            indices=self.indices[items],
+            sources=self.sources[items],
+            data=self.data,
         )
 
     def masked(self) -> list[tuple[PretrainExample, MaskedExample]]:

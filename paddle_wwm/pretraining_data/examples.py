@@ -47,7 +47,10 @@ def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
             f"{shards.directory}: one document only, but one to train on and one to hold out are needed; "
             "put a blank line between documents (many short ones are better than one long one)."
         )
-    hashes = np.array([zlib.crc32(shards.document(number)[1].input_ids.tobytes()) for number in range(shards.num_documents)], np.uint64)
+    hashes = np.array(
+        [zlib.crc32(shards.document(number)[1].input_ids.tobytes()) for number in range(shards.num_documents)],
+        np.uint64,
+    )
     held_out = hashes < np.uint64(held_out_share * 2**32)
     if not held_out.any():
         held_out = hashes == hashes.min()
@@ -63,11 +66,20 @@ def build_index(
 ) -> np.ndarray:
     """The index rows of all examples made of `documents`. dtype INDEX_ROW. `report` counts what was split, forced or left out."""
     builder = _PairBuilder if data.pairing is SentencePairing.NEXT_SENTENCE else _FullSentenceBuilder
-    build = builder(shards, documents=documents, short_seq_prob=data.short_seq_prob, max_seq_length=max_seq_length, seed=seed, report=report)
+    build = builder(
+        shards,
+        documents=documents,
+        short_seq_prob=data.short_seq_prob,
+        max_seq_length=max_seq_length,
+        seed=seed,
+        report=report,
+    )
     for number in documents.tolist():
         build.add(number)
     if not build.rows:
-        raise DataError(f"{shards.directory}: no example could be made of {len(documents)} document(s); the corpus is too small.")
+        raise DataError(
+            f"{shards.directory}: no example could be made of {len(documents)} document(s); the corpus is too small."
+        )
     columns = np.frombuffer(build.rows, np.int64).reshape(-1, len(_ROW))
     index = np.zeros(len(columns), INDEX_ROW)
     for name, column in zip(_ROW, columns.T):
@@ -75,14 +87,33 @@ def build_index(
     return index
 
 
-_ROW = ("first_start", "first_length", "second_start", "second_length", "next_sentence_label")  # the columns that builders write
+_ROW = (
+    "first_start",
+    "first_length",
+    "second_start",
+    "second_length",
+    "next_sentence_label",
+)  # the columns that builders write
 
 
 class _Builder:
     def __init__(
-        self, shards: ShardSet, *, documents: np.ndarray, short_seq_prob: float, max_seq_length: int, seed: int, report: Counter
+        self,
+        shards: ShardSet,
+        *,
+        documents: np.ndarray,
+        short_seq_prob: float,
+        max_seq_length: int,
+        seed: int,
+        report: Counter,
     ) -> None:
-        self.shards, self.documents, self.short_seq_prob, self.seed, self.report = shards, documents, short_seq_prob, seed, report
+        self.shards, self.documents, self.short_seq_prob, self.seed, self.report = (
+            shards,
+            documents,
+            short_seq_prob,
+            seed,
+            report,
+        )
         self.max_tokens = max_seq_length - self.num_special_tokens
         self.rows = array("q")  # _ROW after _ROW: a list of tuples would take five times the memory
 
@@ -173,19 +204,32 @@ class _PairBuilder(_Builder):
             self.report["pairs_random" if is_random else "pairs_next"] += 1
         a_span = (sentences[first][0], sentences[a_stop - 1][1])
         if is_random:
-            b_base, b_document, b_span = self._random_segment(number, length=max(1, target - (a_span[1] - a_span[0])), rng=rng)
+            b_base, b_document, b_span = self._random_segment(
+                number, length=max(1, target - (a_span[1] - a_span[0])), rng=rng
+            )
         else:
             b_base, b_document, b_span = base, document, (sentences[a_stop][0], sentences[stop - 1][1])
         before = a_span[1] - a_span[0] + (0 if is_random else b_span[1] - b_span[0])
         a_span, b_span = truncate_pair(
-            a_span, b_span, a_starts=document.word_starts, b_starts=b_document.word_starts, max_tokens=self.max_tokens, rng=rng
+            a_span,
+            b_span,
+            a_starts=document.word_starts,
+            b_starts=b_document.word_starts,
+            max_tokens=self.max_tokens,
+            rng=rng,
         )
         if cut := before - (a_span[1] - a_span[0] + (0 if is_random else b_span[1] - b_span[0])):
-            self.report["tokens_truncated"] += cut  # of the document's own: what a random segment loses is found elsewhere
-        self.rows.extend((base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random)))
+            self.report["tokens_truncated"] += (
+                cut  # of the document's own: what a random segment loses is found elsewhere
+            )
+        self.rows.extend(
+            (base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random))
+        )
         return a_stop if is_random else stop
 
-    def _random_segment(self, number: int, *, length: int, rng: _Draws) -> tuple[int, TokenizedDocument, tuple[int, int]]:
+    def _random_segment(
+        self, number: int, *, length: int, rng: _Draws
+    ) -> tuple[int, TokenizedDocument, tuple[int, int]]:
         position = rng.between(0, len(self.documents) - 2)
         other = int(self.documents[position])
         if other >= number:  # documents are ascending: this draws uniformly among the others
@@ -235,7 +279,13 @@ def last_word_start(starts: np.ndarray, *, start: int, limit: int) -> int:
 
 
 def truncate_pair(
-    a_span: tuple[int, int], b_span: tuple[int, int], *, a_starts: np.ndarray, b_starts: np.ndarray, max_tokens: int, rng: _Draws
+    a_span: tuple[int, int],
+    b_span: tuple[int, int],
+    *,
+    a_starts: np.ndarray,
+    b_starts: np.ndarray,
+    max_tokens: int,
+    rng: _Draws,
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Shorten the longer segment, at its front or its back by chance, until both fit into max_tokens; whole words where one is left."""
     spans, starts = [a_span, b_span], (a_starts, b_starts)

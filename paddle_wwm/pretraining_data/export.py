@@ -112,7 +112,9 @@ def resolve_options(
         }
         return ExportOptions(
             max_seq_length=max_seq_length,
-            masking=dataclasses.replace(masking, dynamic=False, **{name: value for name, value in given.items() if value is not None}),
+            masking=dataclasses.replace(
+                masking, dynamic=False, **{name: value for name, value in given.items() if value is not None}
+            ),
             data=dataclasses.replace(data, pairing=SentencePairing(pairing or data.pairing)),
             seed=seed if seed is not None else config.seed if config else RunConfig.seed,
             held_out_share=held_out_share,
@@ -122,7 +124,13 @@ def resolve_options(
 
 
 def export_examples(
-    shards: ShardSet, *, vocab: Vocab, output: str | Path, options: ExportOptions, overwrite: bool = False, show_progress: bool = True
+    shards: ShardSet,
+    *,
+    vocab: Vocab,
+    output: str | Path,
+    options: ExportOptions,
+    overwrite: bool = False,
+    show_progress: bool = True,
 ) -> ExportSummary:
     """Write masking.dupe_factor frozen copies of every example. The file appears at `output` when it is complete, or not at all.
 
@@ -138,7 +146,12 @@ def export_examples(
         documents = split_documents(shards, held_out_share=options.held_out_share).train
     report: Counter = Counter()
     index = build_index(
-        shards, documents=documents, data=options.data, max_seq_length=options.max_seq_length, seed=options.seed, report=report
+        shards,
+        documents=documents,
+        data=options.data,
+        max_seq_length=options.max_seq_length,
+        seed=options.seed,
+        report=report,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     # the index goes to disk, where it is mapped and not held; beside the output, since there is room for what is to come
@@ -146,12 +159,16 @@ def export_examples(
         index_path = Path(folder) / "index.npy"
         np.save(index_path, index)
         del index
-        data = PretrainData(shards=shards, vocab=vocab, index_path=index_path, masking=options.masking, seed=options.seed)
+        data = PretrainData(
+            shards=shards, vocab=vocab, index_path=index_path, masking=options.masking, seed=options.seed
+        )
         counts = _write(data, output=output, options=options, num_documents=len(documents), show_progress=show_progress)
     return ExportSummary(path=output, num_bytes=output.stat().st_size, report=dict(sorted(report.items())), **counts)
 
 
-def _write(data: PretrainData, *, output: Path, options: ExportOptions, num_documents: int, show_progress: bool) -> dict[str, int]:
+def _write(
+    data: PretrainData, *, output: Path, options: ExportOptions, num_documents: int, show_progress: bool
+) -> dict[str, int]:
     import pyarrow.parquet
 
     num_rows = data.num_examples * options.masking.dupe_factor
@@ -159,7 +176,11 @@ def _write(data: PretrainData, *, output: Path, options: ExportOptions, num_docu
     bar = progress_bar(desc="export", total=num_rows, unit=" examples", unit_scale=True, disable=not show_progress)
     # without pyarrow's own copy of the schema, which would hide the metadata that is added at the end
     options_of_writer = {"compression": "zstd", "store_schema": False}
-    with bar, atomic_write(output) as stream, pyarrow.parquet.ParquetWriter(stream, _schema(), **options_of_writer) as writer:
+    with (
+        bar,
+        atomic_write(output) as stream,
+        pyarrow.parquet.ParquetWriter(stream, _schema(), **options_of_writer) as writer,
+    ):
         for first in range(0, num_rows, ROWS_PER_GROUP):
             numbers = np.arange(first, min(first + ROWS_PER_GROUP, num_rows))
             parts = []
@@ -182,7 +203,9 @@ def feature_arrays(data: PretrainData, numbers: np.ndarray, *, options: ExportOp
     int32, masked_lm_weights float32. Shapes: (n, T) the first three, (n, P) the masked_lm_… columns, (n, 1) next_sentence_labels.
     """
     copies, indices = np.divmod(numbers, data.num_examples)
-    taken = Taken(rows=data.index[indices], epochs=copies, indices=indices, sources=np.zeros(len(numbers), np.int64), data=(data,))
+    taken = Taken(
+        rows=data.index[indices], epochs=copies, indices=indices, sources=np.zeros(len(numbers), np.int64), data=(data,)
+    )
     batch = (compiled_batch if data.compiled else numpy_batch)(taken)
     known = batch.masked_lm_labels != IGNORED_LABEL
     labels = batch.next_sentence_labels
@@ -209,7 +232,15 @@ def _schema() -> Any:
     import pyarrow
 
     ints, floats = pyarrow.list_(pyarrow.int32()), pyarrow.list_(pyarrow.float32())
-    names = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions", "masked_lm_ids", "masked_lm_weights", "next_sentence_labels")
+    names = (
+        "input_ids",
+        "input_mask",
+        "segment_ids",
+        "masked_lm_positions",
+        "masked_lm_ids",
+        "masked_lm_weights",
+        "next_sentence_labels",
+    )
     return pyarrow.schema([(name, floats if name == "masked_lm_weights" else ints) for name in names])
 
 

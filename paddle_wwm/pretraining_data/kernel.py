@@ -159,7 +159,18 @@ def fill_batch(
             attention_mask[row, index] = True
         budget = min(max_predictions, max(1, int(np.rint(length * masked_lm_prob))))
         select_units(
-            unit_firsts, unit_ends, num_units, key, length, budget, ngram_thresholds, priorities, units, band, order, chosen
+            unit_firsts,
+            unit_ends,
+            num_units,
+            key,
+            length,
+            budget,
+            ngram_thresholds,
+            priorities,
+            units,
+            band,
+            order,
+            chosen,
         )
         count = 0
         for unit in range(num_units):
@@ -175,5 +186,7 @@ def fill_batch(
                     input_ids[row, index] = mask_id
                 elif draw < mask_token_prob + random_token_prob:
                     bits = _number(key, 2 * length + index) >> np.uint64(32)
-                    input_ids[row, index] = random_token_ids[np.int64((bits * np.uint64(len(random_token_ids))) >> np.uint64(32))]
+                    input_ids[row, index] = random_token_ids[
+                        np.int64((bits * np.uint64(len(random_token_ids))) >> np.uint64(32))
+                    ]
         counts[row] = count

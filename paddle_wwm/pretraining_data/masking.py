@@ -24,7 +24,12 @@ def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:
 
 
 def select_positions(
-    *, unit_starts: np.ndarray, selectable: np.ndarray, budget: int, priorities: np.ndarray, ngram_sizes: np.ndarray | None = None
+    *,
+    unit_starts: np.ndarray,
+    selectable: np.ndarray,
+    budget: int,
+    priorities: np.ndarray,
+    ngram_sizes: np.ndarray | None = None,
 ) -> np.ndarray:
     """The positions to predict, ascending. int64.
 
@@ -49,7 +54,9 @@ def select_positions(
             budget -= size
         if budget == 0:
             break
-    return np.concatenate([np.arange(first, end) for first, end in zip(firsts[chosen], ends[chosen])] or [np.zeros(0, np.int64)])
+    return np.concatenate(
+        [np.arange(first, end) for first, end in zip(firsts[chosen], ends[chosen])] or [np.zeros(0, np.int64)]
+    )
 
 
 def ngram_thresholds(config: MaskingConfig) -> np.ndarray:
@@ -106,7 +113,11 @@ def mask_example(
         ngram_sizes=1 + np.searchsorted(ngram_thresholds(config)[:-1], to_unit(draws[3]), side="right"),
     )
     # the place of the draw: every piece's own, or that of its unit's first piece
-    drawing = positions if config.actions is ActionUnit.PIECE else np.maximum.accumulate(np.where(units, np.arange(length), 0))[positions]
+    drawing = (
+        positions
+        if config.actions is ActionUnit.PIECE
+        else np.maximum.accumulate(np.where(units, np.arange(length), 0))[positions]
+    )
     input_ids = apply_actions(
         input_ids=example.input_ids,
         positions=positions,
@@ -115,4 +126,6 @@ def mask_example(
         mask_id=mask_id,
         config=config,
     )
-    return MaskedExample(input_ids=input_ids, masked_lm_positions=positions, masked_lm_labels=example.input_ids[positions])
+    return MaskedExample(
+        input_ids=input_ids, masked_lm_positions=positions, masked_lm_labels=example.input_ids[positions]
+    )

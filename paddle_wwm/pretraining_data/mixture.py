@@ -71,7 +71,9 @@ class Mixture:
     def take(self, numbers: np.ndarray) -> Taken:
         """The examples with these running numbers (int64), not yet made."""
         sources, numbers = self.locate(numbers)
-        parts = {source: self.sources[source].take(numbers[sources == source]) for source in np.unique(sources).tolist()}
+        parts = {
+            source: self.sources[source].take(numbers[sources == source]) for source in np.unique(sources).tolist()
+        }
 
         def joined(name: str) -> np.ndarray:
             result = np.empty(len(sources), getattr(next(iter(parts.values())), name).dtype)
@@ -79,7 +81,9 @@ class Mixture:
                 result[sources == source] = getattr(part, name)
             return result
 
-        return Taken(rows=joined("rows"), epochs=joined("epochs"), indices=joined("indices"), sources=sources, data=self.sources)
+        return Taken(
+            rows=joined("rows"), epochs=joined("epochs"), indices=joined("indices"), sources=sources, data=self.sources
+        )
 
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int

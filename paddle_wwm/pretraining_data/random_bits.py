@@ -26,7 +26,11 @@ def keys_of(*parts: int | np.ndarray) -> np.ndarray:
     keys = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
         for part in parts:
-            bits = part.astype(np.int64).view(np.uint64) if isinstance(part, np.ndarray) else np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+            bits = (
+                part.astype(np.int64).view(np.uint64)
+                if isinstance(part, np.ndarray)
+                else np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+            )
             keys = mix((keys + _GAMMA) ^ bits)
     return keys
 

@@ -73,7 +73,9 @@ def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
         while position < len(text) and text[position].isspace():
             position += 1
         if not text.startswith(word, position):
-            raise ConfigError(f"the words must give the text when joined, but {word!r} does not stand at {text[position : position + 12]!r}.")
+            raise ConfigError(
+                f"the words must give the text when joined, but {word!r} does not stand at {text[position : position + 12]!r}."
+            )
         starts.append(position)
         position += len(word)
     if not words or text[position:].strip():
@@ -94,13 +96,19 @@ def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer
         special_tokens_mask=np.array([True, *[False] * len(ids), True]),
         next_sentence_label=NO_PAIR,
     )
-    return Shown(example=example, text=sentence.text, words=tuple(word.strip() for word in sentence.words if word.strip()))
+    return Shown(
+        example=example, text=sentence.text, words=tuple(word.strip() for word in sentence.words if word.strip())
+    )
 
 
-def first_examples(shards: ShardSet, *, vocab: Vocab, number: int, data: DataConfig, max_seq_length: int, seed: int) -> list[Shown]:
+def first_examples(
+    shards: ShardSet, *, vocab: Vocab, number: int, data: DataConfig, max_seq_length: int, seed: int
+) -> list[Shown]:
     """The first `number` examples of a shard set, or all where there are fewer; their text is put together from their pieces."""
     documents = np.arange(min(shards.num_documents, max(number, NUM_DOCUMENTS_READ)))
-    index = build_index(shards, documents=documents, data=data, max_seq_length=max_seq_length, seed=seed, report=Counter())
+    index = build_index(
+        shards, documents=documents, data=data, max_seq_length=max_seq_length, seed=seed, report=Counter()
+    )
     meanings = {NO_PAIR: "full sentences", 0: "the second segment follows the first", 1: "the second segment is random"}
     result = []
     for place, row in enumerate(index[:number]):

@@ -107,13 +107,26 @@ def read_manifest(directory: str | Path) -> ShardManifest:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with scripts/prepare_corpus.py.") from None
+        raise DataError(
+            f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with scripts/prepare_corpus.py."
+        ) from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); prepare the corpus again.") from None
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
-        raise DataError(f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; prepare the corpus again.")
+        raise DataError(
+            f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; prepare the corpus again."
+        )
     names = {item.name for item in dataclasses.fields(ShardManifest)}
     if set(values) != names:
-        raise DataError(f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the corpus again.")
-    return ShardManifest(**{**values, "sources": tuple(values["sources"]), "shards": tuple(values["shards"]), "texts": tuple(values["texts"])})
+        raise DataError(
+            f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the corpus again."
+        )
+    return ShardManifest(
+        **{
+            **values,
+            "sources": tuple(values["sources"]),
+            "shards": tuple(values["shards"]),
+            "texts": tuple(values["texts"]),
+        }
+    )

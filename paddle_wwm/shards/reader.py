@@ -33,13 +33,20 @@ class Shard:
             raise DataError(f"{path}: shorter than a header; prepare the corpus again.")
         header = data[: HEADER.itemsize].view(HEADER)[0]
         if header["magic"] != MAGIC or header["token_bits"] != bits:
-            raise DataError(f"{path}: not a shard of this set (magic {bytes(header['magic'])!r}, {header['token_bits']} bits).")
+            raise DataError(
+                f"{path}: not a shard of this set (magic {bytes(header['magic'])!r}, {header['token_bits']} bits)."
+            )
         self.num_tokens, self.num_documents = int(header["num_tokens"]), int(header["num_documents"])
         tokens, sentences, documents, end = section_offsets(
-            bits=bits, num_tokens=self.num_tokens, num_lengths=int(header["num_lengths"]), num_documents=self.num_documents
+            bits=bits,
+            num_tokens=self.num_tokens,
+            num_lengths=int(header["num_lengths"]),
+            num_documents=self.num_documents,
         )
         if len(data) != end:
-            raise DataError(f"{path}: must have {end} bytes by its header, but has {len(data)}; prepare the corpus again.")
+            raise DataError(
+                f"{path}: must have {end} bytes by its header, but has {len(data)}; prepare the corpus again."
+            )
         self._tokens_at, self._dtype = tokens, token_dtype(bits)
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
@@ -62,7 +69,9 @@ class ShardSet:
         self._shards = [Shard(self.directory / str(entry["file"]), bits=self._bits) for entry in self.manifest.shards]
         for shard, entry in zip(self._shards, self.manifest.shards):
             if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
-                raise DataError(f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again.")
+                raise DataError(
+                    f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again."
+                )
         self._first_token = list(accumulate((shard.num_tokens for shard in self._shards), initial=0))
         self._first_document = list(accumulate((shard.num_documents for shard in self._shards), initial=0))
 
@@ -75,7 +84,9 @@ class ShardSet:
         """The vocabulary that the set was made with. Raises DataError when its file was changed."""
         vocab = load_vocab(self.directory / VOCAB_NAME)
         if vocab.sha256 != self.manifest.vocab_sha256:
-            raise DataError(f"{self.directory / VOCAB_NAME}: differs from the vocabulary that the shards were made with.")
+            raise DataError(
+                f"{self.directory / VOCAB_NAME}: differs from the vocabulary that the shards were made with."
+            )
         return vocab
 
     @property
@@ -98,12 +109,18 @@ class ShardSet:
         """The position of the document's first token, and the document."""
         shard_number = bisect.bisect_right(self._first_document, number) - 1
         shard = self._shards[shard_number]
-        (token_start, length_start), (token_end, length_end) = shard.index[number - self._first_document[shard_number] :][:2].tolist()
+        (token_start, length_start), (token_end, length_end) = shard.index[
+            number - self._first_document[shard_number] :
+        ][:2].tolist()
         start = self._first_token[shard_number] + token_start
         ids, starts = self.tokens(start, token_end - token_start)
-        offsets = np.concatenate([[0], np.cumsum(decode_lengths(shard.lengths[length_start:length_end]))]).astype(np.int32)
+        offsets = np.concatenate([[0], np.cumsum(decode_lengths(shard.lengths[length_start:length_end]))]).astype(
+            np.int32
+        )
         return start, TokenizedDocument(
-            input_ids=ids.astype(np.uint16 if self.manifest.vocab_size <= 1 << 16 else np.uint32), word_starts=starts, sentence_offsets=offsets
+            input_ids=ids.astype(np.uint16 if self.manifest.vocab_size <= 1 << 16 else np.uint32),
+            word_starts=starts,
+            sentence_offsets=offsets,
         )
 
     def verify(self) -> None:

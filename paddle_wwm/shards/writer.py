@@ -50,7 +50,11 @@ def sections_of(documents: Sequence[TokenizedDocument], *, vocab_size: int) -> S
     ids |= np.concatenate([document.word_starts for document in documents]).astype(ids.dtype) << (bits - 1)
     lengths = [encode_lengths(np.diff(document.sentence_offsets)) for document in documents]
     index = np.zeros((len(documents) + 1, 2), np.int64)
-    np.cumsum([(len(document.input_ids), len(entries)) for document, entries in zip(documents, lengths)], axis=0, out=index[1:])
+    np.cumsum(
+        [(len(document.input_ids), len(entries)) for document, entries in zip(documents, lengths)],
+        axis=0,
+        out=index[1:],
+    )
     num_sentences = sum(len(document.sentence_offsets) - 1 for document in documents)
     return Sections(tokens=ids, lengths=np.concatenate(lengths), index=index, num_sentences=num_sentences)
 
@@ -93,7 +97,9 @@ class ShardFile:
         )
         tokens_end = tokens_at + self.num_tokens * (self._bits // 8)
         self._stream.write(bytes(sentences_at - tokens_end) + lengths.tobytes())
-        self._stream.write(bytes(documents_at - sentences_at - lengths.nbytes) + np.concatenate(self._index).astype("<u8").tobytes())
+        self._stream.write(
+            bytes(documents_at - sentences_at - lengths.nbytes) + np.concatenate(self._index).astype("<u8").tobytes()
+        )
         assert self._stream.tell() == size
         self._stream.seek(0)
         self._stream.write(header.tobytes())

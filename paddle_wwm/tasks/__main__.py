@@ -32,7 +32,9 @@ def row_of(task: Task) -> dict[str, str]:
         "length": str(task.max_seq_length),
         "batch": str(task.batch_size),
         "epochs": str(task.num_epochs),
-        "learning rate (BERT / ERNIE / BERT-wwm)": " / ".join(f"{rate:.0e}".replace("e-0", "e-") for rate in rates.values()),
+        "learning rate (BERT / ERNIE / BERT-wwm)": " / ".join(
+            f"{rate:.0e}".replace("e-0", "e-") for rate in rates.values()
+        ),
     }
 
 
@@ -51,7 +53,12 @@ def found_in(task: Task, *, data: Path) -> dict[str, dict[str, Any]]:
     for split in task.files:
         if split_path(task, data=data, split=split) is not None:
             read = read_split(task, data=data, split=split)
-            found[split] = {"path": read.path, "num_examples": len(read.examples), "has_labels": read.has_labels, "counts": dict(read.counts)}
+            found[split] = {
+                "path": read.path,
+                "num_examples": len(read.examples),
+                "has_labels": read.has_labels,
+                "counts": dict(read.counts),
+            }
     if not found:
         read_split(task, data=data, split=next(iter(task.files)))  # tells what is missing
         raise DataError(f"{data}: holds no file of {task.title}.")
@@ -73,7 +80,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="?", help="one task")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with files of that task, to be read and counted")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder with files of that task, to be read and counted"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     if arguments.data and not arguments.name:
@@ -81,7 +90,13 @@ def main() -> None:
     chosen = [find_task(arguments.name)] if arguments.name else list(TASKS.values())
     found = found_in(chosen[0], data=arguments.data) if arguments.data else None
     if arguments.json:
-        print(json.dumps([{**to_plain(task), **({"found": found} if found else {})} for task in chosen], ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                [{**to_plain(task), **({"found": found} if found else {})} for task in chosen],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
     elif arguments.name:
         print(details_of(chosen[0]))
         for split, read in (found or {}).items():
@@ -89,8 +104,12 @@ def main() -> None:
     else:
         print(aligned_table([row_of(one) for one in chosen]))
         reading = ", ".join(task.name for task in chosen if task.kind is TaskKind.READING_COMPREHENSION)
-        print(f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. Reading comprehension: {reading}.")
-        print("Your own files are a task by flags alone: scripts/finetune.py --kind classification --train train.tsv --dev dev.tsv")
+        print(
+            f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. Reading comprehension: {reading}."
+        )
+        print(
+            "Your own files are a task by flags alone: scripts/finetune.py --kind classification --train train.tsv --dev dev.tsv"
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ import numpy as np
 from .types import AnswerKind, GoldAnswer, QuestionExample
 
 KINDS = tuple(AnswerKind)  # in the order of the classifier's logits
-KIND_TEXTS = {AnswerKind.YES: "YES", AnswerKind.NO: "NO", AnswerKind.NONE: ""}  # as CJRC's files and its scores write them
+KIND_TEXTS = {
+    AnswerKind.YES: "YES",
+    AnswerKind.NO: "NO",
+    AnswerKind.NONE: "",
+}  # as CJRC's files and its scores write them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,10 @@ class NoAnswerThreshold:
 
 def training_answer(example: QuestionExample) -> GoldAnswer | None:
     """The first answer that can be taught: not a span, or a span whose place in the passage is known. None where there is none."""
-    return next((answer for answer in example.answers if answer.kind is not AnswerKind.SPAN or answer.characters is not None), None)
+    return next(
+        (answer for answer in example.answers if answer.kind is not AnswerKind.SPAN or answer.characters is not None),
+        None,
+    )
 
 
 def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
@@ -44,7 +51,9 @@ def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
     return KINDS[int(best.argmax())]
 
 
-def best_no_answer_threshold(margins: np.ndarray, *, span_scores: np.ndarray, no_answer_scores: np.ndarray) -> NoAnswerThreshold:
+def best_no_answer_threshold(
+    margins: np.ndarray, *, span_scores: np.ndarray, no_answer_scores: np.ndarray
+) -> NoAnswerThreshold:
     """The threshold with the highest mean score on a development set; of equal ones that next to 0.
 
     margins: (questions,), `no_answer_margin` of each; a question goes without an answer where its margin is above the threshold.

@@ -19,7 +19,12 @@ from .readers.splits import read_split, with_labels
 from .reading_comprehension import DecodingConfig, answers_as_json, decode, no_answer_margin
 from .types import Example, Split, Task, TaskKind
 
-SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = "scores.json", "predictions.jsonl", "answers.json", "nbest.json"
+SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
+    "scores.json",
+    "predictions.jsonl",
+    "answers.json",
+    "nbest.json",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +79,18 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     scores = score(found.task.metric, split.examples, found.predictions) if split.has_labels else None
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
-        raise DataError(f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, {unknown[0]!r} for one; is it of another split?")
+        raise DataError(
+            f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, {unknown[0]!r} for one; is it of another split?"
+        )
     record = {
         "task": job.task.name,
-        "split": {"name": split.name, "path": split.path, "sha256": split.sha256, "num_examples": len(split.examples), "counts": dict(split.counts)},
+        "split": {
+            "name": split.name,
+            "path": split.path,
+            "sha256": split.sha256,
+            "num_examples": len(split.examples),
+            "counts": dict(split.counts),
+        },
         "model": str(job.model) if job.model is not None else None,
         "predictions": str(job.predictions) if job.predictions is not None else None,
         "metric": found.task.metric,
@@ -87,7 +100,14 @@ def evaluate(job: EvaluationJob) -> Evaluation:
         "decoding": dataclasses.asdict(job.decoding) if job.task.kind is TaskKind.READING_COMPREHENSION else None,
         "best_no_answer_threshold": found.threshold,
     }
-    return Evaluation(split=split, scores=scores, unanswered=missing, unknown=unknown, threshold=found.threshold, written=_write(job, found, record))
+    return Evaluation(
+        split=split,
+        scores=scores,
+        unanswered=missing,
+        unknown=unknown,
+        threshold=found.threshold,
+        written=_write(job, found, record),
+    )
 
 
 def _check(job: EvaluationJob) -> None:
@@ -97,7 +117,9 @@ def _check(job: EvaluationJob) -> None:
     if (job.find_threshold or job.decoding != DecodingConfig()) and (job.model is None or not reads):
         raise ConfigError("n-best answers and thresholds are of reading comprehension, by a model; leave them out.")
     if (job.output / SCORES_NAME).exists() and not job.overwrite:
-        raise ConfigError(f"{job.output / SCORES_NAME}: exists already; name another --output, or add --overwrite to replace it.")
+        raise ConfigError(
+            f"{job.output / SCORES_NAME}: exists already; name another --output, or add --overwrite to replace it."
+        )
 
 
 def _read(job: EvaluationJob, split: Split) -> _Predicted:
@@ -120,7 +142,13 @@ def _predict(job: EvaluationJob, split: Split) -> _Predicted:
             "it was fine-tuned for another task."
         )
     features = features_of(split.examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
-    outputs = compute_outputs(model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, desc=f"predict {split.name}")
+    outputs = compute_outputs(
+        model.network,
+        features,
+        reading=model.reading,
+        pad_id=model.tokenizer.vocab.pad_id,
+        desc=f"predict {split.name}",
+    )
     one = dataclasses.replace(job.decoding, num_answers=1)
     predictions = predictions_of(split.examples, features, outputs, reading=model.reading, decoding=one)
     task = dataclasses.replace(job.task, labels=job.task.labels or tuple(labels))
@@ -131,7 +159,9 @@ def _predict(job: EvaluationJob, split: Split) -> _Predicted:
         task=task,
         predictions=predictions,
         nbest=questions.nbest(split.examples, config=job.decoding) if job.decoding.num_answers > 1 else None,
-        threshold=questions.threshold(split.examples, metric=task.metric, config=job.decoding) if job.find_threshold else None,
+        threshold=questions.threshold(split.examples, metric=task.metric, config=job.decoding)
+        if job.find_threshold
+        else None,
     )
 
 
@@ -157,7 +187,10 @@ class _Questions:
 
         places = self.places[number]
         logits = [split_kinds(self.outputs[place])[0] if self.with_kinds else self.outputs[place] for place in places]
-        return self.features.rows[places[0]].encoded, {"windows": [self.features.rows[place].window for place in places], "logits": logits}
+        return self.features.rows[places[0]].encoded, {
+            "windows": [self.features.rows[place].window for place in places],
+            "logits": logits,
+        }
 
     def nbest(self, examples: Sequence[Example], *, config: DecodingConfig) -> dict[str, Any]:
         found = {}
@@ -176,7 +209,9 @@ class _Questions:
             margins.append(no_answer_margin(**rest, config=spans))
             for text, scores in ((best[0].text if best else "", span_scores), ("", none_scores)):
                 scores.append(main_score(metric, score(metric, [example], {example.example_id: text})))
-        return best_no_answer_threshold(np.array(margins), span_scores=np.array(span_scores), no_answer_scores=np.array(none_scores)).value
+        return best_no_answer_threshold(
+            np.array(margins), span_scores=np.array(span_scores), no_answer_scores=np.array(none_scores)
+        ).value
 
 
 def _write(job: EvaluationJob, found: _Predicted, record: dict[str, Any]) -> list[Path]:
@@ -212,7 +247,11 @@ def summary(job: EvaluationJob, evaluation: Evaluation) -> str:
             lines.append(f"  {len(ids):,} {what}: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
     repaired = {name: count for name, count in split.counts.items() if count}
     if repaired:
-        lines.append("  in the data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in repaired.items()))
+        lines.append(
+            "  in the data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in repaired.items())
+        )
     if evaluation.threshold is not None:
-        lines.append(f"  best no-answer threshold on this split: {evaluation.threshold:.4f}; use it as --no-answer-threshold on another one")
+        lines.append(
+            f"  best no-answer threshold on this split: {evaluation.threshold:.4f}; use it as --no-answer-threshold on another one"
+        )
     return "\n".join([*lines, *(f"  written     {path}" for path in evaluation.written)])

@@ -31,7 +31,9 @@ def write_predictions(path: Path, predictions: Predictions, task: Task) -> None:
 def write_answers_for_authors(path: Path, predictions: Predictions, task: Task) -> None:
     """Write answers as the data set's own script reads them: CJRC's a list of records, the others' {id: answer}."""
     as_list = task.reader == "cjrc"
-    write_json(path, [{"id": one, "answer": answer} for one, answer in predictions.items()] if as_list else dict(predictions))
+    write_json(
+        path, [{"id": one, "answer": answer} for one, answer in predictions.items()] if as_list else dict(predictions)
+    )
 
 
 def read_predictions(path: Path, task: Task) -> dict[str, Prediction]:
@@ -60,7 +62,9 @@ def _records(file: TaskFile, task: Task) -> Iterator[tuple[int | None, str, Any]
     for line, record in records:
         if not isinstance(record, dict) or "id" not in record or key not in record:
             found = ", ".join(map(str, record)) if isinstance(record, dict) else excerpt(repr(record))
-            raise file.error(f"a prediction of {task.title} must have the keys id and {key}, but has {found or 'none'}.", line=line)
+            raise file.error(
+                f"a prediction of {task.title} must have the keys id and {key}, but has {found or 'none'}.", line=line
+            )
         yield line, str(record["id"]), record[key]
 
 
@@ -71,14 +75,28 @@ def _whole(file: TaskFile) -> Any:
         record = json.loads(first)
     except ValueError:
         return file.json()  # one value over many lines
-    return None if isinstance(record, dict) and set(record) == {"id", "answer"} else record if file.content.strip().count(b"\n") == 0 else file.json()
+    return (
+        None
+        if isinstance(record, dict) and set(record) == {"id", "answer"}
+        else record
+        if file.content.strip().count(b"\n") == 0
+        else file.json()
+    )
 
 
 def _prediction(file: TaskFile, value: Any, *, task: Task, example_id: str, line: int | None) -> Prediction:
     if task.kind is TaskKind.TOKEN_LABELS:
         if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
-            raise file.error(f"the labels of {example_id!r} must be a list of texts, but are {excerpt(repr(value))}.", line=line)
+            raise file.error(
+                f"the labels of {example_id!r} must be a list of texts, but are {excerpt(repr(value))}.", line=line
+            )
         return tuple(file.check_label(label, labels=task.labels, line=line or 1) for label in value)
     if not isinstance(value, str):
-        raise file.error(f"the {_KEYS[task.kind]} of {example_id!r} must be a text, but is {excerpt(repr(value))}.", line=line)
-    return value if task.kind is TaskKind.READING_COMPREHENSION else file.check_label(value, labels=task.labels, line=line or 1)
+        raise file.error(
+            f"the {_KEYS[task.kind]} of {example_id!r} must be a text, but is {excerpt(repr(value))}.", line=line
+        )
+    return (
+        value
+        if task.kind is TaskKind.READING_COMPREHENSION
+        else file.check_label(value, labels=task.labels, line=line or 1)
+    )

@@ -73,24 +73,36 @@ class DecodingConfig:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
         threshold = self.no_answer_threshold
-        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or threshold != threshold):
+        if threshold is not None and (
+            isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or threshold != threshold
+        ):
             raise ValueError(f"`no_answer_threshold` must be None or a number, but is {threshold!r}.")
 
 
-def encode(questions: Sequence[str], contexts: Sequence[str], *, tokenizer: WordPieceTokenizer) -> list[EncodedQuestion]:
+def encode(
+    questions: Sequence[str], contexts: Sequence[str], *, tokenizer: WordPieceTokenizer
+) -> list[EncodedQuestion]:
     """Questions and passages to pieces; a passage that several questions share is tokenized once."""
     distinct = list(dict.fromkeys(contexts))
     passages = {
-        context: (ids, np.array(offsets, np.int64).reshape(-1, 2)) for context, (ids, offsets) in zip(distinct, tokenizer.encode_each(distinct))
+        context: (ids, np.array(offsets, np.int64).reshape(-1, 2))
+        for context, (ids, offsets) in zip(distinct, tokenizer.encode_each(distinct))
     }
     return [
-        EncodedQuestion(context=context, question_ids=ids, context_ids=passages[context][0], context_offsets=passages[context][1])
+        EncodedQuestion(
+            context=context, question_ids=ids, context_ids=passages[context][0], context_offsets=passages[context][1]
+        )
         for (ids, _), context in zip(tokenizer.encode_each(questions), contexts)
     ]
 
 
 def windows_of(
-    encoded: EncodedQuestion, *, vocab: Vocab, max_seq_len: int, doc_stride: int = DOC_STRIDE, max_question_len: int = MAX_QUESTION_LEN
+    encoded: EncodedQuestion,
+    *,
+    vocab: Vocab,
+    max_seq_len: int,
+    doc_stride: int = DOC_STRIDE,
+    max_question_len: int = MAX_QUESTION_LEN,
 ) -> list[Window]:
     """The windows of one question, each of at most `max_seq_len` tokens; together they show every piece of the passage.
 
@@ -99,11 +111,15 @@ def windows_of(
     half of what `max_seq_len` has room for. Raises ValueError for numbers that leave no room.
     """
     if max_seq_len < _NUM_SPECIAL + 2:
-        raise ValueError(f"`max_seq_len` must be at least {_NUM_SPECIAL + 2} for a question and a passage, but is {max_seq_len!r}.")
+        raise ValueError(
+            f"`max_seq_len` must be at least {_NUM_SPECIAL + 2} for a question and a passage, but is {max_seq_len!r}."
+        )
     for name, value in (("doc_stride", doc_stride), ("max_question_len", max_question_len)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
-    question = encoded.question_ids[: num_question_pieces_read(max_seq_len=max_seq_len, max_question_len=max_question_len)]
+    question = encoded.question_ids[
+        : num_question_pieces_read(max_seq_len=max_seq_len, max_question_len=max_question_len)
+    ]
     head = [vocab.cls_id, *question, vocab.sep_id]
     room = max_seq_len - len(head) - 1
     step = room - min(doc_stride, room // 2)
@@ -158,7 +174,9 @@ def label_of(window: Window, *, encoded: EncodedQuestion, characters: tuple[int,
     return int(pieces[0]) + shift, int(pieces[-1]) + shift
 
 
-def decode(encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig) -> list[Answer]:
+def decode(
+    encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig
+) -> list[Answer]:
     """The best answers of one question, best first, different texts each.
 
     logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit is the sum of both; its
@@ -172,7 +190,9 @@ def decode(encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Seque
     answers: dict[str, Answer] = {}
     for place in np.argsort(-scores, kind="stable"):
         start, end = int(encoded.context_offsets[firsts[place], 0]), int(encoded.context_offsets[lasts[place], 1])
-        while end < len(encoded.context) and unicodedata.category(encoded.context[end]) == "Mn":  # marks, which the tokenizer removes
+        while (
+            end < len(encoded.context) and unicodedata.category(encoded.context[end]) == "Mn"
+        ):  # marks, which the tokenizer removes
             end += 1
         text = encoded.context[start:end]
         if text and text not in answers:
@@ -207,7 +227,9 @@ def _candidates(
     return scores, firsts, lasts, _log_sum_exp(np.array([span[3] for span in spans]))
 
 
-def _spans(number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _spans(
+    number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over all its spans."""
     window = windows[number]
     context = np.asarray(values[window.first_column : window.first_column + window.num_pieces], np.float64)
@@ -215,7 +237,9 @@ def _spans(number: int, windows: Sequence[Window], values: np.ndarray, *, config
     if not longest:
         return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), -np.inf
     ends = np.concatenate([context[:, 1], np.full(longest - 1, -np.inf)])
-    spans = context[:, :1] + np.lib.stride_tricks.sliding_window_view(ends, longest)  # row: first piece; column: pieces that follow it
+    spans = context[:, :1] + np.lib.stride_tricks.sliding_window_view(
+        ends, longest
+    )  # row: first piece; column: pieces that follow it
     firsts = window.first_piece + np.arange(window.num_pieces)[:, None]
     lasts = firsts + np.arange(longest)
     surrounding = _surrounding(window, firsts, lasts)
@@ -244,4 +268,6 @@ def _log_sum_exp(values: np.ndarray) -> float:
 
 def answers_as_json(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """As plain values."""
-    return [{"text": answer.text, "score": answer.score, "start": answer.start, "end": answer.end} for answer in answers]
+    return [
+        {"text": answer.text, "score": answer.score, "start": answer.start, "end": answer.end} for answer in answers
+    ]

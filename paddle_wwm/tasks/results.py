@@ -1,10 +1,10 @@
 """What a fine-tuning run leaves for `scripts/report.py`: run.json (what was compared) and result.json of every seed (what came out).
 
-    RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
-    RUN/seed-1/result.json           SeedResult
-    RUN/seed-1/log.jsonl             the training log, one JSON object a line
-    RUN/seed-1/predictions/dev.jsonl what was predicted
-    RUN/seed-1/model/                the best checkpoint by dev, a model folder
+RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
+RUN/seed-1/result.json           SeedResult
+RUN/seed-1/log.jsonl             the training log, one JSON object a line
+RUN/seed-1/predictions/dev.jsonl what was predicted
+RUN/seed-1/model/                the best checkpoint by dev, a model folder
 """
 
 from __future__ import annotations

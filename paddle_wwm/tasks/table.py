@@ -20,7 +20,18 @@ from .types import Task, TaskKind
 CLASSIFICATION, TOKEN_LABELS, READING = TaskKind.CLASSIFICATION, TaskKind.TOKEN_LABELS, TaskKind.READING_COMPREHENSION
 PAIR = {"text": 0, "text_pair": 1, "label": 2}
 CNEWS_LABELS = ("体育", "娱乐", "家居", "房产", "教育", "时尚", "时政", "游戏", "科技", "财经")
-TITLE_LABELS = ("finance", "realty", "stocks", "education", "science", "society", "politics", "sports", "game", "entertainment")
+TITLE_LABELS = (
+    "finance",
+    "realty",
+    "stocks",
+    "education",
+    "science",
+    "society",
+    "politics",
+    "sports",
+    "game",
+    "entertainment",
+)
 MSRA_LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 
@@ -32,7 +43,8 @@ def _rates(*, bert: float, ernie: float) -> Mapping[str, float]:
 def _tsv(*prefixes: str) -> Mapping[str, tuple[str, ...]]:
     """train.tsv, dev.tsv and test.tsv, or .txt, perhaps behind the data set's name."""
     return {
-        split: tuple(f"{prefix}{split}{suffix}" for prefix in ("", *prefixes) for suffix in (".tsv", ".txt")) for split in ("train", "dev", "test")
+        split: tuple(f"{prefix}{split}{suffix}" for prefix in ("", *prefixes) for suffix in (".tsv", ".txt"))
+        for split in ("train", "dev", "test")
     }
 
 
@@ -136,7 +148,11 @@ _ROWS = (
         name="thucnews",
         title="THUCNews",
         kind=CLASSIFICATION,
-        files={"train": ("cnews.train.txt", "train.tsv"), "dev": ("cnews.val.txt", "dev.tsv"), "test": ("cnews.test.txt", "test.tsv")},
+        files={
+            "train": ("cnews.train.txt", "train.tsv"),
+            "dev": ("cnews.val.txt", "dev.tsv"),
+            "test": ("cnews.test.txt", "test.tsv"),
+        },
         reader="tsv-either",
         columns={"label": 0, "text": 1},
         labels=CNEWS_LABELS,
@@ -195,7 +211,9 @@ def find_task(name: str) -> Task:
         return TASKS[wanted]
     near = difflib.get_close_matches(wanted, TASKS, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind and --train.")
+    raise ConfigError(
+        f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind and --train."
+    )
 
 
 def learning_rate_of(task: Task, *, model: str) -> tuple[float, str]:
@@ -246,7 +264,9 @@ def task_of_flags(
     try:
         kind = TaskKind(kind)
     except ValueError:
-        raise ConfigError(f"--kind must be one of {', '.join(one.value for one in TaskKind)}, but is {kind!r}.") from None
+        raise ConfigError(
+            f"--kind must be one of {', '.join(one.value for one in TaskKind)}, but is {kind!r}."
+        ) from None
     if not files:
         raise ConfigError("a task must have at least one file; see --train, --dev and --test.")
     for path in map(str, files.values()):
@@ -255,7 +275,9 @@ def task_of_flags(
     reader = reader or _DEFAULT_READERS[kind]
     metric = metric or _DEFAULT_METRICS[kind]
     if reader not in READERS or reader not in READERS_OF_KIND[kind]:
-        raise ConfigError(f"--format must be one of {', '.join(READERS_OF_KIND[kind])} for {kind.value}, but is {reader!r}.")
+        raise ConfigError(
+            f"--format must be one of {', '.join(READERS_OF_KIND[kind])} for {kind.value}, but is {reader!r}."
+        )
     of_kind = [one for one, row in METRICS.items() if row.kind is kind]
     if metric not in of_kind:
         raise ConfigError(f"--metric must be one of {', '.join(of_kind)} for {kind.value}, but is {metric!r}.")
@@ -272,7 +294,12 @@ def task_of_flags(
         metric=metric,
         max_seq_length=512 if kind is READING else 256,
     )
-    given = {"max_seq_length": max_seq_length, "batch_size": batch_size, "num_epochs": num_epochs, "learning_rate": learning_rate}
+    given = {
+        "max_seq_length": max_seq_length,
+        "batch_size": batch_size,
+        "num_epochs": num_epochs,
+        "learning_rate": learning_rate,
+    }
     for field, value in given.items():
         if value is not None and not value > 0:
             raise ConfigError(f"--{field.replace('_', '-')} must be above 0, but is {value!r}.")

@@ -78,7 +78,9 @@ class Split:
     @property
     def has_labels(self) -> bool:
         """Whether every example has what is to be predicted."""
-        return all((example.answers if isinstance(example, QuestionExample) else _labels(example)) for example in self.examples)
+        return all(
+            (example.answers if isinstance(example, QuestionExample) else _labels(example)) for example in self.examples
+        )
 
 
 def _labels(example: TextExample | TokenExample) -> bool:

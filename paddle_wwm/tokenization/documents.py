@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ..corpus.segment import Segmenter
 
 
-def tokenize_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer, report: Counter) -> tuple[np.ndarray, np.ndarray]:
+def tokenize_sentence(
+    sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer, report: Counter
+) -> tuple[np.ndarray, np.ndarray]:
     """Ids (int32) and word starts (bool) of one sentence whose words are known; both empty when the tokenizer leaves nothing of it.
 
     For a look at a sentence: many of them are tokenized at once, by `tokenize_documents`.
@@ -41,13 +43,22 @@ def tokenize_documents(
     pieces = tokenizer.encode(texts)
     word_starts = align(pieces, boundaries=boundaries, report=report)
     dtype = np.uint16 if len(tokenizer.vocab) <= 1 << 16 else np.uint32
-    result = list(_cut(pieces, ids=pieces.ids.astype(dtype), word_starts=word_starts, num_sentences=[len(one.sentences) for one in documents]))
+    result = list(
+        _cut(
+            pieces,
+            ids=pieces.ids.astype(dtype),
+            word_starts=word_starts,
+            num_sentences=[len(one.sentences) for one in documents],
+        )
+    )
     report["sentences_without_tokens"] += int(np.count_nonzero(np.diff(pieces.text_offsets) == 0))
     report["documents_without_tokens"] += len(documents) - len(result)
     return result
 
 
-def _cut(pieces: Pieces, *, ids: np.ndarray, word_starts: np.ndarray, num_sentences: Sequence[int]) -> Iterator[TokenizedDocument]:
+def _cut(
+    pieces: Pieces, *, ids: np.ndarray, word_starts: np.ndarray, num_sentences: Sequence[int]
+) -> Iterator[TokenizedDocument]:
     """The documents, which have so many sentences each, without those that have no piece."""
     kept = np.diff(pieces.text_offsets) > 0
     # an empty sentence ends where the one before it does, so leaving its end out is all there is to do

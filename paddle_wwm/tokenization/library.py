@@ -68,13 +68,24 @@ class LibraryTokenizer:
         from tokenizers import BertWordPieceTokenizer
 
         self._tokenizer = BertWordPieceTokenizer(
-            vocab=dict(vocab.ids), unk_token=UNK, sep_token=SEP, cls_token=CLS, pad_token=PAD, mask_token=MASK, lowercase=do_lower_case
+            vocab=dict(vocab.ids),
+            unk_token=UNK,
+            sep_token=SEP,
+            cls_token=CLS,
+            pad_token=PAD,
+            mask_token=MASK,
+            lowercase=do_lower_case,
         )
         self._tokenizer._tokenizer.encode_special_tokens = True
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """The pieces of every text."""
-        return _flat(self._tokenizer.encode_batch([LONE_SURROGATE.sub(REPLACEMENT, text) for text in texts], add_special_tokens=False), texts)
+        return _flat(
+            self._tokenizer.encode_batch(
+                [LONE_SURROGATE.sub(REPLACEMENT, text) for text in texts], add_special_tokens=False
+            ),
+            texts,
+        )
 
     def encode_one(self, text: str) -> Pieces:
         """The pieces of a text, without the library's threads and with little cost a piece: many short strings, put together, go this way."""
@@ -98,6 +109,10 @@ def _flat(encodings: Sequence[Any], texts: Sequence[str]) -> Pieces:
     text_offsets = offsets_of([len(encoding) for encoding in encodings])
     num_pieces = int(text_offsets[-1])
     ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, num_pieces)
-    spans = np.fromiter(chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings)), np.int64, 2 * num_pieces)
-    spans = spans.reshape(-1, 2) + np.repeat(offsets_of([len(text) for text in texts])[:-1], np.diff(text_offsets))[:, None]
+    spans = np.fromiter(
+        chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings)), np.int64, 2 * num_pieces
+    )
+    spans = (
+        spans.reshape(-1, 2) + np.repeat(offsets_of([len(text) for text in texts])[:-1], np.diff(text_offsets))[:, None]
+    )
     return Pieces(ids=ids, starts=spans[:, 0].copy(), ends=spans[:, 1].copy(), text_offsets=text_offsets)

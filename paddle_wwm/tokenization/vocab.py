@@ -87,7 +87,9 @@ def load_vocab(path: str | Path) -> Vocab:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such vocabulary; build one with scripts/build_vocab.py, or name a model's vocab.txt.") from None
+        raise DataError(
+            f"{path}: no such vocabulary; build one with scripts/build_vocab.py, or name a model's vocab.txt."
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, not a vocabulary; name the vocab.txt in it.") from None
     tokens: list[str] = []
@@ -96,13 +98,19 @@ def load_vocab(path: str | Path) -> Vocab:
         try:
             token = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
         except UnicodeDecodeError:
-            raise DataError(f"{path}, line {number}: not UTF-8; a vocabulary is a UTF-8 text file with one token a line.") from None
+            raise DataError(
+                f"{path}, line {number}: not UTF-8; a vocabulary is a UTF-8 text file with one token a line."
+            ) from None
         if not token:
             if number < data.count(b"\n") + 1:
-                raise DataError(f"{path}, line {number}: empty; the line number is the id, so every line must hold a token.")
+                raise DataError(
+                    f"{path}, line {number}: empty; the line number is the id, so every line must hold a token."
+                )
             continue
         if token in first_line:
-            raise DataError(f"{path}, line {number}: {token!r} stands on line {first_line[token]} already; tokens must differ.")
+            raise DataError(
+                f"{path}, line {number}: {token!r} stands on line {first_line[token]} already; tokens must differ."
+            )
         first_line[token] = number
         tokens.append(token)
     missing = [token for token in SPECIAL_TOKENS if token not in first_line]
@@ -115,7 +123,9 @@ def load_vocab(path: str | Path) -> Vocab:
     return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(_encode(tokens)).hexdigest())
 
 
-def build_vocab(sentences: Iterable[str], *, vocab_size: int, do_lower_case: bool = True, min_frequency: int = 2) -> Vocab:
+def build_vocab(
+    sentences: Iterable[str], *, vocab_size: int, do_lower_case: bool = True, min_frequency: int = 2
+) -> Vocab:
     """Train a WordPiece vocabulary the BERT way (every Chinese character by itself) with the `tokenizers` library.
 
     The same sentences give the same vocabulary. Raises DataError when the corpus has more characters than `vocab_size` has room for.

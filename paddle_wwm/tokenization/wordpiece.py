@@ -39,7 +39,10 @@ class WordPieceTokenizer:
     @property
     def options(self) -> dict[str, object]:
         """What the ids depend on besides the vocabulary; goes into the manifest."""
-        return {"implementation": "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer", "do_lower_case": self.do_lower_case}
+        return {
+            "implementation": "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer",
+            "do_lower_case": self.do_lower_case,
+        }
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or replaces."""

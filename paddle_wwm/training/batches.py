@@ -14,7 +14,11 @@ def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_wor
     unit = micro_batch_size * num_workers
     if global_batch_size % unit:
         fitting = [size for size in range(1, global_batch_size + 1) if global_batch_size % (size * num_workers) == 0]
-        near = f"runtime.micro_batch_size={max((size for size in fitting if size <= micro_batch_size), default=fitting[0])}" if fitting else ""
+        near = (
+            f"runtime.micro_batch_size={max((size for size in fitting if size <= micro_batch_size), default=fitting[0])}"
+            if fitting
+            else ""
+        )
         raise ConfigError(
             f"`global_batch_size` must be a multiple of micro_batch_size x workers = {micro_batch_size} x {num_workers} = {unit}, "
             f"but is {global_batch_size}; set {near or 'another number of workers with --nproc'}."
@@ -27,7 +31,9 @@ def check_batches(config: RunConfig, *, num_workers: int) -> None:
     for number, phase in enumerate(config.phases):
         try:
             accumulation_steps(
-                global_batch_size=phase.global_batch_size, micro_batch_size=config.runtime.micro_batch_size, num_workers=num_workers
+                global_batch_size=phase.global_batch_size,
+                micro_batch_size=config.runtime.micro_batch_size,
+                num_workers=num_workers,
             )
         except ConfigError as error:
             raise ConfigError(f"`phases.{number}`: {error}") from None

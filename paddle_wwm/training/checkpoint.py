@@ -62,15 +62,24 @@ def save_checkpoint(
     """
     path = checkpoint_path(directory, state.global_step)
     remove_leftovers(directory / "step-*")  # of a run that was killed while it saved
-    masters = {name.removesuffix(MASTER_SLOT): array for name, array in optimizer_arrays.items() if name.endswith(MASTER_SLOT)}
+    masters = {
+        name.removesuffix(MASTER_SLOT): array for name, array in optimizer_arrays.items() if name.endswith(MASTER_SLOT)
+    }
     try:
         if path.exists():
             shutil.rmtree(path)
         with atomic_directory(path) as folder:
-            save_model(folder, model=model, vocab=vocab, do_lower_case=do_lower_case, untrained=untrained, masters=masters)
+            save_model(
+                folder, model=model, vocab=vocab, do_lower_case=do_lower_case, untrained=untrained, masters=masters
+            )
             _save_arrays(dict(optimizer_arrays), folder / OPTIMIZER_NAME)
             checksums = {name: sha256_of_file(folder / name) for name in (*MODEL_FILES, OPTIMIZER_NAME)}
-            record = {"state": dataclasses.asdict(state), "precision": dict(precision or {}), "held_out_loss": held_out_loss, "sha256": checksums}
+            record = {
+                "state": dataclasses.asdict(state),
+                "precision": dict(precision or {}),
+                "held_out_loss": held_out_loss,
+                "sha256": checksums,
+            }
             write_json(folder / STATE_NAME, record)
     except OSError as error:
         whole = sorted(directory.glob("step-*"))

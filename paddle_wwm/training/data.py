@@ -44,7 +44,13 @@ class RunData:
 
 
 def open_run_data(
-    config: RunConfig, *, output: Path, corpora: tuple[ShardSet, ...], record: dict, init: Path | None, init_layers: int | None
+    config: RunConfig,
+    *,
+    output: Path,
+    corpora: tuple[ShardSet, ...],
+    record: dict,
+    init: Path | None,
+    init_layers: int | None,
 ) -> RunData:
     """The data of the run in the folder `output`, whose record (run.json) is given."""
     vocab = corpora[0].vocab()
@@ -67,12 +73,16 @@ def open_run_data(
         train_documents=tuple(np.load(train_documents_path(output, corpus=corpus)) for corpus in range(len(corpora))),
         vocab=vocab,
         phases=tuple(
-            PhaseData(train=mixture(number, "train", config.seed), held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET))
+            PhaseData(
+                train=mixture(number, "train", config.seed),
+                held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET),
+            )
             for number in range(len(config.phases))
         ),
         shard_fingerprint=record["shard_fingerprint"],
         config_fingerprint=record["config_fingerprint"],
-        known_states=frozenset(map(tuple, record.get("known_states", []))) | {(record["config_fingerprint"], record["shard_fingerprint"])},
+        known_states=frozenset(map(tuple, record.get("known_states", [])))
+        | {(record["config_fingerprint"], record["shard_fingerprint"])},
         init=init,
         init_layers=init_layers,
     )
@@ -87,7 +97,9 @@ def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
     raise AssertionError("a config has at least one phase")
 
 
-def batches_of_phase(config: RunConfig, number: int, *, data: RunData, first_step: int, world: World) -> Iterator[list[Tensors]]:
+def batches_of_phase(
+    config: RunConfig, number: int, *, data: RunData, first_step: int, world: World
+) -> Iterator[list[Tensors]]:
     """This worker's micro-batches of the steps of a phase, from its step `first_step` on."""
     phase = config.phases[number]
     return step_batches(
@@ -101,7 +113,9 @@ def batches_of_phase(config: RunConfig, number: int, *, data: RunData, first_ste
     )
 
 
-def examples_of_step(config: RunConfig, number: int, step: int, *, data: RunData, num_workers: int) -> list[list[list[dict[str, object]]]]:
+def examples_of_step(
+    config: RunConfig, number: int, step: int, *, data: RunData, num_workers: int
+) -> list[list[list[dict[str, object]]]]:
     """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
 
     corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in the shards.
@@ -115,6 +129,11 @@ def examples_of_step(config: RunConfig, number: int, step: int, *, data: RunData
 def _references(taken: Taken, *, data: RunData) -> list[dict[str, object]]:
     columns = (taken.sources, taken.indices, taken.epochs, taken.rows["first_start"])
     return [
-        {"corpus": str(data.corpora[source].directory.resolve()), "example": example, "epoch": epoch, "first_token": first}
+        {
+            "corpus": str(data.corpora[source].directory.resolve()),
+            "example": example,
+            "epoch": epoch,
+            "first_token": first,
+        }
         for source, example, epoch, first in zip(*(column.tolist() for column in columns))
     ]

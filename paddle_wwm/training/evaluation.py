@@ -22,12 +22,17 @@ def held_out_batches(config: RunConfig, held_out: Mixture, world: World) -> list
     """This worker's share of the held-out examples."""
     count = min(config.runtime.max_evaluation_examples, held_out.num_examples)
     parts = deal(
-        held_out.take(np.arange(count)), micro_batch_size=config.runtime.micro_batch_size, rank=world.rank, num_ranks=world.size
+        held_out.take(np.arange(count)),
+        micro_batch_size=config.runtime.micro_batch_size,
+        rank=world.rank,
+        num_ranks=world.size,
     )
     batches = []
     for part in parts:
         pairs = part.masked()
-        batch = collate([example for example, _ in pairs], [masked for _, masked in pairs], pad_id=part.data[0].vocab.pad_id)
+        batch = collate(
+            [example for example, _ in pairs], [masked for _, masked in pairs], pad_id=part.data[0].vocab.pad_id
+        )
         batches.append((batch, word_numbers(pairs)))
     return batches
 

@@ -46,7 +46,9 @@ def init() -> World:
     if not is_worker() or int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) == 1:
         return World()
     # a killed launcher must not leave its workers behind
-    end_with_parent(signal.SIGTERM, parent=int(os.environ[LAUNCHER_VARIABLE]) if LAUNCHER_VARIABLE in os.environ else None)
+    end_with_parent(
+        signal.SIGTERM, parent=int(os.environ[LAUNCHER_VARIABLE]) if LAUNCHER_VARIABLE in os.environ else None
+    )
     with _quiet_start():
         from paddle.distributed import fleet
 

@@ -70,7 +70,9 @@ def subtract(parameter, direction, rate):
     error_model="numpy",
     nogil=True,
 )
-def adamw_update(parameter, gradient, first, second, rate, beta1, beta2, epsilon, weight_decay, first_scale, second_scale):
+def adamw_update(
+    parameter, gradient, first, second, rate, beta1, beta2, epsilon, weight_decay, first_scale, second_scale
+):
     """The whole of AdamW, which needs no norms, in one pass."""
     rest1, rest2, kept = np.float32(1) - beta1, np.float32(1) - beta2, np.float32(1) - rate * weight_decay
     for i in range(len(parameter)):

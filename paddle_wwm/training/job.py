@@ -110,7 +110,9 @@ def run_job(job: Job, *, command: Sequence[str]) -> None:
 
     os.environ[SET_UP_VARIABLE] = "1"
     print(f"starting {job.num_workers} workers on {'GPUs' if visible_gpus() else 'the CPU'} …", flush=True)
-    launch_workers(command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers])
+    launch_workers(
+        command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers]
+    )
 
 
 def _check_config(config: RunConfig, *, num_workers: int) -> None:
@@ -143,7 +145,9 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
     known_states: list = []
     if existing is not None and job.resume:
-        found = differences(existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output)
+        found = differences(
+            existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output
+        )
         if not found:
             return (job.output / "model" / "config.json").exists()
         _refuse_or_accept(job, found)
@@ -157,9 +161,14 @@ def set_up(job: Job, *, num_workers: int) -> bool:
     record = {
         "format": RUN_FORMAT,
         "config_fingerprint": fingerprint,
-        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],  # relative: runs may move with them
+        "shards": [
+            os.path.relpath(shards.directory, job.output) for shards in corpora
+        ],  # relative: runs may move with them
         "shard_fingerprint": joint_fingerprint(corpora),
-        "known_states": [*known_states, [fingerprint, joint_fingerprint(corpora)]],  # that its checkpoints may have: more with --accept-changes
+        "known_states": [
+            *known_states,
+            [fingerprint, joint_fingerprint(corpora)],
+        ],  # that its checkpoints may have: more with --accept-changes
         "vocab_sha256": corpora[0].manifest.vocab_sha256,
         "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
         "sources": [source for shards in corpora for source in shards.manifest.sources],
@@ -187,7 +196,9 @@ def _is_prepared(corpus: Sequence[Path]) -> bool:
     """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text files."""
     prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
     if any(prepared) and not all(prepared):
-        raise DataError(f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or folders of shards.")
+        raise DataError(
+            f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or folders of shards."
+        )
     return all(prepared)
 
 
@@ -200,7 +211,9 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
         for shards in corpora:
             if shards.manifest.vocab_sha256 != expected:
                 whose = vocab_path or corpora[0].directory
-                raise DataError(f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare it again with that.")
+                raise DataError(
+                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare it again with that."
+                )
             _check_shard_options(shards, job.config)
             shards.verify()
     else:
@@ -208,7 +221,9 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
         prepared = prepare_corpus(
             corpus=job.corpus,
             vocab=vocab,
-            config=PrepareConfig(segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case),
+            config=PrepareConfig(
+                segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case
+            ),
             cache=job.prepared,
         )
         what = f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: {prepared.directory}"
@@ -216,7 +231,9 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
         corpora = [ShardSet(prepared.directory)]
     weights = job.config.data.mixture_weights
     if weights and len(weights) != len(corpora):
-        raise ConfigError(f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are {list(weights)}.")
+        raise ConfigError(
+            f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are {list(weights)}."
+        )
     return corpora, _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
 
 
@@ -225,7 +242,9 @@ def _vocab_path(job: Job) -> Path | None:
     init_vocab = job.init / "vocab.txt" if job.init is not None else None
     vocab_path = job.vocab or init_vocab
     if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
-        raise DataError(f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out.")
+        raise DataError(
+            f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out."
+        )
     return vocab_path
 
 
@@ -236,18 +255,27 @@ def _with_model(job: Job, *, vocab_size: int) -> RunConfig:
         raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {vocab_size}, but is {model.vocab_size}.")
     num_layers = job.init_layers or model.num_hidden_layers
     if num_layers > model.num_hidden_layers:
-        raise ConfigError(f"`--init-layers` must be at most the {model.num_hidden_layers} layers of {job.init}, but is {num_layers}.")
+        raise ConfigError(
+            f"`--init-layers` must be at most the {model.num_hidden_layers} layers of {job.init}, but is {num_layers}."
+        )
     try:
-        return dataclasses.replace(job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers))
+        return dataclasses.replace(
+            job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers)
+        )
     except ValueError as error:  # a phase longer than the positions of --init
         raise ConfigError(str(error)) from None
 
 
 def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
-    made_with = {"segmenter": shards.manifest.segmenter["name"], "do_lower_case": shards.manifest.tokenizer["do_lower_case"]}
+    made_with = {
+        "segmenter": shards.manifest.segmenter["name"],
+        "do_lower_case": shards.manifest.tokenizer["do_lower_case"],
+    }
     for name, value in made_with.items():
         if getattr(config.data, name) != value:
-            raise ConfigError(f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is {getattr(config.data, name)!r}.")
+            raise ConfigError(
+                f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is {getattr(config.data, name)!r}."
+            )
 
 
 def _vocab_from(job: Job) -> Vocab:
@@ -270,5 +298,7 @@ def _train_as_worker(job: Job) -> None:
     if joint_fingerprint(corpora) != record["shard_fingerprint"]:
         raise CheckpointError(f"{job.output}: the shards are not those that the run was set up with.")
     config = _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
-    data = open_run_data(config, output=job.output, corpora=corpora, record=record, init=job.init, init_layers=job.init_layers)
+    data = open_run_data(
+        config, output=job.output, corpora=corpora, record=record, init=job.init, init_layers=job.init_layers
+    )
     train(config, data=data, output=job.output, world=world)

@@ -73,7 +73,10 @@ def launch_workers(command: Sequence[str], *, count: int, log_directory: Path, g
     """
     log_directory.mkdir(parents=True, exist_ok=True)
     received: list[int] = []
-    previous = {number: signal.signal(number, lambda number, _: received.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     workers: list[subprocess.Popen] = []
     try:
         for rank, environment in enumerate(worker_environments(count, gpus=gpus)):

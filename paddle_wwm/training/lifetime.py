@@ -38,4 +38,6 @@ class StopSignal:
 
     def interrupted(self, message: str) -> Interrupted:
         """The error that ends the program with the signal's exit status."""
-        return Interrupted(message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS)
+        return Interrupted(
+            message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS
+        )

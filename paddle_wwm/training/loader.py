@@ -100,7 +100,14 @@ def _end_loaders() -> None:
 
 
 def step_batches(
-    data: Mixture, *, first_step: int, stop: int, global_batch_size: int, micro_batch_size: int, world: World, num_processes: int
+    data: Mixture,
+    *,
+    first_step: int,
+    stop: int,
+    global_batch_size: int,
+    micro_batch_size: int,
+    world: World,
+    num_processes: int,
 ) -> Iterator[list[Tensors]]:
     """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process, when asked for."""
     loader = paddle.io.DataLoader(

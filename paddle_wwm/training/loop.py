@@ -71,7 +71,9 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
         if reporter:
             reporter.step_done()
             if not result.updated:
-                reporter.say(f"step {step}: the gradient overflowed, the step was skipped; loss scale now {trainer.precision.loss_scale:g}")
+                reporter.say(
+                    f"step {step}: the gradient overflowed, the step was skipped; loss scale now {trainer.precision.loss_scale:g}"
+                )
         if step % runtime.log_every_steps == 0 or ended or result.stop:
             values = {**interval.values(trainer), "learning_rate": rate, "gradient_norm": result.gradient_norm}
             if reporter:
@@ -95,7 +97,10 @@ def _announce(trainer: Trainer) -> Reporter:
     write_json(trainer.output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion
     first = config.phases[0]
-    examples = sum(phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length for phase in config.phases)
+    examples = sum(
+        phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length
+        for phase in config.phases
+    )
     seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
     print("one example, its words and its mask (seen←to predict):")
     print(plan.show_example(data.phases[0].train.sources[0]))
@@ -132,7 +137,9 @@ def summary(output: Path, *, config: RunConfig) -> str:
     records = read_metrics(output)
     last = [record for record in records if record["kind"] == "held_out"][-1]
     trained = [record for record in records if record["kind"] == "train"]
-    data_share, padding_share, mfu = (sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share", "mfu"))
+    data_share, padding_share, mfu = (
+        sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share", "mfu")
+    )
     pairs = f", next sentence {last['nsp_accuracy']:.1%}" if "nsp_accuracy" in last else ""
     best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
     return "\n".join(

@@ -49,7 +49,9 @@ def make_optimizer(
 
     rate_scale: of AdamW, from a parameter's name to the factor of its learning rate.
     """
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if not parameter.stop_gradient and keep(name)]
+    trained = [
+        (name, parameter) for name, parameter in model.named_parameters() if not parameter.stop_gradient and keep(name)
+    ]
     decayed = {parameter.name for name, parameter in trained if has_weight_decay(name)}
     shared = {
         "learning_rate": 0.0,
@@ -63,23 +65,33 @@ def make_optimizer(
         adamw = _AdamW(**shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed)
         if rate_scale is not None:
             scales = {parameter.name: rate_scale(name) for name, parameter in trained}
-            adamw._lr_ratio = lambda parameter: scales[parameter.name]  # Paddle's argument of that name is refused on the CPU
+            adamw._lr_ratio = lambda parameter: scales[
+                parameter.name
+            ]  # Paddle's argument of that name is refused on the CPU
         return adamw
     lamb = {OptimizerName.LAMB_HFL: _HflLamb, OptimizerName.LAMB_PADDLE: _PaddleLamb}[config.name]
-    return lamb(**shared, lamb_weight_decay=config.weight_decay, exclude_from_weight_decay_fn=lambda parameter: parameter.name not in decayed)
+    return lamb(
+        **shared,
+        lamb_weight_decay=config.weight_decay,
+        exclude_from_weight_decay_fn=lambda parameter: parameter.name not in decayed,
+    )
 
 
 class _Moments:
     """The accumulators of a parameter, under the names that Paddle's AdamW and Lamb share; a mixin for those."""
 
     def _moments(self, parameter: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return tuple(self._get_accumulator_master(name, parameter) for name in (self._moment1_acc_str, self._moment2_acc_str))
+        return tuple(
+            self._get_accumulator_master(name, parameter) for name in (self._moment1_acc_str, self._moment2_acc_str)
+        )
 
     def _correct_bias(self, parameter: paddle.Tensor) -> tuple[float, float]:
         """1 / (1 - beta1^t) and 1 / (1 - beta2^t) of this update; advances t."""
         scales = []
         for name, beta in ((self._beta1_pow_acc_str, self._beta1), (self._beta2_pow_acc_str, self._beta2)):
-            power = shared_array(self._get_accumulator_master(name, parameter))  # beta^t: Paddle keeps it, and starts with t = 1
+            power = shared_array(
+                self._get_accumulator_master(name, parameter)
+            )  # beta^t: Paddle keeps it, and starts with t = 1
             scales.append(1.0 / (1.0 - float(power[0])))
             power *= np.float32(beta)
         return scales[0], scales[1]
@@ -148,7 +160,9 @@ def _norm(tensor: paddle.Tensor) -> paddle.Tensor:
 
 def gradient_norm(gradients: Sequence[paddle.Tensor]) -> float:
     """The common L2 norm of all gradients; infinite or NaN where one of them is not finite."""
-    if all(map(_is_on_cpu, gradients)):  # numpy's dot product takes a fifth of the time of Paddle's, and that a tenth of paddle.norm's
+    if all(
+        map(_is_on_cpu, gradients)
+    ):  # numpy's dot product takes a fifth of the time of Paddle's, and that a tenth of paddle.norm's
         arrays = map(shared_array, gradients)
         return float(np.sqrt(sum(float(np.dot(array, array)) for array in arrays)))
     flat = [gradient.flatten().astype("float32") for gradient in gradients]
@@ -190,7 +204,9 @@ def optimizer_arrays(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimiz
     return {name: tensor.numpy() for name, tensor in _state(model, optimizer).items()}
 
 
-def set_optimizer_arrays(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, arrays: dict[str, np.ndarray]) -> None:
+def set_optimizer_arrays(
+    model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, arrays: dict[str, np.ndarray]
+) -> None:
     """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are passed over."""
     if arrays:
         # as at the first update

@@ -30,7 +30,10 @@ def show_example(data: PretrainData) -> str:
             words.append([])
         words[-1].append(tokens[token])
     labels = dict(zip(masked.masked_lm_positions.tolist(), masked.masked_lm_labels.tolist()))
-    seen = [tokens[token] + (f"←{tokens[labels[position]]}" if position in labels else "") for position, token in enumerate(masked.input_ids)]
+    seen = [
+        tokens[token] + (f"←{tokens[labels[position]]}" if position in labels else "")
+        for position, token in enumerate(masked.input_ids)
+    ]
     return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
 
 
@@ -71,7 +74,9 @@ def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]
     moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
     masters = 2 if config.amp.level is AmpLevel.O2 else 0  # a 16-bit copy besides
     rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
-    layer = rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
+    layer = (
+        rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
+    )
     layers = model.num_hidden_layers * layer
     if config.runtime.recompute:
         layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
@@ -95,7 +100,9 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
     for number, phase in enumerate(config.phases):
         tokens = phase.num_steps * phase.global_batch_size * phase.max_seq_length
         accumulated = accumulation_steps(
-            global_batch_size=phase.global_batch_size, micro_batch_size=config.runtime.micro_batch_size, num_workers=num_workers
+            global_batch_size=phase.global_batch_size,
+            micro_batch_size=config.runtime.micro_batch_size,
+            num_workers=num_workers,
         )
         lines.append(
             f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x {phase.max_seq_length} tokens "
@@ -108,7 +115,9 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
             num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
             with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
         )
-    lines.append(f"arithmetic       at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s")
+    lines.append(
+        f"arithmetic       at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
+    )
     return "\n".join(lines)
 
 
@@ -159,4 +168,3 @@ def unigram_baseline(
         "masked_accuracy": float((labels == counts.argmax()).mean()),
         "mlm_loss": float(-np.log(counts[labels] / counts.sum()).mean()),
     }
-

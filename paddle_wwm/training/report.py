@@ -44,7 +44,9 @@ class Reporter:
                 f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, {values['tokens_per_s']:,.0f} tokens/s"
             )
         else:
-            self.say(f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}")
+            self.say(
+                f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}"
+            )
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

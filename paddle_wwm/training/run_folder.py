@@ -1,11 +1,11 @@
 """The folder of a run: what is in it, and what it is bound to::
 
-    run.json          what the run is bound to: fingerprints of config and shards, where the shards are
-    recipe.yaml       the config with all its defaults
-    index/            the example indices of every phase
-    checkpoints/      step-00000300/ …
-    model/            the finished model; PaddleNLP opens it
-    metrics.jsonl  visualdl/  loss.png  baseline.json  logs/
+run.json          what the run is bound to: fingerprints of config and shards, where the shards are
+recipe.yaml       the config with all its defaults
+index/            the example indices of every phase
+checkpoints/      step-00000300/ …
+model/            the finished model; PaddleNLP opens it
+metrics.jsonl  visualdl/  loss.png  baseline.json  logs/
 """
 
 from __future__ import annotations
@@ -56,14 +56,20 @@ def joint_fingerprint(corpora: Sequence[ShardSet]) -> str:
     return fingerprints[0] if len(fingerprints) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
-def differences(record: dict, *, fingerprint: str, corpora: Sequence[ShardSet], init_sha256: str | None, output: Path) -> list[str]:
+def differences(
+    record: dict, *, fingerprint: str, corpora: Sequence[ShardSet], init_sha256: str | None, output: Path
+) -> list[str]:
     """All in which a job differs from what the run in `output` is bound to, in words."""
     found = []
     if record.get("init_sha256") != init_sha256:
         found.append("the weights that it started from differ (--init)")
     if record.get("shard_fingerprint") != joint_fingerprint(corpora):
-        before = ", ".join(f"{source.get('name')} {source.get('sha256', '')[:8]}" for source in record.get("sources", []))
-        now = ", ".join(f"{source['name']} {str(source['sha256'])[:8]}" for shards in corpora for source in shards.manifest.sources)
+        before = ", ".join(
+            f"{source.get('name')} {source.get('sha256', '')[:8]}" for source in record.get("sources", [])
+        )
+        now = ", ".join(
+            f"{source['name']} {str(source['sha256'])[:8]}" for shards in corpora for source in shards.manifest.sources
+        )
         found.append(f"the data differ (before: {before}; now: {now})")
     if record.get("config_fingerprint") != fingerprint:
         found.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
@@ -114,4 +120,7 @@ def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet
                 counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
                 where = f"corpus {corpus}, " if len(corpora) > 1 else ""
                 num_documents = len(getattr(split, side))
-                print(f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {num_documents:,} documents{counted}", flush=True)
+                print(
+                    f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {num_documents:,} documents{counted}",
+                    flush=True,
+                )

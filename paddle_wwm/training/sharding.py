@@ -26,7 +26,9 @@ class Shares:
         self.owners = dict.fromkeys(trained, world.rank)
         if self._enabled:
             load = [0] * world.size
-            for name in sorted(trained, key=lambda name: (-trained[name].size, name)):  # the largest first: shares become about equal
+            for name in sorted(
+                trained, key=lambda name: (-trained[name].size, name)
+            ):  # the largest first: shares become about equal
                 self.owners[name] = load.index(min(load))
                 load[self.owners[name]] += trained[name].size
 

@@ -50,7 +50,11 @@ class Sums:
     def means(self) -> dict[str, float]:
         """Loss (MLM + NSP), its parts, and accuracies; where words were counted, their accuracy and the perplexity, too."""
         mlm_loss = self.mlm_loss / max(1.0, self.num_predictions)
-        result = {"loss": mlm_loss, "mlm_loss": mlm_loss, "masked_accuracy": self.mlm_correct / max(1.0, self.num_predictions)}
+        result = {
+            "loss": mlm_loss,
+            "mlm_loss": mlm_loss,
+            "masked_accuracy": self.mlm_correct / max(1.0, self.num_predictions),
+        }
         if self.num_words:
             result["word_accuracy"] = self.words_correct / self.num_words
             result["perplexity"] = math.exp(min(mlm_loss, 700.0))  # e^700 is the largest that fits
@@ -68,7 +72,11 @@ def forward(model: paddle.nn.Layer, batch: Tensors) -> tuple[paddle.Tensor, padd
     """
     labels, pair_labels = batch["labels"], batch.get("next_sentence_labels")
     scores, relations = model(
-        batch["input_ids"], batch["token_type_ids"], batch["attention_mask"], batch["flat_positions"], pair_labels is not None
+        batch["input_ids"],
+        batch["token_type_ids"],
+        batch["attention_mask"],
+        batch["flat_positions"],
+        pair_labels is not None,
     )
     mlm_loss = F.cross_entropy(scores, labels, ignore_index=IGNORED_LABEL, reduction="sum")
     correct = scores.detach().argmax(-1) == labels
@@ -166,7 +174,13 @@ def train_step(
 
 
 def _forward_backward(
-    model: paddle.nn.Layer, batch: Tensors, world: World, precision: Precision, *, all_predictions: float, all_pairs: float
+    model: paddle.nn.Layer,
+    batch: Tensors,
+    world: World,
+    precision: Precision,
+    *,
+    all_predictions: float,
+    all_pairs: float,
 ) -> Sums:
     with precision.autocast():
         mlm_loss, nsp_loss, sums = forward(model, batch)

@@ -47,7 +47,9 @@ class Trainer:
 
     def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
         self.config, self.data, self.output, self.world = config, data, output, world
-        paddle.set_flags({"FLAGS_use_stride_kernel": False})  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
+        paddle.set_flags(
+            {"FLAGS_use_stride_kernel": False}
+        )  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
         keep_freed_memory()
         paddle.seed(config.seed)
         self.core = BertForPretraining(config.model)
@@ -61,7 +63,9 @@ class Trainer:
         elif data.init is not None:
             missing, recorded = _start_from(self.core, data, world=world), _recorded_untrained(data.init)
             # what this run does not train may have been trained before
-            self.untrained = tuple(name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing))
+            self.untrained = tuple(
+                name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing)
+            )
         self.precision.prepare(self.core)
         self.shares = Shares(self.core, world=world, enabled=config.runtime.shard_optimizer)
         self.optimizer = make_optimizer(self.core, config.optimizer, keep=self.shares.is_mine)
@@ -77,7 +81,9 @@ class Trainer:
         with self.precision.autocast():
             self.gemm_peak = measure_peak()
             first = data.phases[0].train
-            self.seconds_a_micro_batch = plan.time_of_a_micro_batch(self.core, first, micro_batch_size=config.runtime.micro_batch_size)
+            self.seconds_a_micro_batch = plan.time_of_a_micro_batch(
+                self.core, first, micro_batch_size=config.runtime.micro_batch_size
+            )
         self.model = distribute_model(self.core, world)
 
     def batches(self) -> Iterator[list[Tensors]]:
@@ -138,11 +144,21 @@ class Trainer:
         if self.world.is_main:
             examples = examples_of_step(self.config, number, phase_step, data=self.data, num_workers=self.world.size)
             micro_batches = [
-                {"worker": rank, "micro_batch": place, "loss": repr(float(losses[rank, place])), "examples": examples[rank][place]}
+                {
+                    "worker": rank,
+                    "micro_batch": place,
+                    "loss": repr(float(losses[rank, place])),
+                    "examples": examples[rank][place],
+                }
                 for rank in range(losses.shape[0])
                 for place in range(losses.shape[1])
             ]
-            record = {"step": self.step, "phase": number, "gradient_norm": repr(result.gradient_norm), "micro_batches": micro_batches}
+            record = {
+                "step": self.step,
+                "phase": number,
+                "gradient_norm": repr(result.gradient_norm),
+                "micro_batches": micro_batches,
+            }
             write_json(path, record)
         barrier(self.world)
         bad = [f"worker {rank}, micro-batch {place}" for rank, place in zip(*((losses - losses) != 0).nonzero())]
@@ -156,7 +172,9 @@ class Trainer:
         """Loss and accuracies on the held-out examples of the present phase."""
         number, _ = phase_of(self.config, self.step)
         if number not in self._held_out:
-            self._held_out = {number: evaluation_tensors(held_out_batches(self.config, self.data.phases[number].held_out, self.world))}
+            self._held_out = {
+                number: evaluation_tensors(held_out_batches(self.config, self.data.phases[number].held_out, self.world))
+            }
         with self.precision.autocast():
             means = evaluate(self.model, self._held_out[number], world=self.world)
         self._evaluated = (self.step, means["loss"])
@@ -198,7 +216,9 @@ def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Check
     step = found.state.global_step if found else 0
     steps = sum_over_workers([step, step**2], world)
     if steps[0] != step * world.size or steps[1] != step**2 * world.size:
-        raise CheckpointError(f"{directory}: this worker sees step {step}, others another one; the folder must be the same for all hosts.")
+        raise CheckpointError(
+            f"{directory}: this worker sees step {step}, others another one; the folder must be the same for all hosts."
+        )
     if found and (found.state.config_fingerprint, found.state.shard_fingerprint) not in data.known_states:
         raise CheckpointError(
             f"{found.path}: is no checkpoint of this run: its recipe or its data were others. Move it away, or start from its weights with --init."
@@ -215,6 +235,9 @@ def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tu
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
     if world.is_main:
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""
-        print(f"starting from {layers}{data.init}" + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else ""))
+        print(
+            f"starting from {layers}{data.init}"
+            + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else "")
+        )
         sys.stdout.flush()
     return missing

@@ -15,4 +15,14 @@ from .scores import Score, Scores
 from .table import VARIANTS
 from .types import RANDOM_INIT, Recipe, RecipePhase, Variant, count_parameters
 
-__all__ = ["RANDOM_INIT", "VARIANTS", "Recipe", "RecipePhase", "Score", "Scores", "Variant", "count_parameters", "find_variant"]
+__all__ = [
+    "RANDOM_INIT",
+    "VARIANTS",
+    "Recipe",
+    "RecipePhase",
+    "Score",
+    "Scores",
+    "Variant",
+    "count_parameters",
+    "find_variant",
+]

@@ -20,7 +20,13 @@ XNLI_LABELS = 3
 
 
 def _quantity(number: int) -> str:
-    return f"{number // 1_000_000}M" if number % 1_000_000 == 0 else f"{number // 1000}K" if number % 1000 == 0 else str(number)
+    return (
+        f"{number // 1_000_000}M"
+        if number % 1_000_000 == 0
+        else f"{number // 1000}K"
+        if number % 1000 == 0
+        else str(number)
+    )
 
 
 def steps_of(recipe: Recipe) -> str:
@@ -65,7 +71,10 @@ def record_of(variant: Variant) -> dict[str, Any]:
         "model_class": "Bert",
         "num_parameters": count_parameters(variant.config, num_labels=XNLI_LABELS),
         "published_scores": {
-            task: {split: {name: [score.max, score.mean] for name, score in scores.by_metric.items()} for split, scores in splits.items()}
+            task: {
+                split: {name: [score.max, score.mean] for name, score in scores.by_metric.items()}
+                for split, scores in splits.items()
+            }
             for task, splits in variant.published_scores.items()
         },
         "published_learning_rates": dict(variant.published_learning_rates),
@@ -86,7 +95,10 @@ def details_of(variant: Variant) -> str:
     lines = [f"{name:<24}{value}" for name, value in facts.items()]
     for task, splits in variant.published_scores.items():
         for split, scores in splits.items():
-            cells = [f"{score.max} ({score.mean})" if score.mean is not None else f"{score.max}" for score in scores.by_metric.values()]
+            cells = [
+                f"{score.max} ({score.mean})" if score.mean is not None else f"{score.max}"
+                for score in scores.by_metric.values()
+            ]
             lines.append(f"{f'{task} {split}':<24}{' / '.join(cells)}")
     return "\n".join(lines)
 
@@ -99,7 +111,11 @@ def main() -> None:
         epilog=f"examples:\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", help="one model, by any name: PaddleHub's, PaddleNLP's, Hugging Face's, an archive's, a paper's")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        help="one model, by any name: PaddleHub's, PaddleNLP's, Hugging Face's, an archive's, a paper's",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     chosen = [find_variant(arguments.name)] if arguments.name else list(VARIANTS)
@@ -109,7 +125,9 @@ def main() -> None:
         print(details_of(chosen[0]))
     else:
         print(aligned_table([row_of(one) for one in chosen]))
-        print("\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: not stated by the authors.")
+        print(
+            "\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: not stated by the authors."
+        )
 
 
 if __name__ == "__main__":

@@ -92,7 +92,15 @@ _TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("xnli", "dev"): ("77.8 (77.4)", "79.0 (78.4)", "79.4 (78.6)", "80.0 (79.2)", "82.1 (81.3)"),
     ("xnli", "test"): ("77.8 (77.5)", "78.2 (78.0)", "78.7 (78.3)", "78.8 (78.3)", "81.2 (80.6)", "74.0", "72.3"),
     ("chnsenticorp", "dev"): ("94.7 (94.3)", "95.1 (94.5)", "95.4 (94.6)", "95.0 (94.6)", "95.8 (94.9)"),
-    ("chnsenticorp", "test"): ("95.0 (94.7)", "95.4 (95.0)", "95.3 (94.7)", "95.6 (94.8)", "95.8 (94.9)", "94.2", "92.8"),
+    ("chnsenticorp", "test"): (
+        "95.0 (94.7)",
+        "95.4 (95.0)",
+        "95.3 (94.7)",
+        "95.6 (94.8)",
+        "95.8 (94.9)",
+        "94.2",
+        "92.8",
+    ),
     ("lcqmc", "dev"): ("89.4 (88.4)", "89.4 (89.2)", "89.6 (89.2)", "89.0 (88.7)", "90.4 (90.0)"),
     ("lcqmc", "test"): ("86.9 (86.4)", "87.0 (86.8)", "87.1 (86.6)", "86.4 (86.1)", "87.0 (86.8)", "85.1", "85.1"),
     ("bq_corpus", "dev"): ("86.0 (85.5)", "86.1 (85.6)", "86.4 (85.5)", "86.0 (85.4)", "86.3 (85.7)"),
@@ -106,7 +114,10 @@ def parse_scores(cell: str) -> Scores:
     """ "65.5 (64.4) / 84.5 (84.0)" by metric."""
     found = re.findall(r"([\d.]+)(?: \(([\d.]+)\))?", cell)
     metrics = ("accuracy",) if len(found) == 1 else ("exact_match", "f1")
-    by_metric = {name: Score(max=float(best), mean=float(mean) if mean else None) for name, (best, mean) in zip(metrics, found, strict=True)}
+    by_metric = {
+        name: Score(max=float(best), mean=float(mean) if mean else None)
+        for name, (best, mean) in zip(metrics, found, strict=True)
+    }
     return Scores(by_metric=by_metric)
 
 

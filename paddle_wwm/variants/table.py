@@ -20,7 +20,14 @@ _WIKI, _EXT = "Chinese Wikipedia", "Chinese Wikipedia, other encyclopedias, news
 _MILLION = 1_000_000
 _GOOGLE = Recipe(masking="WordPiece", next_sentence=True, init=RANDOM_INIT, optimizer="AdamW")
 _GOOGLE_WWM = Recipe(masking="WWM", next_sentence=True, init=RANDOM_INIT)
-_LAMB = {"masking": "WWM", "next_sentence": True, "init": "bert-base-chinese", "optimizer": "LAMB", "learning_rate": 1e-4, "warmup": "10%"}
+_LAMB = {
+    "masking": "WWM",
+    "next_sentence": True,
+    "init": "bert-base-chinese",
+    "optimizer": "LAMB",
+    "learning_rate": 1e-4,
+    "warmup": "10%",
+}
 
 
 def _first_layers(parent: str, num_layers: int, *, assumed: tuple[str, ...] = ()) -> Recipe:
@@ -86,7 +93,12 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         name="chinese-roberta-wwm-ext",
         title="RoBERTa-wwm-ext",
-        aliases=("roberta-wwm-ext-chinese", "hfl/roberta-wwm-ext", "hfl/chinese-roberta-wwm-ext", "chinese_roberta_wwm_ext_L-12_H-768_A-12"),
+        aliases=(
+            "roberta-wwm-ext-chinese",
+            "hfl/roberta-wwm-ext",
+            "hfl/chinese-roberta-wwm-ext",
+            "chinese_roberta_wwm_ext_L-12_H-768_A-12",
+        ),
         config=_sizes(12),
         corpus=_EXT,
         num_tokens="5.4B",

@@ -77,7 +77,9 @@ class Variant:
         return PUBLISHED_LEARNING_RATES.get(self.name, {})
 
 
-def count_parameters(config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False) -> int:
+def count_parameters(
+    config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
+) -> int:
     """Trainable numbers of a model: embeddings, layers and pooler; plus a classifier of `num_labels`, plus the MLM (tied) and NSP heads.
 
     The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.

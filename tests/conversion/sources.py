@@ -53,7 +53,10 @@ def vocab_file(path: Path, *, size: int = 1000, extra: tuple[str, ...] = ()) -> 
 
 def bits_of(model) -> dict[str, tuple]:
     """Names, types, shapes and bytes of an opened model."""
-    return {name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes()) for name, tensor in model.tensors.items()}
+    return {
+        name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes())
+        for name, tensor in model.tensors.items()
+    }
 
 
 # ---- torch's files without torch -------------------------------------------------------------------------------------------------------------
@@ -99,7 +102,14 @@ def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
 
         class Storage:
             def __init__(self, key: str, array: np.ndarray) -> None:
-                self.pid = ("storage", getattr(torch, STORAGES[array.dtype]), key, "cpu", array.size, *([None] if is_legacy else []))
+                self.pid = (
+                    "storage",
+                    getattr(torch, STORAGES[array.dtype]),
+                    key,
+                    "cpu",
+                    array.size,
+                    *([None] if is_legacy else []),
+                )
 
         class TensorLike:
             def __init__(self, key: str, array: np.ndarray) -> None:
@@ -115,7 +125,10 @@ def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
                 return value.pid if isinstance(value, Storage) else None
 
         buffer = io.BytesIO()
-        values = OrderedDict((name, TensorLike(str(number), np.ascontiguousarray(array))) for number, (name, array) in enumerate(arrays.items()))
+        values = OrderedDict(
+            (name, TensorLike(str(number), np.ascontiguousarray(array)))
+            for number, (name, array) in enumerate(arrays.items())
+        )
         Pickler(buffer, protocol=2).dump(values)
         return buffer.getvalue()
     finally:
@@ -130,7 +143,9 @@ def torch_zip(path: Path, arrays: dict[str, np.ndarray], *, data_pickle: bytes |
     """A file in the form of torch.save's today. data_pickle: in place of the arrays' own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("archive/data.pkl", data_pickle if data_pickle is not None else _torch_pickle(arrays, is_legacy=False))
+        archive.writestr(
+            "archive/data.pkl", data_pickle if data_pickle is not None else _torch_pickle(arrays, is_legacy=False)
+        )
         archive.writestr("archive/byteorder", "little")
         for number, array in enumerate(arrays.values()):
             archive.writestr(f"archive/data/{number}", np.ascontiguousarray(array).tobytes())

@@ -39,11 +39,20 @@ TOLERANCE = 1e-5
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("source", [HF_FOLDER, HF_FOLDER / "pytorch_model.bin", TF_FOLDER, TF_FOLDER / "bert_model.ckpt"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "source",
+    [HF_FOLDER, HF_FOLDER / "pytorch_model.bin", TF_FOLDER, TF_FOLDER / "bert_model.ckpt"],
+    ids=lambda path: path.name,
+)
 def test_outputs_of_a_converted_model_are_those_that_transformers_computed(tmp_path, source):
     converted(source, tmp_path / "out", config=CONFIG)
     result = verify(tmp_path / "out", REFERENCE)
-    assert [item.output for item in result.differences] == ["last_hidden_state", "pooler_output", "prediction_logits", "seq_relationship_logits"]
+    assert [item.output for item in result.differences] == [
+        "last_hidden_state",
+        "pooler_output",
+        "prediction_logits",
+        "seq_relationship_logits",
+    ]
     assert result.largest <= TOLERANCE
     assert min(item.scale for item in result.differences) > 0.1
 
@@ -52,7 +61,10 @@ def test_outputs_of_a_converted_model_are_those_that_transformers_computed(tmp_p
 
 
 def old_names(arrays):
-    return {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): array for name, array in arrays.items()}
+    return {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): array
+        for name, array in arrays.items()
+    }
 
 
 def in_parts(folder, arrays):
@@ -134,7 +146,9 @@ def test_paddlenlps_roberta_class_is_read_as_a_bert_and_that_is_said(tmp_path, p
     opened = open_model(tmp_path / "roberta")
     assert "numbers positions from 1" in opened.notes[0]
     assert opened.absent == ("bert.pooler", "cls.seq_relationship")
-    assert bits_of(opened) == {name: value for name, value in expected_bits.items() if not name.startswith(opened.absent)}
+    assert bits_of(opened) == {
+        name: value for name, value in expected_bits.items() if not name.startswith(opened.absent)
+    }
 
 
 def test_a_paddlenlp_folder_is_read(tmp_path, paddle_folder, expected_bits):
@@ -167,7 +181,9 @@ def test_what_the_configuration_records_survives_the_round_trip(tmp_path, paddle
     for way in ("huggingface", "tensorflow"):
         converted(folder, tmp_path / way, to=way)
         converted(tmp_path / way, tmp_path / f"{way}-back")
-        assert json.loads((tmp_path / f"{way}-back" / "config.json").read_text()) == config | {"untrained_parameters": ["bert.pooler"]}
+        assert json.loads((tmp_path / f"{way}-back" / "config.json").read_text()) == config | {
+            "untrained_parameters": ["bert.pooler"]
+        }
         assert json.loads((tmp_path / f"{way}-back" / "tokenizer_config.json").read_text())["do_lower_case"] is False
         assert (tmp_path / f"{way}-back" / "vocab.txt").read_bytes() == (tmp_path / "vocab.txt").read_bytes()
 
@@ -204,9 +220,13 @@ def test_a_paddle_target_opens_in_paddlenlp_and_in_ours(paddle_folder):
 def test_a_hugging_face_target_holds_what_transformers_wrote(tmp_path, paddle_folder):
     converted(paddle_folder, tmp_path / "out", to="huggingface")
     written, expected = load_file(tmp_path / "out" / "model.safetensors"), hf_arrays()
-    assert {name: array.tobytes() for name, array in written.items()} == {name: array.tobytes() for name, array in expected.items()}
+    assert {name: array.tobytes() for name, array in written.items()} == {
+        name: array.tobytes() for name, array in expected.items()
+    }
     config, theirs = (json.loads((folder / "config.json").read_text()) for folder in (tmp_path / "out", HF_FOLDER))
-    assert {key: value for key, value in config.items() if key in theirs} == {key: theirs[key] for key in config if key in theirs}
+    assert {key: value for key, value in config.items() if key in theirs} == {
+        key: theirs[key] for key in config if key in theirs
+    }
 
 
 def test_a_tensorflow_target_holds_what_tensorflow_wrote(tmp_path, paddle_folder):
@@ -225,6 +245,10 @@ def test_kept_layers_are_renumbered_and_all_else_stays(tmp_path, paddle_folder, 
     opened = open_model(tmp_path / "out")
     assert opened.config.num_hidden_layers == 2
     for name, value in bits_of(opened).items():
-        original = name.replace(".layers.0.", ".layers.two.").replace(".layers.1.", ".layers.0.").replace(".layers.two.", ".layers.2.")
+        original = (
+            name.replace(".layers.0.", ".layers.two.")
+            .replace(".layers.1.", ".layers.0.")
+            .replace(".layers.two.", ".layers.2.")
+        )
         assert value == expected_bits[original], name
     assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["kept_layers"] == [2, 0]

@@ -35,8 +35,14 @@ def headless(folder):
 def test_heads_that_are_missing_are_made_anew_for_paddle_and_recorded(tmp_path, expected_bits):
     result = converted(headless(tmp_path / "source"), tmp_path / "out")
     assert result.made_anew == ("cls.predictions", "cls.seq_relationship")
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["untrained_parameters"] == ["cls.predictions", "cls.seq_relationship"]
-    assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["made_anew"]["parts"] == ["cls.predictions", "cls.seq_relationship"]
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["untrained_parameters"] == [
+        "cls.predictions",
+        "cls.seq_relationship",
+    ]
+    assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["made_anew"]["parts"] == [
+        "cls.predictions",
+        "cls.seq_relationship",
+    ]
     arrays = read_pdparams(tmp_path / "out" / "model_state.pdparams")
     transform = arrays["cls.predictions.transform.weight"]
     assert 0.015 < transform.std() < 0.02 and np.abs(transform).max() <= 0.04
@@ -61,7 +67,10 @@ def test_everything_that_does_not_fit_is_told_at_once(tmp_path):
     arrays["bert.pooler.dense.bias"] = np.zeros(63, np.float32)
     with pytest.raises(CheckpointError) as caught:
         open_model(hf_folder(tmp_path / "bad", arrays))
-    for part in ("missing: bert.encoder.layers.1.linear2.bias, cls.predictions.transform.weight", "unexpected: classifier.weight"):
+    for part in (
+        "missing: bert.encoder.layers.1.linear2.bias, cls.predictions.transform.weight",
+        "unexpected: classifier.weight",
+    ):
         assert part in str(caught.value)
     assert "misshaped: bert.pooler.dense.bias (63,) instead of (64,)" in str(caught.value)
     assert "--drop-unexpected" in str(caught.value)
@@ -71,7 +80,11 @@ def test_a_fine_tuned_head_is_left_out_on_request_and_named(tmp_path):
     arrays = hf_arrays() | {"classifier.weight": np.zeros((2, 64), np.float32)}
     result = converted(hf_folder(tmp_path / "fine-tuned", arrays), tmp_path / "out", drop_unexpected=True)
     with pytest.raises(CheckpointError, match="of layers that the configuration does not have"):
-        converted(hf_folder(tmp_path / "deeper", arrays, config={"num_hidden_layers": 2}), tmp_path / "cut", drop_unexpected=True)
+        converted(
+            hf_folder(tmp_path / "deeper", arrays, config={"num_hidden_layers": 2}),
+            tmp_path / "cut",
+            drop_unexpected=True,
+        )
     assert result.dropped == ("classifier.weight",)
     assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["dropped"] == ["classifier.weight"]
 
@@ -96,7 +109,10 @@ def test_a_parameter_under_two_spellings_is_refused(tmp_path):
     ("config", "message"),
     [
         ({"model_type": "electra"}, "`model_type` must be bert, but is 'electra'"),
-        ({"model_type": "roberta"}, "is no BERT and cannot be converted. The RoBERTa-wwm-ext and RBT models are Bert models"),
+        (
+            {"model_type": "roberta"},
+            "is no BERT and cannot be converted. The RoBERTa-wwm-ext and RBT models are Bert models",
+        ),
         ({"position_embedding_type": "relative_key"}, "`position_embedding_type` must be absolute"),
         ({"num_attention_heads": 5}, "`hidden_size` must be a multiple of `num_attention_heads`"),
         ({"num_hidden_layers": 2}, "of layers that the configuration does not have: bert.encoder.layers.2.norm1"),
@@ -116,7 +132,11 @@ def test_sizes_that_a_configuration_leaves_out_are_read_off_the_weights(tmp_path
         del config[name]
     (folder / "config.json").write_text(json.dumps(config))
     opened = open_model(folder)
-    assert (opened.config.vocab_size, opened.config.type_vocab_size, opened.config.max_position_embeddings) == (1000, 2, 128)
+    assert (opened.config.vocab_size, opened.config.type_vocab_size, opened.config.max_position_embeddings) == (
+        1000,
+        2,
+        128,
+    )
 
 
 def test_paddlenlps_older_configuration_is_read(tmp_path, paddle_folder, expected_bits):
@@ -161,7 +181,9 @@ def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_con
     with pytest.raises(CheckpointError, match="exists already; name another folder, or add --overwrite"):
         converted(paddle_folder, tmp_path / "out")
     converted(paddle_folder, tmp_path / "out", overwrite=True)
-    assert (tmp_path / "out" / "model_state.pdparams").exists() and not (tmp_path / "out" / "model.safetensors").exists()
+    assert (tmp_path / "out" / "model_state.pdparams").exists() and not (
+        tmp_path / "out" / "model.safetensors"
+    ).exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(CheckpointError, match="so it is not replaced"):

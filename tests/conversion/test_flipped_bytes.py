@@ -48,7 +48,11 @@ def time_limit(seconds: int):
 
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
-    names = [f"bert.encoder.layer.{layer}.attention.self.{part}" for layer in range(3) for part in ("query.weight", "query.bias", "key.weight")]
+    names = [
+        f"bert.encoder.layer.{layer}.attention.self.{part}"
+        for layer in range(3)
+        for part in ("query.weight", "query.bias", "key.weight")
+    ]
     return {name: rng.standard_normal((7, 5) if name.endswith("weight") else (5,)).astype(np.float32) for name in names}
 
 
@@ -100,7 +104,9 @@ def flipped(whole: bytes, rng: np.random.Generator, *, end: int) -> bytearray:
 def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
     path, opener = FORMATS[kind](tmp_path)
     whole, rng = path.read_bytes(), np.random.default_rng(23)
-    assert {name: tensor.read().tobytes() for name, tensor in opener(path).items()} == {name: array.tobytes() for name, array in arrays().items()}
+    assert {name: tensor.read().tobytes() for name, tensor in opener(path).items()} == {
+        name: array.tobytes() for name, array in arrays().items()
+    }
     is_mended = kind.endswith("right checksums")
     end = end_of_data_block(whole) if is_mended else len(whole)
     assert not is_mended or with_new_checksum(whole, end) == whole

@@ -54,7 +54,9 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path, wher
         end_of_head = whole.index(b"type_sizes") if where == "older form" else 0
         end_of_head = whole.index(b".", end_of_head) + 1 if where == "older form" else 15
         path.write_bytes(whole[:end_of_head] + code)
-    with pytest.raises(CheckpointError, match=rf"pytorch_model\.bin: cannot be read as PyTorch weights: it names .*{function.__name__}"):
+    with pytest.raises(
+        CheckpointError, match=rf"pytorch_model\.bin: cannot be read as PyTorch weights: it names .*{function.__name__}"
+    ):
         open_pytorch(path)
     assert not witness.exists()
 
@@ -92,7 +94,9 @@ STORAGE_OF_SIX = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\
 
 def rebuilt(arguments: bytes) -> bytes:
     """A data.pkl of {"a": tensor} with a storage of six numbers and the given offset, sizes and strides."""
-    return b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(" + STORAGE_OF_SIX + arguments + b"\x89}tRs."
+    return (
+        b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(" + STORAGE_OF_SIX + arguments + b"\x89}tRs."
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,14 +114,22 @@ def rebuilt(arguments: bytes) -> bytes:
     ],
 )
 def test_a_tensor_that_lies_about_its_storage_is_refused(tmp_path, arguments):
-    good = torch_zip(tmp_path / "good.bin", {"0": np.arange(6, dtype=np.float32)}, data_pickle=rebuilt(b"K\x00K\x02K\x03\x86K\x03K\x01\x86"))
+    good = torch_zip(
+        tmp_path / "good.bin",
+        {"0": np.arange(6, dtype=np.float32)},
+        data_pickle=rebuilt(b"K\x00K\x02K\x03\x86K\x03K\x01\x86"),
+    )
     assert open_pytorch(good)["a"].read().tolist() == [[0, 1, 2], [3, 4, 5]]
     with pytest.raises(CheckpointError, match="cannot be read as PyTorch weights: (a tensor|is no)"):
-        open_pytorch(torch_zip(tmp_path / "bad.bin", {"0": np.arange(6, dtype=np.float32)}, data_pickle=rebuilt(arguments)))
+        open_pytorch(
+            torch_zip(tmp_path / "bad.bin", {"0": np.arange(6, dtype=np.float32)}, data_pickle=rebuilt(arguments))
+        )
 
 
 def test_a_storage_shorter_than_it_says_is_refused(tmp_path):
-    path = torch_zip(tmp_path / "x.bin", {"0": np.arange(5, dtype=np.float32)}, data_pickle=rebuilt(b"K\x00K\x02\x85K\x01\x85"))
+    path = torch_zip(
+        tmp_path / "x.bin", {"0": np.arange(5, dtype=np.float32)}, data_pickle=rebuilt(b"K\x00K\x02\x85K\x01\x85")
+    )
     with pytest.raises(CheckpointError, match="storage '0' should have 24 bytes, but the file has 20"):
         open_pytorch(path)
     with pytest.raises(CheckpointError, match="the storage of 'a' is missing"):
@@ -196,15 +208,33 @@ def checkpoint(folder: Path, *, changes: dict[bytes, bytes] | None = None) -> Pa
     return prefix
 
 
-def bundle_entry(*, dtype: int = 1, shape: tuple[int, ...] = (4,), shard: int = 0, offset: int = 24, size: int = 16, more: bytes = b"") -> bytes:
+def bundle_entry(
+    *,
+    dtype: int = 1,
+    shape: tuple[int, ...] = (4,),
+    shard: int = 0,
+    offset: int = 24,
+    size: int = 16,
+    more: bytes = b"",
+) -> bytes:
     dimensions = b"".join(encode_field(2, encode_field(1, size)) for size in shape)
-    return encode_field(1, dtype) + encode_field(2, dimensions) + encode_field(3, shard) + encode_field(4, offset) + encode_field(5, size) + more
+    return (
+        encode_field(1, dtype)
+        + encode_field(2, dimensions)
+        + encode_field(3, shard)
+        + encode_field(4, offset)
+        + encode_field(5, size)
+        + more
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({b"b": bundle_entry(offset=25)}, "places 'b' at bytes 25 to 41 of model.ckpt.data-00000-of-00001, which has 40"),
+        (
+            {b"b": bundle_entry(offset=25)},
+            "places 'b' at bytes 25 to 41 of model.ckpt.data-00000-of-00001, which has 40",
+        ),
         ({b"b": bundle_entry(offset=2**62)}, "places 'b' at bytes 4,6"),
         ({b"b": bundle_entry(size=2**62)}, "places 'b' at bytes 24 to"),
         ({b"b": bundle_entry(shape=(5,))}, "'b', float32 of shape .5,., takes 20 bytes, not the 16"),
@@ -234,7 +264,10 @@ def test_a_torn_tensor_is_found_by_its_checksum(tmp_path):
 
 
 def test_a_partitioned_variable_and_one_of_text_are_told(tmp_path):
-    changes = {b"bert/encoder/layer_0/attention/self/query/kernel": bundle_entry(more=encode_field(7, b"")), b"text": bundle_entry(dtype=7)}
+    changes = {
+        b"bert/encoder/layer_0/attention/self/query/kernel": bundle_entry(more=encode_field(7, b"")),
+        b"text": bundle_entry(dtype=7),
+    }
     tensors = open_tensorflow(checkpoint(tmp_path, changes=changes))
     with pytest.raises(CheckpointError, match="partitioned variable, stored in slices"):
         tensors["bert/encoder/layer_0/attention/self/query/kernel"].read()
@@ -251,7 +284,9 @@ def test_keys_out_of_order_and_blocks_over_each_other_are_refused(tmp_path):
     handle = encode_varint(0) + encode_varint(8)
     block = bytes(4) + (1).to_bytes(4, "little") + b"\0"
     block += masked_crc(crc32c.crc32c(block)).to_bytes(4, "little")
-    index = b"".join(encode_varint(0) + encode_varint(1) + encode_varint(len(handle)) + bytes([key]) + handle for key in (1, 2))
+    index = b"".join(
+        encode_varint(0) + encode_varint(1) + encode_varint(len(handle)) + bytes([key]) + handle for key in (1, 2)
+    )
     index += bytes(4) + (1).to_bytes(4, "little")
     place = encode_varint(len(block)) + encode_varint(len(index))
     index += b"\0" + masked_crc(crc32c.crc32c(index + b"\0")).to_bytes(4, "little")
@@ -261,7 +296,10 @@ def test_keys_out_of_order_and_blocks_over_each_other_are_refused(tmp_path):
 
 
 def test_a_table_of_many_blocks_is_read_back():
-    items = [(f"bert/encoder/layer_{number:04d}/kernel".encode(), bytes([number % 256]) * (number % 37)) for number in range(2000)]
+    items = [
+        (f"bert/encoder/layer_{number:04d}/kernel".encode(), bytes([number % 256]) * (number % 37))
+        for number in range(2000)
+    ]
     for block_bytes in (1, 100, 5000, 1 << 20):
         assert list(read_table(build_table(items, block_bytes=block_bytes))) == items
 
@@ -269,7 +307,9 @@ def test_a_table_of_many_blocks_is_read_back():
 # ---- Cut files and archives ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index"]
+)
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
 def test_a_cut_file_is_refused(tmp_path, name, share):
     source = TF_FOLDER if name.startswith("bert_model") else HF_FOLDER

@@ -20,8 +20,22 @@ from paddle_wwm.variants import VARIANTS, count_parameters
 
 from .sources import TF_FOLDER, hf_arrays
 
-SMALL = ModelConfig(vocab_size=30, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, max_position_embeddings=9)
-FIXTURE = ModelConfig(vocab_size=1000, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256, max_position_embeddings=128)
+SMALL = ModelConfig(
+    vocab_size=30,
+    hidden_size=8,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=12,
+    max_position_embeddings=9,
+)
+FIXTURE = ModelConfig(
+    vocab_size=1000,
+    hidden_size=64,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    intermediate_size=256,
+    max_position_embeddings=128,
+)
 
 
 @pytest.mark.golden
@@ -38,13 +52,19 @@ def test_paddles_names_and_shapes_are_those_of_our_model_and_of_paddlenlps():
 
 @pytest.mark.golden
 def test_hugging_faces_names_and_shapes_are_those_that_transformers_wrote():
-    expected = {item.foreign_name: item.shape[::-1] if item.is_turned else item.shape for item in parameters(Naming.HUGGING_FACE, FIXTURE)}
+    expected = {
+        item.foreign_name: item.shape[::-1] if item.is_turned else item.shape
+        for item in parameters(Naming.HUGGING_FACE, FIXTURE)
+    }
     assert {name: array.shape for name, array in hf_arrays().items()} == expected
 
 
 @pytest.mark.golden
 def test_googles_names_and_shapes_are_those_that_tensorflow_wrote():
-    expected = {item.foreign_name: item.shape[::-1] if item.is_turned else item.shape for item in parameters(Naming.TENSORFLOW, FIXTURE)}
+    expected = {
+        item.foreign_name: item.shape[::-1] if item.is_turned else item.shape
+        for item in parameters(Naming.TENSORFLOW, FIXTURE)
+    }
     theirs = {name: tensor.shape for name, tensor in open_tensorflow(TF_FOLDER / "bert_model.ckpt").items()}
     assert {name: shape for name, shape in theirs.items() if name in expected} == expected
     assert all(name.endswith("adam_m") or name == "global_step" for name in set(theirs) - set(expected))
@@ -69,7 +89,11 @@ def test_names_are_unique_stand_for_themselves_and_tell_whose_they_are(naming):
 @pytest.mark.parametrize(
     ("name", "naming", "expected"),
     [
-        ("encoder.layer.0.attention.output.LayerNorm.gamma", Naming.HUGGING_FACE, "bert.encoder.layer.0.attention.output.LayerNorm.weight"),
+        (
+            "encoder.layer.0.attention.output.LayerNorm.gamma",
+            Naming.HUGGING_FACE,
+            "bert.encoder.layer.0.attention.output.LayerNorm.weight",
+        ),
         ("module.bert.pooler.dense.bias", Naming.HUGGING_FACE, "bert.pooler.dense.bias"),
         ("cls.predictions.transform.LayerNorm.beta", Naming.HUGGING_FACE, "cls.predictions.transform.LayerNorm.bias"),
         ("roberta.encoder.layers.0.norm1.weight", Naming.PADDLE, "bert.encoder.layers.0.norm1.weight"),
@@ -81,7 +105,9 @@ def test_other_spellings_are_understood(name, naming, expected):
     assert standard_name(name, naming) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("0,1,2", (0, 1, 2)), ("0-2", (0, 1, 2)), ("11, 0-1", (11, 0, 1)), ("7", (7,))])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0,1,2", (0, 1, 2)), ("0-2", (0, 1, 2)), ("11, 0-1", (11, 0, 1)), ("7", (7,))]
+)
 def test_layers_are_given_as_numbers_and_ranges(text, expected):
     assert parse_layers(text) == expected
 

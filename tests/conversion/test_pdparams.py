@@ -51,7 +51,10 @@ def pickled(value, path: Path, *, protocol: int = 4) -> Path:
 def test_files_of_paddle_save_are_read(tmp_path, protocol):
     layer = paddle.nn.Linear(5, 7)
     paddle.save(layer.state_dict(), str(tmp_path / "layer.pdparams"), protocol=protocol)
-    assert_same(read_pdparams(tmp_path / "layer.pdparams"), {name: tensor.numpy() for name, tensor in layer.state_dict().items()})
+    assert_same(
+        read_pdparams(tmp_path / "layer.pdparams"),
+        {name: tensor.numpy() for name, tensor in layer.state_dict().items()},
+    )
 
 
 def test_tensors_that_paddle_saves_beside_arrays_are_read(tmp_path):
@@ -120,13 +123,22 @@ class Call:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(os.system, "system"), (builtins.eval, "eval"), (builtins.exec, "exec"), (builtins.getattr, "getattr"), (np.load, "load")],
+    [
+        (os.system, "system"),
+        (builtins.eval, "eval"),
+        (builtins.exec, "exec"),
+        (builtins.getattr, "getattr"),
+        (np.load, "load"),
+    ],
 )
 def test_a_file_that_would_run_code_is_refused_and_does_not_run(tmp_path, protocol, function, name):
     witness = tmp_path / "it-ran"
     argument = f"touch {witness}" if function is os.system else f"open({str(witness)!r}, 'w').close()"
     path = pickled({"a": np.zeros(3), "b": Call(function, argument)}, tmp_path / "x.pdparams", protocol=protocol)
-    with pytest.raises(CheckpointError, match=rf"x\.pdparams: cannot be read as Paddle weights: it names .*{name}, which weights do not need"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"x\.pdparams: cannot be read as Paddle weights: it names .*{name}, which weights do not need",
+    ):
         read_pdparams(path)
     assert not witness.exists()
     # the file would have run it: without the guard the same bytes leave the witness
@@ -157,11 +169,16 @@ def test_dotted_names_reach_nothing(tmp_path, name):
 )
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path, array):
     path = pickled({"good": np.zeros(3), "bad": array}, tmp_path / "x.pdparams")
-    with pytest.raises(CheckpointError, match=r"x\.pdparams: cannot be read as Paddle weights: it holds an array of '\w+', not of numbers"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"x\.pdparams: cannot be read as Paddle weights: it holds an array of '\w+', not of numbers",
+    ):
         read_pdparams(path)
 
 
-@pytest.mark.parametrize("value", [[1.0, 2.0], 3.0, "text", {"nested": np.zeros(3)}, ("name", "no array"), np.dtype("f4"), None])
+@pytest.mark.parametrize(
+    "value", [[1.0, 2.0], 3.0, "text", {"nested": np.zeros(3)}, ("name", "no array"), np.dtype("f4"), None]
+)
 def test_entries_that_are_no_arrays_are_refused(tmp_path, value):
     path = pickled({"good": np.zeros(3), "bad": value}, tmp_path / "x.pdparams")
     with pytest.raises(CheckpointError, match=r"x\.pdparams: entry 'bad' must be an array of numbers"):
@@ -193,7 +210,10 @@ def read_or_refuse(path: Path) -> bool:
     except CheckpointError as error:
         assert str(path) in str(error)
         return False
-    assert all(isinstance(name, str) and isinstance(array, np.ndarray) and array.dtype.kind in "biufc" for name, array in arrays.items())
+    assert all(
+        isinstance(name, str) and isinstance(array, np.ndarray) and array.dtype.kind in "biufc"
+        for name, array in arrays.items()
+    )
     return True
 
 

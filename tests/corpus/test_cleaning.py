@@ -47,7 +47,9 @@ def test_a_line_is_cleaned_by_rules_that_count_it(line, cleaned, counts):
     lines, report = clean(line)
     assert lines == cleaned
     assert dict(report.counts) == counts
-    assert set(report.samples) == set(counts) and all(sample.startswith("c.txt:1: ") for (sample,) in report.samples.values())
+    assert set(report.samples) == set(counts) and all(
+        sample.startswith("c.txt:1: ") for (sample,) in report.samples.values()
+    )
 
 
 def test_a_rule_that_is_off_changes_nothing():
@@ -97,10 +99,12 @@ def test_a_rule_whose_package_is_not_installed_says_how_to_install_it(monkeypatc
 
 
 def test_the_order_that_rules_are_given_in_says_nothing():
-    assert CleaningConfig(rules=("nfc", "control_characters")) == CleaningConfig(rules=("control_characters", "nfc", "nfc"))
-    assert CleaningConfig(rules=CleaningConfig().switched(on=("simplified",), off=("nfc", "simplified"))).rules == tuple(
-        name for name, rule in RULES.items() if rule.on and name != "nfc"
+    assert CleaningConfig(rules=("nfc", "control_characters")) == CleaningConfig(
+        rules=("control_characters", "nfc", "nfc")
     )
+    assert CleaningConfig(
+        rules=CleaningConfig().switched(on=("simplified",), off=("nfc", "simplified"))
+    ).rules == tuple(name for name, rule in RULES.items() if rule.on and name != "nfc")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +125,17 @@ def is_control(character):
     return unicodedata.category(character) in ("Cc", "Cf") and character != "\t"
 
 
-texts = st.text(alphabet=st.sampled_from("好a1。 \t\u3000\x00\u200b\ufeff\r\u2028\u0301e\u0958\ud800\U000e0001") | st.characters(), max_size=30)
+texts = st.text(
+    alphabet=st.sampled_from("好a1。 \t\u3000\x00\u200b\ufeff\r\u2028\u0301e\u0958\ud800\U000e0001") | st.characters(),
+    max_size=30,
+)
 
 
 @settings(deadline=None, max_examples=500)
-@given(lines=st.lists(texts.map(lambda text: text.replace("\n", "")), max_size=6), rules=st.sets(st.sampled_from(LINE_RULES)))
+@given(
+    lines=st.lists(texts.map(lambda text: text.replace("\n", "")), max_size=6),
+    rules=st.sets(st.sampled_from(LINE_RULES)),
+)
 @example(lines=["\x1c\u1680\x1f"], rules={"control_characters"})
 def test_every_character_is_kept_or_counted_and_what_is_left_keeps_the_rules(lines, rules):
     left, report = clean(*lines, rules=tuple(rules), max_line_chars=12, min_document_chars=3)

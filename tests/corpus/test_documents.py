@@ -38,10 +38,16 @@ def test_every_option_is_handed_on(write):
     assert [document.sentences for document in documents] == [("一\u200b；", "二")]
 
 
-@pytest.mark.parametrize("content", ["一。\n二。\r\n\r\n三。", "\ufeff一。二。\n\n三。", "一。\r二。\n\n三。", "一。\r\n二。\r\n\r\n三。\r\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["一。\n二。\r\n\r\n三。", "\ufeff一。二。\n\n三。", "一。\r二。\n\n三。", "一。\r\n二。\r\n\r\n三。\r\n"],
+)
 def test_line_ends_and_byte_order_marks_do_not_matter(write, content):
     cleaning = CleaningConfig(min_document_chars=1)
-    assert [document.sentences for document in read_documents(write(content), cleaning=cleaning)] == [("一。", "二。"), ("三。",)]
+    assert [document.sentences for document in read_documents(write(content), cleaning=cleaning)] == [
+        ("一。", "二。"),
+        ("三。",),
+    ]
 
 
 @pytest.mark.parametrize("content", ["\n\n \n", "\ufeff", "\u3000", "\x00\u200b"])
@@ -66,7 +72,9 @@ def test_the_sample_corpus_reads_the_same_from_files_of_every_kind(sample_corpus
     expected = [document.sentences for document in read_documents(sample_corpus)]
     assert len(expected) > 100
     texts = [document for document in text.split("\n\n") if document.strip()]
-    records = "".join(json.dumps({"text": one}, ensure_ascii=number % 2 == 0) + "\n" for number, one in enumerate(texts))
+    records = "".join(
+        json.dumps({"text": one}, ensure_ascii=number % 2 == 0) + "\n" for number, one in enumerate(texts)
+    )
     plain = {".txt": text.encode(), ".jsonl": records.encode(), ".parquet": parquet_bytes(text=texts)}
     for inner, data in plain.items():
         for ending in ("", ".gz", ".xz", ".zst"):

@@ -85,5 +85,14 @@ def test_the_dictionary_is_part_of_the_checksum_and_of_the_description(tmp_path)
     other.write_text("语言模型\n", encoding="utf-8")
     lac = lac_with(path)
     assert lac.description == "lac, Paddle inference, 2 phrases (1 lines without effect) of words.dic"
-    assert len({lac.model_sha256, lac_with(other).model_sha256, make_segmenter(SegmenterConfig(engine="paddle")).model_sha256}) == 3
+    assert (
+        len(
+            {
+                lac.model_sha256,
+                lac_with(other).model_sha256,
+                make_segmenter(SegmenterConfig(engine="paddle")).model_sha256,
+            }
+        )
+        == 3
+    )
     assert lac_with(path).model_sha256 == lac.model_sha256

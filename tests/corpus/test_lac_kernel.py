@@ -41,7 +41,11 @@ def tags_of(tables):
 
     def run(engine, texts):
         code_points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-        return engines[engine].tags(tables.id_of_code_point[code_points], np.array([len(text) for text in texts], np.int64)).tolist()
+        return (
+            engines[engine]
+            .tags(tables.id_of_code_point[code_points], np.array([len(text) for text in texts], np.int64))
+            .tolist()
+        )
 
     return run
 
@@ -90,7 +94,9 @@ def test_any_text_in_any_company_has_paddles_tags(tags_of, width, texts):
 @WIDTHS
 @pytest.mark.parametrize("num_texts", [1, 2, 3, 4, 5, 7, 8, 9, 16, 47, 48, 49, 100])
 def test_a_texts_tags_do_not_depend_on_its_batch(tags_of, width, num_texts):
-    texts = [("".join(line.split("|")) * 3)[: 1 + 7 * number % 90] for number, line in enumerate(CHECKED_WORDS * 8)][:num_texts]
+    texts = [("".join(line.split("|")) * 3)[: 1 + 7 * number % 90] for number, line in enumerate(CHECKED_WORDS * 8)][
+        :num_texts
+    ]
     together = tags_of(width, texts)
     assert together == one_by_one(tags_of, width, texts)
     assert tags_of(width, texts[::-1]) == one_by_one(tags_of, width, texts[::-1])
@@ -110,7 +116,9 @@ def test_emissions_are_the_same_bits_whatever_a_text_is_with(tables):
         num_rows_of_step, first_places, num_places = lac_kernel.plan_batch(offsets, batch, len(rows))
         inputs, emissions = np.empty((num_places, 192), np.float32), np.zeros((num_places, 4), np.float32)
         batch_ids = np.empty(num_places, np.int32)
-        lac_kernel.run_batch(lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, *weights[:5], inputs, emissions)
+        lac_kernel.run_batch(
+            lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, *weights[:5], inputs, emissions
+        )
         row_of = {text: row for row, text in enumerate(batch.tolist())}
         return [emissions[first_places[: lengths[text]] + row_of[text]].tobytes() for text in range(len(texts))]
 
@@ -141,14 +149,20 @@ def test_a_text_beyond_the_limit_is_segmented_in_parts(monkeypatch):
     text = "使用语言模型来预测下一个词。"
     monkeypatch.setattr(lac_segmenter, "MAX_CHARS_OF_TEXT", len(text))
     expected = np.tile(lac.word_starts([text]), 3)[:-4]
-    assert lac.word_starts(["", (text * 3)[:-4], text])[: len(expected)].tolist()[: 2 * len(text)] == expected[: 2 * len(text)].tolist()
+    assert (
+        lac.word_starts(["", (text * 3)[:-4], text])[: len(expected)].tolist()[: 2 * len(text)]
+        == expected[: 2 * len(text)].tolist()
+    )
     assert len(lac.word_starts(["", (text * 3)[:-4], text])) == 4 * len(text) - 4
 
 
 def test_the_description_tells_the_engine_and_the_engine_changes_no_fingerprint(monkeypatch):
     monkeypatch.delenv("PADDLE_WWM_LAC_ENGINE", raising=False)
     compiled, paddle = LacSegmenter(), LacSegmenter(engine="paddle")
-    assert (compiled.description, paddle.description) == (f"lac, compiled kernel, {WIDEST}-wide", "lac, Paddle inference")
+    assert (compiled.description, paddle.description) == (
+        f"lac, compiled kernel, {WIDEST}-wide",
+        "lac, Paddle inference",
+    )
     assert compiled.model_sha256 == paddle.model_sha256
 
 
@@ -171,7 +185,10 @@ def test_a_kernel_that_gives_other_words_is_not_used(monkeypatch):
 
     monkeypatch.setattr(CompiledLac, "tags", wrong_tags)
     lac = LacSegmenter(engine="auto")
-    assert lac.description == "lac, Paddle inference (no compiled kernel: it gives other words than it must on this machine)"
+    assert (
+        lac.description
+        == "lac, Paddle inference (no compiled kernel: it gives other words than it must on this machine)"
+    )
     assert lac.word_starts(["使用语言"]).tolist() == [True, False, True, False]
     with pytest.raises(ConfigError, match="asks for LAC's compiled kernel, which does not work here"):
         LacSegmenter(engine="compiled")
@@ -180,8 +197,14 @@ def test_a_kernel_that_gives_other_words_is_not_used(monkeypatch):
 @pytest.mark.parametrize(
     ("environment", "description"),
     [
-        ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "lac, Paddle inference (no compiled kernel: this processor has neither"),
-        ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2"}, "lac, compiled kernel, 8-wide"),
+        (
+            {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+            "lac, Paddle inference (no compiled kernel: this processor has neither",
+        ),
+        (
+            {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2"},
+            "lac, compiled kernel, 8-wide",
+        ),
         ({"NUMBA_DISABLE_JIT": "1"}, "lac, Paddle inference (no compiled kernel: "),
     ],
     ids=["generic", "avx2", "no compiler"],
@@ -193,7 +216,9 @@ def test_on_another_processor_the_words_are_the_same(environment, description, t
     )
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **environment}
     env.pop("PADDLE_WWM_LAC_ENGINE", None)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300, env=env)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300, env=env
+    )
     told, words = result.stdout.splitlines()
     assert told.startswith(description)
     assert words == CHECKED_WORDS[0]
@@ -212,7 +237,9 @@ def test_where_no_cache_can_be_written_the_kernel_is_compiled_anew(tmp_path):
         "print(type(kernel._cache).__name__)"
     )
     env = {**os.environ, "NUMBA_CACHE_DIR": str(blocked / "below")}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300, env=env)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300, env=env
+    )
     assert result.stdout.strip() == "NullCache"
     named = lac_kernel.compiled_tag_texts(WIDEST)
     assert f"_{WIDEST}_wide_" in named._cache._impl.filename_base

@@ -23,13 +23,17 @@ def test_a_shared_run_of_letters_is_found_whatever_stands_between_them(text):
     assert TextOverlap([PASSAGE]).is_in(text)
 
 
-@pytest.mark.parametrize("text", ["", "天气很好", "北京大学是一所综合性大学", PASSAGE[::-1], "位于中国首都北京市海淀区的一所综合性大学"])
+@pytest.mark.parametrize(
+    "text", ["", "天气很好", "北京大学是一所综合性大学", PASSAGE[::-1], "位于中国首都北京市海淀区的一所综合性大学"]
+)
 def test_shorter_runs_and_other_orders_are_not(text):
     assert not TextOverlap([PASSAGE]).is_in(text)
 
 
 def test_case_and_width_do_not_matter():
-    assert TextOverlap(["使用 BERT 模型来预测下一个词的 Probability"]).is_in("使用ｂｅｒｔ模型来预测下一个词的probability")
+    assert TextOverlap(["使用 BERT 模型来预测下一个词的 Probability"]).is_in(
+        "使用ｂｅｒｔ模型来预测下一个词的probability"
+    )
 
 
 def test_the_length_of_a_run_is_exact():
@@ -51,7 +55,9 @@ def test_it_is_found_exactly_where_a_plain_search_finds_it(known, text):
 
 
 def test_a_document_that_shares_text_is_left_out_whole_and_counted(tmp_path):
-    (tmp_path / "a.txt").write_text(f"第一篇\n没有问题\n\n第二篇\n{PASSAGE}\n后文\n\n第三篇\n也没有问题\n", encoding="utf-8")
+    (tmp_path / "a.txt").write_text(
+        f"第一篇\n没有问题\n\n第二篇\n{PASSAGE}\n后文\n\n第三篇\n也没有问题\n", encoding="utf-8"
+    )
     report = write_without_overlap([tmp_path / "a.txt"], output=tmp_path / "out.txt", overlap=TextOverlap([PASSAGE]))
     assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "第一篇\n没有问题\n\n第三篇\n也没有问题\n\n"
     assert (report.num_documents, report.num_left_out) == (3, 1)

@@ -29,7 +29,12 @@ def test_a_blank_line_separates_documents_and_an_identifier_names_the_file_and_t
 
 @pytest.mark.parametrize(
     "content",
-    ["一。\n\n二。\n三。\n", "\ufeff一。\r\n\r\n二。\r\n三。", "一。\n \t\n二。\n三。\n\n\n", "\n\n一。\n\n\n\n二。\n三。"],
+    [
+        "一。\n\n二。\n三。\n",
+        "\ufeff一。\r\n\r\n二。\r\n三。",
+        "一。\n \t\n二。\n三。\n\n\n",
+        "\n\n一。\n\n\n\n二。\n三。",
+    ],
 )
 def test_byte_order_mark_line_ends_and_the_end_of_the_file_do_not_matter(write, read, content):
     documents, report = read(write(content))
@@ -41,14 +46,22 @@ def test_a_record_is_a_document_and_an_identifier_names_its_line_or_row(write, r
     texts = ["一。", "二。\n\n三。"]
     expected = [("一。",), ("二。", "", "三。")]
     lines = "".join(json.dumps({"id": 1, "text": text}) + "\n\n" for text in texts)
-    assert read(write("\ufeff" + lines, "c.jsonl"))[0] == [(f"c.jsonl:{number}", *lines) for number, lines in zip((1, 3), expected)]
+    assert read(write("\ufeff" + lines, "c.jsonl"))[0] == [
+        (f"c.jsonl:{number}", *lines) for number, lines in zip((1, 3), expected)
+    ]
     table = parquet_bytes(id=[1, 2], text=texts)
-    assert read(write(table, "c.parquet"))[0] == [(f"c.parquet:{number}", *lines) for number, lines in zip((1, 2), expected)]
+    assert read(write(table, "c.parquet"))[0] == [
+        (f"c.parquet:{number}", *lines) for number, lines in zip((1, 2), expected)
+    ]
 
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.zst", "c.parquet", "c.parquet.gz"])
 def test_the_key_of_the_text_can_be_told(write, read, name):
-    data = parquet_bytes(content=["一。"], text=["不"]) if "parquet" in name else b'{"text": 5, "content": "\\u4e00\\u3002"}\n'
+    data = (
+        parquet_bytes(content=["一。"], text=["不"])
+        if "parquet" in name
+        else b'{"text": 5, "content": "\\u4e00\\u3002"}\n'
+    )
     documents, _ = read(write(compress(data, name), name), text_key="content", on_error=OnError.FAIL)
     assert lines_of(documents) == [["一。"]]
 
@@ -78,7 +91,10 @@ BAD = {
     "an empty file that should hold a table": ("c.parquet", b"", "the file is empty", "empty_files", [], 0),
     "bytes that are not UTF-8": (
         *("c.txt", "一。\n\n二。\n".encode() + GB + "\n三。".encode()),
-        *(r", line 4: not UTF-8 \(byte 0 of the line\); .*iconv -f GB18030 -t UTF-8 c\.txt > c\.utf8\.txt", "invalid_utf8"),
+        *(
+            r", line 4: not UTF-8 \(byte 0 of the line\); .*iconv -f GB18030 -t UTF-8 c\.txt > c\.utf8\.txt",
+            "invalid_utf8",
+        ),
         *([["一。"], ["二。", "三。"]], len(GB.decode("utf-8", "replace"))),
     ),
     "compressed bytes that are not UTF-8": (
@@ -87,31 +103,95 @@ BAD = {
     ),
     "surrogates as bytes": ("c.jsonl", b'{"text": "\xed\xa0\x80"}\n', ", line 1: not UTF-8", "invalid_utf8", [], 15),
     "UTF-16": ("c.txt", UTF_16, ", line 1: UTF-16 or UTF-32, not UTF-8; .*iconv -f UTF-16", "broken_files", [], 0),
-    "UTF-16, big end first": ("c.txt", b"\xfe\xff" + "一。\n".encode("utf-16-be"), ", line 1: UTF-16", "broken_files", [], 0),
+    "UTF-16, big end first": (
+        "c.txt",
+        b"\xfe\xff" + "一。\n".encode("utf-16-be"),
+        ", line 1: UTF-16",
+        "broken_files",
+        [],
+        0,
+    ),
     "JSON in UTF-16": ("c.jsonl", '{"text": "x"}\n'.encode("utf-16"), ", line 1: UTF-16", "broken_files", [], 0),
-    "no JSON": ("c.jsonl", b'{"text": "x"}\n{"text": \n', ", line 2: not valid JSON .*every line must be one object", "bad_records", [["x"]], 0),
+    "no JSON": (
+        "c.jsonl",
+        b'{"text": "x"}\n{"text": \n',
+        ", line 2: not valid JSON .*every line must be one object",
+        "bad_records",
+        [["x"]],
+        0,
+    ),
     "deep JSON": ("c.jsonl", b"[" * 100_000 + b"\n", ", line 1: not valid JSON", "bad_records", [], 0),
-    "deep text": ("c.jsonl", b'{"text": ' + b"[" * 900 + b"]" * 900 + b"}\n", ", line 1: 'text' must be a string", "bad_records", [], 0),
-    "a list": ("c.jsonl", b'["text"]\n', ", line 1: must have the key 'text', but is a list; see --text-key", "bad_records", [], 0),
-    "another key": ("c.jsonl", b'{"Text": "x", "id": 1}\n', "must have the key 'text', but has Text, id; see --text-key", "bad_records", [], 0),
-    "no text": ("c.jsonl", b'{"text": null}\n', "'text' must be a string, but is a NoneType. The record: ", "bad_records", [], 0),
+    "deep text": (
+        "c.jsonl",
+        b'{"text": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+        ", line 1: 'text' must be a string",
+        "bad_records",
+        [],
+        0,
+    ),
+    "a list": (
+        "c.jsonl",
+        b'["text"]\n',
+        ", line 1: must have the key 'text', but is a list; see --text-key",
+        "bad_records",
+        [],
+        0,
+    ),
+    "another key": (
+        "c.jsonl",
+        b'{"Text": "x", "id": 1}\n',
+        "must have the key 'text', but has Text, id; see --text-key",
+        "bad_records",
+        [],
+        0,
+    ),
+    "no text": (
+        "c.jsonl",
+        b'{"text": null}\n',
+        "'text' must be a string, but is a NoneType. The record: ",
+        "bad_records",
+        [],
+        0,
+    ),
     "a number": ("c.jsonl", b'{"text": 3.14}\n', "'text' must be a string, but is a float", "bad_records", [], 0),
     "a table with a row without text": (
         *("c.parquet", parquet_bytes(text=["一", None, "三"]), ", row 2: 'text' must be a string, but is null"),
         *("bad_records", [["一"], ["三"]], 0),
     ),
     "a table without the column": (
-        *("c.parquet", parquet_bytes(content=["x"]), r"'text' is none of them \(columns: content \(string\)\); see --text-key"),
+        *(
+            "c.parquet",
+            parquet_bytes(content=["x"]),
+            r"'text' is none of them \(columns: content \(string\)\); see --text-key",
+        ),
         *("broken_files", [], 0),
     ),
     "a table of numbers": ("c.parquet", parquet_bytes(text=[1]), "'text' holds int64", "broken_files", [], 0),
-    "a table cut short": ("c.parquet", parquet_bytes(text=["一"] * 99)[:-9], "cannot be read to its end", "broken_files", [], 0),
+    "a table cut short": (
+        "c.parquet",
+        parquet_bytes(text=["一"] * 99)[:-9],
+        "cannot be read to its end",
+        "broken_files",
+        [],
+        0,
+    ),
     "a compressed table cut short": (
-        *("c.parquet.gz", compress(parquet_bytes(text=["一"] * 99), ".gz")[:-9], "cannot be read to its end .*get it again"),
+        *(
+            "c.parquet.gz",
+            compress(parquet_bytes(text=["一"] * 99), ".gz")[:-9],
+            "cannot be read to its end .*get it again",
+        ),
         *("broken_files", [], 0),
     ),
     "no table": ("c.parquet", b"PAR1", "cannot be read to its end", "broken_files", [], 0),
-    "plain text that is called gz": ("c.txt.gz", "一。".encode(), "cannot be read to its end .*Not a gzipped file", "broken_files", [], 0),
+    "plain text that is called gz": (
+        "c.txt.gz",
+        "一。".encode(),
+        "cannot be read to its end .*Not a gzipped file",
+        "broken_files",
+        [],
+        0,
+    ),
 }
 
 
@@ -119,7 +199,9 @@ BAD = {
 def test_bad_input_is_an_error_that_names_its_place_or_is_skipped_and_counted(write, read, case):
     name, data, message, rule, left, characters = BAD[case]
     path = write(data, name)
-    with pytest.raises(DataError, match=rf"^{path}.*{message}.*\(--on-error skip passes over it and counts it\.\)$") as caught:
+    with pytest.raises(
+        DataError, match=rf"^{path}.*{message}.*\(--on-error skip passes over it and counts it\.\)$"
+    ) as caught:
         read(path, on_error=OnError.FAIL)
     assert len(str(caught.value)) < 700, "an error is a line, whatever the file holds"
     documents, report = read(path)
@@ -141,7 +223,11 @@ def test_a_table_without_rows_counts_as_an_empty_file(write, read):
 def test_what_was_read_before_a_fault_in_compressed_data_is_kept_under_skip(write, read, ending, inner):
     draw = random.Random(0)
     texts = ["".join(map(chr, draw.choices(range(0x4E00, 0x9FA5), k=40))) for _ in range(5000)]
-    plain = "\n\n".join(texts) if inner == ".txt" else "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    plain = (
+        "\n\n".join(texts)
+        if inner == ".txt"
+        else "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    )
     whole = compress(plain.encode(), ending)
     path = write(whole[: len(whole) // 2], f"c{inner}{ending}")
     with pytest.raises(DataError, match=r"cannot be read to its end \(.*\); it is truncated or damaged: get it again"):
@@ -173,7 +259,9 @@ def test_a_file_that_may_not_be_read_is_an_error_of_the_machine_not_of_the_data(
         read(path)
 
 
-@pytest.mark.parametrize(("end", "num_lines"), [(b"", 0), (b"\n", 0), (b"\n\xe4\xba\x8c\n", 1), (b"\r\n\n\n\xe4\xba\x8c", 1)])
+@pytest.mark.parametrize(
+    ("end", "num_lines"), [(b"", 0), (b"\n", 0), (b"\n\xe4\xba\x8c\n", 1), (b"\r\n\n\n\xe4\xba\x8c", 1)]
+)
 @pytest.mark.parametrize("over", [-1, 0, 2, 100_000])
 def test_a_line_without_end_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, num_lines, over):
     monkeypatch.setattr(readers, "MAX_LINE_BYTES", 30_000)

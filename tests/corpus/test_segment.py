@@ -109,7 +109,9 @@ def test_an_unusual_line_has_the_words_of_the_package_itself(lac, reference_word
 
 @pytest.mark.parity
 @pytest.mark.data
-def test_two_thousand_lines_of_the_shared_corpus_have_the_words_of_the_package_itself(lac, reference_words, shared_data):
+def test_two_thousand_lines_of_the_shared_corpus_have_the_words_of_the_package_itself(
+    lac, reference_words, shared_data
+):
     with open(shared_data / "corpus" / "01_wiki_articles.txt", encoding="utf-8") as stream:
         lines = [line for line in map(str.strip, stream) if line][:2000]
     assert len(lines) == 2000
@@ -198,7 +200,9 @@ def test_jieba_is_silent_and_leaves_nothing_in_the_temporary_folder(tmp_path):
         "print('|'.join(segment(make_segmenter(SegmenterConfig(name='jieba')), ['使用语言模型'])[0].words))\n"
         "assert 'paddle' not in sys.modules"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "使用|语言|模型\n", "")
     assert list(tmp_path.iterdir()) == []
 
@@ -215,7 +219,8 @@ def test_jieba_takes_the_words_of_a_user_dictionary(tmp_path, made):
 
 
 @pytest.mark.parametrize(
-    ("starts", "length", "spans"), [([], 0, ()), ([0], 0, ()), ([0], 3, ((0, 3),)), ([0, 2, 3], 5, ((0, 2), (2, 3), (3, 5)))]
+    ("starts", "length", "spans"),
+    [([], 0, ()), ([0], 0, ()), ([0], 3, ((0, 3),)), ([0, 2, 3], 5, ((0, 2), (2, 3), (3, 5)))],
 )
 def test_a_word_ends_where_the_next_one_starts(starts, length, spans):
     assert spans_from_starts(starts, length) == spans
@@ -227,7 +232,10 @@ def test_a_word_ends_where_the_next_one_starts(starts, length, spans):
         ({"name": "ltp"}, "`segmenter` must be one of lac, jieba, rjieba, whitespace, none, but is 'ltp'"),
         ({"engine": "fast"}, "`engine` must be one of auto, compiled, paddle, but is 'fast'"),
         ({"name": "jieba", "engine": "paddle"}, "`engine` is an option of the segmenter lac; leave it out for 'jieba'"),
-        ({"name": "none", "custom_dictionary": "words.txt"}, "`custom_dictionary` is an option of the segmenter lac and jieba; leave it out"),
+        (
+            {"name": "none", "custom_dictionary": "words.txt"},
+            "`custom_dictionary` is an option of the segmenter lac and jieba; leave it out",
+        ),
     ],
     ids=["name", "engine", "engine of jieba", "dictionary of none"],
 )

@@ -87,7 +87,10 @@ def test_a_sentence_that_is_too_long_is_cut_behind_its_last_comma_or_white_space
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"ends": ""}, "`ends` must hold at least one character"), ({"max_chars": 0}, "`max_chars` must be at least 1, but is 0")],
+    [
+        ({"ends": ""}, "`ends` must hold at least one character"),
+        ({"max_chars": 0}, "`max_chars` must be at least 1, but is 0"),
+    ],
 )
 def test_a_wrong_option_is_an_error_that_names_it(options, message):
     with pytest.raises(ValueError, match=message):
@@ -95,7 +98,10 @@ def test_a_wrong_option_is_an_error_that_names_it(options, message):
 
 
 rules = st.builds(
-    SentenceRule, ends=st.sampled_from(["。！？", "。！？；…", ".", "]^-"]), english=st.booleans(), max_chars=st.sampled_from([1, 3, 10, 10_000])
+    SentenceRule,
+    ends=st.sampled_from(["。！？", "。！？；…", ".", "]^-"]),
+    english=st.booleans(),
+    max_chars=st.sampled_from([1, 3, 10, 10_000]),
 )
 hostile = st.text(alphabet=st.sampled_from("语言a1。！？.?!”』）)] \t\u3000，\"'\r\u2028\x1f😀^-…"), max_size=60)
 
@@ -125,7 +131,11 @@ HOSTILE_RUNS = {
 
 
 @pytest.mark.parametrize("run", HOSTILE_RUNS)
-@pytest.mark.parametrize("rule", [SentenceRule(ends="。！？.", english=True), SentenceRule(english=True, max_chars=100)], ids=["all", "short"])
+@pytest.mark.parametrize(
+    "rule",
+    [SentenceRule(ends="。！？.", english=True), SentenceRule(english=True, max_chars=100)],
+    ids=["all", "short"],
+)
 def test_no_run_of_characters_takes_more_than_linear_time(run, rule):
     """A plain line of that size is the measure, and a hundred times as long is allowed; quadratic time would take thousands of times as long."""
 

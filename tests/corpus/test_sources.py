@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.corpus.sources import COMPRESSIONS, READ_ERRORS, Format, find_sources, open_seekable, open_source, source_of
+from paddle_wwm.corpus.sources import (
+    COMPRESSIONS,
+    READ_ERRORS,
+    Format,
+    find_sources,
+    open_seekable,
+    open_source,
+    source_of,
+)
 from paddle_wwm.errors import DataError
 
 from .conftest import compress
@@ -16,7 +24,16 @@ from .conftest import compress
 @pytest.fixture
 def folder(write, tmp_path):
     """A folder like those that people have."""
-    for name in ("b.txt", "a.jsonl", "deep/er/c.txt.gz", "deep/d.parquet", "notes.md", "deep/picture.png", ".hidden.txt", ".git/e.txt"):
+    for name in (
+        "b.txt",
+        "a.jsonl",
+        "deep/er/c.txt.gz",
+        "deep/d.parquet",
+        "notes.md",
+        "deep/picture.png",
+        ".hidden.txt",
+        ".git/e.txt",
+    ):
         write("x", f"corpus/{name}")
     return tmp_path / "corpus"
 
@@ -27,12 +44,24 @@ def names(paths, folder):
 
 def test_a_folder_is_searched_in_order_and_what_is_passed_over_is_told(folder):
     found = find_sources([folder])
-    assert names((source.path for source in found.files), folder) == ["a.jsonl", "b.txt", "deep/d.parquet", "deep/er/c.txt.gz"]
+    assert names((source.path for source in found.files), folder) == [
+        "a.jsonl",
+        "b.txt",
+        "deep/d.parquet",
+        "deep/er/c.txt.gz",
+    ]
     assert names(found.passed_over, folder) == ["deep/picture.png", "notes.md"]
 
 
 def test_the_format_and_the_compression_are_known_by_the_endings_in_any_case():
-    endings = {"a.txt": "", "b.TEXT.GZ": ".gz", "c.ndjson.zst": ".zst", "d.json.xz": ".xz", "e.parquet.gz": ".gz", "f.PARQUET": ""}
+    endings = {
+        "a.txt": "",
+        "b.TEXT.GZ": ".gz",
+        "c.ndjson.zst": ".zst",
+        "d.json.xz": ".xz",
+        "e.parquet.gz": ".gz",
+        "f.PARQUET": "",
+    }
     formats = [Format.TEXT, Format.TEXT, Format.JSON_LINES, Format.JSON_LINES, Format.PARQUET, Format.PARQUET]
     found = [source_of(Path(name), format=None) for name in endings]
     assert [source.format for source in found] == formats
@@ -55,7 +84,10 @@ def test_a_file_named_by_itself_is_text_where_its_ending_says_nothing_and_a_give
         ("*.txt", ["b.txt"]),
         ("**/*.txt*", ["b.txt", "deep/er/c.txt.gz"]),
         ("[ab].*", ["a.jsonl", "b.txt"]),
-        ("deep/**", ["deep/d.parquet", "deep/er/c.txt.gz", "deep/picture.png"]),  # what a glob names by itself is taken, as from a shell
+        (
+            "deep/**",
+            ["deep/d.parquet", "deep/er/c.txt.gz", "deep/picture.png"],
+        ),  # what a glob names by itself is taken, as from a shell
         ("*", ["a.jsonl", "b.txt", "deep/d.parquet", "deep/er/c.txt.gz", "notes.md"]),
     ],
 )

@@ -92,7 +92,9 @@ class HubServer(ThreadingHTTPServer):
         """The GETs that carried bytes of a file."""
         digests = {hashlib.sha256(files[name]).hexdigest() for files in self.repositories.values() if name in files}
         ends = (f"/{name}", *(f"/storage/{digest}" for digest in digests))
-        return [one for one in self.requests if one.method == "GET" and one.path.endswith(ends) and one.status in (200, 206)]
+        return [
+            one for one in self.requests if one.method == "GET" and one.path.endswith(ends) and one.status in (200, 206)
+        ]
 
 
 def checksum_of(content: bytes) -> str:
@@ -128,7 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)", path):
             self.file(*match.groups())
         elif match := re.fullmatch(r"/storage/(\w+)", path):
-            stored = {hashlib.sha256(body).hexdigest(): (name, body) for files in server.repositories.values() for name, body in files.items()}
+            stored = {
+                hashlib.sha256(body).hexdigest(): (name, body)
+                for files in server.repositories.values()
+                for name, body in files.items()
+            }
             self.content(*stored[match[1]], headers={"ETag": f'"{match[1]}"'})
         elif (match := re.fullmatch(r"/files/([^/]+)", path)) and match[1] in server.files:
             body = server.files[match[1]]
@@ -149,7 +155,10 @@ class _Handler(BaseHTTPRequestHandler):
         siblings: list[dict[str, Any]] = [{"rfilename": name} for name in server.repositories[repository]]
         if server.states_details:
             for sibling, content in zip(siblings, server.repositories[repository].values()):
-                sibling |= {"size": len(content), "blobId": checksum_of(b"pointer" if len(content) > LARGE_BYTES else content)}
+                sibling |= {
+                    "size": len(content),
+                    "blobId": checksum_of(b"pointer" if len(content) > LARGE_BYTES else content),
+                }
                 if len(content) > LARGE_BYTES:
                     sibling["lfs"] = {"sha256": checksum_of(content), "size": len(content), "pointerSize": 134}
         body = json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
@@ -167,7 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
         if len(content) <= LARGE_BYTES:
             return self.content(name, content, headers=headers)
         digest = hashlib.sha256(content).hexdigest()
-        headers |= {"X-Linked-ETag": f'"{etag}"', "X-Linked-Size": str(len(content)), "X-Xet-Hash": "f" * 64, "X-Xet-Refresh-Route": "/x"}
+        headers |= {
+            "X-Linked-ETag": f'"{etag}"',
+            "X-Linked-Size": str(len(content)),
+            "X-Xet-Hash": "f" * 64,
+            "X-Xet-Refresh-Route": "/x",
+        }
         self.reply(302, headers={**headers, "Location": f"{server.url}/storage/{digest}"})
 
     def content(self, name: str, content: bytes, *, headers: dict[str, str]) -> None:
@@ -175,22 +189,37 @@ class _Handler(BaseHTTPRequestHandler):
         faults, start, status = self.server.faults, 0, 200
         if self.command == "GET" and faults.bodies.get(name):
             content = faults.bodies[name].popleft()
-        if (asked := self.headers.get("Range")) and self.server.knows_ranges and self.headers.get("If-Range") in (None, headers["ETag"]):
+        if (
+            (asked := self.headers.get("Range"))
+            and self.server.knows_ranges
+            and self.headers.get("If-Range") in (None, headers["ETag"])
+        ):
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
             if start >= len(content):
                 return self.reply(416, headers={"Content-Range": f"bytes */{len(content)}"})
             status, headers = 206, {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         body = content[start:]
-        if self.server.compresses and status == 200 and len(body) <= LARGE_BYTES and "gzip" in self.headers.get("Accept-Encoding", ""):
+        if (
+            self.server.compresses
+            and status == 200
+            and len(body) <= LARGE_BYTES
+            and "gzip" in self.headers.get("Accept-Encoding", "")
+        ):
             body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
         cut = faults.cuts[name].popleft() if self.command == "GET" and faults.cuts.get(name) else None
         time.sleep(self.server.delay_s)
         self.reply(status, body, headers=headers, cut=cut)
 
-    def reply(self, status: int, body: bytes = b"", *, headers: dict[str, str] | None = None, cut: int | None = None) -> None:
+    def reply(
+        self, status: int, body: bytes = b"", *, headers: dict[str, str] | None = None, cut: int | None = None
+    ) -> None:
         """One answer; `cut` bytes of the body are sent, then the connection drops."""
         sent = b"" if self.command == "HEAD" else body[:cut]
-        record = {"range": self.headers.get("Range"), "authorization": self.headers.get("Authorization"), "status": status}
+        record = {
+            "range": self.headers.get("Range"),
+            "authorization": self.headers.get("Authorization"),
+            "status": status,
+        }
         self.server.requests.append(Request(method=self.command, path=self.path, num_bytes=len(sent), **record))
         self.send_response(status)
         for name, value in (headers or {}).items():

@@ -87,7 +87,12 @@ def test_no_space_is_one_line_and_what_has_arrived_is_kept(hub, home):
 
 def test_a_dry_run_lists_files_and_sizes_and_writes_nothing(hub, home):
     done = run_script("download.py", NAME, "--dry-run")
-    assert done.returncode == 0 and f"{WEIGHTS}" in done.stdout and "0.9 MB  checked by sha256" in done.stdout and "to transfer" in done.stdout
+    assert (
+        done.returncode == 0
+        and f"{WEIGHTS}" in done.stdout
+        and "0.9 MB  checked by sha256" in done.stdout
+        and "to transfer" in done.stdout
+    )
     assert not home.exists() and hub.sent(WEIGHTS) == []
 
 
@@ -100,7 +105,9 @@ def test_the_list_says_which_models_are_here(hub, home):
     assert line.endswith(" MB") and lines[-1] == f"1 here, in {home / 'models'}"
 
 
-@pytest.mark.parametrize("arguments", [[], [NAME, "--list"], [NAME, "rbt3", "--revision", "v1"], [NAME, "--sha256", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [[], [NAME, "--list"], [NAME, "rbt3", "--revision", "v1"], [NAME, "--sha256", "0"]]
+)
 def test_a_command_line_that_makes_no_sense_is_refused(arguments, hub):
     assert run_script("download.py", *arguments).returncode == 2
 
@@ -112,5 +119,7 @@ def test_help_teaches_with_examples_and_loads_nothing(hub):
 
 def test_a_proxy_is_used(hub, home):
     """A hub whose address only the proxy knows: the test's server answers requests that name any host."""
-    done = run_script("download.py", NAME, "--dry-run", HF_ENDPOINT="http://hub.invalid", HTTP_PROXY=hub.url, NO_PROXY="")
+    done = run_script(
+        "download.py", NAME, "--dry-run", HF_ENDPOINT="http://hub.invalid", HTTP_PROXY=hub.url, NO_PROXY=""
+    )
     assert done.returncode == 0 and hub.requests, done.stderr

@@ -60,7 +60,12 @@ def test_wrong_bytes_of_the_right_size_are_fetched_again_once(hub, home, quick, 
     hub.faults.bodies[WEIGHTS] = deque([wrong])
     fetch(NAME, settings=quick)
     assert [one.num_bytes for one in hub.sent(WEIGHTS)] == [len(wrong)] * 2
-    assert record_of(NAME, home)["files"][[file["name"] for file in record_of(NAME, home)["files"]].index(WEIGHTS)]["checked_by"] == "sha256"
+    assert (
+        record_of(NAME, home)["files"][[file["name"] for file in record_of(NAME, home)["files"]].index(WEIGHTS)][
+            "checked_by"
+        ]
+        == "sha256"
+    )
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "vocab.txt"])
@@ -94,7 +99,9 @@ def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(status, hub, qu
 
 @pytest.mark.parametrize("value", ["1", "date"])
 def test_the_wait_that_a_server_asks_for_is_kept(value, hub, quick):
-    asked = email.utils.formatdate(time.time() + 2.5, usegmt=True) if value == "date" else value  # a date has whole seconds
+    asked = (
+        email.utils.formatdate(time.time() + 2.5, usegmt=True) if value == "date" else value
+    )  # a date has whole seconds
     hub.faults.statuses = deque([(429, {"Retry-After": asked})])
     started = time.monotonic()
     fetch(NAME, settings=quick)
@@ -179,7 +186,9 @@ def test_a_file_that_vanished_after_the_listing_is_an_error_with_its_address(hub
     assert "answers 404" in message and WEIGHTS in message
 
 
-@pytest.mark.parametrize("body", [b"<html>log in to the network</html>", b"[]", b'{"id": "x"}', b'{"sha": "../..", "siblings": []}'])
+@pytest.mark.parametrize(
+    "body", [b"<html>log in to the network</html>", b"[]", b'{"id": "x"}', b'{"sha": "../..", "siblings": []}']
+)
 def test_something_else_than_a_hub_is_recognised(body, hub, quick):
     hub.metadata_body = body
     assert "HF_ENDPOINT" in failure(quick)

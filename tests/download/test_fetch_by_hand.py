@@ -39,7 +39,9 @@ def files(model_files):
 
 
 def is_whole(folder, model_files):
-    return (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"] and (folder / "model_state.pdparams").exists()
+    return (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"] and (
+        folder / "model_state.pdparams"
+    ).exists()
 
 
 @pytest.mark.parametrize("inner", ["", "chinese_wwm_L-12_H-768_A-12/", "a/b/c/"])
@@ -99,7 +101,9 @@ def test_a_tar_and_a_folder_become_the_model_too(hub, files, tmp_path, quick, mo
 def test_an_address_of_an_archive_is_fetched_and_goes_on_after_cuts(hub, files, quick, model_files):
     hub.files[ARCHIVE] = content = zip_of(files)
     hub.faults.cuts[ARCHIVE] = deque([300_000, 0])
-    folder = fetch(NAME, source=f"{hub.url}/files/{ARCHIVE}", sha256=hashlib.sha256(content).hexdigest(), settings=quick)
+    folder = fetch(
+        NAME, source=f"{hub.url}/files/{ARCHIVE}", sha256=hashlib.sha256(content).hexdigest(), settings=quick
+    )
     assert is_whole(folder, model_files)
     first, second, third = [one for one in hub.requests if one.method == "GET"]
     assert (first.status, second.status, third.status) == (200, 206, 206) and second.range == third.range
@@ -164,7 +168,9 @@ def test_what_is_wrong_with_a_source_is_said(hub, files, tmp_path, quick):
 def test_a_file_of_weights_beside_its_configuration_is_taken(hub, files, tmp_path, quick, model_files):
     for name in ("config.json", "vocab.txt"):
         (tmp_path / name).write_bytes(files[name])
-    (tmp_path / "pytorch_model.bin").write_bytes((TF.parent / "tiny_bert_hf" / "pytorch_model.bin").read_bytes())  # a zip archive, too
+    (tmp_path / "pytorch_model.bin").write_bytes(
+        (TF.parent / "tiny_bert_hf" / "pytorch_model.bin").read_bytes()
+    )  # a zip archive, too
     assert is_whole(fetch(NAME, source=tmp_path / "pytorch_model.bin", settings=quick), model_files)
 
 
@@ -194,7 +200,10 @@ def test_a_name_that_would_lead_elsewhere_is_refused(name, hub, tmp_path, quick)
 
 
 def test_a_model_that_is_no_bert_is_refused_and_what_was_fetched_is_kept(hub, home, quick):
-    hub.repositories["someone/gpt"] = {**hub.repositories["hfl/chinese-bert-wwm"], "config.json": b'{"model_type": "gpt2"}'}
+    hub.repositories["someone/gpt"] = {
+        **hub.repositories["hfl/chinese-bert-wwm"],
+        "config.json": b'{"model_type": "gpt2"}',
+    }
     with pytest.raises(CheckpointError, match="model_type. must be bert.*is kept in .*someone--gpt"):
         fetch("someone/gpt", settings=quick)
     assert not (home / "models" / "someone--gpt").exists()
@@ -240,4 +249,7 @@ def test_gits_checksum_is_the_one_of_git(tmp_path):
     """`printf 'hello\\n' | git hash-object --stdin` and `| sha256sum`."""
     (tmp_path / "hello").write_bytes(b"hello\n")
     assert checksum_of(tmp_path / "hello", num_digits=40) == "ce013625030ba8dba906f756967f9e9ca394464a"
-    assert checksum_of(tmp_path / "hello", num_digits=64) == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    assert (
+        checksum_of(tmp_path / "hello", num_digits=64)
+        == "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    )

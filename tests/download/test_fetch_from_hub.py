@@ -24,7 +24,9 @@ from .hub_server import COMMIT
 def test_a_name_becomes_a_model_folder_and_only_the_needed_files_are_fetched(hub, home, quick, model_files):
     folder = fetch("bert-wwm-chinese", settings=quick)  # PaddleNLP's name for it
     assert folder == home / "models" / NAME
-    assert {"config.json", "vocab.txt", "model_state.pdparams", "tokenizer_config.json", "source.json"} <= set(os.listdir(folder))
+    assert {"config.json", "vocab.txt", "model_state.pdparams", "tokenizer_config.json", "source.json"} <= set(
+        os.listdir(folder)
+    )
     assert (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"]
     assert {name for name in model_files if hub.sent(name)} == NEEDED
     assert not (home / "downloads" / NAME).exists()
@@ -34,7 +36,9 @@ def test_the_record_says_where_a_model_is_from_and_what_was_checked(hub, home, q
     fetch(NAME, settings=quick)
     record = record_of(NAME, home)
     assert (record["repository"], record["commit"], record["endpoint"]) == (REPOSITORY, COMMIT, hub.url)
-    assert {file["name"]: file["checked_by"] for file in record["files"]} == {name: "sha256" if name == WEIGHTS else "git sha1" for name in NEEDED}
+    assert {file["name"]: file["checked_by"] for file in record["files"]} == {
+        name: "sha256" if name == WEIGHTS else "git sha1" for name in NEEDED
+    }
 
 
 def test_a_model_that_is_here_is_not_asked_for_again(hub, home, quick, monkeypatch):
@@ -59,7 +63,9 @@ def test_a_damaged_model_is_fetched_again(hub, home, quick):
 
 
 @pytest.mark.parametrize("states_checksums", [True, False])
-def test_a_mirror_without_details_is_asked_for_each_file_and_said_where_it_states_no_checksum(states_checksums, hub, home, quick):
+def test_a_mirror_without_details_is_asked_for_each_file_and_said_where_it_states_no_checksum(
+    states_checksums, hub, home, quick
+):
     hub.states_details, hub.states_checksums = False, states_checksums
     fetch(NAME, settings=quick)
     checked = {file["checked_by"] for file in record_of(NAME, home)["files"]}
@@ -70,7 +76,10 @@ def test_small_files_may_come_compressed(hub, quick, model_files):
     hub.compresses = True
     folder = fetch(NAME, settings=quick)
     [sent] = hub.sent("vocab.txt")
-    assert sent.num_bytes < len(model_files["vocab.txt"]) and (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"]
+    assert (
+        sent.num_bytes < len(model_files["vocab.txt"])
+        and (folder / "vocab.txt").read_bytes() == model_files["vocab.txt"]
+    )
 
 
 def test_renamed_repositories_are_followed(hub, home, quick):
@@ -153,7 +162,8 @@ def test_the_weights_are_those_of_the_repository(hub, quick, model_files, tmp_pa
     theirs = load_file(tmp_path / WEIGHTS)
     ours = read_pdparams(fetch(NAME, settings=quick) / "model_state.pdparams")
     np.testing.assert_array_equal(
-        ours["bert.embeddings.word_embeddings.weight"], next(value for name, value in theirs.items() if name.endswith("word_embeddings.weight"))
+        ours["bert.embeddings.word_embeddings.weight"],
+        next(value for name, value in theirs.items() if name.endswith("word_embeddings.weight")),
     )
 
 

@@ -33,7 +33,9 @@ def load(tmp_path):
 
     def run(*, task=None, **variables):
         command = [sys.executable, "-c", LOAD.format(name=NAME, task=task)]
-        result = subprocess.run(command, env={**environment, **variables}, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            command, env={**environment, **variables}, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
         return result.stdout.splitlines()[-1] if result.returncode == 0 else result.stderr
 
     return run

@@ -24,7 +24,10 @@ def test_a_model_is_kept_below_its_folder_whatever_it_is_called(name, revision):
         key = key_of(name, revision=revision)
     except ConfigError:
         return
-    for folder, parent in ((model_folder(key, home=home), home / "models"), (download_folder(key, home=home), home / "downloads")):
+    for folder, parent in (
+        (model_folder(key, home=home), home / "models"),
+        (download_folder(key, home=home), home / "downloads"),
+    ):
         assert folder.parent == parent and folder.name not in ("", ".", "..") and not folder.name.startswith(".")
 
 

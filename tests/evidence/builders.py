@@ -34,10 +34,16 @@ def squad_file(path: Path, contexts) -> None:
     articles = []
     for number, context in enumerate(contexts):
         qas = [
-            {"id": f"{path.stem}_{number}_{place}", "question": f"第{place}个问题？", "answers": [{"text": context[:2], "answer_start": 0}]}
+            {
+                "id": f"{path.stem}_{number}_{place}",
+                "question": f"第{place}个问题？",
+                "answers": [{"text": context[:2], "answer_start": 0}],
+            }
             for place in range(2)
         ]
-        articles.append({"id": f"{number}", "title": "", "paragraphs": [{"id": f"{number}", "context": context, "qas": qas}]})
+        articles.append(
+            {"id": f"{number}", "title": "", "paragraphs": [{"id": f"{number}", "context": context, "qas": qas}]}
+        )
     path.write_text(json.dumps({"version": "v1", "data": articles}, ensure_ascii=False), encoding="utf-8")
 
 
@@ -45,7 +51,9 @@ def config_of(folder: Path, **changes) -> EvidenceConfig:
     """An experiment in `folder`/out with a recipe of its own."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
-    task = FineTuning(task="chnsenticorp", data=folder / "chn", max_seq_length=16, batch_size=4, num_epochs=1, learning_rate=1e-3)
+    task = FineTuning(
+        task="chnsenticorp", data=folder / "chn", max_seq_length=16, batch_size=4, num_epochs=1, learning_rate=1e-3
+    )
     values = {"output": folder / "out", "corpus": (), "vocab": folder / "vocab.txt", "recipe": recipe, "tasks": (task,)}
     return EvidenceConfig(**{**values, **changes})
 
@@ -54,7 +62,12 @@ def write_finetuned(config: EvidenceConfig, arm: Arm, seed: int, scores, *, reci
     """The results of one model's fine-tuning; scores: (dev, test) of each seed."""
     task = config.tasks[0]
     path = config.finetuning_path(task.task, arm, seed)
-    numbers = {"max_seq_length": task.max_seq_length, "batch_size": task.batch_size, "num_epochs": task.num_epochs, "limit_train": 0}
+    numbers = {
+        "max_seq_length": task.max_seq_length,
+        "batch_size": task.batch_size,
+        "num_epochs": task.num_epochs,
+        "limit_train": 0,
+    }
     record = RunRecord(
         task=task.task,
         title="ChnSentiCorp",
@@ -83,5 +96,6 @@ def write_masked(config: EvidenceConfig, arm: Arm, seed: int, *, pieces: float, 
     """Masked accuracies of one model, the same under both maskings."""
     values = {"masked_accuracy": pieces, "word_accuracy": words}
     write_json(
-        config.masked_path(arm, seed), {"evaluation_examples": config.evaluation_examples, "maskings": {"whole-word": values, "piece": values}}
+        config.masked_path(arm, seed),
+        {"evaluation_examples": config.evaluation_examples, "maskings": {"whole-word": values, "piece": values}},
     )

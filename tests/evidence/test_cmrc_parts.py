@@ -20,7 +20,11 @@ def source(tmp_path):
 
 
 def contexts_of(path):
-    return [paragraph["context"] for article in json.loads(path.read_text(encoding="utf-8"))["data"] for paragraph in article["paragraphs"]]
+    return [
+        paragraph["context"]
+        for article in json.loads(path.read_text(encoding="utf-8"))["data"]
+        for paragraph in article["paragraphs"]
+    ]
 
 
 def test_no_passage_is_in_two_parts_and_none_is_lost(source):
@@ -28,7 +32,11 @@ def test_no_passage_is_in_two_parts_and_none_is_lost(source):
     parts = {part: contexts_of(source / "out" / f"cmrc2018_{part}.json") for part in SHARES}
     assert counts == {part: 2 * len(contexts) for part, contexts in parts.items()}
     assert sorted({*parts["train"], *parts["dev"], *parts["test"]}) == sorted({"试用的一段话。", *CONTEXTS})
-    assert not set(parts["train"]) & set(parts["dev"]) and not set(parts["train"]) & set(parts["test"]) and not set(parts["dev"]) & set(parts["test"])
+    assert (
+        not set(parts["train"]) & set(parts["dev"])
+        and not set(parts["train"]) & set(parts["test"])
+        and not set(parts["dev"]) & set(parts["test"])
+    )
 
 
 def test_a_passage_of_trial_is_trained_on_though_dev_has_it_too(source):

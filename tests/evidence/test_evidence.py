@@ -36,7 +36,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 def flags(prepared_sample, sample_corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evidence")
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")[:30]
-    documents.append("这一篇\n我们在北京大学学习，有人来这")  # the text of a review is not to be pretrained on: too short a run to count
+    documents.append(
+        "这一篇\n我们在北京大学学习，有人来这"
+    )  # the text of a review is not to be pretrained on: too short a run to count
     documents.append("那一篇\n他说：今天的天气和昨天的天气一样，都是很好的天气。")
     (folder / "corpus.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
     prepared_sample.vocab().save(folder / "vocab.txt")
@@ -45,7 +47,16 @@ def flags(prepared_sample, sample_corpus, tmp_path_factory):
     with open(chn / "train.tsv", "a", encoding="utf-8") as stream:
         stream.write("1\t今天的天气和昨天的天气一样，都是很好的天气\n")
     return (
-        *("--corpus", folder / "corpus.txt", "--vocab", folder / "vocab.txt", "--recipe", folder / "recipe.yaml", "--output", folder / "out"),
+        *(
+            "--corpus",
+            folder / "corpus.txt",
+            "--vocab",
+            folder / "vocab.txt",
+            "--recipe",
+            folder / "recipe.yaml",
+            "--output",
+            folder / "out",
+        ),
         *("--chnsenticorp", chn, "--chnsenticorp-length", 16, "--chnsenticorp-batch", 8, "--chnsenticorp-epochs", 1),
         *("--seeds", 1, 2, "--finetune-seeds", 2, "--nproc", 1, "--jobs", 2, "--evaluation-examples", 8),
     )
@@ -68,7 +79,9 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     config = read_settings(output)
     assert all(is_pretrained(config, arm, seed) for arm, seed in config.pretrained())
     assert [record["step"] for record in read_metrics(first) if record["kind"] == "train"] == list(range(1, 41))
-    assert "1 of 32 documents left out" in done.stdout and "今天的天气" not in (output / "corpus.txt").read_text(encoding="utf-8")
+    assert "1 of 32 documents left out" in done.stdout and "今天的天气" not in (output / "corpus.txt").read_text(
+        encoding="utf-8"
+    )
     for arm, seed in config.models():
         results = read_results(config.finetuning_path("chnsenticorp", arm, seed))
         assert [result.seed for result in results] == ([1] if arm is Arm.FROM_SCRATCH else [1, 2])
@@ -79,7 +92,11 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     assert "4 of 4 models are pretrained, 10 of 10 fine-tunings are done." in page
     assert (output / "docs" / "evidence-pretraining.svg").exists()
 
-    before = {path: path.stat().st_mtime_ns for folder in ("pretrain", "finetune", "shards", "masked") for path in (output / folder).rglob("*.*")}
+    before = {
+        path: path.stat().st_mtime_ns
+        for folder in ("pretrain", "finetune", "shards", "masked")
+        for path in (output / folder).rglob("*.*")
+    }
     again = run_script("evidence.py", *flags)
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -89,7 +106,9 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     assert described.returncode == 0 and "to do" not in described.stdout
 
     other = run_script("evidence.py", *flags, "--steps", 50)
-    assert other.returncode == 2 and "phases.0.num_steps" in other.stderr  # what was trained by another recipe is no part of this
+    assert (
+        other.returncode == 2 and "phases.0.num_steps" in other.stderr
+    )  # what was trained by another recipe is no part of this
 
 
 def test_both_arms_of_a_pair_start_from_the_saved_weights_and_read_the_same_examples(flags, tmp_path):

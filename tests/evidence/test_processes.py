@@ -72,7 +72,9 @@ def test_a_signal_is_passed_on_and_waited_for(command, tmp_path, number, status)
         f"        run_all([Command(script={waits.script!r}, arguments={waits.arguments!r}, name='waits')])\n"
         "run_script(main)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", source], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", source], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     try:
         deadline = time.monotonic() + 60
         while not (tmp_path / "there").exists():

@@ -12,7 +12,11 @@ def test_the_interval_is_students_over_the_means_of_pretraining_seeds():
     one = {1: [79.0, 81.0], 2: [82.0, 82.0], 3: [83.0, 85.0]}
     found = paired_difference(one, {seed: [79.0] for seed in one})
     assert found.differences == (1.0, 3.0, 5.0)
-    assert (found.mean, found.low, found.high) == (3.0, pytest.approx(3 - 4.96828, abs=1e-4), pytest.approx(3 + 4.96828, abs=1e-4))
+    assert (found.mean, found.low, found.high) == (
+        3.0,
+        pytest.approx(3 - 4.96828, abs=1e-4),
+        pytest.approx(3 + 4.96828, abs=1e-4),
+    )
     assert (found.num_higher, found.num_pairs, found.excludes_zero) == (3, 3, False)
 
 

@@ -15,7 +15,14 @@ from paddle_wwm.evidence.finetune import is_finetuned
 from paddle_wwm.evidence.plan import Arm, differing_fields, model_name
 from paddle_wwm.evidence.report import make_page, write_page
 from paddle_wwm.evidence.settings import keep_plan, read_settings, save_settings
-from paddle_wwm.evidence.tables import difference_table, differences, finetuned_table, masked_table, tasks_without_gain, verdict
+from paddle_wwm.evidence.tables import (
+    difference_table,
+    differences,
+    finetuned_table,
+    masked_table,
+    tasks_without_gain,
+    verdict,
+)
 from tests.evidence.builders import config_of, write_finetuned, write_masked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -49,23 +56,34 @@ def test_arms_are_compared_in_pairs_and_only_what_the_interval_decides_is_said(c
     assert found["ChnSentiCorp, test, accuracy"].differences == (2.0, 2.0, 2.0)
     cells = {row[0]: row[1:4] for row in difference_table(found).rows}
     assert cells["ChnSentiCorp, test, accuracy"] == ("+2.00", "[+2.00, +2.00]", "higher")
-    assert cells["masked words right, pieces hidden"] == ("-2.00", "[-4.48, +0.48]", "no")  # -1, -2, -3: 4.303 x 1 / sqrt(3)
+    assert cells["masked words right, pieces hidden"] == (
+        "-2.00",
+        "[-4.48, +0.48]",
+        "no",
+    )  # -1, -2, -3: 4.303 x 1 / sqrt(3)
     text = verdict(found)
-    assert "Whole words are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, test, accuracy (+2.00)." in text
+    assert (
+        "Whole words are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, test, accuracy (+2.00)."
+        in text
+    )
     assert "Pieces are ahead, the interval excluding 0: nothing." in text
 
 
 def test_pieces_that_win_are_said_to_win(config):
     for seed in config.seeds:
         write_finetuned(config, WHOLE, seed, [(70, 60), (70, 60)])
-    assert "Pieces are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (-10.00)" in verdict(differences(config))
+    assert "Pieces are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (-10.00)" in verdict(
+        differences(config)
+    )
 
 
 def test_a_task_that_does_not_tell_pretrained_models_from_others_is_said_to_say_nothing(config):
     sentence = "ChnSentiCorp: neither arm is decidedly ahead of models that were not pretrained at all"
     assert sentence not in make_page(config).text
     for seed in config.seeds:
-        write_finetuned(config, SCRATCH, seed, [(80, 70 + 2 * (seed - 2))])  # 68, 70, 72: whole words +4, +3, +2; pieces +2, +1, 0
+        write_finetuned(
+            config, SCRATCH, seed, [(80, 70 + 2 * (seed - 2))]
+        )  # 68, 70, 72: whole words +4, +3, +2; pieces +2, +1, 0
     assert sentence not in make_page(config).text  # whole words are
     for seed in config.seeds:
         write_finetuned(config, SCRATCH, seed, [(80, 60 + 10 * seed)])
@@ -79,7 +97,10 @@ def test_arms_behind_models_without_pretraining_are_said_to_be_behind(config):
     assert tasks_without_gain(config) == {"ChnSentiCorp": "below"}
     text = make_page(config).text
     assert "- ChnSentiCorp: both arms are decidedly behind models that were not pretrained at all." in text
-    assert "On ChnSentiCorp both arms are decidedly behind models without pretraining." in text.partition("## How it was done")[0]
+    assert (
+        "On ChnSentiCorp both arms are decidedly behind models without pretraining."
+        in text.partition("## How it was done")[0]
+    )
 
 
 def test_a_model_whose_fine_tuning_is_not_finished_takes_no_part(config):
@@ -100,12 +121,19 @@ def test_the_page_says_how_far_the_experiment_is_and_writes_its_picture_beside_i
 
 def test_the_command_of_the_page_is_the_experiments(config, monkeypatch):
     script = runpy.run_path(str(ROOT / "scripts" / "evidence.py"))
-    written = dataclasses.replace(config, overrides=("optimizer.weight_decay=0.1",), num_workers=1, evaluation_examples=8)
+    written = dataclasses.replace(
+        config, overrides=("optimizer.weight_decay=0.1",), num_workers=1, evaluation_examples=8
+    )
     monkeypatch.setattr(sys, "argv", shlex.split(commands(written).replace("\\\n", ""))[1:])
     found = script["parse_arguments"]()
     assert (tuple(found.seeds), found.finetune_seeds, found.floor_seeds) == (written.seeds, 2, 1)
     assert (found.overrides, found.nproc, found.evaluation_examples) == (["optimizer.weight_decay=0.1"], 1, 8)
-    assert (found.chnsenticorp_length, found.chnsenticorp_batch, found.chnsenticorp_epochs, found.chnsenticorp_rate) == (16, 4, 1, 1e-3)
+    assert (
+        found.chnsenticorp_length,
+        found.chnsenticorp_batch,
+        found.chnsenticorp_epochs,
+        found.chnsenticorp_rate,
+    ) == (16, 4, 1, 1e-3)
 
 
 def test_an_experiment_of_which_nothing_is_done_claims_nothing(tmp_path):
@@ -163,7 +191,10 @@ def test_a_follow_up_that_fine_tunes_the_models_of_another_says_nothing_anew_of_
     assert list(differences(other)) == ["ChnSentiCorp, dev, accuracy", "ChnSentiCorp, test, accuracy"]
     page = make_page(config, follow_ups=[config, other])
     assert "- Follow-up 1: " in page.text and "Follow-up 2" not in page.text  # the first has no plan
-    assert "evidence-follow-up-1-finetuning.svg" in page.pictures and "evidence-follow-up-1-pretraining.svg" not in page.pictures
+    assert (
+        "evidence-follow-up-1-finetuning.svg" in page.pictures
+        and "evidence-follow-up-1-pretraining.svg" not in page.pictures
+    )
     assert "ln -s $PWD/runs/evidence/" in page.text and "--follow-up runs/evidence-follow-up-1" in page.text
     (other.output / "plan.md").unlink()
     with pytest.raises(ConfigError, match="has been trained already"):

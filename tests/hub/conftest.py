@@ -57,13 +57,17 @@ class BareEnvironment:
         # a folder that a .pth file names is searched, but its own .pth files, by which paddle_wwm is installed for development, are not read
         (Path(ours["purelib"]) / "packages.pth").write_text("".join(f"{path}\n" for path in theirs))
         hub = folder / "bin" / "hub"  # as pip writes it
-        hub.write_text(f"#!{self.python}\nimport sys\nfrom paddlehub.commands.utils import execute\nsys.exit(execute())\n")
+        hub.write_text(
+            f"#!{self.python}\nimport sys\nfrom paddlehub.commands.utils import execute\nsys.exit(execute())\n"
+        )
         hub.chmod(0o755)
         self.hub = str(hub)
 
     def run(self, code_or_command: str | list[str], *, hub_home: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Python code, or a command, in a fresh process there."""
-        command = [str(self.python), "-I", "-c", code_or_command] if isinstance(code_or_command, str) else code_or_command
+        command = (
+            [str(self.python), "-I", "-c", code_or_command] if isinstance(code_or_command, str) else code_or_command
+        )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment = inherited | {"HUB_HOME": str(hub_home), "COLUMNS": "200"}
         return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=300)
@@ -76,6 +80,8 @@ def bare(tmp_path_factory):
     code = "import importlib.util as u; print([bool(u.find_spec(name)) for name in ('paddlehub', 'paddlenlp', 'paddle_wwm')])"
     seen = environment.run(code, hub_home=tmp_path_factory.mktemp("hub"), cwd=tmp_path_factory.mktemp("cwd"))
     if seen.stdout.strip() == "[True, True, True]":
-        pytest.skip("paddle_wwm is installed as a copy among the other packages here (not with pip install -e), so none can be without it")
+        pytest.skip(
+            "paddle_wwm is installed as a copy among the other packages here (not with pip install -e), so none can be without it"
+        )
     assert seen.stdout.strip() == "[True, True, False]", seen.stdout + seen.stderr
     return environment

@@ -48,15 +48,27 @@ def get(address):
 
 def test_search_lists_the_newest_version_first_and_info_all_of_them(address):
     found = get(f"{address}/search?word=our&type=module")
-    assert [(item["name"], item["version"]) for item in found["data"]] == [("our-bert", version) for version in ("1.10.0", "1.9.0", "1.0.0")]
+    assert [(item["name"], item["version"]) for item in found["data"]] == [
+        ("our-bert", version) for version in ("1.10.0", "1.9.0", "1.0.0")
+    ]
     assert [item["version"] for item in get(f"{address}/search?word=our_bert&version=1.9.0")["data"]] == ["1.9.0"]
     assert {item["name"] for item in get(f"{address}/search?word=.*")["data"]} == {"our-bert", "other-bert"}
     assert get(f"{address}/search?word=(((")["data"] == []
-    assert [item["version"] for item in get(f"{address}/info?name=our-bert")["data"]["info"]] == ["1.10.0", "1.9.0", "1.0.0"]
+    assert [item["version"] for item in get(f"{address}/info?name=our-bert")["data"]["info"]] == [
+        "1.10.0",
+        "1.9.0",
+        "1.0.0",
+    ]
     assert get(f"{address}/info?name=none")["data"] == {}
 
 
-ELSEWHERE = ["archives/../secret", "archives/..%2Fsecret", "archives/%2Fetc%2Fpasswd", "archives/our-bert-1.0.0.tar.sha256", "x"]
+ELSEWHERE = [
+    "archives/../secret",
+    "archives/..%2Fsecret",
+    "archives/%2Fetc%2Fpasswd",
+    "archives/our-bert-1.0.0.tar.sha256",
+    "x",
+]
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
@@ -71,7 +83,9 @@ def test_the_hub_command_line_searches_installs_and_loads(address, tmp_path):
     def hub(*arguments):
         environment = {**os.environ, "HUB_HOME": str(tmp_path / "hub")}
         command = [str(HUB), *arguments] if arguments[0] != "-c" else [sys.executable, *arguments]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
         return done.stdout + done.stderr
 
     hub("config", f"server=={address}")

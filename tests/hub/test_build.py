@@ -29,7 +29,12 @@ def test_the_archive_has_one_top_folder_with_the_module_its_card_and_its_assets(
         names = tar.getnames()
     assert {name.split("/")[0] for name in names} == {"chinese_bert_wwm_quickstart"}
     top = "chinese_bert_wwm_quickstart"
-    assert {f"{top}/module.py", f"{top}/README.md", f"{top}/assets/model_state.pdparams", f"{top}/assets/vocab.txt"} <= set(names)
+    assert {
+        f"{top}/module.py",
+        f"{top}/README.md",
+        f"{top}/assets/model_state.pdparams",
+        f"{top}/assets/vocab.txt",
+    } <= set(names)
     assert (tmp_path / f"{built.archive.name}.sha256").read_text() == f"{built.sha256}  {built.archive.name}\n"
 
 
@@ -39,7 +44,14 @@ def test_the_same_weights_give_the_same_bytes(weights, tmp_path):
 
 def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
     contents = {path.as_posix(): content for path, content in vendored_contents().items()}
-    needed = {"hub/module.py", "model/bert.py", "tokenization/wordpiece.py", "conversion/pdparams.py", "download/home.py", "errors.py"}
+    needed = {
+        "hub/module.py",
+        "model/bert.py",
+        "tokenization/wordpiece.py",
+        "conversion/pdparams.py",
+        "download/home.py",
+        "errors.py",
+    }
     assert needed <= contents.keys()
     rooms = ("corpus/", "shards/", "training/", "pretraining_data/", "variants/")
     files = {"hub/build.py", "hub/install.py", "download/hub.py", "conversion/tensorflow.py"}
@@ -51,7 +63,9 @@ def test_every_file_inside_is_in_the_list_of_checksums(weights, tmp_path):
     folder = build(weights, tmp_path).directory
     sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
     files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in folder.rglob("*") if path.is_file()}
-    assert sums == {name: digest for name, digest in files.items() if name != "SHA256SUMS"} and "assets/vocab.txt" in sums
+    assert (
+        sums == {name: digest for name, digest in files.items() if name != "SHA256SUMS"} and "assets/vocab.txt" in sums
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
@@ -60,12 +74,21 @@ def test_every_model_of_the_table_has_its_module_and_card(variant):
     source, card = ((folder / name).read_text(encoding="utf-8") for name in ("module.py", "README.md"))
     assert (source, card) == variant_sources(variant), "run: python scripts/build_hub_modules.py --write-sources"
     assert len(source.splitlines()) < 25 and module_info(source, path=folder)["name"] == variant.hub_name
-    for text in (variant.source, variant.licence, str(variant.config.num_hidden_layers), f"{variant.config.vocab_size:,}", "all network interfaces"):
+    for text in (
+        variant.source,
+        variant.licence,
+        str(variant.config.num_hidden_layers),
+        f"{variant.config.vocab_size:,}",
+        "all network interfaces",
+    ):
         assert text in card
 
 
 def test_a_model_of_other_sizes_gets_a_variants_name_only_on_request_and_the_card_says_so(weights, tmp_path):
-    with pytest.raises(HubModuleError, match=r"is not rbt3: vocab_size is \d+, not 21128; hidden_size is 16, not 768; .*--allow-other-sizes"):
+    with pytest.raises(
+        HubModuleError,
+        match=r"is not rbt3: vocab_size is \d+, not 21128; hidden_size is 16, not 768; .*--allow-other-sizes",
+    ):
         build(weights, tmp_path, name="rbt3")
     assert not list(tmp_path.iterdir())
     built = build(weights, tmp_path, name="rbt3", allow_other_sizes=True)
@@ -73,7 +96,9 @@ def test_a_model_of_other_sizes_gets_a_variants_name_only_on_request_and_the_car
     assert "**Not the published model**" in (built.directory / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("alias", ["hfl/chinese-roberta-wwm-ext", "roberta-wwm-ext-chinese", "chinese_roberta_wwm_ext_L-12_H-768_A-12"])
+@pytest.mark.parametrize(
+    "alias", ["hfl/chinese-roberta-wwm-ext", "roberta-wwm-ext-chinese", "chinese_roberta_wwm_ext_L-12_H-768_A-12"]
+)
 def test_another_name_of_a_model_builds_its_module_and_says_so(tmp_path, alias):
     built = build(None, tmp_path, name=alias)
     assert (built.name, built.archive.name) == ("chinese-roberta-wwm-ext", "chinese-roberta-wwm-ext-1.0.0.tar")
@@ -93,19 +118,27 @@ def test_the_real_vocabulary_and_sizes_pass_for_the_variants_own(shared_data, mi
     sha256, config = load_vocab(shared_data / "vocab" / "vocab.txt").sha256, find_variant("rbt3").config
     assert sha256 == SERIES_VOCAB_SHA256
     assert _deviations(find_variant("rbt3"), config=config, vocab_sha256=sha256, do_lower_case=True) == []
-    assert len(_deviations(find_variant("rbt4"), config=config, vocab_sha256=mini_vocab.sha256, do_lower_case=False)) == 3
+    assert (
+        len(_deviations(find_variant("rbt4"), config=config, vocab_sha256=mini_vocab.sha256, do_lower_case=False)) == 3
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda arrays: arrays.pop("bert.encoder.layers.1.norm1.weight"), "missing: bert.encoder.layers.1.norm1.weight"),
+        (
+            lambda arrays: arrays.pop("bert.encoder.layers.1.norm1.weight"),
+            "missing: bert.encoder.layers.1.norm1.weight",
+        ),
         (lambda arrays: arrays.update({"bert.x": np.zeros(1, np.float32)}), "unexpected: bert.x"),
         (
             lambda arrays: arrays.update({"bert.embeddings.layer_norm.bias": np.zeros(3, np.float32)}),
             r"misshaped: bert.embeddings.layer_norm.bias \(3,\)",
         ),
-        (lambda arrays: arrays["bert.embeddings.layer_norm.bias"].fill(np.nan), "layer_norm.bias holds values that are not finite"),
+        (
+            lambda arrays: arrays["bert.embeddings.layer_norm.bias"].fill(np.nan),
+            "layer_norm.bias holds values that are not finite",
+        ),
     ],
 )
 def test_weights_that_are_not_whole_are_refused_and_nothing_is_written(weights, tmp_path, change, message):
@@ -122,7 +155,9 @@ def test_building_again_replaces_the_module_that_was_there(weights, tmp_path):
     first = build(weights, tmp_path)
     (first.directory / "stale.txt").write_text("x")
     assert build(weights, tmp_path).sha256 == first.sha256
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.directory.name, first.archive.name, f"{first.archive.name}.sha256"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [first.directory.name, first.archive.name, f"{first.archive.name}.sha256"]
+    )
 
 
 def test_the_demonstration_says_that_it_is_one(weights, tmp_path):
@@ -181,9 +216,16 @@ def test_hub_install_takes_it_and_hub_module_loads_it_where_paddle_wwm_is_not_in
 def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, bare, tmp_path):
     first = build(weights, tmp_path / "dist1", name="mine", version="1.0.0")
     second = build(weights, tmp_path / "dist2", name="mine", version="1.1.0")
-    code = second.directory / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_")) / "hub" / "hidden_states.py"
+    code = (
+        second.directory
+        / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_"))
+        / "hub"
+        / "hidden_states.py"
+    )
     renamed = code.parents[1].with_name("wwm_000000000000")
-    code.write_text(code.read_text(encoding="utf-8").replace('POOLINGS = ("cls"', 'POOLINGS = ("newest", "cls"'), encoding="utf-8")
+    code.write_text(
+        code.read_text(encoding="utf-8").replace('POOLINGS = ("cls"', 'POOLINGS = ("newest", "cls"'), encoding="utf-8"
+    )
     module = second.directory / "module.py"
     module.write_text(module.read_text(encoding="utf-8").replace(code.parents[1].name, renamed.name), encoding="utf-8")
     code.parents[1].rename(renamed)

@@ -12,7 +12,9 @@ TASKS = [None, "fill-mask", "seq-cls", "multi-label", "token-cls", "text-matchin
 
 def inputs_of(module):
     encoded = module.get_tokenizer()(TEXTS, padding=True, return_tensors="np")
-    return [encoded["input_ids"].astype(np.int64), encoded["token_type_ids"].astype(np.int64)] * (2 if module.task == "text-matching" else 1)
+    return [encoded["input_ids"].astype(np.int64), encoded["token_type_ids"].astype(np.int64)] * (
+        2 if module.task == "text-matching" else 1
+    )
 
 
 def outputs_of(module, inputs):

@@ -33,18 +33,29 @@ def export_at_once(monkeypatch):
 def made(monkeypatch):
     """The precisions of the programs that were made."""
     calls, make = [], inference.exported_program
-    monkeypatch.setattr(inference, "exported_program", lambda network, *, precision: calls.append(precision) or make(network, precision=precision))
+    monkeypatch.setattr(
+        inference,
+        "exported_program",
+        lambda network, *, precision: calls.append(precision) or make(network, precision=precision),
+    )
     return calls
 
 
 def numbers_of(task, prediction):
     if task is None:
         return [array for result in prediction for array in result]
-    return [np.ravel(np.array(values, dtype=object)).astype(float) if len(np.shape(values)) else values for values in map(flat, prediction[1])]
+    return [
+        np.ravel(np.array(values, dtype=object)).astype(float) if len(np.shape(values)) else values
+        for values in map(flat, prediction[1])
+    ]
 
 
 def flat(values):
-    return np.concatenate([flat(value) for value in values]) if isinstance(values, (list, tuple)) and len(values) else np.atleast_1d(values)
+    return (
+        np.concatenate([flat(value) for value in values])
+        if isinstance(values, (list, tuple)) and len(values)
+        else np.atleast_1d(values)
+    )
 
 
 @pytest.mark.parametrize("task", DATA)
@@ -80,7 +91,9 @@ def test_the_first_states_are_those_of_the_whole_encoder(weights):
     types, mask = paddle.zeros_like(ids), paddle.arange(11).unsqueeze(0) < paddle.to_tensor([[11], [1], [5], [10], [2]])
     bert.encoder.layers[-1].self_attn.k_proj.bias.set_value(paddle.randn([16]))
     bert.encoder.layers[-1].self_attn.v_proj.bias.set_value(paddle.randn([16]))
-    np.testing.assert_allclose(first_states(bert, ids, types, mask).numpy(), bert(ids, types, mask)[:, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        first_states(bert, ids, types, mask).numpy(), bert(ids, types, mask)[:, 0].numpy(), atol=1e-5
+    )
 
 
 def test_small_calls_make_no_program_and_large_ones_make_one_when_it_pays(weights, made, monkeypatch):

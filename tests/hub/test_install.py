@@ -42,7 +42,9 @@ def test_a_module_is_installed_replaced_and_found_to_be_there(weights, tmp_path,
     assert not install_module(getattr(first, form), home=home).changed
     installed = install_module(getattr(second, form), home=home)
     assert (installed.changed, installed.version, version_in(home)) == (True, "1.1.0", "1.1.0")
-    assert not list((home / ".paddle_wwm").glob("new-*")) and [path.name for path in (home / "modules").iterdir()] == ["mine"]
+    assert not list((home / ".paddle_wwm").glob("new-*")) and [path.name for path in (home / "modules").iterdir()] == [
+        "mine"
+    ]
 
 
 def test_the_code_of_the_replaced_version_stays_for_those_who_are_loading_it(weights, tmp_path, loads):
@@ -90,12 +92,24 @@ def test_what_is_no_module_is_refused_and_the_old_one_stays(weights, tmp_path, l
     (escaping / "SHA256SUMS").unlink()
     cases = [
         (tmp_path / "nothing.tar", HubModuleError, "no such folder or archive"),
-        ("hfl/chinese-bert-wwm", HubModuleError, "--name chinese-bert-wwm, and install that.*another name of chinese-bert-wwm"),
+        (
+            "hfl/chinese-bert-wwm",
+            HubModuleError,
+            "--name chinese-bert-wwm, and install that.*another name of chinese-bert-wwm",
+        ),
         (empty, HubModuleError, "holds no module.py"),
         (torn, (ArchiveError, HubModuleError), "is torn|no whole"),  # by where the cut lies
         (text, ArchiveError, "is no whole zip or tar archive"),
-        (pack(tmp_path / "two.tar", ("a", folder), ("b", folder)), HubModuleError, "holds one folder with module.py in it, but this one holds a, b"),
-        (pack(tmp_path / "flat.tar", ("module.py", folder / "module.py")), HubModuleError, "but this one holds module.py"),
+        (
+            pack(tmp_path / "two.tar", ("a", folder), ("b", folder)),
+            HubModuleError,
+            "holds one folder with module.py in it, but this one holds a, b",
+        ),
+        (
+            pack(tmp_path / "flat.tar", ("module.py", folder / "module.py")),
+            HubModuleError,
+            "but this one holds module.py",
+        ),
         (pack(tmp_path / "up.tar", ("../x/module.py", folder / "module.py")), ArchiveError, "outside of the folder"),
         (changed, HubModuleError, "does not hold what its SHA256SUMS says: assets/vocab.txt"),
         (added, HubModuleError, "SHA256SUMS says: extra.py"),
@@ -113,7 +127,9 @@ def test_what_is_no_module_is_refused_and_the_old_one_stays(weights, tmp_path, l
 def command(home, *sources, **options):
     environment = {**os.environ, "HUB_HOME": str(home)}
     arguments = [sys.executable, "-m", "paddle_wwm.hub", "install", *map(str, sources)]
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
 
 
 @pytest.mark.integration
@@ -122,7 +138,9 @@ def test_a_disk_that_is_full_is_told_and_the_old_module_stays(weights, tmp_path,
     second = build(weights, tmp_path / "2", version="2.0.0")
     install_module(first.archive, home=home)
     limit = 20_000  # bytes a file: stands for the end of a disk
-    process = command(home, second.archive, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    process = command(
+        home, second.archive, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    )
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 2 and re.search(r"error: .*File too large\. Nothing was changed", output), output
     assert version_in(home) == "1.0.0" and not list((home / ".paddle_wwm").glob("new-*"))
@@ -139,7 +157,11 @@ def test_a_newer_version_that_does_not_load_leaves_the_old_one(weights, tmp_path
         stream.write("\nraise RuntimeError('broken on purpose')\n")
     process = command(home, broken)
     output, _ = process.communicate(timeout=600)
-    assert process.returncode == 2 and "does not load here: RuntimeError: broken on purpose" in output and "still there" in output, output
+    assert (
+        process.returncode == 2
+        and "does not load here: RuntimeError: broken on purpose" in output
+        and "still there" in output
+    ), output
     assert version_in(home) == "1.0.0"
 
 
@@ -176,7 +198,10 @@ def test_eight_install_at_once_while_others_load_and_nobody_fails(weights, tmp_p
     install_module(modules[0].directory, home=home)
     environment = {**os.environ, "HUB_HOME": str(home)}
     arguments = [sys.executable, "-W", "ignore", "-c", LOADER, str(home / "modules" / "mine"), str(stop)]
-    loaders = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    loaders = [
+        subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     try:
         for loader in loaders:
             assert loader.stdout.readline() == "ready\n", loader.stderr.read()

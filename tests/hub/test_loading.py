@@ -47,7 +47,10 @@ def test_given_weights_come_before_the_modules_own_and_those_before_the_fetched_
     shutil.copytree(weights, own / "assets")
     monkeypatch.setattr(Rbt3, "_module_folder", classmethod(lambda _: own))
     number = first_number(BertHubModule(weights=str(weights)))
-    write_pdparams(own / "assets" / "model_state.pdparams", {k: 3.0 * v for k, v in read_pdparams(weights / "model_state.pdparams").items()})
+    write_pdparams(
+        own / "assets" / "model_state.pdparams",
+        {k: 3.0 * v for k, v in read_pdparams(weights / "model_state.pdparams").items()},
+    )
     assert first_number(Rbt3(weights=str(weights))) == pytest.approx(number)
     assert first_number(Rbt3()) == pytest.approx(3.0 * number)
     shutil.rmtree(own / "assets")
@@ -59,12 +62,20 @@ def test_offline_without_weights_one_error_names_the_ways(tmp_path, monkeypatch)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(HubModuleError) as caught:
         Rbt3()
-    for text in ("weights=DIR", "Random weights are never used", "scripts/download.py rbt3", "--name rbt3 --weights DIR", str(tmp_path)):
+    for text in (
+        "weights=DIR",
+        "Random weights are never used",
+        "scripts/download.py rbt3",
+        "--name rbt3 --weights DIR",
+        str(tmp_path),
+    ):
         assert text in str(caught.value)
 
 
 @pytest.mark.integration
-def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_installed_or_says_the_ways(weights, bare, tmp_path):
+def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_installed_or_says_the_ways(
+    weights, bare, tmp_path
+):
     built = build_module(name="rbt3", output=tmp_path / "dist", modules=MODULES)
     store(tmp_path / "home", weights)
     code = (
@@ -84,12 +95,21 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
     [
         (lambda folder: shutil.rmtree(folder), "holds no model. Give weights=DIR"),
         (lambda folder: (folder / "model_state.pdparams").unlink(), "model_state.pdparams: no such file"),
-        (lambda folder: (folder / "model_state.pdparams").rename(folder / "pytorch_model.bin"), "Convert it first: python scripts/convert.py"),
-        (lambda folder: (folder / "config.json").write_text('{"model_type": "roberta"}'), "`model_type` must be bert, but is 'roberta'"),
+        (
+            lambda folder: (folder / "model_state.pdparams").rename(folder / "pytorch_model.bin"),
+            "Convert it first: python scripts/convert.py",
+        ),
+        (
+            lambda folder: (folder / "config.json").write_text('{"model_type": "roberta"}'),
+            "`model_type` must be bert, but is 'roberta'",
+        ),
         (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
         (lambda folder: (folder / "vocab.txt").write_text("[PAD]\n"), r"weights/vocab.txt: lacks \[UNK\]"),
         (lambda folder: (folder / "vocab.txt").unlink(), "weights/vocab.txt: no such vocabulary"),
-        (lambda folder: (folder / "model_state.pdparams").write_bytes(b"\x80\x04torn"), "cannot be read as Paddle weights"),
+        (
+            lambda folder: (folder / "model_state.pdparams").write_bytes(b"\x80\x04torn"),
+            "cannot be read as Paddle weights",
+        ),
     ],
 )
 def test_a_folder_that_holds_no_whole_model_is_refused(weights, tmp_path, prepare, message):
@@ -138,7 +158,9 @@ def checkpoint(weights, tmp_path_factory):
 
 def package(checkpoint, base, output, **options):
     options = {"task": "seq-cls", "label_map": LABELS, "weights": base, **options}
-    return build_module(name="my-sentiment", version="1.2.0", output=output, modules=MODULES, checkpoint=checkpoint, **options)
+    return build_module(
+        name="my-sentiment", version="1.2.0", output=output, modules=MODULES, checkpoint=checkpoint, **options
+    )
 
 
 def test_a_fine_tuned_model_is_a_module_of_its_own_name_version_task_and_labels(checkpoint, weights, tmp_path):
@@ -152,7 +174,9 @@ def test_a_fine_tuned_model_is_a_module_of_its_own_name_version_task_and_labels(
     assert loaded.get_embedding(texts).shape == (3, 16)
     assert package(path, weights, tmp_path / "again").sha256 == built.sha256
     # the assets are themselves a fine-tuned model folder, which says what it is
-    assert package(built.directory / "assets", None, tmp_path / "anew", task=None, label_map=None).sha256 == built.sha256
+    assert (
+        package(built.directory / "assets", None, tmp_path / "anew", task=None, label_map=None).sha256 == built.sha256
+    )
 
 
 @pytest.mark.parity
@@ -164,7 +188,9 @@ def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbe
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained(assets), AutoTokenizer.from_pretrained(assets)
     model.eval()
     logits = model(**tokenizer("天气很好", return_tensors="pd"))
-    np.testing.assert_allclose(paddle.nn.functional.softmax(logits).numpy()[0], module.predict(["天气很好"], return_prob=True)[1][0], atol=1e-5)
+    np.testing.assert_allclose(
+        paddle.nn.functional.softmax(logits).numpy()[0], module.predict(["天气很好"], return_prob=True)[1][0], atol=1e-5
+    )
     assert model.config.id2label == LABELS
 
 
@@ -172,15 +198,23 @@ def test_checkpoints_of_paddlehubs_own_modules_are_understood(weights, tmp_path)
     """Theirs have the names of ours, but for two towers: an encoder without "bert." and a classifier beside it."""
     module = BertHubModule(task="text-matching", weights=str(weights))
     arrays = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-    theirs = {name.replace("model.bert.", "model.").replace("model.classifier.", "classifier."): array for name, array in arrays.items()}
+    theirs = {
+        name.replace("model.bert.", "model.").replace("model.classifier.", "classifier."): array
+        for name, array in arrays.items()
+    }
     write_pdparams(tmp_path / "model.pdparams", theirs)
     loaded = BertHubModule(task="text-matching", weights=str(weights), load_checkpoint=str(tmp_path))
     pairs = [["使用", "语言"], ["天气", "很好"]]
     assert loaded.predict(pairs, return_prob=True) == module.predict(pairs, return_prob=True)
 
 
-@pytest.mark.parametrize(("stored", "asked"), [("question-answering", "seq-cls"), ("seq-cls", "question-answering"), ("text-matching", "seq-cls")])
-def test_a_model_of_another_task_is_refused_though_its_classifier_may_have_the_same_shape(weights, tmp_path, stored, asked):
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [("question-answering", "seq-cls"), ("seq-cls", "question-answering"), ("text-matching", "seq-cls")],
+)
+def test_a_model_of_another_task_is_refused_though_its_classifier_may_have_the_same_shape(
+    weights, tmp_path, stored, asked
+):
     module = BertHubModule(task=stored, weights=str(weights))
     paddle.save(module.state_dict(), str(tmp_path / "model.pdparams"))
     labels = None if stored == "question-answering" else ["a", "b"]
@@ -198,7 +232,9 @@ def test_taskflow_takes_the_assets_of_fine_tuned_and_of_pretrained_modules(check
     built = package(path, weights, tmp_path)
     [found] = Taskflow("text_classification", task_path=str(built.directory / "assets"), mode="finetune")("天气很好")
     [label], [probabilities] = module.predict(["天气很好"], return_prob=True)
-    assert found["predictions"][0]["label"] == label and found["predictions"][0]["score"] == pytest.approx(max(probabilities), abs=1e-5)
+    assert found["predictions"][0]["label"] == label and found["predictions"][0]["score"] == pytest.approx(
+        max(probabilities), abs=1e-5
+    )
     assets = shutil.copytree(weights, tmp_path / "assets")  # Taskflow writes into the folder
     [[found]] = Taskflow("fill_mask", task_path=str(assets), top_k=1)(["使用语[MASK]"])
     [expected] = BertHubModule(task="fill-mask", weights=str(weights)).predict(["使用语[MASK]"], top_k=1)
@@ -222,10 +258,15 @@ def test_the_tokenizer_can_be_saved_and_gives_the_modules_own_ids(weights, tmp_p
         ({"task": None}, "does not say what it was fine-tuned for; give --task"),
         ({"task": "token-classification"}, "Did you mean 'token-cls'"),
         ({"task": "text-matching"}, "misshaped: classifier.weight"),
-        ({"weights": None}, "has no config.json; name the model that the checkpoint was fine-tuned from with --weights"),
+        (
+            {"weights": None},
+            "has no config.json; name the model that the checkpoint was fine-tuned from with --weights",
+        ),
     ],
 )
-def test_a_checkpoint_that_cannot_be_packaged_says_why_and_nothing_is_written(checkpoint, weights, tmp_path, options, message):
+def test_a_checkpoint_that_cannot_be_packaged_says_why_and_nothing_is_written(
+    checkpoint, weights, tmp_path, options, message
+):
     with pytest.raises((HubModuleError, CheckpointError), match=message):
         package(checkpoint[1], weights, tmp_path / "dist", **options)
     assert not (tmp_path / "dist").exists()
@@ -234,7 +275,9 @@ def test_a_checkpoint_that_cannot_be_packaged_says_why_and_nothing_is_written(ch
 def test_a_fine_tuned_model_cannot_have_the_name_of_a_pretrained_one(checkpoint, weights, tmp_path):
     for name in ("rbt3", "chinese-bert-wwm-quickstart"):
         with pytest.raises(HubModuleError, match="a fine-tuned one needs a name of your own"):
-            build_module(name=name, output=tmp_path, modules=MODULES, weights=weights, checkpoint=checkpoint[1], task="seq-cls")
+            build_module(
+                name=name, output=tmp_path, modules=MODULES, weights=weights, checkpoint=checkpoint[1], task="seq-cls"
+            )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +297,12 @@ def test_a_fine_tuned_model_is_not_taken_for_another(checkpoint, weights, tmp_pa
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [('{"0": "no", "1": "yes"}', {"0": "no", "1": "yes"}), ('["no", "yes"]', ["no", "yes"]), ("no\nyes\n", ["no", "yes"]), ("no", ["no"])],
+    [
+        ('{"0": "no", "1": "yes"}', {"0": "no", "1": "yes"}),
+        ('["no", "yes"]', ["no", "yes"]),
+        ("no\nyes\n", ["no", "yes"]),
+        ("no", ["no"]),
+    ],
 )
 def test_label_files_are_json_or_a_label_a_line(tmp_path, text, expected):
     (tmp_path / "labels").write_text(text, encoding="utf-8")
@@ -277,10 +325,27 @@ def test_a_label_file_that_cannot_be_read_is_named(tmp_path, content):
 def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, bare, tmp_path):
     """build_hub_modules.py here; hub install, list, show, run, uninstall where paddle_wwm is not installed."""
     (tmp_path / "labels.json").write_text(json.dumps(LABELS), encoding="utf-8")
-    script, options = MODULES.parent / "scripts" / "build_hub_modules.py", ("--task", "seq-cls", "--label-map", "labels.json", "--weights", weights)
-    command = [sys.executable, script, "--name", "my-sentiment", "--from-checkpoint", checkpoint[1].parent, *options, "--version", "1.2.0"]
-    built = subprocess.run([*map(str, command), "--output", "dist"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
-    assert "built my-sentiment 1.2.0" in built.stdout and "python -m paddle_wwm.hub install" in built.stdout, built.stderr
+    script, options = (
+        MODULES.parent / "scripts" / "build_hub_modules.py",
+        ("--task", "seq-cls", "--label-map", "labels.json", "--weights", weights),
+    )
+    command = [
+        sys.executable,
+        script,
+        "--name",
+        "my-sentiment",
+        "--from-checkpoint",
+        checkpoint[1].parent,
+        *options,
+        "--version",
+        "1.2.0",
+    ]
+    built = subprocess.run(
+        [*map(str, command), "--output", "dist"], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert "built my-sentiment 1.2.0" in built.stdout and "python -m paddle_wwm.hub install" in built.stdout, (
+        built.stderr
+    )
 
     def hub(*arguments):
         result = bare.run([bare.hub, *arguments], hub_home=tmp_path / "hub", cwd=tmp_path)

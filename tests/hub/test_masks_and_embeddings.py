@@ -46,7 +46,9 @@ def test_embeddings_are_one_vector_a_text_from_the_models_hidden_states(module, 
     vectors = module.get_embedding(["使用语言"], pooling=pooling)
     ids = paddle.to_tensor([[mini_vocab.ids[token] for token in ("[CLS]", *"使用语言", "[SEP]")]])
     hidden = module.model.bert(ids, paddle.zeros_like(ids), paddle.ones_like(ids).astype("bool"))
-    expected = {"cls": hidden[:, 0], "mean": hidden[:, 1:-1].mean(1), "pooler": module.model.bert.pooler(hidden[:, 0])}[pooling]
+    expected = {"cls": hidden[:, 0], "mean": hidden[:, 1:-1].mean(1), "pooler": module.model.bert.pooler(hidden[:, 0])}[
+        pooling
+    ]
     np.testing.assert_allclose(vectors, expected.numpy(), atol=1e-5)
 
 
@@ -92,7 +94,9 @@ def test_a_wrong_call_says_what_is_wrong(module, call, message):
 
 
 def test_weights_without_a_trained_mlm_head_are_refused_for_masks_and_serve_for_vectors(headless_weights):
-    with pytest.raises(HubModuleError, match="fill-mask needs the masked language model's head, which these weights lack"):
+    with pytest.raises(
+        HubModuleError, match="fill-mask needs the masked language model's head, which these weights lack"
+    ):
         BertHubModule(task="fill-mask", weights=str(headless_weights))
     module = BertHubModule(weights=str(headless_weights))
     assert module.get_embedding(["使用"], pooling="mean").shape == (1, 16)
@@ -104,7 +108,9 @@ def test_weights_without_a_trained_mlm_head_are_refused_for_masks_and_serve_for_
 @pytest.mark.parametrize("task", ["seq-cls", "token-cls", "text-matching", None])
 def test_embeddings_are_the_encoders_whatever_the_task(module, weights, task):
     other = BertHubModule(task=task, weights=str(weights))
-    np.testing.assert_allclose(other.get_embedding(TEXTS, pooling="mean"), module.get_embedding(TEXTS, pooling="mean"), atol=1e-6)
+    np.testing.assert_allclose(
+        other.get_embedding(TEXTS, pooling="mean"), module.get_embedding(TEXTS, pooling="mean"), atol=1e-6
+    )
 
 
 def test_many_masks_fit_into_memory_bounded_batches(module):

@@ -60,7 +60,9 @@ def test_probabilities_of_classes_sum_to_one_and_the_label_is_that_of_the_larges
 @pytest.mark.parametrize("threshold", [0.05, 0.5, 0.95])
 def test_multi_label_gives_all_labels_at_or_above_the_threshold(module_for, threshold):
     results, probabilities = module_for("multi-label").predict(TEXTS, return_prob=True, threshold=threshold)
-    assert results == [[LABELS[number] for number, value in enumerate(values) if value >= threshold] for values in probabilities]
+    assert results == [
+        [LABELS[number] for number, value in enumerate(values) if value >= threshold] for values in probabilities
+    ]
 
 
 def test_a_pair_in_another_order_is_another_pair_for_one_encoder_and_for_two_towers(module_for):
@@ -133,7 +135,10 @@ def test_texts_that_are_cut_are_counted_in_one_warning(module_for):
 def test_of_a_pair_the_longer_text_is_cut(module_for):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        [one], [other] = (module_for("seq-cls").predict([pair], return_prob=True)[1] for pair in (["使用", "语言" * 50], ["使用", "语言" * 9 + "语"]))
+        [one], [other] = (
+            module_for("seq-cls").predict([pair], return_prob=True)[1]
+            for pair in (["使用", "语言" * 50], ["使用", "语言" * 9 + "语"])
+        )
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
@@ -201,12 +206,18 @@ def test_the_numbers_are_those_of_paddlenlps_classes(module_for, weights, task, 
     module = BertHubModule(weights=str(weights)) if task is None else module_for(task)
     classes = {"seq-cls": "BertForSequenceClassification", "token-cls": "BertForTokenClassification", None: "BertModel"}
     reference = getattr(transformers, classes[task])(transformers.BertConfig(**vars(module._config), num_labels=3))
-    state = module.model.state_dict() if task else {name.removeprefix("bert."): value for name, value in module.model.state_dict().items()}
+    state = (
+        module.model.state_dict()
+        if task
+        else {name.removeprefix("bert."): value for name, value in module.model.state_dict().items()}
+    )
     missing = reference.set_state_dict(state)
     assert missing == ([], [])
     reference.eval()
     encoded = module.get_tokenizer()(TEXTS[:4], padding=True, return_tensors="pd")
-    expected = reference(encoded["input_ids"], encoded["token_type_ids"], attention_mask=(encoded["input_ids"] != 0).astype("int64"))
+    expected = reference(
+        encoded["input_ids"], encoded["token_type_ids"], attention_mask=(encoded["input_ids"] != 0).astype("int64")
+    )
     found = module(encoded["input_ids"], encoded["token_type_ids"])
     if task is None:
         real = (encoded["input_ids"] != 0).unsqueeze(-1).astype("float32")

@@ -57,7 +57,9 @@ class Server:
         self.log = cwd / "server.log"
         with open(self.log, "w") as log:
             environment = {**os.environ, "HUB_HOME": str(hub_home)}
-            self.process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=environment, cwd=cwd, stdout=log, stderr=log, start_new_session=True
+            )
 
     def __enter__(self):
         for _ in range(600):
@@ -78,7 +80,17 @@ class Server:
 def ours(hub_home, tmp_path_factory):
     """Our server with one module, for reading comprehension."""
     port = free_port()
-    command = [sys.executable, "-m", "paddle_wwm.hub", "serve", NAME, "--task", "question-answering", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "paddle_wwm.hub",
+        "serve",
+        NAME,
+        "--task",
+        "question-answering",
+        "--port",
+        str(port),
+    ]
     with Server(command, hub_home=hub_home, port=port, cwd=tmp_path_factory.mktemp("ours")) as address:
         yield address
 
@@ -132,14 +144,23 @@ def test_our_server_says_where_there_is_nothing(ours):
 def test_our_server_listens_on_this_machine_only(ours):
     port = int(ours.rpartition(":")[2])
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    assert {fields[1] for fields in listening if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"} == {f"0100007F:{port:04X}"}
+    assert {fields[1] for fields in listening if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"} == {
+        f"0100007F:{port:04X}"
+    }
 
 
 def test_a_module_that_is_not_there_is_one_line(tmp_path, weights):
     command = [sys.executable, "-m", "paddle_wwm.hub", "serve", str(tmp_path / "no-such"), "--port", "0"]
     (tmp_path / "no-such").mkdir()
     (tmp_path / "no-such" / "module.py").write_text("x = 1\n")
-    done = subprocess.run(command, env={**os.environ, "HUB_HOME": str(tmp_path / "hub")}, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "HUB_HOME": str(tmp_path / "hub")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 2 and "cannot be loaded" in done.stderr.splitlines()[-1]
 
 
@@ -173,8 +194,16 @@ def test_hub_serving_answers_every_task_and_refuses_in_json(hub_home, tmp_path):
         }
         for task in REQUESTS
     }
-    (tmp_path / "serving.json").write_text(json.dumps({"modules_info": infos, "port": port, "use_gpu": False, "use_multiprocess": False}))
-    command = [str(Path(sys.executable).with_name("hub")), "serving", "start", "--config", str(tmp_path / "serving.json")]
+    (tmp_path / "serving.json").write_text(
+        json.dumps({"modules_info": infos, "port": port, "use_gpu": False, "use_multiprocess": False})
+    )
+    command = [
+        str(Path(sys.executable).with_name("hub")),
+        "serving",
+        "start",
+        "--config",
+        str(tmp_path / "serving.json"),
+    ]
     with Server(command, hub_home=hub_home, port=port, cwd=tmp_path) as address:
         for task, (data, is_right) in REQUESTS.items():
             name = f"{NAME}_{task or 'none'}".replace("-", "_")

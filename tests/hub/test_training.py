@@ -33,7 +33,9 @@ def trained(module, dataset, folder, *, epochs=25, evaluate=None):
     paddle.seed(5)
     optimizer = paddle.optimizer.AdamW(learning_rate=1e-2, parameters=module.parameters())
     trainer = hub.Trainer(module, optimizer, checkpoint_dir=str(folder), use_gpu=False, use_vdl=False)
-    trainer.train(dataset, epochs=epochs, batch_size=4, eval_dataset=evaluate or dataset, log_interval=100, save_interval=epochs)
+    trainer.train(
+        dataset, epochs=epochs, batch_size=4, eval_dataset=evaluate or dataset, log_interval=100, save_interval=epochs
+    )
     return trainer
 
 
@@ -41,11 +43,18 @@ def trained(module, dataset, folder, *, epochs=25, evaluate=None):
 def sentiment(weights, tmp_path_factory):
     """(trained module, data set, folder of the checkpoints), shaped as ChnSentiCorp."""
     folder = tmp_path_factory.mktemp("sentiment")
-    file = write(folder / "train.tsv", [("label", "text_a"), *(("1", text) for text in GOOD), *(("0", text) for text in BAD)])
+    file = write(
+        folder / "train.tsv", [("label", "text_a"), *(("1", text) for text in GOOD), *(("0", text) for text in BAD)]
+    )
     paddle.seed(1)
     module = BertHubModule(task="seq-cls", weights=str(weights), label_map={0: "bad", 1: "good"})
     dataset = TextClassificationDataset(
-        str(folder), module.get_tokenizer(), max_seq_len=16, data_file=file, label_list=["0", "1"], is_file_with_header=True
+        str(folder),
+        module.get_tokenizer(),
+        max_seq_len=16,
+        data_file=file,
+        label_list=["0", "1"],
+        is_file_with_header=True,
     )
     trained(module, dataset, folder / "checkpoints")
     return module, dataset, folder / "checkpoints"
@@ -54,15 +63,17 @@ def sentiment(weights, tmp_path_factory):
 def test_hub_trainer_trains_a_classifier(sentiment):
     module, dataset, folder = sentiment
     assert module.predict(GOOD + BAD) == ["good"] * 4 + ["bad"] * 4
-    assert hub.Trainer(module, paddle.optimizer.SGD(parameters=module.parameters()), checkpoint_dir=str(folder), use_vdl=False).evaluate(dataset, 3)[
-        "metrics"
-    ]["acc"] == pytest.approx(1.0)
+    assert hub.Trainer(
+        module, paddle.optimizer.SGD(parameters=module.parameters()), checkpoint_dir=str(folder), use_vdl=False
+    ).evaluate(dataset, 3)["metrics"]["acc"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("form", ["best_model/model.pdparams", "best_model"])
 def test_a_checkpoint_gives_the_trained_modules_predictions(sentiment, weights, form):
     module, _, folder = sentiment
-    loaded = BertHubModule(task="seq-cls", weights=str(weights), label_map={0: "bad", 1: "good"}, load_checkpoint=str(folder / form))
+    loaded = BertHubModule(
+        task="seq-cls", weights=str(weights), label_map={0: "bad", 1: "good"}, load_checkpoint=str(folder / form)
+    )
     expected, found = (one.predict(GOOD + BAD, return_prob=True) for one in (module, loaded))
     assert found[0] == expected[0]
     np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
@@ -71,8 +82,16 @@ def test_a_checkpoint_gives_the_trained_modules_predictions(sentiment, weights, 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"task": "seq-cls", "num_classes": 3}, CheckpointError, r"misshaped: classifier.weight \(16, 2\) instead of \(16, 3\).*another task"),
-        ({"task": "text-matching"}, CheckpointError, r"misshaped: classifier.weight.*another task or number of classes"),
+        (
+            {"task": "seq-cls", "num_classes": 3},
+            CheckpointError,
+            r"misshaped: classifier.weight \(16, 2\) instead of \(16, 3\).*another task",
+        ),
+        (
+            {"task": "text-matching"},
+            CheckpointError,
+            r"misshaped: classifier.weight.*another task or number of classes",
+        ),
         ({"task": "fill-mask"}, CheckpointError, "missing: .*cls.predictions.*unexpected: classifier.weight"),
         ({"task": None}, CheckpointError, "unexpected: classifier.weight"),
     ],
@@ -83,30 +102,46 @@ def test_a_checkpoint_of_another_task_is_refused(sentiment, weights, options, er
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(weights, tmp_path):
-    wrong = ((tmp_path / "no.pdparams", "no such checkpoint"), (tmp_path, "holds no checkpoint"), (weights / "vocab.txt", "cannot be read"))
+    wrong = (
+        (tmp_path / "no.pdparams", "no such checkpoint"),
+        (tmp_path, "holds no checkpoint"),
+        (weights / "vocab.txt", "cannot be read"),
+    )
     for path, message in wrong:
         with pytest.raises((HubModuleError, CheckpointError), match=message):
             BertHubModule(task="seq-cls", weights=str(weights), load_checkpoint=str(path))
 
 
 def test_hub_trainer_trains_sequence_labelling(weights, tmp_path):
-    lines = [("\002".join(text), "\002".join(["B-LOC", "I-LOC", *"O" * (len(text) - 2)])) for text in ("北京天气很好", "中国大学", "北京我们这")]
+    lines = [
+        ("\002".join(text), "\002".join(["B-LOC", "I-LOC", *"O" * (len(text) - 2)]))
+        for text in ("北京天气很好", "中国大学", "北京我们这")
+    ]
     file = write(tmp_path / "train.tsv", lines)
     labels = ["O", "B-LOC", "I-LOC"]
     paddle.seed(1)
     module = BertHubModule(task="token-cls", weights=str(weights), label_map=dict(enumerate(labels)))
-    dataset = SeqLabelingDataset(str(tmp_path), module.get_tokenizer(), max_seq_len=12, data_file=file, label_list=labels)
+    dataset = SeqLabelingDataset(
+        str(tmp_path), module.get_tokenizer(), max_seq_len=12, data_file=file, label_list=labels
+    )
     trainer = trained(module, dataset, tmp_path / "checkpoints", epochs=40)
     assert trainer.best_metrics["f1_score"] == pytest.approx(1.0)
     assert module.predict([line[0] for line in lines]) == [line[1].split("\002") for line in lines]
 
 
 def test_hub_trainer_trains_two_towers_and_pairs_in_one_encoder(weights, tmp_path):
-    pairs = [("天气很好", "天气很好", "1"), ("我们学习", "我们学习", "1"), ("天气很好", "我们学习", "0"), ("我们学习", "天气很好", "0")]
+    pairs = [
+        ("天气很好", "天气很好", "1"),
+        ("我们学习", "我们学习", "1"),
+        ("天气很好", "我们学习", "0"),
+        ("我们学习", "天气很好", "0"),
+    ]
     file = write(tmp_path / "train.tsv", pairs)
     paddle.seed(1)
     module = BertHubModule(task="text-matching", weights=str(weights))
-    dataset = TextMatchingDataset(str(tmp_path), module.get_tokenizer(), max_seq_len=12, data_file=file, label_list=["0", "1"])
+    dataset = TextMatchingDataset(
+        str(tmp_path), module.get_tokenizer(), max_seq_len=12, data_file=file, label_list=["0", "1"]
+    )
     trainer = trained(module, dataset, tmp_path / "checkpoints", epochs=40)
     assert trainer.best_metrics["acc"] == pytest.approx(1.0)
     assert module.predict([list(pair[:2]) for pair in pairs]) == [1, 1, 0, 0]
@@ -151,7 +186,9 @@ def test_a_plain_loop_trains_masked_words_and_answers(weights):
     losses, _ = plain_loop(module, (ids, types), labels)
     assert losses[-1] < 0.5 * losses[0]
     module = BertHubModule(task="question-answering", weights=str(weights))
-    losses, metrics = plain_loop(module, tensors(module, ["使用语言模型", "天气很好"]), paddle.to_tensor([[1, 2], [3, 4]]))
+    losses, metrics = plain_loop(
+        module, tensors(module, ["使用语言模型", "天气很好"]), paddle.to_tensor([[1, 2], [3, 4]])
+    )
     assert losses[-1] < 0.5 * losses[0] and metrics == {"acc": 1.0}
 
 
@@ -160,7 +197,10 @@ def test_the_loss_is_the_mean_over_the_labels_that_count(weights):
     ids, types = tensors(module, ["使用语言", "天气"])
     labels = paddle.to_tensor([[-100, 0, 1, 2, 0, -100], [-100, 1, -100, -100, -100, -100]])
     probabilities, loss, _ = module(ids, types, labels=labels)
-    chosen = [float(probabilities[row, column, int(labels[row, column])]) for row, column in zip(*np.nonzero(labels.numpy() != -100))]
+    chosen = [
+        float(probabilities[row, column, int(labels[row, column])])
+        for row, column in zip(*np.nonzero(labels.numpy() != -100))
+    ]
     assert float(loss) == pytest.approx(-np.mean(np.log(chosen)), rel=1e-5)
 
 
@@ -183,7 +223,10 @@ def test_layers_of_parameters_are_numbered_from_0(weights):
         ({"task": "seq-cls", "label_map": {"a": 0}}, "class numbers as keys"),
         ({"task": "seq-cls", "label_map": {}}, "without gaps"),
         ({"task": "seq-cls", "label_map": "ab"}, "but is str"),
-        ({"task": "seq-cls", "label_map": ["a", "b"], "num_classes": 3}, "`num_classes` is 3, but `label_map` has 2 labels"),
+        (
+            {"task": "seq-cls", "label_map": ["a", "b"], "num_classes": 3},
+            "`num_classes` is 3, but `label_map` has 2 labels",
+        ),
         ({"task": "seq-cls", "num_classes": 0}, "`num_classes` must be at least 1"),
         ({"task": "fill-mask", "label_map": ["a", "b"]}, "goes with a task that has labels"),
     ],

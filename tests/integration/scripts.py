@@ -19,14 +19,18 @@ def command_of(script: str, *arguments: object) -> list[str]:
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
 
 
-def run_script(script: str, *arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+def run_script(
+    script: str, *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess:
     """Run scripts/SCRIPT to its end."""
     return run_command(command_of(script, *arguments), cwd=cwd, **environment)
 
 
 def run_command(command: list[str], *, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Run a command to its end; its output as text."""
-    return subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=TIMEOUT_S)
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
 
 
 def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:

@@ -14,7 +14,11 @@ HF_FOLDER = ROOT / "tests" / "fixtures" / "tiny_bert_hf"
 
 
 def files_below(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(".lock")
+    )
 
 
 def assert_one_clear_line(result, *parts):
@@ -33,7 +37,9 @@ def folder(tmp_path):
     (tmp_path / "one.txt").write_text("只有一个文档。\n", encoding="utf-8")
     (tmp_path / "no_mask.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n我\n", encoding="utf-8")
     (tmp_path / "twice.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n我\n我\n", encoding="utf-8")
-    (tmp_path / "bad.yaml").write_text("phases: [{max_seq_length: 32, global_batch_size: 8, num_steps: 2, learning_rat: 1e-3}]\n")
+    (tmp_path / "bad.yaml").write_text(
+        "phases: [{max_seq_length: 32, global_batch_size: 8, num_steps: 2, learning_rat: 1e-3}]\n"
+    )
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("weeks of work")
     (tmp_path / "pictures").mkdir()
@@ -53,22 +59,42 @@ CASES = {
     "a vocabulary with a token twice": (["--vocab", "twice.txt"], ["twice.txt", "line 7", "line 6"]),
     "a missing vocabulary": (["--vocab", "absent.txt"], ["absent.txt", "no such vocabulary"]),
     "a missing recipe": (["--config", "absent.yaml"], ["absent.yaml", "no such recipe"]),
-    "an unknown key in a recipe": (["--config", "bad.yaml"], ["bad.yaml, line 1", "learning_rat", "did you mean `learning_rate`"]),
-    "an unknown key in an override": (["masking.prob=0.3"], ["override 'masking.prob=0.3'", "unknown key `masking.prob`"]),
+    "an unknown key in a recipe": (
+        ["--config", "bad.yaml"],
+        ["bad.yaml, line 1", "learning_rat", "did you mean `learning_rate`"],
+    ),
+    "an unknown key in an override": (
+        ["masking.prob=0.3"],
+        ["override 'masking.prob=0.3'", "unknown key `masking.prob`"],
+    ),
     "a value of the wrong type": (["seed=now"], ["`seed` must be a whole number", "now"]),
     "an unknown segmenter": (["data.segmenter=ltp"], ["`segmenter` must be one of lac", "ltp"]),
     "a folder that is not empty": (["--output", "foreign"], ["foreign", "is not empty and holds no run"]),
     "a batch that does not divide": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
-    "a batch that does not divide, and a size that does": (["phases.1.global_batch_size=6"], ["`phases.1`", "set runtime.micro_batch_size=1"]),
+    "a batch that does not divide, and a size that does": (
+        ["phases.1.global_batch_size=6"],
+        ["`phases.1`", "set runtime.micro_batch_size=1"],
+    ),
     "no phase": (["phases=[]"], ["`phases` must have at least one phase"]),
     "a phase that does not exist": (["phases.2.num_steps=3"], ["'2' must be an index from 0 to 1"]),
-    "an unknown optimizer": (["optimizer.name=lamb"], ["`optimizer.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"]),
+    "an unknown optimizer": (
+        ["optimizer.name=lamb"],
+        ["`optimizer.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"],
+    ),
     "mixed precision on the CPU": (["amp.level=O1"], ["`amp.level` must be O0 on the CPU, but is O1", "GPUs"]),
     "a length beyond the positions": (["phases.0.max_seq_length=128"], ["`max_seq_length` must be at most", "(64)"]),
     "an --init that is no model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
-    "an --init of another framework": (["--init", HF_FOLDER], ["holds model.safetensors", "python scripts/convert.py", "--to paddle"]),
+    "an --init of another framework": (
+        ["--init", HF_FOLDER],
+        ["holds model.safetensors", "python scripts/convert.py", "--to paddle"],
+    ),
     "a model too large for the disk": (
-        ["model.hidden_size=65536", "model.num_attention_heads=1024", "model.intermediate_size=262144", "model.num_hidden_layers=512"],
+        [
+            "model.hidden_size=65536",
+            "model.num_attention_heads=1024",
+            "model.intermediate_size=262144",
+            "model.num_hidden_layers=512",
+        ],
         ["GB are free", "need about"],
     ),
 }
@@ -120,8 +146,14 @@ def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run
     """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints do not."""
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 2)
     options = {"capture_output": True, "text": True, "timeout": 300}
-    result = subprocess.run(command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY)), **options)
-    assert_one_clear_line(result, "step-00000004: the checkpoint cannot be written", "there is none before it", "--resume auto")
+    result = subprocess.run(
+        command,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY)),
+        **options,
+    )
+    assert_one_clear_line(
+        result, "step-00000004: the checkpoint cannot be written", "there is none before it", "--resume auto"
+    )
     assert list((folder / "run" / "checkpoints").iterdir()) == []
     resumed = run_command([*command, "--resume", "auto"])
     assert resumed.returncode == 0, resumed.stderr
@@ -135,7 +167,9 @@ def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
     shutil.rmtree(foreign)
     shutil.copytree(folder / "other" / "checkpoints" / "step-00000018", foreign)
     (folder / "run" / "model" / "config.json").unlink()
-    resumed = run_script("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1, "--resume", "auto", "seed=7")
+    resumed = run_script(
+        "pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1, "--resume", "auto", "seed=7"
+    )
     assert_one_clear_line(resumed, str(foreign), "is no checkpoint of this run")
 
 
@@ -144,7 +178,9 @@ def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(fold
     assert first.returncode == 0, first.stderr
     vocab = folder / "longer.txt"
     vocab.write_text((folder / "first" / "model" / "vocab.txt").read_text(encoding="utf-8") + "龘\n", encoding="utf-8")
-    second = run_script("pretrain.py", *arguments, "--init", folder / "first" / "model", "--vocab", vocab, "--output", folder / "second")
+    second = run_script(
+        "pretrain.py", *arguments, "--init", folder / "first" / "model", "--vocab", vocab, "--output", folder / "second"
+    )
     assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave --vocab out")
 
 
@@ -172,6 +208,8 @@ def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments,
     assert "starting from" in second.stdout
     for name in ("config.json", "vocab.txt"):
         assert (folder / "second" / "model" / name).read_bytes() == (folder / "first" / "model" / name).read_bytes()
-    anew = run_script("pretrain.py", *arguments, "--output", folder / "anew", "--nproc", 1, "data.pairing=full-sentences")
+    anew = run_script(
+        "pretrain.py", *arguments, "--output", folder / "anew", "--nproc", 1, "data.pairing=full-sentences"
+    )
     assert anew.returncode == 0, anew.stderr
     assert '"bert.pooler"' in (folder / "anew" / "model" / "config.json").read_text()

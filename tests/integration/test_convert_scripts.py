@@ -34,9 +34,13 @@ def test_convert_says_what_it_found_did_and_wrote(tmp_path):
 
 
 def test_convert_says_that_heads_were_made_anew(tmp_path):
-    source = hf_folder(tmp_path / "headless", {name: array for name, array in hf_arrays().items() if name.startswith("bert.")})
+    source = hf_folder(
+        tmp_path / "headless", {name: array for name, array in hf_arrays().items() if name.startswith("bert.")}
+    )
     done = run_script("convert.py", source, tmp_path / "out", "--to", "paddle")
-    assert "made anew   cls.predictions, cls.seq_relationship: the source has none, so they are random" in done.stdout, done.stdout
+    assert (
+        "made anew   cls.predictions, cls.seq_relationship: the source has none, so they are random" in done.stdout
+    ), done.stdout
 
 
 @pytest.mark.parametrize(
@@ -89,8 +93,26 @@ def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
     assert built.returncode == 0, built.stderr
     parent = tmp_path / "parent"
     trained = run_script(
-        *("pretrain.py", "--corpus", corpus, "--vocab", vocab, "--config", recipe, "--output", tmp_path / "parent-run", "--nproc", 1),
-        *("--prepared", tmp_path / "prepared", "phases.0.num_steps=2", "phases.1.num_steps=1", "runtime.save_every_steps=3"),
+        *(
+            "pretrain.py",
+            "--corpus",
+            corpus,
+            "--vocab",
+            vocab,
+            "--config",
+            recipe,
+            "--output",
+            tmp_path / "parent-run",
+            "--nproc",
+            1,
+        ),
+        *(
+            "--prepared",
+            tmp_path / "prepared",
+            "phases.0.num_steps=2",
+            "phases.1.num_steps=1",
+            "runtime.save_every_steps=3",
+        ),
     )
     assert trained.returncode == 0, trained.stderr
     to_hugging_face = run_script("convert.py", tmp_path / "parent-run" / "model", parent, "--to", "huggingface")
@@ -98,8 +120,26 @@ def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
     start = run_script("convert.py", parent, tmp_path / "start", "--to", "paddle", "--keep-layers", "0")
     assert start.returncode == 0, start.stderr
     going_on = run_script(
-        *("pretrain.py", "--init", tmp_path / "start", "--corpus", corpus, "--config", recipe, "--output", tmp_path / "run", "--nproc", 1),
-        *("--prepared", tmp_path / "prepared", "phases.0.num_steps=2", "phases.1.num_steps=1", "runtime.save_every_steps=3"),
+        *(
+            "pretrain.py",
+            "--init",
+            tmp_path / "start",
+            "--corpus",
+            corpus,
+            "--config",
+            recipe,
+            "--output",
+            tmp_path / "run",
+            "--nproc",
+            1,
+        ),
+        *(
+            "--prepared",
+            tmp_path / "prepared",
+            "phases.0.num_steps=2",
+            "phases.1.num_steps=1",
+            "runtime.save_every_steps=3",
+        ),
     )
     assert going_on.returncode == 0, going_on.stderr
     assert json.loads((tmp_path / "run" / "model" / "config.json").read_text())["num_hidden_layers"] == 1

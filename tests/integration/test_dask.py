@@ -37,11 +37,23 @@ class Cluster:
 
     def start_scheduler(self):
         self.file.unlink(missing_ok=True)
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file))
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
+        )
         wait_until(self.file.exists)
 
     def start_worker(self):
-        options = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder), "--death-timeout", "30"]
+        options = [
+            "--host",
+            "127.0.0.1",
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--local-directory",
+            str(self.folder),
+            "--death-timeout",
+            "30",
+        ]
         return self._start("worker", "--scheduler-file", str(self.file), *options)
 
     def stop(self):
@@ -77,9 +89,19 @@ def start(tmp_path, sample_corpus, mini_vocab):
     started = []
 
     def run(output, *options):
-        command = [sys.executable, str(script), str(text), "--vocab", str(tmp_path / "vocab.txt"), "--output", str(tmp_path / output)]
+        command = [
+            sys.executable,
+            str(script),
+            str(text),
+            "--vocab",
+            str(tmp_path / "vocab.txt"),
+            "--output",
+            str(tmp_path / output),
+        ]
         impatient = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
-        process = subprocess.Popen([*command, *OPTIONS, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=impatient)
+        process = subprocess.Popen(
+            [*command, *OPTIONS, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=impatient
+        )
         started.append(process)
         return process
 
@@ -104,7 +126,9 @@ def num_done(folder):
     return len(list((folder / "parts").glob("*.json")))
 
 
-def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_bytes_of_one_process(cluster, start, tmp_path):
+def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_bytes_of_one_process(
+    cluster, start, tmp_path
+):
     finish(start("alone", "--workers", "1"))
     workers = [cluster.start_worker(), cluster.start_worker()]
     partial = tmp_path / "set.partial"
@@ -114,12 +138,17 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_byte
     os.kill(workers[0].pid, signal.SIGKILL)
     at_the_kill = num_done(partial)
     wait_until(lambda: num_done(partial) >= at_the_kill + 5 or process.poll() is not None)
-    assert process.poll() is None, "the corpus is too small for this test: it was prepared before the scheduler was lost"
+    assert process.poll() is None, (
+        "the corpus is too small for this test: it was prepared before the scheduler was lost"
+    )
     cluster.scheduler.kill()
     _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     last = errors.splitlines()[-1]
-    assert last == "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command again to go on."
+    assert (
+        last
+        == "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command again to go on."
+    )
     before = num_done(partial)
     assert before > at_the_kill
 

@@ -45,15 +45,22 @@ def test_the_page_shows_manifest_statistics_and_samples_and_draws_the_picture(pr
     manifest = ShardSet(shards).manifest
     page = result.stdout
     assert "segmenter   jieba" in page and "sample_corpus.txt  text" in page
-    assert f"235 documents, {manifest.num_sentences:,} sentences, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens" in page
+    assert (
+        f"235 documents, {manifest.num_sentences:,} sentences, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens"
+        in page
+    )
     assert "\ndocument 83 (sample_corpus.txt:" in page and page.count("\ndocument ") == 1
-    [words, *_], [text, *_] = ([line[14:] for line in page.splitlines() if line.startswith(f"  {label:<12}")] for label in ("words", "text"))
+    [words, *_], [text, *_] = (
+        [line[14:] for line in page.splitlines() if line.startswith(f"  {label:<12}")] for label in ("words", "text")
+    )
     assert "|" in words and words.replace("|", "").lower() == text.replace(" ", "").lower()
     assert page.endswith(f"written: {picture}\n")
     with Image.open(picture) as image:
         image.load()
         assert (image.format, image.size) == ("PNG", (1500, 450))
-    assert_one_clear_line(run_script("inspect_shards.py", shards, "--picture", picture), "lengths.png: exists already", "--overwrite")
+    assert_one_clear_line(
+        run_script("inspect_shards.py", shards, "--picture", picture), "lengths.png: exists already", "--overwrite"
+    )
     assert run_script("inspect_shards.py", shards, "--picture", picture, "--overwrite").returncode == 0
 
 
@@ -79,7 +86,11 @@ def test_whole_shards_are_verified_and_damaged_files_are_named(prepared, tmp_pat
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
     result = run_script("inspect_shards.py", shards, "--verify")
-    assert_one_clear_line(result, "shard-00000.wwm: its bytes differ from the manifest's checksum", "text-00000.jsonl.zst: its bytes differ")
+    assert_one_clear_line(
+        result,
+        "shard-00000.wwm: its bytes differ from the manifest's checksum",
+        "text-00000.jsonl.zst: its bytes differ",
+    )
 
 
 def test_two_segmenters_are_compared_and_the_exit_status_is_that_of_the_comparing(prepared):
@@ -108,10 +119,17 @@ def test_json_lines_go_to_a_file_or_to_the_standard_output_and_survive_a_closed_
         assert len(line["sentences"]) == len(line["sentence_offsets"]) - 1
         assert line["doc_id"].startswith("sample_corpus.txt:")
     assert len(lines) == 235
-    assert run_script("inspect_shards.py", folder, "--jsonl", "-", "--documents", "2:5").stdout.splitlines() == lines[2:5]
+    assert (
+        run_script("inspect_shards.py", folder, "--jsonl", "-", "--documents", "2:5").stdout.splitlines() == lines[2:5]
+    )
     assert_one_clear_line(run_script("inspect_shards.py", folder, "--jsonl", target), "documents.jsonl: exists already")
 
-    process = subprocess.Popen(command_of("inspect_shards.py", folder, "--jsonl", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command_of("inspect_shards.py", folder, "--jsonl", "-"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout.readline().rstrip("\n") == lines[0]
     process.stdout.close()
     assert process.stderr.read() == ""
@@ -123,7 +141,9 @@ def test_a_failed_export_leaves_no_file(prepared, tmp_path):
     path = folder / "text-00000.jsonl.zst"
     path.write_bytes(path.read_bytes()[:-1000])
     target = tmp_path / "out" / "documents.jsonl"
-    assert_one_clear_line(run_script("inspect_shards.py", folder, "--jsonl", target), "text-00000.jsonl.zst: ", "prepare the corpus again")
+    assert_one_clear_line(
+        run_script("inspect_shards.py", folder, "--jsonl", target), "text-00000.jsonl.zst: ", "prepare the corpus again"
+    )
     assert list(target.parent.iterdir()) == []
 
 

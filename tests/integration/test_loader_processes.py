@@ -42,7 +42,12 @@ for step in range(int(first), int(stop)):
 def index(prepared_sample, tmp_path_factory):
     path = tmp_path_factory.mktemp("index") / "index.npy"
     documents = np.arange(prepared_sample.num_documents)
-    np.save(path, build_index(prepared_sample, documents=documents, data=DataConfig(), max_seq_length=64, seed=1, report=Counter()))
+    np.save(
+        path,
+        build_index(
+            prepared_sample, documents=documents, data=DataConfig(), max_seq_length=64, seed=1, report=Counter()
+        ),
+    )
     return path
 
 
@@ -51,7 +56,17 @@ def digests_of(shards, index, *, num_ranks, compiled=True, first=STEPS.start):
     arguments = [str(ROOT), str(shards.directory), str(index)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, *arguments, str(rank), str(num_ranks), str(compiled), str(first), str(STEPS.stop)],
+            [
+                sys.executable,
+                "-c",
+                RANK,
+                *arguments,
+                str(rank),
+                str(num_ranks),
+                str(compiled),
+                str(first),
+                str(STEPS.stop),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -60,7 +75,10 @@ def digests_of(shards, index, *, num_ranks, compiled=True, first=STEPS.start):
     by_rank = [[json.loads(line) for line in process.communicate(timeout=120)[0].splitlines()] for process in processes]
     assert all(process.returncode == 0 for process in processes)
     count = GLOBAL_BATCH // MICRO_BATCH
-    return [[by_rank[number % num_ranks][step][number // num_ranks] for number in range(count)] for step in range(len(by_rank[0]))]
+    return [
+        [by_rank[number % num_ranks][step][number // num_ranks] for number in range(count)]
+        for step in range(len(by_rank[0]))
+    ]
 
 
 def test_one_two_and_eight_processes_make_the_same_batches(prepared_sample, index):
@@ -87,7 +105,9 @@ def test_the_loaders_processes_change_nothing(prepared_sample, index):
     from paddle_wwm.types import MaskingConfig
 
     paddle.set_device("cpu")
-    data = PretrainData(shards=prepared_sample, vocab=prepared_sample.vocab(), index_path=index, masking=MaskingConfig(), seed=5)
+    data = PretrainData(
+        shards=prepared_sample, vocab=prepared_sample.vocab(), index_path=index, masking=MaskingConfig(), seed=5
+    )
 
     def digests(num_processes):
         batches = step_batches(
@@ -100,7 +120,11 @@ def test_the_loaders_processes_change_nothing(prepared_sample, index):
             num_processes=num_processes,
         )
         return [
-            [hashlib.sha256(b"".join(batch[name].numpy().tobytes() for name in sorted(batch))).hexdigest() for batch in step] for step in batches
+            [
+                hashlib.sha256(b"".join(batch[name].numpy().tobytes() for name in sorted(batch))).hexdigest()
+                for batch in step
+            ]
+            for step in batches
         ]
 
     in_process = digests(0)

@@ -63,25 +63,49 @@ def test_the_seeds_sentence_is_shown_with_whole_words_masked(vocab):
 
 
 def test_lac_finds_the_words_where_none_are_given(vocab):
-    result = run_script("show_masking.py", TEXT, "我们在北京。", "--vocab", vocab, "--epochs", 1, "--strategy", "ngram-word", "--actions", "word")
+    result = run_script(
+        "show_masking.py",
+        TEXT,
+        "我们在北京。",
+        "--vocab",
+        vocab,
+        "--epochs",
+        1,
+        "--strategy",
+        "ngram-word",
+        "--actions",
+        "word",
+    )
     assert (result.returncode, result.stderr) == (0, "")
-    assert "words     使用|语言|模型|来|预测|下一个|词|的|probability|。" in result.stdout and "words     我们|在|北京|。" in result.stdout
+    assert (
+        "words     使用|语言|模型|来|预测|下一个|词|的|probability|。" in result.stdout
+        and "words     我们|在|北京|。" in result.stdout
+    )
 
 
 def test_the_first_examples_of_shards_are_shown(prepared_sample):
-    result = run_script("show_masking.py", "--shards", prepared_sample.directory, "--number", 2, "--epochs", 2, "--max-seq-length", 32)
+    result = run_script(
+        "show_masking.py", "--shards", prepared_sample.directory, "--number", 2, "--epochs", 2, "--max-seq-length", 32
+    )
     assert (result.returncode, result.stderr) == (0, "")
-    assert [line.partition(":")[0] for line in result.stdout.splitlines() if line.startswith("example ")] == ["example 0", "example 1"]
+    assert [line.partition(":")[0] for line in result.stdout.splitlines() if line.startswith("example ")] == [
+        "example 0",
+        "example 1",
+    ]
     assert result.stdout.splitlines()[-1].startswith("2 example(s) x 2 epoch(s)")
 
 
 def test_shards_give_a_text_their_vocabulary(prepared_sample):
-    result = run_script("show_masking.py", "我外婆", "--words", "我 外婆", "--shards", prepared_sample.directory, "--epochs", 1)
+    result = run_script(
+        "show_masking.py", "我外婆", "--words", "我 外婆", "--shards", prepared_sample.directory, "--epochs", 1
+    )
     assert result.returncode == 0 and "pieces    [CLS] | 我 | 外 婆 | [SEP]" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "colored"), [([], {}, True), (["--no-color"], {}, False), ([], {"NO_COLOR": "1"}, False)], ids=str
+    ("options", "environment", "colored"),
+    [([], {}, True), (["--no-color"], {}, False), ([], {"NO_COLOR": "1"}, False)],
+    ids=str,
 )
 def test_colour_is_for_terminals_and_can_be_switched_off(vocab, options, environment, colored):
     ours, theirs = pty.openpty()
@@ -120,14 +144,32 @@ def test_a_mistake_in_what_is_to_be_shown_is_one_clear_line(vocab, tmp_path, arg
 
 def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
     output = tmp_path / "examples.parquet"
-    options = [prepared_sample.directory, "--output", output, "--max-seq-length", 64, "--dupe-factor", 2, "--pairing", "full-sentences"]
+    options = [
+        prepared_sample.directory,
+        "--output",
+        output,
+        "--max-seq-length",
+        64,
+        "--dupe-factor",
+        2,
+        "--pairing",
+        "full-sentences",
+    ]
     result = run_script("export_examples.py", *options)
     assert result.returncode == 0, result.stderr
     metadata = pyarrow.parquet.read_schema(output).metadata
-    assert metadata[b"pairing"] == b"full-sentences" and metadata[b"shard_fingerprint"].decode() == prepared_sample.manifest.fingerprint
+    assert (
+        metadata[b"pairing"] == b"full-sentences"
+        and metadata[b"shard_fingerprint"].decode() == prepared_sample.manifest.fingerprint
+    )
     num_rows = int(metadata[b"num_rows"])
     assert num_rows == pyarrow.parquet.read_metadata(output).num_rows == 2 * int(metadata[b"num_examples"])
-    for text in (f"written: {output}", f"x 2 copies = {num_rows:,} rows", "10 predictions a row at most", prepared_sample.manifest.fingerprint):
+    for text in (
+        f"written: {output}",
+        f"x 2 copies = {num_rows:,} rows",
+        "10 predictions a row at most",
+        prepared_sample.manifest.fingerprint,
+    ):
         assert text in result.stdout
     assert "export: 100%" in result.stderr
     assert_one_clear_line(run_script("export_examples.py", *options), "exists already", "--overwrite")
@@ -138,11 +180,16 @@ def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
     [
         (["absent", "--max-seq-length", 64], "absent: holds no shards"),
         (["SHARDS", "--max-seq-length", 7], "`max_seq_length` must be from 8"),
-        (["SHARDS", "--max-seq-length", 64, "--max-predictions-per-seq", 0], "`max_predictions_per_seq` must be at least 1"),
+        (
+            ["SHARDS", "--max-seq-length", 64, "--max-predictions-per-seq", 0],
+            "`max_predictions_per_seq` must be at least 1",
+        ),
         (["SHARDS", "--max-seq-length", 64, "--recipe", "absent.yaml"], "absent.yaml: no such recipe"),
     ],
 )
-def test_a_mistake_in_what_is_to_be_exported_is_one_clear_line_and_leaves_nothing(prepared_sample, tmp_path, arguments, part):
+def test_a_mistake_in_what_is_to_be_exported_is_one_clear_line_and_leaves_nothing(
+    prepared_sample, tmp_path, arguments, part
+):
     given = [prepared_sample.directory if item == "SHARDS" else item for item in arguments]
     assert_one_clear_line(run_script("export_examples.py", *given, "--output", "new/x.parquet", cwd=tmp_path), part)
     assert list(tmp_path.iterdir()) == []
@@ -150,7 +197,14 @@ def test_a_mistake_in_what_is_to_be_exported_is_one_clear_line_and_leaves_nothin
 
 def test_an_interrupted_export_says_one_line_and_leaves_nothing(prepared_sample, tmp_path):
     command = command_of(
-        "export_examples.py", prepared_sample.directory, "--output", tmp_path / "x.parquet", "--max-seq-length", 64, "--dupe-factor", 100_000
+        "export_examples.py",
+        prepared_sample.directory,
+        "--output",
+        tmp_path / "x.parquet",
+        "--max-seq-length",
+        64,
+        "--dupe-factor",
+        100_000,
     )
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

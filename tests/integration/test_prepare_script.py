@@ -28,7 +28,9 @@ def folder(tmp_path, mini_vocab):
     mini_vocab.save(tmp_path / "vocab.txt")
     text = "天气很好。我们学习！\n\n\u200b语言模型。\n\n天气很好。我们学习！\n"
     (tmp_path / "good.txt").write_text(text, encoding="utf-8")
-    (tmp_path / "bad.jsonl").write_text('{"text": "北京大学。"}\n{"content": "x"}\n{"text": null}\n{"text": "a\\ud800b"}\n', encoding="utf-8")
+    (tmp_path / "bad.jsonl").write_text(
+        '{"text": "北京大学。"}\n{"content": "x"}\n{"text": null}\n{"text": "a\\ud800b"}\n', encoding="utf-8"
+    )
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(text.encode() * 50)[:-10])
     (tmp_path / "utf16.txt").write_text(text, encoding="utf-16")
     (tmp_path / "long.txt").write_bytes("好。\n".encode() + b"x" * (50 << 20) + b"\n")
@@ -41,9 +43,15 @@ def folder(tmp_path, mini_vocab):
 
 CASES = {
     "a missing file": (["absent.txt"], ["absent.txt: no such file"]),
-    "a folder among the files, without text": (["good.txt", "pictures"], ["pictures: is a folder without files that end in"]),
+    "a folder among the files, without text": (
+        ["good.txt", "pictures"],
+        ["pictures: is a folder without files that end in"],
+    ),
     "an empty file": (["good.txt", "empty.txt"], ["empty.txt: the file is empty", "--on-error skip"]),
-    "a record without the key": (["good.txt", "bad.jsonl"], ["bad.jsonl, line 2: must have the key 'text', but has content", "--text-key"]),
+    "a record without the key": (
+        ["good.txt", "bad.jsonl"],
+        ["bad.jsonl, line 2: must have the key 'text', but has content", "--text-key"],
+    ),
     "a compressed file that is cut short": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
     "UTF-16": (["utf16.txt"], ["utf16.txt, line 1: UTF-16", "iconv -f UTF-16 -t UTF-8 utf16.txt > utf16.utf8.txt"]),
     "a line of 50 MB": (["long.txt"], ["long.txt, line 2: is longer than 8 MB"]),
@@ -79,12 +87,26 @@ def test_bad_input_can_be_skipped_and_everything_is_told_and_counted(folder):
     shards.verify()
     report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
     counts, characters = report["counts"], report["characters"]
-    expected = {"bad_records": 2, "broken_files": 2, "empty_files": 1, "endless_lines": 1, "lone_surrogates": 1, "short_documents": 1}
+    expected = {
+        "bad_records": 2,
+        "broken_files": 2,
+        "empty_files": 1,
+        "endless_lines": 1,
+        "lone_surrogates": 1,
+        "short_documents": 1,
+    }
     assert {name: counts[name] for name in expected} == expected
-    assert shards.num_documents == 5  # of good.txt 2, of bad.jsonl 2, and of cut.txt.gz, before the fault, one that good.txt does not have
+    assert (
+        shards.num_documents == 5
+    )  # of good.txt 2, of bad.jsonl 2, and of cut.txt.gz, before the fault, one that good.txt does not have
     assert characters["read"] == sum(count for rule, count in characters.items() if rule != "read")
     assert characters["endless_lines"] == 50 << 20
-    for line in ("bad records: 2 skipped", "endless lines: 1 skipped (52,428,800 characters)", f"{folder}/bad.jsonl, line 2: ", "report.json"):
+    for line in (
+        "bad records: 2 skipped",
+        "endless lines: 1 skipped (52,428,800 characters)",
+        f"{folder}/bad.jsonl, line 2: ",
+        "report.json",
+    ):
         assert line in result.stdout, line
 
 
@@ -103,10 +125,18 @@ def test_a_dry_run_says_what_would_be_read_and_passed_over_and_writes_nothing(fo
 @pytest.mark.parametrize(("limit", "is_kept"), [(100, False), (20_000, False), (30_000, True), (60_000, True)])
 def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same_bytes(folder, limit, is_kept):
     """The system refuses files beyond a size, as a full disk would: the first, and those of the first, second and third pass."""
-    (folder / "large.txt").write_text("".join(f"天气{number}很好。我们学习！\n\n" for number in range(3000)), encoding="utf-8")
-    command = command_of("prepare_corpus.py", "large.txt", "--vocab", "vocab.txt", "--output", "out", "--unit-chars", 10_000, *FAST)
+    (folder / "large.txt").write_text(
+        "".join(f"天气{number}很好。我们学习！\n\n" for number in range(3000)), encoding="utf-8"
+    )
+    command = command_of(
+        "prepare_corpus.py", "large.txt", "--vocab", "vocab.txt", "--output", "out", "--unit-chars", 10_000, *FAST
+    )
     full = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert_one_clear_line(full, "File too large: '", "out")
     assert not (folder / "out").exists()

@@ -26,7 +26,18 @@ def one_process(corpus, recipe, prepared, tmp_path_factory):
     """A run of one process without dropout, that others are compared with."""
     run = tmp_path_factory.mktemp("one") / "run"
     result = run_script(
-        "pretrain.py", "--corpus", corpus, "--config", recipe, "--prepared", prepared, "--output", run, "--nproc", 1, *WITHOUT_DROPOUT
+        "pretrain.py",
+        "--corpus",
+        corpus,
+        "--config",
+        recipe,
+        "--prepared",
+        prepared,
+        "--output",
+        run,
+        "--nproc",
+        1,
+        *WITHOUT_DROPOUT,
     )
     assert result.returncode == 0, result.stderr
     return run, result.stdout
@@ -36,16 +47,41 @@ def assert_same_training(run, reference):
     ours, theirs = train_records(run), train_records(reference)
     assert [record["step"] for record in ours] == [record["step"] for record in theirs] == list(range(1, 19))
     for key in ("loss", "mlm_loss", "nsp_loss"):
-        np.testing.assert_allclose([record[key] for record in ours], [record[key] for record in theirs], atol=1e-5, err_msg=key)
+        np.testing.assert_allclose(
+            [record[key] for record in ours], [record[key] for record in theirs], atol=1e-5, err_msg=key
+        )
 
 
 def test_the_run_says_what_it_does_and_where_everything_is(one_process):
     run, output = one_process
-    for text in ("one example", "  words   [CLS]|", "  masked  [CLS]", "[MASK]←", "parameters", "phase 1", "estimated time", "unigram baseline"):
+    for text in (
+        "one example",
+        "  words   [CLS]|",
+        "  masked  [CLS]",
+        "[MASK]←",
+        "parameters",
+        "phase 1",
+        "estimated time",
+        "unigram baseline",
+    ):
         assert text in output
-    for text in ("masked accuracy", "of the words, next sentence", "perplexity", "waiting for data", "MFU", "  best        "):
+    for text in (
+        "masked accuracy",
+        "of the words, next sentence",
+        "perplexity",
+        "waiting for data",
+        "MFU",
+        "  best        ",
+    ):
         assert text in "\n".join(output.splitlines()[-9:])
-    for name in ("model/config.json", "checkpoints/step-00000018/training_state.json", "loss.png", "metrics.jsonl", "recipe.yaml", "visualdl"):
+    for name in (
+        "model/config.json",
+        "checkpoints/step-00000018/training_state.json",
+        "loss.png",
+        "metrics.jsonl",
+        "recipe.yaml",
+        "visualdl",
+    ):
         assert (run / name).exists(), name
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
 
@@ -65,7 +101,17 @@ def test_two_fleet_workers_draw_the_same_dropout_as_one_process(arguments, tmp_p
 
 
 def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
-    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_level", "ERROR", "--log_dir", tmp_path / "log"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "paddle.distributed.launch",
+        "--nproc_per_node",
+        "2",
+        "--log_level",
+        "ERROR",
+        "--log_dir",
+        tmp_path / "log",
+    ]
     script = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", *WITHOUT_DROPOUT)[1:]
     result = run_command([str(part) for part in launcher] + script, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -73,7 +119,16 @@ def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
 
 
 def test_micro_batches_do_not_change_the_training(one_process, arguments, tmp_path):
-    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 1, *WITHOUT_DROPOUT, "runtime.micro_batch_size=4")
+    result = run_script(
+        "pretrain.py",
+        *arguments,
+        "--output",
+        tmp_path / "run",
+        "--nproc",
+        1,
+        *WITHOUT_DROPOUT,
+        "runtime.micro_batch_size=4",
+    )
     assert result.returncode == 0, result.stderr
     assert_same_training(tmp_path / "run", one_process[0])
 
@@ -81,7 +136,9 @@ def test_micro_batches_do_not_change_the_training(one_process, arguments, tmp_pa
 def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not(arguments, tmp_path):
     whole = run_script("pretrain.py", *arguments, "--output", tmp_path / "whole", "--nproc", 1, "phases.0.num_steps=80")
     assert whole.returncode == 0, whole.stderr
-    stopped = command_of("pretrain.py", *arguments, "--output", tmp_path / "stopped", "--nproc", 1, "phases.0.num_steps=80")
+    stopped = command_of(
+        "pretrain.py", *arguments, "--output", tmp_path / "stopped", "--nproc", 1, "phases.0.num_steps=80"
+    )
     process = subprocess.Popen(stopped, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     wait_for_step(process, tmp_path / "stopped", 7)
     process.send_signal(signal.SIGTERM)
@@ -103,7 +160,9 @@ def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not
 def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_process(one_process, arguments, tmp_path):
     # the processes' own group, as a terminal has it: Ctrl-C reaches the launcher and the workers at once
     command = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     wait_for_step(process, tmp_path / "run", 2)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=120)
@@ -162,13 +221,17 @@ def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process
         assert prepared.returncode == 0, prepared.stderr
     corpora = ["--corpus", tmp_path / "shards0", tmp_path / "shards1", "--config", recipe, *WITHOUT_DROPOUT]
     for count in (1, 2):
-        result = run_script("pretrain.py", *corpora, "--output", tmp_path / str(count), "--nproc", count, "data.mixture_weights=[3, 1]")
+        result = run_script(
+            "pretrain.py", *corpora, "--output", tmp_path / str(count), "--nproc", count, "data.mixture_weights=[3, 1]"
+        )
         assert result.returncode == 0, result.stderr
         assert "corpus 1, phase 1, train" in result.stdout
     assert_same_training(tmp_path / "2", tmp_path / "1")
     wrong = run_script("pretrain.py", *corpora, "--output", tmp_path / "wrong", "data.mixture_weights=[3, 1, 1]")
     assert wrong.returncode == 2 and "one number for each of 2 prepared corpora" in wrong.stderr
-    half = run_script("pretrain.py", "--corpus", tmp_path / "shards0", tmp_path / "1.txt", "--output", tmp_path / "half")
+    half = run_script(
+        "pretrain.py", "--corpus", tmp_path / "shards0", tmp_path / "1.txt", "--output", tmp_path / "half"
+    )
     assert half.returncode == 2 and "is no folder of shards, but others are" in half.stderr
 
 
@@ -178,7 +241,8 @@ def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_
     vocab = tmp_path / "vocab.txt"
     assert run_script("build_vocab.py", corpus, "--output", vocab).returncode == 0
     process = subprocess.Popen(
-        command_of("pretrain.py", "--corpus", corpus, "--vocab", vocab, *command, "phases.0.num_steps=80"), stdout=subprocess.DEVNULL
+        command_of("pretrain.py", "--corpus", corpus, "--vocab", vocab, *command, "phases.0.num_steps=80"),
+        stdout=subprocess.DEVNULL,
     )
     wait_for_step(process, run, 5)
     process.send_signal(signal.SIGTERM)
@@ -214,9 +278,16 @@ def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answe
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(arguments, tmp_path):
-    result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--vocab-size", 3000, "--dry-run", "seed=11")
+    result = run_script(
+        "pretrain.py", *arguments, "--output", tmp_path / "run", "--vocab-size", 3000, "--dry-run", "seed=11"
+    )
     assert result.returncode == 0, result.stderr
-    for text in ("seed: 11", "parameters       1", "phase 1          6 steps x 4 examples x 64 tokens = at most 1,536 tokens", "memory a worker"):
+    for text in (
+        "seed: 11",
+        "parameters       1",
+        "phase 1          6 steps x 4 examples x 64 tokens = at most 1,536 tokens",
+        "memory a worker",
+    ):
         assert text in result.stdout
     assert list(tmp_path.iterdir()) == []
 

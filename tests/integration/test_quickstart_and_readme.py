@@ -34,7 +34,11 @@ def clone(tmp_path_factory):
 @pytest.fixture(scope="module")
 def environment():
     """As after `source .venv/bin/activate`, without what the test session has set for itself."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("HUB_HOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("HUB_HOME", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL")
+    }
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
 
 
@@ -54,7 +58,14 @@ def quick_start(clone, environment):
 
 def test_make_pretrain_goes_from_raw_text_to_a_filled_mask(quick_start, clone):
     output = quick_start.stdout
-    for text in ("built a vocabulary", "prepared 235 documents", "starting 2 workers", "one example", "trained 300 steps", "built chinese-bert-wwm"):
+    for text in (
+        "built a vocabulary",
+        "prepared 235 documents",
+        "starting 2 workers",
+        "one example",
+        "trained 300 steps",
+        "built chinese-bert-wwm",
+    ):
         assert text in output, text
     assert "Successfully installed" in output + quick_start.stderr
     assert re.search(r"→ 早上七点半的地.+站台上，几乎没有人说话。", output)
@@ -82,7 +93,11 @@ def test_a_second_make_pretrain_trains_nothing_anew(quick_start, clone, environm
 
 def test_both_readmes_have_the_same_blocks_in_the_same_order():
     english, chinese = (
-        [(block.marker, block.language, block.commands) for block in blocks_of(name) if block.language in ("bash", "python", "yaml")]
+        [
+            (block.marker, block.language, block.commands)
+            for block in blocks_of(name)
+            if block.language in ("bash", "python", "yaml")
+        ]
         for name in READMES
     )
     assert len(english) >= 9 and english == chinese
@@ -105,7 +120,9 @@ def test_every_command_of_the_readme_runs(quick_start, clone, environment, sampl
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
     (clone / "corpus").mkdir()
     for number in range(2):
-        (clone / "corpus" / f"part{number}.txt").write_text("\n\n".join(documents[number::2][:60]) + "\n", encoding="utf-8")
+        (clone / "corpus" / f"part{number}.txt").write_text(
+            "\n\n".join(documents[number::2][:60]) + "\n", encoding="utf-8"
+        )
     exported: dict[str, str] = {}
     for block in blocks_of("README.md"):
         if block.language not in ("bash", "python") or block.marker not in ("", "example: my own files"):

@@ -54,8 +54,12 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
     record = json.loads((run / "not_finite-step-00000004.json").read_text())
     assert (record["step"], record["phase"], record["gradient_norm"]) == (4, 0, "nan")
     losses = {(item["worker"], item["micro_batch"]): item["loss"] for item in record["micro_batches"]}
-    assert set(losses) == {(0, 0), (0, 1), (1, 0), (1, 1)} and [place for place, loss in losses.items() if loss == "nan"] == [(1, 1)]
-    examples = [(item["example"], item["epoch"]) for micro_batch in record["micro_batches"] for item in micro_batch["examples"]]
+    assert set(losses) == {(0, 0), (0, 1), (1, 0), (1, 1)} and [
+        place for place, loss in losses.items() if loss == "nan"
+    ] == [(1, 1)]
+    examples = [
+        (item["example"], item["epoch"]) for micro_batch in record["micro_batches"] for item in micro_batch["examples"]
+    ]
     assert len(examples) == 8 and len(set(examples)) == 8
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000004"]
     resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 2, "--resume", "auto")
@@ -66,12 +70,17 @@ def test_sharding_the_optimizer_and_recomputing_change_no_number(arguments, tmp_
     """With dropout; a checkpoint of two sharing workers holds all of the optimizer's state."""
     changed = ["runtime.shard_optimizer=true", "runtime.recompute=true"]
     for name, options in (("plain", []), ("changed", changed)):
-        result = run_script("pretrain.py", *arguments, "--output", tmp_path / name, "--nproc", 2, *options, "optimizer.name=lamb-hfl")
+        result = run_script(
+            "pretrain.py", *arguments, "--output", tmp_path / name, "--nproc", 2, *options, "optimizer.name=lamb-hfl"
+        )
         assert result.returncode == 0, result.stderr
     assert_same_training(tmp_path / "changed", tmp_path / "plain")
     from safetensors.numpy import load_file
 
-    states = [load_file(tmp_path / name / "checkpoints" / "step-00000018" / "optimizer.safetensors") for name in ("plain", "changed")]
+    states = [
+        load_file(tmp_path / name / "checkpoints" / "step-00000018" / "optimizer.safetensors")
+        for name in ("plain", "changed")
+    ]
     assert states[0].keys() == states[1].keys()
     for name, array in states[0].items():
         assert abs(array - states[1][name]).max() <= 1e-5, name
@@ -87,7 +96,9 @@ def free_port():
 def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus, recipe, tmp_path):
     """As on two machines with a common folder: two of Paddle's launchers with one master and one worker each, all on loopback."""
     shards, run = tmp_path / "shards", tmp_path / "run"
-    prepared = run_script("prepare_corpus.py", corpus, "--vocab", one_process[0] / "model" / "vocab.txt", "--output", shards)
+    prepared = run_script(
+        "prepare_corpus.py", corpus, "--vocab", one_process[0] / "model" / "vocab.txt", "--output", shards
+    )
     assert prepared.returncode == 0, prepared.stderr
     script = command_of("pretrain.py", "--corpus", shards, "--config", recipe, "--output", run, *WITHOUT_DROPOUT)[1:]
     master = f"127.0.0.1:{free_port()}"
@@ -96,7 +107,13 @@ def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus
         launcher = ["-m", "paddle.distributed.launch", "--master", master, "--nnodes", "2", "--nproc_per_node", "1"]
         launcher += ["--log_level", "ERROR", "--log_dir", str(tmp_path / f"log{rank}")]
         environment = {**os.environ, "POD_IP": "127.0.0.1"}
-        options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        options = {
+            "cwd": tmp_path,
+            "env": environment,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
         hosts.append(subprocess.Popen([sys.executable, *launcher, *script], **options))
     outputs = [host.communicate(timeout=300)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], "\n".join(outputs)
@@ -106,11 +123,24 @@ def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus
 def test_sigterm_to_paddles_launcher_saves_a_checkpoint_and_leaves_no_worker(arguments, tmp_path):
     """As Kubernetes and SLURM stop a job."""
     run = tmp_path / "run"
-    launcher = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_level", "ERROR", "--log_dir", str(tmp_path / "log")]
+    launcher = [
+        "-m",
+        "paddle.distributed.launch",
+        "--nproc_per_node",
+        "2",
+        "--log_level",
+        "ERROR",
+        "--log_dir",
+        str(tmp_path / "log"),
+    ]
     options = ["phases.0.num_steps=2000", "runtime.save_every_steps=100000"]
     script = command_of("pretrain.py", *arguments, "--output", run, *options)[1:]
     process = subprocess.Popen(
-        [sys.executable, *launcher, *script], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, *launcher, *script],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     wait_for_step(process, run, 5)
     process.send_signal(signal.SIGTERM)
@@ -123,7 +153,9 @@ def test_a_killed_worker_leaves_no_process_and_one_process_goes_on(one_process, 
     """Not the launcher: one of its workers, as the system does when memory runs out."""
     run = tmp_path / "run"
     command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     wait_for_step(process, run, 5)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(workers) == 2
@@ -159,7 +191,12 @@ def test_checkpoints_are_written_by_the_clock_of_the_main_worker_too(arguments, 
 def test_a_shallow_model_starts_from_the_first_layers_of_a_deep_one(one_process, arguments, tmp_path):
     parent = one_process[0] / "model"
     start = [*arguments, "--init", parent, "--nproc", 1]
-    short = ["phases.0.num_steps=1", "phases.0.num_warmup_steps=0", "phases.0.learning_rate=1e-12", "phases.1.num_steps=1"]
+    short = [
+        "phases.0.num_steps=1",
+        "phases.0.num_warmup_steps=0",
+        "phases.0.learning_rate=1e-12",
+        "phases.1.num_steps=1",
+    ]
     short += ["phases.1.num_warmup_steps=0", "phases.1.learning_rate=1e-12", "optimizer.weight_decay=0"]
     result = run_script("pretrain.py", *start, "--init-layers", 1, "--output", tmp_path / "run", *short)
     assert result.returncode == 0, result.stderr

@@ -43,7 +43,10 @@ def run_bert(values, config, inputs):
 
     ids, types, mask = (inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask"))
     length, heads = ids.shape[1], config["num_attention_heads"]
-    x = tf.gather(values["bert/embeddings/word_embeddings"], ids) + values["bert/embeddings/position_embeddings"][:length]
+    x = (
+        tf.gather(values["bert/embeddings/word_embeddings"], ids)
+        + values["bert/embeddings/position_embeddings"][:length]
+    )
     x = norm(x + tf.gather(values["bert/embeddings/token_type_embeddings"], types), "bert/embeddings/LayerNorm")
     bias = (1.0 - tf.cast(mask[:, None, None, :], tf.float32)) * -1e9
     for layer in range(config["num_hidden_layers"]):
@@ -58,10 +61,24 @@ def run_bert(values, config, inputs):
         inner = tf.nn.gelu(dense(x, f"{place}/intermediate/dense"), approximate=False)
         x = norm(x + dense(inner, f"{place}/output/dense"), f"{place}/output/LayerNorm")
     pooled = tf.tanh(dense(x[:, 0], "bert/pooler/dense"))
-    hidden = norm(tf.nn.gelu(dense(x, "cls/predictions/transform/dense"), approximate=False), "cls/predictions/transform/LayerNorm")
-    scores = tf.einsum("bth,vh->btv", hidden, values["bert/embeddings/word_embeddings"]) + values["cls/predictions/output_bias"]
-    relations = tf.matmul(pooled, values["cls/seq_relationship/output_weights"], transpose_b=True) + values["cls/seq_relationship/output_bias"]
-    return {"last_hidden_state": x, "pooler_output": pooled, "prediction_logits": scores, "seq_relationship_logits": relations}
+    hidden = norm(
+        tf.nn.gelu(dense(x, "cls/predictions/transform/dense"), approximate=False),
+        "cls/predictions/transform/LayerNorm",
+    )
+    scores = (
+        tf.einsum("bth,vh->btv", hidden, values["bert/embeddings/word_embeddings"])
+        + values["cls/predictions/output_bias"]
+    )
+    relations = (
+        tf.matmul(pooled, values["cls/seq_relationship/output_weights"], transpose_b=True)
+        + values["cls/seq_relationship/output_bias"]
+    )
+    return {
+        "last_hidden_state": x,
+        "pooler_output": pooled,
+        "prediction_logits": scores,
+        "seq_relationship_logits": relations,
+    }
 
 
 def open_folder(folder, inputs, outputs):
@@ -70,7 +87,9 @@ def open_folder(folder, inputs, outputs):
     assert all(np.array_equal(values[name], restored[name]) for name in values)
     assert tf.train.latest_checkpoint(folder) == os.path.join(folder, NAME)
     config = json.loads(pathlib.Path(folder, "bert_config.json").read_text())
-    np.savez(outputs, **{name: value.numpy() for name, value in run_bert(values, config, dict(np.load(inputs))).items()})
+    np.savez(
+        outputs, **{name: value.numpy() for name, value in run_bert(values, config, dict(np.load(inputs))).items()}
+    )
 
 
 def save_with_saver(folder, values, target, *, slots=False):
@@ -82,7 +101,9 @@ def save_with_saver(folder, values, target, *, slots=False):
             variables["global_step"] = tf.compat.v1.get_variable("global_step", initializer=np.int64(1_000_000))
             for name, value in values.items():
                 for slot in ("adam_m", "adam_v"):
-                    variables[f"{name}/{slot}"] = tf.compat.v1.get_variable(f"{name}/{slot}", initializer=np.zeros_like(value))
+                    variables[f"{name}/{slot}"] = tf.compat.v1.get_variable(
+                        f"{name}/{slot}", initializer=np.zeros_like(value)
+                    )
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.train.Saver(variables).save(session, str(target / NAME))
 
@@ -96,9 +117,14 @@ def save_in_shards(folder, values, target, *, num_shards):
         mine = names[shard::num_shards]
         parts.append(str(target / f"part-{shard}"))
         tf.raw_ops.SaveV2(
-            prefix=parts[-1], tensor_names=mine, shape_and_slices=[""] * len(mine), tensors=[tf.constant(values[name]) for name in mine]
+            prefix=parts[-1],
+            tensor_names=mine,
+            shape_and_slices=[""] * len(mine),
+            tensors=[tf.constant(values[name]) for name in mine],
         )
-    tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=parts, destination_prefix=str(target / NAME), delete_old_dirs=False)
+    tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=parts, destination_prefix=str(target / NAME), delete_old_dirs=False
+    )
 
 
 def write_forms(folder, target):

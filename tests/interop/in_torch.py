@@ -17,7 +17,9 @@ from transformers import AutoModel, BertForPreTraining, BertModel, BertTokenizer
 def checked(model_class, folder):
     """The model; a parameter that is missing, left over or of another shape is an error."""
     model, info = model_class.from_pretrained(folder, output_loading_info=True)
-    heads = {name for name in info["unexpected_keys"] if name.startswith("cls.") and model_class is not BertForPreTraining}
+    heads = {
+        name for name in info["unexpected_keys"] if name.startswith("cls.") and model_class is not BertForPreTraining
+    }
     faults = {kind: sorted(set(keys) - heads) for kind, keys in info.items() if set(keys) - heads}
     if faults:
         raise SystemExit(f"{folder}: {model_class.__name__} found {faults}")
@@ -48,7 +50,10 @@ def write_forms(folder, target):
     for dtype in ("float16", "bfloat16"):
         checked(BertForPreTraining, folder).to(getattr(torch, dtype)).save_pretrained(target / f"safetensors-{dtype}")
     state = model.state_dict()
-    older = {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value for name, value in state.items()}
+    older = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
+        for name, value in state.items()
+    }
     forms = {
         "bin-zip": (state, {}),
         "bin-older": (older, {"_use_new_zipfile_serialization": False}),

@@ -36,7 +36,14 @@ from paddle_wwm.files import write_json  # noqa: E402
 from paddle_wwm.model.folder import paddle_config  # noqa: E402
 
 TOLERANCE = 1e-5
-CONFIG = ModelConfig(vocab_size=1200, hidden_size=96, num_hidden_layers=4, num_attention_heads=6, intermediate_size=384, max_position_embeddings=160)
+CONFIG = ModelConfig(
+    vocab_size=1200,
+    hidden_size=96,
+    num_hidden_layers=4,
+    num_attention_heads=6,
+    intermediate_size=384,
+    max_position_embeddings=160,
+)
 
 
 class Report:
@@ -76,7 +83,10 @@ def random_folder(folder: Path) -> Path:
 
 def bits_of(model: OpenedModel, *, dtype: str | None = None) -> dict[str, tuple]:
     tensors = {name: cast(tensor, dtype or tensor.dtype, name=name) for name, tensor in model.tensors.items()}
-    return {name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes()) for name, tensor in tensors.items()}
+    return {
+        name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes())
+        for name, tensor in tensors.items()
+    }
 
 
 def call(python: Path, script: str, *arguments: Path | str) -> dict[str, str]:
@@ -117,13 +127,19 @@ def check_side(report: Report, *, work: Path, ours: Path, target: Target, python
         back = work / "back" / form.name
         result = convert(form, target=back, to=Target.PADDLE)
         dtype = result.dtypes[0]
-        kept = {name: value for name, value in bits_of(original, dtype=dtype).items() if not name.startswith(result.made_anew or ("\0",))}
+        kept = {
+            name: value
+            for name, value in bits_of(original, dtype=dtype).items()
+            if not name.startswith(result.made_anew or ("\0",))
+        }
         opened = open_model(back)
         opened = dataclasses.replace(opened, tensors={name: opened.tensors[name] for name in kept})
         report.bits(f"{side} -> Paddle, {form.name} ({dtype})", bits_of(opened), kept)
         if dtype == "float32":
             encoded = {name: expected[name] for name in ("last_hidden_state", "pooler_output")}
-            report.outputs("  the same, opened and run by PaddleNLP's AutoModel", paddlenlp_outputs(back, inputs), encoded)
+            report.outputs(
+                "  the same, opened and run by PaddleNLP's AutoModel", paddlenlp_outputs(back, inputs), encoded
+            )
 
 
 def main() -> None:
@@ -136,9 +152,18 @@ def main() -> None:
         work = Path(folder)
         ours = random_folder(work / "ours")
         if arguments.torch:
-            check_side(report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py")
+            check_side(
+                report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py"
+            )
         if arguments.tensorflow:
-            check_side(report, work=work, ours=ours, target=Target.TENSORFLOW, python=arguments.tensorflow, script="in_tensorflow.py")
+            check_side(
+                report,
+                work=work,
+                ours=ours,
+                target=Target.TENSORFLOW,
+                python=arguments.tensorflow,
+                script="in_tensorflow.py",
+            )
     print("every opening succeeded" if not report.num_faults else f"{report.num_faults} FAILED")
     sys.exit(bool(report.num_faults))
 

@@ -56,7 +56,9 @@ def assert_close(actual, expected) -> None:
 def loss_of(scores, relations, inputs: Inputs):
     """MLM + NSP, each a sum divided by its count."""
     mlm = F.cross_entropy(scores, inputs.labels, reduction="sum") / len(inputs.labels)
-    return mlm + F.cross_entropy(relations, inputs.next_sentence_labels, reduction="sum") / len(inputs.next_sentence_labels)
+    return mlm + F.cross_entropy(relations, inputs.next_sentence_labels, reduction="sum") / len(
+        inputs.next_sentence_labels
+    )
 
 
 # ---- PaddleNLP -------------------------------------------------------------------------------------------------------------------------------
@@ -77,7 +79,10 @@ def models(tmp_path_factory):
 
 def paddlenlp_outputs(model, inputs: Inputs):
     return model(
-        inputs.input_ids, inputs.token_type_ids, attention_mask=inputs.attention_mask, masked_positions=inputs.flat_positions
+        inputs.input_ids,
+        inputs.token_type_ids,
+        attention_mask=inputs.attention_mask,
+        masked_positions=inputs.flat_positions,
     )
 
 
@@ -87,7 +92,9 @@ def test_hidden_states_equal_paddlenlps(models, way):
     inputs = padded_inputs()
     with way():
         hidden = ours.bert(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask)
-    their_hidden, their_pooled = theirs.bert(inputs.input_ids, inputs.token_type_ids, attention_mask=inputs.attention_mask)
+    their_hidden, their_pooled = theirs.bert(
+        inputs.input_ids, inputs.token_type_ids, attention_mask=inputs.attention_mask
+    )
     assert_close(hidden, their_hidden)
     assert_close(ours.bert.pooler(hidden[:, 0]), their_pooled)
 
@@ -115,7 +122,9 @@ def test_all_gradients_equal_paddlenlps(models, way):
     names = [name for name, _ in ours.named_parameters()]
     assert {name for name in their_parameters if ".decoder." not in name} == set(names)
     for name, parameter in ours.named_parameters():
-        np.testing.assert_allclose(parameter.grad.numpy(), their_parameters[name].grad.numpy(), rtol=0, atol=TOLERANCE, err_msg=name)
+        np.testing.assert_allclose(
+            parameter.grad.numpy(), their_parameters[name].grad.numpy(), rtol=0, atol=TOLERANCE, err_msg=name
+        )
         # a gradient of nothing but zeros would prove nothing; that of k_proj.bias is 0 in truth (softmax ignores a shift)
         assert name.endswith("k_proj.bias") or float(parameter.grad.abs().max()) > 100 * TOLERANCE, name
 
@@ -151,7 +160,9 @@ def test_what_stands_in_the_padding_changes_nothing():
     model, inputs = scrambled_model(), padded_inputs()
     other_ids = paddle.where(inputs.attention_mask, inputs.input_ids, paddle.full_like(inputs.input_ids, 77))
     scores, relations = outputs_of(model, inputs)
-    other_scores, other_relations = model(other_ids, inputs.token_type_ids, inputs.attention_mask, inputs.flat_positions, True)
+    other_scores, other_relations = model(
+        other_ids, inputs.token_type_ids, inputs.attention_mask, inputs.flat_positions, True
+    )
     assert scores.numpy().tobytes() == other_scores.numpy().tobytes()
     assert relations.numpy().tobytes() == other_relations.numpy().tobytes()
 

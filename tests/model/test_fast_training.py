@@ -77,7 +77,9 @@ def test_twenty_steps_have_the_exact_losses(changes):
 def test_the_same_key_gives_the_same_bytes_and_another_one_others():
     model, inputs = trained_model(**DROPOUT), padded_inputs()
     first, again, other = (gradients_of(model, inputs, key=key) for key in (1, 1, 2))
-    assert {name: grad.tobytes() for name, grad in again.items()} == {name: grad.tobytes() for name, grad in first.items()}
+    assert {name: grad.tobytes() for name, grad in again.items()} == {
+        name: grad.tobytes() for name, grad in first.items()
+    }
     assert other["bert.embeddings.layer_norm.weight"].tobytes() != first["bert.embeddings.layer_norm.weight"].tobytes()
 
 
@@ -137,7 +139,11 @@ def test_a_loss_of_one_head_only(which):
     def gradients():
         scores, relations = outputs_of(model, inputs)
         (scores if which == "scores" else relations).square().mean().backward()
-        found = {name: parameter.grad.numpy().copy() for name, parameter in model.named_parameters() if parameter.grad is not None}
+        found = {
+            name: parameter.grad.numpy().copy()
+            for name, parameter in model.named_parameters()
+            if parameter.grad is not None
+        }
         model.clear_gradients()
         return found
 
@@ -157,7 +163,11 @@ def test_frozen_embeddings(frozen):
 
     def gradients():
         loss_of(model, inputs).backward()
-        found = {name: parameter.grad.numpy().copy() for name, parameter in model.named_parameters() if parameter.grad is not None}
+        found = {
+            name: parameter.grad.numpy().copy()
+            for name, parameter in model.named_parameters()
+            if parameter.grad is not None
+        }
         model.clear_gradients()
         return found
 

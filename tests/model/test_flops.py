@@ -37,7 +37,11 @@ def test_forward_makes_a_third_of_the_counted_products(monkeypatch, num_layers, 
     if with_next_sentence:
         made.append(2 * ROWS * TINY.hidden_size * 2)  # seq_relationship is an nn.Linear, which calls no paddle.matmul
     counted_flops = flops.training_flops(
-        model.config, num_rows=ROWS, length=LENGTH, num_predictions=ROWS * PREDICTIONS_A_ROW, with_next_sentence=with_next_sentence
+        model.config,
+        num_rows=ROWS,
+        length=LENGTH,
+        num_predictions=ROWS * PREDICTIONS_A_ROW,
+        with_next_sentence=with_next_sentence,
     )
     assert counted_flops == 3 * sum(made)
 

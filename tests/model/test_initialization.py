@@ -43,7 +43,11 @@ EMBEDDINGS_AND_HEADS = {
     "cls.seq_relationship.bias": "2",
 }
 LAYER = {
-    **{f"self_attn.{name}_proj.{kind}": shape for name in ("q", "k", "v", "out") for kind, shape in (("weight", "DD"), ("bias", "D"))},
+    **{
+        f"self_attn.{name}_proj.{kind}": shape
+        for name in ("q", "k", "v", "out")
+        for kind, shape in (("weight", "DD"), ("bias", "D"))
+    },
     "linear1.weight": "DI",
     "linear1.bias": "I",
     "linear2.weight": "ID",
@@ -54,7 +58,9 @@ LAYER = {
 
 def golden_shapes(sizes: dict[str, int], *, num_layers: int) -> dict[str, tuple[int, ...]]:
     """Name to shape of every parameter of a model with those sizes."""
-    names = EMBEDDINGS_AND_HEADS | {f"bert.encoder.layers.{layer}.{name}": shape for layer in range(num_layers) for name, shape in LAYER.items()}
+    names = EMBEDDINGS_AND_HEADS | {
+        f"bert.encoder.layers.{layer}.{name}": shape for layer in range(num_layers) for name, shape in LAYER.items()
+    }
     return {name: tuple(sizes[letter] for letter in shape) for name, shape in names.items()}
 
 
@@ -74,7 +80,11 @@ def is_drawn(name: str) -> bool:
 
 @pytest.mark.parametrize("initializer_range", [0.02, 0.5])
 def test_weights_are_normal_and_cut_at_two_standard_deviations(initializer_range):
-    weights = {name: array for name, array in arrays_of(new_model(1, initializer_range=initializer_range)).items() if is_drawn(name)}
+    weights = {
+        name: array
+        for name, array in arrays_of(new_model(1, initializer_range=initializer_range)).items()
+        if is_drawn(name)
+    }
     for name, array in weights.items():
         assert np.abs(array).max() <= 2 * initializer_range * (1 + 1e-6), name
         # five standard errors; a cut normal distribution's fourth moment is below that of the whole one
@@ -99,22 +109,33 @@ def test_no_two_layers_have_the_same_weights():
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     one, again, other = (arrays_of(new_model(seed)) for seed in (1, 1, 2))
-    assert {name: array.tobytes() for name, array in one.items()} == {name: array.tobytes() for name, array in again.items()}
-    assert [name for name in one if one[name].tobytes() == other[name].tobytes()] == [name for name in one if not is_drawn(name)]
+    assert {name: array.tobytes() for name, array in one.items()} == {
+        name: array.tobytes() for name, array in again.items()
+    }
+    assert [name for name in one if one[name].tobytes() == other[name].tobytes()] == [
+        name for name in one if not is_drawn(name)
+    ]
 
 
 @pytest.mark.golden
 @pytest.mark.parametrize("num_layers", [1, 2, 12])
 def test_parameters_have_these_names_and_shapes(num_layers):
     model = new_model(1, num_hidden_layers=num_layers)
-    assert {name: tuple(parameter.shape) for name, parameter in model.named_parameters()} == golden_shapes(SIZES, num_layers=num_layers)
+    assert {name: tuple(parameter.shape) for name, parameter in model.named_parameters()} == golden_shapes(
+        SIZES, num_layers=num_layers
+    )
     assert set(model.state_dict()) == set(golden_shapes(SIZES, num_layers=num_layers))
 
 
 @pytest.mark.golden
 def test_the_default_sizes_are_those_of_bert_base():
     config = ModelConfig()
-    assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (768, 12, 12, 3072)
+    assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (
+        768,
+        12,
+        12,
+        3072,
+    )
     assert (config.max_position_embeddings, config.type_vocab_size, config.layer_norm_eps) == (512, 2, 1e-12)
     assert (config.hidden_act, config.hidden_dropout_prob, config.attention_probs_dropout_prob) == ("gelu", 0.1, 0.1)
 

@@ -57,13 +57,19 @@ def compare(function, inputs) -> None:
         for one in inputs:
             one.clear_gradient(set_to_zero=False)
     for number, (fast, exact) in enumerate(zip(*found, strict=True)):
-        np.testing.assert_allclose(fast, exact, rtol=1e-5, atol=TOLERANCE, err_msg=f"gradient {number - 1}" if number else "output")
+        np.testing.assert_allclose(
+            fast, exact, rtol=1e-5, atol=TOLERANCE, err_msg=f"gradient {number - 1}" if number else "output"
+        )
 
 
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_linear(shape, transpose):
-    x, weight, bias = tensor(shape, seed=1), tensor((4, shape[-1]) if transpose else (shape[-1], 4), seed=2), tensor((4,), seed=3)
+    x, weight, bias = (
+        tensor(shape, seed=1),
+        tensor((4, shape[-1]) if transpose else (shape[-1], 4), seed=2),
+        tensor((4,), seed=3),
+    )
     compare(lambda: ops.linear(x, weight, bias, transpose=transpose), [x, weight, bias])
 
 
@@ -87,7 +93,10 @@ def test_linear_dropout_residual_and_layer_norm(shape, rate):
 @pytest.mark.parametrize("size", [(1, 1, 1, 1, 4), (2, 9, 9, 3, 5), (3, 2, 17, 2, 8)], ids=str)
 def test_attention(size, rate):
     rows, num_queries, length, heads, width = size
-    q, k, v = (tensor((rows, count, heads, width), seed=seed, scale=2) for seed, count in enumerate((num_queries, length, length)))
+    q, k, v = (
+        tensor((rows, count, heads, width), seed=seed, scale=2)
+        for seed, count in enumerate((num_queries, length, length))
+    )
     mask = paddle.to_tensor(np.arange(length) < np.array([length, max(1, length // 2), 1])[:rows, None])
     compare(lambda: ops.attend(q, k, v, mask, rate=rate, training=True), [q, k, v])
 
@@ -230,7 +239,9 @@ def test_ids_may_be_int32():
     tables, norm = tuple(nn.Embedding(number, 6) for number in (30, 9, 2)), nn.LayerNorm(6)
     ids, types = paddle.to_tensor([[3, 29, 0]]), paddle.to_tensor([[0, 1, 1]])
     outputs = [
-        ops.embed(ids.astype(kind), types.astype(kind), tables=tables, norm=norm, rate=0.0, training=True, tied=None).numpy()
+        ops.embed(
+            ids.astype(kind), types.astype(kind), tables=tables, norm=norm, rate=0.0, training=True, tied=None
+        ).numpy()
         for kind in ("int64", "int32")
     ]
     assert outputs[0].tobytes() == outputs[1].tobytes()
@@ -255,7 +266,15 @@ def test_float64_goes_through_paddles_own():
 def test_ids_outside_the_tables_are_refused(ids, types, message):
     tables = tuple(nn.Embedding(number, 6) for number in (30, 9, 2))
     with pytest.raises(ValueError, match=message):
-        ops.embed(paddle.to_tensor(ids), paddle.to_tensor(types), tables=tables, norm=nn.LayerNorm(6), rate=0.0, training=True, tied=None)
+        ops.embed(
+            paddle.to_tensor(ids),
+            paddle.to_tensor(types),
+            tables=tables,
+            norm=nn.LayerNorm(6),
+            rate=0.0,
+            training=True,
+            tied=None,
+        )
 
 
 def test_inference_needs_no_numba():

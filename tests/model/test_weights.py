@@ -102,7 +102,11 @@ def test_missing_unexpected_and_misshaped_tensors_are_told_together(model):
     arrays = arrays_of(model)
     before = {name: array.tobytes() for name, array in arrays.items()}
     del arrays["bert.pooler.dense.bias"], arrays["cls.predictions.decoder_bias"]
-    arrays |= {"bert.extra": np.zeros(3), "bert.pooler.dense.weight": np.zeros((32, 8)), "bert.embeddings.layer_norm.bias": np.zeros(31)}
+    arrays |= {
+        "bert.extra": np.zeros(3),
+        "bert.pooler.dense.weight": np.zeros((32, 8)),
+        "bert.embeddings.layer_norm.bias": np.zeros(31),
+    }
     with pytest.raises(CheckpointError) as caught:
         load_arrays(model, arrays, source="some/file")
     assert str(caught.value) == (
@@ -129,7 +133,9 @@ def test_optional_parts_may_be_missing_and_are_named(model):
 def test_a_tied_decoder_that_is_stored_again_is_passed_over(model):
     arrays = arrays_of(model)
     load_arrays(model, arrays | {name: arrays[source].copy() for name, source in TIED_NAMES.items()}, source="file")
-    assert {name: array.tobytes() for name, array in arrays_of(model).items()} == {name: array.tobytes() for name, array in arrays.items()}
+    assert {name: array.tobytes() for name, array in arrays_of(model).items()} == {
+        name: array.tobytes() for name, array in arrays.items()
+    }
 
 
 @pytest.mark.parametrize("name", TIED_NAMES)
@@ -151,7 +157,9 @@ def test_weights_of_another_precision_keep_their_values(tmp_path, model, dtype):
 
 def test_a_vocabulary_of_another_size_than_the_configs_does_not_load(folder):
     change_config(folder, vocab_size=121)
-    with pytest.raises(CheckpointError, match=r"misshaped: bert.embeddings.word_embeddings.weight \(120, 32\) instead of \(121, 32\)"):
+    with pytest.raises(
+        CheckpointError, match=r"misshaped: bert.embeddings.word_embeddings.weight \(120, 32\) instead of \(121, 32\)"
+    ):
         load_model(folder)
 
 
@@ -171,7 +179,9 @@ def test_a_config_that_is_no_bert_is_refused(folder, changes, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[]", "must hold a JSON object"), ("\ufeff{}", "not valid JSON")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "not valid JSON"), ("[]", "must hold a JSON object"), ("\ufeff{}", "not valid JSON")]
+)
 def test_a_config_that_is_no_json_object_is_refused(folder, text, message):
     (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=message):
@@ -208,7 +218,9 @@ def test_paddlenlps_auto_classes_open_the_folder(tmp_path, mini_vocab, seed_word
         opened.eval()
         np.testing.assert_allclose(opened(ids, types)[0].numpy(), expected.numpy(), rtol=0, atol=1e-5)
     stored = arrays_of(model)
-    assert {name: array.tobytes() for name, array in stored.items()} == {name: whole.state_dict()[name].numpy().tobytes() for name in stored}
+    assert {name: array.tobytes() for name, array in stored.items()} == {
+        name: whole.state_dict()[name].numpy().tobytes() for name in stored
+    }
 
 
 @pytest.mark.parity
@@ -228,7 +240,9 @@ def test_a_bare_encoder_that_paddlenlp_saved_is_read(folder, model, tmp_path):
 def test_a_new_model_of_the_read_config_takes_the_stored_arrays(folder, model):
     fresh = BertForPretraining(read_model_config(folder))
     assert load_arrays(fresh, read_pdparams(folder / "model_state.pdparams"), source=folder) == ()
-    assert {name: array.tobytes() for name, array in arrays_of(fresh).items()} == {name: array.tobytes() for name, array in arrays_of(model).items()}
+    assert {name: array.tobytes() for name, array in arrays_of(fresh).items()} == {
+        name: array.tobytes() for name, array in arrays_of(model).items()
+    }
 
 
 @pytest.mark.parity
@@ -253,4 +267,6 @@ def test_paddlenlp_misses_nothing_and_leaves_nothing_but_the_heads(folder):
     finally:
         logger.logger.removeHandler(handler)
     names = re.findall(r"'([\w.]+)'", unused.partition("\n")[0])
-    assert sorted(names) == sorted(name for name in read_pdparams(folder / "model_state.pdparams") if name.startswith("cls."))
+    assert sorted(names) == sorted(
+        name for name in read_pdparams(folder / "model_state.pdparams") if name.startswith("cls.")
+    )

@@ -28,7 +28,9 @@ Sentence = Sequence[int]  # the lengths of its words
 def numbered_vocab() -> Vocab:
     """The special tokens, [unused0] to [unused4], then VOCAB_SIZE - 10 tokens."""
     unused = tuple(f"[unused{number}]" for number in range(FIRST_ID - len(SPECIAL_TOKENS)))
-    return Vocab(tokens=(*SPECIAL_TOKENS, *unused, *(f"t{number}" for number in range(FIRST_ID, VOCAB_SIZE))), sha256="")
+    return Vocab(
+        tokens=(*SPECIAL_TOKENS, *unused, *(f"t{number}" for number in range(FIRST_ID, VOCAB_SIZE))), sha256=""
+    )
 
 
 def word_starts_of(words: Sentence) -> np.ndarray:
@@ -96,5 +98,9 @@ def write_shard_set(
     """Write the documents into `directory` and open them."""
     directory.mkdir()
     return write_set(
-        directory, documents, vocab_size=VOCAB_SIZE, max_tokens_per_shard=max_tokens_per_shard, vocab_sha256=numbered_vocab().sha256
+        directory,
+        documents,
+        vocab_size=VOCAB_SIZE,
+        max_tokens_per_shard=max_tokens_per_shard,
+        vocab_sha256=numbered_vocab().sha256,
     )

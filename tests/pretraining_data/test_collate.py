@@ -25,7 +25,9 @@ def masked_at(example, positions):
     """An example whose tokens at `positions` are 999 now."""
     ids = example.input_ids.copy()
     ids[positions] = 999
-    return MaskedExample(input_ids=ids, masked_lm_positions=np.array(positions, np.int64), masked_lm_labels=example.input_ids[positions])
+    return MaskedExample(
+        input_ids=ids, masked_lm_positions=np.array(positions, np.int64), masked_lm_labels=example.input_ids[positions]
+    )
 
 
 def row_bytes(batch, row):
@@ -47,7 +49,13 @@ def rows_of(batches):
 
 def all_bytes(batch):
     labels = batch.next_sentence_labels
-    arrays = (batch.input_ids, batch.token_type_ids, batch.attention_mask, batch.masked_lm_positions, batch.masked_lm_labels)
+    arrays = (
+        batch.input_ids,
+        batch.token_type_ids,
+        batch.attention_mask,
+        batch.masked_lm_positions,
+        batch.masked_lm_labels,
+    )
     return [(array.shape, array.tobytes()) for array in arrays] + [None if labels is None else labels.tobytes()]
 
 
@@ -60,7 +68,9 @@ def make_data(request, shards_of, tmp_path_factory):
     path = tmp_path_factory.mktemp("index") / "index.npy"
     data = DataConfig(pairing=request.param, short_seq_prob=0.1)
     np.save(path, build_index(shards, documents=np.arange(60), data=data, max_seq_length=64, seed=42, report=Counter()))
-    return lambda: PretrainData(shards=shards, vocab=numbered_vocab(), index_path=path, masking=MaskingConfig(), seed=42)
+    return lambda: PretrainData(
+        shards=shards, vocab=numbered_vocab(), index_path=path, masking=MaskingConfig(), seed=42
+    )
 
 
 def global_batch(data, *, num_ranks, micro_batch_size, first_example=0, global_batch_size=32):
@@ -114,7 +124,13 @@ def test_a_batch_without_any_prediction_still_has_a_column_that_is_ignored():
 def test_all_arrays_are_int64_but_the_mask_is_bool():
     example = example_of([2], [2])
     batch = collate([example], [masked_at(example, [1])], pad_id=PAD_ID)
-    arrays = (batch.input_ids, batch.token_type_ids, batch.masked_lm_positions, batch.masked_lm_labels, batch.next_sentence_labels)
+    arrays = (
+        batch.input_ids,
+        batch.token_type_ids,
+        batch.masked_lm_positions,
+        batch.masked_lm_labels,
+        batch.next_sentence_labels,
+    )
     assert {array.dtype for array in arrays} == {np.dtype(np.int64)}
     assert batch.attention_mask.dtype == bool
 
@@ -159,9 +175,14 @@ def test_a_steps_batch_is_a_function_of_the_step_alone(make_data, first_example,
 def test_the_steps_of_an_epoch_see_every_example_once_with_that_epochs_mask(make_data, epoch):
     data = make_data()
     size = data.num_examples
-    expected = Counter(row_bytes(collate(*zip(data.masked(index, epoch=epoch)), pad_id=PAD_ID), 0) for index in range(size))
+    expected = Counter(
+        row_bytes(collate(*zip(data.masked(index, epoch=epoch)), pad_id=PAD_ID), 0) for index in range(size)
+    )
     starts = range(epoch * size, (epoch + 1) * size, 10)
-    steps = [global_batch(data, num_ranks=1, micro_batch_size=8, first_example=first, global_batch_size=10)[0] for first in starts]
+    steps = [
+        global_batch(data, num_ranks=1, micro_batch_size=8, first_example=first, global_batch_size=10)[0]
+        for first in starts
+    ]
     seen = sum(map(rows_of, steps), Counter())
     assert expected <= seen
     assert seen.total() == len(starts) * 10  # the last step goes on into the next epoch
@@ -177,8 +198,15 @@ def test_another_epoch_has_the_same_examples_with_other_masks(make_data):
 def test_examples_of_a_real_corpus_meet_their_budgets_with_whole_words(prepared_sample, tmp_path):
     path = tmp_path / "index.npy"
     documents = np.arange(prepared_sample.num_documents)
-    np.save(path, build_index(prepared_sample, documents=documents, data=DataConfig(), max_seq_length=128, seed=42, report=Counter()))
-    data = PretrainData(shards=prepared_sample, vocab=prepared_sample.vocab(), index_path=path, masking=MaskingConfig(), seed=42)
+    np.save(
+        path,
+        build_index(
+            prepared_sample, documents=documents, data=DataConfig(), max_seq_length=128, seed=42, report=Counter()
+        ),
+    )
+    data = PretrainData(
+        shards=prepared_sample, vocab=prepared_sample.vocab(), index_path=path, masking=MaskingConfig(), seed=42
+    )
     for index in range(0, data.num_examples, 5):
         example, item = data.masked(index, epoch=0)
         budget, chosen = num_to_predict(len(example.input_ids), data.masking), item.masked_lm_positions

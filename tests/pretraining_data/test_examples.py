@@ -22,7 +22,16 @@ sentences = st.lists(st.one_of(st.integers(1, 4), st.integers(1, 40)), min_size=
 corpora = st.lists(st.lists(sentences, min_size=1, max_size=8), min_size=1, max_size=5)
 
 
-def index_of(shards, *, max_seq_length, documents=None, short_seq_prob=0.0, seed=42, report=None, pairing=SentencePairing.FULL_SENTENCES):
+def index_of(
+    shards,
+    *,
+    max_seq_length,
+    documents=None,
+    short_seq_prob=0.0,
+    seed=42,
+    report=None,
+    pairing=SentencePairing.FULL_SENTENCES,
+):
     return build_index(
         shards,
         documents=np.arange(shards.num_documents) if documents is None else np.asarray(documents),
@@ -54,7 +63,9 @@ def boundaries_of(shards):
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40), short_seq_prob=st.sampled_from([0.0, 0.5, 1.0]))
 @properties
-def test_every_token_is_in_one_full_sentence_example_and_no_example_crosses_documents(shards_of, corpus, max_seq_length, short_seq_prob):
+def test_every_token_is_in_one_full_sentence_example_and_no_example_crosses_documents(
+    shards_of, corpus, max_seq_length, short_seq_prob
+):
     shards = shards_of(corpus, max_tokens_per_shard=50)
     spans = spans_of(index_of(shards, max_seq_length=max_seq_length, short_seq_prob=short_seq_prob))
     documents, _, _ = boundaries_of(shards)
@@ -66,7 +77,9 @@ def test_every_token_is_in_one_full_sentence_example_and_no_example_crosses_docu
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40))
 @properties
-def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_at_word_starts(shards_of, corpus, max_seq_length):
+def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_at_word_starts(
+    shards_of, corpus, max_seq_length
+):
     shards, report = shards_of(corpus), Counter()
     spans = spans_of(index_of(shards, max_seq_length=max_seq_length, report=report))
     _, sentence_ends, words = boundaries_of(shards)
@@ -78,7 +91,10 @@ def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_a
         sentence = int(np.searchsorted(ends, start, side="right"))
         assert start in sentence_ends or too_long[sentence]
         # only a word that fills an example by itself is ever cut
-        assert start in words or max(word for document in corpus for words_ in document for word in words_) > max_seq_length - 2
+        assert (
+            start in words
+            or max(word for document in corpus for words_ in document for word in words_) > max_seq_length - 2
+        )
 
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40))
@@ -191,13 +207,17 @@ def test_a_document_keeps_its_side_when_documents_are_added(shards_of):
 def test_copies_of_a_document_are_on_the_same_side(shards_of):
     split = split_documents(shards_of(many_documents(100) * 3), held_out_share=0.1)
     assert len(split.held_out) > 0
-    assert {number % 100 for number in split.held_out.tolist()}.isdisjoint(number % 100 for number in split.train.tolist())
+    assert {number % 100 for number in split.held_out.tolist()}.isdisjoint(
+        number % 100 for number in split.train.tolist()
+    )
 
 
 def test_about_the_asked_share_is_held_out(shards_of):
     shards = shards_of(many_documents(2000))
     for share in (0.02, 0.1, 0.5):
-        assert abs(len(split_documents(shards, held_out_share=share).held_out) - 2000 * share) < 5 * np.sqrt(2000 * share * (1 - share))
+        assert abs(len(split_documents(shards, held_out_share=share).held_out) - 2000 * share) < 5 * np.sqrt(
+            2000 * share * (1 - share)
+        )
 
 
 @given(count=st.integers(2, 12), share=st.sampled_from([1e-9, 0.02, 0.5, 0.999999]))

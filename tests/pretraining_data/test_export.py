@@ -20,7 +20,15 @@ from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy
 from .builders import numbered_vocab, words_of
 
 COPIES, LENGTH, SEED = 3, 40, 5
-NAMES = ["input_ids", "input_mask", "segment_ids", "masked_lm_positions", "masked_lm_ids", "masked_lm_weights", "next_sentence_labels"]
+NAMES = [
+    "input_ids",
+    "input_mask",
+    "segment_ids",
+    "masked_lm_positions",
+    "masked_lm_ids",
+    "masked_lm_weights",
+    "next_sentence_labels",
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +75,9 @@ def columns_of(path):
 
 def examples_of(shards, pairing):
     data = DataConfig(pairing=pairing)
-    index = build_index(shards, documents=np.arange(shards.num_documents), data=data, max_seq_length=LENGTH, seed=SEED, report=Counter())
+    index = build_index(
+        shards, documents=np.arange(shards.num_documents), data=data, max_seq_length=LENGTH, seed=SEED, report=Counter()
+    )
     return [make_example(shards, row, vocab=numbered_vocab()) for row in index]
 
 
@@ -125,7 +135,9 @@ def test_only_whole_words_are_predicted_in_every_copy(exported, shards):
 
 def test_copies_differ_in_their_masks_and_in_nothing_else(exported):
     _, summary = exported
-    columns = {name: values.reshape(COPIES, summary.num_examples, -1) for name, values in columns_of(summary.path).items()}
+    columns = {
+        name: values.reshape(COPIES, summary.num_examples, -1) for name, values in columns_of(summary.path).items()
+    }
     for name in ("input_mask", "segment_ids", "next_sentence_labels"):
         assert (columns[name] == columns[name][0]).all()
     differing = (columns["masked_lm_positions"][0] != columns["masked_lm_positions"][1]).any(axis=1)
@@ -134,7 +146,9 @@ def test_copies_differ_in_their_masks_and_in_nothing_else(exported):
 
 def test_metadata_say_what_the_rows_were_made_of(exported, shards):
     pairing, summary = exported
-    metadata = {key.decode(): value.decode() for key, value in pyarrow.parquet.read_schema(summary.path).metadata.items()}
+    metadata = {
+        key.decode(): value.decode() for key, value in pyarrow.parquet.read_schema(summary.path).metadata.items()
+    }
     masking = json.loads(metadata.pop("masking"))
     assert (masking["strategy"], masking["dynamic"], masking["dupe_factor"]) == ("whole-word", False, COPIES)
     assert metadata == {
@@ -152,7 +166,10 @@ def test_metadata_say_what_the_rows_were_made_of(exported, shards):
         "num_rows_without_prediction": str(summary.num_rows_without_prediction),
     }
     columns = columns_of(summary.path)
-    assert summary.num_tokens == columns["input_mask"].sum() and summary.num_predictions == columns["masked_lm_weights"].sum()
+    assert (
+        summary.num_tokens == columns["input_mask"].sum()
+        and summary.num_predictions == columns["masked_lm_weights"].sum()
+    )
     assert summary.num_rows_without_prediction == (columns["masked_lm_weights"].sum(axis=1) == 0).sum()
 
 
@@ -162,17 +179,23 @@ def test_the_same_shards_and_options_give_the_same_bytes(exported, export):
 
 
 @pytest.mark.parametrize(
-    "options", [options_of(seed=6), options_of(strategy=MaskingStrategy.PIECE), options_of(strategy=MaskingStrategy.NGRAM_WORD)]
+    "options",
+    [options_of(seed=6), options_of(strategy=MaskingStrategy.PIECE), options_of(strategy=MaskingStrategy.NGRAM_WORD)],
 )
 def test_other_options_give_other_masks(exported, export, options):
     pairing, summary = exported
     if pairing is SentencePairing.NEXT_SENTENCE:
-        assert columns_of(export(options).path)["masked_lm_positions"].tolist() != columns_of(summary.path)["masked_lm_positions"].tolist()
+        assert (
+            columns_of(export(options).path)["masked_lm_positions"].tolist()
+            != columns_of(summary.path)["masked_lm_positions"].tolist()
+        )
 
 
 def test_rows_come_in_groups_of_bounded_size_compressed_by_zstd(export, shards_of):
     copies = 2 * ROWS_PER_GROUP + 5
-    summary = export(options_of(SentencePairing.FULL_SENTENCES, dupe_factor=copies), shards=shards_of([[[1, 2, 1, 2, 2]]]))
+    summary = export(
+        options_of(SentencePairing.FULL_SENTENCES, dupe_factor=copies), shards=shards_of([[[1, 2, 1, 2, 2]]])
+    )
     metadata = pyarrow.parquet.read_metadata(summary.path)
     assert [metadata.row_group(number).num_rows for number in range(3)] == [ROWS_PER_GROUP, ROWS_PER_GROUP, 5]
     assert metadata.num_rows == copies and metadata.row_group(0).column(0).compression == "ZSTD"
@@ -180,14 +203,20 @@ def test_rows_come_in_groups_of_bounded_size_compressed_by_zstd(export, shards_o
 
 def test_an_example_whose_words_all_exceed_the_budget_is_counted_and_has_no_weight(export, shards_of):
     summary = export(options_of(SentencePairing.FULL_SENTENCES), shards=shards_of([[[9]], [[9]]]))
-    assert (summary.num_rows, summary.num_rows_without_prediction, summary.num_predictions) == (2 * COPIES, 2 * COPIES, 0)
+    assert (summary.num_rows, summary.num_rows_without_prediction, summary.num_predictions) == (
+        2 * COPIES,
+        2 * COPIES,
+        0,
+    )
     assert not columns_of(summary.path)["masked_lm_weights"].any()
 
 
 def test_documents_are_held_out_only_when_asked_for(export, shards):
     share = 0.3
     held_out = split_documents(shards, held_out_share=share).held_out
-    summary = export(options_of(SentencePairing.FULL_SENTENCES, held_out_share=share, mask_token_prob=0.0, random_token_prob=0.0))
+    summary = export(
+        options_of(SentencePairing.FULL_SENTENCES, held_out_share=share, mask_token_prob=0.0, random_token_prob=0.0)
+    )
     assert summary.num_documents == 30 - len(held_out) < 30
     written = set(columns_of(summary.path)["input_ids"].reshape(-1).tolist())
     assert all(written.isdisjoint(shards.document(number)[1].input_ids.tolist()) for number in held_out.tolist())
@@ -199,7 +228,9 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(export, shards)
     with pytest.raises(ConfigError, match="exists already; add --overwrite"):
         export_examples(shards, vocab=numbered_vocab(), output=summary.path, options=other, show_progress=False)
     assert summary.path.read_bytes() == before
-    export_examples(shards, vocab=numbered_vocab(), output=summary.path, options=other, overwrite=True, show_progress=False)
+    export_examples(
+        shards, vocab=numbered_vocab(), output=summary.path, options=other, overwrite=True, show_progress=False
+    )
     assert summary.path.read_bytes() != before
 
 
@@ -227,9 +258,20 @@ def test_options_stand_above_the_recipe_and_the_recipe_above_the_defaults(tmp_pa
     assert (of_recipe.masking.strategy, of_recipe.masking.dupe_factor, of_recipe.seed) == (MaskingStrategy.PIECE, 7, 9)
     assert (of_recipe.data.pairing, of_recipe.data.short_seq_prob) == (SentencePairing.FULL_SENTENCES, 0.2)
     given = resolve_options(
-        max_seq_length=64, recipe=recipe, dupe_factor=2, seed=0, pairing="next-sentence", strategy="ngram-word", actions="word", held_out_share=0.1
+        max_seq_length=64,
+        recipe=recipe,
+        dupe_factor=2,
+        seed=0,
+        pairing="next-sentence",
+        strategy="ngram-word",
+        actions="word",
+        held_out_share=0.1,
     )
-    assert (given.masking.strategy, given.masking.actions, given.masking.dupe_factor) == (MaskingStrategy.NGRAM_WORD, ActionUnit.WORD, 2)
+    assert (given.masking.strategy, given.masking.actions, given.masking.dupe_factor) == (
+        MaskingStrategy.NGRAM_WORD,
+        ActionUnit.WORD,
+        2,
+    )
     assert (given.data.pairing, given.seed, given.held_out_share) == (SentencePairing.NEXT_SENTENCE, 0, 0.1)
 
 

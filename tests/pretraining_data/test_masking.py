@@ -24,7 +24,9 @@ examples = st.builds(example_of, sentences, st.one_of(st.just([]), sentences))
 seeds = st.integers(0, 2**64 - 1)
 
 
-def masked(example: PretrainExample, *, seed: int = 42, epoch: int = 0, example_index: int = 0, **config) -> MaskedExample:
+def masked(
+    example: PretrainExample, *, seed: int = 42, epoch: int = 0, example_index: int = 0, **config
+) -> MaskedExample:
     return mask_example(
         example,
         config=MaskingConfig(**config),
@@ -72,7 +74,10 @@ def seed_example(mini_vocab, seed_pieces):
 
 def test_the_running_example_has_these_pieces_and_word_starts(mini_vocab, seed_pieces):
     ids, starts = seed_pieces
-    assert " ".join(mini_vocab.tokens[piece] for piece in ids) == "使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。"
+    assert (
+        " ".join(mini_vocab.tokens[piece] for piece in ids)
+        == "使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。"
+    )
     assert starts.astype(int).tolist() == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1]
 
 
@@ -119,7 +124,9 @@ def test_the_selection_is_that_of_the_definition(example, budget, seed):
 
 @given(example=examples, seed=seeds, epoch=st.integers(0, 1000), share=st.floats(0.01, 1.0), cap=st.integers(1, 80))
 @properties
-def test_a_mask_is_a_union_of_whole_words_within_the_budget_and_leaves_no_word_out_that_fits(example, seed, epoch, share, cap):
+def test_a_mask_is_a_union_of_whole_words_within_the_budget_and_leaves_no_word_out_that_fits(
+    example, seed, epoch, share, cap
+):
     config = MaskingConfig(masked_lm_prob=share, max_predictions_per_seq=cap)
     positions = positions_of(example, seed=seed, epoch=epoch, masked_lm_prob=share, max_predictions_per_seq=cap)
     left = num_to_predict(len(example.input_ids), config) - len(positions)
@@ -139,7 +146,9 @@ def test_labels_are_the_tokens_before_and_all_else_stays_as_it_was(example, seed
     expected[item.masked_lm_positions] = MASK_ID
     assert item.masked_lm_labels.tolist() == example.input_ids[item.masked_lm_positions].tolist()
     assert item.input_ids.tolist() == expected.tolist()
-    assert {array.dtype for array in (item.input_ids, item.masked_lm_positions, item.masked_lm_labels)} == {np.dtype(np.int64)}
+    assert {array.dtype for array in (item.input_ids, item.masked_lm_positions, item.masked_lm_labels)} == {
+        np.dtype(np.int64)
+    }
 
 
 def test_the_input_stays_untouched():
@@ -168,7 +177,10 @@ def test_another_seed_epoch_or_example_has_another_mask():
 @pytest.mark.parametrize("dupe_factor", [1, 5, 10])
 def test_static_masks_repeat_after_dupe_factor_epochs(dupe_factor):
     example = example_of([1, 2, 3] * 30)
-    masks = [masked(example, epoch=epoch, dynamic=False, dupe_factor=dupe_factor).input_ids.tobytes() for epoch in range(3 * dupe_factor)]
+    masks = [
+        masked(example, epoch=epoch, dynamic=False, dupe_factor=dupe_factor).input_ids.tobytes()
+        for epoch in range(3 * dupe_factor)
+    ]
     assert len(set(masks[:dupe_factor])) == dupe_factor
     assert masks == masks[:dupe_factor] * 3
 
@@ -207,7 +219,12 @@ def test_the_budget_of_8_to_512_tokens_is_15_percent_of_them_rounded():
 def test_these_budgets_never_change():
     lengths = (1, 3, 8, 10, 16, 17, 20, 64, 128, 256, 512)
     assert [num_to_predict(length, MaskingConfig()) for length in lengths] == [1, 1, 1, 2, 2, 3, 3, 10, 19, 38, 77]
-    assert [num_to_predict(length, MaskingConfig(max_predictions_per_seq=20)) for length in (128, 134, 256, 512)] == [19, 20, 20, 20]
+    assert [num_to_predict(length, MaskingConfig(max_predictions_per_seq=20)) for length in (128, 134, 256, 512)] == [
+        19,
+        20,
+        20,
+        20,
+    ]
     assert num_to_predict(512, MaskingConfig(masked_lm_prob=1.0)) == 80
 
 
@@ -224,7 +241,9 @@ def test_words_that_do_not_fit_are_skipped_for_words_that_do():
 
 def test_every_word_of_equal_length_is_selected_equally_often():
     example, num_epochs = example_of([1] * 98), 4000  # a budget of 15 of 98
-    counts = np.bincount(np.concatenate([positions_of(example, epoch=epoch) for epoch in range(num_epochs)]), minlength=100)
+    counts = np.bincount(
+        np.concatenate([positions_of(example, epoch=epoch) for epoch in range(num_epochs)]), minlength=100
+    )
     share = 15 / 98
     error = np.sqrt(num_epochs * share * (1 - share))
     assert counts[0] == counts[-1] == 0

@@ -17,9 +17,17 @@ ALL_RANDOM = {"mask_token_prob": 0.0, "random_token_prob": 1.0}
 ALL_UNCHANGED = {"mask_token_prob": 0.0, "random_token_prob": 0.0}
 
 
-def masked(example: PretrainExample, *, epoch: int = 0, random_token_ids: np.ndarray = RANDOM_TOKEN_IDS, **config) -> MaskedExample:
+def masked(
+    example: PretrainExample, *, epoch: int = 0, random_token_ids: np.ndarray = RANDOM_TOKEN_IDS, **config
+) -> MaskedExample:
     return mask_example(
-        example, config=MaskingConfig(**config), mask_id=MASK_ID, random_token_ids=random_token_ids, seed=42, epoch=epoch, example_index=3
+        example,
+        config=MaskingConfig(**config),
+        mask_id=MASK_ID,
+        random_token_ids=random_token_ids,
+        seed=42,
+        epoch=epoch,
+        example_index=3,
     )
 
 
@@ -80,7 +88,9 @@ def test_with_both_at_0_nothing_changes_but_the_predictions_stay():
 
 def test_the_actions_do_not_change_which_positions_are_selected():
     example = example_of([1, 2, 3] * 40)
-    selections = [masked(example, **config).masked_lm_positions.tolist() for config in (ALL_MASK, ALL_RANDOM, ALL_UNCHANGED, {})]
+    selections = [
+        masked(example, **config).masked_lm_positions.tolist() for config in (ALL_MASK, ALL_RANDOM, ALL_UNCHANGED, {})
+    ]
     assert selections == [selections[0]] * 4
 
 
@@ -110,7 +120,9 @@ def test_a_words_pieces_can_have_all_three_actions():
         for word in words_of(example):
             if word[0] in chosen:
                 after = item.input_ids[list(word)]
-                kinds.add(tuple(np.select([after == MASK_ID, after >= 20_000], ["mask", "random"], "unchanged").tolist()))
+                kinds.add(
+                    tuple(np.select([after == MASK_ID, after >= 20_000], ["mask", "random"], "unchanged").tolist())
+                )
     assert {("mask", "random", "unchanged"), ("unchanged", "mask", "random"), ("mask", "mask", "mask")} <= kinds
 
 

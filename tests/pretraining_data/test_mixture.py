@@ -30,11 +30,20 @@ def sources(tmp_path_factory, shards_of):
     rng = np.random.default_rng(0)
     made = []
     for number, count in enumerate((30, 12, 3)):
-        documents = [[rng.integers(1, 5, rng.integers(2, 12)).tolist() for _ in range(rng.integers(1, 6))] for _ in range(count)]
+        documents = [
+            [rng.integers(1, 5, rng.integers(2, 12)).tolist() for _ in range(rng.integers(1, 6))] for _ in range(count)
+        ]
         shards, path = shards_of(documents), folder / f"{number}.npy"
         everything = np.arange(shards.num_documents)
-        np.save(path, build_index(shards, documents=everything, data=DataConfig(), max_seq_length=48, seed=1, report=Counter()))
-        made.append(PretrainData(shards=shards, vocab=numbered_vocab(), index_path=path, masking=MaskingConfig(), seed=seed_of(7, number)))
+        np.save(
+            path,
+            build_index(shards, documents=everything, data=DataConfig(), max_seq_length=48, seed=1, report=Counter()),
+        )
+        made.append(
+            PretrainData(
+                shards=shards, vocab=numbered_vocab(), index_path=path, masking=MaskingConfig(), seed=seed_of(7, number)
+            )
+        )
     return tuple(made)
 
 
@@ -96,7 +105,9 @@ def test_the_global_batch_of_a_mixture_is_the_same_for_any_number_of_ranks(sourc
     dynamic=st.booleans(),
     numbers=st.lists(st.integers(0, 10**6), min_size=1, max_size=9),
 )
-def test_the_compiled_path_gives_the_bytes_of_the_numpy_path(sources, strategy, actions, masked_lm_prob, split, most, dynamic, numbers):
+def test_the_compiled_path_gives_the_bytes_of_the_numpy_path(
+    sources, strategy, actions, masked_lm_prob, split, most, dynamic, numbers
+):
     masking = MaskingConfig(
         strategy=strategy,
         actions=actions,

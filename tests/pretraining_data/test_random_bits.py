@@ -32,7 +32,10 @@ def is_uniform(values: np.ndarray, *, num_bins: int) -> bool:
     ("seed", "stream"),
     [
         # https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64
-        (1234567, [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]),
+        (
+            1234567,
+            [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821],
+        ),
         # the first outputs of Vigna's splitmix64.c for the state 0
         (0, [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]),
     ],
@@ -46,7 +49,11 @@ def test_keys_never_change():
     assert int(key_of()) == 0
     assert int(key_of(42)) == 13679457532755275413
     assert int(key_of(42, 0, 7)) == 16907424079388093198
-    assert random_uint64(key_of(42, 0, 7), 3).tolist() == [12141906422639105859, 4777858774924740053, 16509938850058129586]
+    assert random_uint64(key_of(42, 0, 7), 3).tolist() == [
+        12141906422639105859,
+        4777858774924740053,
+        16509938850058129586,
+    ]
 
 
 def test_the_order_and_the_number_of_a_keys_parts_matter():

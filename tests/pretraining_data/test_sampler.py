@@ -80,7 +80,12 @@ def test_neighbours_are_scattered():
 @pytest.mark.golden
 def test_this_order_never_changes():
     assert order(range(8, 13), num_examples=10) == [(0, 0), (0, 2), (1, 4), (1, 7), (1, 8)]
-    assert permute(np.array([0, 1, 2, 10**9 - 1]), size=10**9, key=key_of(42, 0)).tolist() == [391794461, 180469962, 20712710, 306042580]
+    assert permute(np.array([0, 1, 2, 10**9 - 1]), size=10**9, key=key_of(42, 0)).tolist() == [
+        391794461,
+        180469962,
+        20712710,
+        306042580,
+    ]
 
 
 @given(num_examples=st.integers(1, 300), seed=st.integers(0, 2**32))
@@ -94,7 +99,9 @@ def test_each_epoch_visits_every_example_once(num_examples, seed):
 
 
 def test_epochs_and_seeds_have_different_orders():
-    orders = [tuple(index for _, index in order(range(start, start + 100), num_examples=100)) for start in range(0, 1000, 100)]
+    orders = [
+        tuple(index for _, index in order(range(start, start + 100), num_examples=100)) for start in range(0, 1000, 100)
+    ]
     orders += [tuple(index for _, index in order(range(100), num_examples=100, seed=seed)) for seed in range(10)]
     assert len(set(orders)) == len(orders)
 
@@ -104,7 +111,9 @@ def test_epochs_and_seeds_have_different_orders():
 def test_the_order_is_the_same_for_any_split_of_the_numbers(num_examples, cuts, num_ranks):
     expected = order(range(60), num_examples=num_examples)
     bounds = [0, *sorted(cuts), 60]
-    in_turn = [pair for start, end in zip(bounds, bounds[1:]) for pair in order(range(start, end), num_examples=num_examples)]
+    in_turn = [
+        pair for start, end in zip(bounds, bounds[1:]) for pair in order(range(start, end), num_examples=num_examples)
+    ]
     assert in_turn == expected
     for rank in range(num_ranks):
         assert order(range(rank, 60, num_ranks), num_examples=num_examples) == expected[rank::num_ranks]

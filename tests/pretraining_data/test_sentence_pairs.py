@@ -39,7 +39,9 @@ def pairs_of(shards, *, max_seq_length, documents=None, short_seq_prob=0.0, seed
 
 def document_numbers(shards):
     """The number of the document of every token of the set."""
-    return np.concatenate([np.full(len(shards.document(number)[1].input_ids), number) for number in range(shards.num_documents)])
+    return np.concatenate(
+        [np.full(len(shards.document(number)[1].input_ids), number) for number in range(shards.num_documents)]
+    )
 
 
 class Sides:
@@ -58,9 +60,16 @@ FRONT, BACK = 0.0, 0.9
 # ---- Pairs -----------------------------------------------------------------------------------------------------------------------------------
 
 
-@given(corpus=corpora, max_seq_length=st.integers(8, 40), short_seq_prob=st.sampled_from([0.0, 0.5, 1.0]), seed=st.integers(0, 2**32))
+@given(
+    corpus=corpora,
+    max_seq_length=st.integers(8, 40),
+    short_seq_prob=st.sampled_from([0.0, 0.5, 1.0]),
+    seed=st.integers(0, 2**32),
+)
 @properties
-def test_pairs_fit_and_a_random_one_is_of_another_document_and_a_true_one_of_the_same(shards_of, corpus, max_seq_length, short_seq_prob, seed):
+def test_pairs_fit_and_a_random_one_is_of_another_document_and_a_true_one_of_the_same(
+    shards_of, corpus, max_seq_length, short_seq_prob, seed
+):
     shards = shards_of(corpus, max_tokens_per_shard=50)
     pairs, report = pairs_of(shards, max_seq_length=max_seq_length, short_seq_prob=short_seq_prob, seed=seed)
     document = document_numbers(shards)
@@ -108,7 +117,11 @@ def test_random_segments_are_drawn_from_all_other_documents_alike(shards_of):
     document = document_numbers(shards)
     drawn = Counter()
     for seed in range(40):
-        drawn.update((document[a[0]], document[b[0]]) for label, a, b in pairs_of(shards, max_seq_length=27, seed=seed)[0] if label)
+        drawn.update(
+            (document[a[0]], document[b[0]])
+            for label, a, b in pairs_of(shards, max_seq_length=27, seed=seed)[0]
+            if label
+        )
     assert set(drawn) == {(one, other) for one, other in product(range(6), repeat=2) if one != other}
     mean = drawn.total() / 30
     assert all(abs(count - mean) < 5 * np.sqrt(mean) for count in drawn.values())
@@ -136,7 +149,9 @@ def test_documents_of_one_sentence_have_forced_random_pairs(shards_of):
     assert report == {"pairs_random_forced": 5}
 
 
-@pytest.mark.parametrize(("words", "cut"), [([2, 2], 2), ([1, 2, 1], 1), ([1, 1, 1], 2), ([6, 2], 6), ([2, 6], 2), ([5], 3), ([1, 7, 1], 1)])
+@pytest.mark.parametrize(
+    ("words", "cut"), [([2, 2], 2), ([1, 2, 1], 1), ([1, 1, 1], 2), ([6, 2], 6), ([2, 6], 2), ([5], 3), ([1, 7, 1], 1)]
+)
 def test_the_only_sentence_is_halved_at_a_word_start_if_it_has_one(shards_of, words, cut):
     pairs, report = pairs_of(shards_of([[words]]), max_seq_length=27)
     assert pairs == [(0, (0, cut), (cut, sum(words)))]
@@ -188,7 +203,12 @@ def test_segments_of_words_that_fit_keep_whole_words_at_their_edges(a_words, b_w
     assert set(a) <= edges(a_words) and set(b) <= edges(b_words)
 
 
-@given(a_words=st.lists(st.integers(1, 30), min_size=1, max_size=8), b_words=segments, max_tokens=st.integers(5, 40), draws=draws)
+@given(
+    a_words=st.lists(st.integers(1, 30), min_size=1, max_size=8),
+    b_words=segments,
+    max_tokens=st.integers(5, 40),
+    draws=draws,
+)
 @properties
 def test_a_word_is_cut_only_where_nothing_else_is_left(a_words, b_words, max_tokens, draws):
     for words, (start, end) in zip((a_words, b_words), truncate(a_words, b_words, max_tokens=max_tokens, draws=draws)):

@@ -28,13 +28,22 @@ ALWAYS_MASK = {"mask_token_prob": 1.0, "random_token_prob": 0.0}
 
 @pytest.fixture(scope="module")
 def seed_shown(seed_words, mini_vocab):
-    return shown_sentence(sentence_of_words("".join(seed_words), words=seed_words), tokenizer=WordPieceTokenizer(vocab=mini_vocab))
+    return shown_sentence(
+        sentence_of_words("".join(seed_words), words=seed_words), tokenizer=WordPieceTokenizer(vocab=mini_vocab)
+    )
 
 
 @pytest.fixture(scope="module")
 def lines_of(seed_shown, mini_vocab):
     def make(*, num_epochs=1, color=False, seed=42, **masking):
-        lines = show_lines([seed_shown], vocab=mini_vocab, config=MaskingConfig(**masking), seed=seed, num_epochs=num_epochs, color=color)
+        lines = show_lines(
+            [seed_shown],
+            vocab=mini_vocab,
+            config=MaskingConfig(**masking),
+            seed=seed,
+            num_epochs=num_epochs,
+            color=color,
+        )
         return list(lines)
 
     return make
@@ -118,7 +127,12 @@ def test_white_space_between_words_goes_with_the_word_before_it():
 
 @pytest.mark.parametrize(
     ("words", "part"),
-    [(["使用", "模型"], "'模型' does not stand at '语言'"), (["使用"], "'语言' is left"), (["使用", "语言", "模"], "'模'"), ([], "left")],
+    [
+        (["使用", "模型"], "'模型' does not stand at '语言'"),
+        (["使用"], "'语言' is left"),
+        (["使用", "语言", "模"], "'模'"),
+        ([], "left"),
+    ],
 )
 def test_words_that_do_not_give_the_text_are_refused(words, part):
     with pytest.raises(ConfigError, match="must give the text when joined") as error:
@@ -147,7 +161,9 @@ def test_pieces_are_joined_as_running_text(pieces, text):
 @pytest.mark.parametrize("pairing", SentencePairing)
 def test_examples_of_shards_are_shown_with_what_their_segments_are(prepared_sample, pairing):
     vocab = prepared_sample.vocab()
-    items = first_examples(prepared_sample, vocab=vocab, number=5, data=DataConfig(pairing=pairing), max_seq_length=64, seed=42)
+    items = first_examples(
+        prepared_sample, vocab=vocab, number=5, data=DataConfig(pairing=pairing), max_seq_length=64, seed=42
+    )
     assert len(items) == 5
     for number, item in enumerate(items):
         assert item.title.startswith(f"example {number}: ")

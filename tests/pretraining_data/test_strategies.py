@@ -15,12 +15,22 @@ POOL = numbered_vocab().random_token_ids
 
 def mask(example, seed=0, index=0, **options):
     return mask_example(
-        example, config=MaskingConfig(**options), mask_id=MASK_ID, random_token_ids=POOL, seed=seed, epoch=0, example_index=index
+        example,
+        config=MaskingConfig(**options),
+        mask_id=MASK_ID,
+        random_token_ids=POOL,
+        seed=seed,
+        epoch=0,
+        example_index=index,
     )
 
 
 @settings(max_examples=100, deadline=None)
-@given(words=st.lists(st.integers(1, 5), min_size=1, max_size=40), second=st.lists(st.integers(1, 5), max_size=20), seed=st.integers(0, 999))
+@given(
+    words=st.lists(st.integers(1, 5), min_size=1, max_size=40),
+    second=st.lists(st.integers(1, 5), max_size=20),
+    seed=st.integers(0, 999),
+)
 def test_n_grams_are_whole_words_within_the_budget(words, second, seed):
     example = example_of(words, second)
     masked = mask(example, seed=seed, strategy=MaskingStrategy.NGRAM_WORD, masked_lm_prob=0.3)
@@ -36,7 +46,12 @@ def test_an_n_gram_ends_at_a_special_token_at_a_chosen_word_and_where_the_budget
     def select(order, sizes, budget):
         priorities, ngram_sizes = np.full(9, 99, np.uint64), np.ones(9, np.int64)
         priorities[order], ngram_sizes[order] = np.arange(len(order)), sizes
-        arguments = {"unit_starts": starts, "selectable": selectable, "priorities": priorities, "ngram_sizes": ngram_sizes}
+        arguments = {
+            "unit_starts": starts,
+            "selectable": selectable,
+            "priorities": priorities,
+            "ngram_sizes": ngram_sizes,
+        }
         return select_positions(budget=budget, **arguments).tolist()
 
     assert select([4], [4], budget=1) == [4]
@@ -59,7 +74,9 @@ def test_a_share_of_one_gives_only_n_grams_of_that_size(size):
     shares = tuple(float(number == size) for number in range(1, 5))
     example = example_of([1] * 200)
     for index in range(50):
-        masked = mask(example, index=index, strategy=MaskingStrategy.NGRAM_WORD, ngram_shares=shares, max_predictions_per_seq=size)
+        masked = mask(
+            example, index=index, strategy=MaskingStrategy.NGRAM_WORD, ngram_shares=shares, max_predictions_per_seq=size
+        )
         positions = masked.masked_lm_positions
         # at the end of the segment an n-gram is shorter, and others fill the budget up
         assert len(positions) == size
@@ -81,7 +98,9 @@ def test_with_actions_by_word_all_pieces_of_a_word_share_one():
         for word in words_of(example):
             if word[0] in masked.masked_lm_positions:
                 seen, true = masked.input_ids[list(word)], example.input_ids[list(word)]
-                kinds = {0 if token == MASK_ID else 2 if token == original else 1 for token, original in zip(seen, true)}
+                kinds = {
+                    0 if token == MASK_ID else 2 if token == original else 1 for token, original in zip(seen, true)
+                }
                 assert len(kinds) == 1
                 shares[kinds.pop()] += 1
     np.testing.assert_allclose(shares / shares.sum(), [0.8, 0.1, 0.1], atol=0.04)

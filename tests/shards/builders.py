@@ -16,7 +16,11 @@ DOCUMENTS = [[WORDS, "天气|?"], ["北京大学|。"], ["一|一|一", "我们|
 
 def pieces_of(word, vocab):
     """WordPieces of the hand-written vocabulary; "?" stands for [UNK]."""
-    return ["pro", "##ba", "##bility"] if word == "probability" else ["[UNK]" if character == "?" else character for character in word]
+    return (
+        ["pro", "##ba", "##bility"]
+        if word == "probability"
+        else ["[UNK]" if character == "?" else character for character in word]
+    )
 
 
 def document_of(vocab, *sentences):
@@ -34,10 +38,13 @@ def rewrite_manifest(directory, **changes):
     """Other values in the manifest, its checksums and fingerprint those of the files as they are."""
     manifest = read_manifest(directory)
     shards, texts = (
-        tuple({**entry, "sha256": sha256_of_file(directory / entry["file"])} for entry in entries) for entries in (manifest.shards, manifest.texts)
+        tuple({**entry, "sha256": sha256_of_file(directory / entry["file"])} for entry in entries)
+        for entries in (manifest.shards, manifest.texts)
     )
     fingerprint = content_fingerprint(vocab_sha256=manifest.vocab_sha256, shards=shards)
     write_json(
         directory / MANIFEST_NAME,
-        dataclasses.asdict(dataclasses.replace(manifest, **{"shards": shards, "texts": texts, "fingerprint": fingerprint, **changes})),
+        dataclasses.asdict(
+            dataclasses.replace(manifest, **{"shards": shards, "texts": texts, "fingerprint": fingerprint, **changes})
+        ),
     )

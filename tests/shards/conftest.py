@@ -43,7 +43,12 @@ def kept(tmp_path_factory, mini_vocab):
         config = PrepareConfig(segmenter=SegmenterConfig(name=segmenter), keep_text=True, **options)
         output = folder / f"{segmenter} {options}"
         prepare_corpus(
-            corpus=[path], vocab=mini_vocab, config=config, output=output, engine=EngineConfig(num_workers=1), show_progress=False
+            corpus=[path],
+            vocab=mini_vocab,
+            config=config,
+            output=output,
+            engine=EngineConfig(num_workers=1),
+            show_progress=False,
         )
         return ShardSet(output)
 
@@ -62,7 +67,13 @@ def run(tmp_path, corpus, mini_vocab):
     """A function that prepares the small corpus into a folder of its own parent; keywords replace the defaults."""
 
     def call(**changes):
-        defaults = {"corpus": [corpus], "vocab": mini_vocab, "output": tmp_path / "out" / "set", "engine": small.ONE_WORKER, "show_progress": False}
+        defaults = {
+            "corpus": [corpus],
+            "vocab": mini_vocab,
+            "output": tmp_path / "out" / "set",
+            "engine": small.ONE_WORKER,
+            "show_progress": False,
+        }
         return prepare_corpus(**{**defaults, **changes})
 
     return call

@@ -22,7 +22,10 @@ def counts(comparison):
 
 
 def test_a_set_is_identical_to_itself_and_to_itself_in_other_shards(make, prepared_sample):
-    for here, there in [(prepared_sample, prepared_sample), (make("one", *DOCUMENTS), make("many", *DOCUMENTS, max_tokens_per_shard=1))]:
+    for here, there in [
+        (prepared_sample, prepared_sample),
+        (make("one", *DOCUMENTS), make("many", *DOCUMENTS, max_tokens_per_shard=1)),
+    ]:
         comparison, page = compared(here, there)
         assert comparison.is_identical and comparison.first_difference is None
         assert counts(comparison) == (here.num_documents, 0, 0, 0, 0)
@@ -59,7 +62,11 @@ def test_the_first_token_of_a_sentence_of_either_set_is_no_boundary(make):
 
 def test_the_first_difference_is_the_first_whatever_its_kind(make):
     same, words, other = ["的"], (["使用"], ["使|用"]), (["模型"], ["天气"])
-    for name, order, expected in [("words first", (words, other), (1, 1)), ("tokens first", (other, words), (1, 1)), ("only", (other,), (1, 1))]:
+    for name, order, expected in [
+        ("words first", (words, other), (1, 1)),
+        ("tokens first", (other, words), (1, 1)),
+        ("only", (other,), (1, 1)),
+    ]:
         here, there = ([same, *(pair[side] for pair in order)] for side in (0, 1))
         comparison, _ = compared(make(f"{name} here", *here), make(f"{name} there", *there))
         assert comparison.first_difference == expected, name
@@ -111,7 +118,11 @@ def test_segmenters_are_compared_over_the_same_tokens(kept):
     comparison, page = compared(lac, none)
     it = comparison.agreement
     assert counts(comparison) == (0, 3, 0, 0, 0)
-    assert (it.num_tokens, it.num_words_here, it.num_words_there) == (lac.manifest.num_tokens, lac.manifest.num_words, lac.manifest.num_tokens)
+    assert (it.num_tokens, it.num_words_here, it.num_words_there) == (
+        lac.manifest.num_tokens,
+        lac.manifest.num_words,
+        lac.manifest.num_tokens,
+    )
     assert it.num_boundaries_in_both == it.num_boundaries_here == lac.manifest.num_words - lac.manifest.num_sentences
     assert "segmenter   name: lac here, none there" in page
     comparison, page = compared(lac, jieba)

@@ -30,7 +30,9 @@ def first_occurrences(values):
 
 @in_tmp_path
 @given(
-    files=st.lists(st.lists(st.integers(0, 7) | st.sampled_from([2**64 - 1, 2**63, 2**32]), max_size=30), min_size=1, max_size=4),
+    files=st.lists(
+        st.lists(st.integers(0, 7) | st.sampled_from([2**64 - 1, 2**63, 2**32]), max_size=30), min_size=1, max_size=4
+    ),
     at_once=st.sampled_from([1, 2, 3, 7, 1000]),
 )
 @example(files=[[], [5, 5], [], [5]], at_once=1)
@@ -51,7 +53,9 @@ def test_the_first_of_equal_hashes_is_found_in_groups_of_any_size(files, at_once
 
 
 def test_a_hundred_thousand_hashes_in_many_groups(tmp_path, monkeypatch):
-    values = np.random.default_rng(0).integers(0, 50_000, 100_000).astype("<u8") << np.uint64(40)  # lowest bits all equal: one group has all
+    values = np.random.default_rng(0).integers(0, 50_000, 100_000).astype("<u8") << np.uint64(
+        40
+    )  # lowest bits all equal: one group has all
     values[::2] >>= np.uint64(37)
     for number in range(3):
         (tmp_path / f"{number}.hash").write_bytes(values[number::3].tobytes())
@@ -68,15 +72,27 @@ corpora = st.lists(st.lists(st.lists(lines, min_size=1, max_size=3), max_size=6)
 
 
 @settings(in_tmp_path, max_examples=25)
-@given(files=corpora, unit_chars=st.sampled_from([1, 12, 30, 500_000]), rules=st.sets(st.sampled_from(["duplicate_documents", "duplicate_lines"])))
-def test_documents_and_lines_that_stand_earlier_in_the_corpus_are_dropped(files, unit_chars, rules, tmp_path_factory, mini_vocab):
+@given(
+    files=corpora,
+    unit_chars=st.sampled_from([1, 12, 30, 500_000]),
+    rules=st.sets(st.sampled_from(["duplicate_documents", "duplicate_lines"])),
+)
+def test_documents_and_lines_that_stand_earlier_in_the_corpus_are_dropped(
+    files, unit_chars, rules, tmp_path_factory, mini_vocab
+):
     folder = tmp_path_factory.mktemp("duplicates")
     paths = [folder / f"{number}.jsonl" for number in range(len(files)) if files[number]]
     for path, documents in zip(paths, filter(None, files)):
-        path.write_text("".join(json.dumps({"text": "\n".join(document)}) + "\n" for document in documents), encoding="utf-8")
-    config = PrepareConfig(segmenter=SegmenterConfig(name="none"), cleaning=CleaningConfig(rules=tuple(rules)), keep_text=True)
+        path.write_text(
+            "".join(json.dumps({"text": "\n".join(document)}) + "\n" for document in documents), encoding="utf-8"
+        )
+    config = PrepareConfig(
+        segmenter=SegmenterConfig(name="none"), cleaning=CleaningConfig(rules=tuple(rules)), keep_text=True
+    )
     engine = EngineConfig(num_workers=1, unit_chars=unit_chars)
-    prepared = prepare_corpus(corpus=paths, vocab=mini_vocab, config=config, engine=engine, output=folder / "set", show_progress=False)
+    prepared = prepare_corpus(
+        corpus=paths, vocab=mini_vocab, config=config, engine=engine, output=folder / "set", show_progress=False
+    )
     documents = [document for of_file in files for document in of_file]
     keep = first_occurrences(map(tuple, documents)) if "duplicate_documents" in rules else [True] * len(documents)
     keep_lines = iter(first_occurrences([line for document in documents for line in document]))
@@ -96,6 +112,8 @@ def test_the_samples_of_what_was_dropped_name_its_place(tmp_path, mini_vocab):
     (tmp_path / "b.txt").write_text("天气不好。\n\n  天气很好。 \n", encoding="utf-8")
     config = PrepareConfig(segmenter=SegmenterConfig(name="none"))
     files, engine = [tmp_path / "a.txt", tmp_path / "b.txt"], EngineConfig(num_workers=1)
-    prepared = prepare_corpus(corpus=files, vocab=mini_vocab, config=config, engine=engine, output=tmp_path / "set", show_progress=False)
+    prepared = prepare_corpus(
+        corpus=files, vocab=mini_vocab, config=config, engine=engine, output=tmp_path / "set", show_progress=False
+    )
     assert prepared.report.samples["duplicate_documents"] == ["b.txt:3: 天气很好。"]
     assert prepared.report.characters["duplicate_documents"] == 5

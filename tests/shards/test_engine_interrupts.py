@@ -37,7 +37,9 @@ def test_ctrl_c_in_the_midst_of_many_futures_ends_the_pool(tmp_path, pause):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, env=environment, start_new_session=True
+    )
     try:
         assert process.stdout is not None and process.stdout.readline() == b"running\n"
         time.sleep(pause)

@@ -62,7 +62,10 @@ def test_what_does_the_tasks_is_described_for_the_report(engine):
 
 
 def test_an_unknown_engine_and_a_scheduler_that_does_not_answer_are_errors_with_a_remedy():
-    with pytest.raises(ConfigError, match="`engine` must be processes or dask, but is 'spark'"), open_engine(EngineConfig(name="spark")):
+    with (
+        pytest.raises(ConfigError, match="`engine` must be processes or dask, but is 'spark'"),
+        open_engine(EngineConfig(name="spark")),
+    ):
         pass
     dask = pytest.importorskip("dask", reason="Dask is an optional part: pip install 'paddle_wwm[dask]'")
     unused = EngineConfig(name="dask", scheduler="tcp://127.0.0.1:9")

@@ -24,7 +24,9 @@ from paddle_wwm.shards.format import (
     token_dtype,
 )
 
-lengths_of_sentences = st.lists(st.integers(1, 200) | st.integers(LENGTH_ESCAPE - 2, LENGTH_ESCAPE + 2) | st.integers(1, 400_000), max_size=20)
+lengths_of_sentences = st.lists(
+    st.integers(1, 200) | st.integers(LENGTH_ESCAPE - 2, LENGTH_ESCAPE + 2) | st.integers(1, 400_000), max_size=20
+)
 
 
 @given(lengths_of_sentences)
@@ -38,14 +40,23 @@ def test_lengths_of_any_size_survive_the_escape(lengths):
 
 @pytest.mark.parametrize(
     ("lengths", "entries"),
-    [([], []), ([1, 65_534], [1, 65_534]), ([65_535], [65_535, 0]), ([7, 65_536, 7], [7, 65_535, 1, 7]), ([131_075], [65_535, 65_535, 5])],
+    [
+        ([], []),
+        ([1, 65_534], [1, 65_534]),
+        ([65_535], [65_535, 0]),
+        ([7, 65_536, 7], [7, 65_535, 1, 7]),
+        ([131_075], [65_535, 65_535, 5]),
+    ],
 )
 def test_the_largest_entry_means_add_this_and_read_on(lengths, entries):
     assert encode_lengths(np.array(lengths, np.int64)).tolist() == entries
 
 
 @given(
-    bits=st.sampled_from([16, 32]), num_tokens=st.integers(0, 10**12), num_lengths=st.integers(0, 10**10), num_documents=st.integers(0, 10**9)
+    bits=st.sampled_from([16, 32]),
+    num_tokens=st.integers(0, 10**12),
+    num_lengths=st.integers(0, 10**10),
+    num_documents=st.integers(0, 10**9),
 )
 def test_sections_are_aligned_follow_each_other_and_hold_what_they_must(bits, num_tokens, num_lengths, num_documents):
     tokens, sentences, documents, end = section_offsets(
@@ -58,7 +69,10 @@ def test_sections_are_aligned_follow_each_other_and_hold_what_they_must(bits, nu
     assert end == documents + (num_documents + 1) * 16
 
 
-@pytest.mark.parametrize(("vocab_size", "bits", "num_bytes"), [(5, 16, 2), (21_128, 16, 2), (32_768, 16, 2), (32_769, 32, 4), (250_000, 32, 4)])
+@pytest.mark.parametrize(
+    ("vocab_size", "bits", "num_bytes"),
+    [(5, 16, 2), (21_128, 16, 2), (32_768, 16, 2), (32_769, 32, 4), (250_000, 32, 4)],
+)
 def test_an_id_and_its_word_start_take_two_bytes_for_vocabularies_up_to_fifteen_bits(vocab_size, bits, num_bytes):
     assert token_bits(vocab_size) == bits
     assert token_dtype(bits).itemsize == num_bytes
@@ -78,7 +92,9 @@ def test_a_manifest_reads_back_as_it_was_written(prepared_sample):
 
 
 def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tmp_path):
-    with pytest.raises(DataError, match=r"holds no shards \(no manifest\.json\); make them with scripts/prepare_corpus\.py"):
+    with pytest.raises(
+        DataError, match=r"holds no shards \(no manifest\.json\); make them with scripts/prepare_corpus\.py"
+    ):
         read_manifest(tmp_path)
 
 

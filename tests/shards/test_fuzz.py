@@ -42,8 +42,33 @@ NUM_MADE = NUM_CASES // 10  # by hypothesis; the others are real text, damaged
 MAX_CHARS = 400
 # what real text rarely has and real files do
 INSERTIONS = (
-    *(b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\r\n\r\n", b"\n\n", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\xe2\x80\x8b", b"\x1c", b"\x85"),
-    *(b'"', b"}", b"{", b"\\ud800", b"\\", b'{"text": null}', b"[MASK]", b"[UNK]", "．".encode(), "…”。".encode(), b"e\xcc\x81", b"\xf0\x9f\x91\x8d"),
+    *(
+        b"\x00",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b"\r",
+        b"\r\n\r\n",
+        b"\n\n",
+        b"\xed\xa0\x80",
+        b"\xe2\x80\xa8",
+        b"\xe2\x80\x8b",
+        b"\x1c",
+        b"\x85",
+    ),
+    *(
+        b'"',
+        b"}",
+        b"{",
+        b"\\ud800",
+        b"\\",
+        b'{"text": null}',
+        b"[MASK]",
+        b"[UNK]",
+        "．".encode(),
+        "…”。".encode(),
+        b"e\xcc\x81",
+        b"\xf0\x9f\x91\x8d",
+    ),
 )
 vocabs = {}  # by checksum: what the functions below remember
 
@@ -96,7 +121,9 @@ def cheap_steps():
     with pytest.MonkeyPatch.context() as patch:
         for module in (prepare, parts):
             patch.setattr(module, "make_segmenter", segmenter_of)
-            patch.setattr(module, "WordPieceTokenizer", lambda *, vocab, do_lower_case: tokenizer_of(vocab.sha256, do_lower_case))
+            patch.setattr(
+                module, "WordPieceTokenizer", lambda *, vocab, do_lower_case: tokenizer_of(vocab.sha256, do_lower_case)
+            )
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
@@ -125,7 +152,9 @@ def mutated(data, draw):
 def encoded(texts, ending):
     """Documents as a file of that ending."""
     if "jsonl" in ending:
-        data = "".join(json.dumps({"text": text}, ensure_ascii="ascii" in ending) + "\n" for text in texts).encode("utf-8", "surrogatepass")
+        data = "".join(json.dumps({"text": text}, ensure_ascii="ascii" in ending) + "\n" for text in texts).encode(
+            "utf-8", "surrogatepass"
+        )
     elif "parquet" in ending:
         data = parquet_bytes(text=[text.encode("utf-8", "replace").decode() for text in texts])
     else:
@@ -139,9 +168,13 @@ def config_of(draw, *, segmenter):
         segmenter=SegmenterConfig(name=segmenter),
         do_lower_case=draw.random() < 0.7,
         sentences=SentenceRule(
-            ends=draw.choice(("。！？", "。！？；…")), english=draw.random() < 0.3, max_chars=draw.choice((10_000, 10_000, 20, 1))
+            ends=draw.choice(("。！？", "。！？；…")),
+            english=draw.random() < 0.3,
+            max_chars=draw.choice((10_000, 10_000, 20, 1)),
         ),
-        cleaning=CleaningConfig(rules=rules, max_line_chars=draw.choice((1_000_000, 50)), min_document_chars=draw.choice((1, 2, 10))),
+        cleaning=CleaningConfig(
+            rules=rules, max_line_chars=draw.choice((1_000_000, 50)), min_document_chars=draw.choice((1, 2, 10))
+        ),
         on_error=draw.choice((OnError.SKIP, OnError.SKIP, OnError.SKIP, OnError.FAIL)),
         keep_text=True,
     )
@@ -152,7 +185,9 @@ def case_of(texts_of_files, draw, *, segmenter):
     for number, texts in enumerate(texts_of_files):
         ending = draw.choice((".txt",) * 4 + (".jsonl", ".ascii.jsonl", ".parquet"))
         compression = draw.choice(("",) * 6 + (".gz", ".xz", ".zst"))
-        texts = [text + "\ud83d" if draw.random() < 0.05 else text for text in texts]  # half an emoji, as cut strings of JavaScript have it
+        texts = [
+            text + "\ud83d" if draw.random() < 0.05 else text for text in texts
+        ]  # half an emoji, as cut strings of JavaScript have it
         data = compress(mutated(encoded(texts, ending), draw), compression)
         # one in three is damaged as it lies on the disk
         files.append((f"{number}{ending}{compression}", mutated(data, draw) if draw.random() < 0.3 else data))
@@ -181,7 +216,9 @@ def check(case, folder, vocab):
             )
         except DataError as error:
             # bad input where it is not to be skipped, or nothing left of it
-            assert isinstance(error, NothingLeftError) or (case.config.on_error is OnError.FAIL and "--on-error skip" in str(error)), error
+            assert isinstance(error, NothingLeftError) or (
+                case.config.on_error is OnError.FAIL and "--on-error skip" in str(error)
+            ), error
             assert not (folder / "set").exists()
             return None
     characters = prepared.report.characters
@@ -197,7 +234,12 @@ def check(case, folder, vocab):
     assert np.array_equal(np.concatenate([document.input_ids for document in documents]), pieces.ids)
     lengths = np.concatenate([np.diff(document.sentence_offsets) for document in documents])
     assert np.array_equal(lengths, np.diff(pieces.text_offsets))
-    check_word_starts(np.concatenate([document.word_starts for document in documents]), pieces, sentences, segmenter_of(case.config.segmenter))
+    check_word_starts(
+        np.concatenate([document.word_starts for document in documents]),
+        pieces,
+        sentences,
+        segmenter_of(case.config.segmenter),
+    )
     return prepared.report
 
 
@@ -205,7 +247,9 @@ def check_word_starts(found, pieces, sentences, segmenter):
     """A piece that starts a word has a boundary of the segmenter in it or in the gap before it; a sentence's first piece always does."""
     boundaries = np.flatnonzero(segmenter.word_starts(sentences))
     ends_before = np.concatenate([[0], pieces.ends[:-1]])
-    has_boundary = np.searchsorted(boundaries, np.maximum(pieces.starts, ends_before), side="right") > np.searchsorted(boundaries, ends_before)
+    has_boundary = np.searchsorted(boundaries, np.maximum(pieces.starts, ends_before), side="right") > np.searchsorted(
+        boundaries, ends_before
+    )
     first = np.zeros(len(pieces), bool)
     first[pieces.text_offsets[:-1]] = True
     falls = np.diff(pieces.starts, prepend=0) < 0
@@ -247,7 +291,12 @@ def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_pat
     # the cases are worth something: most end with shards, and every rule has work
     assert num_prepared > num_cases / 2
     if num_cases >= 1000:
-        expected = {name for name in RULES if name != "simplified"} | {"invalid_utf8", "broken_files", "bad_records", "lone_surrogates"}
+        expected = {name for name in RULES if name != "simplified"} | {
+            "invalid_utf8",
+            "broken_files",
+            "bad_records",
+            "lone_surrogates",
+        }
         assert expected <= counts.keys(), sorted(expected - counts.keys())
 
 
@@ -255,7 +304,9 @@ def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_pat
     max_examples=NUM_MADE, deadline=None, derandomize=SEED == 0, database=None, suppress_health_check=list(HealthCheck)
 )
 @given(
-    texts_of_files=st.lists(st.lists(hard_texts | st.text(max_size=40), min_size=1, max_size=3), min_size=1, max_size=2),
+    texts_of_files=st.lists(
+        st.lists(hard_texts | st.text(max_size=40), min_size=1, max_size=3), min_size=1, max_size=2
+    ),
     draw=st.randoms(use_true_random=False),
     segmenter=st.sampled_from(["none", "whitespace", "lac"]),
 )

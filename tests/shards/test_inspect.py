@@ -14,7 +14,13 @@ from PIL import Image
 
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.inspection.blocks import BlockReader
-from paddle_wwm.shards.inspection.inspect import document_words, manifest_lines, sample_lines, sample_numbers, statistics_lines
+from paddle_wwm.shards.inspection.inspect import (
+    document_words,
+    manifest_lines,
+    sample_lines,
+    sample_numbers,
+    statistics_lines,
+)
 from paddle_wwm.shards.inspection.jsonl import write_jsonl
 from paddle_wwm.shards.inspection.picture import write_picture
 from paddle_wwm.shards.inspection.statistics import statistics_of
@@ -33,19 +39,39 @@ def test_statistics_of_a_set_written_by_hand_are_exact(make, mini_vocab, max_tok
     assert (it.num_documents, it.num_sentences, it.num_words, it.num_tokens, it.num_unknown_tokens) == (3, 6, 23, 35, 2)
     assert it.tokens_per_document.values.tolist() == [5, 9, 21]
     assert it.sentences_per_document.values.tolist() == [1, 2, 3]
-    assert dict(zip(it.tokens_per_sentence.values.tolist(), it.tokens_per_sentence.counts.tolist())) == {18: 1, 3: 2, 5: 2, 1: 1}
-    assert dict(zip(it.words_per_sentence.values.tolist(), it.words_per_sentence.counts.tolist())) == {11: 1, 2: 2, 3: 1, 4: 1, 1: 1}
-    assert dict(zip(it.pieces_per_word.values.tolist(), it.pieces_per_word.counts.tolist())) == {1: 14, 2: 7, 3: 1, 4: 1}
+    assert dict(zip(it.tokens_per_sentence.values.tolist(), it.tokens_per_sentence.counts.tolist())) == {
+        18: 1,
+        3: 2,
+        5: 2,
+        1: 1,
+    }
+    assert dict(zip(it.words_per_sentence.values.tolist(), it.words_per_sentence.counts.tolist())) == {
+        11: 1,
+        2: 2,
+        3: 1,
+        4: 1,
+        1: 1,
+    }
+    assert dict(zip(it.pieces_per_word.values.tolist(), it.pieces_per_word.counts.tolist())) == {
+        1: 14,
+        2: 7,
+        3: 1,
+        4: 1,
+    }
     assert dict(zip(it.chars_per_word.values.tolist(), it.chars_per_word.counts.tolist())) == {1: 14, 2: 7, 4: 1, 11: 1}
     assert (it.longest_word, it.longest_word_document) == ("probability", 0)
     assert it.num_tokens_of_long_words == 7 * 2 + 3 + 4
-    assert it.num_used_entries == len(set("使用语言模型来预测下一个词的。天气北京大学我们在")) + len(["pro", "##ba", "##bility", "[UNK]"])
+    assert it.num_used_entries == len(set("使用语言模型来预测下一个词的。天气北京大学我们在")) + len(
+        ["pro", "##ba", "##bility", "[UNK]"]
+    )
     assert (it.tokens_per_document.mean, it.tokens_per_document.num) == (35 / 3, 3)
 
 
 def test_percentiles_are_values_that_occur(make, mini_vocab):
     lengths = [1, 2, 3, 4, 100]
-    it = statistics_of(make("set", *[["|".join("的" * length)] for length in lengths]), vocab=mini_vocab).tokens_per_document
+    it = statistics_of(
+        make("set", *[["|".join("的" * length)] for length in lengths]), vocab=mini_vocab
+    ).tokens_per_document
     assert [it.percentile(percent) for percent in (0, 20, 20.1, 50, 80, 81, 100)] == [1, 1, 2, 3, 4, 100, 100]
     assert it.share(100) == 0.2
 
@@ -66,8 +92,12 @@ def test_the_manifest_counts_what_is_in_the_shards(prepared_sample):
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 @settings(deadline=None, max_examples=50)
-def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(tmp_path_factory, mini_vocab, tokens_per_block, max_tokens_per_shard, data):
-    sentence = st.lists(st.sampled_from(["的", "使用", "probability", "北京大学"]), min_size=1, max_size=5).map("|".join)
+def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(
+    tmp_path_factory, mini_vocab, tokens_per_block, max_tokens_per_shard, data
+):
+    sentence = st.lists(st.sampled_from(["的", "使用", "probability", "北京大学"]), min_size=1, max_size=5).map(
+        "|".join
+    )
     documents = data.draw(st.lists(st.lists(sentence, min_size=1, max_size=3), min_size=1, max_size=9))
     tokenized = [document_of(mini_vocab, *sentences) for sentences in documents]
     folder = tmp_path_factory.mktemp("set")
@@ -94,7 +124,11 @@ def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(tmp_path_fact
 def test_words_are_visible_in_a_decoded_document(make, mini_vocab):
     shards = make("set", *DOCUMENTS)
     assert document_words(shards, vocab=mini_vocab, document=0) == [WORDS, "天气|[UNK]"]
-    assert list(sample_lines(shards, vocab=mini_vocab, documents=[1])) == ["document 1: 1 sentences", "  words       北京大学|。", ""]
+    assert list(sample_lines(shards, vocab=mini_vocab, documents=[1])) == [
+        "document 1: 1 sentences",
+        "  words       北京大学|。",
+        "",
+    ]
 
 
 def test_a_sample_stands_beside_the_text_that_was_kept(kept, mini_vocab):
@@ -124,8 +158,19 @@ def test_samples_are_chosen_by_the_seed_within_the_documents():
 
 def test_the_page_tells_how_the_set_was_made(kept, mini_vocab):
     shards = kept("jieba")
-    page = "\n".join([*manifest_lines(shards), *statistics_lines(statistics_of(shards, vocab=mini_vocab), vocab_size=len(mini_vocab))])
-    for part in ("corpus.txt  text", "segmenter   jieba", "do_lower_case True", "sentences.ends 。！？", "cleaning.rules control_characters nfc"):
+    page = "\n".join(
+        [
+            *manifest_lines(shards),
+            *statistics_lines(statistics_of(shards, vocab=mini_vocab), vocab_size=len(mini_vocab)),
+        ]
+    )
+    for part in (
+        "corpus.txt  text",
+        "segmenter   jieba",
+        "do_lower_case True",
+        "sentences.ends 。！？",
+        "cleaning.rules control_characters nfc",
+    ):
         assert part in page, part
     assert f"{shards.manifest.num_documents:,} documents, {shards.manifest.num_sentences:,} sentences" in page
     assert re.search(r"tokens a sentence +[\d.]+ +5 ", page)
@@ -155,7 +200,9 @@ def test_the_picture_is_a_png_with_something_in_it(make, mini_vocab, tmp_path, d
 
 @pytest.mark.parametrize("tokens_per_block", [1, 1000, 1 << 20])
 def test_json_lines_are_the_documents(prepared_sample, monkeypatch, tokens_per_block):
-    monkeypatch.setattr(BlockReader.read, "__kwdefaults__", {**BlockReader.read.__kwdefaults__, "tokens_per_block": tokens_per_block})
+    monkeypatch.setattr(
+        BlockReader.read, "__kwdefaults__", {**BlockReader.read.__kwdefaults__, "tokens_per_block": tokens_per_block}
+    )
     stream, vocab, done = io.BytesIO(), prepared_sample.vocab(), []
     documents = range(3, prepared_sample.num_documents)
     write_jsonl(prepared_sample, vocab=vocab, stream=stream, documents=documents, on_document=lambda: done.append(1))

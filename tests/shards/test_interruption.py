@@ -14,7 +14,9 @@ import pytest
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are looked up in /proc, which this system has not"),
+    pytest.mark.skipif(
+        not Path("/proc/self/task").exists(), reason="processes are looked up in /proc, which this system has not"
+    ),
 ]
 SECONDS_TO_END = 120
 
@@ -45,7 +47,15 @@ class Preparation:
         self.text = folder / "large.txt"
         self.text.write_text(sample_corpus.read_text(encoding="utf-8") * 30, encoding="utf-8")
         vocab.save(folder / "vocab.txt")
-        self.command = [sys.executable, str(script), str(self.text), "--vocab", str(folder / "vocab.txt"), "--unit-chars", "10000"]
+        self.command = [
+            sys.executable,
+            str(script),
+            str(self.text),
+            "--vocab",
+            str(folder / "vocab.txt"),
+            "--unit-chars",
+            "10000",
+        ]
         self.command += ["--without", "duplicate_documents", "--segmenter", "jieba"]
         self.folder = folder / "out"
         self.partial = self.folder / "set.partial"
@@ -53,7 +63,9 @@ class Preparation:
 
     def start(self, *, num_workers, output="set"):
         command = [*self.command, "--output", str(self.folder / output), "--workers", str(num_workers)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.started.append(process)
         return process
 
@@ -94,12 +106,17 @@ def last_line(process):
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(preparation, num_workers):
     process = preparation.start_and_wait_for_units(2, num_workers=num_workers)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: the workers get it, too
-    assert last_line(process) == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to go on."
+    assert (
+        last_line(process)
+        == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to go on."
+    )
     assert process.returncode == 130
     assert names_in(preparation.folder) == {".set.lock", "set.partial"}
     done = marks_in(preparation.partial)
     again = preparation.start_and_wait_for_units(len(done) + 1, num_workers=num_workers)
-    assert {name: time for name, time in marks_in(preparation.partial).items() if name in done} == done, "units that were done are done again"
+    assert {name: time for name, time in marks_in(preparation.partial).items() if name in done} == done, (
+        "units that were done are done again"
+    )
     assert again.wait(SECONDS_TO_END) == 0
     preparation.finish(output="unstopped")
     assert bytes_in(preparation.folder / "set") == bytes_in(preparation.folder / "unstopped")
@@ -121,7 +138,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
 def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_on(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
-    assert last_line(process).startswith("error: a worker died while preparing the corpus (out of memory?); what is done is kept")
+    assert last_line(process).startswith(
+        "error: a worker died while preparing the corpus (out of memory?); what is done is kept"
+    )
     assert process.returncode == 2
     assert "written: " in preparation.finish()
 

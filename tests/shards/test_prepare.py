@@ -38,11 +38,19 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
     shards.verify()
     assert (prepared.reused, prepared.manifest) == (False, shards.manifest)
     first, second = (shards.document(number)[1] for number in range(shards.num_documents))
-    assert "".join(mini_vocab.tokens[number] for number in first.input_ids[:19]) == "使用语言模型来预测下一个词的pro##ba##bility。天"
+    assert (
+        "".join(mini_vocab.tokens[number] for number in first.input_ids[:19])
+        == "使用语言模型来预测下一个词的pro##ba##bility。天"
+    )
     assert first.word_starts[:18].astype(int).tolist() == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1]
     assert (first.sentence_offsets.tolist(), second.sentence_offsets.tolist()) == ([0, 18, 23, 33], [0, 8])
     manifest = prepared.manifest
-    assert (manifest.num_documents, manifest.num_sentences, manifest.num_tokens, manifest.num_unknown_tokens) == (2, 4, 41, 4)
+    assert (manifest.num_documents, manifest.num_sentences, manifest.num_tokens, manifest.num_unknown_tokens) == (
+        2,
+        4,
+        41,
+        4,
+    )
     assert manifest.num_words == int(first.word_starts.sum() + second.word_starts.sum())
     assert [(source["name"], source["size"]) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
@@ -67,7 +75,10 @@ def test_the_same_text_and_options_are_reused_whatever_the_file_is_called(run, c
 
 
 def test_other_text_options_or_vocabulary_give_another_fingerprint(run, corpus, tmp_path, mini_vocab):
-    other_text, other_vocab = tmp_path / "other.txt", type(mini_vocab)(tokens=(*mini_vocab.tokens, "龘"), sha256="other")
+    other_text, other_vocab = (
+        tmp_path / "other.txt",
+        type(mini_vocab)(tokens=(*mini_vocab.tokens, "龘"), sha256="other"),
+    )
     other_text.write_text(TEXT + "又一句。", encoding="utf-8")
     changes = [
         {},
@@ -85,10 +96,16 @@ def test_other_text_options_or_vocabulary_give_another_fingerprint(run, corpus, 
     ]
     prepared = [run(output=None, cache=tmp_path / "cache", **{"config": WITHOUT_WORDS, **change}) for change in changes]
     assert not any(one.reused for one in prepared)
-    assert len({one.manifest.inputs_fingerprint for one in prepared}) == len({one.directory for one in prepared}) == len(changes)
+    assert (
+        len({one.manifest.inputs_fingerprint for one in prepared})
+        == len({one.directory for one in prepared})
+        == len(changes)
+    )
     assert all(one.directory.name == one.manifest.inputs_fingerprint[:16] for one in prepared)
     assert run(output=None, cache=tmp_path / "cache", **changes[1]).reused
-    assert run(output=None, cache=tmp_path / "cache", config=replace(WITHOUT_WORDS, on_error=OnError.SKIP)).reused, "nothing had to be skipped"
+    assert run(output=None, cache=tmp_path / "cache", config=replace(WITHOUT_WORDS, on_error=OnError.SKIP)).reused, (
+        "nothing had to be skipped"
+    )
 
 
 def test_other_shards_are_replaced_only_when_asked(run):
@@ -139,7 +156,9 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(run, tmp_path):
         folder = tmp_path / f"holds {name}"
         folder.mkdir()
         (folder / name).write_text("{}", encoding="utf-8")
-        with pytest.raises(DataError, match=r"is not empty and holds no shards; name another folder \(it is not overwritten\)"):
+        with pytest.raises(
+            DataError, match=r"is not empty and holds no shards; name another folder \(it is not overwritten\)"
+        ):
             run(output=folder, overwrite=True)
         assert bytes_in(folder) == {name: b"{}"}
 
@@ -170,10 +189,16 @@ def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run,
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_shards(run, corpus, tmp_path, num_workers):
+def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_shards(
+    run, corpus, tmp_path, num_workers
+):
     bad, output = tmp_path / "bad.txt", tmp_path / "out" / "set"
     bad.write_bytes(TEXT.encode() + "\n末行。\n".encode("gb18030"))
-    options = {"corpus": [bad, corpus], "engine": EngineConfig(num_workers=num_workers, unit_chars=1), "config": WITHOUT_WORDS}
+    options = {
+        "corpus": [bad, corpus],
+        "engine": EngineConfig(num_workers=num_workers, unit_chars=1),
+        "config": WITHOUT_WORDS,
+    }
     with pytest.raises(DataError, match=r"bad\.txt, line 6: not UTF-8 .*; convert the file first"):
         run(**options)
     assert not output.exists()
@@ -197,7 +222,9 @@ def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anyth
     assert not (tmp_path / "out").exists()
 
 
-def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_refuses_it(run, corpus, tmp_path, monkeypatch):
+def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_refuses_it(
+    run, corpus, tmp_path, monkeypatch
+):
     """Its units may have another size when the source is read again."""
     corpus.write_bytes(TEXT.encode() + b"\xff\n\n" + "又一个文档。\n\n再一个。\n".encode())
     skipping = replace(WITHOUT_WORDS, on_error=OnError.SKIP)

@@ -33,9 +33,15 @@ def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_co
             path = tmp_path / f"kind{inner}{ending}"
             path.write_bytes(compress(data, ending))
             prepared = run(corpus=[path], config=WITHOUT_WORDS, overwrite=True)
-            assert prepared.manifest.sources[0]["format"] == {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}[inner] + ending
+            assert (
+                prepared.manifest.sources[0]["format"]
+                == {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}[inner] + ending
+            )
             expected = expected or prepared.manifest
-            assert (prepared.manifest.shards, prepared.manifest.fingerprint) == (expected.shards, expected.fingerprint), path.name
+            assert (prepared.manifest.shards, prepared.manifest.fingerprint) == (
+                expected.shards,
+                expected.fingerprint,
+            ), path.name
     (tmp_path / "folder" / "deeper").mkdir(parents=True)
     (tmp_path / "folder" / "1.parquet.gz").write_bytes(compress(kinds(texts[:10])[".parquet"], ".gz"))
     (tmp_path / "folder" / "2.txt").write_bytes(kinds(texts[10:20])[".txt"])
@@ -50,7 +56,9 @@ def test_kept_text_is_what_the_shards_hold_and_its_characters_are_those_that_wer
     prepared = run(config=replace(WITHOUT_WORDS, keep_text=True))
     shards = ShardSet(prepared.directory)
     texts = list(read_texts(shards, documents=range(shards.num_documents)))
-    assert [len(text.sentences) for text in texts] == [len(shards.document(number)[1].sentence_offsets) - 1 for number in range(len(texts))]
+    assert [len(text.sentences) for text in texts] == [
+        len(shards.document(number)[1].sentence_offsets) - 1 for number in range(len(texts))
+    ]
     assert prepared.report.characters["kept"] == sum(len(sentence) for text in texts for sentence in text.sentences)
     removed = sum(count for rule, count in prepared.report.characters.items() if rule not in ("read", "kept"))
     assert prepared.report.characters["read"] == prepared.report.characters["kept"] + removed
@@ -75,7 +83,10 @@ def test_more_files_than_a_process_may_open_are_read(run, tmp_path):
     with open(os.devnull) as lowest_free:
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free.fileno() + 30, limits[1]))
     try:
-        prepared = run(corpus=[tmp_path / "many"], config=replace(WITHOUT_WORDS, cleaning=CleaningConfig(rules=("duplicate_lines",))))
+        prepared = run(
+            corpus=[tmp_path / "many"],
+            config=replace(WITHOUT_WORDS, cleaning=CleaningConfig(rules=("duplicate_lines",))),
+        )
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (prepared.manifest.num_documents, prepared.report.counts["duplicate_lines"]) == (60, 59)
@@ -90,4 +101,7 @@ def test_a_file_whose_name_is_not_utf8_is_read(run, tmp_path):
     assert prepared.manifest.sources[0]["name"] == "\ufffd\ufffd.txt"
     assert prepared.report.samples["invalid_utf8"] == [f"{tmp_path}/\\udcd6\\udcd0.txt, line 5: \ufffd"]
     shards = ShardSet(prepared.directory)
-    assert [text.doc_id for text in read_texts(shards, documents=range(2))] == ["\ufffd\ufffd.txt:1", "\ufffd\ufffd.txt:4"]
+    assert [text.doc_id for text in read_texts(shards, documents=range(2))] == [
+        "\ufffd\ufffd.txt:1",
+        "\ufffd\ufffd.txt:4",
+    ]

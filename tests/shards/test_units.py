@@ -7,7 +7,15 @@ import pytest
 from paddle_wwm.corpus.sources import find_sources
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
-from paddle_wwm.shards.preparation.units import DOCUMENT_HASHES, LINE_HASHES, read_records, read_source, read_unit, source_result, write_records
+from paddle_wwm.shards.preparation.units import (
+    DOCUMENT_HASHES,
+    LINE_HASHES,
+    read_records,
+    read_source,
+    read_unit,
+    source_result,
+    write_records,
+)
 
 TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文档。\n\n第一个文档。\n有两行。\n"
 
@@ -20,14 +28,19 @@ def plan_of(tmp_path):
         for number, text in enumerate(texts):
             (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
         sources = find_sources([tmp_path / f"{number}.txt" for number in range(len(texts))]).files
-        plan = Plan(folder=tmp_path / "set.partial", sources=sources, config=config, fingerprint="", unit_chars=unit_chars)
+        plan = Plan(
+            folder=tmp_path / "set.partial", sources=sources, config=config, fingerprint="", unit_chars=unit_chars
+        )
         plan.text_folder.mkdir(parents=True, exist_ok=True)
         return plan
 
     return make
 
 
-@pytest.mark.parametrize(("unit_chars", "sizes"), [(1, [1, 1, 1, 1]), (10, [1, 2, 1]), (11, [2, 2]), (16, [2, 2]), (17, [3, 1]), (10_000, [4])])
+@pytest.mark.parametrize(
+    ("unit_chars", "sizes"),
+    [(1, [1, 1, 1, 1]), (10, [1, 2, 1]), (11, [2, 2]), (16, [2, 2]), (17, [3, 1]), (10_000, [4])],
+)
 def test_a_unit_is_closed_by_the_document_that_fills_it_and_none_is_lost(plan_of, unit_chars, sizes):
     plan = plan_of(TEXT, unit_chars=unit_chars)
     read_source(plan, 0)

@@ -29,7 +29,9 @@ def test_all_damaged_files_are_named_at_once(make):
     data[-1] ^= 1
     (directory / "shard-00000.wwm").write_bytes(data)
     (directory / "shard-00002.wwm").unlink()
-    with pytest.raises(DataError, match=r"shard-00000\.wwm: its bytes differ .*checksum; .*shard-00002\.wwm: missing") as error:
+    with pytest.raises(
+        DataError, match=r"shard-00000\.wwm: its bytes differ .*checksum; .*shard-00002\.wwm: missing"
+    ) as error:
         verify(directory)
     assert "shard-00001" not in str(error.value)
 
@@ -47,7 +49,9 @@ def test_all_damaged_files_are_named_at_once(make):
         ("index", 7, 5, "the places of its documents must rise"),
     ],
 )
-def test_bytes_that_break_a_rule_are_named_although_their_checksum_is_right(make, mini_vocab, section, place, value, message):
+def test_bytes_that_break_a_rule_are_named_although_their_checksum_is_right(
+    make, mini_vocab, section, place, value, message
+):
     directory = make("set", *DOCUMENTS).directory
     path = directory / "shard-00000.wwm"
     data = np.fromfile(path, np.uint8)
@@ -70,7 +74,9 @@ def test_bytes_that_break_a_rule_are_named_although_their_checksum_is_right(make
 
 def test_counts_fingerprint_and_vocabulary_of_the_manifest_must_be_those_of_the_shards(make):
     directory = make("set", ["的|?"], ["使用"]).directory
-    with pytest.raises(DataError, match=r"counts must be those of the shards, but differ: num_unknown_tokens 0 \(the shards: 1\)"):
+    with pytest.raises(
+        DataError, match=r"counts must be those of the shards, but differ: num_unknown_tokens 0 \(the shards: 1\)"
+    ):
         verify(directory)
     rewrite_manifest(directory, num_unknown_tokens=1)
     verify(directory)
@@ -116,12 +122,19 @@ def test_texts_of_any_documents_are_found_in_several_files_of_several_frames(mak
             write_records(tmp_path / "frame", [[f"f:{place}", [f"text {place}"]]])
             with open(directory / f"text-0000{number}.jsonl.zst", "ab") as stream:
                 stream.write((tmp_path / "frame").read_bytes())
-    texts = [{"file": f"text-0000{number}.jsonl.zst", "num_documents": size, "sha256": ""} for number, size in enumerate([3, 1, 3])]
+    texts = [
+        {"file": f"text-0000{number}.jsonl.zst", "num_documents": size, "sha256": ""}
+        for number, size in enumerate([3, 1, 3])
+    ]
     rewrite_manifest(directory, texts=tuple(texts))
     shards = ShardSet(directory)
     for documents in (range(7), [0], [6], [2, 3], [1, 4, 5], range(3, 5), []):
-        assert [text.doc_id for text in read_texts(shards, documents=documents)] == [f"f:{number}" for number in documents]
+        assert [text.doc_id for text in read_texts(shards, documents=documents)] == [
+            f"f:{number}" for number in documents
+        ]
     (directory / "text-00001.jsonl.zst").unlink()
-    assert [text.doc_id for text in read_texts(shards, documents=[1, 5])] == ["f:1", "f:5"], "a file that is not needed is not opened"
+    assert [text.doc_id for text in read_texts(shards, documents=[1, 5])] == ["f:1", "f:5"], (
+        "a file that is not needed is not opened"
+    )
     with pytest.raises(DataError, match=r"text-00001\.jsonl\.zst: missing"):
         list(read_texts(shards, documents=[3]))

@@ -44,12 +44,18 @@ def documents_and_vocab_size(draw):
 
 @given(documents_and_vocab_size(), st.integers(1, 30))
 @settings(deadline=None, max_examples=60)
-def test_documents_come_back_as_they_were_from_any_number_of_shards(tmp_path_factory, documents_and_size, max_tokens_per_shard):
+def test_documents_come_back_as_they_were_from_any_number_of_shards(
+    tmp_path_factory, documents_and_size, max_tokens_per_shard
+):
     documents, vocab_size = documents_and_size
-    shards = write_set(tmp_path_factory.mktemp("set"), documents, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard)
+    shards = write_set(
+        tmp_path_factory.mktemp("set"), documents, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard
+    )
     found = [shards.document(number) for number in range(shards.num_documents)]
     assert [plain(document) for _, document in found] == [plain(document) for document in documents]
-    assert [start for start, _ in found] == np.cumsum([0, *(len(document.input_ids) for document in documents)])[:-1].tolist()
+    assert [start for start, _ in found] == np.cumsum([0, *(len(document.input_ids) for document in documents)])[
+        :-1
+    ].tolist()
     for start, document in found:
         half = len(document.input_ids) // 2
         ids, word_starts = shards.tokens(start + half, len(document.input_ids) - half)
@@ -67,7 +73,9 @@ def test_ids_have_the_smallest_type_that_the_vocabulary_fits(tmp_path):
     for vocab_size, dtype in ((32_768, np.uint16), (65_536, np.uint16), (65_537, np.uint32)):
         folder = tmp_path / str(vocab_size)
         folder.mkdir()
-        assert write_set(folder, [document_of([(1, True)])], vocab_size=vocab_size).document(0)[1].input_ids.dtype == dtype
+        assert (
+            write_set(folder, [document_of([(1, True)])], vocab_size=vocab_size).document(0)[1].input_ids.dtype == dtype
+        )
 
 
 def test_a_document_is_read_from_its_own_bytes_alone(tmp_path):
@@ -79,7 +87,10 @@ def test_a_document_is_read_from_its_own_bytes_alone(tmp_path):
     for position in range(tokens, tokens + 9 * 12):
         if position not in own_tokens:
             data[position] = 0xAA
-    lengths, own_lengths = 176, range(176 + 5 * 4, 176 + 6 * 4)  # 64 + 108 bytes of tokens, up to the next multiple of 8
+    lengths, own_lengths = (
+        176,
+        range(176 + 5 * 4, 176 + 6 * 4),
+    )  # 64 + 108 bytes of tokens, up to the next multiple of 8
     for position in range(lengths, lengths + 9 * 4):
         if position not in own_lengths:
             data[position] = 0xAA
@@ -99,7 +110,9 @@ def damaged(tmp_path, mini_vocab):
     folder.mkdir()
     documents = [document_of([(1, True), (2, False)], [(3, True)]), document_of([(4, True)])]
     mini_vocab.save(folder / VOCAB_NAME)
-    shards = write_set(folder, documents, vocab_size=len(mini_vocab), max_tokens_per_shard=1, vocab_sha256=mini_vocab.sha256)
+    shards = write_set(
+        folder, documents, vocab_size=len(mini_vocab), max_tokens_per_shard=1, vocab_sha256=mini_vocab.sha256
+    )
     shards.verify()
     assert shards.vocab() == mini_vocab
     return folder
@@ -119,7 +132,12 @@ def test_a_flipped_bit_anywhere_is_found_and_the_file_is_named(damaged):
 
 @pytest.mark.parametrize(
     ("keep", "message"),
-    [(0, "missing or empty"), (63, "shorter than a header"), (64, "must have .* bytes by its header, but has 64"), (-1, "must have .* bytes")],
+    [
+        (0, "missing or empty"),
+        (63, "shorter than a header"),
+        (64, "must have .* bytes by its header, but has 64"),
+        (-1, "must have .* bytes"),
+    ],
 )
 def test_a_truncated_shard_is_refused_when_opened_and_named(damaged, keep, message):
     path = damaged / shard_name(1)

@@ -17,7 +17,13 @@ from paddle_wwm.tasks.table import find_task, task_of_flags
 
 FILLER = "使用语言模型来预测下一个词的我们在中国北京大学学习"
 GOOD, BAD = "天气很好", "不是这那"
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 48}
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 48,
+}
 
 
 def write_model(folder: Path, vocab, **changes) -> Path:
@@ -59,7 +65,8 @@ def write_chnsenticorp(folder: Path, *, train: int = 64, dev: int = 24, test: in
 def write_tokens(path: Path, count: int, *, seed: int) -> Path:
     """A token a line with its label: GOOD's characters are entities."""
     sentences = [
-        "\n".join(f"{character} {'B-PER' if character in GOOD else 'O'}" for character in text) for text, _ in texts(count, seed=seed)
+        "\n".join(f"{character} {'B-PER' if character in GOOD else 'O'}" for character in text)
+        for text, _ in texts(count, seed=seed)
     ]
     path.write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
     return path
@@ -77,16 +84,31 @@ def write_questions(path: Path, count: int, *, seed: int, with_kinds: bool = Fal
         context = context[:place] + mark + context[place:]
         if kind in (1, 2):  # in every window
             context = "".join(character + (mark if place % 4 == 0 else "") for place, character in enumerate(context))
-        answer = {0: {"text": mark, "answer_start": place}, 1: {"text": "YES", "answer_start": -1}, 2: {"text": "NO", "answer_start": -1}}.get(kind)
+        answer = {
+            0: {"text": mark, "answer_start": place},
+            1: {"text": "YES", "answer_start": -1},
+            2: {"text": "NO", "answer_start": -1},
+        }.get(kind)
         item = {"id": f"q{number}", "question": "学习语言", "answers": [answer] if answer else []}
-        paragraphs.append({"context": context, "qas": [{**item, "is_impossible": "false" if answer else "true"} if with_kinds else item]})
+        paragraphs.append(
+            {
+                "context": context,
+                "qas": [{**item, "is_impossible": "false" if answer else "true"} if with_kinds else item],
+            }
+        )
     write_json(path, {"version": "1", "data": [{"paragraphs": paragraphs}]})
     return path
 
 
 def job_of(folder: Path, *, model: Path, output: str = "run", **options) -> FineTuneJob:
     """Fine-tuning on the classification data in `folder`, small enough for tests; `changes` are added to the recipe."""
-    changes = {"num_epochs": 4, "batch_size": 8, "learning_rate": 1e-2, "max_seq_length": 24, **options.pop("changes", {})}
+    changes = {
+        "num_epochs": 4,
+        "batch_size": 8,
+        "learning_rate": 1e-2,
+        "max_seq_length": 24,
+        **options.pop("changes", {}),
+    }
     return FineTuneJob(
         **{
             "task": find_task("chnsenticorp"),

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.tasks.answer_kinds import KINDS, best_no_answer_threshold, kind_of_windows, training_answer
-from paddle_wwm.tasks.reading_comprehension import DecodingConfig, EncodedQuestion, decode, label_of, no_answer_margin, windows_of
+from paddle_wwm.tasks.reading_comprehension import (
+    DecodingConfig,
+    EncodedQuestion,
+    decode,
+    label_of,
+    no_answer_margin,
+    windows_of,
+)
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample
 
 NUM_PIECES = 30
@@ -79,20 +86,29 @@ def test_the_margin_is_what_the_threshold_is_compared_with(windows):
 
 def test_the_best_threshold_parts_the_questions_that_have_an_answer():
     # below 3 the spans are right, above it nothing is
-    found = best_no_answer_threshold(np.array([5.0, 1.0, -2.0, 9.0]), span_scores=np.array([0, 1, 1, 0]), no_answer_scores=np.array([1, 0, 0, 1]))
+    found = best_no_answer_threshold(
+        np.array([5.0, 1.0, -2.0, 9.0]), span_scores=np.array([0, 1, 1, 0]), no_answer_scores=np.array([1, 0, 0, 1])
+    )
     assert (found.value, found.score) == (3.0, 1.0)
 
 
 def test_zero_is_taken_where_it_is_as_good():
-    found = best_no_answer_threshold(np.array([-3.0, 4.0]), span_scores=np.array([1, 0]), no_answer_scores=np.array([0, 1]))
+    found = best_no_answer_threshold(
+        np.array([-3.0, 4.0]), span_scores=np.array([1, 0]), no_answer_scores=np.array([0, 1])
+    )
     assert (found.value, found.score) == (0.0, 1.0)
 
 
 def test_a_question_without_any_span_never_has_an_answer():
-    found = best_no_answer_threshold(np.array([np.inf, 1.0]), span_scores=np.array([0, 1]), no_answer_scores=np.array([1, 0]))
+    found = best_no_answer_threshold(
+        np.array([np.inf, 1.0]), span_scores=np.array([0, 1]), no_answer_scores=np.array([1, 0])
+    )
     assert found.score == 1.0
     assert 1.0 <= found.value < np.inf
-    assert best_no_answer_threshold(np.array([np.inf]), span_scores=np.array([0]), no_answer_scores=np.array([1])).score == 1.0
+    assert (
+        best_no_answer_threshold(np.array([np.inf]), span_scores=np.array([0]), no_answer_scores=np.array([1])).score
+        == 1.0
+    )
 
 
 def test_no_questions_are_an_error():

@@ -28,18 +28,25 @@ def folder(tmp_path):
     lines = ["label\ttext_a", *(f"{label}\t{text}" for label, text in REVIEWS)]
     (tmp_path / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "unlabelled").mkdir()
-    (tmp_path / "unlabelled" / "test.tsv").write_text("text_a\n" + "\n".join(text for _, text in REVIEWS) + "\n", encoding="utf-8")
+    (tmp_path / "unlabelled" / "test.tsv").write_text(
+        "text_a\n" + "\n".join(text for _, text in REVIEWS) + "\n", encoding="utf-8"
+    )
     qas = [
         {"id": name, "question": question, "answers": [{"text": answer, "answer_start": CONTEXT.index(answer)}]}
         for name, (question, answer) in QUESTIONS.items()
     ]
-    squad = {"version": "", "data": [{"title": "", "id": "A", "paragraphs": [{"id": "A", "context": CONTEXT, "qas": qas}]}]}
+    squad = {
+        "version": "",
+        "data": [{"title": "", "id": "A", "paragraphs": [{"id": "A", "context": CONTEXT, "qas": qas}]}],
+    }
     (tmp_path / "cmrc2018_dev.json").write_text(json.dumps(squad, ensure_ascii=False), encoding="utf-8")
     return tmp_path
 
 
 def model_folder(path, *, vocab, kind, labels=()):
-    config = ModelConfig(vocab_size=len(vocab), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    config = ModelConfig(
+        vocab_size=len(vocab), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
     paddle.seed(3)
     source = path.parent / f"{path.name}-source"
     for place in (source, path):
@@ -69,7 +76,12 @@ def write_lines(path, records):
 
 def test_a_file_of_predictions_is_scored_and_what_is_missing_is_said(folder):
     ids = ids_of(folder)
-    records = [{"id": ids[0], "label": "1"}, {"id": ids[1], "label": "0"}, {"id": ids[2], "label": "0"}, {"id": "elsewhere", "label": "1"}]
+    records = [
+        {"id": ids[0], "label": "1"},
+        {"id": ids[1], "label": "0"},
+        {"id": ids[2], "label": "0"},
+        {"id": "elsewhere", "label": "1"},
+    ]
     predictions = write_lines(folder / "p.jsonl", records)
     found = evaluate(job(folder, predictions=predictions))
     assert found.scores == {"accuracy": 50.0}  # two of four: one is wrong, one has no prediction
@@ -140,7 +152,9 @@ def test_questions_have_n_best_answers_and_the_authors_own_file(folder, mini_voc
         assert len(candidates) == 3 and candidates[0]["text"] == answers[name]
         assert all(CONTEXT[item["start"] : item["end"]] == item["text"] for item in candidates)
         assert [item["score"] for item in candidates] == sorted((item["score"] for item in candidates), reverse=True)
-    again = job(folder, **{**reading, "model": None}, predictions=folder / "out" / "answers.json", output=folder / "again")
+    again = job(
+        folder, **{**reading, "model": None}, predictions=folder / "out" / "answers.json", output=folder / "again"
+    )
     assert evaluate(again).scores == found.scores
 
 
@@ -148,7 +162,9 @@ def test_the_threshold_that_is_found_is_at_least_as_good_as_none(folder, mini_vo
     model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.READING_COMPREHENSION)
     reading = {"task": find_task("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
     plain = evaluate(job(folder, **reading, find_threshold=True))
-    found = evaluate(job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=plain.threshold), output=folder / "with"))
+    found = evaluate(
+        job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=plain.threshold), output=folder / "with")
+    )
     assert found.scores["f1"] >= plain.scores["f1"]  # every question has an answer: leaving some out cannot help
     none = evaluate(job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=-1e9), output=folder / "none"))
     assert none.scores["f1"] == 0.0
@@ -158,7 +174,16 @@ def test_the_threshold_that_is_found_is_at_least_as_good_as_none(folder, mini_vo
 def test_the_script_scores_a_file_of_ones_own(folder):
     ids = ids_of(folder)
     write_lines(folder / "p.jsonl", [{"id": number, "label": label} for number, (label, _) in zip(ids, REVIEWS)])
-    flags = ("--kind", "classification", "--file", folder / "test.tsv", "--column", "text=text_a", "--predictions", folder / "p.jsonl")
+    flags = (
+        "--kind",
+        "classification",
+        "--file",
+        folder / "test.tsv",
+        "--column",
+        "text=text_a",
+        "--predictions",
+        folder / "p.jsonl",
+    )
     done = run_script("evaluate.py", *flags, "--output", folder / "out")
     assert done.returncode == 0, done.stderr
     assert "accuracy 100.00" in done.stdout and str(folder / "out" / "scores.json") in done.stdout

@@ -57,10 +57,14 @@ def test_a_run_learns_and_writes_its_results(done, capsys):
     assert record.data["train"]["num_examples"] == 64 and set(record.data) == {"train", "dev", "test"}
     assert not list(done.output.glob("seed-*/checkpoint"))
     values = [result.scores["dev"]["accuracy"] for result in results]
-    assert f"dev    accuracy {max(values):.1f} ({sum(values) / 2:.1f}) ±" in (done.output / "summary.txt").read_text(encoding="utf-8")
+    assert f"dev    accuracy {max(values):.1f} ({sum(values) / 2:.1f}) ±" in (done.output / "summary.txt").read_text(
+        encoding="utf-8"
+    )
     log = [json.loads(line) for line in (done.output / "seed-1" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in log if line["kind"] == "train"] == list(range(1, 33))
-    assert [line["accuracy"] for line in log if line["kind"] == "dev"] == [place["accuracy"] for place in results[0].dev_scores]
+    assert [line["accuracy"] for line in log if line["kind"] == "dev"] == [
+        place["accuracy"] for place in results[0].dev_scores
+    ]
 
 
 def test_finished_seeds_are_left_as_they_are_and_more_may_follow(done, capsys):
@@ -96,14 +100,18 @@ def test_a_hub_module_takes_the_model_folder(done):
     module = BertHubModule(weights=str(done.output / "seed-1" / "model"))
     lines = (done.output / "seed-1" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     assert module.task == "seq-cls"
-    assert module.predict([example.text for example in split.examples], max_seq_len=24) == [json.loads(line)["label"] for line in lines]
+    assert module.predict([example.text for example in split.examples], max_seq_len=24) == [
+        json.loads(line)["label"] for line in lines
+    ]
 
 
 def test_the_builder_makes_a_module_of_it(done, tmp_path, model):
     from paddle_wwm.hub import BertHubModule
     from paddle_wwm.hub.build import build_module
 
-    built = build_module(name="my-reviews", output=tmp_path, modules=tmp_path, checkpoint=done.output / "seed-1" / "model")
+    built = build_module(
+        name="my-reviews", output=tmp_path, modules=tmp_path, checkpoint=done.output / "seed-1" / "model"
+    )
     assert BertHubModule(weights=str(built.directory / "assets")).predict(["天气很好"]) == ["1"]
 
 
@@ -123,7 +131,7 @@ def test_paddlenlp_opens_the_model_folder(done):
 def test_a_fine_tuned_model_may_be_trained_further_with_a_classifier_of_its_own(done, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    rows = "".join(f"{label}\t{'天气很好不是'[:2 + number % 4]}\n" for number in range(4) for label in "abc")
+    rows = "".join(f"{label}\t{'天气很好不是'[: 2 + number % 4]}\n" for number in range(4) for label in "abc")
     for split in ("train", "dev"):
         (folder / f"{split}.tsv").write_text("label\ttext\n" + rows, encoding="utf-8")
     task = own_task("classification", folder)
@@ -181,10 +189,14 @@ def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_t
     assert [one["text"] for one in found] == predicted
     assert {one["kind"] for one in found} == set(ANSWER_KINDS)
     assert tuple(kind.value for kind in KINDS) == ANSWER_KINDS
-    built = build_module(name="my-judge", output=tmp_path / "dist", modules=tmp_path, checkpoint=tmp_path / "run" / "seed-1" / "model")
+    built = build_module(
+        name="my-judge", output=tmp_path / "dist", modules=tmp_path, checkpoint=tmp_path / "run" / "seed-1" / "model"
+    )
     assert BertHubModule(weights=str(built.directory / "assets")).predict(data, max_seq_len=32, doc_stride=8) == found
     with pytest.raises(HubModuleError, match="scripts/finetune.py"):
-        module.training_step([paddle.to_tensor([[4, 40, 5]]), paddle.to_tensor([[0, 0, 0]]), paddle.to_tensor([[1, 1]])], 0)
+        module.training_step(
+            [paddle.to_tensor([[4, 40, 5]]), paddle.to_tensor([[0, 0, 0]]), paddle.to_tensor([[1, 1]])], 0
+        )
 
 
 def test_a_test_split_without_labels_is_predicted_and_not_scored(tmp_path, model):
@@ -193,7 +205,9 @@ def test_a_test_split_without_labels_is_predicted_and_not_scored(tmp_path, model
     run(job_of(folder, model=model, changes={"num_epochs": 1}))
     [result] = read_results(tmp_path / "run")
     assert set(result.scores) == {"dev"}
-    assert len((tmp_path / "run" / "seed-1" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()) == 8
+    assert (
+        len((tmp_path / "run" / "seed-1" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()) == 8
+    )
 
 
 def test_without_dev_the_last_checkpoint_counts(tmp_path, model):
@@ -207,7 +221,13 @@ def test_without_dev_the_last_checkpoint_counts(tmp_path, model):
 def test_the_best_checkpoint_is_kept_and_patience_ends_a_seed(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=32)
     # a rate that is far too high: it does not get better any more
-    run(job_of(folder, model=model, changes={"num_epochs": 20, "learning_rate": 3.0, "evaluate_every_steps": 2, "patience": 2}))
+    run(
+        job_of(
+            folder,
+            model=model,
+            changes={"num_epochs": 20, "learning_rate": 3.0, "evaluate_every_steps": 2, "patience": 2},
+        )
+    )
     [result] = read_results(tmp_path / "run")
     scores = [place["accuracy"] for place in result.dev_scores]
     assert result.num_steps < 80 and len(scores) >= 3
@@ -218,7 +238,11 @@ def test_the_best_checkpoint_is_kept_and_patience_ends_a_seed(tmp_path, model):
 def test_models_need_not_be_kept(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=8)
     run(job_of(folder, model=model, keep_models=False, changes={"num_epochs": 1}))
-    assert sorted(path.name for path in (tmp_path / "run" / "seed-1").iterdir()) == ["log.jsonl", "predictions", "result.json"]
+    assert sorted(path.name for path in (tmp_path / "run" / "seed-1").iterdir()) == [
+        "log.jsonl",
+        "predictions",
+        "result.json",
+    ]
 
 
 def test_a_dry_run_writes_nothing(tmp_path, model, capsys):
@@ -229,10 +253,16 @@ def test_a_dry_run_writes_nothing(tmp_path, model, capsys):
     assert "train  64 examples" in out and "4 epochs x 8 steps of 8" in out and "[CLS]" in out
 
 
-def test_a_model_with_fewer_positions_than_the_tasks_length_reads_as_many_as_it_has_and_says_so(tmp_path, model, capsys):
+def test_a_model_with_fewer_positions_than_the_tasks_length_reads_as_many_as_it_has_and_says_so(
+    tmp_path, model, capsys
+):
     folder = write_chnsenticorp(tmp_path / "data")
     job = job_of(folder, model=model, dry_run=True)
-    run(dataclasses.replace(job, changes={name: value for name, value in job.changes.items() if name != "max_seq_length"}))
+    run(
+        dataclasses.replace(
+            job, changes={name: value for name, value in job.changes.items() if name != "max_seq_length"}
+        )
+    )
     assert "at most 48 tokens (all that the model has positions for; the task's own are 256)" in capsys.readouterr().out
 
 
@@ -287,7 +317,12 @@ def test_a_training_split_without_labels_is_refused(tmp_path, model):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("data", "the data of train differ"), ("recipe", "`batch_size` was 8 and is 4"), ("rate", "learning_rate was"), ("model", "the model's sha256")],
+    [
+        ("data", "the data of train differ"),
+        ("recipe", "`batch_size` was 8 and is 4"),
+        ("rate", "learning_rate was"),
+        ("model", "the model's sha256"),
+    ],
 )
 def test_a_folder_with_another_run_is_refused_by_what_differs(done, tmp_path, mini_vocab, change, message):
     job = done

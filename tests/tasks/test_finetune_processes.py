@@ -14,7 +14,18 @@ from ..integration.scripts import command_of, run_script
 from .finetuning import result_of, weights_of, write_chnsenticorp, write_model
 
 pytestmark = pytest.mark.integration
-NUMBERS = ["--epochs", 10, "--batch-size", 4, "--learning-rate", 1e-2, "--max-seq-length", 24, "--evaluate-every-steps", 30]
+NUMBERS = [
+    "--epochs",
+    10,
+    "--batch-size",
+    4,
+    "--learning-rate",
+    1e-2,
+    "--max-seq-length",
+    24,
+    "--evaluate-every-steps",
+    30,
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +62,13 @@ def test_a_run_prints_its_row_and_where_everything_is(uninterrupted):
     output, done = uninterrupted
     assert "ChnSentiCorp, tiny: max (mean) of 1 seed(s)" in done.stdout
     assert (output / "summary.txt").read_text(encoding="utf-8").strip() in done.stdout
-    for name in ("seed-1/result.json", "seed-1/predictions/dev.jsonl", "seed-1/predictions/test.jsonl", "seed-1/model/config.json", "run.json"):
+    for name in (
+        "seed-1/result.json",
+        "seed-1/predictions/dev.jsonl",
+        "seed-1/predictions/test.jsonl",
+        "seed-1/model/config.json",
+        "run.json",
+    ):
         assert (output / name).exists()
 
 
@@ -106,11 +123,25 @@ def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp
 
 def test_two_workers_come_to_the_numbers_of_one(arguments, tmp_path):
     # few steps: rounding grows with each
-    short = [*arguments, "--epochs", 1, "--batch-size", 16, "--learning-rate", 1e-3, "--micro-batch-tokens", 60, "--evaluate-every-steps", 2]
+    short = [
+        *arguments,
+        "--epochs",
+        1,
+        "--batch-size",
+        16,
+        "--learning-rate",
+        1e-3,
+        "--micro-batch-tokens",
+        60,
+        "--evaluate-every-steps",
+        2,
+    ]
     for number in (1, 2):
         done = run_script("finetune.py", *short, "--output", tmp_path / f"{number}", "--nproc", number)
         assert done.returncode == 0, done.stderr
-    one, two = (read_pdparams(tmp_path / f"{number}" / "seed-1" / "model" / "model_state.pdparams") for number in (1, 2))
+    one, two = (
+        read_pdparams(tmp_path / f"{number}" / "seed-1" / "model" / "model_state.pdparams") for number in (1, 2)
+    )
     for name in one:
         if not name.endswith("k_proj.bias"):  # whose true gradient is 0
             np.testing.assert_allclose(two[name], one[name], atol=1e-5, err_msg=name)

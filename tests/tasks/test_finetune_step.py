@@ -42,10 +42,17 @@ def model(tmp_path_factory, mini_vocab):
 
 def examples_of(kind):
     if kind is TaskKind.CLASSIFICATION:
-        return [TextExample(example_id=str(number), text=text, label=label) for number, (text, label) in enumerate(texts(20, seed=3))]
+        return [
+            TextExample(example_id=str(number), text=text, label=label)
+            for number, (text, label) in enumerate(texts(20, seed=3))
+        ]
     if kind is TaskKind.TOKEN_LABELS:
         return [
-            TokenExample(example_id=str(number), tokens=tuple(text), labels=tuple("1" if character in GOOD else "0" for character in text))
+            TokenExample(
+                example_id=str(number),
+                tokens=tuple(text),
+                labels=tuple("1" if character in GOOD else "0" for character in text),
+            )
             for number, (text, _) in enumerate(texts(20, seed=4))
         ]
     return [
@@ -62,9 +69,15 @@ def examples_of(kind):
 def trainer_of(model, *, kind=TaskKind.CLASSIFICATION, recipe=RECIPE, seed=1):
     description = read_description(model)
     tokenizer = check_vocabulary(model, description.config)
-    reading = Reading(kind=kind, labels=() if kind is TaskKind.READING_COMPREHENSION else ("0", "1"), max_seq_length=recipe.max_seq_length)
+    reading = Reading(
+        kind=kind,
+        labels=() if kind is TaskKind.READING_COMPREHENSION else ("0", "1"),
+        max_seq_length=recipe.max_seq_length,
+    )
     features = features_of(examples_of(kind), reading=reading, tokenizer=tokenizer, with_labels=True)
-    data = TrainingData(features=features, reading=reading, pad_id=tokenizer.vocab.pad_id, model=model, description=description)
+    data = TrainingData(
+        features=features, reading=reading, pad_id=tokenizer.vocab.pad_id, model=model, description=description
+    )
     return SeedTrainer(data, recipe=recipe, seed=seed, world=World())
 
 
@@ -72,7 +85,9 @@ def trainer_of(model, *, kind=TaskKind.CLASSIFICATION, recipe=RECIPE, seed=1):
 def test_an_epoch_has_every_row_once_in_an_order_of_its_own(num_rows, batch_size, seed, epoch):
     recipe = dataclasses.replace(RECIPE, batch_size=batch_size)
     steps = steps_per_epoch(num_rows, recipe=recipe)
-    batches = [rows_of_step(epoch * steps + place, num_rows=num_rows, seed=seed, recipe=recipe) for place in range(steps)]
+    batches = [
+        rows_of_step(epoch * steps + place, num_rows=num_rows, seed=seed, recipe=recipe) for place in range(steps)
+    ]
     assert sorted(np.concatenate(batches)) == list(range(num_rows))
     assert [len(batch) for batch in batches[:-1]] == [batch_size] * (steps - 1)
 
@@ -83,7 +98,11 @@ def test_epochs_and_seeds_have_different_orders():
     assert len(set(orders)) == 4
 
 
-@given(lengths=st.lists(st.integers(3, 30), min_size=1, max_size=40), max_tokens=st.integers(1, 200), max_rows=st.integers(0, 5))
+@given(
+    lengths=st.lists(st.integers(3, 30), min_size=1, max_size=40),
+    max_tokens=st.integers(1, 200),
+    max_rows=st.integers(0, 5),
+)
 def test_micro_batches_hold_every_row_once_within_the_budget(lengths, max_tokens, max_rows):
     recipe = dataclasses.replace(RECIPE, micro_batch_tokens=max_tokens, micro_batch_size=max_rows)
     groups = micro_batches(range(len(lengths)), lengths, recipe=recipe)
@@ -106,7 +125,11 @@ def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
 
 def test_layer_decay_slows_what_is_below():
     scale = rate_scale_of(3, layer_decay=0.5)
-    names = ("bert.embeddings.word_embeddings.weight", *(f"bert.encoder.layers.{layer}.linear1.weight" for layer in range(3)), "classifier.bias")
+    names = (
+        "bert.embeddings.word_embeddings.weight",
+        *(f"bert.encoder.layers.{layer}.linear1.weight" for layer in range(3)),
+        "classifier.bias",
+    )
     assert [scale(name) for name in names] == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
 
 
@@ -131,7 +154,16 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, kind):
         trainer._parameters = []  # so that they keep the gradients, and nothing is updated
         trainer.optimizer.step = lambda: None
         loss = trainer.step(0).loss
-        found.append((loss, {name: parameter.grad.numpy() for name, parameter in trainer.network.named_parameters() if parameter.grad is not None}))
+        found.append(
+            (
+                loss,
+                {
+                    name: parameter.grad.numpy()
+                    for name, parameter in trainer.network.named_parameters()
+                    if parameter.grad is not None
+                },
+            )
+        )
     for loss, gradients in found[1:]:
         assert loss == pytest.approx(found[0][0], abs=1e-6)
         assert gradients.keys() == found[0][1].keys()
@@ -157,7 +189,9 @@ def test_losses_and_gradients_are_paddlenlps(model, kind):
     theirs.eval()  # the dropout of its heads is not that of config.json
     features, reading = trainer.data.features, trainer.data.reading
     longest = max(map(len, features.rows))
-    numbers = [number for number, row in enumerate(features.rows) if len(row) == longest]  # no padding, of which the ideas differ
+    numbers = [
+        number for number, row in enumerate(features.rows) if len(row) == longest
+    ]  # no padding, of which the ideas differ
     batch = batch_of(features.rows, numbers, pad_id=trainer.data.pad_id)
     inputs = [paddle.to_tensor(array) for array in (batch.input_ids, batch.token_type_ids, batch.attention_mask)]
     labels = paddle.to_tensor(labels_of_batch(features, batch, reading=reading))
@@ -185,10 +219,15 @@ def test_losses_and_gradients_are_paddlenlps(model, kind):
 
 def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_vocab, model):
     tokenizer = check_vocabulary(model, read_description(model).config)
-    example = TokenExample(example_id="1", tokens=("天", " ", "probability", *"我们在北京"), labels=("0", "1", "1", *"00110"))
+    example = TokenExample(
+        example_id="1", tokens=("天", " ", "probability", *"我们在北京"), labels=("0", "1", "1", *"00110")
+    )
     reading = Reading(kind=TaskKind.TOKEN_LABELS, labels=("0", "1"), max_seq_length=8)
     features = features_of([example], reading=reading, tokenizer=tokenizer, with_labels=True)
-    assert [label.tolist() for label in features.labels] == [[-100, 0, 1, -100, -100, 0, 0, -100], [-100, 1, 1, 0, -100]]
+    assert [label.tolist() for label in features.labels] == [
+        [-100, 0, 1, -100, -100, 0, 0, -100],
+        [-100, 1, 1, 0, -100],
+    ]
     assert features.counts == {"texts_in_windows": 1, "tokens_without_pieces": 1}
 
 
@@ -201,11 +240,15 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
         GoldAnswer(text="上海"),
     ]
     questions = [
-        QuestionExample(example_id=str(number), question="学习", context=CONTEXT, answers=(answer,)) for number, answer in enumerate(answers)
+        QuestionExample(example_id=str(number), question="学习", context=CONTEXT, answers=(answer,))
+        for number, answer in enumerate(answers)
     ]
     reading = Reading(kind=TaskKind.READING_COMPREHENSION, with_kinds=True, max_seq_length=13, doc_stride=2)
     features = features_of(questions, reading=reading, tokenizer=tokenizer, with_labels=True)
-    found = {owner: [label.tolist() for row, label in zip(features.rows, features.labels) if row.owner == owner] for owner in range(4)}
+    found = {
+        owner: [label.tolist() for row, label in zip(features.rows, features.labels) if row.owner == owner]
+        for owner in range(4)
+    }
     assert found[0] == [[0, 0, 3], [7, 8, 0]]  # [CLS] 学 习 [SEP] and the pieces from 6 on: 9 is the fourth
     assert found[1] == [[0, 0, 1], [0, 0, 1]] and found[2] == [[0, 0, 3], [0, 0, 3]]
     assert found[3] == [] and features.counts["questions_without_usable_answer"] == 1
@@ -213,7 +256,14 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
 
 def test_an_answer_that_no_window_shows_whole_is_counted(model):
     tokenizer = check_vocabulary(model, read_description(model).config)
-    question = QuestionExample(example_id="1", question="学习", context=CONTEXT, answers=(GoldAnswer(text=CONTEXT, characters=(0, len(CONTEXT))),))
+    question = QuestionExample(
+        example_id="1",
+        question="学习",
+        context=CONTEXT,
+        answers=(GoldAnswer(text=CONTEXT, characters=(0, len(CONTEXT))),),
+    )
     reading = Reading(kind=TaskKind.READING_COMPREHENSION, max_seq_length=13, doc_stride=2)
     features = features_of([question], reading=reading, tokenizer=tokenizer, with_labels=True)
-    assert [label.tolist() for label in features.labels] == [[0, 0], [0, 0]] and features.counts["answers_in_no_window"] == 1
+    assert [label.tolist() for label in features.labels] == [[0, 0], [0, 0]] and features.counts[
+        "answers_in_no_window"
+    ] == 1

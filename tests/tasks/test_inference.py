@@ -10,7 +10,13 @@ from paddle_wwm.model.finetuned import read_description, write_finetuned
 from paddle_wwm.tasks.network import inference
 from paddle_wwm.tasks.network.features import Features, Reading, features_of
 from paddle_wwm.tasks.network.heads import TASK_NAMES, label_map_of_reading, make_network, output_size
-from paddle_wwm.tasks.network.inference import READING_KEY, check_vocabulary, compute_outputs, load_finetuned, predict_examples
+from paddle_wwm.tasks.network.inference import (
+    READING_KEY,
+    check_vocabulary,
+    compute_outputs,
+    load_finetuned,
+    predict_examples,
+)
 from paddle_wwm.tasks.types import QuestionExample, TaskKind, TextExample, TokenExample
 
 from .finetuning import texts, write_model
@@ -32,7 +38,10 @@ def model(tmp_path_factory, mini_vocab):
 def examples_of(kind):
     found = [text for text, _ in texts(12, seed=3)]
     if kind is TaskKind.CLASSIFICATION:
-        return [TextExample(example_id=str(number), text=text, text_pair="天气" if number % 2 else None) for number, text in enumerate(found)]
+        return [
+            TextExample(example_id=str(number), text=text, text_pair="天气" if number % 2 else None)
+            for number, text in enumerate(found)
+        ]
     if kind is TaskKind.TOKEN_LABELS:
         return [TokenExample(example_id=str(number), tokens=(*text, " ")) for number, text in enumerate(found)]
     return [QuestionExample(example_id=str(number), question="学习", context=text) for number, text in enumerate(found)]
@@ -77,7 +86,9 @@ def test_a_model_folder_says_how_examples_are_read_and_predicts_each(model, read
         if reading.kind is TaskKind.CLASSIFICATION:
             assert predicted in reading.labels
         elif reading.kind is TaskKind.TOKEN_LABELS:
-            assert len(predicted) == len(example.tokens) and set(predicted) <= set(reading.labels) and predicted[-1] == "O"
+            assert (
+                len(predicted) == len(example.tokens) and set(predicted) <= set(reading.labels) and predicted[-1] == "O"
+            )
         else:
             assert predicted in example.context or (reading.with_kinds and predicted in ("YES", "NO", ""))
 
@@ -99,6 +110,8 @@ def test_what_config_json_says_of_reading_is_checked(model, tmp_path, values, me
 
 
 def test_no_examples_have_no_predictions(model, tmp_path):
-    loaded = load_finetuned(fine_tuned(tmp_path / "model", model=model, reading=READINGS[0]), kind=TaskKind.CLASSIFICATION)
+    loaded = load_finetuned(
+        fine_tuned(tmp_path / "model", model=model, reading=READINGS[0]), kind=TaskKind.CLASSIFICATION
+    )
     assert predict_examples(loaded, []) == {}
     assert compute_outputs(loaded.network, Features(rows=[]), reading=loaded.reading, pad_id=0) == []

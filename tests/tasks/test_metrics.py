@@ -37,14 +37,29 @@ CJRC = [
     ("", ["", "", ""], 1, 1),
     ("", ["夫妻", "夫妻", "夫妻"], 0, 0),
     ("夫妻", [""], 0, 0),
-    ("因夫妻", ["夫妻", "因夫妻", "夫妻"], 2 / 3, (1 + 0.8 + 1) / 3),  # left out: 1st 1, 2nd F1(2 of 3, 2 of 2) = 0.8, 3rd 1
+    (
+        "因夫妻",
+        ["夫妻", "因夫妻", "夫妻"],
+        2 / 3,
+        (1 + 0.8 + 1) / 3,
+    ),  # left out: 1st 1, 2nd F1(2 of 3, 2 of 2) = 0.8, 3rd 1
 ]
-SQUAD2 = [("", [""], 1, 1), ("北京", [""], 0, 0), ("", ["北京"], 0, 0), ("北京", ["北京大学"], 0, 2 / 3), ("北京。", ["北京"], 1, 1)]
+SQUAD2 = [
+    ("", [""], 1, 1),
+    ("北京", [""], 0, 0),
+    ("", ["北京"], 0, 0),
+    ("北京", ["北京大学"], 0, 2 / 3),
+    ("北京。", ["北京"], 1, 1),
+]
 
 
 @pytest.mark.parametrize(
     ("rule", "answer", "gold", "exact_match", "f1"),
-    [(rule, *case) for rule, cases in ((score_cmrc, CMRC), (score_cjrc, CJRC), (score_squad2, SQUAD2)) for case in cases],
+    [
+        (rule, *case)
+        for rule, cases in ((score_cmrc, CMRC), (score_cjrc, CJRC), (score_squad2, SQUAD2))
+        for case in cases
+    ],
 )
 def test_the_score_of_an_answer(rule, answer, gold, exact_match, f1):
     found = rule(answer, gold)
@@ -52,7 +67,9 @@ def test_the_score_of_an_answer(rule, answer, gold, exact_match, f1):
 
 
 def question(example_id, *texts):
-    return QuestionExample(example_id=example_id, question="？", context="", answers=tuple(GoldAnswer(text=text) for text in texts))
+    return QuestionExample(
+        example_id=example_id, question="？", context="", answers=tuple(GoldAnswer(text=text) for text in texts)
+    )
 
 
 def text(example_id, label):
@@ -103,7 +120,9 @@ def test_a_missing_prediction_is_a_miss_of_its_class_alone():
 def test_entities_are_right_as_a_whole(gold, given, precision, recall):
     found = score("entity_f1", [tokens("1", *gold)], {"1": tuple(given)})
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0
-    assert found == {name: pytest.approx(100 * value) for name, value in (("precision", precision), ("recall", recall), ("f1", f1))}
+    assert found == {
+        name: pytest.approx(100 * value) for name, value in (("precision", precision), ("recall", recall), ("f1", f1))
+    }
 
 
 def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
@@ -121,7 +140,12 @@ def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
         ("cmrc", [question("q")], {}, "'q' must have a label"),
         ("cmrc", [text("1", "a")], {}, "scores reading-comprehension, but example '1' is a TextExample"),
         ("entity_f1", [tokens("1", "O", "O")], {"1": ("O",)}, "each of its 2 tokens, but has 1"),
-        ("entity_f1", [tokens("1", "NR", "O")], {"1": ("NR", "O")}, "labels must be O or B-, .* but are NR: token_accuracy"),
+        (
+            "entity_f1",
+            [tokens("1", "NR", "O")],
+            {"1": ("NR", "O")},
+            "labels must be O or B-, .* but are NR: token_accuracy",
+        ),
         ("entity_f1", [tokens("1", "O", "O")], {"1": "OO"}, "each of its 2 tokens, but is one text"),
     ],
 )
@@ -181,7 +205,11 @@ def test_the_longest_common_substring_is_the_longest_by_trying_all(one, other):
 
 def test_answers_of_other_kinds_are_scored_by_their_texts():
     examples = [
-        QuestionExample(example_id="1", question="？", context="", answers=(GoldAnswer(text="YES", kind=AnswerKind.YES),)),
-        QuestionExample(example_id="2", question="？", context="", answers=(GoldAnswer(text="", kind=AnswerKind.NONE),)),
+        QuestionExample(
+            example_id="1", question="？", context="", answers=(GoldAnswer(text="YES", kind=AnswerKind.YES),)
+        ),
+        QuestionExample(
+            example_id="2", question="？", context="", answers=(GoldAnswer(text="", kind=AnswerKind.NONE),)
+        ),
     ]
     assert score("cjrc", examples, {"1": "YES", "2": ""}) == {"exact_match": 100.0, "f1": 100.0}

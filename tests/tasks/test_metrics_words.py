@@ -58,7 +58,15 @@ def test_words_are_the_penn_treebanks(text, words):
 
 @pytest.mark.parametrize(
     ("text", "compared"),
-    [("ω-Force", "ωforce"), ("《A》 b", "a b"), ("a,b", "a,b"), (" “x” ", "x"), ("3：2", "32"), ("…", "…"), ("“ x", " x")],
+    [
+        ("ω-Force", "ωforce"),
+        ("《A》 b", "a b"),
+        ("a,b", "a,b"),
+        (" “x” ", "x"),
+        ("3：2", "32"),
+        ("…", "…"),
+        ("“ x", " x"),
+    ],
 )
 def test_em_compares_lower_case_without_the_marks_of_the_list(text, compared):
     assert without_punctuation(text) == compared

@@ -38,7 +38,9 @@ def test_a_name_of_the_table_is_found_among_the_fetched_models(model, tmp_path, 
     monkeypatch.setenv("PADDLE_WWM_HOME", str(tmp_path))
     folder = shutil.copytree(model, tmp_path / "models" / "chinese-roberta-wwm-ext")
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-    write_json(folder / "source.json", {"name": "chinese-roberta-wwm-ext", "files": [], "notes": [], "stored_bytes": sizes})
+    write_json(
+        folder / "source.json", {"name": "chinese-roberta-wwm-ext", "files": [], "notes": [], "stored_bytes": sizes}
+    )
     found = find_model("hfl/chinese-roberta-wwm-ext")
     assert (found.folder, found.name) == (folder, "chinese-roberta-wwm-ext")
 
@@ -58,9 +60,17 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         find_model(str(tmp_path))
 
 
-@pytest.mark.parametrize(("model", "rate"), [("chinese-roberta-wwm-ext", 2e-5), ("bert-base-chinese", 2e-5), ("rbt3", 2e-5)])
+@pytest.mark.parametrize(
+    ("model", "rate"), [("chinese-roberta-wwm-ext", 2e-5), ("bert-base-chinese", 2e-5), ("rbt3", 2e-5)]
+)
 def test_the_recipe_is_the_authors(model, rate):
     recipe = recipe_of(find_task("chnsenticorp"), model=model)
     assert (recipe.max_seq_length, recipe.batch_size, recipe.num_epochs, recipe.learning_rate) == (256, 64, 3, rate)
-    assert (recipe.warmup_share, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (0.1, 0.01, 1.0, 1.0, 0)
+    assert (recipe.warmup_share, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (
+        0.1,
+        0.01,
+        1.0,
+        1.0,
+        0,
+    )
     assert recipe_of(find_task("cmrc2018"), model=model, batch_size=16, learning_rate=None).batch_size == 16

@@ -33,7 +33,12 @@ def test_the_authors_forms(tmp_path, name, kind):
 
 
 @pytest.mark.parametrize(
-    "content", ['{"1": "甲", "2": "乙"}', '{\n"1": "甲",\n"2": "乙"\n}\n', '[{"id": "1", "answer": "甲"}, {"id": "2", "answer": "乙"}]']
+    "content",
+    [
+        '{"1": "甲", "2": "乙"}',
+        '{\n"1": "甲",\n"2": "乙"\n}\n',
+        '[{"id": "1", "answer": "甲"}, {"id": "2", "answer": "乙"}]',
+    ],
 )
 def test_authors_files_on_one_line_or_many(tmp_path, content):
     path = tmp_path / "answers.json"
@@ -45,10 +50,18 @@ def test_authors_files_on_one_line_or_many(tmp_path, content):
     ("name", "content", "message"),
     [
         ("chnsenticorp", "", "must hold predictions, but holds none"),
-        ("chnsenticorp", '{"id": "1"}', "line 1: a prediction of ChnSentiCorp must have the keys id and label, but has id"),
+        (
+            "chnsenticorp",
+            '{"id": "1"}',
+            "line 1: a prediction of ChnSentiCorp must have the keys id and label, but has id",
+        ),
         ("chnsenticorp", '{"id": "1", "label": "2"}', "line 1: the label must be one of '0', '1', but is '2'"),
         ("chnsenticorp", '{"id": "1", "label": 1}', "line 1: the label of '1' must be a text, but is '1'"),
-        ("chnsenticorp", '{"id": "1", "label": "1"}\n{"id": "1", "label": "0"}', "line 2: ids must be unique, but '1' is there again"),
+        (
+            "chnsenticorp",
+            '{"id": "1", "label": "1"}\n{"id": "1", "label": "0"}',
+            "line 2: ids must be unique, but '1' is there again",
+        ),
         ("chnsenticorp", "label\ttext", "line 1: must be one JSON object a line"),
         ("msra_ner", '{"id": "1", "labels": "O"}', "the labels of '1' must be a list of texts"),
         ("cmrc2018", '{"1": ["甲"]}', "the answer of '1' must be a text"),

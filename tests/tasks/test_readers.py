@@ -31,7 +31,10 @@ def own(kind, path, **options):
 
 
 def squad(*questions, context=CONTEXT):
-    return json.dumps({"version": "v1.0", "data": [{"paragraphs": [{"context": context, "qas": list(questions)}]}]}, ensure_ascii=False)
+    return json.dumps(
+        {"version": "v1.0", "data": [{"paragraphs": [{"context": context, "qas": list(questions)}]}]},
+        ensure_ascii=False,
+    )
 
 
 def item(question_id, *answers, **more):
@@ -62,7 +65,10 @@ def test_a_byte_order_mark_carriage_returns_and_a_missing_last_line_feed(tmp_pat
 def test_pairs_in_three_columns_with_or_without_a_header(tmp_path, task, header):
     write(tmp_path, "train.tsv", f"{header}怎么去\t如何去\t1\n去哪\t来吗\t0\n")
     split = read(task, tmp_path)
-    assert [(one.text, one.text_pair, one.label) for one in split.examples] == [("怎么去", "如何去", "1"), ("去哪", "来吗", "0")]
+    assert [(one.text, one.text_pair, one.label) for one in split.examples] == [
+        ("怎么去", "如何去", "1"),
+        ("去哪", "来吗", "0"),
+    ]
 
 
 def test_the_columns_of_a_header_may_stand_in_any_order(tmp_path):
@@ -105,7 +111,10 @@ def test_titles_with_the_numbers_of_classes(tmp_path):
 
 
 def test_json_lines_with_ids_and_labels_that_are_numbers(tmp_path):
-    lines = [{"id": 7, "sentence1": "甲", "sentence2": "乙", "label": 1}, {"id": 8, "sentence1": "丙", "sentence2": "丁", "label": "0"}]
+    lines = [
+        {"id": 7, "sentence1": "甲", "sentence2": "乙", "label": 1},
+        {"id": 8, "sentence1": "丙", "sentence2": "丁", "label": "0"},
+    ]
     write(tmp_path, "train_few_all.json", "\n".join(json.dumps(line) for line in lines))
     assert read("bustm", tmp_path).examples == (text("7", "甲", "1", "乙"), text("8", "丙", "0", "丁"))
 
@@ -123,11 +132,16 @@ CONLL = "中 B-LOC\n国 I-LOC\n人 O\n\n-DOCSTART- O\n\n我 O\n"
 TABLE = "text_a\tlabel\n中 国 人\tB-LOC I-LOC O\n我\tO\n"
 
 
-@pytest.mark.parametrize("content", [CONLL, CONLL.replace(" ", "\t"), TABLE, TABLE.replace(" ", "\x02"), CONLL.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "content", [CONLL, CONLL.replace(" ", "\t"), TABLE, TABLE.replace(" ", "\x02"), CONLL.replace("\n", "\r\n")]
+)
 def test_token_labels_a_line_each_or_a_sentence_a_row(tmp_path, content):
     write(tmp_path, "train.tsv", content)
     split = read("msra_ner", tmp_path)
-    assert [(one.tokens, one.labels) for one in split.examples] == [(("中", "国", "人"), ("B-LOC", "I-LOC", "O")), (("我",), ("O",))]
+    assert [(one.tokens, one.labels) for one in split.examples] == [
+        (("中", "国", "人"), ("B-LOC", "I-LOC", "O")),
+        (("我",), ("O",)),
+    ]
 
 
 def test_tokens_alone_in_a_test_split(tmp_path):
@@ -163,7 +177,11 @@ def test_squads_form_with_answers_repaired_and_counted(tmp_path):
 
 
 def test_the_first_form_of_cmrc_2018(tmp_path):
-    passage = {"context_id": "1", "context_text": CONTEXT, "qas": [{"query_id": "q", "query_text": "在哪？", "answers": ["北京", "北京大学"]}]}
+    passage = {
+        "context_id": "1",
+        "context_text": CONTEXT,
+        "qas": [{"query_id": "q", "query_text": "在哪？", "answers": ["北京", "北京大学"]}],
+    }
     write(tmp_path, "cmrc2018_train.json", json.dumps([passage]))
     split = read("cmrc2018", tmp_path)
     answers = (GoldAnswer(text="北京", characters=(3, 5)), GoldAnswer(text="北京大学", characters=(8, 12)))
@@ -191,7 +209,10 @@ def test_cjrcs_yes_no_and_no_answer(tmp_path):
 
 
 def test_squad_2_and_a_passage_that_says_yes(tmp_path):
-    questions = [item("1", ("YES", 0)), item("2", is_impossible=True, plausible_answers=[{"text": "YES", "answer_start": 0}])]
+    questions = [
+        item("1", ("YES", 0)),
+        item("2", is_impossible=True, plausible_answers=[{"text": "YES", "answer_start": 0}]),
+    ]
     path = write(tmp_path, "own.json", squad(*questions, context="YES很好"))
     task = own("reading-comprehension", path, metric="squad2")
     assert [example.answers for example in read(task, tmp_path).examples] == [
@@ -208,18 +229,48 @@ def test_questions_without_answers_in_a_test_split(tmp_path):
 
 
 BAD = [
-    ("chnsenticorp", "train.tsv", "label\ttext_a\n好\n", "train.tsv, line 2: must have 2 tab-separated columns as the header has, but has 1"),
-    ("chnsenticorp", "train.tsv", "label\ttext\n1\t好\n", "train.tsv, line 1: must have the column 'text_a' for text, but has columns label, text"),
-    ("chnsenticorp", "train.tsv", "text_a\n好\n", "line 1: must have the column 'label' for label, but has columns text_a"),
+    (
+        "chnsenticorp",
+        "train.tsv",
+        "label\ttext_a\n好\n",
+        "train.tsv, line 2: must have 2 tab-separated columns as the header has, but has 1",
+    ),
+    (
+        "chnsenticorp",
+        "train.tsv",
+        "label\ttext\n1\t好\n",
+        "train.tsv, line 1: must have the column 'text_a' for text, but has columns label, text",
+    ),
+    (
+        "chnsenticorp",
+        "train.tsv",
+        "text_a\n好\n",
+        "line 1: must have the column 'label' for label, but has columns text_a",
+    ),
     ("chnsenticorp", "train.tsv", "label\ttext_a\n2\t好\n", "line 2: the label must be one of '0', '1', but is '2'"),
     ("chnsenticorp", "train.tsv", "label\ttext_a\n\t好\n", "line 2: the label must not be empty"),
     ("chnsenticorp", "train.tsv", "label\tlabel\ttext_a\n1\t1\t好\n", "line 1: the header must name each column once"),
     ("chnsenticorp", "train.tsv", "label\ttext_a\n", "must hold examples for train, but holds none"),
     ("chnsenticorp", "train.tsv", "", "must hold examples for train, but holds none"),
-    ("chnsenticorp", "train.tsv", "label\ttext_a\n1\t好\n".encode("gb18030"), "line 2: must be UTF-8, but byte 2 of the line is not"),
+    (
+        "chnsenticorp",
+        "train.tsv",
+        "label\ttext_a\n1\t好\n".encode("gb18030"),
+        "line 2: must be UTF-8, but byte 2 of the line is not",
+    ),
     ("chnsenticorp", "train.tsv", "label\ttext_a\n1\t好\n".encode("utf-16"), "is UTF-16, but must be UTF-8"),
-    ("lcqmc", "train.tsv", "甲\t乙\t1\n甲\t乙\n", "line 2: must have 3 tab-separated columns as the first line has, but has 2"),
-    ("lcqmc", "train.tsv", "甲,乙,1\n", "line 1: must have the column 1 for text_pair, but has 1 column\\(s\\) and no header"),
+    (
+        "lcqmc",
+        "train.tsv",
+        "甲\t乙\t1\n甲\t乙\n",
+        "line 2: must have 3 tab-separated columns as the first line has, but has 2",
+    ),
+    (
+        "lcqmc",
+        "train.tsv",
+        "甲,乙,1\n",
+        "line 1: must have the column 1 for text_pair, but has 1 column\\(s\\) and no header",
+    ),
     ("thucnews_title10", "train.txt", "标题\t10\n", "line 1: the label must be one of 'finance', .* but is '10'"),
     ("bustm", "train_few_all.json", '{"sentence1": "甲"', "line 1: must be one JSON object a line"),
     ("bustm", "train_few_all.json", "[1]", "line 1: must be a JSON object, but is a list"),
@@ -229,9 +280,24 @@ BAD = [
         '{"sentence1": "甲", "label": "1"}',
         "line 1: must have the key sentence2 for text_pair, but has sentence1, label",
     ),
-    ("bustm", "train_few_all.json", '{"sentence1": "甲", "sentence2": null, "label": "1"}', "'sentence2' must be a string or a whole number"),
-    ("bustm", "train_few_all.json", '{"id": 1, "sentence1": "甲", "sentence2": "乙", "label": "1"}\n' * 2, "ids must be unique, but 1 are not, '1'"),
-    ("msra_ner", "train.tsv", "text_a\tlabel\n中 国\tO\n", "line 2: must have a label for every token, but has 1 for 2"),
+    (
+        "bustm",
+        "train_few_all.json",
+        '{"sentence1": "甲", "sentence2": null, "label": "1"}',
+        "'sentence2' must be a string or a whole number",
+    ),
+    (
+        "bustm",
+        "train_few_all.json",
+        '{"id": 1, "sentence1": "甲", "sentence2": "乙", "label": "1"}\n' * 2,
+        "ids must be unique, but 1 are not, '1'",
+    ),
+    (
+        "msra_ner",
+        "train.tsv",
+        "text_a\tlabel\n中 国\tO\n",
+        "line 2: must have a label for every token, but has 1 for 2",
+    ),
     ("msra_ner", "train.tsv", "text_a\tlabel\n中\tB-GPE\n", "line 2: the label must be one of 'O', .* but is 'B-GPE'"),
     ("msra_ner", "train.tsv", "中 O\n国\n", "line 2: must have 2 columns as the first line has"),
     ("msra_ner", "train.tsv", "中\n国\n", "line 1: must be a token and its label"),
@@ -246,16 +312,48 @@ BAD = [
         "question 'q': `answers` must be a list",
     ),
     ("cmrc2018", "cmrc2018_train.json", "[]", "must hold examples for train, but holds none"),
-    ("cmrc2018", "cmrc2018_train.json", '{"data": [], "x": "\\ud83d"}', "one half of a surrogate pair, .ud83d; a text was cut"),
-    ("bustm", "train_few_all.json", '{"sentence1": "甲\\uD83D", "sentence2": "乙", "label": "1"}', "line 1: must hold whole characters"),
-    ("cmrc2018", "cmrc2018_train.json", squad({"question": "？"}), r"data\[0\].paragraphs\[0\].qas\[0\] must have the key 'id'"),
-    ("cmrc2018", "cmrc2018_train.json", squad(item("q")), "question 'q' must have an answer or `is_impossible`: true in train"),
-    ("cmrc2018", "cmrc2018_train.json", squad(item("q", ("北京", "3"))), "question 'q', answer 0: `answer_start` must be a whole number"),
-    ("cmrc2018", "cmrc2018_train.json", squad(item("q", ("北京", 3)), item("q", ("北京", 3))), "ids must be unique, but 1 are not, 'q'"),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        '{"data": [], "x": "\\ud83d"}',
+        "one half of a surrogate pair, .ud83d; a text was cut",
+    ),
+    (
+        "bustm",
+        "train_few_all.json",
+        '{"sentence1": "甲\\uD83D", "sentence2": "乙", "label": "1"}',
+        "line 1: must hold whole characters",
+    ),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        squad({"question": "？"}),
+        r"data\[0\].paragraphs\[0\].qas\[0\] must have the key 'id'",
+    ),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        squad(item("q")),
+        "question 'q' must have an answer or `is_impossible`: true in train",
+    ),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        squad(item("q", ("北京", "3"))),
+        "question 'q', answer 0: `answer_start` must be a whole number",
+    ),
+    (
+        "cmrc2018",
+        "cmrc2018_train.json",
+        squad(item("q", ("北京", 3)), item("q", ("北京", 3))),
+        "ids must be unique, but 1 are not, 'q'",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("task", "name", "content", "message"), BAD, ids=[f"{row[0]}-{number}" for number, row in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("task", "name", "content", "message"), BAD, ids=[f"{row[0]}-{number}" for number, row in enumerate(BAD)]
+)
 def test_bad_input_is_an_error_with_file_line_and_rule(tmp_path, task, name, content, message):
     path = write(tmp_path, name, content)
     with pytest.raises(DataError, match=message) as error:
@@ -277,7 +375,9 @@ def test_empty_texts_are_counted(tmp_path):
 def test_a_missing_file_names_what_is_there(tmp_path):
     write(tmp_path, "cmrc2018_trial.json", "{}")
     assert split_path(TASKS["cmrc2018"], data=tmp_path, split="dev") is None
-    with pytest.raises(DataError, match="must hold cmrc2018_dev.json for dev of CMRC 2018, but holds cmrc2018_trial.json"):
+    with pytest.raises(
+        DataError, match="must hold cmrc2018_dev.json for dev of CMRC 2018, but holds cmrc2018_trial.json"
+    ):
         read("cmrc2018", tmp_path, "dev")
     with pytest.raises(DataError, match="has no split 'valid'; it has train, dev, trial"):
         read("cmrc2018", tmp_path, "valid")
@@ -304,7 +404,9 @@ def test_the_checksum_is_of_the_files_bytes(tmp_path):
     assert replace(first, sha256=second.sha256) == second
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\t"), min_size=1, max_size=8).filter(str.strip)
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\t"), min_size=1, max_size=8).filter(
+    str.strip
+)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -38,7 +38,12 @@ def passage_of(num_pieces, *, num_question_pieces=3):
     context = "".join(chr(0x4E00 + place) for place in range(num_pieces))
     offsets = np.stack([np.arange(num_pieces), np.arange(1, num_pieces + 1)], axis=1)
     ids = list(range(100, 100 + num_pieces))
-    return EncodedQuestion(context=context, question_ids=list(range(10, 10 + num_question_pieces)), context_ids=ids, context_offsets=offsets)
+    return EncodedQuestion(
+        context=context,
+        question_ids=list(range(10, 10 + num_question_pieces)),
+        context_ids=ids,
+        context_offsets=offsets,
+    )
 
 
 def logits_of(window, label, *, high=20.0):
@@ -76,12 +81,16 @@ def test_windows_show_every_piece_share_as_many_as_asked_and_fit(
     mini_vocab, num_pieces, max_seq_len, doc_stride, max_question_len, num_question_pieces
 ):
     encoded = passage_of(num_pieces, num_question_pieces=num_question_pieces)
-    windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
+    windows = windows_of(
+        encoded, vocab=mini_vocab, max_seq_len=max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len
+    )
     assert all(len(window.input_ids) == len(window.token_type_ids) <= max_seq_len for window in windows)
     shown = [set(range(window.first_piece, window.first_piece + window.num_pieces)) for window in windows]
     assert set().union(*shown) == set(range(num_pieces))
     room = max_seq_len - windows[0].first_column - 1
-    assert [len(one & other) for one, other in zip(shown, shown[1:])] == [min(doc_stride, room // 2)] * (len(windows) - 1)
+    assert [len(one & other) for one, other in zip(shown, shown[1:])] == [min(doc_stride, room // 2)] * (
+        len(windows) - 1
+    )
     assert all(not (one <= other or other <= one) for one, other in zip(shown, shown[1:]))
     for window in windows:
         columns = window.input_ids[window.first_column : window.first_column + window.num_pieces]
@@ -90,7 +99,9 @@ def test_windows_show_every_piece_share_as_many_as_asked_and_fit(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), num_pieces=st.integers(1, 150), max_seq_len=st.integers(12, 40), doc_stride=st.integers(2, 30))
-def test_an_answer_of_at_most_the_stride_comes_back_wherever_it_lies(mini_vocab, data, num_pieces, max_seq_len, doc_stride):
+def test_an_answer_of_at_most_the_stride_comes_back_wherever_it_lies(
+    mini_vocab, data, num_pieces, max_seq_len, doc_stride
+):
     encoded = passage_of(num_pieces)
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=max_seq_len, doc_stride=doc_stride)
     shared = min(doc_stride, (max_seq_len - 3 - 3) // 2)
@@ -124,7 +135,9 @@ def test_the_vectorised_search_finds_what_trying_every_span_finds(mini_vocab, se
     }
     total = sum(np.exp(value) for value in spans.values())
     expected = sorted(spans, key=spans.get, reverse=True)[:7]
-    answers = decode(encoded, windows=[window], logits=[values], config=DecodingConfig(num_answers=7, max_answer_len=max_answer_len))
+    answers = decode(
+        encoded, windows=[window], logits=[values], config=DecodingConfig(num_answers=7, max_answer_len=max_answer_len)
+    )
     assert [(answer.start, answer.end) for answer in answers] == expected
     assert [answer.score for answer in answers] == pytest.approx([np.exp(spans[span]) / total for span in expected])
 
@@ -135,7 +148,10 @@ def test_answers_have_different_texts_and_are_parts_of_the_passage_as_it_was_wri
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     rng = np.random.default_rng(0)
     answers = decode(
-        encoded, windows=windows, logits=[rng.normal(size=(len(one.input_ids), 2)) for one in windows], config=DecodingConfig(num_answers=50)
+        encoded,
+        windows=windows,
+        logits=[rng.normal(size=(len(one.input_ids), 2)) for one in windows],
+        config=DecodingConfig(num_answers=50),
     )
     texts = [answer.text for answer in answers]
     assert len(set(texts)) == len(texts) == 50 - max(0, 50 - len(texts)) and len(texts) > 20
@@ -169,7 +185,10 @@ def test_every_window_must_agree_that_there_is_no_answer(mini_vocab):
     labels = [label_of(window, encoded=encoded, characters=(2, 4)) for window in windows]
     assert labels[0] != (0, 0) and labels[-1] == (0, 0)
     answers = decode(
-        encoded, windows=windows, logits=[logits_of(*both) for both in zip(windows, labels)], config=DecodingConfig(no_answer_threshold=0.0)
+        encoded,
+        windows=windows,
+        logits=[logits_of(*both) for both in zip(windows, labels)],
+        config=DecodingConfig(no_answer_threshold=0.0),
     )
     assert answers[0].start == 2 and answers[0].end == 4
 
@@ -215,7 +234,11 @@ def test_windows_without_room_are_refused(mini_vocab, options, message):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num_answers": 0}, "num_answers"), ({"max_answer_len": 1.5}, "max_answer_len"), ({"no_answer_threshold": "a"}, "threshold")],
+    [
+        ({"num_answers": 0}, "num_answers"),
+        ({"max_answer_len": 1.5}, "max_answer_len"),
+        ({"no_answer_threshold": "a"}, "threshold"),
+    ],
 )
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -260,8 +283,15 @@ def test_no_mark_that_the_tokenizer_removes_is_cut_off(tokenizer, mini_vocab, ma
 def test_gold_answers_of_real_data_come_back_from_their_labels(shared_data, file, expected):
     tokenizer = WordPieceTokenizer(vocab=load_vocab(shared_data / "vocab" / "vocab.txt"))
     data = json.loads((shared_data / "tasks" / file).read_text(encoding="utf-8"))["data"]
-    pairs = [(question, passage["context"]) for article in data for passage in article["paragraphs"] for question in passage["qas"]]
-    all_encoded = encode([question["question"] for question, _ in pairs], [context for _, context in pairs], tokenizer=tokenizer)
+    pairs = [
+        (question, passage["context"])
+        for article in data
+        for passage in article["paragraphs"]
+        for question in passage["qas"]
+    ]
+    all_encoded = encode(
+        [question["question"] for question, _ in pairs], [context for _, context in pairs], tokenizer=tokenizer
+    )
     counts = dict.fromkeys(expected, 0)
     for (question, context), encoded in zip(pairs[::7], all_encoded[::7]):
         windows = windows_of(encoded, vocab=tokenizer.vocab, max_seq_len=512, doc_stride=220)

@@ -16,14 +16,34 @@ from paddle_wwm.tasks.results import RUN_NAME, RunRecord, SeedResult, read_run, 
 from paddle_wwm.variants.lookup import find_variant
 from tests.integration.scripts import run_script
 
-SIZES = {"vocab_size": 21128, "hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 1024}
+SIZES = {
+    "vocab_size": 21128,
+    "hidden_size": 256,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 1024,
+}
 METRICS = {"chnsenticorp": ("accuracy",), "cmrc2018": ("exact_match", "f1")}
 TITLES = {"chnsenticorp": "ChnSentiCorp", "cmrc2018": "CMRC 2018"}
 
 
-def write_run(path, *, model="mini", task="chnsenticorp", scores, sha256="aa", recipe=None, data_sha256="d0", curve=(), learning_rate=2e-5):
+def write_run(
+    path,
+    *,
+    model="mini",
+    task="chnsenticorp",
+    scores,
+    sha256="aa",
+    recipe=None,
+    data_sha256="d0",
+    curve=(),
+    learning_rate=2e-5,
+):
     """A run folder; scores: by seed, (dev, test) each a number or a pair."""
-    data = {name: {"path": f"/somewhere/{name}", "sha256": f"{data_sha256}-{name}", "num_examples": 1200} for name in ("train", "dev", "test")}
+    data = {
+        name: {"path": f"/somewhere/{name}", "sha256": f"{data_sha256}-{name}", "num_examples": 1200}
+        for name in ("train", "dev", "test")
+    }
     record = RunRecord(
         task=task,
         title=TITLES[task],
@@ -84,11 +104,19 @@ def test_a_table_has_max_and_mean_deviation_published_numbers_and_differences(tm
 
 
 def test_reading_comprehension_is_written_as_em_and_f1(tmp_path):
-    write_run(tmp_path, model="rbt3", task="cmrc2018", scores={1: ((60.0, 80.0), (62.0, 81.8)), 2: ((61.0, 81.0), (62.4, 81.4))})
+    write_run(
+        tmp_path,
+        model="rbt3",
+        task="cmrc2018",
+        scores={1: ((60.0, 80.0), (62.0, 81.8)), 2: ((61.0, 81.0), (62.4, 81.4))},
+    )
     table = make_report([tmp_path]).tables[0]
     cells = dict(zip(table.header, table.rows[0]))
     assert cells["dev"] == "61.0 (60.5) / 81.0 (80.5)"
-    assert (cells["test: published"], cells["test: difference"]) == ("62.2 / 81.8", "+0.2 / +0.0")  # RBT3 has no means: the maxima are compared
+    assert (cells["test: published"], cells["test: difference"]) == (
+        "62.2 / 81.8",
+        "+0.2 / +0.0",
+    )  # RBT3 has no means: the maxima are compared
 
 
 def test_runs_of_other_data_are_refused_by_file_and_field(tmp_path):
@@ -100,14 +128,27 @@ def test_runs_of_other_data_are_refused_by_file_and_field(tmp_path):
 
 def test_runs_of_other_recipes_are_refused_by_field(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
-    write_run(tmp_path / "b", model="other", scores={1: (81.0, 81.0)}, recipe={"max_seq_length": 256, "batch_size": 64, "limit_train": 10})
-    with pytest.raises(DataError, match="recipe.max_seq_length: 128 against 256; recipe.limit_train: absent against 10"):
+    write_run(
+        tmp_path / "b",
+        model="other",
+        scores={1: (81.0, 81.0)},
+        recipe={"max_seq_length": 256, "batch_size": 64, "limit_train": 10},
+    )
+    with pytest.raises(
+        DataError, match="recipe.max_seq_length: 128 against 256; recipe.limit_train: absent against 10"
+    ):
         gather([tmp_path])
 
 
 def test_how_batches_are_cut_and_how_many_windows_there_are_does_not_separate_models(tmp_path):
     for place, (name, size) in enumerate((("a", 8), ("b", 32))):
-        path = write_run(tmp_path / name, model=name, sha256=name, scores={1: (80.0, 80.0)}, recipe={"batch_size": 64, "micro_batch_size": size})
+        path = write_run(
+            tmp_path / name,
+            model=name,
+            sha256=name,
+            scores={1: (80.0, 80.0)},
+            recipe={"batch_size": 64, "micro_batch_size": size},
+        )
         record = read_run(path)
         data = {split: {**values, "counts": {"rows": place}} for split, values in record.data.items()}
         write_record(path / RUN_NAME, dataclasses.replace(record, data=data))
@@ -152,7 +193,14 @@ def test_a_folder_without_runs_and_a_torn_file_are_errors(tmp_path):
 
 
 # The authors' small-model and relative tables, from their own scores.
-TASKS = {"cmrc2018": "CMRC 2018", "drcd": "DRCD", "xnli": "XNLI", "chnsenticorp": "CSC", "lcqmc": "LCQMC", "bq_corpus": "BQ"}
+TASKS = {
+    "cmrc2018": "CMRC 2018",
+    "drcd": "DRCD",
+    "xnli": "XNLI",
+    "chnsenticorp": "CSC",
+    "lcqmc": "LCQMC",
+    "bq_corpus": "BQ",
+}
 SMALL_MODELS = [
     ("74.2 / 90.6", "89.6 / 94.5", "81.2", "95.8", "87.0", "85.8", "87.338", "325M"),  # printed: 87.335
     ("72.6 / 89.4", "85.6 / 92.0", "78.8", "95.6", "86.4", "85.0", "85.675", "102M"),
@@ -183,7 +231,9 @@ def test_models_on_several_tasks_have_the_small_models_table_and_the_largest_is_
     tables = {table.key: table for table in make_report([tmp_path]).tables}
     assert tables["small-models"].rows[0] == ("mini", "30.0 / 40.0", "80.0", "50.000", "8.8M")
     assert tables["relative-scores"].rows[1][:3] == ("other", "–", "75.0%")
-    with pytest.raises(DataError, match="--reference nothing: no run with test scores is of this model; there are mini, other"):
+    with pytest.raises(
+        DataError, match="--reference nothing: no run with test scores is of this model; there are mini, other"
+    ):
         make_report([tmp_path], reference="nothing")
 
 
@@ -202,14 +252,23 @@ def test_the_page_is_whole_in_itself_and_the_csv_has_full_precision(tmp_path):
     report = make_report([tmp_path])
     page = html_of(report)
     assert page.count("<svg") == 1 and "<b>" not in page and "模型&lt;b&gt;" in page
-    assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons.org", "")
+    assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
     assert html_of(report) == page
     lines = list(csv.DictReader(io.StringIO(csv_of(report))))
-    assert [(line["split"], line["max"], line["num_seeds"]) for line in lines] == [("dev", "81.0", "2"), ("test", "81.0", "2")]
+    assert [(line["split"], line["max"], line["num_seeds"]) for line in lines] == [
+        ("dev", "81.0", "2"),
+        ("test", "81.0", "2"),
+    ]
     assert (lines[1]["seeds"], lines[1]["values"]) == ("1 2", "80.123456 81.0")
     assert float(lines[1]["mean"]) == pytest.approx((80.123456 + 81.0) / 2)
     assert curve_of(report.gathered.entries["chnsenticorp"][0], "accuracy") == [(1.0, 70.0), (2.0, 80.0)]
-    assert [path.name for path in write_report(report, output=tmp_path / "out")] == ["report.md", "report.html", "scores.csv"]
+    assert [path.name for path in write_report(report, output=tmp_path / "out")] == [
+        "report.md",
+        "report.html",
+        "scores.csv",
+    ]
 
 
 def test_a_pipe_in_a_cell_does_not_break_a_markdown_table():

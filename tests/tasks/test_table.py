@@ -41,7 +41,9 @@ def test_every_task_with_published_scores_is_in_the_table_with_its_learning_rate
     values = {name: set(METRICS[TASKS[name].metric].values) for name in RECIPES}
     for tasks in PUBLISHED_SCORES.values():
         for name, splits in tasks.items():
-            assert all(set(scores.by_metric) == values[name] and split in TASKS[name].files for split, scores in splits.items())
+            assert all(
+                set(scores.by_metric) == values[name] and split in TASKS[name].files for split, scores in splits.items()
+            )
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -81,8 +83,19 @@ def test_names_are_found_as_people_write_them():
 
 
 def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
-    task = task_of_flags(kind="classification", files={"train": tmp_path / "a.jsonl", "dev": "b.jsonl"}, labels=("好", "坏"), learning_rate=5e-5)
-    assert (task.reader, task.metric, task.labels, task.learning_rate, task.max_seq_length) == ("json-lines", "accuracy", ("好", "坏"), 5e-5, 256)
+    task = task_of_flags(
+        kind="classification",
+        files={"train": tmp_path / "a.jsonl", "dev": "b.jsonl"},
+        labels=("好", "坏"),
+        learning_rate=5e-5,
+    )
+    assert (task.reader, task.metric, task.labels, task.learning_rate, task.max_seq_length) == (
+        "json-lines",
+        "accuracy",
+        ("好", "坏"),
+        5e-5,
+        256,
+    )
     assert task.files["train"] == (str(tmp_path / "a.jsonl"),)
     reading = task_of_flags(kind=TaskKind.READING_COMPREHENSION, files={"train": "a.json"}, metric="squad2")
     assert (reading.reader, reading.metric, reading.max_seq_length) == ("squad", "squad2", 512)
@@ -105,7 +118,9 @@ def test_a_flag_that_fits_nothing_is_an_error(options, message):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "paddle_wwm.tasks", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "paddle_wwm.tasks", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.integration
@@ -131,7 +146,8 @@ def test_the_files_of_a_task_are_read_and_counted(tmp_path):
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(("chnsent",), "Did you mean 'chnsenticorp'?"), (("drcd", "--data", "."), "must hold DRCD_training.json")]
+    ("arguments", "message"),
+    [(("chnsent",), "Did you mean 'chnsenticorp'?"), (("drcd", "--data", "."), "must hold DRCD_training.json")],
 )
 def test_a_wrong_name_or_folder_is_one_line(arguments, message):
     result = run(*arguments)

@@ -12,13 +12,59 @@ properties = settings(deadline=None, derandomize=True, max_examples=200)
 
 # Removed, joined, decomposed, reordered, split in two, or in a class of its own: one of each kind of character.
 HARD_CHARACTERS = (
-    *("\u0000", "\u200b", "\ufffd", "\ud800", "\udfff", "\x85", "\t", "\r", " ", "\u3000", "\u2028", "\xa0"),  # removed, or white space
+    *(
+        "\u0000",
+        "\u200b",
+        "\ufffd",
+        "\ud800",
+        "\udfff",
+        "\x85",
+        "\t",
+        "\r",
+        " ",
+        "\u3000",
+        "\u2028",
+        "\xa0",
+    ),  # removed, or white space
     *"使用龘語，。…·—［＃Ａａ２aZ09.[]-_'",
-    *("\uf900", "\u2f00", "\U0002f800", "\U00020000", "\u3007", "\u3042", "\u30ac", "\u30ab\u3099"),  # ideographs, some compatible, and kana
-    *("é", "e\u0301", "\u0301", "\u0338", "\u302e", "\u0327\u0301", "\u0301\u0327", "\U0001d165", "ǆ", "İ", "ß", "Σ", "ΐ"),  # marks and case
+    *(
+        "\uf900",
+        "\u2f00",
+        "\U0002f800",
+        "\U00020000",
+        "\u3007",
+        "\u3042",
+        "\u30ac",
+        "\u30ab\u3099",
+    ),  # ideographs, some compatible, and kana
+    *(
+        "é",
+        "e\u0301",
+        "\u0301",
+        "\u0338",
+        "\u302e",
+        "\u0327\u0301",
+        "\u0301\u0327",
+        "\U0001d165",
+        "ǆ",
+        "İ",
+        "ß",
+        "Σ",
+        "ΐ",
+    ),  # marks and case
     *("\u2260", "\u226e", "\u1fef", "\u1fee", "\u037e", "\u0387", "\u2000"),  # decomposed to punctuation or white space
     *("[MASK]", "[UNK]", "the", "probability"),
-    *("\uac00", "\uac01", "\u1100", "\u1161", "😀", "👨\u200d👩", "\U000e0041", "\ue000", "\U0010ffff"),  # Hangul, emoji, tags, private use
+    *(
+        "\uac00",
+        "\uac01",
+        "\u1100",
+        "\u1161",
+        "😀",
+        "👨\u200d👩",
+        "\U000e0041",
+        "\ue000",
+        "\U0010ffff",
+    ),  # Hangul, emoji, tags, private use
 )
 hard_texts = st.lists(st.one_of(st.sampled_from(HARD_CHARACTERS), st.characters()), max_size=20).map("".join)
 
@@ -28,7 +74,12 @@ def flat_pieces(spans_of_texts, lengths) -> Pieces:
     begins = offsets_of(lengths)
     spans = [(begin + start, begin + end) for begin, spans in zip(begins, spans_of_texts) for start, end in spans]
     starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
-    return Pieces(ids=np.zeros(len(spans), np.int32), starts=starts, ends=ends, text_offsets=offsets_of([len(spans) for spans in spans_of_texts]))
+    return Pieces(
+        ids=np.zeros(len(spans), np.int32),
+        starts=starts,
+        ends=ends,
+        text_offsets=offsets_of([len(spans) for spans in spans_of_texts]),
+    )
 
 
 def plain(pieces: Pieces):
@@ -39,7 +90,9 @@ def plain(pieces: Pieces):
 def pieces_of(tokenizer, text):
     """The pieces of one text, and the parts of the text that they stand for."""
     pieces = tokenizer.encode([text])
-    return [tokenizer.vocab.tokens[number] for number in pieces.ids], [text[start:end] for start, end in zip(pieces.starts, pieces.ends)]
+    return [tokenizer.vocab.tokens[number] for number in pieces.ids], [
+        text[start:end] for start, end in zip(pieces.starts, pieces.ends)
+    ]
 
 
 class GivenWords:

@@ -25,7 +25,10 @@ def tokenize(mini_vocab):
     def run(*documents, vocab=mini_vocab):
         report = Counter()
         found = tokenize_documents(
-            [Document(doc_id=str(number), sentences=tuple(text.replace("|", "") for text in texts)) for number, texts in enumerate(documents)],
+            [
+                Document(doc_id=str(number), sentences=tuple(text.replace("|", "") for text in texts))
+                for number, texts in enumerate(documents)
+            ],
             segmenter=GivenWords([text for texts in documents for text in texts]),
             tokenizer=WordPieceTokenizer(vocab=vocab),
             report=report,
@@ -42,7 +45,10 @@ def plain(document):
 
 def test_the_running_example_becomes_ids_word_starts_and_one_sentence(tokenize, seed_words, mini_vocab):
     [document], report = tokenize(["|".join(seed_words)])
-    assert " ".join(mini_vocab.tokens[number] for number in document.input_ids) == "使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。"
+    assert (
+        " ".join(mini_vocab.tokens[number] for number in document.input_ids)
+        == "使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。"
+    )
     assert plain(document) == ([1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1], [0, 18])
     assert report == {}
 
@@ -55,7 +61,9 @@ def test_sentences_and_documents_stay_apart_and_in_order(tokenize, mini_vocab):
 
 
 def test_sentences_and_documents_that_nothing_is_left_of_are_counted_not_kept(tokenize):
-    documents, report = tokenize([NOTHING_LEFT, "使用", NOTHING_LEFT, "语言", ""], [NOTHING_LEFT, NOTHING_LEFT], ["模型"], [], ["语"])
+    documents, report = tokenize(
+        [NOTHING_LEFT, "使用", NOTHING_LEFT, "语言", ""], [NOTHING_LEFT, NOTHING_LEFT], ["模型"], [], ["语"]
+    )
     assert [plain(document) for document in documents] == [([1, 0, 1, 0], [0, 2, 4]), ([1, 0], [0, 2]), ([1], [0, 1])]
     assert report == {"sentences_without_tokens": 5, "documents_without_tokens": 2}
 
@@ -75,17 +83,32 @@ sentences = st.sampled_from(["使用|语言", "the| |pro", NOTHING_LEFT, "", "  
 
 @properties
 @given(st.lists(st.lists(sentences, max_size=4), max_size=5))
-def test_a_document_is_its_sentences_one_by_one_without_those_that_have_no_token(tokenize, sentence_of, mini_vocab, documents):
+def test_a_document_is_its_sentences_one_by_one_without_those_that_have_no_token(
+    tokenize, sentence_of, mini_vocab, documents
+):
     tokenizer, report, expected = WordPieceTokenizer(vocab=mini_vocab), Counter(), []
     for texts in documents:
-        parts = [tokenize_sentence(sentence_of([word for word in text.split("|") if word]), tokenizer=tokenizer, report=report) for text in texts]
+        parts = [
+            tokenize_sentence(
+                sentence_of([word for word in text.split("|") if word]), tokenizer=tokenizer, report=report
+            )
+            for text in texts
+        ]
         kept = [(ids.tolist(), starts.tolist()) for ids, starts in parts if len(ids)]
         report["sentences_without_tokens"] += len(parts) - len(kept)
         report["documents_without_tokens"] += not kept
         if kept:
-            expected.append(([i for ids, _ in kept for i in ids], [s for _, starts in kept for s in starts], [len(ids) for ids, _ in kept]))
+            expected.append(
+                (
+                    [i for ids, _ in kept for i in ids],
+                    [s for _, starts in kept for s in starts],
+                    [len(ids) for ids, _ in kept],
+                )
+            )
     found, found_report = tokenize(*documents)
-    assert [(one.input_ids.tolist(), one.word_starts.tolist(), np.diff(one.sentence_offsets).tolist()) for one in found] == expected
+    assert [
+        (one.input_ids.tolist(), one.word_starts.tolist(), np.diff(one.sentence_offsets).tolist()) for one in found
+    ] == expected
     assert found_report == +report
 
 

@@ -46,11 +46,17 @@ def test_a_character_that_decomposes_to_punctuation_is_punctuation_where_the_tex
 
 @pytest.mark.parity
 @pytest.mark.parametrize("do_lower_case", [True, False], ids=["uncased", "cased"])
-def test_every_code_point_between_letters_and_between_chinese_characters_has_the_pieces_of_the_library(mini_vocab, do_lower_case):
+def test_every_code_point_between_letters_and_between_chinese_characters_has_the_pieces_of_the_library(
+    mini_vocab, do_lower_case
+):
     library = LibraryTokenizer(vocab=mini_vocab, do_lower_case=do_lower_case)
     entries = CodePointTable(library)[np.arange(NUM_CODE_POINTS)]
     # those that are no character and of which the table says nothing go to the library anyway: every 64th of them is enough
-    codes = [code for code in range(NUM_CODE_POINTS) if entries[code] != RUN or code % 64 == 0 or unicodedata.category(chr(code)) not in ("Cn", "Co")]
+    codes = [
+        code
+        for code in range(NUM_CODE_POINTS)
+        if entries[code] != RUN or code % 64 == 0 or unicodedata.category(chr(code)) not in ("Cn", "Co")
+    ]
     assert len(codes) > 150_000
     tokenizer = WordPieceTokenizer(vocab=mini_vocab, do_lower_case=do_lower_case)
     for block in np.array_split(codes, 16):
@@ -62,7 +68,10 @@ def test_the_pieces_of_a_run_count_from_its_start(library, mini_vocab):
     cache = RunCache(library)
     runs = ["the", "probability", "\u200b", "the", "x\u0000y"]
     numbers = cache.numbers_of(runs)
-    found = [[(cache.ids[i], cache.starts[i], cache.ends[i]) for i in range(cache.firsts[number], cache.firsts[number + 1])] for number in numbers]
+    found = [
+        [(cache.ids[i], cache.starts[i], cache.ends[i]) for i in range(cache.firsts[number], cache.firsts[number + 1])]
+        for number in numbers
+    ]
     ids = mini_vocab.ids
     assert found == [
         [(ids["the"], 0, 3)],
@@ -85,7 +94,9 @@ def test_the_cache_of_runs_does_not_grow_without_bound(library, monkeypatch):
 
 def test_a_run_seen_before_does_not_go_to_the_library_again(library, monkeypatch):
     cache, asked = RunCache(library), []
-    monkeypatch.setattr(library, "encode_one", lambda text: asked.append(text) or LibraryTokenizer.encode_one(library, text))
+    monkeypatch.setattr(
+        library, "encode_one", lambda text: asked.append(text) or LibraryTokenizer.encode_one(library, text)
+    )
     cache.numbers_of(["the", "the"])
     cache.numbers_of(["the", "bert"])
     assert asked == ["the", "bert"]

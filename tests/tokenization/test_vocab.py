@@ -88,11 +88,15 @@ def test_a_vocabulary_that_is_not_utf8_a_folder_or_missing_is_an_error_that_says
         load_vocab(tmp_path / "absent.txt")
 
 
-def test_a_built_vocabulary_has_the_special_tokens_every_character_by_itself_and_no_more_than_asked_for(sample_sentences):
+def test_a_built_vocabulary_has_the_special_tokens_every_character_by_itself_and_no_more_than_asked_for(
+    sample_sentences,
+):
     vocab = build_vocab(sample_sentences, vocab_size=2500)
     assert vocab.tokens[:5] == SPECIAL_TOKENS
     assert 2000 < len(vocab) <= 2500
-    chinese = {character for sentence in sample_sentences for character in sentence if "\u4e00" <= character <= "\u9fff"}
+    chinese = {
+        character for sentence in sample_sentences for character in sentence if "\u4e00" <= character <= "\u9fff"
+    }
     assert chinese <= set(vocab.tokens)
     assert not [token for token in vocab.tokens if len(token) > 1 and chinese & set(token.removeprefix("##"))]
 
@@ -130,5 +134,12 @@ def test_a_corpus_without_text_gives_no_vocabulary(sentences):
 @pytest.mark.data
 def test_the_published_vocabulary_loads_with_its_known_ids(shared_data):
     vocab = load_vocab(shared_data / "vocab" / "vocab.txt")
-    assert (len(vocab), vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (21128, 0, 100, 101, 102, 103)
+    assert (len(vocab), vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (
+        21128,
+        0,
+        100,
+        101,
+        102,
+        103,
+    )
     assert len(vocab.random_token_ids) == 21128 - 5 - 99

@@ -32,8 +32,13 @@ def reference(piece_spans, word_lengths, report):
         report["sentences_aligned_by_piece"] += 1
         return [True] * len(piece_spans)
     boundaries = [0, *accumulate(word_lengths)][:-1]
-    report["pieces_across_words"] += sum(any(start < boundary < end for boundary in boundaries) for start, end in piece_spans)
-    return [True] + [any(end <= boundary <= start for boundary in boundaries) for (_, end), (start, _) in zip(piece_spans, piece_spans[1:])]
+    report["pieces_across_words"] += sum(
+        any(start < boundary < end for boundary in boundaries) for start, end in piece_spans
+    )
+    return [True] + [
+        any(end <= boundary <= start for boundary in boundaries)
+        for (_, end), (start, _) in zip(piece_spans, piece_spans[1:])
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,9 @@ def starts_in(mini_vocab, sentence_of):
     """A function from words to the word starts of the pieces that their text has."""
     hangul = type(mini_vocab)(tokens=(*mini_vocab.tokens, "\u1100", "##\u1161", "##\u1161\u1102", "\u1102"), sha256="")
     tokenizer = WordPieceTokenizer(vocab=hangul)
-    return lambda words: tokenize_sentence(sentence_of(words), tokenizer=tokenizer, report=Counter())[1].astype(int).tolist()
+    return lambda words: (
+        tokenize_sentence(sentence_of(words), tokenizer=tokenizer, report=Counter())[1].astype(int).tolist()
+    )
 
 
 def test_the_running_example_has_its_eleven_words_of_eighteen_pieces(starts_in, seed_words):
@@ -68,7 +75,12 @@ def test_spaces_and_removed_characters_between_pieces_hide_no_boundary(starts_in
 
 @pytest.mark.parametrize(
     ("words", "starts"),
-    [("pr|obability", [1, 0, 0]), ("p|r|o|b|a|b|i|l|i|t|y", [1, 1, 1]), ("pro|bability", [1, 1, 0]), ("的pr|oba|bility。", [1, 0, 0, 1, 0])],
+    [
+        ("pr|obability", [1, 0, 0]),
+        ("p|r|o|b|a|b|i|l|i|t|y", [1, 1, 1]),
+        ("pro|bability", [1, 1, 0]),
+        ("的pr|oba|bility。", [1, 0, 0, 1, 0]),
+    ],
 )
 def test_a_boundary_inside_a_piece_ties_the_words_on_both_sides_together(starts_in, words, starts):
     assert starts_in(words.split("|")) == starts
@@ -77,7 +89,10 @@ def test_a_boundary_inside_a_piece_ties_the_words_on_both_sides_together(starts_
 @pytest.mark.parametrize(
     ("words", "starts"),
     [
-        ("\uac00|\ub098|的", [1, 0, 0, 1]),  # the middle one of three pieces stands for parts of both syllables, and ties them
+        (
+            "\uac00|\ub098|的",
+            [1, 0, 0, 1],
+        ),  # the middle one of three pieces stands for parts of both syllables, and ties them
         ("\uac00\ub098|的", [1, 0, 0, 1]),
         ("\uac00|的|\uac00", [1, 0, 1, 1, 0]),
         ("\uac00的|\uac00", [1, 0, 0, 1, 0]),
@@ -108,14 +123,19 @@ def test_a_text_whose_offsets_fall_is_aligned_by_piece_and_counted_and_its_neigh
     pieces = flat_pieces([[(0, 2)], [(0, 2), (3, 4), (1, 3)], [], [(0, 1), (1, 2)]], [2, 4, 1, 2])
     boundaries = np.array([1, 1, 1, 1, 0, 0, 1, 1, 0], bool)
     assert align(pieces, boundaries=boundaries, report=report).astype(int).tolist() == [1, 1, 1, 1, 1, 0]
-    assert report == {"sentences_aligned_by_piece": 1, "pieces_across_words": 1}  # of the first text; in the second, nothing is counted
+    assert report == {
+        "sentences_aligned_by_piece": 1,
+        "pieces_across_words": 1,
+    }  # of the first text; in the second, nothing is counted
 
 
 @st.composite
 def pieces_and_words(draw):
     """Pieces in order, with gaps before, between and after them, some sharing a span or part of it; and the lengths of the words."""
     piece_spans, position = [], 0
-    for gap, length, copies, tail in draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 3), st.booleans()), max_size=8)):
+    for gap, length, copies, tail in draw(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 3), st.booleans()), max_size=8)
+    ):
         piece_spans += [(position + gap, position + gap + length)] * copies
         if tail:  # what a piece of one and a half Hangul syllables is followed by
             piece_spans.append((position + gap + length - 1, position + gap + length))
@@ -136,7 +156,9 @@ def test_a_piece_starts_a_word_exactly_where_a_boundary_says_so(texts):
     for spans, word_lengths in texts:
         expected += reference(spans, word_lengths, expected_report)
     pieces = flat_pieces([spans for spans, _ in texts], [sum(word_lengths) for _, word_lengths in texts])
-    boundaries = np.array([place == 0 for _, word_lengths in texts for length in word_lengths for place in range(length)], bool)
+    boundaries = np.array(
+        [place == 0 for _, word_lengths in texts for length in word_lengths for place in range(length)], bool
+    )
     found = align(pieces, boundaries=boundaries, report=report)
     assert found.dtype == np.bool_
     assert found.tolist() == expected

@@ -34,7 +34,9 @@ def tokenizer(mini_vocab):
 def both_ways(request, mini_vocab):
     """The tokenizer and the library's, for the miniature vocabulary."""
     vocab = type(mini_vocab)(tokens=(*mini_vocab.tokens, *HANGUL, "\u8c48", "\uf900", "é", "A", "="), sha256="")
-    return WordPieceTokenizer(vocab=vocab, do_lower_case=request.param), LibraryTokenizer(vocab=vocab, do_lower_case=request.param)
+    return WordPieceTokenizer(vocab=vocab, do_lower_case=request.param), LibraryTokenizer(
+        vocab=vocab, do_lower_case=request.param
+    )
 
 
 def test_the_running_example_has_its_eighteen_pieces_at_its_characters(tokenizer, seed_words):
@@ -50,16 +52,26 @@ def test_the_running_example_has_its_eighteen_pieces_at_its_characters(tokenizer
         pytest.param("the| |probability", "the pro ##ba ##bility", [1, 1, 0, 0], id="English words"),
         pytest.param("2020|年|3.5|天", "20 ##20 [UNK] 3 . 5 天", [1, 0, 1, 1, 0, 0, 1], id="numbers"),
         pytest.param(
-            "在|http://a.b-c|学", "在 h ##t ##t ##p [UNK] [UNK] [UNK] a . b - c 学", [1, 1, *[0] * 11, 1], id="a URL, whose : and / are unknown"
+            "在|http://a.b-c|学",
+            "在 h ##t ##t ##p [UNK] [UNK] [UNK] a . b - c 学",
+            [1, 1, *[0] * 11, 1],
+            id="a URL, whose : and / are unknown",
         ),
         pytest.param("很好|😀|。", "很 好 [UNK] 。", [1, 0, 1, 1], id="an emoji"),
         pytest.param("好|👨\u200d👩\u200d👧|的", "好 [UNK] 的", [1, 1, 1], id="emoji that are joined are one piece"),
         pytest.param("好|😀|the|的", "好 [UNK] 的", [1, 1, 1], id="an emoji and the letters behind it are one piece"),
-        pytest.param("２０２０|ＴＨＥ|（|天|）", "[UNK] （ 天 ）", [1, 1, 1, 1], id="full-width forms are letters of their own"),
+        pytest.param(
+            "２０２０|ＴＨＥ|（|天|）", "[UNK] （ 天 ）", [1, 1, 1, 1], id="full-width forms are letters of their own"
+        ),
         pytest.param("２０|，|ｔｈｅ|！", "[UNK] ， [UNK] ！", [1, 1, 1, 1], id="full-width punctuation"),
         pytest.param("語言|模型|天氣", "[UNK] 言 模 型 天 [UNK]", [1, 0, 1, 0, 1, 0], id="traditional characters"),
         pytest.param("龘|的|…|Ω", "[UNK] 的 [UNK] [UNK]", [1, 1, 1, 1], id="unknown characters"),
-        pytest.param("使|[MASK]|用|[CLS]", "使 [ mask ] 用 [ c ##l ##s ]", [1, 1, 0, 0, 1, 1, 0, 0, 0, 0], id="literal [MASK] and [CLS] are text"),
+        pytest.param(
+            "使|[MASK]|用|[CLS]",
+            "使 [ mask ] 用 [ c ##l ##s ]",
+            [1, 1, 0, 0, 1, 1, 0, 0, 0, 0],
+            id="literal [MASK] and [CLS] are text",
+        ),
         pytest.param("使\u0000用|Thé|\u200b", "使 用 the", [1, 0, 1], id="removed characters and accents"),
         pytest.param("t\ud800he|的\udfff|的", "the 的 的", [1, 1, 1], id="lone surrogates are removed"),
     ],
@@ -98,8 +110,18 @@ def test_the_pieces_of_a_hangul_syllable_share_its_span(mini_vocab):
 def test_spans_lie_in_the_texts_laid_end_to_end_and_every_text_has_its_pieces(tokenizer):
     ids = tokenizer.vocab.ids
     pieces = tokenizer.encode(["使", "", "the用", "the"])
-    assert plain(pieces) == ([ids["使"], ids["the"], ids["用"], ids["the"]], [0, 1, 4, 5], [1, 4, 5, 8], [0, 1, 1, 3, 4])
-    assert (pieces.ids.dtype, pieces.starts.dtype, pieces.ends.dtype, pieces.text_offsets.dtype) == (np.int32, np.int64, np.int64, np.int64)
+    assert plain(pieces) == (
+        [ids["使"], ids["the"], ids["用"], ids["the"]],
+        [0, 1, 4, 5],
+        [1, 4, 5, 8],
+        [0, 1, 1, 3, 4],
+    )
+    assert (pieces.ids.dtype, pieces.starts.dtype, pieces.ends.dtype, pieces.text_offsets.dtype) == (
+        np.int32,
+        np.int64,
+        np.int64,
+        np.int64,
+    )
     assert pieces.ids_of_text(2).tolist() == [ids["the"], ids["用"]]
     assert plain(tokenizer.encode([])) == ([], [], [], [0])
     assert plain(tokenizer.encode(["", ""])) == ([], [], [], [0, 0, 0])
@@ -144,7 +166,13 @@ def test_where_blocks_end_and_when_the_cache_forgets_changes_nothing(mini_vocab,
 @pytest.mark.parity
 def test_a_long_line_without_a_space_is_like_any_other(both_ways):
     ours, library = both_ways
-    texts = ["probability" * 9 + "s" * 2, "a" * 100, "a" * 101, "x" * 300_000, "the" * 50_000 + "使" * 200_000 + "，the"]
+    texts = [
+        "probability" * 9 + "s" * 2,
+        "a" * 100,
+        "a" * 101,
+        "x" * 300_000,
+        "the" * 50_000 + "使" * 200_000 + "，the",
+    ]
     assert plain(ours.encode(texts)) == plain(library.encode(texts))
 
 
@@ -170,7 +198,9 @@ def test_a_copy_in_another_process_gives_the_same_pieces_and_takes_no_table_alon
 def test_the_sample_corpus_has_the_pieces_of_the_tokenizers_library(sample_corpus):
     lines = sample_corpus.read_text(encoding="utf-8").split("\n")
     vocab = build_vocab(lines, vocab_size=4000)
-    assert plain(WordPieceTokenizer(vocab=vocab).encode(lines)) == plain(LibraryTokenizer(vocab=vocab, do_lower_case=True).encode(lines))
+    assert plain(WordPieceTokenizer(vocab=vocab).encode(lines)) == plain(
+        LibraryTokenizer(vocab=vocab, do_lower_case=True).encode(lines)
+    )
 
 
 @pytest.mark.data
@@ -198,8 +228,14 @@ def test_lines_of_the_shared_corpus_have_the_pieces_of_the_tokenizers_library(sh
 
 def test_a_few_texts_can_be_had_as_lists_with_spans_in_each_text(mini_vocab):
     tokenizer = WordPieceTokenizer(vocab=mini_vocab)
-    [(first, first_spans), (empty, no_spans), (second, second_spans)] = tokenizer.encode_each(["使用 the", "", "probability。"])
-    assert [mini_vocab.tokens[number] for number in first] == ["使", "用", "the"] and first_spans == [(0, 1), (1, 2), (3, 6)]
+    [(first, first_spans), (empty, no_spans), (second, second_spans)] = tokenizer.encode_each(
+        ["使用 the", "", "probability。"]
+    )
+    assert [mini_vocab.tokens[number] for number in first] == ["使", "用", "the"] and first_spans == [
+        (0, 1),
+        (1, 2),
+        (3, 6),
+    ]
     assert (empty, no_spans) == ([], [])
     assert [mini_vocab.tokens[number] for number in second] == ["pro", "##ba", "##bility", "。"]
     assert second_spans == [(0, 3), (3, 5), (5, 11), (11, 12)]

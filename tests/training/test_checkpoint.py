@@ -11,7 +11,14 @@ from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_weights
-from paddle_wwm.training.checkpoint import best_checkpoint, export_model, load_optimizer, newest_checkpoint, read_checkpoint, save_checkpoint
+from paddle_wwm.training.checkpoint import (
+    best_checkpoint,
+    export_model,
+    load_optimizer,
+    newest_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from paddle_wwm.training.optim import make_optimizer, optimizer_arrays
 from paddle_wwm.types import TrainState
 
@@ -33,7 +40,13 @@ def model(mini_vocab):
 
 def state_after(step, phase=0):
     return TrainState(
-        global_step=step, num_examples_seen=step * 8, seed=1, phase=phase, shard_fingerprint="f", config_fingerprint="c", world_size=1
+        global_step=step,
+        num_examples_seen=step * 8,
+        seed=1,
+        phase=phase,
+        shard_fingerprint="f",
+        config_fingerprint="c",
+        world_size=1,
     )
 
 
@@ -92,7 +105,14 @@ def test_only_the_last_checkpoints_are_kept(tmp_path, model, mini_vocab):
 
 
 def test_the_best_checkpoint_of_the_present_phase_is_kept_too(tmp_path, model, mini_vocab):
-    losses = {10: 1.0, 20: 3.0, 30: 2.0, 40: 2.5, 50: None, 60: 2.2}  # step 10 is of an earlier phase, with shorter examples
+    losses = {
+        10: 1.0,
+        20: 3.0,
+        30: 2.0,
+        40: 2.5,
+        50: None,
+        60: 2.2,
+    }  # step 10 is of an earlier phase, with shorter examples
     for step, loss in losses.items():
         save(tmp_path, model, mini_vocab, step, keep=2, phase=int(step > 10), held_out_loss=loss)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000050", "step-00000060"]
@@ -107,7 +127,10 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_and_nothing_hal
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-        with pytest.raises(CheckpointError, match=r"step-00000020: .*too large.*the newest one that was is step-00000010.*--resume auto"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"step-00000020: .*too large.*the newest one that was is step-00000010.*--resume auto",
+        ):
             save(tmp_path, model, mini_vocab, 20)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -175,4 +198,9 @@ def test_paddlenlp_opens_a_checkpoint_with_equal_outputs(tmp_path, model, mini_v
 
 def test_the_exported_model_has_the_model_files_only(tmp_path, model, mini_vocab):
     exported = export_model(save(tmp_path / "checkpoints", model, mini_vocab, 10), tmp_path / "model")
-    assert sorted(path.name for path in exported.iterdir()) == ["config.json", "model_state.pdparams", "tokenizer_config.json", "vocab.txt"]
+    assert sorted(path.name for path in exported.iterdir()) == [
+        "config.json",
+        "model_state.pdparams",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]

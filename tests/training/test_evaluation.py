@@ -20,8 +20,16 @@ def example_of(word_starts, positions):
     special = np.zeros(len(starts), bool)
     special[[0, -1]] = True
     zeros = np.zeros(len(starts), np.int64)
-    masked = MaskedExample(input_ids=zeros, masked_lm_positions=np.array(positions), masked_lm_labels=np.array(positions))
-    example = PretrainExample(input_ids=zeros, token_type_ids=zeros, word_starts=starts, special_tokens_mask=special, next_sentence_label=NO_PAIR)
+    masked = MaskedExample(
+        input_ids=zeros, masked_lm_positions=np.array(positions), masked_lm_labels=np.array(positions)
+    )
+    example = PretrainExample(
+        input_ids=zeros,
+        token_type_ids=zeros,
+        word_starts=starts,
+        special_tokens_mask=special,
+        next_sentence_label=NO_PAIR,
+    )
     return example, masked
 
 
@@ -47,7 +55,11 @@ class _Answers(paddle.nn.Layer):
 def test_a_word_is_right_when_all_its_masked_pieces_are():
     batch = {name: paddle.zeros([1, 4], "int64") for name in ("input_ids", "token_type_ids", "attention_mask")}
     batch |= {"flat_positions": paddle.arange(5), "labels": paddle.to_tensor([1, 2, 3, 4, 5])}
-    batch |= {"num_tokens": paddle.to_tensor(4), "num_predictions": paddle.to_tensor(5), "word_numbers": paddle.to_tensor([7, 7, 8, 8, 9])}
+    batch |= {
+        "num_tokens": paddle.to_tensor(4),
+        "num_predictions": paddle.to_tensor(5),
+        "word_numbers": paddle.to_tensor([7, 7, 8, 8, 9]),
+    }
     sums = forward(_Answers([1, 2, 3, 0, 5]), batch)[2]  # the words 7 and 9 are right, one piece of 8 is
     assert (sums.mlm_correct, sums.words_correct, sums.num_words) == (4, 2, 3)
     assert sums.means()["word_accuracy"] == pytest.approx(2 / 3)
@@ -59,20 +71,32 @@ def held_out(prepared_sample, tmp_path):
     from collections import Counter
 
     documents = np.arange(20)
-    index = build_index(prepared_sample, documents=documents, data=DataConfig(), max_seq_length=32, seed=1, report=Counter())
+    index = build_index(
+        prepared_sample, documents=documents, data=DataConfig(), max_seq_length=32, seed=1, report=Counter()
+    )
     np.save(tmp_path / "index.npy", index)
     data = PretrainData(
-        shards=prepared_sample, vocab=prepared_sample.vocab(), index_path=tmp_path / "index.npy", masking=MaskingConfig(), seed=5
+        shards=prepared_sample,
+        vocab=prepared_sample.vocab(),
+        index_path=tmp_path / "index.npy",
+        masking=MaskingConfig(),
+        seed=5,
     )
     return Mixture(sources=(data,))
 
 
 def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_sample):
     model_config = ModelConfig(
-        vocab_size=prepared_sample.manifest.vocab_size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        vocab_size=prepared_sample.manifest.vocab_size,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
     )
     phases = (PhaseConfig(max_seq_length=32, global_batch_size=8, num_steps=1, learning_rate=1e-3),)
-    config = RunConfig(phases=phases, model=model_config, runtime=RuntimeConfig(micro_batch_size=4, max_evaluation_examples=30))
+    config = RunConfig(
+        phases=phases, model=model_config, runtime=RuntimeConfig(micro_batch_size=4, max_evaluation_examples=30)
+    )
     paddle.seed(0)
     model = BertForPretraining(model_config)
 
@@ -83,7 +107,15 @@ def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_
     shared = [batch for rank in range(3) for batch in tensors(World(rank=rank, size=3))]
     assert sum(int(batch["input_ids"].shape[0]) for batch in alone) == 30
     first, second = (evaluate(model, batches, world=World()) for batches in (alone, shared))
-    assert set(first) == {"loss", "mlm_loss", "masked_accuracy", "word_accuracy", "perplexity", "nsp_loss", "nsp_accuracy"}
+    assert set(first) == {
+        "loss",
+        "mlm_loss",
+        "masked_accuracy",
+        "word_accuracy",
+        "perplexity",
+        "nsp_loss",
+        "nsp_accuracy",
+    }
     assert second == pytest.approx(first, abs=1e-5)
     for batch in alone:  # whole words are masked: as many words as runs of their pieces
         assert len(batch["word_numbers"]) == int(batch["num_predictions"])

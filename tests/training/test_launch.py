@@ -63,7 +63,9 @@ def test_a_signal_to_the_launcher_reaches_the_workers_and_becomes_its_exit_statu
         f"run_script(lambda: launch_workers([sys.executable, '-c', {worker!r}, sys.argv[1]], count=2, log_directory=Path(sys.argv[1])))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", launcher, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", launcher, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while not ((tmp_path / "ready0").exists() and (tmp_path / "ready1").exists()):
         assert time.monotonic() < deadline and process.poll() is None

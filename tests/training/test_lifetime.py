@@ -23,7 +23,12 @@ time.sleep(60)
 def test_a_child_ends_when_its_parent_is_killed(tmp_path):
     ready = tmp_path / "ready"
     child = f"{CHILD} open({str(ready)!r}, 'w'); time.sleep(60)"
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, child], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, child],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     pid = int(parent.stdout.readline())
     deadline = time.monotonic() + 60
     while not ready.exists():
@@ -37,5 +42,9 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path):
 
 
 def test_a_child_whose_parent_has_ended_already_ends_at_once():
-    result = subprocess.run([sys.executable, "-c", f"{CHILD} print('alive')", "1"], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+    result = subprocess.run(
+        [sys.executable, "-c", f"{CHILD} print('alive')", "1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
     assert result.returncode == -signal.SIGKILL and result.stdout == b""

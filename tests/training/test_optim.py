@@ -81,7 +81,9 @@ REFERENCES = {
 
 def gradients_of(model, *, seed):
     rng = np.random.default_rng(seed)
-    return {name: rng.standard_normal(parameter.shape).astype(np.float32) for name, parameter in model.named_parameters()}
+    return {
+        name: rng.standard_normal(parameter.shape).astype(np.float32) for name, parameter in model.named_parameters()
+    }
 
 
 def update(model, optimizer, gradients, *, rate):
@@ -103,20 +105,31 @@ def test_every_optimizer_equals_its_numpy_reference_over_ten_steps(name):
         gradients, rate = gradients_of(model, seed=step), 0.01 * step
         for key in values:
             decay = config.weight_decay if key == "weight" else 0.0
-            values[key] = REFERENCES[name](values[key], gradients[key], state[key], rate=rate, step=step, config=config, decay=decay)
+            values[key] = REFERENCES[name](
+                values[key], gradients[key], state[key], rate=rate, step=step, config=config, decay=decay
+            )
         update(model, optimizer, gradients, rate=rate)
         for key, parameter in model.named_parameters():
             np.testing.assert_allclose(parameter.numpy(), values[key], atol=1e-5)
 
 
-SIZES = ModelConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, max_position_embeddings=8)
+SIZES = ModelConfig(
+    vocab_size=20,
+    hidden_size=8,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=8,
+    max_position_embeddings=8,
+)
 
 
 def paddles_own(model, config):
     decayed = {parameter.name for name, parameter in model.named_parameters() if has_weight_decay(name)}
     shared = {"learning_rate": 0.0, "epsilon": config.epsilon, "parameters": model.parameters()}
     if config.name is OptimizerName.ADAMW:
-        return paddle.optimizer.AdamW(**shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed)
+        return paddle.optimizer.AdamW(
+            **shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed
+        )
     excluded = {"exclude_from_weight_decay_fn": lambda parameter: parameter.name not in decayed}
     return paddle.optimizer.Lamb(**shared, lamb_weight_decay=config.weight_decay, **excluded)
 

@@ -6,7 +6,13 @@ from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.training.plan import count_parameters
 
 SMALL = ModelConfig(
-    vocab_size=50, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24, max_position_embeddings=10, type_vocab_size=2
+    vocab_size=50,
+    hidden_size=16,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    intermediate_size=24,
+    max_position_embeddings=10,
+    type_vocab_size=2,
 )
 
 

@@ -14,7 +14,10 @@ FLOAT16 = AmpConfig(level=AmpLevel.O1, dtype=AmpDtype.FLOAT16)
 
 @pytest.mark.parametrize("level", [AmpLevel.O1, AmpLevel.O2])
 def test_mixed_precision_on_the_cpu_is_refused_with_the_reason(level):
-    with pytest.raises(ConfigError, match=r"`amp\.level` must be O0 on the CPU, but is O[12]: Paddle has no 16-bit matrix products there"):
+    with pytest.raises(
+        ConfigError,
+        match=r"`amp\.level` must be O0 on the CPU, but is O[12]: Paddle has no 16-bit matrix products there",
+    ):
         check_amp(AmpConfig(level=level), on_gpu=False)
     check_amp(AmpConfig(level=level), on_gpu=True)
     check_amp(AmpConfig(), on_gpu=False)
@@ -64,7 +67,10 @@ def test_a_loss_scale_changes_neither_norm_nor_update():
         model, optimizer = fresh_model()
         precision = Precision()
         precision.loss_scale = loss_scale
-        norms = [step_of(model, optimizer, cut(make_batch(8, seed=step), 4), step=step, precision=precision).gradient_norm for step in range(3)]
+        norms = [
+            step_of(model, optimizer, cut(make_batch(8, seed=step), 4), step=step, precision=precision).gradient_norm
+            for step in range(3)
+        ]
         results.append((norms, {name: tensor.numpy() for name, tensor in model.state_dict().items()}))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
     for name, array in results[0][1].items():

@@ -48,7 +48,9 @@ def cut(batch, size):
         return value if value is None else value[start : start + size]
 
     return [
-        tensors_of(PretrainBatch(**{item.name: rows(getattr(batch, item.name), start) for item in dataclasses.fields(batch)}))
+        tensors_of(
+            PretrainBatch(**{item.name: rows(getattr(batch, item.name), start) for item in dataclasses.fields(batch)})
+        )
         for start in range(0, len(batch.input_ids), size)
     ]
 
@@ -67,7 +69,10 @@ def step_of(model, optimizer, micro_batches, *, step=0, **options):
 
 def take_steps(batches, *, micro_batch_size):
     model, optimizer = fresh_model()
-    losses = [step_of(model, optimizer, cut(batch, micro_batch_size), step=step).sums.means()["loss"] for step, batch in enumerate(batches)]
+    losses = [
+        step_of(model, optimizer, cut(batch, micro_batch_size), step=step).sums.means()["loss"]
+        for step, batch in enumerate(batches)
+    ]
     return losses, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
 
 

@@ -26,7 +26,10 @@ def rows_of(name: str) -> list[list[str]]:
 
 def variants_of(title: str) -> list[Variant]:
     names = re.split(r"[,、]\s*", title)
-    return [find_variant("bert-base-chinese" if name.startswith("BERT") and ("Google" in name or "谷歌" in name) else name) for name in names]
+    return [
+        find_variant("bert-base-chinese" if name.startswith("BERT") and ("Google" in name or "谷歌" in name) else name)
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])

@@ -75,12 +75,15 @@ def test_no_name_belongs_to_two_models():
 
 
 def test_an_unknown_name_gets_the_nearest_ones():
-    with pytest.raises(ConfigError, match=r"'chinese-roberta-wwm': no such model; did you mean .*chinese-roberta-wwm-ext or"):
+    with pytest.raises(
+        ConfigError, match=r"'chinese-roberta-wwm': no such model; did you mean .*chinese-roberta-wwm-ext or"
+    ):
         find_variant("chinese-roberta-wwm")
 
 
 @pytest.mark.parametrize(
-    ("name", "share"), [("chinese-roberta-wwm-ext", None), ("chinese-roberta-wwm-ext-large", None), ("rbtl3", 59.8), ("rbt3", 37.3)]
+    ("name", "share"),
+    [("chinese-roberta-wwm-ext", None), ("chinese-roberta-wwm-ext-large", None), ("rbtl3", 59.8), ("rbt3", 37.3)],
 )
 def test_parameters_counted_as_the_series_counts_are_those_it_prints(name, share):
     millions = count_parameters(BY_NAME[name].config, num_labels=XNLI_LABELS) // 1_000_000
@@ -95,7 +98,9 @@ def test_the_formula_counts_what_the_model_holds(name):
 
     config = BY_NAME[name].config
     model = BertForPretraining(config)
-    assert sum(parameter.size for parameter in model.parameters()) == count_parameters(config, with_pretraining_heads=True)
+    assert sum(parameter.size for parameter in model.parameters()) == count_parameters(
+        config, with_pretraining_heads=True
+    )
     assert sum(parameter.size for parameter in model.bert.parameters()) == count_parameters(config)
 
 
@@ -104,7 +109,9 @@ def test_a_model_fits_where_its_training_started(variant: Variant):
     recipe = variant.recipe
     assert variant.config.hidden_size // variant.config.num_attention_heads == 64
     config = variant.config
-    assert variant.archive.endswith(f"L-{config.num_hidden_layers}_H-{config.hidden_size}_A-{config.num_attention_heads}")
+    assert variant.archive.endswith(
+        f"L-{config.num_hidden_layers}_H-{config.hidden_size}_A-{config.num_attention_heads}"
+    )
     if recipe.init in (None, RANDOM_INIT):
         return
     parent = BY_NAME[recipe.init].config
@@ -113,7 +120,10 @@ def test_a_model_fits_where_its_training_started(variant: Variant):
 
 
 def test_a_cell_is_read_into_maximum_and_mean():
-    assert parse_scores("65.5 (64.4) / 84.5 (84.0)").by_metric == {"exact_match": Score(max=65.5, mean=64.4), "f1": Score(max=84.5, mean=84.0)}
+    assert parse_scores("65.5 (64.4) / 84.5 (84.0)").by_metric == {
+        "exact_match": Score(max=65.5, mean=64.4),
+        "f1": Score(max=84.5, mean=84.0),
+    }
     assert parse_scores("72.3").by_metric == {"accuracy": Score(max=72.3)}
 
 
@@ -149,7 +159,9 @@ def seed_lines(shared_data: Path) -> list[str]:
 @pytest.mark.parametrize("section", SEED_SECTIONS)
 def test_published_scores_are_those_of_the_seed(seed_lines, section):
     task, splits = SEED_SECTIONS[section]
-    start = next(number for number, line in enumerate(seed_lines) if re.fullmatch(rf"(.*[：:])?{section}", line.strip()))
+    start = next(
+        number for number, line in enumerate(seed_lines) if re.fullmatch(rf"(.*[：:])?{section}", line.strip())
+    )
     rows = {}
     for line in seed_lines[start + 1 :]:
         name, _, rest = line.partition(" ")
@@ -176,10 +188,19 @@ def test_published_test_scores_of_the_small_models_are_those_of_the_seed(seed_li
 
 @pytest.mark.data
 def test_published_learning_rates_are_those_of_the_seed(seed_lines):
-    titles = {"CMRC 2018": "cmrc2018", "DRCD": "drcd", "CJRC": "cjrc", "XNLI": "xnli", "ChnSentiCorp": "chnsenticorp", "LCQMC": "lcqmc"}
+    titles = {
+        "CMRC 2018": "cmrc2018",
+        "DRCD": "drcd",
+        "CJRC": "cjrc",
+        "XNLI": "xnli",
+        "ChnSentiCorp": "chnsenticorp",
+        "LCQMC": "lcqmc",
+    }
     titles |= {"BQ Corpus": "bq_corpus", "THUCNews": "thucnews"}
     for title, task in titles.items():
-        rates = next(match for line in seed_lines if (match := re.fullmatch(rf"{title} (\de-5) \de-5 (\de-5)", line.strip())))
+        rates = next(
+            match for line in seed_lines if (match := re.fullmatch(rf"{title} (\de-5) \de-5 (\de-5)", line.strip()))
+        )
         assert float(rates[1]) == BY_NAME["bert-base-chinese"].published_learning_rates[task]
         assert float(rates[2]) == BY_NAME["chinese-roberta-wwm-ext-large"].published_learning_rates[task]
 
@@ -189,7 +210,9 @@ def test_sizes_are_those_of_the_config_files(shared_data):
     for stem, name in {"base": "chinese-bert-wwm", "large.derived": "chinese-roberta-wwm-ext-large"}.items():
         stored = json.loads((shared_data / "vocab" / f"bert_config.{stem}.json").read_text())
         config = vars(BY_NAME[name].config)
-        assert {key: value for key, value in stored.items() if key in config} == {key: config[key] for key in stored if key in config}
+        assert {key: value for key, value in stored.items() if key in config} == {
+            key: config[key] for key in stored if key in config
+        }
 
 
 def test_the_command_prints_the_table_one_model_and_json():

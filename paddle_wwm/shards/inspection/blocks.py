@@ -57,7 +57,9 @@ class BlockReader:
         self._manifest = shards.manifest
         self._open: _OpenShard | None = None
 
-    def read(self, *, first: int = 0, last: int | None = None, tokens_per_block: int = TOKENS_PER_BLOCK) -> Iterator[Block]:
+    def read(
+        self, *, first: int = 0, last: int | None = None, tokens_per_block: int = TOKENS_PER_BLOCK
+    ) -> Iterator[Block]:
         """The documents [first, last) in blocks that never cross shards. Raises DataError naming the file and the document that breaks a rule."""
         last = self._shards.num_documents if last is None else last
         shard_first = 0
@@ -85,7 +87,10 @@ class BlockReader:
             index = shard.index.astype(np.int64)
             ends = [shard.num_tokens, len(shard.lengths)]
             if index[0].any() or index[-1].tolist() != ends or (np.diff(index, axis=0) <= 0).any():
-                raise _damaged(path, f"the places of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, but do not")
+                raise _damaged(
+                    path,
+                    f"the places of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, but do not",
+                )
             self._open = _OpenShard(path=path, shard=shard, first_document=first_document, index=index)
         return self._open
 
@@ -119,7 +124,11 @@ class BlockReader:
         ids, word_starts = stored & stored.dtype.type((1 << word_bit) - 1), (stored >> word_bit).astype(bool)
         size = self._manifest.vocab_size
         check(ids >= size, document_offsets, f"its ids must be below the vocabulary's size {size:,}, but one is not")
-        check(~word_starts[sentence_offsets[:-1]], first_sentences, "a sentence's first token must start a word, but one does not")
+        check(
+            ~word_starts[sentence_offsets[:-1]],
+            first_sentences,
+            "a sentence's first token must start a word, but one does not",
+        )
         return Block(
             first_document=number,
             ids=ids,

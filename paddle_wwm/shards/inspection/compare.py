@@ -64,12 +64,16 @@ class Comparison:
         return self.first_difference is None
 
 
-def compare(here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, show_progress: bool = True) -> Comparison:
+def compare(
+    here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, show_progress: bool = True
+) -> Comparison:
     """Read both sets twice: once to pair the documents, once to compare the pairs. Raises DataError where one of them is damaged."""
     total = 2 * (here.manifest.num_tokens + there.manifest.num_tokens)
     translation = _translation(from_vocab=there_vocab, to_vocab=here_vocab)
     untranslated = np.arange(len(here_vocab), dtype=np.int64)
-    with progress_bar(desc="compare", total=total, unit=" tokens", unit_scale=True, delay=1, leave=False, disable=not show_progress) as bar:
+    with progress_bar(
+        desc="compare", total=total, unit=" tokens", unit_scale=True, delay=1, leave=False, disable=not show_progress
+    ) as bar:
         here_keys = _document_keys(here, untranslated, bar)
         there_keys = _document_keys(there, translation, bar)
         pairs = _pairs(here_keys, there_keys)
@@ -113,7 +117,9 @@ def compare(here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: 
 
 def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
     """For every id of one vocabulary the id of the same piece in the other; beyond its end for pieces that it has not."""
-    return np.array([to_vocab.ids.get(token, len(to_vocab) + number) for number, token in enumerate(from_vocab.tokens)], np.int64)
+    return np.array(
+        [to_vocab.ids.get(token, len(to_vocab) + number) for number, token in enumerate(from_vocab.tokens)], np.int64
+    )
 
 
 def _document_keys(shards: ShardSet, translation: np.ndarray, bar) -> np.ndarray:
@@ -123,7 +129,9 @@ def _document_keys(shards: ShardSet, translation: np.ndarray, bar) -> np.ndarray
         data = memoryview(translation[block.ids]).cast("B")
         ends = (block.document_offsets * 8).tolist()
         digests = [hashlib.blake2b(data[start:end], digest_size=8).digest() for start, end in zip(ends, ends[1:])]
-        keys[block.first_document : block.first_document + block.num_documents] = np.frombuffer(b"".join(digests), np.uint64)
+        keys[block.first_document : block.first_document + block.num_documents] = np.frombuffer(
+            b"".join(digests), np.uint64
+        )
         bar.update(len(block.ids))
     return keys
 

@@ -39,7 +39,9 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
     size = sum(int(source["size"]) for source in manifest.sources)  # type: ignore[call-overload]
     yield _labelled("sources", f"{len(manifest.sources):,} file(s), {size / 1e6:,.1f} MB")
     for source in manifest.sources[:MAX_SOURCES_SHOWN]:
-        yield _labelled("", f"{printable(str(source['name']))}  {source['format']}  {int(source['size']) / 1e6:,.1f} MB")  # type: ignore[call-overload]
+        yield _labelled(
+            "", f"{printable(str(source['name']))}  {source['format']}  {int(source['size']) / 1e6:,.1f} MB"
+        )  # type: ignore[call-overload]
     if len(manifest.sources) > MAX_SOURCES_SHOWN:
         yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more")
     yield _labelled("segmenter", " ".join(str(value)[:24] for value in manifest.segmenter.values()))
@@ -47,7 +49,10 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
     yield _labelled("vocabulary", f"{manifest.vocab_size:,} entries, {manifest.vocab_sha256[:16]}")
     for name, value in _flat(manifest.options):
         yield _labelled("options" if name == next(iter(_flat(manifest.options)))[0] else "", f"{name} {value}")
-    yield _labelled("kept text", f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (prepare_corpus.py --text keeps it)")
+    yield _labelled(
+        "kept text",
+        f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (prepare_corpus.py --text keeps it)",
+    )
     changes = report_lines(read_report(shards))
     yield "dropped, changed, fallen back:" if changes else "nothing was dropped or changed"
     yield from changes
@@ -61,7 +66,9 @@ def read_report(shards: ShardSet) -> CorpusReport:
     except FileNotFoundError:
         return CorpusReport.from_json({"counts": shards.manifest.report, "characters": {}, "samples": {}})
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a report of prepare_corpus.py ({error}); delete it or prepare the corpus again.") from None
+        raise DataError(
+            f"{path}: not a report of prepare_corpus.py ({error}); delete it or prepare the corpus again."
+        ) from None
 
 
 def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str]:
@@ -69,8 +76,12 @@ def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str
     it = statistics
     yield f"{it.num_documents:,} documents, {it.num_sentences:,} sentences, {it.num_words:,} words, {it.num_tokens:,} tokens"
     yield _labelled("[UNK]", f"{it.num_unknown_tokens:,} tokens, {it.num_unknown_tokens / it.num_tokens:.2%}")
-    yield _labelled("on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes a token")
-    yield _labelled("vocabulary", f"{it.num_used_entries:,} of {vocab_size:,} entries occur, {it.num_used_entries / vocab_size:.1%}")
+    yield _labelled(
+        "on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes a token"
+    )
+    yield _labelled(
+        "vocabulary", f"{it.num_used_entries:,} of {vocab_size:,} entries occur, {it.num_used_entries / vocab_size:.1%}"
+    )
     yield ""
     headings = ["mean", "least", *(f"{percent}%" for percent in PERCENTILES[1:-1]), "most"]
     yield " " * 24 + "".join(f"{heading:>10}" for heading in headings)
@@ -128,7 +139,10 @@ def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str
     _, found = shards.document(document)
     pieces = np.array(vocab.tokens, object)[found.input_ids]
     offsets = found.sentence_offsets.tolist()
-    return ["|".join(join_words(pieces[start:end], found.word_starts[start:end])) for start, end in zip(offsets, offsets[1:])]
+    return [
+        "|".join(join_words(pieces[start:end], found.word_starts[start:end]))
+        for start, end in zip(offsets, offsets[1:])
+    ]
 
 
 def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
@@ -142,10 +156,15 @@ def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
     mine, other = ([str(source["sha256"]) for source in manifest.sources] for manifest in (here, there))
     if mine != other:
         order = ", in another order" if sorted(mine) == sorted(other) else ""
-        yield _labelled("sources", f"{len(mine):,} file(s) here, {len(other):,} there, {len(set(mine) & set(other)):,} in both{order}")
+        yield _labelled(
+            "sources",
+            f"{len(mine):,} file(s) here, {len(other):,} there, {len(set(mine) & set(other)):,} in both{order}",
+        )
 
 
-def comparison_lines(here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, comparison: Comparison) -> Iterator[str]:
+def comparison_lines(
+    here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, comparison: Comparison
+) -> Iterator[str]:
     """How two sets were made, their counts, documents and words side by side, the first difference decoded; the last line is the verdict."""
     it = comparison
     yield _labelled("here", str(here.directory))
@@ -167,7 +186,9 @@ def comparison_lines(here: ShardSet, there: ShardSet, *, here_vocab: Vocab, ther
         yield from _agreement_lines(it.agreement)
     if it.first_difference:
         yield ""
-        yield from _difference_lines(here, there, here_vocab=here_vocab, there_vocab=there_vocab, numbers=it.first_difference)
+        yield from _difference_lines(
+            here, there, here_vocab=here_vocab, there_vocab=there_vocab, numbers=it.first_difference
+        )
     yield ""
     if not it.is_identical:
         yield "different" if it.in_order else "different (the documents of both stand in another order)"
@@ -216,7 +237,9 @@ def _flat(values: dict, prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{name}.")
         else:
-            rows.append((f"{prefix}{name}", " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)))
+            rows.append(
+                (f"{prefix}{name}", " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+            )
     return rows
 
 

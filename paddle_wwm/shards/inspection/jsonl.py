@@ -14,7 +14,12 @@ from .texts import read_texts
 
 
 def write_jsonl(
-    shards: ShardSet, *, vocab: Vocab, stream: IO[bytes], documents: range, on_document: Callable[[], object] = lambda: None
+    shards: ShardSet,
+    *,
+    vocab: Vocab,
+    stream: IO[bytes],
+    documents: range,
+    on_document: Callable[[], object] = lambda: None,
 ) -> None:
     """Write consecutive documents, UTF-8, in their order. The keys of a line::
 

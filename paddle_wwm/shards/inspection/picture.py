@@ -21,7 +21,12 @@ def write_picture(path: str | Path, *, statistics: Statistics) -> None:
     figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DOTS_PER_INCH, layout="constrained")
     words, sentences, documents = figure.subplots(1, 3)
     _words(words, statistics.chars_per_word)
-    _lengths(sentences, statistics.tokens_per_sentence, title=f"{statistics.num_sentences:,} sentences", label="tokens a sentence")
+    _lengths(
+        sentences,
+        statistics.tokens_per_sentence,
+        title=f"{statistics.num_sentences:,} sentences",
+        label="tokens a sentence",
+    )
     title = f"{statistics.num_documents:,} documents"
     _lengths(documents, statistics.tokens_per_document, title=title, label="tokens a document (log scale)", log=True)
     with atomic_write(path) as stream:
@@ -33,7 +38,11 @@ def _words(axes, chars_per_word: Distribution) -> None:
     shares = 100 * np.bincount(capped, weights=chars_per_word.counts, minlength=MAX_WORD_CHARS + 1) / chars_per_word.num
     labels = [*map(str, range(1, MAX_WORD_CHARS)), f"{MAX_WORD_CHARS}+"]
     axes.bar(labels, shares[1:])
-    axes.set(title=f"{chars_per_word.num:,} words, mean {chars_per_word.mean:.2f}", xlabel="characters a word", ylabel="% of words")
+    axes.set(
+        title=f"{chars_per_word.num:,} words, mean {chars_per_word.mean:.2f}",
+        xlabel="characters a word",
+        ylabel="% of words",
+    )
 
 
 def _lengths(axes, lengths: Distribution, *, title: str, label: str, log: bool = False) -> None:
@@ -42,7 +51,9 @@ def _lengths(axes, lengths: Distribution, *, title: str, label: str, log: bool =
     end = most if log else lengths.percentile(99.5)
     # bars end between whole numbers, and never have room for none
     width = -(-end // MAX_BARS)
-    edges = np.unique(np.ceil(np.geomspace(least, end + 1, MAX_BARS + 1))) if log else np.arange(0, end + width, width) + 1
+    edges = (
+        np.unique(np.ceil(np.geomspace(least, end + 1, MAX_BARS + 1))) if log else np.arange(0, end + width, width) + 1
+    )
     shown = lengths.values < edges[-1]
     counts, _ = np.histogram(lengths.values[shown], bins=edges, weights=lengths.counts[shown])
     axes.bar(edges[:-1] - 0.5, 100 * counts / lengths.num, width=np.diff(edges), align="edge")
@@ -50,4 +61,8 @@ def _lengths(axes, lengths: Distribution, *, title: str, label: str, log: bool =
         axes.set_xscale("log")
     num_beyond = int(lengths.counts[~shown].sum())
     beyond = f"\n{num_beyond / lengths.num:.1%} beyond the right end, the longest {most:,}" if num_beyond else ""
-    axes.set(title=f"{title}, mean {lengths.mean:,.1f}{beyond}", xlabel=label, ylabel="% a bar" if log or width == 1 else f"% a bar of {width}")
+    axes.set(
+        title=f"{title}, mean {lengths.mean:,.1f}{beyond}",
+        xlabel=label,
+        ylabel="% a bar" if log or width == 1 else f"% a bar of {width}",
+    )

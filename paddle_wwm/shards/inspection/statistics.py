@@ -92,7 +92,8 @@ class _Counter:
     def distribution(self) -> Distribution:
         values = np.flatnonzero(self._table)
         return Distribution(
-            values=np.concatenate([values, self._large[0]]), counts=np.concatenate([self._table[values], self._large[1]])
+            values=np.concatenate([values, self._large[0]]),
+            counts=np.concatenate([self._table[values], self._large[1]]),
         )
 
 
@@ -106,7 +107,14 @@ class _Counting:
         self._chars[vocab.unk_id] = 1
         self.uses = np.zeros(len(vocab), np.int64)
         self.num_tokens_of_long_words = 0
-        names = ("sentences_per_document", "tokens_per_document", "tokens_per_sentence", "words_per_sentence", "pieces_per_word", "chars_per_word")
+        names = (
+            "sentences_per_document",
+            "tokens_per_document",
+            "tokens_per_sentence",
+            "words_per_sentence",
+            "pieces_per_word",
+            "chars_per_word",
+        )
         self.counters = {name: _Counter() for name in names}
         self._longest = 0
         self.longest_word, self.longest_word_document = "", 0
@@ -133,10 +141,14 @@ class _Counting:
             start = int(starts[longest])
             ids = block.ids[start : start + int(pieces[longest])]
             self.longest_word = join_pieces([self._vocab.tokens[number] for number in ids])
-            self.longest_word_document = block.first_document + int(np.searchsorted(block.document_offsets, start, side="right")) - 1
+            self.longest_word_document = (
+                block.first_document + int(np.searchsorted(block.document_offsets, start, side="right")) - 1
+            )
 
 
-def statistics_of(shards: ShardSet, *, vocab: Vocab, on_tokens: Callable[[int], object] = lambda num_tokens: None) -> Statistics:
+def statistics_of(
+    shards: ShardSet, *, vocab: Vocab, on_tokens: Callable[[int], object] = lambda num_tokens: None
+) -> Statistics:
     """Read the whole set; `on_tokens` hears of every block. Raises DataError where the shards break a rule of their format."""
     counting = _Counting(vocab)
     for block in BlockReader(shards).read():

@@ -63,7 +63,7 @@ def _parsed(line: bytes, path: Path, number: int) -> KeptText:
         if not isinstance(doc_id, str) or not all(isinstance(sentence, str) for sentence in text.sentences):
             raise ValueError
     except (ValueError, TypeError):
-        raise _damaged(path, f"line {number} must be [\"file:line\", [\"sentence\", …]], but is not") from None
+        raise _damaged(path, f'line {number} must be ["file:line", ["sentence", …]], but is not') from None
     return text
 
 

@@ -41,7 +41,13 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
     with _bar("structure", manifest.num_tokens, " tokens", show_progress) as bar:
         for block in BlockReader(shards).read():
             num_unknown = np.count_nonzero(block.ids == vocab.unk_id)
-            found = (block.num_documents, len(block.sentence_offsets) - 1, block.word_starts.sum(), len(block.ids), num_unknown)
+            found = (
+                block.num_documents,
+                len(block.sentence_offsets) - 1,
+                block.word_starts.sum(),
+                len(block.ids),
+                num_unknown,
+            )
             counts = {name: counts[name] + int(number) for name, number in zip(COUNTS, found)}
             if manifest.texts:
                 for number, num_sentences in enumerate(block.num_sentences.tolist(), start=block.first_document):
@@ -50,9 +56,13 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
     if manifest.texts:
         next(texts, None)  # raises where there is more text than documents
     stated = {name: getattr(manifest, name) for name in COUNTS}
-    differing = [f"{name} {stated[name]:,} (the shards: {number:,})" for name, number in counts.items() if stated[name] != number]
+    differing = [
+        f"{name} {stated[name]:,} (the shards: {number:,})" for name, number in counts.items() if stated[name] != number
+    ]
     if differing:
-        raise DataError(f"{directory}: the manifest's counts must be those of the shards, but differ: {', '.join(differing)}; {REMEDY}.")
+        raise DataError(
+            f"{directory}: the manifest's counts must be those of the shards, but differ: {', '.join(differing)}; {REMEDY}."
+        )
     return Verified(
         num_files=num_files + 1,
         num_bytes=num_bytes,
@@ -64,7 +74,9 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
 
 def _verify_text(directory: str | Path, number: int, *, num_sentences: int, num_kept: int) -> None:
     if num_kept != num_sentences:
-        raise DataError(f"{directory}: the kept text of document {number} must have its {num_sentences} sentences, but has {num_kept}; {REMEDY}.")
+        raise DataError(
+            f"{directory}: the kept text of document {number} must have its {num_sentences} sentences, but has {num_kept}; {REMEDY}."
+        )
 
 
 def open_shards(directory: str | Path) -> tuple[ShardSet, Vocab]:
@@ -73,7 +85,9 @@ def open_shards(directory: str | Path) -> tuple[ShardSet, Vocab]:
     vocab = shards.vocab()
     if len(vocab) != shards.manifest.vocab_size:
         size = shards.manifest.vocab_size
-        raise DataError(f"{directory}: `vocab_size` must be the {len(vocab):,} of {VOCAB_NAME}, but is {size:,}; {REMEDY}.")
+        raise DataError(
+            f"{directory}: `vocab_size` must be the {len(vocab):,} of {VOCAB_NAME}, but is {size:,}; {REMEDY}."
+        )
     return shards, vocab
 
 
@@ -94,9 +108,13 @@ def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int
     if damaged:
         raise DataError(f"{'; '.join(damaged)}; copy the shards from where they are whole, or {REMEDY}.")
     if manifest.fingerprint != content_fingerprint(vocab_sha256=manifest.vocab_sha256, shards=manifest.shards):
-        raise DataError(f"{directory / MANIFEST_NAME}: its fingerprint must be that of the checksums in it, but is not; {REMEDY}.")
+        raise DataError(
+            f"{directory / MANIFEST_NAME}: its fingerprint must be that of the checksums in it, but is not; {REMEDY}."
+        )
     return len(paths), sum(sizes)
 
 
 def _bar(what: str, total: int, unit: str, show_progress: bool):
-    return progress_bar(desc=what, total=total, unit=unit, unit_scale=True, delay=1, leave=False, disable=not show_progress)
+    return progress_bar(
+        desc=what, total=total, unit=unit, unit_scale=True, delay=1, leave=False, disable=not show_progress
+    )

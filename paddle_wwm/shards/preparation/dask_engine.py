@@ -52,7 +52,9 @@ class DaskEngine:
         except (CommClosedError, CancelledError):
             raise DataError(f"the connection to the Dask scheduler was lost; {GO_ON}") from None
         except KilledWorker as error:
-            raise DataError(f"a unit of work ended its Dask worker several times (out of memory?): {error}; {GO_ON}") from None
+            raise DataError(
+                f"a unit of work ended its Dask worker several times (out of memory?): {error}; {GO_ON}"
+            ) from None
         finally:
             with contextlib.suppress(Exception):
                 self.client.cancel(futures)
@@ -70,18 +72,24 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] == "distributed":  # what matters is raised; the rest are tracebacks of lost connections
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    seconds_to_connect = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))  # 30 s, if the user has not set it
+    seconds_to_connect = parse_timedelta(
+        dask.config.get("distributed.comm.timeouts.connect")
+    )  # 30 s, if the user has not set it
     with contextlib.ExitStack() as stack:
         where: dict[str, Any] = {"address": scheduler}
         if scheduler is None:
-            cluster = LocalCluster(n_workers=num_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0")
+            cluster = LocalCluster(
+                n_workers=num_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+            )
             where = {"address": stack.enter_context(cluster)}
         elif Path(scheduler).is_file():
             where = {"scheduler_file": scheduler}
         try:
             client = stack.enter_context(Client(**where, timeout=seconds_to_connect))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ConfigError(f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler") from None
+            raise ConfigError(
+                f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler"
+            ) from None
         _check_workers(client, timeout_s=seconds_to_connect)
         num_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         yield DaskEngine(client=client, description=f"Dask, {num_workers} workers at {scheduler or 'this machine'}")
@@ -94,11 +102,15 @@ def _check_workers(client: Any, *, timeout_s: float) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout_s)
     except TimeoutError:
-        raise ConfigError("the Dask scheduler has no workers; start one on each machine with: dask worker SCHEDULER_ADDRESS") from None
+        raise ConfigError(
+            "the Dask scheduler has no workers; start one on each machine with: dask worker SCHEDULER_ADDRESS"
+        ) from None
     for worker, version in client.run(_installed_version, on_error="return").items():
         if version != __version__:
             found = "lacks it" if isinstance(version, Exception) else f"has {version}"
-            raise ConfigError(f"every Dask worker must have paddle_wwm {__version__}, but {worker} {found}; install it there.")
+            raise ConfigError(
+                f"every Dask worker must have paddle_wwm {__version__}, but {worker} {found}; install it there."
+            )
 
 
 def _installed_version() -> str:

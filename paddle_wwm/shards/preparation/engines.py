@@ -80,7 +80,10 @@ class ProcessEngine:
         context = multiprocessing.get_context("spawn")
         stop = context.RawValue(ctypes.c_bool, False)
         with concurrent.futures.ProcessPoolExecutor(
-            min(self.num_workers, len(items)), mp_context=context, initializer=_start_worker, initargs=(task, plan, stop)
+            min(self.num_workers, len(items)),
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(task, plan, stop),
         ) as pool:
             try:
                 # A plan is sent once and items are small, so all of them may wait in the pool's queue. What is done comes by a queue that
@@ -152,5 +155,7 @@ def _run_in_worker(item: Any) -> Any:
     assert _worker is not None
     task, plan = _worker
     result = task(plan, item)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool ends workers so when one has died; paddle's handler prints a C++ report
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # the pool ends workers so when one has died; paddle's handler prints a C++ report
     return result

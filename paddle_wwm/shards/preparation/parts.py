@@ -106,7 +106,9 @@ def _split(plan: Plan, raw: RawDocument, report: CorpusReport) -> Iterator[Docum
     sentences: list[str] = []
     for line in raw.lines:
         found = rule.split(line)
-        if len(line) > rule.max_chars and (num_cuts := len(found) - len(replace(rule, max_chars=len(line)).split(line))):
+        if len(line) > rule.max_chars and (
+            num_cuts := len(found) - len(replace(rule, max_chars=len(line)).split(line))
+        ):
             report.add("cut_sentences", place=raw.doc_id, text=line, removed=0, count=num_cuts)
         sentences.extend(found)
         kept = sum(map(len, found))
@@ -116,7 +118,9 @@ def _split(plan: Plan, raw: RawDocument, report: CorpusReport) -> Iterator[Docum
         yield Document(doc_id=raw.doc_id, sentences=tuple(sentences))
 
 
-def _with_tokens(documents: Sequence[Document], tokenizer: WordPieceTokenizer, report: CorpusReport) -> Iterator[Document]:
+def _with_tokens(
+    documents: Sequence[Document], tokenizer: WordPieceTokenizer, report: CorpusReport
+) -> Iterator[Document]:
     """The documents as the shards hold them: without the sentences that have no token, whose characters are not kept after all."""
     for document in documents:
         has_tokens = np.diff(tokenizer.encode(document.sentences).text_offsets) > 0
@@ -125,7 +129,10 @@ def _with_tokens(documents: Sequence[Document], tokenizer: WordPieceTokenizer, r
                 report.characters["kept"] -= len(sentence)
                 report.add("sentences_without_tokens", place=document.doc_id, text=sentence, removed=len(sentence))
         if has_tokens.any():
-            yield replace(document, sentences=tuple(sentence for sentence, is_kept in zip(document.sentences, has_tokens) if is_kept))
+            yield replace(
+                document,
+                sentences=tuple(sentence for sentence, is_kept in zip(document.sentences, has_tokens) if is_kept),
+            )
 
 
 def _counts(documents: Sequence[TokenizedDocument], *, unknown_id: int) -> dict[str, int]:

@@ -119,7 +119,12 @@ class Unit:
 
 
 def inputs_fingerprint(
-    *, sources: Sequence[dict[str, Any]], vocab_sha256: str, segmenter: Segmenter, tokenizer: WordPieceTokenizer, config: PrepareConfig
+    *,
+    sources: Sequence[dict[str, Any]],
+    vocab_sha256: str,
+    segmenter: Segmenter,
+    tokenizer: WordPieceTokenizer,
+    config: PrepareConfig,
 ) -> str:
     """sha256 of all that the content depends on. File names do not matter, file contents and their order do."""
     value = {

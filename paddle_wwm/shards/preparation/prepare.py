@@ -66,7 +66,8 @@ def prepare_corpus(
         raise ValueError("give either `output` or `cache`.")
     files = find_sources(corpus, format=config.format).files
     tools = Tools(
-        segmenter=make_segmenter(config.segmenter), tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case)
+        segmenter=make_segmenter(config.segmenter),
+        tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
     sources = _describe(files, show_progress=show_progress)
     fingerprint = inputs_fingerprint(
@@ -78,7 +79,11 @@ def prepare_corpus(
         if directory.exists():
             found = _manifest_in(directory)
             if found is None or found.inputs_fingerprint != fingerprint or not _is_acceptable(found.report, config):
-                _check_replaceable(directory, holds_shards=found is not None or (directory / shard_name(0)).exists(), overwrite=overwrite)
+                _check_replaceable(
+                    directory,
+                    holds_shards=found is not None or (directory / shard_name(0)).exists(),
+                    overwrite=overwrite,
+                )
             elif _is_whole(directory):
                 report = CorpusReport.from_json(json.loads((directory / REPORT_NAME).read_text(encoding="utf-8")))
                 return PreparedCorpus(directory=directory, manifest=found, report=report, reused=True)
@@ -94,11 +99,19 @@ def prepare_corpus(
             _start(plan, vocab)
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
-                units, report = _read_sources(plan, runner, sizes=[source["size"] for source in sources], show_progress=show_progress)
+                units, report = _read_sources(
+                    plan, runner, sizes=[source["size"] for source in sources], show_progress=show_progress
+                )
                 _tokenize_units(plan, units, runner, show_progress=show_progress)
             with atomic_directory(directory) as folder, _bar("write shards", units, show_progress) as bar:
                 manifest, report = merge_parts(
-                    folder, plan=plan, units=units, report=report, tools=tools, sources=sources, on_unit=lambda unit: bar.update(unit.num_chars)
+                    folder,
+                    plan=plan,
+                    units=units,
+                    report=report,
+                    tools=tools,
+                    sources=sources,
+                    on_unit=lambda unit: bar.update(unit.num_chars),
                 )
                 if directory.exists():  # only now: what was there stays until the new shards are complete
                     shutil.rmtree(directory)
@@ -110,11 +123,18 @@ def _describe(files: Sequence[Source], *, show_progress: bool) -> list[dict[str,
     """Names, sizes and checksums of the sources, for the manifest."""
     described = []
     total = sum(source.path.stat().st_size for source in files)
-    with progress_bar(desc="checksums", total=total, unit="B", unit_scale=True, disable=not show_progress, leave=False) as bar:
+    with progress_bar(
+        desc="checksums", total=total, unit="B", unit_scale=True, disable=not show_progress, leave=False
+    ) as bar:
         for source in files:
             size = source.path.stat().st_size
             described.append(
-                {"name": source.name, "size": size, "sha256": sha256_of_file(source.path), "format": source.format.value + source.compression}
+                {
+                    "name": source.name,
+                    "size": size,
+                    "sha256": sha256_of_file(source.path),
+                    "format": source.format.value + source.compression,
+                }
             )
             bar.update(size)
     return described
@@ -146,7 +166,9 @@ def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) 
     if not holds_shards:
         raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
     if not overwrite:
-        raise DataError(f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them.")
+        raise DataError(
+            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them."
+        )
 
 
 @contextlib.contextmanager
@@ -155,14 +177,22 @@ def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        done = [path for folder in (plan.parts_folder, plan.text_folder) if folder.exists() for path in folder.glob("*.json")]
+        done = [
+            path
+            for folder in (plan.parts_folder, plan.text_folder)
+            if folder.exists()
+            for path in folder.glob("*.json")
+        ]
         if not done or isinstance(error, NothingLeftError):
             shutil.rmtree(plan.folder, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
             message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
             raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
         elif show_progress:
-            print(f"what is done is kept in {plan.folder}: give the same command again to go on, or delete the folder.", flush=True)
+            print(
+                f"what is done is kept in {plan.folder}: give the same command again to go on, or delete the folder.",
+                flush=True,
+            )
         raise
 
 
@@ -175,7 +205,9 @@ def _start(plan: Plan, vocab: Vocab) -> None:
         is_ours = False
     if not is_ours and plan.folder.exists():
         if not path.exists() and any(plan.folder.iterdir()):
-            raise DataError(f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; move it away.")
+            raise DataError(
+                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; move it away."
+            )
         shutil.rmtree(plan.folder)
     plan.text_folder.mkdir(parents=True, exist_ok=True)
     plan.parts_folder.mkdir(exist_ok=True)
@@ -184,7 +216,9 @@ def _start(plan: Plan, vocab: Vocab) -> None:
         write_json(path, {"fingerprint": plan.fingerprint})
 
 
-def _read_sources(plan: Plan, engine: Engine, *, sizes: Sequence[int], show_progress: bool) -> tuple[list[Unit], CorpusReport]:
+def _read_sources(
+    plan: Plan, engine: Engine, *, sizes: Sequence[int], show_progress: bool
+) -> tuple[list[Unit], CorpusReport]:
     """Pass 1, and what is between the passes."""
     for number in range(len(plan.sources)):
         mark = plan.source_path(number, "json")
@@ -194,7 +228,9 @@ def _read_sources(plan: Plan, engine: Engine, *, sizes: Sequence[int], show_prog
                 part.unlink()  # the units may be others when it is read again
     # the largest first: no worker is left alone with one at the end
     order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
-    with progress_bar(desc="read and clean", total=len(order), unit=" files", disable=not show_progress or len(order) == 1) as bar:
+    with progress_bar(
+        desc="read and clean", total=len(order), unit=" files", disable=not show_progress or len(order) == 1
+    ) as bar:
         for _ in engine.run(read_source, plan, order):
             bar.update(sum(plan.source_path(number, "json").exists() for number in order) - bar.n)
     report = CorpusReport()
@@ -208,9 +244,14 @@ def _read_sources(plan: Plan, engine: Engine, *, sizes: Sequence[int], show_prog
             first_document += unit.num_documents
             first_line += unit.num_lines
     rules = plan.config.cleaning.rules
-    for rule, target, ending in (("duplicate_documents", KEEP_DOCUMENTS, DOCUMENT_HASHES), ("duplicate_lines", KEEP_LINES, LINE_HASHES)):
+    for rule, target, ending in (
+        ("duplicate_documents", KEEP_DOCUMENTS, DOCUMENT_HASHES),
+        ("duplicate_lines", KEEP_LINES, LINE_HASHES),
+    ):
         if rule in rules:
-            write_first_occurrences(plan.text_folder / target, [plan.source_path(number, ending) for number in range(len(plan.sources))])
+            write_first_occurrences(
+                plan.text_folder / target, [plan.source_path(number, ending) for number in range(len(plan.sources))]
+            )
     return units, report
 
 

@@ -22,7 +22,9 @@ def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
         f"  {manifest.num_unknown_tokens / manifest.num_tokens:.2%} of the tokens are [UNK]; vocabulary {manifest.vocab_size:,}",
     ]
     if prepared.made_by:
-        lines.append(f"  by {'; '.join(prepared.made_by)}, in {seconds:,.1f} s ({num_chars / seconds:,.0f} characters/s)")
+        lines.append(
+            f"  by {'; '.join(prepared.made_by)}, in {seconds:,.1f} s ({num_chars / seconds:,.0f} characters/s)"
+        )
     lines += report_lines(report)
     lines.append(f"  more samples: {prepared.directory / REPORT_NAME}")
     lines.append(f"  fingerprint {manifest.fingerprint}")

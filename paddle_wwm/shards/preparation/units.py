@@ -39,9 +39,10 @@ def read_source(plan: Plan, number: int) -> None:
     units: list[Unit] = []
     pending = _Pending()
     hash_lines = "duplicate_lines" in plan.config.cleaning.rules
-    with atomic_write(plan.source_path(number, DOCUMENT_HASHES)) as document_hashes, atomic_write(
-        plan.source_path(number, LINE_HASHES)
-    ) as line_hashes:
+    with (
+        atomic_write(plan.source_path(number, DOCUMENT_HASHES)) as document_hashes,
+        atomic_write(plan.source_path(number, LINE_HASHES)) as line_hashes,
+    ):
         for raw in plan.reader().read(plan.sources[number], report):
             document = cleaner.clean(raw, report)
             if document is None:
@@ -78,7 +79,11 @@ def _hash(text: str) -> bytes:
 
 def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit:
     unit = Unit(
-        source=source, number=number, num_documents=len(pending.documents), num_lines=pending.num_lines, num_chars=pending.num_chars
+        source=source,
+        number=number,
+        num_documents=len(pending.documents),
+        num_lines=pending.num_lines,
+        num_chars=pending.num_chars,
     )
     write_records(plan.unit_path(unit), ([document.doc_id, document.lines] for document in pending.documents))
     return unit

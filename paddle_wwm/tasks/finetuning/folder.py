@@ -14,13 +14,14 @@ from .summary import SUMMARY_NAME, summary_of
 LOCK_NAME = ".lock"
 
 
-
 def check_output(output: Path, record: RunRecord, *, overwrite: bool) -> bool:
     """Whether the output folder holds this very run. Raises ConfigError for one that holds something else."""
     if not (output / RUN_NAME).exists():
         others = [path.name for path in output.iterdir() if path.name != LOCK_NAME] if output.exists() else []
         if others:
-            raise ConfigError(f"{output}: is not empty and holds no run; name another --output (what is there is not overwritten).")
+            raise ConfigError(
+                f"{output}: is not empty and holds no run; name another --output (what is there is not overwritten)."
+            )
         return False
     if overwrite:
         return False
@@ -39,7 +40,11 @@ def differences(before: RunRecord, now: RunRecord) -> list[str]:
         for name in ("task", "metric", "learning_rate")
         if getattr(before, name) != getattr(now, name)
     ]
-    found += [f"the model's {name} differs" for name in ("sha256", "vocab_sha256") if before.model.get(name) != now.model[name]]
+    found += [
+        f"the model's {name} differs"
+        for name in ("sha256", "vocab_sha256")
+        if before.model.get(name) != now.model[name]
+    ]
     for name in sorted(before.data.keys() | now.data.keys()):
         if before.data.get(name, {}).get("sha256") != now.data.get(name, {}).get("sha256"):
             found.append(f"the data of {name} differ")

@@ -1,8 +1,8 @@
 """Fine-tuning from files to a row of the table: check everything, bind the run's folder to data and recipe, train the seeds, say what came out.
 
-    task, data ─► examples ─► rows ─┐
-    model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
-    recipe ─────────────────────────┘   (seed, trainer, state)                  (network, metrics)
+task, data ─► examples ─► rows ─┐
+model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
+recipe ─────────────────────────┘   (seed, trainer, state)                  (network, metrics)
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from .summary import describe_run
 
 SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
 EVALUATED = ("dev", "test")
-GPU_MICRO_BATCH_TOKENS = 16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
+GPU_MICRO_BATCH_TOKENS = (
+    16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,9 @@ def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
                 _train(job, prepared, command=command)
             print(write_summary(job.output))
     except Timeout:
-        raise ConfigError(f"{job.output}: another process is working there; wait for it, or name another --output.") from None
+        raise ConfigError(
+            f"{job.output}: another process is working there; wait for it, or name another --output."
+        ) from None
 
 
 def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -> None:
@@ -103,7 +107,9 @@ def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -
 
     os.environ[SET_UP_VARIABLE] = "1"
     print(f"starting {job.num_workers} workers …", flush=True)
-    launch_workers(command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers])
+    launch_workers(
+        command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers]
+    )
 
 
 def visible_gpus() -> list[str]:
@@ -150,13 +156,18 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
             model=prepared.model.folder,
             description=read_description(prepared.model.folder),
         ),
-        evaluation={name: EvaluationData(split=split, features=features) for name, (split, features) in prepared.evaluation.items()},
+        evaluation={
+            name: EvaluationData(split=split, features=features)
+            for name, (split, features) in prepared.evaluation.items()
+        },
         keep_models=job.keep_models,
         save_every_minutes=job.save_every_minutes,
         world=world,
     )
     stop = StopSignal()
-    for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):  # a kill may have come between a seed's result and the end of its checkpoint
+    for seed in set(job.seeds) - set(
+        unfinished(job.output, job.seeds)
+    ):  # a kill may have come between a seed's result and the end of its checkpoint
         if world.is_main:
             delete_checkpoints(seed_folder(job.output, seed))
     for seed in unfinished(job.output, job.seeds):
@@ -179,12 +190,18 @@ def prepare(job: FineTuneJob) -> PreparedRun:
     changes = {name: value for name, value in job.changes.items() if value is not None}
     recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **shortened, **changes})
     if recipe.max_seq_length > positions:
-        raise ConfigError(f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}.")
+        raise ConfigError(
+            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}."
+        )
     train = read_split(job.task, data=job.data, split="train")
     if not train.has_labels:
         raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
     task = with_labels(job.task, train)
-    splits = {name: read_split(task, data=job.data, split=name) for name in EVALUATED if split_path(task, data=job.data, split=name)}
+    splits = {
+        name: read_split(task, data=job.data, split=name)
+        for name in EVALUATED
+        if split_path(task, data=job.data, split=name)
+    }
     chosen = [train.examples[number] for number in chosen_examples(len(train.examples), limit=recipe.limit_train)]
     reading = Reading(
         kind=task.kind,
@@ -198,7 +215,8 @@ def prepare(job: FineTuneJob) -> PreparedRun:
     if not features.rows:
         raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
     evaluation = {
-        name: (split, features_of(split.examples, reading=reading, tokenizer=tokenizer, with_labels=False)) for name, split in splits.items()
+        name: (split, features_of(split.examples, reading=reading, tokenizer=tokenizer, with_labels=False))
+        for name, split in splits.items()
     }
     data = {"train": _data_record(train, features, num_examples=len(chosen))}
     data |= {name: _data_record(split, found) for name, (split, found) in evaluation.items()}
@@ -213,7 +231,9 @@ def prepare(job: FineTuneJob) -> PreparedRun:
         version=__version__,
     )
     first = features.rows[0]
-    example = " ".join(tokenizer.vocab.tokens[number] for number in first.input_ids[:40]) + (" …" if len(first) > 40 else "")
+    example = " ".join(tokenizer.vocab.tokens[number] for number in first.input_ids[:40]) + (
+        " …" if len(first) > 40 else ""
+    )
     return PreparedRun(
         task=task,
         model=model,
@@ -229,7 +249,13 @@ def prepare(job: FineTuneJob) -> PreparedRun:
 def _data_record(split: Split, features: Features, *, num_examples: int | None = None) -> dict[str, Any]:
     number = len(split.examples) if num_examples is None else num_examples
     counts = {**split.counts, **features.counts, "rows": len(features.rows)}
-    return {"path": split.path, "sha256": split.sha256, "num_examples": number, "has_labels": split.has_labels, "counts": counts}
+    return {
+        "path": split.path,
+        "sha256": split.sha256,
+        "num_examples": number,
+        "has_labels": split.has_labels,
+        "counts": counts,
+    }
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:

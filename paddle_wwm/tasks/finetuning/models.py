@@ -29,7 +29,10 @@ def find_model(given: str, *, name: str | None = None) -> ModelSource:
     """
     path = Path(given).expanduser()
     if path.exists():
-        folder = next((inner for inner in (path, *(path / inner for inner in INNER_FOLDERS)) if (inner / CONFIG_NAME).is_file()), path)
+        folder = next(
+            (inner for inner in (path, *(path / inner for inner in INNER_FOLDERS)) if (inner / CONFIG_NAME).is_file()),
+            path,
+        )
         check_is_ours(folder)
         title = path.resolve().parent.name if path.name in INNER_FOLDERS else path.resolve().name
         return ModelSource(folder=folder, name=name or title, title=title)

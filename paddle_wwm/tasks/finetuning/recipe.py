@@ -53,8 +53,21 @@ class FineTuneRecipe:
     max_answer_len: int = MAX_ANSWER_LEN
 
     def __post_init__(self) -> None:
-        least = {"max_seq_length": 8, "batch_size": 1, "num_epochs": 1, "micro_batch_tokens": 1, "doc_stride": 1, "max_question_len": 1}
-        least |= {"max_answer_len": 1, "evaluate_every_steps": 0, "patience": 0, "limit_train": 0, "micro_batch_size": 0}
+        least = {
+            "max_seq_length": 8,
+            "batch_size": 1,
+            "num_epochs": 1,
+            "micro_batch_tokens": 1,
+            "doc_stride": 1,
+            "max_question_len": 1,
+        }
+        least |= {
+            "max_answer_len": 1,
+            "evaluate_every_steps": 0,
+            "patience": 0,
+            "limit_train": 0,
+            "micro_batch_size": 0,
+        }
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"`{name}` must be at least {value}, but is {getattr(self, name)}.")
@@ -118,7 +131,9 @@ def rows_of_step(step: int, *, num_rows: int, seed: int, recipe: FineTuneRecipe)
     return order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
 
 
-def micro_batches(numbers: Sequence[int] | np.ndarray, lengths: Sequence[int], *, recipe: FineTuneRecipe) -> list[list[int]]:
+def micro_batches(
+    numbers: Sequence[int] | np.ndarray, lengths: Sequence[int], *, recipe: FineTuneRecipe
+) -> list[list[int]]:
     """A batch in groups of rows of like length, the most tokens first. lengths: of all rows."""
     chosen = [int(number) for number in numbers]
     groups = cut_by_length(

@@ -24,7 +24,16 @@ from ..reading_comprehension import DecodingConfig
 from ..results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
 from ..types import Split, Task
 from .recipe import FineTuneRecipe, steps_per_epoch
-from .state import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, delete_checkpoints, find_checkpoint, read_arrays, save_checkpoint
+from .state import (
+    BEST_NAME,
+    OPTIMIZER_NAME,
+    WEIGHTS_NAME,
+    SeedState,
+    delete_checkpoints,
+    find_checkpoint,
+    read_arrays,
+    save_checkpoint,
+)
 from .trainer import SeedTrainer, TrainingData
 
 BEST_PREDICTIONS_NAME = "best_dev.jsonl"
@@ -75,13 +84,17 @@ class _Seed:
         found = find_checkpoint(self.folder)
         self.state, self.saved = (found.state, found.path) if found else (SeedState(), None)
         if found:
-            self.trainer.set_state(read_arrays(found.path / WEIGHTS_NAME), read_arrays(found.path / OPTIMIZER_NAME), source=found.path)
+            self.trainer.set_state(
+                read_arrays(found.path / WEIGHTS_NAME), read_arrays(found.path / OPTIMIZER_NAME), source=found.path
+            )
         self.saved_at = self.counted_at = time.monotonic()
 
     def run(self, title: str) -> None:
         run, state = self.fine_tuning, self.state
         log = _Log(self.folder / LOG_NAME, state=state) if run.world.is_main else None
-        bar = progress_bar(total=self.trainer.num_steps, initial=state.step, desc=title, unit=" steps", disable=not run.world.is_main)
+        bar = progress_bar(
+            total=self.trainer.num_steps, initial=state.step, desc=title, unit=" steps", disable=not run.world.is_main
+        )
         with bar, log or contextlib.nullcontext():
             while True:
                 if self._is_evaluated_here():
@@ -110,13 +123,21 @@ class _Seed:
         state.num_rows += done.num_rows
         bar.update(1)
         if log:
-            log.write("train", self._place(), loss=done.loss, learning_rate=done.learning_rate, gradient_norm=done.gradient_norm)
+            log.write(
+                "train",
+                self._place(),
+                loss=done.loss,
+                learning_rate=done.learning_rate,
+                gradient_norm=done.gradient_norm,
+            )
             best = "" if state.best_score is None else f", best dev {state.best_score:.2f}"
             bar.set_postfix_str(f"loss {done.loss:.3f}{best}")
         if done.stop or done.save:
             self.save()
         if done.stop and state.step < self.trainer.num_steps:
-            raise self.stop.interrupted(f"seed {self.seed} is saved after step {state.step}; run the same command again to go on.")
+            raise self.stop.interrupted(
+                f"seed {self.seed} is saved after step {state.step}; run the same command again to go on."
+            )
 
     def _place(self) -> dict[str, float]:
         return {"step": self.state.step, "epoch": round(self.state.step / self.steps_per_epoch, 4)}
@@ -158,9 +179,13 @@ class _Seed:
             )
         except _Stopped:
             self.save()
-            raise self.stop.interrupted(f"seed {self.seed} is saved after step {self.state.step}; run the same command again to go on.") from None
+            raise self.stop.interrupted(
+                f"seed {self.seed} is saved after step {self.state.step}; run the same command again to go on."
+            ) from None
         decoding = DecodingConfig(max_answer_len=run.recipe.max_answer_len)
-        return predictions_of(data.split.examples, data.features, outputs, reading=run.training.reading, decoding=decoding)
+        return predictions_of(
+            data.split.examples, data.features, outputs, reading=run.training.reading, decoding=decoding
+        )
 
     def save(self) -> None:
         """Write the checkpoint, by the main worker; the others wait."""
@@ -196,7 +221,9 @@ class _Seed:
         for name, found in predictions.items():
             write_predictions(folder / f"{name}.jsonl", found, run.task)
         labelled = {name: found for name, found in predictions.items() if run.evaluation[name].split.has_labels}
-        scores = {name: score(run.task.metric, run.evaluation[name].split.examples, found) for name, found in labelled.items()}
+        scores = {
+            name: score(run.task.metric, run.evaluation[name].split.examples, found) for name, found in labelled.items()
+        }
         if run.chooses_by_dev:
             shutil.copyfile(self.folder / BEST_PREDICTIONS_NAME, folder / "dev.jsonl")
             best = next(record for record in state.dev_scores if record["step"] == state.best_step)
@@ -239,7 +266,11 @@ class _Log:
 
     def __init__(self, path: Path, *, state: SeedState) -> None:
         evaluated = {record["step"] for record in state.dev_scores}
-        kept = [record for record in _records(path) if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)]
+        kept = [
+            record
+            for record in _records(path)
+            if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)
+        ]
         with atomic_write(path, "w") as stream:
             stream.writelines(json.dumps(record) + "\n" for record in kept)
         self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed by __exit__)

@@ -77,10 +77,15 @@ def save_checkpoint(
                 assert before is not None  # the evaluation of that step has written it
                 os.link(before / BEST_NAME, new / BEST_NAME)
             names = [item.name for item in new.iterdir()]
-            record = {"state": dataclasses.asdict(state), "sha256": {name: sha256_of_file(new / name) for name in sorted(names)}}
+            record = {
+                "state": dataclasses.asdict(state),
+                "sha256": {name: sha256_of_file(new / name) for name in sorted(names)},
+            }
             write_json(new / STATE_NAME, record)
     except OSError as error:
-        raise CheckpointError(f"{path}: the checkpoint cannot be written ({error}). Make room, then run the same command again.") from None
+        raise CheckpointError(
+            f"{path}: the checkpoint cannot be written ({error}). Make room, then run the same command again."
+        ) from None
     for old in folder.glob("step-*"):
         if old != path:
             shutil.rmtree(old)

@@ -22,7 +22,11 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     per_epoch = steps_per_epoch(num_rows, recipe=recipe)
     sizes = record.model["config"]
     is_short = recipe.max_seq_length == sizes["max_position_embeddings"] < prepared.task.max_seq_length
-    why = f" (all that the model has positions for; the task's own are {prepared.task.max_seq_length})" if is_short else ""
+    why = (
+        f" (all that the model has positions for; the task's own are {prepared.task.max_seq_length})"
+        if is_short
+        else ""
+    )
     lines = [
         f"{record.title} with {record.model['name']}: {sizes['num_hidden_layers']} layers x {sizes['hidden_size']}, "
         f"{record.model['num_parameters'] / 1e6:.1f}M parameters, {record.model['path']}",
@@ -50,7 +54,9 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
     seconds = sum(result.seconds for result in results)
     workers = sorted({result.num_workers for result in results})
     splits = list(dict.fromkeys(split for result in results for split in result.scores))
-    lines = [f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; {duration(seconds)} in all"]
+    lines = [
+        f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; {duration(seconds)} in all"
+    ]
     for split in splits:
         cells = []
         for name in results[0].scores[split]:
@@ -62,7 +68,11 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
         lines.append("  no split has labels, so there is no score")
     speed = statistics.median(result.texts_per_second for result in results)
     lines.append(f"  speed  {speed:,.1f} texts/s, {' or '.join(map(str, workers))} worker(s)")
-    best = max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))]) if "dev" in splits else results[0]
+    best = (
+        max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))])
+        if "dev" in splits
+        else results[0]
+    )
     model = seed_folder(output, best.seed) / MODEL_NAME
     if model.exists():
         lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))

@@ -52,7 +52,9 @@ class SeedTrainer:
 
     def __init__(self, data: TrainingData, *, recipe: FineTuneRecipe, seed: int, world: World) -> None:
         self.data, self.recipe, self.seed, self.world = data, recipe, seed, world
-        paddle.set_flags({"FLAGS_use_stride_kernel": False})  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
+        paddle.set_flags(
+            {"FLAGS_use_stride_kernel": False}
+        )  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
         keep_freed_memory()
         paddle.seed(seed)
         self.network = make_network(data.description.config, reading=data.reading)
@@ -102,7 +104,14 @@ class SeedTrainer:
         self.optimizer.step()
         for parameter in self._parameters:
             parameter.clear_gradient()
-        return Step(loss=loss, gradient_norm=norm, learning_rate=rate, num_rows=len(rows), stop=num_stops > 0, save=num_saves > 0)
+        return Step(
+            loss=loss,
+            gradient_norm=norm,
+            learning_rate=rate,
+            num_rows=len(rows),
+            stop=num_stops > 0,
+            save=num_saves > 0,
+        )
 
     def _forward_backward(self, group: list[int], *, factor: float) -> float:
         """The loss of a micro-batch's rows, summed, times `factor`, which makes all of a batch's sums its mean."""
@@ -123,7 +132,9 @@ class SeedTrainer:
         """The optimizer's moments."""
         return optimizer_arrays(self.network, self.optimizer)
 
-    def set_state(self, weights: Mapping[str, np.ndarray], optimizer: Mapping[str, np.ndarray] | None, *, source: Path) -> None:
+    def set_state(
+        self, weights: Mapping[str, np.ndarray], optimizer: Mapping[str, np.ndarray] | None, *, source: Path
+    ) -> None:
         """Set the network, and the optimizer where it goes on being trained."""
         load_arrays(self.network, weights, source=source)
         if optimizer is not None:

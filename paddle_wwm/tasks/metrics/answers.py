@@ -52,7 +52,9 @@ def score_squad2(answer: str, gold: Sequence[str]) -> AnswerScore:
 def score_cjrc(answer: str, gold: Sequence[str]) -> AnswerScore:
     """With one gold text it alone counts. Two texts without letters and digits are equal: so "no answer", the empty text, is scored."""
     mine = _letters(answer)
-    by_text = {text: (float(mine == _letters(text)), _f1_of_multiset(mine, _letters(text))) for text in dict.fromkeys(gold)}
+    by_text = {
+        text: (float(mine == _letters(text)), _f1_of_multiset(mine, _letters(text))) for text in dict.fromkeys(gold)
+    }
     each = [by_text[text] for text in gold]
     groups = [each[:place] + each[place + 1 :] for place in range(len(each))] if len(each) > 1 else [each]
     best = [[max(scores[value] for scores in group) for group in groups] for value in (0, 1)]

@@ -43,9 +43,13 @@ def score(metric: str, examples: Sequence[Example], predictions: Predictions) ->
         raise DataError("there must be examples to score, but there are none.")
     for example in examples:
         if not isinstance(example, _EXAMPLES[row.kind]):
-            raise DataError(f"{metric} scores {row.kind.value}, but example {example.example_id!r} is a {type(example).__name__}.")
+            raise DataError(
+                f"{metric} scores {row.kind.value}, but example {example.example_id!r} is a {type(example).__name__}."
+            )
         if gold_of(example) is None:
-            raise DataError(f"example {example.example_id!r} must have a label to be scored, but has none: predictions can be written, not scored.")
+            raise DataError(
+                f"example {example.example_id!r} must have a label to be scored, but has none: predictions can be written, not scored."
+            )
     found = row.compute(examples, predictions)
     return {name: 100 * found[name] for name in row.values}
 
@@ -75,7 +79,9 @@ def unknown_ids(examples: Sequence[Example], predictions: Predictions) -> list[s
 
 
 def _accuracy(examples: Sequence[TextExample], predictions: Predictions) -> dict[str, float]:
-    return {"accuracy": sum(predictions.get(example.example_id) == example.label for example in examples) / len(examples)}
+    return {
+        "accuracy": sum(predictions.get(example.example_id) == example.label for example in examples) / len(examples)
+    }
 
 
 def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict[str, float]:
@@ -84,7 +90,10 @@ def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict
     given = Counter(predictions[example.example_id] for example in examples if example.example_id in predictions)
     right = Counter(example.label for example in examples if predictions.get(example.example_id) == example.label)
     classes = set(gold) | set(given)
-    return {"macro_f1": sum(2 * right[label] / (gold[label] + given[label]) for label in classes) / len(classes), **_accuracy(examples, predictions)}
+    return {
+        "macro_f1": sum(2 * right[label] / (gold[label] + given[label]) for label in classes) / len(classes),
+        **_accuracy(examples, predictions),
+    }
 
 
 def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *, missing: str) -> list[list[str]]:
@@ -94,7 +103,9 @@ def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *,
         labels = predictions.get(example.example_id, (missing,) * len(example.tokens))
         if isinstance(labels, str) or len(labels) != len(example.tokens):
             found = "is one text" if isinstance(labels, str) else f"has {len(labels)}"
-            raise DataError(f"the prediction of {example.example_id!r} must have a label for each of its {len(example.tokens)} tokens, but {found}.")
+            raise DataError(
+                f"the prediction of {example.example_id!r} must have a label for each of its {len(example.tokens)} tokens, but {found}."
+            )
         result.append(list(labels))
     return result
 
@@ -109,13 +120,17 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
     """Whole entities, type and both ends, by seqeval's default reading of BIO, BIOES and BMES, conlleval's: an I- or E- after O begins one."""
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
-    foreign = sorted({label for example in examples for label in example.labels if not _IS_ENTITY_LABEL.fullmatch(label)})
+    foreign = sorted(
+        {label for example in examples for label in example.labels if not _IS_ENTITY_LABEL.fullmatch(label)}
+    )
     if foreign:
         raise DataError(
             f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are {', '.join(foreign)}: token_accuracy?"
         )
     gold, given = [list(example.labels) for example in examples], _token_labels(examples, predictions, missing="O")
-    with warnings.catch_warnings():  # of no entity at all, which is a score of 0, and of M-, which it reads as it should
+    with (
+        warnings.catch_warnings()
+    ):  # of no entity at all, which is a score of 0, and of M-, which it reads as it should
         warnings.simplefilter("ignore")
         precision, recall, f1, _ = precision_recall_fscore_support(gold, given, average="micro")
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
@@ -135,12 +150,22 @@ def _metric_of_answers(rule: AnswerRule) -> Metric:
     return Metric(kind=TaskKind.READING_COMPREHENSION, values=both, main=both, compute=partial(_answers, rule=rule))
 
 
-_EXAMPLES = {TaskKind.CLASSIFICATION: TextExample, TaskKind.TOKEN_LABELS: TokenExample, TaskKind.READING_COMPREHENSION: QuestionExample}
+_EXAMPLES = {
+    TaskKind.CLASSIFICATION: TextExample,
+    TaskKind.TOKEN_LABELS: TokenExample,
+    TaskKind.READING_COMPREHENSION: QuestionExample,
+}
 METRICS: Mapping[str, Metric] = {
     "accuracy": Metric(kind=TaskKind.CLASSIFICATION, values=("accuracy",), main=("accuracy",), compute=_accuracy),
-    "macro_f1": Metric(kind=TaskKind.CLASSIFICATION, values=("macro_f1", "accuracy"), main=("macro_f1",), compute=_macro_f1),
-    "entity_f1": Metric(kind=TaskKind.TOKEN_LABELS, values=("f1", "precision", "recall"), main=("f1",), compute=_entity_f1),
-    "token_accuracy": Metric(kind=TaskKind.TOKEN_LABELS, values=("token_accuracy",), main=("token_accuracy",), compute=_token_accuracy),
+    "macro_f1": Metric(
+        kind=TaskKind.CLASSIFICATION, values=("macro_f1", "accuracy"), main=("macro_f1",), compute=_macro_f1
+    ),
+    "entity_f1": Metric(
+        kind=TaskKind.TOKEN_LABELS, values=("f1", "precision", "recall"), main=("f1",), compute=_entity_f1
+    ),
+    "token_accuracy": Metric(
+        kind=TaskKind.TOKEN_LABELS, values=("token_accuracy",), main=("token_accuracy",), compute=_token_accuracy
+    ),
     "cmrc": _metric_of_answers(score_cmrc),
     "cjrc": _metric_of_answers(score_cjrc),
     "squad2": _metric_of_answers(score_squad2),

@@ -34,7 +34,9 @@ _SENTENCE_END = re.compile(r"(?P<word>\S*?)(?P<marks>[.?!]+[\])}>\"']*)\s+(?=(?P
 _NUMBER = re.compile(r"[.,]?\d[\d,.]*")
 # the ends of words that are words of their own, and words that are two
 _CLITIC = re.compile(r"(?<=[^' ])('s|'m|'d|'ll|'re|'ve|n't)$")
-_TWO_WORDS = re.compile(r"\b(?:(can)(not)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n)|(d)('ye))\b|\b(wan)(na)$|^('t)(is|was)\b")
+_TWO_WORDS = re.compile(
+    r"\b(?:(can)(not)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n)|(d)('ye))\b|\b(wan)(na)$|^('t)(is|was)\b"
+)
 
 
 def without_punctuation(text: str) -> str:

@@ -1,9 +1,9 @@
 """Examples to what a network reads and is trained on, tokenized once: rows of ids, with labels where there are any. Without Paddle.
 
-    classification         one row an example              label int64 (): the class
-    token labels           windows of a long text          label int64 (T,): of the first piece of every token, -100 elsewhere
-    reading comprehension  windows of a long passage       label int64 (2,): columns of the answer's first and last piece, (0, 0) where the window
-                                                           does not show it; (3,): and the kind of the answer, where the model tells kinds apart
+classification         one row an example              label int64 (): the class
+token labels           windows of a long text          label int64 (T,): of the first piece of every token, -100 elsewhere
+reading comprehension  windows of a long passage       label int64 (2,): columns of the answer's first and last piece, (0, 0) where the window
+                                                       does not show it; (3,): and the kind of the answer, where the model tells kinds apart
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Features:
     num_pieces: Sequence[int] = ()
 
 
-def features_of(examples: Sequence[Example], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
+def features_of(
+    examples: Sequence[Example], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool
+) -> Features:
     """The rows of examples, to be predicted, or with labels to be trained on (then token labels are read in windows that do not overlap).
 
     Raises DataError for an example without a label, or with one that is not among `reading.labels`.
@@ -68,25 +70,38 @@ def uses_kinds(examples: Sequence[Example]) -> bool:
     return any(answer is not None and answer.kind is not AnswerKind.SPAN for answer in answers)
 
 
-def _of_texts(examples: Sequence[TextExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
+def _of_texts(
+    examples: Sequence[TextExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool
+) -> Features:
     numbers = _numbers(reading.labels)
     pieces = tokenizer.encode([example.text for example in examples])
     pairs = tokenizer.encode([example.text_pair or "" for example in examples])
     rows, num_cut = [], 0
     for owner, example in enumerate(examples):
         second = None if example.text_pair is None else pairs.ids_of_text(owner).tolist()
-        row, is_cut = row_of_texts(owner, pieces.ids_of_text(owner).tolist(), second, vocab=tokenizer.vocab, limit=reading.max_seq_length)
+        row, is_cut = row_of_texts(
+            owner, pieces.ids_of_text(owner).tolist(), second, vocab=tokenizer.vocab, limit=reading.max_seq_length
+        )
         rows.append(row)
         num_cut += is_cut
     labels = [np.int64(_number(example, example.label, numbers)) for example in examples] if with_labels else []
     return Features(rows=rows, labels=labels, counts={"texts_cut": num_cut})
 
 
-def _of_tokens(examples: Sequence[TokenExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
+def _of_tokens(
+    examples: Sequence[TokenExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool
+) -> Features:
     numbers, vocab, room = _numbers(reading.labels), tokenizer.vocab, reading.max_seq_length - 2
     pieces = tokenizer.encode([token for example in examples for token in example.tokens])
     offsets = pieces.text_offsets.tolist()
-    rows, labels, first_pieces, num_pieces, counts, token = [], [], [], [], Counter(texts_in_windows=0, tokens_without_pieces=0), 0
+    rows, labels, first_pieces, num_pieces, counts, token = (
+        [],
+        [],
+        [],
+        [],
+        Counter(texts_in_windows=0, tokens_without_pieces=0),
+        0,
+    )
     for owner, example in enumerate(examples):
         begin, ends = offsets[token], offsets[token : token + len(example.tokens) + 1]
         token += len(example.tokens)
@@ -107,13 +122,24 @@ def _of_tokens(examples: Sequence[TokenExample], *, reading: Reading, tokenizer:
                 of_pieces[first] = _number(example, label, numbers)
         for start in range(0, max(1, len(ids)), room):
             part = ids[start : start + room]
-            rows.append(Row(owner=owner, input_ids=[vocab.cls_id, *part, vocab.sep_id], token_type_ids=[0] * (len(part) + 2), start=start))
+            rows.append(
+                Row(
+                    owner=owner,
+                    input_ids=[vocab.cls_id, *part, vocab.sep_id],
+                    token_type_ids=[0] * (len(part) + 2),
+                    start=start,
+                )
+            )
             labels.append(np.concatenate([[IGNORED_LABEL], of_pieces[start : start + room], [IGNORED_LABEL]]))
     return Features(rows=rows, labels=labels, counts=dict(counts), first_pieces=first_pieces, num_pieces=num_pieces)
 
 
-def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool) -> Features:
-    all_encoded = encode([example.question for example in examples], [example.context for example in examples], tokenizer=tokenizer)
+def _of_questions(
+    examples: Sequence[QuestionExample], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool
+) -> Features:
+    all_encoded = encode(
+        [example.question for example in examples], [example.context for example in examples], tokenizer=tokenizer
+    )
     rows, labels, counts = [], [], Counter(questions_cut=0, questions_without_usable_answer=0, answers_in_no_window=0)
     for owner, (example, encoded) in enumerate(zip(examples, all_encoded)):
         counts["questions_cut"] += len(encoded.question_ids) > reading.max_question_len
@@ -123,12 +149,21 @@ def _of_questions(examples: Sequence[QuestionExample], *, reading: Reading, toke
         if with_labels and answer is None:
             counts["questions_without_usable_answer"] += 1
             continue
-        numbers = {"limit": reading.max_seq_length, "doc_stride": reading.doc_stride, "max_question_len": reading.max_question_len}
+        numbers = {
+            "limit": reading.max_seq_length,
+            "doc_stride": reading.doc_stride,
+            "max_question_len": reading.max_question_len,
+        }
         windows = rows_of_question(owner, encoded, vocab=tokenizer.vocab, **numbers)
         rows += windows
         if with_labels:
-            found = [_answer_label(row.window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds) for row in windows]
-            counts["answers_in_no_window"] += answer.kind is AnswerKind.SPAN and not any(label[0] for label in found)  # too long for what they share
+            found = [
+                _answer_label(row.window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds)
+                for row in windows
+            ]
+            counts["answers_in_no_window"] += answer.kind is AnswerKind.SPAN and not any(
+                label[0] for label in found
+            )  # too long for what they share
             labels += found
     return Features(rows=rows, labels=labels, counts=dict(counts))
 
@@ -152,5 +187,7 @@ def _number(example: TextExample | TokenExample, label: str | None, numbers: Map
         raise DataError(f"example {example.example_id}: has no label, so it cannot be trained on.")
     if label not in numbers:
         known = ", ".join(list(numbers)[:20])
-        raise DataError(f"example {example.example_id}: the label {label!r} is none of those of the model and the training split: {known}.")
+        raise DataError(
+            f"example {example.example_id}: the label {label!r} is none of those of the model and the training split: {known}."
+        )
     return numbers[label]

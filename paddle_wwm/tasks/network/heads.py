@@ -34,7 +34,9 @@ def make_network(config: ModelConfig, *, reading: Reading) -> nn.Layer:
     if reading.with_kinds:
         return AnswerNetwork(config)
     network = TokenNetwork(config, len(reading.labels) if reading.kind is TaskKind.TOKEN_LABELS else 2)
-    for parameter in network.bert.pooler.parameters():  # the exchange of gradients needs one of every parameter that is trained
+    for (
+        parameter
+    ) in network.bert.pooler.parameters():  # the exchange of gradients needs one of every parameter that is trained
         parameter.stop_gradient = True
     return network
 
@@ -57,10 +59,16 @@ def labels_of_batch(features: Features, batch: Batch, *, reading: Reading) -> np
 
 def num_targets(labels: Sequence[np.ndarray], *, reading: Reading) -> int:
     """What the loss of rows with these labels is a mean over: rows, or labelled tokens."""
-    return sum(int((label != IGNORED_LABEL).sum()) for label in labels) if reading.kind is TaskKind.TOKEN_LABELS else len(labels)
+    return (
+        sum(int((label != IGNORED_LABEL).sum()) for label in labels)
+        if reading.kind is TaskKind.TOKEN_LABELS
+        else len(labels)
+    )
 
 
-def summed_loss(outputs: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor, *, reading: Reading) -> paddle.Tensor:
+def summed_loss(
+    outputs: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor, *, reading: Reading
+) -> paddle.Tensor:
     """The loss summed over the targets of a batch. Of reading comprehension the mean of both ends' cross-entropies, plus that of the kind."""
     if reading.kind is TaskKind.CLASSIFICATION:
         return F.cross_entropy(outputs, labels, reduction="sum")
@@ -94,7 +102,12 @@ def row_output(output: np.ndarray, row: Row, *, reading: Reading) -> np.ndarray:
 
 
 def predictions_of(
-    examples: Sequence[Example], features: Features, outputs: Sequence[np.ndarray], *, reading: Reading, decoding: DecodingConfig
+    examples: Sequence[Example],
+    features: Features,
+    outputs: Sequence[np.ndarray],
+    *,
+    reading: Reading,
+    decoding: DecodingConfig,
 ) -> dict[str, str | tuple[str, ...]]:
     """By the examples' ids: a label, the labels of all tokens, or the text of the answer."""
     if reading.kind is TaskKind.CLASSIFICATION:
@@ -106,16 +119,24 @@ def predictions_of(
         outside = OUTSIDE if OUTSIDE in reading.labels else reading.labels[0]
         found = {}
         for example, numbers, firsts, num_pieces in zip(examples, windows, features.first_pieces, features.num_pieces):
-            logits = join_windows([(features.rows[number].start, outputs[number]) for number in numbers], num_pieces=num_pieces)
-            found[example.example_id] = tuple(outside if first < 0 else reading.labels[int(logits[first].argmax())] for first in firsts)
+            logits = join_windows(
+                [(features.rows[number].start, outputs[number]) for number in numbers], num_pieces=num_pieces
+            )
+            found[example.example_id] = tuple(
+                outside if first < 0 else reading.labels[int(logits[first].argmax())] for first in firsts
+            )
         return found
     return {
-        example.example_id: _answer([features.rows[number] for number in numbers], [outputs[number] for number in numbers], reading, decoding)
+        example.example_id: _answer(
+            [features.rows[number] for number in numbers], [outputs[number] for number in numbers], reading, decoding
+        )
         for example, numbers in zip(examples, windows)
     }
 
 
-def _answer(rows: Sequence[WindowRow], outputs: Sequence[np.ndarray], reading: Reading, decoding: DecodingConfig) -> str:
+def _answer(
+    rows: Sequence[WindowRow], outputs: Sequence[np.ndarray], reading: Reading, decoding: DecodingConfig
+) -> str:
     logits = outputs
     if reading.with_kinds:
         logits, kinds = zip(*map(split_kinds, outputs))

@@ -65,7 +65,9 @@ def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None =
     description = read_description(folder)
     if description.task != TASK_NAMES[kind]:
         is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
-        raise CheckpointError(f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with scripts/finetune.py.")
+        raise CheckpointError(
+            f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with scripts/finetune.py."
+        )
     labels = tuple(str(label) for label in (description.label_map or {}).values())
     with_kinds = kind is TaskKind.READING_COMPREHENSION and labels == ANSWER_KINDS
     if kind is not TaskKind.READING_COMPREHENSION and not labels:
@@ -89,8 +91,14 @@ def _reading_numbers(folder: Path, *, limit: int, max_seq_length: int | None) ->
         found["max_seq_length"] = max_seq_length
     for name, value in found.items():
         highest = limit if name == "max_seq_length" else 1 << 20
-        if name not in READING_NUMBERS or not isinstance(value, int) or not (8 if name == "max_seq_length" else 1) <= value <= highest:
-            raise CheckpointError(f"{folder}: `{name}` must be a number from 8 to the model's {limit} positions, but is {value!r} ({READING_KEY}).")
+        if (
+            name not in READING_NUMBERS
+            or not isinstance(value, int)
+            or not (8 if name == "max_seq_length" else 1) <= value <= highest
+        ):
+            raise CheckpointError(
+                f"{folder}: `{name}` must be a number from 8 to the model's {limit} positions, but is {value!r} ({READING_KEY})."
+            )
     return found
 
 
@@ -104,7 +112,9 @@ def predict_examples(
 ) -> Predictions:
     """The predictions of a model for examples, by their ids; `desc` shows a progress bar of that name. Every worker must call it, and gets all."""
     features = features_of(examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
-    outputs = compute_outputs(model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, world=world, desc=desc)
+    outputs = compute_outputs(
+        model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, world=world, desc=desc
+    )
     return predictions_of(examples, features, outputs, reading=model.reading, decoding=decoding)
 
 
@@ -125,7 +135,9 @@ def compute_outputs(
     rows = features.rows
     outputs: list[np.ndarray | None] = [None] * len(rows)
     on_cpu = paddle.get_device() == "cpu"
-    batches = batches_by_length(rows, batch_size=MAX_ROWS, pad_id=pad_id, max_tokens=CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+    batches = batches_by_length(
+        rows, batch_size=MAX_ROWS, pad_id=pad_id, max_tokens=CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS
+    )
     was_training, strided = network.training, paddle.get_flags("FLAGS_use_stride_kernel")
     paddle.set_flags({"FLAGS_use_stride_kernel": False})  # transposed views take Paddle's matrix product a sixth longer
     network.eval()
@@ -135,7 +147,9 @@ def compute_outputs(
             for number, batch in enumerate(batches):
                 if number % world.size == world.rank:
                     stop_asked()
-                    computed = network(*map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.attention_mask))).numpy()
+                    computed = network(
+                        *map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.attention_mask))
+                    ).numpy()
                     for index, output in zip(batch.indices, computed):
                         outputs[index] = row_output(output, rows[index], reading=reading).astype(np.float32)
                 bar.update(len(batch.indices))
@@ -146,11 +160,21 @@ def compute_outputs(
     return outputs if world.size == 1 else _exchanged(outputs, features, reading=reading, world=world)
 
 
-def _exchanged(outputs: Sequence[np.ndarray | None], features: Features, *, reading: Reading, world: World) -> list[np.ndarray]:
+def _exchanged(
+    outputs: Sequence[np.ndarray | None], features: Features, *, reading: Reading, world: World
+) -> list[np.ndarray]:
     """The outputs of all workers, on each: numbers plus nothing, so to the bit."""
     shapes = [output_size(row, reading=reading) for row in features.rows]
     sizes = [int(np.prod(shape)) for shape in shapes]
-    flat = np.concatenate([np.zeros(size) if output is None else output.reshape(-1).astype(np.float64) for output, size in zip(outputs, sizes)])
-    parts = [sum_over_workers(flat[start : start + _EXCHANGED_NUMBERS], world) for start in range(0, len(flat), _EXCHANGED_NUMBERS)]
+    flat = np.concatenate(
+        [
+            np.zeros(size) if output is None else output.reshape(-1).astype(np.float64)
+            for output, size in zip(outputs, sizes)
+        ]
+    )
+    parts = [
+        sum_over_workers(flat[start : start + _EXCHANGED_NUMBERS], world)
+        for start in range(0, len(flat), _EXCHANGED_NUMBERS)
+    ]
     joined = np.concatenate(parts).astype(np.float32)
     return [part.reshape(shape) for part, shape in zip(np.split(joined, np.cumsum(sizes)[:-1]), shapes)]

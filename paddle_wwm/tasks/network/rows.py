@@ -47,16 +47,28 @@ class Batch:
     attention_mask: np.ndarray
 
 
-def rows_of_question(owner: int, encoded: EncodedQuestion, *, vocab: Vocab, limit: int, doc_stride: int, max_question_len: int) -> list[WindowRow]:
+def rows_of_question(
+    owner: int, encoded: EncodedQuestion, *, vocab: Vocab, limit: int, doc_stride: int, max_question_len: int
+) -> list[WindowRow]:
     """The windows of a question and its passage, of at most `limit` tokens each. Raises ValueError for numbers that leave no room."""
-    windows = windows_of(encoded, vocab=vocab, max_seq_len=limit, doc_stride=doc_stride, max_question_len=max_question_len)
+    windows = windows_of(
+        encoded, vocab=vocab, max_seq_len=limit, doc_stride=doc_stride, max_question_len=max_question_len
+    )
     return [
-        WindowRow(owner=owner, input_ids=window.input_ids, token_type_ids=window.token_type_ids, window=window, encoded=encoded)
+        WindowRow(
+            owner=owner,
+            input_ids=window.input_ids,
+            token_type_ids=window.token_type_ids,
+            window=window,
+            encoded=encoded,
+        )
         for window in windows
     ]
 
 
-def row_of_texts(owner: int, ids: list[int], second: list[int] | None = None, *, vocab: Vocab, limit: int) -> tuple[Row, bool]:
+def row_of_texts(
+    owner: int, ids: list[int], second: list[int] | None = None, *, vocab: Vocab, limit: int
+) -> tuple[Row, bool]:
     """A row of one text, or of two in one sequence, and whether it was cut to `limit` tokens: of one text its end, of two that of the longer one."""
     if second is None:
         room = limit - 2
@@ -137,7 +149,9 @@ def cut_by_length(lengths: Sequence[int], *, batch_size: int, max_tokens: int) -
         start = end
 
 
-def batches_by_length(rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS) -> Iterator[Batch]:
+def batches_by_length(
+    rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS
+) -> Iterator[Batch]:
     """Batches of at most `batch_size` rows and `max_tokens` tokens; nothing is padded beyond the longest row of its batch."""
     for indices in cut_by_length([len(row) for row in rows], batch_size=batch_size, max_tokens=max_tokens):
         yield batch_of(rows, indices, pad_id=pad_id)

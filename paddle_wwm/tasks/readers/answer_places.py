@@ -32,7 +32,12 @@ def locate_answer(*, context: str, text: str, answer_start: int) -> tuple[tuple[
         return found, AnswerPlace.STATED if found[0] == stated else AnswerPlace.WRONG_START
     core = text.strip()
     most_before, most_after = _num_marks(core), _num_marks(core[::-1])
-    cuts = ((before, after) for before in range(most_before + 1) for after in range(most_after + 1) if 0 < before + after < len(core))
+    cuts = (
+        (before, after)
+        for before in range(most_before + 1)
+        for after in range(most_after + 1)
+        if 0 < before + after < len(core)
+    )
     for before, after in sorted(cuts, key=sum):
         start = answer_start + before if answer_start >= 0 else -1
         found = answer_characters(context=context, text=core[before : len(core) - after], answer_start=start)

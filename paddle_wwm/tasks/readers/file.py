@@ -58,7 +58,9 @@ class TaskFile:
                 yield number, line.removesuffix(b"\r").decode("utf-8")
             except UnicodeDecodeError as error:
                 remedy = f"convert the file, for example: iconv -f GB18030 -t UTF-8 {self.path.name}"
-                raise self.error(f"must be UTF-8, but byte {error.start} of the line is not; {remedy}", line=number) from None
+                raise self.error(
+                    f"must be UTF-8, but byte {error.start} of the line is not; {remedy}", line=number
+                ) from None
 
     def json(self) -> Any:
         """The file as one JSON value."""
@@ -66,9 +68,14 @@ class TaskFile:
             value = json.loads(self.content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line = self.content.count(b"\n", 0, error.start) + 1
-            raise self.error(f"must be UTF-8, but is not; convert it, for example: iconv -f GB18030 -t UTF-8 {self.path.name}", line=line) from None
+            raise self.error(
+                f"must be UTF-8, but is not; convert it, for example: iconv -f GB18030 -t UTF-8 {self.path.name}",
+                line=line,
+            ) from None
         except json.JSONDecodeError as error:
-            raise self.error(f"must be JSON, but: {error.msg} (column {error.colno}); is the file whole?", line=error.lineno) from None
+            raise self.error(
+                f"must be JSON, but: {error.msg} (column {error.colno}); is the file whole?", line=error.lineno
+            ) from None
         except RecursionError:
             raise self.error("must be JSON, but is nested too deeply.") from None
         self._check_characters(value, raw=self.content)
@@ -83,9 +90,13 @@ class TaskFile:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise self.error(f"must be one JSON object a line, but is not ({error}): {excerpt(line)}", line=number) from None
+                raise self.error(
+                    f"must be one JSON object a line, but is not ({error}): {excerpt(line)}", line=number
+                ) from None
             if not isinstance(record, dict):
-                raise self.error(f"must be a JSON object, but is a {type(record).__name__}: {excerpt(line)}", line=number)
+                raise self.error(
+                    f"must be a JSON object, but is a {type(record).__name__}: {excerpt(line)}", line=number
+                )
             self._check_characters(record, raw=line.encode(), line=number)
             yield number, record
 
@@ -97,7 +108,9 @@ class TaskFile:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             half = f"\\u{ord(error.object[error.start]):x}"
-            raise self.error(f"must hold whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line) from None
+            raise self.error(
+                f"must hold whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line
+            ) from None
 
     def check_label(self, label: str, *, labels: Sequence[str], line: int) -> str:
         """The label, if it is one of the task's; every label is, where the task names none."""

@@ -35,8 +35,12 @@ def read_questions(file: TaskFile, task: Task, *, yes_no: bool = False) -> list[
             question = _get(file, item, "question", str, place=here)
             answers = tuple(_answers(file, item, context=context, yes_no=yes_no, question_id=question_id))
             if not answers and file.needs_labels:
-                raise file.error(f"question {question_id!r} must have an answer or `is_impossible`: true in {file.split}, but has neither.")
-            examples.append(QuestionExample(example_id=question_id, question=question, context=context, answers=answers))
+                raise file.error(
+                    f"question {question_id!r} must have an answer or `is_impossible`: true in {file.split}, but has neither."
+                )
+            examples.append(
+                QuestionExample(example_id=question_id, question=question, context=context, answers=answers)
+            )
     return examples
 
 
@@ -68,7 +72,9 @@ def _question_in_squads_words(item: Any) -> Any:
     return {"id": item.get("query_id"), "question": item.get("query_text"), "answers": texts}
 
 
-def _answers(file: TaskFile, item: Mapping[str, Any], *, context: str, yes_no: bool, question_id: str) -> Iterator[GoldAnswer]:
+def _answers(
+    file: TaskFile, item: Mapping[str, Any], *, context: str, yes_no: bool, question_id: str
+) -> Iterator[GoldAnswer]:
     impossible = str(item.get("is_impossible", False)).lower() == "true"  # CJRC writes "true", SQuAD 2.0 true
     given = item.get("answers") or []
     if not isinstance(given, list):

@@ -39,13 +39,19 @@ def read_split(task: Task, *, data: Path, split: str) -> Split:
     examples = READERS[task.reader](file, task)
     if not examples:
         raise DataError(f"{path}: must hold examples for {split}, but holds none; is the file whole?")
-    twice = [example_id for example_id, number in Counter(example.example_id for example in examples).items() if number > 1]
+    twice = [
+        example_id for example_id, number in Counter(example.example_id for example in examples).items() if number > 1
+    ]
     if twice:
-        raise DataError(f"{path}: ids must be unique, but {len(twice)} are not, {twice[0]!r} for one; predictions are kept by id.")
+        raise DataError(
+            f"{path}: ids must be unique, but {len(twice)} are not, {twice[0]!r} for one; predictions are kept by id."
+        )
     result = Split(name=split, path=str(path), sha256=file.sha256, examples=tuple(examples), counts=dict(file.counts))
     if not result.has_labels and any(_has_label(example) for example in examples):
         bad = next(example.example_id for example in examples if not _has_label(example))
-        raise DataError(f"{path}: all examples must have labels or none, but {bad!r} has none and others have; split the file.")
+        raise DataError(
+            f"{path}: all examples must have labels or none, but {bad!r} has none and others have; split the file."
+        )
     return result
 
 
@@ -60,7 +66,9 @@ def with_labels(task: Task, split: Split) -> Task:
         elif not isinstance(example, QuestionExample):
             labels.update(example.labels or ())
     if len(labels) < 2:
-        raise DataError(f"{split.path}: a task must have two labels at least, but {split.name} has {', '.join(sorted(labels)) or 'none'}.")
+        raise DataError(
+            f"{split.path}: a task must have two labels at least, but {split.name} has {', '.join(sorted(labels)) or 'none'}."
+        )
     return replace(task, labels=tuple(sorted(labels)))
 
 

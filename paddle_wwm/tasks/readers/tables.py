@@ -19,7 +19,9 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "label": ("label", "gold_label"),
 }
 FIELDS = ("text", "text_pair", "label", "id")
-XNLI_LABELS = {"contradictory": "contradiction"}  # the translated training file's word for what the other two call contradiction
+XNLI_LABELS = {
+    "contradictory": "contradiction"
+}  # the translated training file's word for what the other two call contradiction
 CLASS_FILE = "class.txt"
 
 
@@ -32,13 +34,20 @@ class Header(enum.Enum):
 
 
 def read_table(
-    file: TaskFile, task: Task, *, header: Header, keep: Mapping[str, str] | None = None, aliases: Mapping[str, str] | None = None
+    file: TaskFile,
+    task: Task,
+    *,
+    header: Header,
+    keep: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> list[Example]:
     """Rows of a tab-separated table. keep: only rows with these values, where the table has such columns. aliases: other words for labels.
 
     Raises DataError for a column that is not there, a row of another length and a label that is not the task's.
     """
-    rows = [(number, line.split("\t")) for number, line in file.lines() if line.strip() or file.counts.update(blank_lines=1)]
+    rows = [
+        (number, line.split("\t")) for number, line in file.lines() if line.strip() or file.counts.update(blank_lines=1)
+    ]
     if not rows:
         return []
     first = rows[0][1]
@@ -47,7 +56,9 @@ def read_table(
         rows = rows[1:]
         _check_names(file, names)
     places = _places(file, task, header=header, names=names, num_columns=len(first))
-    text_is_last = names is None and "label" in places and max(places.values()) in (places["text"], places.get("text_pair"))
+    text_is_last = (
+        names is None and "label" in places and max(places.values()) in (places["text"], places.get("text_pair"))
+    )
     wanted = [(names.index(column), value) for column, value in (keep or {}).items() if names and column in names]
     examples: list[Example] = []
     for number, values in rows:
@@ -70,7 +81,9 @@ def read_json_lines(file: TaskFile, task: Task) -> list[Example]:
     examples: list[Example] = []
     for number, record in file.json_lines():
         places = {field: _key(file, task, field=field, record=record, number=number) for field in FIELDS}
-        found = {field: _text(file, record[key], key=key, number=number) for field, key in places.items() if key is not None}
+        found = {
+            field: _text(file, record[key], key=key, number=number) for field, key in places.items() if key is not None
+        }
         examples.append(_example(file, found, task=task, number=number, aliases={}))
     return examples
 
@@ -109,10 +122,14 @@ def _has_header(first: Sequence[str], *, header: Header, task: Task) -> bool:
 def _check_names(file: TaskFile, names: Sequence[str]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise file.error(f"the header must name each column once, but has {', '.join(sorted(twice))} more than once.", line=1)
+        raise file.error(
+            f"the header must name each column once, but has {', '.join(sorted(twice))} more than once.", line=1
+        )
 
 
-def _places(file: TaskFile, task: Task, *, header: Header, names: Sequence[str] | None, num_columns: int) -> dict[str, int]:
+def _places(
+    file: TaskFile, task: Task, *, header: Header, names: Sequence[str] | None, num_columns: int
+) -> dict[str, int]:
     """Where each field is. The label may be missing from a split that needs none.
 
     Where a header may be there or not, the numbers of `columns` are those of files without one.
@@ -135,7 +152,9 @@ def _places(file: TaskFile, task: Task, *, header: Header, names: Sequence[str] 
         elif field == "text" or (field == "label" and file.needs_labels) or (field != "label" and column is not None):
             has = f"columns {', '.join(names)}" if names is not None else f"{num_columns} column(s) and no header"
             wanted = repr(column) if column is not None else " or ".join(COLUMN_NAMES[field])
-            raise file.error(f"must have the column {wanted} for {field}, but has {has}; name it with --column.", line=1)
+            raise file.error(
+                f"must have the column {wanted} for {field}, but has {has}; name it with --column.", line=1
+            )
     return places
 
 
@@ -143,10 +162,14 @@ def _key(file: TaskFile, task: Task, *, field: str, record: Mapping[str, Any], n
     column = task.columns.get(field)
     candidates = (str(column),) if column is not None else ("id",) if field == "id" else COLUMN_NAMES[field]
     key = next((name for name in candidates if name in record), None)
-    required = field == "text" or (field == "label" and file.needs_labels) or (field == "text_pair" and column is not None)
+    required = (
+        field == "text" or (field == "label" and file.needs_labels) or (field == "text_pair" and column is not None)
+    )
     if key is None and required:
         has = ", ".join(record) or "none"
-        raise file.error(f"must have the key {' or '.join(candidates)} for {field}, but has {has}; see --column.", line=number)
+        raise file.error(
+            f"must have the key {' or '.join(candidates)} for {field}, but has {has}; see --column.", line=number
+        )
     return key
 
 
@@ -156,7 +179,9 @@ def _text(file: TaskFile, value: Any, *, key: str, number: int) -> str:
     return str(value)
 
 
-def _example(file: TaskFile, found: Mapping[str, str], *, task: Task, number: int, aliases: Mapping[str, str]) -> TextExample:
+def _example(
+    file: TaskFile, found: Mapping[str, str], *, task: Task, number: int, aliases: Mapping[str, str]
+) -> TextExample:
     label = found.get("label", "").strip() or None
     if label is None and file.needs_labels:
         raise file.error("the label must not be empty.", line=number)
@@ -164,4 +189,6 @@ def _example(file: TaskFile, found: Mapping[str, str], *, task: Task, number: in
         label = file.check_label(aliases.get(label, label), labels=task.labels, line=number)
     if not found["text"].strip() or not found.get("text_pair", "x").strip():
         file.counts["empty_texts"] += 1
-    return TextExample(example_id=found.get("id", str(number)), text=found["text"], text_pair=found.get("text_pair"), label=label)
+    return TextExample(
+        example_id=found.get("id", str(number)), text=found["text"], text_pair=found.get("text_pair"), label=label
+    )

@@ -25,7 +25,11 @@ def read_conll(file: TaskFile, task: Task) -> list[Example]:
 
     def end_sentence() -> None:
         if tokens:
-            examples.append(TokenExample(example_id=str(first_line), tokens=tuple(tokens), labels=tuple(labels) if num_columns > 1 else None))
+            examples.append(
+                TokenExample(
+                    example_id=str(first_line), tokens=tuple(tokens), labels=tuple(labels) if num_columns > 1 else None
+                )
+            )
         tokens.clear()
         labels.clear()
 
@@ -40,16 +44,23 @@ def read_conll(file: TaskFile, task: Task) -> list[Example]:
         values = line.rstrip("\t ").split("\t") if "\t" in line.rstrip() else line.split()
         num_columns = num_columns or len(values)
         if len(values) != num_columns or not values[token_place or 0].strip():
-            raise file.error(f"must have {num_columns} columns as the first line has, a token in front, but is {excerpt(line)}.", line=number)
+            raise file.error(
+                f"must have {num_columns} columns as the first line has, a token in front, but is {excerpt(line)}.",
+                line=number,
+            )
         if num_columns == 1 and file.needs_labels:
             raise file.error(f"must be a token and its label, but is {excerpt(line)}.", line=number)
         for place in (token_place, label_place):
             if place is not None and place >= num_columns:
-                raise file.error(f"`columns` asks for column {place} (from 0), but the line has {num_columns}.", line=number)
+                raise file.error(
+                    f"`columns` asks for column {place} (from 0), but the line has {num_columns}.", line=number
+                )
         first_line = first_line if tokens else number
         tokens.append(values[token_place or 0])
         if num_columns > 1:
-            labels.append(file.check_label(values[-1 if label_place is None else label_place], labels=task.labels, line=number))
+            labels.append(
+                file.check_label(values[-1 if label_place is None else label_place], labels=task.labels, line=number)
+            )
     end_sentence()
     return examples
 
@@ -58,9 +69,14 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
     """A header and rows "tokens, labels", the items of each apart by a space or by U+0002 (as in PaddleNLP's copies)."""
     rows = file.lines()
     names = next(rows, (1, ""))[1].split("\t")
-    token_name, label_name = (str(task.columns.get(field, name)) for field, name in zip(("tokens", "labels"), TABLE_HEADER))
+    token_name, label_name = (
+        str(task.columns.get(field, name)) for field, name in zip(("tokens", "labels"), TABLE_HEADER)
+    )
     if token_name not in names or (label_name not in names and file.needs_labels):
-        raise file.error(f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with --column.", line=1)
+        raise file.error(
+            f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with --column.",
+            line=1,
+        )
     examples: list[Example] = []
     for number, line in rows:
         if not line.strip():
@@ -68,14 +84,19 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
             continue
         values = line.split("\t")
         if len(values) != len(names):
-            raise file.error(f"must have {len(names)} tab-separated columns as the header has, but has {len(values)}: {excerpt(line)}", line=number)
+            raise file.error(
+                f"must have {len(names)} tab-separated columns as the header has, but has {len(values)}: {excerpt(line)}",
+                line=number,
+            )
         tokens = _items(values[names.index(token_name)])
         labels = _items(values[names.index(label_name)]) if label_name in names else None
         if not tokens:
             raise file.error("must have tokens, but has none.", line=number)
         if labels is not None:
             if len(labels) != len(tokens):
-                raise file.error(f"must have a label for every token, but has {len(labels)} for {len(tokens)}.", line=number)
+                raise file.error(
+                    f"must have a label for every token, but has {len(labels)} for {len(tokens)}.", line=number
+                )
             labels = tuple(file.check_label(label, labels=task.labels, line=number) for label in labels)
         examples.append(TokenExample(example_id=str(number), tokens=tokens, labels=labels))
     return examples
@@ -84,10 +105,16 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
 def read_tokens(file: TaskFile, task: Task) -> list[Example]:
     """The table if the first line is its header, CoNLL's lines otherwise: MSRA's named entities are published as both."""
     first = next(file.lines(), (1, ""))[1].split("\t")
-    return (read_token_table if first[0] == str(task.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(file, task)
+    return (read_token_table if first[0] == str(task.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(
+        file, task
+    )
 
 
-READERS_OF_TOKENS: Mapping[str, Reader] = {"conll": read_conll, "tsv-tokens": read_token_table, "tokens-either": read_tokens}
+READERS_OF_TOKENS: Mapping[str, Reader] = {
+    "conll": read_conll,
+    "tsv-tokens": read_token_table,
+    "tokens-either": read_tokens,
+}
 
 
 def _items(value: str) -> tuple[str, ...]:

@@ -54,7 +54,9 @@ def as_html(table: Table) -> str:
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
     return (
         f'<section id="{html.escape(table.key)}"><h2>{html.escape(table.title)}</h2>\n'
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n" + (f"<ul>{notes}</ul>\n" if notes else "") + "</section>\n"
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+        + (f"<ul>{notes}</ul>\n" if notes else "")
+        + "</section>\n"
     )
 
 

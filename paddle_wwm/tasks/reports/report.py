@@ -39,20 +39,30 @@ def make_report(paths: Iterable[Path], *, reference: str | None = None) -> Repor
 def markdown_of(report: Report) -> str:
     """All tables, then what is not in them."""
     parts = [f"# {TITLE}\n", *(as_markdown(table) for table in report.tables)]
-    parts += [f"## {title}\n\n" + "".join(f"- {line}\n" for line in lines) for title, lines in _left_out(report.gathered)]
+    parts += [
+        f"## {title}\n\n" + "".join(f"- {line}\n" for line in lines) for title, lines in _left_out(report.gathered)
+    ]
     return "\n".join(parts)
 
 
 def _left_out(gathered: Gathered) -> list[tuple[str, tuple[str, ...]]]:
-    return [(title, lines) for title, lines in (("Not finished", gathered.unfinished), ("Passed over", gathered.passed_over)) if lines]
+    return [
+        (title, lines)
+        for title, lines in (("Not finished", gathered.unfinished), ("Passed over", gathered.passed_over))
+        if lines
+    ]
 
 
 def html_of(report: Report) -> str:
     """One page with tables and plots, that needs no other file."""
     plots = plots_of(report.gathered.entries)
-    sections = [as_html(table) + (f"<div>{plots[table.key]}</div>\n" if table.key in plots else "") for table in report.tables]
+    sections = [
+        as_html(table) + (f"<div>{plots[table.key]}</div>\n" if table.key in plots else "") for table in report.tables
+    ]
     for title, lines in _left_out(report.gathered):
-        table = Table(key=title.lower().replace(" ", "-"), title=title, header=("folder",), rows=tuple((line,) for line in lines))
+        table = Table(
+            key=title.lower().replace(" ", "-"), title=title, header=("folder",), rows=tuple((line,) for line in lines)
+        )
         sections.append(as_html(table))
     return html_page(title=TITLE, sections=sections)
 
@@ -67,7 +77,9 @@ def csv_of(report: Report) -> str:
             for split in entry.splits:
                 for metric in entry.results[0].scores[split]:
                     summary, published = entry.summary(split, metric), entry.published(split, metric)
-                    theirs = None if published is None else (published.max if published.mean is None else published.mean)
+                    theirs = (
+                        None if published is None else (published.max if published.mean is None else published.mean)
+                    )
                     ours = summary.max if published is not None and published.mean is None else summary.mean
                     writer.writerow(
                         {

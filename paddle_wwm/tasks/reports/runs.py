@@ -20,8 +20,14 @@ from ..results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results
 from ..table import TASKS
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
-COMPARED_OF_DATA = ("sha256", "num_examples")  # not where it lies, nor how many windows a model's vocabulary makes of it
-NOT_COMPARED_OF_RECIPE = ("micro_batch_size", "micro_batch_tokens")  # how a batch is cut; its gradient is the whole batch's
+COMPARED_OF_DATA = (
+    "sha256",
+    "num_examples",
+)  # not where it lies, nor how many windows a model's vocabulary makes of it
+NOT_COMPARED_OF_RECIPE = (
+    "micro_batch_size",
+    "micro_batch_tokens",
+)  # how a batch is cut; its gradient is the whole batch's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +83,12 @@ class Gathered:
 def summarise(values: Iterable[float]) -> Summary:
     """Maximum, mean and standard deviation of scores."""
     scores = list(values)
-    return Summary(max=max(scores), mean=statistics.fmean(scores), std=statistics.stdev(scores) if len(scores) > 1 else None, num_seeds=len(scores))
+    return Summary(
+        max=max(scores),
+        mean=statistics.fmean(scores),
+        std=statistics.stdev(scores) if len(scores) > 1 else None,
+        num_seeds=len(scores),
+    )
 
 
 def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
@@ -103,14 +114,20 @@ def gather(paths: Iterable[Path]) -> Gathered:
             passed_over.append(f"{path}: no run of scripts/finetune.py")
             continue
         record, results = read_run(path), read_results(path)
-        unfinished += [f"{folder}: no {RESULT_NAME} yet" for folder in sorted(path.glob("seed-*")) if not (folder / RESULT_NAME).exists()]
+        unfinished += [
+            f"{folder}: no {RESULT_NAME} yet"
+            for folder in sorted(path.glob("seed-*"))
+            if not (folder / RESULT_NAME).exists()
+        ]
         if results:
             _check_results(path, results)
             runs.append((path, record, results))
         elif not any(path.glob("seed-*")):
             unfinished.append(f"{path}: no seed has begun")
     if not runs and not unfinished:
-        raise DataError(f"no run of scripts/finetune.py in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N.")
+        raise DataError(
+            f"no run of scripts/finetune.py in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N."
+        )
     by_task: dict[str, list] = {}
     for run in runs:
         by_task.setdefault(run[1].task, []).append(run)
@@ -152,7 +169,9 @@ def _is_another_kind(path: Path) -> bool:
 def _check_results(path: Path, results: tuple[SeedResult, ...]) -> None:
     for result in results:
         if not result.scores:
-            raise DataError(f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has no place in a table.")
+            raise DataError(
+                f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has no place in a table."
+            )
 
 
 def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
@@ -160,9 +179,15 @@ def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
     expected = _comparable_fields(first)
     for path, record, _ in runs[1:]:
         found = _comparable_fields(record)
-        names = [name for name in dict.fromkeys([*expected, *found]) if expected.get(name, "absent") != found.get(name, "absent")]
+        names = [
+            name
+            for name in dict.fromkeys([*expected, *found])
+            if expected.get(name, "absent") != found.get(name, "absent")
+        ]
         if names:
-            differing = "; ".join(f"{name}: {_short(expected.get(name))} against {_short(found.get(name))}" for name in names)
+            differing = "; ".join(
+                f"{name}: {_short(expected.get(name))} against {_short(found.get(name))}" for name in names
+            )
             raise DataError(
                 f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores may not stand in one table of {first.title}, since these "
                 f"differ: {differing}. Report them apart."
@@ -173,7 +198,9 @@ def _comparable_fields(record: RunRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {"metric": record.metric}
     for split, values in record.data.items():
         fields |= {f"data.{split}.{name}": value for name, value in values.items() if name in COMPARED_OF_DATA}
-    return fields | {f"recipe.{name}": value for name, value in record.recipe.items() if name not in NOT_COMPARED_OF_RECIPE}
+    return fields | {
+        f"recipe.{name}": value for name, value in record.recipe.items() if name not in NOT_COMPARED_OF_RECIPE
+    }
 
 
 def _short(value: Any) -> str:
@@ -194,7 +221,9 @@ def _entries(runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]]) -> tupl
         seeds = [result.seed for result in results]
         if len(set(seeds)) < len(seeds):
             twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-            raise DataError(f"{' and '.join(map(str, paths))}: hold the same seeds of one model ({', '.join(map(str, twice))}); give one of them.")
+            raise DataError(
+                f"{' and '.join(map(str, paths))}: hold the same seeds of one model ({', '.join(map(str, twice))}); give one of them."
+            )
         entries.append(
             Entry(
                 # two weights of one name are told apart by their folders

@@ -43,7 +43,11 @@ def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table
     """All tables that the runs give: those of several tasks where there are several."""
     tables = [task_table(task, entries) for task, entries in gathered.entries.items()]
     rows = model_rows(gathered)
-    titles = {task: entries[0].record.title for task, entries in gathered.entries.items() if any(task in row.scores for row in rows)}
+    titles = {
+        task: entries[0].record.title
+        for task, entries in gathered.entries.items()
+        if any(task in row.scores for row in rows)
+    }
     if len(titles) > 1:
         tables.append(small_model_table(rows, titles=titles, reference=find_reference(rows, reference)))
         tables.append(relative_table(rows, titles=titles, reference=find_reference(rows, reference)))
@@ -53,10 +57,17 @@ def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table
 def task_table(task: str, entries: Sequence[Entry]) -> Table:
     """Model x splits: max (mean), standard deviation, the published numbers, and the difference of the means (or of the maxima)."""
     splits = list(dict.fromkeys(split for entry in entries for split in entry.splits))
-    published = {split for split in splits for entry in entries if any(entry.published(split, name) for name in _metrics(entry, split))}
+    published = {
+        split
+        for split in splits
+        for entry in entries
+        if any(entry.published(split, name) for name in _metrics(entry, split))
+    }
     header = ["model", "learning rate", "seeds"]
     for split in splits:
-        header += [split, f"{split}: sd"] + ([f"{split}: published", f"{split}: difference"] if split in published else [])
+        header += [split, f"{split}: sd"] + (
+            [f"{split}: published", f"{split}: difference"] if split in published else []
+        )
     header.append("minutes a seed")
     rows = []
     for entry in entries:
@@ -64,18 +75,31 @@ def task_table(task: str, entries: Sequence[Entry]) -> Table:
         for split in splits:
             metrics = _metrics(entry, split)
             summaries = [entry.summary(split, name) for name in metrics]
-            cells += [max_and_mean((item.max, item.mean) for item in summaries), numbers((item.std for item in summaries), ".2f")]
+            cells += [
+                max_and_mean((item.max, item.mean) for item in summaries),
+                numbers((item.std for item in summaries), ".2f"),
+            ]
             if split in published:
                 scores = [entry.published(split, name) for name in metrics]
                 known = [(mine, theirs) for mine, theirs in zip(summaries, scores) if theirs is not None]
                 cells += [
                     max_and_mean((theirs.max, theirs.mean) for _, theirs in known),
-                    numbers((mine.max - theirs.max if theirs.mean is None else mine.mean - theirs.mean for mine, theirs in known), "+.1f"),
+                    numbers(
+                        (
+                            mine.max - theirs.max if theirs.mean is None else mine.mean - theirs.mean
+                            for mine, theirs in known
+                        ),
+                        "+.1f",
+                    ),
                 ]
         cells.append(f"{statistics.fmean(result.seconds for result in entry.results) / 60:.1f}")
         rows.append(tuple(cells))
     return Table(
-        key=task, title=entries[0].record.title, header=tuple(header), rows=tuple(rows), notes=_task_notes(entries, published=bool(published))
+        key=task,
+        title=entries[0].record.title,
+        header=tuple(header),
+        rows=tuple(rows),
+        notes=_task_notes(entries, published=bool(published)),
     )
 
 
@@ -86,8 +110,12 @@ def _metrics(entry: Entry, split: str) -> tuple[str, ...]:
 def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]:
     record = entries[0].record
     metrics = " / ".join(name.replace("_", " ") for name in entries[0].metrics(entries[0].splits[0]))
-    recipe = ", ".join(f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float)) and value)
-    sizes = ", ".join(f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values)
+    recipe = ", ".join(
+        f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float)) and value
+    )
+    sizes = ", ".join(
+        f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values
+    )
     notes = [
         f"{metrics} in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).",
         f"Examples: {sizes}. Recipe: {recipe}.",
@@ -107,9 +135,17 @@ def _not_the_authors(record: RunRecord) -> list[str]:
     """What stands between our scores and the published ones beside the model."""
     task = TASKS.get(record.task)
     theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
-    changed = [f"{name} {record.recipe[name]} instead of {value}" for name, value in theirs.items() if record.recipe.get(name, value) != value]
+    changed = [
+        f"{name} {record.recipe[name]} instead of {value}"
+        for name, value in theirs.items()
+        if record.recipe.get(name, value) != value
+    ]
     changed += [f"{record.recipe['limit_train']:,} training examples only"] if record.recipe.get("limit_train") else []
-    return [f"Not as the authors did it: {', '.join(changed)}; the differences are not of the models alone."] if changed else []
+    return (
+        [f"Not as the authors did it: {', '.join(changed)}; the differences are not of the models alone."]
+        if changed
+        else []
+    )
 
 
 def model_rows(gathered: Gathered) -> list[ModelRow]:
@@ -130,7 +166,11 @@ def model_rows(gathered: Gathered) -> list[ModelRow]:
 def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
     """A model's published test scores, None where it has none on these tasks."""
     variant = variant_of(name)
-    found = {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores} if variant else {}
+    found = (
+        {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores}
+        if variant
+        else {}
+    )
     if not found:
         return None
     return ModelRow(
@@ -153,7 +193,9 @@ def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
         variant = variant_of(name)
         row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
         if row is None:
-            raise DataError(f"--reference {name}: no run with test scores is of this model; there are {', '.join(row.name for row in rows)}.")
+            raise DataError(
+                f"--reference {name}: no run with test scores is of this model; there are {', '.join(row.name for row in rows)}."
+            )
         return row
     usual = next((row for row in rows if row.name == find_variant(REFERENCE).title), None)
     return usual or max(rows, key=lambda row: row.num_parameters or 0)
@@ -207,7 +249,14 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
                 row.name,
                 *(numbers(shares[task], ".1%") for task in tasks),
                 numbers([average / whole if average is not None and whole else None], ".1%"),
-                numbers([statistics.fmean(values[0] for values in single) if single and all(single) and all(map(all, single)) else None], ".1%"),
+                numbers(
+                    [
+                        statistics.fmean(values[0] for values in single)
+                        if single and all(single) and all(map(all, single))
+                        else None
+                    ],
+                    ".1%",
+                ),
             )
         )
     return Table(
@@ -215,7 +264,9 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
         title=f"Several tasks: scores relative to {reference.name}",
         header=("model", *titles.values(), "average", "classification average"),
         rows=tuple(lines),
-        notes=("The average is the ratio of the two models' averages; the classification average is the mean of the tasks with one value.",),
+        notes=(
+            "The average is the ratio of the two models' averages; the classification average is the mean of the tasks with one value.",
+        ),
     )
 
 
