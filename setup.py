@@ -1,4 +1,6 @@
-"""Installs paddle_wwm. `make setup` calls this with constraints.txt, which pins every package that the bounds below leave open."""
+"""Installs paddle_wwm. `make setup` calls this with constraints.txt, which pins every package that the bounds below
+leave open.
+"""
 
 import re
 from pathlib import Path
@@ -13,7 +15,8 @@ README = ROOT / "README.md"
 
 # Most bounds stand here because the newest set that pip accepts (`pip check` finds nothing) does not import.
 INSTALL_REQUIRES = [
-    "paddlepaddle>=3.3.1,<3.4",  # 2.6 exports zlib symbols that break scipy and aiohttp; what is measured here was measured on 3.3
+    # 2.6 exports zlib symbols that break scipy and aiohttp; what is measured here was measured on 3.3
+    "paddlepaddle>=3.3.1,<3.4",
     "paddlenlp>=3.0.0b4,<3.1",  # checked with Paddle 3.3; a pre-release is taken only where a bound names one
     "paddlehub>=2.4,<2.5",  # hub modules are written against 2.4's loader
     "lac>=2.1.2,<2.2",  # only its packaged model files are used; other versions may hold another model

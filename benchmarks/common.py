@@ -70,7 +70,9 @@ class Data:
 
 @contextlib.contextmanager
 def open_data(shards: Path | None) -> Iterator[Data]:
-    """The shard set in `shards`, or the sample corpus prepared into a temporary folder with a vocabulary built from it."""
+    """The shard set in `shards`, or the sample corpus prepared into a temporary folder with a vocabulary built
+    from it.
+    """
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:
         name = "the shards given with --shards"
         if shards is None:
@@ -101,7 +103,9 @@ def open_data(shards: Path | None) -> Iterator[Data]:
 def write_index(
     data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None
 ) -> tuple[Path, Counter]:
-    """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's report."""
+    """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's
+    report.
+    """
     report: Counter = Counter()
     documents = np.arange(data.shards.num_documents)[:num_documents]
     index = build_index(
@@ -132,7 +136,8 @@ def print_machine(data: str) -> dict[str, Any]:
     load = os.getloadavg()[0]
     print(f"data: {data}")
     print(
-        f"machine: {model}, {os.cpu_count()} cores, load {load:.1f} before this run; one thread; Python {platform.python_version()}"
+        f"machine: {model}, {os.cpu_count()} cores, load {load:.1f} before this run; one thread; Python "
+        f"{platform.python_version()}"
     )
     return {
         "data": data,
@@ -172,14 +177,17 @@ class Timing:
         return statistics.median(self.rates)
 
     def ratio_to(self, other: Timing) -> float:
-        """How many times as fast as `other`: the median of the ratios of each repetition, whose halves ran next to each other."""
+        """How many times as fast as `other`: the median of the ratios of each repetition, whose halves ran next to
+        each other.
+        """
         return statistics.median(mine / theirs for mine, theirs in zip(self.rates, other.rates))
 
 
 def interleaved(contenders: dict[str, Callable[[], Work]], *, num_repetitions: int, min_s: float) -> list[Timing]:
     """Time every contender in turn, `num_repetitions` times, each time for at least `min_s` of CPU time.
 
-    Process CPU time, not the clock's: others on the machine take turns with us. Each is called once before (compilation, caches).
+    Process CPU time, not the clock's: others on the machine take turns with us. Each is called once before
+    (compilation, caches).
     """
     for run in contenders.values():
         run()

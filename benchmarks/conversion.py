@@ -1,17 +1,22 @@
 #!/usr/bin/env python
-"""Conversion of a large model: peak memory against the file's size, time, and reading a TensorFlow checkpoint against reading its bytes.
+"""Conversion of a large model: peak memory against the file's size, time, and reading a TensorFlow checkpoint against
+reading its bytes.
 
-  python benchmarks/conversion.py                                     random weights in the shape of RoBERTa-wwm-ext-large (1.3 GB; 9 GB of disk)
-  python benchmarks/conversion.py --source models/roberta-wwm-ext     a model of yours, anything that scripts/convert.py recognises
+  python benchmarks/conversion.py                                     random weights in the shape of
+  RoBERTa-wwm-ext-large (1.3 GB; 9 GB of disk)
+  python benchmarks/conversion.py --source models/roberta-wwm-ext     a model of yours, anything that
+  scripts/convert.py recognises
   python benchmarks/conversion.py --variant rbt3                      another shape
   python benchmarks/conversion.py --quick                             does it run?
 
-Every conversion is a fresh process, which reads its own peak from /proc/self/status (VmHWM: what was in memory at most, the interpreter and its
-libraries included); "peak/file" divides it by the size of the target's weights. A last conversion back to Paddle must give the first file again.
-For the reading, all sides run in turn in this process with the file in the system's cache. The peers read the same bytes, whole or in the
-tensors' sizes, into new memory (numpy.fromfile); ours also reads the index and compares every checksum.
+Every conversion is a fresh process, which reads its own peak from /proc/self/status (VmHWM: what was in memory at
+most, the interpreter and its libraries included); "peak/file" divides it by the size of the target's weights. A last
+conversion back to Paddle must give the first file again. For the reading, all sides run in turn in this process with
+the file in the system's cache. The peers read the same bytes, whole or in the tensors' sizes, into new memory
+(numpy.fromfile); ours also reads the index and compares every checksum.
 
-The claims: peak at most 0.4x for safetensors and TensorFlow and 1.5x for .pdparams, under 30 s; reading at most 1.5x as long as the bytes alone.
+The claims: peak at most 0.4x for safetensors and TensorFlow and 1.5x for .pdparams, under 30 s; reading at most 1.5x
+as long as the bytes alone.
 """
 
 from __future__ import annotations
@@ -93,7 +98,8 @@ def main() -> int:
         source = arguments.source or random_model(folder / "random", arguments)
         print(f"model: {arguments.source or f'random weights, seed {arguments.seed}'}")
         print(
-            f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before this run; Python {sys.version.split()[0]}"
+            f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before this run; Python "
+            f"{sys.version.split()[0]}"
         )
         figures: dict[str, Any] = {
             "model": str(arguments.source or arguments.variant),

@@ -1,17 +1,21 @@
 #!/usr/bin/env python
-"""Fine-tuning a classifier: texts/s of training against PaddleNLP's BertForSequenceClassification, and the accuracy that both come to.
+"""Fine-tuning a classifier: texts/s of training against PaddleNLP's BertForSequenceClassification, and the accuracy
+that both come to.
 
   python benchmarks/finetune.py --data /path/to/shared/data
   python benchmarks/finetune.py --quick                       does it run?
 
-Texts are ChnSentiCorp's training set where --data DIR or PADDLE_WWM_DATA has tasks/chnsenticorp, else characters at random with its lengths.
+Texts are ChnSentiCorp's training set where --data DIR or PADDLE_WWM_DATA has tasks/chnsenticorp, else characters at
+random with its lengths.
 
-Speed: a random model of RBT3's shape (3 layers x 768), float32, dropout 0.1, AdamW, clipping by the global norm, linear warm-up and decay, one
-thread, CPU time of the process. All sides take the same batches of the same texts in the same random order, tokenized beforehand. PaddleNLP's loop
-pads a batch to its longest text ("dynamic padding"), or, as its examples used to, every text to the maximum. Ours cuts the batch into
-micro-batches of like length; the gradient is that of the whole batch. Steps are interleaved; a ratio is the median of the repetitions' ratios.
+Speed: a random model of RBT3's shape (3 layers x 768), float32, dropout 0.1, AdamW, clipping by the global norm,
+linear warm-up and decay, one thread, CPU time of the process. All sides take the same batches of the same texts in the
+same random order, tokenized beforehand. PaddleNLP's loop pads a batch to its longest text ("dynamic padding"), or, as
+its examples used to, every text to the maximum. Ours cuts the batch into micro-batches of like length; the gradient is
+that of the whole batch. Steps are interleaved; a ratio is the median of the repetitions' ratios.
 
-Accuracy: a small model (2 layers x 64) from one set of random weights, trained by both with the same recipe and tested on the same texts.
+Accuracy: a small model (2 layers x 64) from one set of random weights, trained by both with the same recipe and tested
+on the same texts.
 """
 
 from __future__ import annotations

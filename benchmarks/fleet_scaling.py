@@ -4,10 +4,11 @@
   python benchmarks/fleet_scaling.py --shards shards/mine
   python benchmarks/fleet_scaling.py --quick               does it run?
 
-Every process makes 4 micro-batches a step (--micro-batches) of 8 x 128 tokens through 3 layers x 768, and the gradients are exchanged once a
-step, over gloo. Runs of one and of two processes take turns, and each gives the median of its steps after the first ones. This is the clock's
-time: processes that share memory and wait for each other cannot be compared by CPU time. So the machine must have two cores that do nothing else;
-the script says how busy they were before.
+Every process makes 4 micro-batches a step (--micro-batches) of 8 x 128 tokens through 3 layers x 768, and the
+gradients are exchanged once a step, over gloo. Runs of one and of two processes take turns, and each gives the median
+of its steps after the first ones. This is the clock's
+time: processes that share memory and wait for each other cannot be compared by CPU time. So the machine must have two
+cores that do nothing else; the script says how busy they were before.
 
 The claim: two processes train at least 1.8 times as many tokens a second as one.
 """

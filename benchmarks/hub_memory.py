@@ -1,16 +1,18 @@
 #!/usr/bin/env python
 """The memory of a hub module that predicts for long, over texts of ever new lengths: does it stay where it is?
 
-  python benchmarks/hub_memory.py                         RBT3's shape, twenty rounds of 60 texts, their lengths drawn anew
+  python benchmarks/hub_memory.py                         RBT3's shape, twenty rounds of 60 texts, their lengths drawn
+  anew
   python benchmarks/hub_memory.py --rounds 40             longer
   python benchmarks/hub_memory.py --quick                 does it run?
 
-Each side in a process of its own: ours (a hub module, task seq-cls, `predict`, the exported program with oneDNN) and the official modules' way
-(PaddleNLP in dygraph, batches of 32 in arrival order). Batches of like length are of another shape in every round. Resident memory is
-read after each round.
+Each side in a process of its own: ours (a hub module, task seq-cls, `predict`, the exported program with oneDNN) and
+the official modules' way (PaddleNLP in dygraph, batches of 32 in arrival order). Batches of like length are of another
+shape in every round. Resident memory is read after each round.
 
-Read the growth in the second half: in the first one the program is exported, with a copy of the weights. "Unbounded" is ours with
-oneDNN's caches, of prepared weights and of compiled operations, as Paddle has them by default, which is why ours are bounded.
+Read the growth in the second half: in the first one the program is exported, with a copy of the weights. "Unbounded"
+is ours with oneDNN's caches, of prepared weights and of compiled operations, as Paddle has them by default, which is
+why ours are bounded.
 """
 
 from __future__ import annotations

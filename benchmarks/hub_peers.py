@@ -1,4 +1,6 @@
-"""What the benchmarks of hub modules share: a random model of RBT3's shape, texts of real lengths, and PaddleNLP's way of using such a model."""
+"""What the benchmarks of hub modules share: a random model of RBT3's shape, texts of real lengths, and PaddleNLP's way
+of using such a model.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ LENGTH_SHARES, LENGTHS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0), (6, 34, 49
 
 
 def vocab_of(data: Path | None) -> Vocab:
-    """The published vocabulary, where the data folder has it; else one of as many entries, mostly Chinese characters."""
+    """The published vocabulary, where the data folder has it; else one of as many entries, mostly Chinese
+    characters.
+    """
     if data is not None and (data / "vocab" / "vocab.txt").exists():
         return load_vocab(data / "vocab" / "vocab.txt")
     characters = [chr(code) for code in range(0x4E00, 0x9FA6)]

@@ -1,15 +1,20 @@
 #!/usr/bin/env python
 """A hub module's predict against the official modules' way, in one run: texts a second, latency, start, memory.
 
-  python benchmarks/hub_predict.py                                       with PADDLE_WWM_DATA: ChnSentiCorp's texts; else its lengths
-  python benchmarks/hub_predict.py --data DIR --torch-python PYTHON      with torch and transformers of another environment, too
+  python benchmarks/hub_predict.py                                       with PADDLE_WWM_DATA: ChnSentiCorp's texts;
+  else its lengths
+  python benchmarks/hub_predict.py --data DIR --torch-python PYTHON      with torch and transformers of another
+  environment, too
   python benchmarks/hub_predict.py --quick                               does it run?
 
-Both sides: RBT3's shape (3 layers x 768) with the same random weights and a classifier of two classes, one thread, up to 256 tokens a text, from
-text to probabilities, tokenizer included. On AMD processors both have the setting of paddle_wwm/cpu.py, without which Paddle is a third as fast.
+Both sides: RBT3's shape (3 layers x 768) with the same random weights and a classifier of two classes, one thread, up
+to 256 tokens a text, from text to probabilities, tokenizer included. On AMD processors both have the setting of
+paddle_wwm/cpu.py, without which Paddle is a third as fast.
   ours      hub module, task seq-cls, `predict`
-  official  PaddleNLP's BertForSequenceClassification in dygraph, its own tokenizer, batches of 32 in arrival order, each padded to its longest
-  torch     transformers' class, batches sorted by length, at most 1,024 tokens each; ids are given, so without the tokenizer
+  official  PaddleNLP's BertForSequenceClassification in dygraph, its own tokenizer, batches of 32 in arrival order,
+  each padded to its longest
+  torch     transformers' class, batches sorted by length, at most 1,024 tokens each; ids are given, so without the
+  tokenizer
 
 Read the ratio: the median over interleaved repetitions of CPU time. Outputs are compared first (1e-5).
 """
@@ -55,7 +60,7 @@ with torch.inference_mode():
     for _ in range(int(sys.argv[4])):
         started = time.process_time(); run(); run_times.append(time.process_time() - started)
 print(json.dumps({"seconds": run_times}))
-"""
+"""  # noqa: E501
 
 
 def main() -> None:
@@ -99,10 +104,12 @@ def compare(arguments: argparse.Namespace) -> None:
     vocab = hub_peers.vocab_of(arguments.data)
     texts, name = hub_peers.reviews(arguments.data, number=arguments.number, seed=arguments.seed)
     print(
-        f"{len(texts):,} texts: {name}, up to {MAX_SEQ_LEN} tokens; mean {np.mean([len(text) for text in texts]):.0f} characters"
+        f"{len(texts):,} texts: {name}, up to {MAX_SEQ_LEN} tokens; mean "
+        f"{np.mean([len(text) for text in texts]):.0f} characters"
     )
     print(
-        f"Paddle {paddle.__version__}, one thread, MKL_DEBUG_CPU_TYPE={os.environ.get('MKL_DEBUG_CPU_TYPE', 'not set')} on both sides"
+        f"Paddle {paddle.__version__}, one thread, "
+        f"MKL_DEBUG_CPU_TYPE={os.environ.get('MKL_DEBUG_CPU_TYPE', 'not set')} on both sides"
     )
     with hub_peers.random_model(vocab, quick=arguments.quick) as folder:
         module = BertHubModule(task="seq-cls", weights=str(folder))
@@ -140,12 +147,14 @@ def compare(arguments: argparse.Namespace) -> None:
         figures = {"texts": len(texts), "difference": difference, "other_ids": int((~same_ids).sum())}
         print(f"largest difference of a probability, ours and official: {difference:.1e}")
         print(
-            f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer, unlike Google's and Hugging Face's, cuts otherwise)"
+            f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer, unlike Google's and "
+            f"Hugging Face's, cuts otherwise)"
         )
         if "ours, bf16" in outputs:
             same = float((outputs["ours, bf16"].argmax(1) == outputs["ours"].argmax(1)).mean())
             print(
-                f"bf16: the same label for {same:.1%}, largest difference {np.abs(outputs['ours, bf16'] - outputs['ours']).max():.1e}"
+                f"bf16: the same label for {same:.1%}, largest difference "
+                f"{np.abs(outputs['ours, bf16'] - outputs['ours']).max():.1e}"
             )
             figures["bf16_same_labels"] = same
         if arguments.torch_python:

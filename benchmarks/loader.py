@@ -5,16 +5,19 @@
   python benchmarks/loader.py --lengths 128 --pairings next-sentence
   python benchmarks/loader.py --quick                       does it run?
 
-What is timed is PretrainData.micro_batches, in this process: the order of the examples, the reading of their tokens from the
-shards, their making, masking and collation. Tokens are those of the examples, padding does not count. For every length and pairing:
+What is timed is PretrainData.micro_batches, in this process: the order of the examples, the reading of their tokens
+from the shards, their making, masking and collation. Tokens are those of the examples, padding does not count. For
+every length and pairing:
   compiled   the loader as training uses it
   numpy      the same batches, byte for byte, by the numpy path (PretrainData with compiled=False)
   PaddleNLP, Hugging Face
-             our reading and making of the same examples, and their DataCollatorForWholeWordMask (numpy arrays) for masking and collation;
-             shown where it is installed, see benchmarks/masking.py. The lists that it takes are made in the time, as training would.
+             our reading and making of the same examples, and their DataCollatorForWholeWordMask (numpy arrays) for
+             masking and collation; shown where it is installed, see benchmarks/masking.py. The lists that it takes are
+             made in the time, as training would.
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time. A corpus that fits the machine's file cache, which
-the sample corpus does, measures no disk. Examples come as training draws them, short ones (short_seq_prob) included.
+Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time. A corpus that fits the
+machine's file cache, which the sample corpus does, measures no disk. Examples come as training draws them, short ones
+(short_seq_prob) included.
 """
 
 from __future__ import annotations

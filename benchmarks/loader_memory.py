@@ -5,14 +5,17 @@
   python benchmarks/loader_memory.py --factor 20             a smaller large one: less disk, less time
   python benchmarks/loader_memory.py --quick                 does it run?
 
-The small set is the first --tokens tokens of the shards (their documents again, in another order of tokens, where they have fewer); the large
-one holds --factor times as many documents: the same ones, the tokens of each in a new random order every time. Both are written to a temporary
-folder by ShardWriter, with manifest and index; at the defaults that takes about 0.1 GB and a minute or two. Then one fresh process each iterates
---steps steps of the compiled loader, in which any of its examples may come, and reads its own /proc/self/smaps_rollup as it goes:
+The small set is the first --tokens tokens of the shards (their documents again, in another order of tokens, where they
+have fewer); the large one holds --factor times as many documents: the same ones, the tokens of each in a new random
+order every time. Both are written to a temporary folder by ShardWriter, with manifest and index; at the defaults that
+takes about 0.1 GB and a minute or two. Then one fresh process each iterates --steps steps of the compiled loader, in
+which any of its examples may come, and reads its own /proc/self/smaps_rollup as it goes:
   anonymous   what the process allocated, and cannot be taken from it: the memory that a bigger corpus must not cost
-  RSS         that, and the pages of files that it has touched: libraries, and the index of examples, which is memory-mapped. Those pages
-              belong to the system's file cache, which takes them back at will; but they count here, in `top`, and the kernel maps 16 of them
-              around each one that is touched. So the RSS of a process that reads all of a large corpus grows, whatever its code does.
+  RSS         that, and the pages of files that it has touched: libraries, and the index of examples, which is
+  memory-mapped. Those pages
+              belong to the system's file cache, which takes them back at will; but they count here, in `top`, and the
+              kernel maps 16 of them around each one that is touched. So the RSS of a process that reads all of a large
+              corpus grows, whatever its code does.
 
 The claim is a ratio of at most 1.2 for the peak; the table shows it for both.
 """
@@ -71,7 +74,8 @@ def main() -> int:
         return 0
     if not Path("/proc/self/smaps_rollup").exists():
         sys.exit(
-            "error: this benchmark reads /proc/self/smaps_rollup, which this system does not have (Linux 4.14 or later has)."
+            "error: this benchmark reads /proc/self/smaps_rollup, which this system does not have (Linux "
+            "4.14 or later has)."
         )
     with common.open_data(arguments.shards) as data:
         figures = common.print_conditions(data)
@@ -87,7 +91,10 @@ def main() -> int:
                 copies, config=DataConfig(), max_seq_length=arguments.length, seed=arguments.seed
             )
             print(
-                f"{name}: {shards.manifest.num_tokens:,} tokens, written and indexed in {time.monotonic() - started:.0f} s",
+                (
+                    f"{name}: {shards.manifest.num_tokens:,} tokens, written and indexed in "
+                    f"{time.monotonic() - started:.0f} s"
+                ),
                 flush=True,
             )
             peak = measure_in_new_process(shards.directory, index, arguments)
@@ -99,10 +106,14 @@ def main() -> int:
         ratios = {key: peaks[1][key] / peaks[0][key] for key in ("anonymous", "rss")}
         rows.append(["ratio", "", "", "", *(f"{ratio:.2f} {verdict(ratio)}" for ratio in ratios.values()), ""])
         headings = ("", "tokens", "on disk", "RSS before", "anonymous", "RSS", "of it files")
-        title = f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; a ratio of at most {MAX_RATIO} is wanted"
+        title = (
+            f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; a ratio of at "
+            f"most {MAX_RATIO} is wanted"
+        )
         common.print_table(title, headings, rows)
         print(
-            "\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back at will; anonymous memory does not."
+            "\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back "
+            "at will; anonymous memory does not."
         )
         common.write_figures(arguments.json, {**figures, "ratios": ratios})
     return 0
@@ -111,8 +122,9 @@ def main() -> int:
 def write_copies(
     data: common.Data, folder: Path, *, num_tokens: int, factor: int, rng: np.random.Generator
 ) -> ShardSet:
-    """A shard set of the first documents up to `num_tokens`, `factor` times, the tokens of every document in a new order (its words' and
-    sentences' lengths stay where they are)."""
+    """A shard set of the first documents up to `num_tokens`, `factor` times, the tokens of every document in a new
+    order (its words' and sentences' lengths stay where they are).
+    """
     documents, found, counts = [], 0, {"documents": 0, "sentences": 0, "words": 0, "tokens": 0}
     while found < num_tokens:
         documents.append(data.shards.document(len(documents) % data.shards.num_documents)[1])

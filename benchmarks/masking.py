@@ -6,20 +6,26 @@
   python benchmarks/masking.py --quick                       does it run?
 
 What is timed, on examples of exactly 128 and of 512 tokens that lie in memory:
-  compiled   pretraining_data/kernel.py: fill_batch over one large batch (ids, types, attention mask, selection, actions, labels), its arrays
+  compiled   pretraining_data/kernel.py: fill_batch over one large batch (ids, types, attention mask, selection,
+  actions, labels), its arrays
              allocated before
-  numpy      pretraining_data/masking.py: mask_example, one example at a time; the readable definition, which gives the same masks (checked first)
-  PaddleNLP  its DataCollatorForWholeWordMask, where paddlenlp is installed; batches of 32, the "##" marks by `chinese_ref`
-  HF         transformers' class of that name (4.x only, it is gone in 5): pip install 'transformers<5' in an environment of its own; this script
+  numpy      pretraining_data/masking.py: mask_example, one example at a time; the readable definition, which gives the
+  same masks (checked first)
+  PaddleNLP  its DataCollatorForWholeWordMask, where paddlenlp is installed; batches of 32, the "##" marks by
+  `chinese_ref`
+  HF         transformers' class of that name (4.x only, it is gone in 5): pip install 'transformers<5' in an
+  environment of its own; this script
              needs only numpy, numba, tokenizers, filelock and PyYAML besides, if --shards names prepared shards
-  google     the rule of google-research/bert's create_pretraining_data.py with whole words, written in plain Python for this comparison
+  google     the rule of google-research/bert's create_pretraining_data.py with whole words, written in plain Python
+  for this comparison
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time; absolute figures belong to the machine.
-"selected" should be close to 15% in every row: all do the same work. Leave --batch-tokens large: a small batch, masked again and again, is
-learnt by heart by the processor's branch prediction and is up to twice as fast as new examples are.
+Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time; absolute figures belong to
+the machine. "selected" should be close to 15% in every row: all do the same work. Leave --batch-tokens large: a small
+batch, masked again and again, is learnt by heart by the processor's branch prediction and is up to twice as fast as
+new examples are.
 
-Examples are the tokens of the shards in their order, the documents repeated as often as it takes, cut into pairs of equally long segments;
-their length is exact, their sentences are not.
+Examples are the tokens of the shards in their order, the documents repeated as often as it takes, cut into pairs of
+equally long segments; their length is exact, their sentences are not.
 """
 
 from __future__ import annotations
@@ -89,7 +95,9 @@ def make_examples(data: common.Data, *, seq_len: int, num_examples: int) -> Exam
 def compiled_masking(
     examples: Examples, *, vocab: Vocab, config: MaskingConfig, seed: int
 ) -> tuple[Callable[[], common.Work], list[np.ndarray]]:
-    """The kernel over all examples, and the arrays that it fills: input ids, types, attention mask, positions, labels, counts."""
+    """The kernel over all examples, and the arrays that it fills: input ids, types, attention mask, positions, labels,
+    counts.
+    """
     from paddle_wwm.pretraining_data.kernel import fill_batch
 
     rows, length = len(examples.first_lengths), examples.seq_len

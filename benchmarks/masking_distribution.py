@@ -1,16 +1,20 @@
 #!/usr/bin/env python
-"""What the masks really are: shares, actions, words and pairs over millions of tokens, beside what the settings promise.
+"""What the masks really are: shares, actions, words and pairs over millions of tokens, beside what the settings
+promise.
 
   python benchmarks/masking_distribution.py --shards shards/mine --png masking.png
   python benchmarks/masking_distribution.py --strategy ngram-word --length 512
   python benchmarks/masking_distribution.py --quick          does it run?
 
-Examples are drawn as training draws them, step by step, and masked by both paths: numpy for what is told of words, compiled for the padding;
-that both select as many positions is checked. What to look for:
-  selected    close to masked_lm_prob of the tokens; the shortfall says how much of the budget no word fitted into (words are never cut)
-  actions     80 / 10 / 10 within a few standard errors; "unchanged" includes the random tokens that happen to be the token itself
+Examples are drawn as training draws them, step by step, and masked by both paths: numpy for what is told of words,
+compiled for the padding; that both select as many positions is checked. What to look for:
+  selected    close to masked_lm_prob of the tokens; the shortfall says how much of the budget no word fitted into
+  (words are never cut)
+  actions     80 / 10 / 10 within a few standard errors; "unchanged" includes the random tokens that happen to be the
+  token itself
   words       selected words are a little shorter than all words, since a long one fits the end of a budget less often
-  pairs       random next sentences are half of those where both are possible; "forced" ones had no second sentence to follow
+  pairs       random next sentences are half of those where both are possible; "forced" ones had no second sentence to
+  follow
   padding     the share of a micro-batch's positions that are padding
 """
 
@@ -73,7 +77,10 @@ def main() -> int:
         counts = count(loader, masking=masking, num_tokens=num_tokens, cut=cut)
     sections = sections_of(counts, report, masking=masking)
     print(
-        f"{counts['tokens']:,} tokens in {counts['examples']:,} examples ({counts['examples'] / loader.num_examples:.1f} epochs), ",
+        (
+            f"{counts['tokens']:,} tokens in {counts['examples']:,} examples "
+            f"({counts['examples'] / loader.num_examples:.1f} epochs), "
+        ),
         end="",
     )
     print(f"up to {arguments.length} tokens, {arguments.strategy}, {arguments.pairing}")

@@ -5,9 +5,10 @@
   python benchmarks/optimizer_step.py --layers 12          BERT-base
   python benchmarks/optimizer_step.py --quick              does it run?
 
-All parameters of a BERT (default: 3 layers x 768, vocabulary 21,128) get the same random gradients before every step, which is not timed; timed
-are the norm over the whole gradient, scaling, and the update. One thread, CPU time, all in turn; a ratio is the median of the repetitions'
-ratios. Paddle's optimizers are given ClipGradByGlobalNorm. --shards changes nothing here.
+All parameters of a BERT (default: 3 layers x 768, vocabulary 21,128) get the same random gradients before every step,
+which is not timed; timed are the norm over the whole gradient, scaling, and the update. One thread, CPU time, all in
+turn; a ratio is the median of the repetitions' ratios. Paddle's optimizers are given ClipGradByGlobalNorm. --shards
+changes nothing here.
 
 The claim: LAMB takes at most 1.3 times as long as AdamW. Paddle's takes 2.8 times as long as Paddle's AdamW.
 """

@@ -1,7 +1,7 @@
 """Other projects' whole word masking, called as their own examples call it, on the same examples as ours.
 
-Each is a function from unmasked examples to the number of selected positions. The preparation that they want (lists of ids and the places of
-the Chinese pieces inside words, or strings with "##") is made beforehand and is not timed.
+Each is a function from unmasked examples to the number of selected positions. The preparation that they want (lists of
+ids and the places of the Chinese pieces inside words, or strings with "##") is made beforehand and is not timed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def inside_words(example: PretrainExample) -> np.ndarray:
 
 
 def feature_of(example: PretrainExample, vocab: Vocab) -> Feature:
-    """An example as the two collators want it: `chinese_ref` lists the pieces that are to get the "##" which their entry does not have."""
+    """An example as the two collators want it: `chinese_ref` lists the pieces that are to get the "##" which their
+    entry does not have.
+    """
     ids = example.input_ids.tolist()
     return {
         "input_ids": ids,
@@ -57,7 +59,9 @@ def num_selected(output: dict[str, Any]) -> int:
 
 
 def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
-    """The collators that are installed, and why others are missing. Both yield numpy arrays, which is their faster way."""
+    """The collators that are installed, and why others are missing. Both yield numpy arrays, which is their
+    faster way.
+    """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else: that there is no torch, which is not needed here
     found: dict[str, Collator] = {}
     missing: list[str] = []
@@ -85,8 +89,8 @@ def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
 def google_masking(config: MaskingConfig, vocab: Vocab, *, seed: int) -> Callable[[Sequence[Sequence[str]]], int]:
     """Google's rule in its own manner: strings, one example at a time, random.Random, sets and lists.
 
-    From its description: the pieces of a word are one candidate; candidates in random order; one that would exceed the budget is passed
-    over; each piece of a selected one becomes [MASK] (80%), a random entry (10%) or stays (10%).
+    From its description: the pieces of a word are one candidate; candidates in random order; one that would exceed the
+    budget is passed over; each piece of a selected one becomes [MASK] (80%), a random entry (10%) or stays (10%).
     """
     rng, entries = random.Random(seed), vocab.tokens
 

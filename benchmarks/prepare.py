@@ -1,19 +1,24 @@
 #!/usr/bin/env python
-"""Raw text to shards with LAC's words: megabytes of text a second, ours beside the plain way, in one run; and memory on much more text.
+"""Raw text to shards with LAC's words: megabytes of text a second, ours beside the plain way, in one run; and memory
+on much more text.
 
   python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt                everything below on a corpus of yours
-  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt --memory 100   and peak memory on 100 times as much text
-  python benchmarks/prepare.py                                                   the sample corpus and a vocabulary built from it
+  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt --memory 100   and peak memory on 100 times as much
+  text
+  python benchmarks/prepare.py                                                   the sample corpus and a vocabulary
+  built from it
   python benchmarks/prepare.py --quick                                           does it run?
 
 What is measured, in wall time of whole processes, start-up included, repeated in turn:
   ours, 1 and 2     scripts/prepare_corpus.py with one and with two workers, all defaults
-  plain             a loop as one writes it first: the lac package line by line, PaddleNLP's BertTokenizer on every word, ids and word starts
+  plain             a loop as one writes it first: the lac package line by line, PaddleNLP's BertTokenizer on every
+  word, ids and word starts
                     to a file; on the first --plain-mb of the text, its start-up not counted
-  PaddleNLP         its ernie-1.0 create_pretraining_data.py with LAC's words, if --paddlenlp-script names it (of a checkout of PaddleNLP)
+  PaddleNLP         its ernie-1.0 create_pretraining_data.py with LAC's words, if --paddlenlp-script names it (of a
+  checkout of PaddleNLP)
 
-The plain loop runs under the same environment as ours (see paddle_wwm/cpu.py). Bytes a token are those of the whole shard set. Memory is
-the peak of the process that does the work (one worker), on text in which every document differs.
+The plain loop runs under the same environment as ours (see paddle_wwm/cpu.py). Bytes a token are those of the whole
+shard set. Memory is the peak of the process that does the work (one worker), on text in which every document differs.
 """
 
 from __future__ import annotations
@@ -108,7 +113,9 @@ def build_sample_vocab(folder: Path) -> Path:
 
 
 def write_text(path: Path, sources: Sequence[str], *, max_bytes: int, times: int = 1) -> int:
-    """The first documents of the sources, up to a size, as a text file; with `times`, so many copies, each sentence marked to differ."""
+    """The first documents of the sources, up to a size, as a text file; with `times`, so many copies, each sentence
+    marked to differ.
+    """
     num_chars = size = 0
     with open(path, "w", encoding="utf-8") as stream:
         for copy in range(times):
@@ -256,7 +263,8 @@ def report(figures: dict[str, Any], *, megabytes: float) -> None:
     if "memory" in figures:
         (_, small_peak), (large, large_peak) = figures["memory"].items()
         print(
-            f"peak memory: {small_peak / 1e6:,.0f} MB; on {large} times the text {large_peak / 1e6:,.0f} MB, ratio {large_peak / small_peak:.2f}"
+            f"peak memory: {small_peak / 1e6:,.0f} MB; on {large} times the text {large_peak / 1e6:,.0f} MB, "
+            f"ratio {large_peak / small_peak:.2f}"
         )
 
 

@@ -1,18 +1,23 @@
 #!/usr/bin/env python
 """Reading comprehension over long passages: a hub module against PaddleNLP's loop, in one run.
 
-  python benchmarks/question_answering.py                     with PADDLE_WWM_DATA: CMRC 2018's passages; else random characters
-  python benchmarks/question_answering.py --data DIR --number 40
+  python benchmarks/question_answering.py                     with PADDLE_WWM_DATA: CMRC 2018's passages; else random
+  characters python benchmarks/question_answering.py --data DIR --number 40
   python benchmarks/question_answering.py --quick             does it run?
 
-Questions over contexts of 2,000 characters. Both sides: RBT3's shape (3 layers x 768) with the same random weights, one thread, windows of up to 512
-tokens that share 128, from texts to answers. On AMD processors both have the setting of paddle_wwm/cpu.py.
+Questions over contexts of 2,000 characters. Both sides: RBT3's shape (3 layers x 768) with the same random weights,
+one thread, windows of up to 512 tokens that share 128, from texts to answers. On AMD processors both have the setting
+of paddle_wwm/cpu.py.
   ours       hub module, task question-answering, `predict`
-  PaddleNLP  its tokenizer with stride and offsets, BertForQuestionAnswering in dygraph, batches of 12 windows padded to the longest, and its
-             `compute_prediction` (the 20 best starts and ends of every window, answers up to 64 tokens); with our windows, and with those of
-             its examples: there doc_stride=128 is the step from window to window, so that four times as much is read as needs be
+  PaddleNLP  its tokenizer with stride and offsets, BertForQuestionAnswering in dygraph, batches of 12 windows padded
+  to the longest, and its
+             `compute_prediction` (the 20 best starts and ends of every window, answers up to 64 tokens); with our
+             windows, and with those of
+             its examples: there doc_stride=128 is the step from window to window, so that four times as much is read
+             as needs be
 
-Read the ratio: the median over interleaved repetitions of CPU time. Weights are random, so the answers mean nothing; they are compared all the same.
+Read the ratio: the median over interleaved repetitions of CPU time. Weights are random, so the answers mean nothing;
+they are compared all the same.
 """
 
 from __future__ import annotations
@@ -71,7 +76,7 @@ def paddlenlp_answers(model, tokenizer, items, *, same_windows: bool) -> list[st
     for example in examples:
         room = MAX_SEQ_LEN - 3 - len(tokenizer.tokenize(example["question"]))
         encoded = tokenizer(
-            [example["question"]], [example["context"]], stride=room - DOC_STRIDE if same_windows else DOC_STRIDE, max_length=MAX_SEQ_LEN,
+            [example["question"]], [example["context"]], stride=room - DOC_STRIDE if same_windows else DOC_STRIDE, max_length=MAX_SEQ_LEN,  # noqa: E501
             truncation="only_second",
             return_overflowing_tokens=True, return_offsets_mapping=True, return_token_type_ids=True,
         )  # fmt: skip

@@ -1,17 +1,20 @@
 #!/usr/bin/env python
-"""Do gold answers come back? From questions and passages to windows and labels, and from a network that is sure of the labels to answers.
+"""Do gold answers come back? From questions and passages to windows and labels, and from a network that is sure of the
+labels to answers.
 
-  python benchmarks/reading_comprehension.py --data DIR     CMRC 2018 and DRCD, development sets (default: $PADDLE_WWM_DATA; else passages made up)
+  python benchmarks/reading_comprehension.py --data DIR     CMRC 2018 and DRCD, development sets (default:
+  $PADDLE_WWM_DATA; else passages made up)
   python benchmarks/reading_comprehension.py --quick        does it run?
 
-For every gold answer the logits are 20 at its label in each window and 0 elsewhere, so what is decoded must be the answer's text. Where it is not:
+For every gold answer the logits are 20 at its label in each window and 0 elsewhere, so what is decoded must be the
+answer's text. Where it is not:
   not in passage  the passage does not hold the answer, not even without the punctuation at its ends
   inside a piece  it begins or ends inside a piece ("30米" in "4530米"): the label is the whole piece
                   (neither can come back from any model that reads pieces; all others can)
   cut             no window shows all of it: it is longer than what windows share
 EM is the data set's metric over questions, their first answers taken as the label.
-The peer is PaddleNLP as its SQuAD examples use it: labels from `answer_start` as the file states it, its tokenizer's windows (doc_stride 128,
-there the step), its `compute_prediction` with answers of the same length.
+The peer is PaddleNLP as its SQuAD examples use it: labels from `answer_start` as the file states it, its tokenizer's
+windows (doc_stride 128, there the step), its `compute_prediction` with answers of the same length.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ A tiny BERT (2 layers x 32, pairs, two lengths, LAMB) is trained with scripts/pr
   killed     two, one of the workers killed (SIGKILL) at a random step, resumed by one
   torn       as killed, and the newest checkpoint loses its last byte, so that the one before is taken
 
-The claims: `stopped` and `one` are bit-identical (losses and weights), with dropout too; all others agree with `one` within 1e-5 in loss at
-every step with dropout 0. --shards is not used.
+The claims: `stopped` and `one` are bit-identical (losses and weights), with dropout too; all others agree with `one`
+within 1e-5 in loss at every step with dropout 0. --shards is not used.
 """
 
 from __future__ import annotations

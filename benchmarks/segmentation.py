@@ -1,22 +1,26 @@
 #!/usr/bin/env python
-"""Segmentation: characters a second on one core, LAC's compiled kernel beside Paddle's runs of the same model and beside jieba; and whether the
-kernel's tags are Paddle's on every character.
+"""Segmentation: characters a second on one core, LAC's compiled kernel beside Paddle's runs of the same model and
+beside jieba; and whether the kernel's tags are Paddle's on every character.
 
   python benchmarks/segmentation.py                                         on the sample corpus
   python benchmarks/segmentation.py --corpus corpora/ --max-chars 5000000   on text of yours: files, or folders of *.txt
   python benchmarks/segmentation.py --contenders compiled paddle --json s.json
 
-What is timed: one call (characters to word starts) over lines taken evenly from the text. Every repetition takes other lines, as a corpus
+What is timed: one call (characters to word starts) over lines taken evenly from the text. Every repetition takes other
+lines, as a corpus
 would have it: oneDNN remembers what it has prepared for a shape of input, so the same lines again would flatter it.
   compiled        corpus/lac_kernel.py, as wide as the processor allows
   compiled-8      the same with 8-wide vectors, as processors without AVX-512 run it (only where this one is wider)
-  paddle          Paddle's predictor as the project sets it up: oneDNN off, MKL told to use AVX2 on AMD processors, length-sorted batches of 128
+  paddle          Paddle's predictor as the project sets it up: oneDNN off, MKL told to use AVX2 on AMD processors,
+  length-sorted batches of 128
   paddle-onednn   the same with oneDNN on, Paddle's default
-  paddle-lines    Paddle's default and one line a call, as the model is used without further thought; a tenth of the lines
+  paddle-lines    Paddle's default and one line a call, as the model is used without further thought; a tenth of the
+  lines
   jieba, rjieba   other words, for scale (rjieba where it is installed)
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of process CPU time; "best Paddle" is the faster of the two settings.
-Memory is the peak of a process of its own that does nothing else. Tags are compared over all of the text, up to --max-chars.
+Read the ratio (compiled : that row), the median over interleaved repetitions of process CPU time; "best Paddle" is the
+faster of the two settings. Memory is the peak of a process of its own that does nothing else. Tags are compared over
+all of the text, up to --max-chars.
 """
 
 from __future__ import annotations
@@ -81,7 +85,8 @@ def corpus_files(paths: Sequence[Path]) -> list[Path]:
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
         raise DataError(
-            f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files there; --corpus takes files and folders of *.txt."
+            f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files there; --corpus takes files "
+            f"and folders of *.txt."
         )
     return files
 
@@ -125,7 +130,9 @@ def _portions(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def peak_megabytes(name: str, lines: Sequence[str]) -> float:
-    """The peak of resident memory of a process that makes the contender and runs it over the lines once; nan where the system does not tell."""
+    """The peak of resident memory of a process that makes the contender and runs it over the lines once; nan where the
+    system does not tell.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_run_once, name, lines).result()
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python
 """One contender of training_step.py, in a process of its own: no side gets another's flags, memory or caches.
 
-It is told the batches, sizes and its name, says "ready", and makes one training step for every line "step" that it reads. The file imports
-nothing of ours before a contender asks for it: torch's runs under another interpreter, which needs numpy, torch and transformers only.
+It is told the batches, sizes and its name, says "ready", and makes one training step for every line "step" that it
+reads. The file imports
+nothing of ours before a contender asks for it: torch's runs under another interpreter, which needs numpy, torch and
+transformers only.
 
-Every side: the same sizes with dropout 0.1, the masked LM's head at the predicted positions only, mean loss, AdamW with weight decay 0.01, no
-clipping.
+Every side: the same sizes with dropout 0.1, the masked LM's head at the predicted positions only, mean loss, AdamW
+with weight decay 0.01, no clipping.
 """
 
 from __future__ import annotations
@@ -89,7 +91,9 @@ def paddlenlp(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
 
 
 def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
-    """transformers' BertForMaskedLM, which has no pooler and no next-sentence loss; its head is called on the gathered states."""
+    """transformers' BertForMaskedLM, which has no pooler and no next-sentence loss; its head is called on the gathered
+    states.
+    """
     import torch
     from transformers import BertConfig, BertForMaskedLM
 

@@ -1,19 +1,24 @@
 #!/usr/bin/env python
-"""Speed and memory of a training step against PaddleNLP's and torch's, and the share of this machine's GEMM peak that it reaches.
+"""Speed and memory of a training step against PaddleNLP's and torch's, and the share of this machine's GEMM peak that
+it reaches.
 
   python benchmarks/training_step.py --shards shards/mine
-  python benchmarks/training_step.py --torch-python ~/torch-env/bin/python   torch + transformers from an environment of their own
-  python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors, see below
+  python benchmarks/training_step.py --torch-python ~/torch-env/bin/python   torch + transformers from an environment
+  of their own
+  python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors,
+  see below
   python benchmarks/training_step.py --quick                                 does it run?
 
-A step is forward, backward and AdamW, float32, one thread, dropout 0.1, without clipping, on the same masked batches (--shards) cycled through;
-all sides compute the masked LM's head at the predicted positions only. PaddleNLP's BertForPretraining always computes the next-sentence loss, so
-it is compared with ours that does, and transformers' BertForMaskedLM with ours that does not.
+A step is forward, backward and AdamW, float32, one thread, dropout 0.1, without clipping, on the same masked batches
+(--shards) cycled through; all sides compute the masked LM's head at the predicted positions only. PaddleNLP's
+BertForPretraining always computes the next-sentence loss, so it is compared with ours that does, and transformers'
+BertForMaskedLM with ours that does not.
 
-Every contender is a process of its own. They make one step each in turn; times are CPU time of the process, a ratio is the median of the
-repetitions' ratios. Memory is the peak of the process's resident size.
+Every contender is a process of its own. They make one step each in turn; times are CPU time of the process, a ratio is
+the median of the repetitions' ratios. Memory is the peak of the process's resident size.
 
-On AMD processors Paddle's MKL takes a slow path unless MKL_DEBUG_CPU_TYPE=5 is set (paddle_wwm/cpu.py). PaddleNLP is given that setting here, too.
+On AMD processors Paddle's MKL takes a slow path unless MKL_DEBUG_CPU_TYPE=5 is set (paddle_wwm/cpu.py). PaddleNLP is
+given that setting here, too.
 """
 
 from __future__ import annotations
@@ -98,7 +103,10 @@ def find_torch(given: Path | None) -> tuple[Path | None, str | None]:
         return python, None
     return (
         None,
-        f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an environment that has them",
+        (
+            f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an "
+            f"environment that has them"
+        ),
     )
 
 
@@ -116,7 +124,9 @@ def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, An
 
 
 def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray]]:
-    """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens (documents' ends are short)."""
+    """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens
+    (documents' ends are short).
+    """
     pairs = DataConfig(pairing=SentencePairing.NEXT_SENTENCE, short_seq_prob=0.0)
     index, _ = common.write_index(data, config=pairs, max_seq_length=length, seed=seed, num_documents=NUM_DOCUMENTS)
     made = common.pretrain_data(data, index_path=index, seed=seed).micro_batches(

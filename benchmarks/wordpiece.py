@@ -1,21 +1,25 @@
 #!/usr/bin/env python
-"""WordPiece with character offsets: characters a second on one core, ours beside the peers', on the same lines, in one run.
+"""WordPiece with character offsets: characters a second on one core, ours beside the peers', on the same lines, in one
+run.
 
   python benchmarks/wordpiece.py --corpus corpus/ --vocab vocab.txt           every line of a corpus of yours
   python benchmarks/wordpiece.py --corpus a.txt b.txt --vocab vocab.txt --cased
-  python benchmarks/wordpiece.py                                              the sample corpus and a vocabulary built from it
+  python benchmarks/wordpiece.py                                              the sample corpus and a vocabulary built
+  from it
   python benchmarks/wordpiece.py --quick                                      does it run?
 
 What is timed, in CPU time:
-  ours         tokenization/wordpiece.py: `encode`, ids and offsets in arrays; first with empty tables (a new tokenizer), then again with full ones
-  tokenize     tokenization/documents.py: `encode`, the alignment with words (a made-up one every two characters) and the cut into documents,
+  ours         tokenization/wordpiece.py: `encode`, ids and offsets in arrays; first with empty tables (a new
+  tokenizer), then again with full ones
+  tokenize     tokenization/documents.py: `encode`, the alignment with words (a made-up one every two characters) and
+  the cut into documents,
                that is, all that preparing a corpus does between its segmenter and its shards
   tokenizers   the library's encode_batch, one thread; its ids and offsets are not even read out
   PaddleNLP    BertTokenizer's tokenize and convert_tokens_to_ids, line by line; it has no offsets
 
-The peers get a share of the lines, spread evenly (--peer-characters; a tenth of it for PaddleNLP), and the ratio is to ours on that very
-share, the median over interleaved repetitions. Then every line's ids and offsets are compared with the library's, and on its share
-PaddleNLP's ids with the library's.
+The peers get a share of the lines, spread evenly (--peer-characters; a tenth of it for PaddleNLP), and the ratio is to
+ours on that very share, the median over interleaved repetitions. Then every line's ids and offsets are compared with
+the library's, and on its share PaddleNLP's ids with the library's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Zip and tar archives, unpacked without trusting them.
 
-Archives of models come from strangers. Of a member, only its bytes and its place below the target folder are taken: never a link, a device,
-an owner, permission bits or a name that leads elsewhere. Sizes are bounded by what is really unpacked, not by what the archive says.
+Archives of models come from strangers. Of a member, only its bytes and its place below the target folder are taken:
+never a link, a device, an owner, permission bits or a name that leads elsewhere. Sizes are bounded by what is really
+unpacked, not by what the archive says.
 Kinds are told by content, not by name: zip (stored, deflate) and tar (plain, gzip, bzip2).
 """
 
@@ -36,7 +37,9 @@ COMPRESSED_TARS: tuple[tuple[bytes, Callable[..., IO[bytes]]], ...] = ((b"\x1f\x
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:
-    """What an archive may unpack to. Weights hardly compress: an archive that grows a hundredfold beyond `free_bytes` is a bomb."""
+    """What an archive may unpack to. Weights hardly compress: an archive that grows a hundredfold beyond `free_bytes`
+    is a bomb.
+    """
 
     max_members: int = 10_000
     max_total_bytes: int = 20 << 30
@@ -72,10 +75,12 @@ def is_archive(path: str | Path) -> bool:
 def unpack_archive(
     archive: str | Path, *, target: str | Path, limits: ArchiveLimits | None = None, show_progress: bool = False
 ) -> Path:
-    """Unpack a zip or tar archive into the new folder `target`, which appears only when everything is there; returns it.
+    """Unpack a zip or tar archive into the new folder `target`, which appears only when everything is there; returns
+    it.
 
-    Raises ArchiveError naming archive and member: for a name that leads out of the folder, a link or device, an encrypted or doubled member,
-    more bytes or members than `limits` allow, a torn archive. Nothing is left behind then. `target` must not exist before.
+    Raises ArchiveError naming archive and member: for a name that leads out of the folder, a link or device, an
+    encrypted or doubled member, more bytes or members than `limits` allow, a torn archive. Nothing is left behind
+    then. `target` must not exist before.
     """
     archive, target = Path(archive), Path(target)
     limits = limits or ArchiveLimits()
@@ -99,7 +104,8 @@ def unpack_archive(
                         num_bytes += len(block)
                         if num_bytes > member.size:
                             raise ArchiveError(
-                                f"{archive}: member {member.path} holds more than the {member.size:,} bytes that are stated for it."
+                                f"{archive}: member {member.path} holds more than the {member.size:,} bytes "
+                                f"that are stated for it."
                             )
                         copy.write(block)
                         bar.update(len(block))
@@ -124,7 +130,8 @@ def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits
             )
         if num_bytes > max_bytes:
             raise ArchiveError(
-                f"{archive}: would unpack to more than {max_bytes:,} bytes, out of {archive.stat().st_size:,}: not a model's archive."
+                f"{archive}: would unpack to more than {max_bytes:,} bytes, out of "
+                f"{archive.stat().st_size:,}: not a model's archive."
             )
         folders.update(member.path.parents)
         if member.open is None:
@@ -160,15 +167,18 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is a link or a device, which no model needs; the archive is refused."
+                    f"{path}: member {info.filename!r} is a link or a device, which no model needs; the "
+                    f"archive is refused."
                 )
             if info.flag_bits & 0x1:
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and give the folder instead."
+                    f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and give the "
+                    f"folder instead."
                 )
             if info.compress_type not in ZIP_METHODS:
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and give the folder instead."
+                    f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and "
+                    f"give the folder instead."
                 )
             opener = None if info.is_dir() else lambda info=info: archive.open(info)
             yield _Member(path=_safe_path(info.filename, archive=path), size=info.file_size, open=opener)
@@ -184,7 +194,8 @@ def _tar_members(path: Path) -> Iterator[_Member]:
                 )
             opener = None if info.isdir() else lambda info=info: archive.extractfile(info)
             yield _Member(path=_safe_path(info.name, archive=path), size=0 if info.isdir() else info.size, open=opener)
-        # The checksum of a compressed tar stands at its very end, behind the padding, and is compared when that is read.
+        # The checksum of a compressed tar stands at its very end, behind the padding, and is compared when that is
+        # read.
         if len(archive.fileobj.read(MAX_PADDING_BYTES)) == MAX_PADDING_BYTES:
             raise ArchiveError(f"{path}: holds more than {MAX_PADDING_BYTES:,} bytes behind its last member.")
 

@@ -1,4 +1,6 @@
-"""numba's compiler, with what it has compiled kept on disk where that can be: beside the source, or else in the user's cache folder."""
+"""numba's compiler, with what it has compiled kept on disk where that can be: beside the source, or else in the user's
+cache folder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import numba
 
 
 def compiled(*signature: str, **options: Any) -> Callable[[Callable], Callable]:
-    """As `numba.njit` with a cache; where no folder for one can be written, every process compiles anew, which takes seconds."""
+    """As `numba.njit` with a cache; where no folder for one can be written, every process compiles anew, which takes
+    seconds.
+    """
 
     def compile_function(function: Callable) -> Callable:
         try:

@@ -1,7 +1,8 @@
 """Recipes as dataclasses (`recipe_file.py` reads them from YAML). A config is never changed after parsing.
 
-What changes the numbers (`model`, `data`, `masking`, `optimizer`, `amp`, `phases`, `seed`) and what changes only the speed or what is
-written (`runtime`) live apart: `numbers_fingerprint` covers the first group only, so a run may be resumed with another `runtime`.
+What changes the numbers (`model`, `data`, `masking`, `optimizer`, `amp`, `phases`, `seed`) and what changes only the
+speed or what is written (`runtime`) live apart: `numbers_fingerprint` covers the first group only, so a run may be
+resumed with another `runtime`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class ModelConfig:
             _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
         _require(
             self.hidden_size % self.num_attention_heads == 0,
-            f"`hidden_size` must be a multiple of `num_attention_heads`, but is {self.hidden_size} for {self.num_attention_heads} heads.",
+            (
+                f"`hidden_size` must be a multiple of `num_attention_heads`, but is {self.hidden_size} for "
+                f"{self.num_attention_heads} heads."
+            ),
         )
         _require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
@@ -55,7 +59,9 @@ class ModelConfig:
 
 
 class SentencePairing(enum.Enum):
-    """What an example is made of: two segments with next-sentence prediction (BERT-wwm), or full sentences (RoBERTa-wwm-ext)."""
+    """What an example is made of: two segments with next-sentence prediction (BERT-wwm), or full sentences
+    (RoBERTa-wwm-ext).
+    """
 
     NEXT_SENTENCE = "next-sentence"
     FULL_SENTENCES = "full-sentences"
@@ -82,7 +88,9 @@ class DataConfig:
 
 
 class OptimizerName(enum.Enum):
-    """The update rules: AdamW as BERT uses it; LAMB as the authors of the series published it, and as Paddle has it (see optim.py)."""
+    """The update rules: AdamW as BERT uses it; LAMB as the authors of the series published it, and as Paddle has it
+    (see optim.py).
+    """
 
     ADAMW = "adamw"
     LAMB_HFL = "lamb-hfl"
@@ -109,7 +117,9 @@ class OptimizerConfig:
 
 
 class AmpLevel(enum.Enum):
-    """Paddle's levels of mixed precision: none; products in 16 bits; weights in 16 bits, too, with 32-bit master copies."""
+    """Paddle's levels of mixed precision: none; products in 16 bits; weights in 16 bits, too, with 32-bit master
+    copies.
+    """
 
     O0 = "O0"
     O1 = "O1"
@@ -156,9 +166,9 @@ class PhaseConfig:
 class RuntimeConfig:
     """What changes the speed, the memory and what is written, never the numbers (beyond floating-point order).
 
-    save_every_minutes: 0 saves by steps only. recompute: activations of the layers are computed again in the backward pass instead of
-    kept. shard_optimizer: every worker keeps the optimizer's state of its share of the parameters only. num_loader_processes: for every
-    fleet worker; 0 makes batches in the training process.
+    save_every_minutes: 0 saves by steps only. recompute: activations of the layers are computed again in the backward
+    pass instead of kept. shard_optimizer: every worker keeps the optimizer's state of its share of the parameters
+    only. num_loader_processes: for every fleet worker; 0 makes batches in the training process.
     """
 
     micro_batch_size: int = 16
@@ -201,7 +211,10 @@ class RunConfig:
         longest = max(phase.max_seq_length for phase in self.phases)
         _require(
             longest <= self.model.max_position_embeddings,
-            f"`max_seq_length` must be at most `model.max_position_embeddings` ({self.model.max_position_embeddings}), but is {longest}.",
+            (
+                f"`max_seq_length` must be at most `model.max_position_embeddings` "
+                f"({self.model.max_position_embeddings}), but is {longest}."
+            ),
         )
 
     @property

@@ -1,8 +1,10 @@
 """Paddle's matrix products on AMD processors.
 
-Paddle's CPU build links Intel's MKL of 2019, which gives processors of other makers a generic code path. MKL_DEBUG_CPU_TYPE=5 makes that MKL
-take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC, products of BERT's shapes took a half to a third of the time.
-It must be set before Paddle is imported. On Intel processors, and where the variable is set already, nothing is changed.
+Paddle's CPU build links Intel's MKL of 2019, which gives processors of other makers a generic code path.
+MKL_DEBUG_CPU_TYPE=5 makes that MKL
+take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC, products of BERT's shapes took a half to
+a third of the time. It must be set before Paddle is imported. On Intel processors, and where the variable is set
+already, nothing is changed.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def use_fast_matmul() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it freed, for its next training step: 2-5% faster, with a peak that is 2-5% higher.
+    """Let this process keep memory that it freed, for its next training step: 2-5% faster, with a peak that is 2-5%
+    higher.
 
     glibc gives every block of more than 32 MB back at once, and the system then has to clear the pages of the next one.
     """

@@ -1,7 +1,9 @@
-"""`python -m paddle_wwm.doctor`: is everything that the project stands on here, and does it work? Every finding that is not ok names its remedy.
+"""`python -m paddle_wwm.doctor`: is everything that the project stands on here, and does it work? Every finding that
+is not ok names its remedy.
 
-A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is tried in a process of its own.
-The checks take what they look at as arguments; only `collect` looks at the machine. Standard library only: it must run where nothing else does.
+A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is
+tried in a process of its own. The checks take what they look at as arguments; only `collect` looks at the machine.
+Standard library only: it must run where nothing else does.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
     ("seqeval", ">=1.2", "paddlenlp imports it, and named entities are scored with it"),
     ("numba", ">=0.60", "it compiles segmentation, masking and training's loops"),
 )
-# (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks the other.
+# (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks
+# the other.
 CLASHES: tuple[tuple[str, str, str], ...] = (
     ("opencv-python", "opencv-python-headless", "cv2"),
     ("opencc-python-reimplemented", "opencc", "opencc"),
@@ -132,7 +135,9 @@ def run_python(code: str, timeout_s: float = 300) -> Run:
 
 
 def allows(bounds: str, version: str) -> bool:
-    """Whether a version keeps within bounds such as ">=3.0.0b4,<3.1". Only releases count: 3.0.0b4 and 3.0.0 are one."""
+    """Whether a version keeps within bounds such as ">=3.0.0b4,<3.1". Only releases count: 3.0.0b4 and 3.0.0
+    are one.
+    """
     compare = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
     return all(
         compare[sign](release(version), release(limit)) for sign, limit in re.findall(r"([<>]=?)([^,]+)", bounds)
@@ -192,7 +197,10 @@ def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[F
     findings = []
     for keep, remove, folder in CLASHES:
         if keep in versions and remove in versions:
-            remedy = f"{python} -m pip uninstall -y {remove} && {python} -m pip install --force-reinstall --no-deps {keep}=={versions[keep]}"
+            remedy = (
+                f"{python} -m pip uninstall -y {remove} && {python} -m pip install --force-reinstall --no-deps "
+                f"{keep}=={versions[keep]}"
+            )
             detail = f"{keep} and {remove} both write the folder {folder}: which one is imported is chance"
             findings.append(Finding(folder, False, detail, remedy))
     if not versions.keys() & {"opencv-python", "opencv-python-headless"}:
@@ -281,8 +289,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the findings; 0 when all are ok, 1 otherwise."""
     parser = argparse.ArgumentParser(
         prog="python -m paddle_wwm.doctor",
-        description="Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and changes nothing.",
-        epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor again. The first such line is often "
+        description=(
+            "Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and "
+            "changes nothing."
+        ),
+        epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor "
+        "again. The first such line is often "
         "the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this check.",
     )
     parser.add_argument(

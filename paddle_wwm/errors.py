@@ -1,6 +1,8 @@
-"""The project's error types: what a user can mend ends in one of these, with the rule, the value and the remedy in its text.
+"""The project's error types: what a user can mend ends in one of these, with the rule, the value and the remedy in its
+text.
 
-Scripts print such an error as one line and exit with status 2 (`run_script`); anything else is a bug of ours and keeps its traceback.
+Scripts print such an error as one line and exit with status 2 (`run_script`); anything else is a bug of ours and keeps
+its traceback.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class TrainingError(PaddleWWMError):
 
 
 class Interrupted(PaddleWWMError):
-    """A signal stopped the run after a checkpoint was saved; carries the exit status (143 for SIGTERM, 130 for Ctrl-C)."""
+    """A signal stopped the run after a checkpoint was saved; carries the exit status (143 for SIGTERM, 130 for
+    Ctrl-C).
+    """
 
     def __init__(self, message: str, *, exit_status: int) -> None:
         super().__init__(message)
@@ -55,7 +59,9 @@ class Interrupted(PaddleWWMError):
 
 
 def run_script(main: Callable[[], int | None]) -> None:
-    """Call a script's `main` and leave with its exit status: 0 success, 2 a user's error (one line), 130 or 143 a signal."""
+    """Call a script's `main` and leave with its exit status: 0 success, 2 a user's error (one line), 130 or 143 a
+    signal.
+    """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(
             errors="surrogateescape"

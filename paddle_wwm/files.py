@@ -56,7 +56,9 @@ def _name_file(error: BaseException, path: Path) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Delete the half-written folders that a killed process left of `atomic_directory(path)`; call it only while nobody else writes there."""
+    """Delete the half-written folders that a killed process left of `atomic_directory(path)`; call it only while
+    nobody else writes there.
+    """
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)

@@ -1,4 +1,6 @@
-"""Recipe files: YAML and dotted overrides to a RunConfig. Unknown keys are refused; every error names the place and the rule."""
+"""Recipe files: YAML and dotted overrides to a RunConfig. Unknown keys are refused; every error names the place and
+the rule.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Every value that crosses a folder: frozen, keyword-only, validated when made. They describe memory, not the disk format.
+"""Every value that crosses a folder: frozen, keyword-only, validated when made. They describe memory, not the disk
+format.
 
-The running example is 使用语言模型来预测下一个词的probability。 with the words 使用|语言|模型|来|预测|下|一个|词|的|probability|。::
+The running example is 使用语言模型来预测下一个词的probability。 with the words
+使用|语言|模型|来|预测|下|一个|词|的|probability|。::
 
     pieces       使 用 语 言 模 型 来 预 测 下 一 个 词 的 pro ##ba ##bility 。
     word_starts  1  0  1  0  1  0  1  1  0  1  1  0  1  1  1   0    0        1
@@ -68,7 +70,8 @@ class TokenizedDocument:
     def __post_init__(self) -> None:
         if self.input_ids.shape != self.word_starts.shape or self.input_ids.ndim != 1:
             raise ValueError(
-                f"word_starts must have the shape of input_ids {self.input_ids.shape}, but has {self.word_starts.shape}."
+                f"word_starts must have the shape of input_ids {self.input_ids.shape}, but has "
+                f"{self.word_starts.shape}."
             )
         offsets = self.sentence_offsets
         if offsets[0] != 0 or offsets[-1] != len(self.input_ids) or np.any(np.diff(offsets) <= 0):
@@ -79,7 +82,9 @@ class TokenizedDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardManifest:
-    """What a shard set is: its counts, how it was made, and the fingerprint of its content. Written as manifest.json."""
+    """What a shard set is: its counts, how it was made, and the fingerprint of its content. Written as
+    manifest.json.
+    """
 
     format_version: int
     num_documents: int
@@ -103,7 +108,9 @@ class ShardManifest:
 
 
 class MaskingStrategy(enum.Enum):
-    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row (MacBERT)."""
+    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row
+    (MacBERT).
+    """
 
     PIECE = "piece"
     WHOLE_WORD = "whole-word"
@@ -121,8 +128,9 @@ class ActionUnit(enum.Enum):
 class MaskingConfig:
     """Whole word masking as the BERT-wwm authors define it; probabilities in [0, 1].
 
-    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of the
-    length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor` frozen copies.
+    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of
+    the length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor`
+    frozen copies.
     ngram_shares: the shares of 1-, 2-, … grams of words (MacBERT's, Cui et al. 2020), for the ngram-word strategy.
     """
 
@@ -142,7 +150,10 @@ class MaskingConfig:
         require(self.masked_lm_prob > 0.0, "`masked_lm_prob` must be above 0, but is 0: nothing would be predicted.")
         require(
             self.mask_token_prob + self.random_token_prob <= 1.0 + 1e-9,
-            f"`mask_token_prob` + `random_token_prob` must be at most 1, but are {self.mask_token_prob} + {self.random_token_prob}.",
+            (
+                f"`mask_token_prob` + `random_token_prob` must be at most 1, but are {self.mask_token_prob} + "
+                f"{self.random_token_prob}."
+            ),
         )
         shares = self.ngram_shares
         require(
@@ -160,8 +171,9 @@ NO_PAIR = -1
 class PretrainExample:
     """One unmasked sequence, special tokens in place. All arrays have shape (seq_len,).
 
-    input_ids int64; token_type_ids int64; word_starts bool (False at special tokens); special_tokens_mask bool (True at [CLS] and
-    [SEP]); next_sentence_label: 0 the second segment follows the first, 1 it is random, NO_PAIR (-1) there is one segment only.
+    input_ids int64; token_type_ids int64; word_starts bool (False at special tokens); special_tokens_mask bool (True
+    at [CLS] and [SEP]); next_sentence_label: 0 the second segment follows the first, 1 it is random, NO_PAIR (-1)
+    there is one segment only.
     """
 
     input_ids: np.ndarray
@@ -173,7 +185,9 @@ class PretrainExample:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedExample:
-    """An example after masking: input_ids int64 (seq_len,) as the model sees them; positions and labels int64 (num_predictions,)."""
+    """An example after masking: input_ids int64 (seq_len,) as the model sees them; positions and labels int64
+    (num_predictions,).
+    """
 
     input_ids: np.ndarray
     masked_lm_positions: np.ndarray
@@ -187,8 +201,10 @@ IGNORED_LABEL = -100
 class PretrainBatch:
     """A micro-batch, padded to its longest example.
 
-    input_ids, token_type_ids: int64, shape (batch_size, seq_len). attention_mask: bool, same shape, True = may be attended to.
-    masked_lm_positions, masked_lm_labels: int64, shape (batch_size, max_predictions); label -100 and position 0 where there is none.
+    input_ids, token_type_ids: int64, shape (batch_size, seq_len). attention_mask: bool, same shape, True = may be
+    attended to.
+    masked_lm_positions, masked_lm_labels: int64, shape (batch_size, max_predictions); label -100 and position 0 where
+    there is none.
     next_sentence_labels: int64, shape (batch_size,), or None where the examples are no pairs.
     """
 

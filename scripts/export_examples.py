@@ -77,13 +77,16 @@ def main() -> None:
     )
     print(f"written: {done.path} ({done.num_bytes / 1e6:.1f} MB)")
     print(
-        f"  {done.num_examples:,} examples of {done.num_documents:,} documents x {options.masking.dupe_factor} copies = {done.num_rows:,} rows"
+        f"  {done.num_examples:,} examples of {done.num_documents:,} documents x "
+        f"{options.masking.dupe_factor} copies = {done.num_rows:,} rows"
     )
     print(
-        f"  {options.max_seq_length} tokens, {options.max_predictions_per_seq} predictions a row at most; pairing {options.data.pairing.value}"
+        f"  {options.max_seq_length} tokens, {options.max_predictions_per_seq} predictions a row at most; "
+        f"pairing {options.data.pairing.value}"
     )
     print(
-        f"  {done.num_predictions:,} of {done.num_tokens:,} tokens are predicted ({done.num_predictions / done.num_tokens:.2%})"
+        f"  {done.num_predictions:,} of {done.num_tokens:,} tokens are predicted "
+        f"({done.num_predictions / done.num_tokens:.2%})"
     )
     print(f"  rows without a prediction: {done.num_rows_without_prediction:,}")
     for rule, count in done.report.items():

@@ -96,7 +96,10 @@ def parse_arguments() -> argparse.Namespace:
         (
             "max-seq-length",
             int,
-            "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or all of the model's)",
+            (
+                "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or "
+                "all of the model's)"
+            ),
         ),
         ("batch-size", int, "examples (windows) a step"),
         ("epochs", int, "how often every example is seen"),

@@ -96,10 +96,12 @@ def main() -> None:
         print(f"whole: {arguments.shards}")
         print(f"  {found.num_files:,} files with the right checksums, {found.num_bytes / 1e6:,.1f} MB")
         print(
-            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words and counts are right"
+            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words "
+            f"and counts are right"
         )
         print(
-            f"  kept text: {f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}"
+            f"  kept text: "
+            f"{f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}"
         )
         return
     for target in (arguments.picture, arguments.jsonl):
@@ -122,7 +124,8 @@ def main() -> None:
                     write_jsonl(shards, vocab=vocab, stream=stream, documents=documents, on_document=bar.update)
         if arguments.jsonl != "-":
             print(
-                f"written: {arguments.jsonl} ({os.path.getsize(arguments.jsonl) / 1e6:,.1f} MB, {len(documents):,} documents)"
+                f"written: {arguments.jsonl} ({os.path.getsize(arguments.jsonl) / 1e6:,.1f} MB, "
+                f"{len(documents):,} documents)"
             )
         return
     for line in manifest_lines(shards):

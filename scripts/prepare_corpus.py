@@ -165,10 +165,12 @@ def main() -> None:
     if arguments.dry_run:
         for source in sources.files:
             print(
-                f"  {source.path}  {source.format.value}{source.compression}  {source.path.stat().st_size / 1e6:,.1f} MB"
+                f"  {source.path}  {source.format.value}{source.compression}  "
+                f"{source.path.stat().st_size / 1e6:,.1f} MB"
             )
         print(
-            f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: {', '.join(config.cleaning.rules)}"
+            f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: "
+            f"{', '.join(config.cleaning.rules)}"
         )
         return
     started = time.monotonic()

@@ -57,7 +57,8 @@ def main() -> None:
         print(f"{result.num_same} of {result.num_tensors} tensors have the same bits")
     if not result.largest <= arguments.tolerance:
         raise CheckpointError(
-            f"the two are not the same: outputs differ by up to {result.largest:.2e}, more than {arguments.tolerance:.0e}."
+            f"the two are not the same: outputs differ by up to {result.largest:.2e}, more than "
+            f"{arguments.tolerance:.0e}."
         )
     print(f"the same within {arguments.tolerance:.0e}")
 

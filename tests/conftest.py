@@ -1,4 +1,6 @@
-"""What several tests need: a vocabulary, the running example, the sample corpus, and folders of their own for every cache."""
+"""What several tests need: a vocabulary, the running example, the sample corpus, and folders of their own for every
+cache.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from typing import Callable
 
 import pytest
 
-# Before paddle, paddlenlp or paddlehub is imported: they read these once. One folder a process, since installs into a shared HUB_HOME would
-# race, and not below tmp_path, since paddlehub leaks a copy of itself where HUB_HOME contains "-".
+# Before paddle, paddlenlp or paddlehub is imported: they read these once. One folder a process, since installs into a
+# shared HUB_HOME would race, and not below tmp_path, since paddlehub leaks a copy of itself where HUB_HOME contains
+# "-".
 CACHES = Path(tempfile.mkdtemp(prefix="paddle_wwm_tests_"))
 os.environ.update(
     {name: str(CACHES / name.lower()) for name in ("HUB_HOME", "XDG_CACHE_HOME", "PPNLP_HOME", "MPLCONFIGDIR")}

@@ -1,4 +1,6 @@
-"""Every benchmark runs and prints its tables. What they measure is not asserted: these settings are tiny, and machines differ."""
+"""Every benchmark runs and prints its tables. What they measure is not asserted: these settings are tiny, and machines
+differ.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
     )
 
 
-# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
+# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence
+# pairs
 TABLE = {
     "bert-wwm": (12, 768, [(128, 2560, 100_000), (512, 384, 100_000)], "lamb-hfl", True),
     "bert-wwm-ext": (12, 768, [(128, 2560, 1_000_000), (512, 384, 400_000)], "lamb-hfl", True),

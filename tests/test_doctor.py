@@ -1,4 +1,6 @@
-"""The doctor: each way in which an installation is ill is told apart and names its remedy; a healthy one is found so."""
+"""The doctor: each way in which an installation is ill is told apart and names its remedy; a healthy one is
+found so.
+"""
 
 from __future__ import annotations
 

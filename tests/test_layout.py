@@ -1,4 +1,6 @@
-"""Who may import whom, read from the source. Every rule is also shown sources that break it, so that none of them can hold by chance."""
+"""Who may import whom, read from the source. Every rule is also shown sources that break it, so that none of them can
+hold by chance.
+"""
 
 from __future__ import annotations
 
@@ -291,7 +293,9 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
     allowed = {
         "paddle_wwm/corpus/lac.py": "import importlib\ndef f():\n    from paddle import inference\n",
         "paddle_wwm/model/x.py": "import paddle\nimport paddle.nn as nn\nfrom ..files import y\n",
-        "paddle_wwm/training/fleet.py": "def f():\n    from paddle.distributed import fleet\n    paddle.distributed.barrier()\n",
+        "paddle_wwm/training/fleet.py": (
+            "def f():\n    from paddle.distributed import fleet\n    paddle.distributed.barrier()\n"
+        ),
         "paddle_wwm/training/loop.py": "from .fleet import x\nfrom ..corpus import lac\n",
         "paddle_wwm/hub/__init__.py": "from ..model import x\n",
         "paddle_wwm/tasks/x.py": "from ..training import loop\n",

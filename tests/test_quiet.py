@@ -61,7 +61,10 @@ def test_an_import_through_quiet_environment_prints_nothing(statement):
 
 
 def test_a_warning_of_ones_own_still_shows_after_the_imports():
-    code = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); import paddle, warnings; warnings.warn('real')"
+    code = (
+        "from paddle_wwm.quiet import quiet_environment; quiet_environment(); import paddle, warnings; "
+        "warnings.warn('real')"
+    )
     run = run_python(code)
     assert run.returncode == 0
     assert "UserWarning: real" in run.stderr

@@ -4,8 +4,9 @@
               (which     (Paddle's  (some     (the target's
                files)     names)     layers)   names and files)
 
-The formats stand beside each other (`pdparams`, `pytorch`, `safetensors`, `tensorflow`) and know nothing of BERT; `names` is the one table
-of parameters, walked in both directions; `verify` runs two models on the same inputs. From Python::
+The formats stand beside each other (`pdparams`, `pytorch`, `safetensors`, `tensorflow`) and know nothing of BERT;
+`names` is the one table of parameters, walked in both directions; `verify` runs two models on the same inputs. From
+Python::
 
     from paddle_wwm.conversion.convert import convert
     from paddle_wwm.conversion.saving import Target

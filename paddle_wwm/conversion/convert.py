@@ -1,4 +1,6 @@
-"""`convert`: a model from any source that is recognised into a new folder, tensor by tensor, with a record of what was done."""
+"""`convert`: a model from any source that is recognised into a new folder, tensor by tensor, with a record of what was
+done.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ RECORD_NAME = "conversion.json"
 class Conversion:
     """What a conversion did, or in a dry run would do.
 
-    target: the folder. made_anew: parts that the source lacks and that were initialised; absent: parts that the target lacks, too.
+    target: the folder. made_anew: parts that the source lacks and that were initialised; absent: parts that the target
+    lacks, too.
     """
 
     source: str
@@ -64,9 +67,12 @@ def convert(
 ) -> Conversion:
     """Convert a model into the new folder `target`, which appears when it is whole.
 
-    source: a folder, a weights file, a TensorFlow prefix, or an archive with one of them. config, vocab: instead of the files beside the weights.
-    keep_layers: only these, in this order. dtype: float32, float16 or bfloat16 instead of the source's, whose bits are otherwise kept.
-    drop_unexpected: leave out tensors that are no BERT's. overwrite: replace a folder that `convert` wrote. Raises CheckpointError or ConfigError.
+    source: a folder, a weights file, a TensorFlow prefix, or an archive with one of them. config, vocab: instead of
+    the files beside the weights.
+    keep_layers: only these, in this order. dtype: float32, float16 or bfloat16 instead of the source's, whose bits are
+    otherwise kept.
+    drop_unexpected: leave out tensors that are no BERT's. overwrite: replace a folder that `convert` wrote. Raises
+    CheckpointError or ConfigError.
     """
     start, target = time.perf_counter(), Path(target)
     _check_target(target, overwrite=overwrite)
@@ -129,11 +135,13 @@ def _notes(model: OpenedModel, to: Target) -> tuple[str, ...]:
     notes = []
     if model.vocab is None:
         notes.append(
-            "The source has no vocab.txt, so the target has none: put the one that belongs to the model beside it, or name it with --vocab."
+            "The source has no vocab.txt, so the target has none: put the one that belongs to the model "
+            "beside it, or name it with --vocab."
         )
     if to is Target.TENSORFLOW and model.config.layer_norm_eps != GOOGLE_LAYER_NORM_EPS:
         notes.append(
-            f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with {model.config.layer_norm_eps}."
+            f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with "
+            f"{model.config.layer_norm_eps}."
         )
     if to is Target.PADDLE and any(tensor.dtype == "float64" for tensor in model.tensors.values()):
         notes.append("float64 weights are kept; --dtype float32 halves the file.")

@@ -1,8 +1,9 @@
-"""One table of parameter names, walked in both directions: Paddle's (PaddleNLP's BertForPretraining, and ours), Hugging Face's, TensorFlow's.
+"""One table of parameter names, walked in both directions: Paddle's (PaddleNLP's BertForPretraining, and ours),
+Hugging Face's, TensorFlow's.
 
-A dense layer's weight is (in, out) in Paddle and TensorFlow and (out, in) in Hugging Face; the next-sentence head's is (in, 2) in Paddle and
-(2, in) in both others. Sources: google-research/bert modeling.py and run_pretraining.py; transformers modeling_bert.py; PaddleNLP
-bert/modeling.py and roberta/modeling.py.
+A dense layer's weight is (in, out) in Paddle and TensorFlow and (out, in) in Hugging Face; the next-sentence head's is
+(in, 2) in Paddle and (2, in) in both others. Sources: google-research/bert modeling.py and run_pretraining.py;
+transformers modeling_bert.py; PaddleNLP bert/modeling.py and roberta/modeling.py.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _VECTOR = (("", "", "", _AS_IS),)
 # What * stands for, with the layer's number.
 _LAYER = ("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer_{}")
 
-# Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the bias, has the last one.
+# Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the
+# bias, has the last one.
 _TABLE = (
     (
         "bert.embeddings.word_embeddings",
@@ -82,7 +84,8 @@ _TABLE = (
     ("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )
 
-# Parts that files may lack as a whole: the published weights of the series come without the heads, other files without the pooler.
+# Parts that files may lack as a whole: the published weights of the series come without the heads, other files without
+# the pooler.
 OPTIONAL_PARTS = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
 
 # One-way from here on: names that are read and never written.
@@ -136,7 +139,9 @@ _TELLING: tuple[tuple[Naming, str], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A parameter of a BERT: its name and shape in Paddle, its name elsewhere, and whether the matrix lies the other way round there."""
+    """A parameter of a BERT: its name and shape in Paddle, its name elsewhere, and whether the matrix lies the other
+    way round there.
+    """
 
     name: str
     foreign_name: str
@@ -195,7 +200,9 @@ def tied_parameter(name: str, naming: Naming) -> str | None:
 
 
 def tied_names() -> dict[str, str]:
-    """The names under which PaddleNLP's classes list tied parameters a second time -> the parameters; Paddle's files have both."""
+    """The names under which PaddleNLP's classes list tied parameters a second time -> the parameters; Paddle's files
+    have both.
+    """
     return {name: source for name, source in _TIED[Naming.PADDLE].items() if ".decoder." in name}
 
 

@@ -1,6 +1,8 @@
-"""Any source that is recognised, as a BERT under Paddle's names: what it holds, what it lacks, and what of it was passed over.
+"""Any source that is recognised, as a BERT under Paddle's names: what it holds, what it lacks, and what of it was
+passed over.
 
-Nothing is dropped, filled or renamed in silence: whatever does not fit is told together, and the rest is counted in the opened model.
+Nothing is dropped, filled or renamed in silence: whatever does not fit is told together, and the rest is counted in
+the opened model.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ MAX_NAMES_TOLD = 8
 class OpenedModel:
     """A BERT in its files. tensors: by Paddle's names, in Paddle's shapes; those of `absent` parts are missing.
 
-    untrained: parts whose values are random, as the source says. passed_over: reason -> how many tensors. unexpected: left out on request.
+    untrained: parts whose values are random, as the source says. passed_over: reason -> how many tensors. unexpected:
+    left out on request.
     """
 
     description: str
@@ -62,8 +65,9 @@ def open_model(
 ) -> OpenedModel:
     """Open a TensorFlow checkpoint, a Hugging Face or PaddleNLP folder or one of ours (for archives see `convert`).
 
-    config, vocab: files to use instead of those beside the weights. drop_unexpected: leave out tensors that are no part of a BERT with its
-    pretraining heads, such as a fine-tuned classifier. Raises CheckpointError; missing, unexpected and misshaped tensors are told together.
+    config, vocab: files to use instead of those beside the weights. drop_unexpected: leave out tensors that are no
+    part of a BERT with its pretraining heads, such as a fine-tuned classifier. Raises CheckpointError; missing,
+    unexpected and misshaped tensors are told together.
     """
     weights = open_weights(source)
     naming = naming_of(weights.tensors)
@@ -73,7 +77,8 @@ def open_model(
     notes = _check_kind(weights, naming, description.values, path=description.path)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
-            f"{description.path}: says {description.config.num_hidden_layers:,} layers, but {weights.files[0]} has {len(weights.tensors):,} tensors."
+            f"{description.path}: says {description.config.num_hidden_layers:,} layers, but "
+            f"{weights.files[0]} has {len(weights.tensors):,} tensors."
         )
     sizes = _with_sizes_of_tensors(description.config, weights, naming, given=description.values)
     found = _standardised(weights, naming)
@@ -106,7 +111,8 @@ def open_model(
             else ""
         )
         raise CheckpointError(
-            f"{source}: the weights are not those of the BERT that {description.path} describes. {'; '.join(faults)}.{hint}"
+            f"{source}: the weights are not those of the BERT that {description.path} describes. "
+            f"{'; '.join(faults)}.{hint}"
         )
     _check_vocab(description.vocab, sizes)
     return OpenedModel(
@@ -141,11 +147,13 @@ def _check_kind(
     if naming is None:
         some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
         raise CheckpointError(
-            f"{source}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or TensorFlow: {some}."
+            f"{source}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or "
+            f"TensorFlow: {some}."
         )
     if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
         raise CheckpointError(
-            f"{path}: a RoBERTa of this kind (other positions, one token type, another vocabulary) is no BERT and cannot be converted. "
+            f"{path}: a RoBERTa of this kind (other positions, one token type, another vocabulary) is no BERT "
+            f"and cannot be converted. "
             "The RoBERTa-wwm-ext and RBT models are Bert models: take the files whose `model_type` is bert."
         )
     if kind not in ("bert", "roberta"):
@@ -156,8 +164,10 @@ def _check_kind(
         )
     if kind == "roberta" or any(name.startswith("roberta.") for name in weights.tensors):
         return (
-            "PaddleNLP's Roberta class numbers positions from 1; these tensors are a Bert's, whose positions begin at 0. The converted model "
-            "uses them as they were trained, so its outputs are those of the Bert class, not of PaddleNLP's Roberta class.",
+            "PaddleNLP's Roberta class numbers positions from 1; these tensors are a Bert's, whose positions "
+            "begin at 0. The converted model "
+            "uses them as they were trained, so its outputs are those of the Bert class, not of PaddleNLP's "
+            "Roberta class.",
         )
     return ()
 
@@ -220,7 +230,8 @@ def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
             tensors[source] = tensor
         elif source not in tensors or not same_bytes(tensor, tensors[source]):
             raise CheckpointError(
-                f"{weights.files[0]}: {name} differs from {origins.get(source, source)}, to which BERT ties it; a model with an output layer "
+                f"{weights.files[0]}: {name} differs from {origins.get(source, source)}, to which BERT ties "
+                f"it; a model with an output layer "
                 "of its own cannot be converted without loss."
             )
         else:
@@ -236,7 +247,8 @@ def _num_layers(names: Mapping[str, Tensor]) -> int:
 def _check_vocab(vocab: Path | None, config: ModelConfig) -> None:
     if vocab is not None and len(load_vocab(vocab)) != config.vocab_size:
         raise CheckpointError(
-            f"{vocab}: has {len(load_vocab(vocab)):,} entries, but the word embeddings {config.vocab_size:,}; name the vocabulary that belongs to "
+            f"{vocab}: has {len(load_vocab(vocab)):,} entries, but the word embeddings {config.vocab_size:,}; "
+            f"name the vocabulary that belongs to "
             "the weights with --vocab."
         )
 

@@ -30,11 +30,14 @@ def parse_layers(text: str) -> tuple[int, ...]:
 
 
 def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
-    """The model with these of its layers, in this order; embeddings, pooler and heads stay. Raises ConfigError for layers that it has not."""
+    """The model with these of its layers, in this order; embeddings, pooler and heads stay. Raises ConfigError for
+    layers that it has not.
+    """
     num_layers = model.config.num_hidden_layers
     if not layers or len(set(layers)) != len(layers) or max(layers) >= num_layers:
         raise ConfigError(
-            f"layers must be different numbers from 0 to {num_layers - 1}, but are {', '.join(map(str, layers)) or 'none'}."
+            f"layers must be different numbers from 0 to {num_layers - 1}, but are "
+            f"{', '.join(map(str, layers)) or 'none'}."
         )
     new_numbers = {old: new for new, old in enumerate(layers)}
     tensors: dict[str, Tensor] = {}
@@ -50,8 +53,10 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
 
 
 def with_absent_parts(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:
-    """The model with its absent parts made anew, as BERT initialises them: weights from a normal distribution of `initializer_range`, cut at
-    two of it, biases 0, LayerNorm 1 and 0. They are `untrained` from then on. The same seed gives the same values."""
+    """The model with its absent parts made anew, as BERT initialises them: weights from a normal distribution of
+    `initializer_range`, cut at two of it, biases 0, LayerNorm 1 and 0. They are `untrained` from then on. The same
+    seed gives the same values.
+    """
     rng = np.random.default_rng(seed)
     dtype = model.tensors["bert.embeddings.word_embeddings.weight"].dtype
     tensors: dict[str, Tensor] = {}

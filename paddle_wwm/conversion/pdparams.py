@@ -1,8 +1,9 @@
 """Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them, and written tensor by tensor.
 
-The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or function is refused
-before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` believes what it is told, and a few flipped bytes in it end
-the process. Tensors that paddle.save finds beside other values arrive as (name, array) pairs. Neither way needs paddle.
+The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or
+function is refused before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` believes what it
+is told, and a few flipped bytes in it end the process. Tensors that paddle.save finds beside other values arrive as
+(name, array) pairs. Neither way needs paddle.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ _ALLOWED = {
 
 
 def open_pdparams(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .pdparams file by name, unread. Raises CheckpointError when it is missing, torn, or holds anything but arrays."""
+    """The tensors of a .pdparams file by name, unread. Raises CheckpointError when it is missing, torn, or holds
+    anything but arrays.
+    """
     path = Path(path)
     try:
         with open(path, "rb") as stream:
@@ -121,7 +124,9 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .pdparams file by name; one that is stored under two names is read once. Raises CheckpointError, as `open_pdparams`."""
+    """The arrays of a .pdparams file by name; one that is stored under two names is read once. Raises CheckpointError,
+    as `open_pdparams`.
+    """
     tensors = open_pdparams(path)
     arrays: dict[int, np.ndarray] = {}
     return {
@@ -130,8 +135,8 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
     }
 
 
-# The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own reduction
-# (_reconstruct, then a state that ends in the bytes), with nothing in the memo but the tensors themselves.
+# The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own
+# reduction (_reconstruct, then a state that ends in the bytes), with nothing in the memo but the tensors themselves.
 _HEAD = pickle.PROTO + b"\x04" + pickle.EMPTY_DICT
 _NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 

@@ -1,7 +1,8 @@
-"""Pickles of weights, unpickled without trusting them: numbers, strings, containers, and the few stand-ins that a file format needs.
+"""Pickles of weights, unpickled without trusting them: numbers, strings, containers, and the few stand-ins that a file
+format needs.
 
-No class or function of the file's choice is ever reached. It is the unpickler in Python that is used: in the one in C a flipped byte can ask
-for gigabytes of memo. Long strings of bytes are not read but noted by their place in the file.
+No class or function of the file's choice is ever reached. It is the unpickler in Python that is used: in the one in C
+a flipped byte can ask for gigabytes of memo. Long strings of bytes are not read but noted by their place in the file.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from .tensors import FilePart
 LAZY_BYTES = 1 << 16  # picklers put longer strings outside of frames, so they have a place in the file
 
 # fmt: off
-# Left out: sets (hashing a nest of tuples takes forever), extensions, instances, out-of-band buffers, and BYTEARRAY8, which takes the memory
-# that a file asks for.
+# Left out: sets (hashing a nest of tuples takes forever), extensions, instances, out-of-band buffers, and BYTEARRAY8,
+# which takes the memory that a file asks for.
 _OPCODES = (
     pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK, pickle.DUP, pickle.NONE, pickle.NEWTRUE,
     pickle.NEWFALSE, pickle.INT, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG, pickle.LONG1, pickle.LONG4, pickle.FLOAT,

@@ -1,7 +1,9 @@
-"""PyTorch's weights files (torch.save), read without torch and without trusting them: zip archives (since 1.6) and the older row of pickles.
+"""PyTorch's weights files (torch.save), read without torch and without trusting them: zip archives (since 1.6) and the
+older row of pickles.
 
-The pickle is walked by `SafeUnpickler`: of torch's functions it finds two stand-ins that make a tensor from a storage, an offset, sizes and
-strides, all of them checked against the storage's length. Bytes stay in the file until they are asked for.
+The pickle is walked by `SafeUnpickler`: of torch's functions it finds two stand-ins that make a tensor from a storage,
+an offset, sizes and strides, all of them checked against the storage's length. Bytes stay in the file until they are
+asked for.
 
 Source: torch/serialization.py (`_legacy_load`, `_load`) and torch/_utils.py (`_rebuild_tensor_v2`).
 """
@@ -52,7 +54,9 @@ class _StorageType:
 
 
 class _Storage:
-    """The bytes behind tensors; where they lie is known only after the pickle in the older format. One or more: [start, end) of a longer one."""
+    """The bytes behind tensors; where they lie is known only after the pickle in the older format. One or more:
+    [start, end) of a longer one.
+    """
 
     def __init__(self, *, dtype: str, num_values: int) -> None:
         self.dtype, self.num_values = dtype, num_values
@@ -148,7 +152,8 @@ class _TorchUnpickler(SafeUnpickler):
 def open_pytorch(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a state dict by name, unread; of {"state_dict": …} and its like, those inside.
 
-    Raises CheckpointError when the file is missing, torn, or holds or does anything but tensors, numbers, strings and containers.
+    Raises CheckpointError when the file is missing, torn, or holds or does anything but tensors, numbers, strings and
+    containers.
     """
     path = Path(path)
     try:

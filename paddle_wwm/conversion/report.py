@@ -17,7 +17,8 @@ def describe(result: Conversion) -> str:
         lines.append(f"left out    {', '.join(result.dropped)}")
     if result.made_anew:
         lines.append(
-            f"made anew   {', '.join(result.made_anew)}: the source has none, so they are random (as BERT initialises them) until they are trained; "
+            f"made anew   {', '.join(result.made_anew)}: the source has none, so they are random (as BERT "
+            f"initialises them) until they are trained; "
             "config.json records it"
         )
     if result.absent:

@@ -1,6 +1,7 @@
 """safetensors files: eight bytes of length, a JSON header with names, types, shapes and places, then the bytes.
 
-The header is believed in nothing: its length is bounded, every place must lie in the file and fit its shape, and no two may overlap.
+The header is believed in nothing: its length is bounded, every place must lie in the file and fit its shape, and no
+two may overlap.
 Source: the format's description in huggingface/safetensors.
 """
 
@@ -38,7 +39,9 @@ _METADATA = "__metadata__"
 
 
 def open_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, unread. Raises CheckpointError where the file is missing, torn, or its header lies."""
+    """The tensors of a file by name, unread. Raises CheckpointError where the file is missing, torn, or its header
+    lies.
+    """
     path = Path(path)
     header, data_start, num_data_bytes = _read_header(path)
     tensors: dict[str, Tensor] = {}
@@ -49,7 +52,8 @@ def open_safetensors(path: str | Path) -> dict[str, Tensor]:
         dtype, shape, begin, end = _checked(entry, path=path, name=name)
         if not 0 <= begin <= end <= num_data_bytes:
             raise CheckpointError(
-                f"{path}: the header places {name!r} at bytes {begin} to {end}, but the file has {num_data_bytes:,} bytes of data."
+                f"{path}: the header places {name!r} at bytes {begin} to {end}, but the file has "
+                f"{num_data_bytes:,} bytes of data."
             )
         tensors[name] = FileTensor(
             FilePart(path=path, name=name, offset=data_start + begin, num_bytes=end - begin), dtype=dtype, shape=shape
@@ -69,7 +73,8 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
             length = int.from_bytes(stream.read(8), "little")
             if num_file_bytes < 8 or length > min(MAX_HEADER_BYTES, num_file_bytes - 8):
                 raise CheckpointError(
-                    f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of {num_file_bytes:,}."
+                    f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of "
+                    f"{num_file_bytes:,}."
                 )
             header = json.loads(stream.read(length).decode("utf-8"))
     except FileNotFoundError:
@@ -101,7 +106,9 @@ def _checked(entry: object, *, path: Path, name: str) -> tuple[str, tuple[int, .
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str]) -> None:
-    """Write tensors, block by block. Names are in order of alignment and then alphabetical, as the format's own writer has them."""
+    """Write tensors, block by block. Names are in order of alignment and then alphabetical, as the format's own writer
+    has them.
+    """
     header: dict[str, object] = {_METADATA: dict(metadata)}
     names = sorted(tensors, key=lambda name: (-tensors[name].num_bytes // max(1, tensors[name].num_values), name))
     offset = 0

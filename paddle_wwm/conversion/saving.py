@@ -33,7 +33,9 @@ GOOGLE_LAYER_NORM_EPS = 1e-12  # not a key of bert_config.json: Google's code ha
 
 
 class Target(enum.Enum):
-    """Where a converted model is to be opened: Paddle, PaddleNLP and PaddleHub; transformers; Google's TensorFlow code."""
+    """Where a converted model is to be opened: Paddle, PaddleNLP and PaddleHub; transformers; Google's
+    TensorFlow code.
+    """
 
     PADDLE = "paddle"
     HUGGING_FACE = "huggingface"
@@ -41,7 +43,9 @@ class Target(enum.Enum):
 
 
 def for_target(model: OpenedModel, target: Target) -> OpenedModel:
-    """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made anew for them."""
+    """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made
+    anew for them.
+    """
     return with_absent_parts(model) if target is Target.PADDLE else model
 
 

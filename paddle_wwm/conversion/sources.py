@@ -30,7 +30,8 @@ _PATTERNS = (
     f"*{INDEX_ENDING}",
 )
 KNOWN_KINDS = (
-    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such a file itself, "
+    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such "
+    "a file itself, "
     "or a .zip or .tar with one inside"
 )
 
@@ -54,7 +55,9 @@ _FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFiles:
-    """format: for people. files: all that were opened. folder: where the files that describe the model lie. tensors: by the names in the file."""
+    """format: for people. files: all that were opened. folder: where the files that describe the model lie. tensors:
+    by the names in the file.
+    """
 
     format: str
     files: tuple[Path, ...]
@@ -99,7 +102,8 @@ def _weights_in(folder: Path) -> Path:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             raise CheckpointError(
-                f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of them as the source."
+                f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of "
+                f"them as the source."
             )
         if found:
             return found[0]
@@ -154,7 +158,8 @@ def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -
     path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
     if path is None:
         raise CheckpointError(
-            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The sizes could be guessed from the weights, but not the number of heads: "
+            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The sizes could be guessed from the weights, "
+            f"but not the number of heads: "
             "name the configuration with --config."
         )
     values = read_json(path)

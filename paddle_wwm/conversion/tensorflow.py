@@ -1,6 +1,7 @@
 """TensorFlow's checkpoints (`x.index`, `x.data-00000-of-00001`, …), read and written without TensorFlow.
 
-The index names every tensor's type, shape, shard, place and checksum; the checksums are compared while the bytes are read.
+The index names every tensor's type, shape, shard, place and checksum; the checksums are compared while the bytes are
+read.
 Source: tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/util/tensor_bundle/tensor_bundle.cc.
 """
 
@@ -62,7 +63,8 @@ def shard_path(prefix: str | Path, shard: int, num_shards: int) -> Path:
 def open_tensorflow(prefix: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, unread. prefix: the path without ".index".
 
-    Raises CheckpointError where a file is missing or torn, or the index points where nothing is; a tensor's checksum is compared when it is read.
+    Raises CheckpointError where a file is missing or torn, or the index points where nothing is; a tensor's checksum
+    is compared when it is read.
     """
     index = Path(f"{prefix}{INDEX_ENDING}")
     try:
@@ -139,7 +141,8 @@ def _tensor(
     path = shard_path(prefix, entry["shard"], num_shards)
     if entry["offset"] + entry["size"] > sizes[entry["shard"]]:
         raise CheckpointError(
-            f"{index}: places {name!r} at bytes {entry['offset']:,} to {entry['offset'] + entry['size']:,} of {path.name}, "
+            f"{index}: places {name!r} at bytes {entry['offset']:,} to {entry['offset'] + entry['size']:,} of "
+            f"{path.name}, "
             f"which has {sizes[entry['shard']]:,}; one of them is torn, or they do not belong together."
         )
     if entry["in_slices"]:

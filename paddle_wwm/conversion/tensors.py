@@ -1,6 +1,8 @@
-"""Tensors that are still in their files: of a model of any size, no more than a tensor or a block of one is in memory at a time.
+"""Tensors that are still in their files: of a model of any size, no more than a tensor or a block of one is in memory
+at a time.
 
-Data types go by name, "float32" or "bfloat16". numpy has no bfloat16: as in Paddle's files, its arrays are uint16 with the same bits.
+Data types go by name, "float32" or "bfloat16". numpy has no bfloat16: as in Paddle's files, its arrays are uint16 with
+the same bits.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def numpy_type(dtype: str) -> np.dtype:
 
 
 class Tensor:
-    """A tensor of numbers. dtype: its name; shape: its sizes. Values come by `read`, bytes (C order, little-endian) by `blocks`."""
+    """A tensor of numbers. dtype: its name; shape: its sizes. Values come by `read`, bytes (C order, little-endian) by
+    `blocks`.
+    """
 
     def __init__(self, *, dtype: str, shape: tuple[int, ...]) -> None:
         self.dtype, self.shape = dtype, tuple(shape)
@@ -80,8 +84,9 @@ class ArrayTensor(Tensor):
 
 @dataclass(frozen=True, kw_only=True)
 class FilePart:
-    """Some bytes of a file. name: of the tensor they are, for errors. make_check: gives a function that is called with every block, and with None
-    at the end, and raises where the bytes are torn."""
+    """Some bytes of a file. name: of the tensor they are, for errors. make_check: gives a function that is called with
+    every block, and with None at the end, and raises where the bytes are torn.
+    """
 
     path: Path
     name: str
@@ -127,7 +132,8 @@ class FileTensor(Tensor):
         super().__init__(dtype=dtype, shape=shape)
         if part.num_bytes != self.num_bytes:
             raise CheckpointError(
-                f"{part.path}: {part.name!r}, {dtype} of shape {self.shape}, takes {self.num_bytes:,} bytes, not the {part.num_bytes:,} of the file."
+                f"{part.path}: {part.name!r}, {dtype} of shape {self.shape}, takes {self.num_bytes:,} bytes, "
+                f"not the {part.num_bytes:,} of the file."
             )
         self.part = part
 

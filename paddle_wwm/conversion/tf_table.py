@@ -1,6 +1,8 @@
-"""The sorted string table of TensorFlow's checkpoint index (LevelDB's format without compression), and the two encodings in it.
+"""The sorted string table of TensorFlow's checkpoint index (LevelDB's format without compression), and the two
+encodings in it.
 
-Every length and place is checked against what is there, every block against its checksum, keys must ascend: a torn or hostile table is refused.
+Every length and place is checked against what is there, every block against its checksum, keys must ascend: a torn or
+hostile table is refused.
 Source: tensorflow/core/lib/io/table_format.txt, format.cc, block.cc; protobuf's encoding guide.
 """
 
@@ -27,7 +29,8 @@ def masked_crc(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-# ---- Numbers and messages --------------------------------------------------------------------------------------------------------------------
+# ---- Numbers and messages
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def encode_varint(number: int) -> bytes:
@@ -80,7 +83,8 @@ def encode_field(field: int, value: int | bytes) -> bytes:
     return encode_varint(field << 3) + encode_varint(value) if value else b""
 
 
-# ---- Reading ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Reading
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -138,7 +142,8 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += num_value
 
 
-# ---- Writing ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Writing
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def build_table(items: Iterable[tuple[bytes, bytes]], *, block_bytes: int = BLOCK_BYTES) -> bytes:

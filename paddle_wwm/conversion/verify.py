@@ -1,7 +1,7 @@
 """Two models, or a model and stored outputs, on the same inputs: how far do their outputs lie apart?
 
-A Hugging Face folder is run by transformers where it is installed, everything else by our BERT in Paddle; outputs that were stored with
-`save_reference` stand for a framework that is not installed here.
+A Hugging Face folder is run by transformers where it is installed, everything else by our BERT in Paddle; outputs that
+were stored with `save_reference` stand for a framework that is not installed here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """one, other: what was compared, and what ran it. num_same: tensors with the same bits, of num_tensors (0 where one is a reference)."""
+    """one, other: what was compared, and what ran it. num_same: tensors with the same bits, of num_tensors (0 where
+    one is a reference).
+    """
 
     one: str
     other: str
@@ -73,7 +75,8 @@ def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def verify(one: str | Path, other: str | Path, *, config: str | Path | None = None) -> Verification:
-    """Compare the outputs of two models, or of a model and a reference (.npz). config: for sources without one beside them.
+    """Compare the outputs of two models, or of a model and a reference (.npz). config: for sources without one beside
+    them.
 
     Raises CheckpointError for what cannot be opened, ConfigError where two references are given.
     """
@@ -100,7 +103,8 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     for key in common:
         if actual[key].shape != expected[key].shape:
             raise CheckpointError(
-                f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}: they are other models."
+                f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}: they "
+                f"are other models."
             )
     return Verification(
         one=f"{one} (run by {engine})",
@@ -143,7 +147,9 @@ def read_reference(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def save_reference(source: str | Path, path: str | Path, *, config: str | Path | None = None) -> str:
-    """Run a model and store inputs and outputs, to be compared where its framework is not installed; returns what ran it."""
+    """Run a model and store inputs and outputs, to be compared where its framework is not installed; returns what ran
+    it.
+    """
     model = open_model(source, config=config)
     inputs = make_inputs(model.config)
     outputs, engine = run_model(model, inputs)
@@ -166,7 +172,8 @@ def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dic
         outputs, engine = _run_by_paddle(model, inputs), "Paddle"
     else:
         raise CheckpointError(
-            f"{model.files[0]}: nothing here can run it; install paddlepaddle, or for Hugging Face folders torch and transformers."
+            f"{model.files[0]}: nothing here can run it; install paddlepaddle, or for Hugging Face folders "
+            f"torch and transformers."
         )
     return {key: outputs[key] for key, parts in OUTPUTS.items() if not set(parts) & set(model.absent)}, engine
 

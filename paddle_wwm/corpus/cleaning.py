@@ -1,7 +1,7 @@
 """Cleaning by named rules that can be switched. Each is counted, with the characters it took away and a few samples.
 
-The rules of lines and of single documents are applied here; the two for duplicates, which need to know the whole corpus, in
-`paddle_wwm/shards/preparation/duplicates.py`.
+The rules of lines and of single documents are applied here; the two for duplicates, which need to know the whole
+corpus, in `paddle_wwm/shards/preparation/duplicates.py`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Cleaner:
         ]
 
     def clean(self, document: RawDocument, report: CorpusReport) -> RawDocument | None:
-        """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left (counted, too)."""
+        """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left
+        (counted, too).
+        """
         lines: list[str] = []
         for raw in document.lines:
             for line in _LINE_ENDS.split(raw) if _LINE_ENDS.search(raw) else (raw,):

@@ -1,4 +1,5 @@
-"""Sources to documents of sentences, in one process and without the rules that need the whole corpus: for vocabularies and samples.
+"""Sources to documents of sentences, in one process and without the rules that need the whole corpus: for vocabularies
+and samples.
 
 `paddle_wwm/shards/preparation/prepare.py` does the same for shards, in units that many processes share.
 """

@@ -1,9 +1,12 @@
-"""LAC's packaged segmentation model through paddle.inference: the reference for the compiled kernel, and what serves where that cannot run.
+"""LAC's packaged segmentation model through paddle.inference: the reference for the compiled kernel, and what serves
+where that cannot run.
 
-The `lac` package cannot be imported on today's Paddle (its code imports paddle.fluid), but its model folder `LAC/seg_model` runs as it is:
-embedding, two bidirectional GRU layers, CRF; input one id a character, output one tag a character.
+The `lac` package cannot be imported on today's Paddle (its code imports paddle.fluid), but its model folder
+`LAC/seg_model` runs as it is: embedding, two bidirectional GRU layers, CRF; input one id a character, output one tag a
+character.
 
-- oneDNN is off: with it, memory grows with every new shape of input (391 to 1,329 MB over 1.65M characters were measured; flat without).
+- oneDNN is off: with it, memory grows with every new shape of input (391 to 1,329 MB over 1.65M characters were
+  measured; flat without).
 - Texts are run in batches of like length; the tags of a text do not depend on the batch it is in.
 """
 
@@ -23,7 +26,9 @@ MAX_CHARS_PER_RUN = 16_384
 
 
 def import_lac_package():
-    """The `LAC` package itself, imported with paddle.fluid aliased to paddle.base: the reference that tests compare with."""
+    """The `LAC` package itself, imported with paddle.fluid aliased to paddle.base: the reference that tests compare
+    with.
+    """
     quiet_environment()
     import paddle.base
 
@@ -37,7 +42,8 @@ def import_lac_package():
 class PaddleLac:
     """The model in a predictor of Paddle's. One instance belongs to one process and one thread.
 
-    max_texts: of one run. sort: batches of like length, which is what makes batches worth it. use_onednn: Paddle's default, for comparison.
+    max_texts: of one run. sort: batches of like length, which is what makes batches worth it. use_onednn: Paddle's
+    default, for comparison.
     """
 
     description = "Paddle inference"

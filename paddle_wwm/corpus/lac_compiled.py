@@ -1,4 +1,6 @@
-"""The compiled kernel as an engine for LAC: the width for this processor, and a check that it gives the words it must before it is trusted."""
+"""The compiled kernel as an engine for LAC: the width for this processor, and a check that it gives the words it must
+before it is trusted.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ import numpy as np
 
 from .lac_model import LacWeights
 
-# The widest first: the width in floats, and the features that it needs, in LLVM's names. 16-wide code on a processor with AVX2 alone is slower
-# than 8-wide code; on one with neither, plain code would be slower than Paddle's.
+# The widest first: the width in floats, and the features that it needs, in LLVM's names. 16-wide code on a processor
+# with AVX2 alone is slower than 8-wide code; on one with neither, plain code would be slower than Paddle's.
 WIDTHS: tuple[tuple[int, frozenset[str]], ...] = (
     (16, frozenset({"avx512f", "avx512dq", "avx512vl", "avx512bw", "fma"})),
     (8, frozenset({"avx2", "fma"})),
@@ -19,7 +21,9 @@ class KernelUnusable(Exception):
 
 
 def width_for_this_cpu() -> int:
-    """The vector width for the processor that numba compiles for: this machine's, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say."""
+    """The vector width for the processor that numba compiles for: this machine's, or what NUMBA_CPU_NAME and
+    NUMBA_CPU_FEATURES say.
+    """
     from numba.core.registry import cpu_target
 
     # triple, processor, features: what numba gives to LLVM, and the key of its cache

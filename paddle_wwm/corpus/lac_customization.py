@@ -1,8 +1,9 @@
 """LAC's custom dictionary, honoured as `LAC.load_customization` does: words of the user's own that overrule the model.
 
-A line is a phrase; white space in it says where the phrase is to be cut (花 开 is two words wherever 花开 stands), and a word may carry a part of
-speech (春天/SEASON), which LAC's segmentation model has no use for. A phrase of one character counts only with a part of speech. The phrases
-are matched against the text as it is, not against the simplified, half-width one that the model sees.
+A line is a phrase; white space in it says where the phrase is to be cut (花 开 is two words wherever 花开 stands), and
+a word may carry a part of speech (春天/SEASON), which LAC's segmentation model has no use for. A phrase of one
+character counts only with a part of speech. The phrases are matched against the text as it is, not against the
+simplified, half-width one that the model sees.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ class Customization:
         self._prefixes.update(phrase[:length] for length in range(1, len(phrase) + 1))
 
     def apply(self, text: str, code_points: np.ndarray, starts: np.ndarray) -> None:
-        """Change the word starts of `text` (bool, one a character; code_points: uint32, the same) to those that the dictionary wants."""
+        """Change the word starts of `text` (bool, one a character; code_points: uint32, the same) to those that the
+        dictionary wants.
+        """
         covered = 0
         for begin in np.flatnonzero(self._begins_phrase[code_points]).tolist():
-            # every phrase from here that reaches beyond all before, the short ones first: a later one overrules those that it overlaps
+            # every phrase from here that reaches beyond all before, the short ones first: a later one overrules those
+            # that it overlaps
             for end in range(begin + 1, len(text) + 1):
                 phrase = text[begin:end]
                 if phrase not in self._prefixes:

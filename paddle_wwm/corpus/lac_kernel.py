@@ -1,20 +1,24 @@
-"""LAC's network over many sentences, compiled by numba around the gates of lac_vector.py: Paddle's tags, several times as fast as it is mostly run.
+"""LAC's network over many sentences, compiled by numba around the gates of lac_vector.py: Paddle's tags, several times
+as fast as it is mostly run.
 
 What makes it fast, besides the gates
-    Batches of up to 48 sentences of like length, longest first. At step t exactly the sentences longer than t take part, and these are the first
-    rows of the batch: no padding is computed but what fills the last tile, and a row keeps its place in the state from the first step to the last.
-    Time-major: the values of a step lie side by side, step after step: row b of step t is at first_places[t] + b. Sentence-major, every row
-    of a step would come from another part of memory.
-    Layer 1 has no input product: its gate inputs are rows of a table (lac_model.LacWeights.table). That is a fifth of all multiplications.
-    Gate by gate, panel by panel, and the rows inside: a panel's weights (18 KB) stay in the innermost cache while all rows pass over them.
-    The candidate comes last, since it needs r * h of all columns.
+    Batches of up to 48 sentences of like length, longest first. At step t exactly the sentences longer than t take
+    part, and these are the first
+    rows of the batch: no padding is computed but what fills the last tile, and a row keeps its place in the state from
+    the first step to the last. Time-major: the values of a step lie side by side, step after step: row b of step t is
+    at first_places[t] + b. Sentence-major, every row of a step would come from another part of memory.
+    Layer 1 has no input product: its gate inputs are rows of a table (lac_model.LacWeights.table). That is a fifth of
+    all multiplications.
+    Gate by gate, panel by panel, and the rows inside: a panel's weights (18 KB) stay in the innermost cache while all
+    rows pass over them. The candidate comes last, since it needs r * h of all columns.
 
-What is left of a step's rows after full tiles is done row by row where there are few (a single long sentence takes twice as long as in
-company, not eight times), by one more full tile with idle rows otherwise. Memory: 800 bytes a character of the largest batch, so batches have
-a limit of characters.
+What is left of a step's rows after full tiles is done row by row where there are few (a single long sentence takes
+twice as long as in company, not eight times), by one more full tile with idle rows otherwise. Memory: 800 bytes a
+character of the largest batch, so batches have a limit of characters.
 
-How fast it can get: 221 thousand multiply-adds a character. An EPYC of Zen 4 (one 16-wide fma a cycle) does 2.9 thousand million vectors of them a
-second here and 3.2 in OpenBLAS's largest products, so what is left to gain there is a tenth; Intel's server processors have two such units.
+How fast it can get: 221 thousand multiply-adds a character. An EPYC of Zen 4 (one 16-wide fma a cycle) does 2.9
+thousand million vectors of them a second here and 3.2 in OpenBLAS's largest products, so what is left to gain there is
+a tenth; Intel's server processors have two such units.
 """
 
 from __future__ import annotations
@@ -35,13 +39,16 @@ from .lac_vector import CANDIDATE, PANEL_VECTORS, RESET, UPDATE, gate_tile
 
 ROWS_OF_BATCH = 48
 CHARS_OF_BATCH = 32_768  # unless a single sentence is longer
-# numba's own check sees changes of the file with the entry function only; a stale copy of the rest would give wrong tags
+# numba's own check sees changes of the file with the entry function only; a stale copy of the rest would give wrong
+# tags
 SOURCES = (lac_vector.__file__, lac_model.__file__, __file__)
 
 
 @numba.njit(nogil=True)
 def _num_in_full_tiles(num_rows, rows_of_tile):
-    """How many of a step's rows are done by full tiles, idle rows at the end included. The others are done one by one."""
+    """How many of a step's rows are done by full tiles, idle rows at the end included. The others are done one
+    by one.
+    """
     left = num_rows % rows_of_tile
     if left <= rows_of_tile // 3:  # a tile of one row takes about a third to a quarter of the time of a full one
         return num_rows - left
@@ -52,7 +59,9 @@ def _num_in_full_tiles(num_rows, rows_of_tile):
 def _gru_step(
     lanes, rows, num_rows, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs
 ):
-    """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the new one."""
+    """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the
+    new one.
+    """
     num_tiled = _num_in_full_tiles(num_rows, len(rows))
     arrays = (start, ids, inputs, input_weights, weights, state, gated_state, update, outputs)
     for gate in (RESET, UPDATE, CANDIDATE):
@@ -63,7 +72,8 @@ def _gru_step(
                 gate_tile(lanes, rows[:1], gate, panel, row, place + row, *arrays)
 
 
-# reassociation lets the sums over the hidden units run in vector lanes; every row is still summed by itself, in one order
+# reassociation lets the sums over the hidden units run in vector lanes; every row is still summed by itself, in one
+# order
 @numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _add_emissions(state, num_rows, weights, emissions, place):
     """emissions[place + row] += weights @ state[row]; weights: (4, H)."""
@@ -77,7 +87,9 @@ def _add_emissions(state, num_rows, weights, emissions, place):
 
 @numba.njit(nogil=True, error_model="numpy")
 def _best_path(emissions, first_places, row, length, transitions, came_from, tags):
-    """Viterbi: the tags of greatest score, the lower tag where two are equal. came_from: buffer, uint8 (length, 4). tags: filled."""
+    """Viterbi: the tags of greatest score, the lower tag where two are equal. came_from: buffer, uint8 (length, 4).
+    tags: filled.
+    """
     score, previous = np.empty(NUM_TAGS, np.float32), np.empty(NUM_TAGS, np.float32)
     for tag in range(NUM_TAGS):
         score[tag] = transitions[0, tag] + emissions[first_places[0] + row, tag]
@@ -103,8 +115,9 @@ def _best_path(emissions, first_places, row, length, transitions, came_from, tag
 
 @numba.njit(nogil=True)
 def plan_batch(offsets, batch, rows_of_tile):
-    """Where the values of a batch lie. batch: numbers of texts, longest first. Returns the number of rows of every step, the place of every
-    step's first row (both int64, one a step) and the number of places."""
+    """Where the values of a batch lie. batch: numbers of texts, longest first. Returns the number of rows of every
+    step, the place of every step's first row (both int64, one a step) and the number of places.
+    """
     num_steps = offsets[batch[0] + 1] - offsets[batch[0]]
     num_rows_of_step, first_places = np.empty(num_steps, np.int64), np.empty(num_steps, np.int64)
     num_rows, num_places = len(batch), 0
@@ -118,7 +131,7 @@ def plan_batch(offsets, batch, rows_of_tile):
 
 @numba.njit(nogil=True, error_model="numpy")
 def run_batch(
-    lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, table, recurrent, input_weights, bias, emission, inputs, emissions
+    lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, table, recurrent, input_weights, bias, emission, inputs, emissions  # noqa: E501
 ):  # fmt: skip
     """Both layers in both directions over one batch, whose emissions are added to `emissions`, float32 (places, 4)."""
     num_steps, size = len(num_rows_of_step), HIDDEN_SIZE
@@ -172,8 +185,9 @@ def run_batch(
 def tag_texts(
     lanes, rows, ids, offsets, order, table, recurrent, input_weights, bias, emission, emission_bias, transitions, tags
 ):
-    """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the texts that are not empty,
-    longest first. The weights as `pack_weights` gives them."""
+    """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the
+    texts that are not empty, longest first. The weights as `pack_weights` gives them.
+    """
     inputs = np.empty((0, 2 * HIDDEN_SIZE), np.float32)
     emissions = np.empty((0, NUM_TAGS), np.float32)
     batch_ids = np.empty(0, np.int32)
@@ -216,7 +230,9 @@ def rows_of_tile(width: int) -> int:
 
 
 def pack_weights(weights: LacWeights, *, width: int) -> tuple[np.ndarray, ...]:
-    """The weights as `tag_texts` takes them, from `table` to `transitions`: the panels of every matrix one after the other, read front to end."""
+    """The weights as `tag_texts` takes them, from `table` to `transitions`: the panels of every matrix one after the
+    other, read front to end.
+    """
 
     def panels(matrix: np.ndarray) -> np.ndarray:
         depth, columns = matrix.shape
@@ -235,7 +251,9 @@ def pack_weights(weights: LacWeights, *, width: int) -> tuple[np.ndarray, ...]:
 
 
 def _aligned(values: object) -> np.ndarray:
-    """A C-ordered copy that begins at a multiple of 64 bytes: a vector load across two cache lines takes twice as long."""
+    """A C-ordered copy that begins at a multiple of 64 bytes: a vector load across two cache lines takes twice
+    as long.
+    """
     source = np.asarray(values, np.float32)
     memory = np.empty(source.nbytes + 64, np.uint8)
     first = -memory.ctypes.data % 64

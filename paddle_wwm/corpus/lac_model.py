@@ -1,4 +1,5 @@
-"""The files of LAC's packaged segmentation model, read without Paddle and without the package's code: tables, weights, checksum.
+"""The files of LAC's packaged segmentation model, read without Paddle and without the package's code: tables, weights,
+checksum.
 
 The network, for a text of T characters (V = 8,224 ids, H = 96; weights as Paddle's `gru` operator lays them out)::
 
@@ -8,9 +9,11 @@ The network, for a text of T characters (V = 8,224 ids, H = 96; weights as Paddl
     the two side by side: 2H values           (concatenation)
     GRU, and one from the end, over those     fc_2, gru_2; fc_3, gru_3
     2H values to 4 emissions                  fc_4                          one a tag: -B -I -E -S (conf/tag.dic)
-    the best path through them                crfw: scores: row 0 to begin with a tag, row 1 to end with it, rows 2-5 from tag to tag
+    the best path through them                crfw: scores: row 0 to begin with a tag, row 1 to end with it, rows 2-5
+    from tag to tag
 
-The files come from a package index, and compiled code reads memory by these tables: every shape and every id is checked here.
+The files come from a package index, and compiled code reads memory by these tables: every shape and every id is
+checked here.
 """
 
 from __future__ import annotations
@@ -42,8 +45,10 @@ def lac_model_directory() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class LacTables:
-    """id_of_code_point: int32, shape (0x110000,), traditional to simplified and full to half width folded in (one character to one, so that
-    offsets never move). tag_starts_word: bool, shape (4,), the tags that end in B or S. num_ids: the size of the vocabulary."""
+    """id_of_code_point: int32, shape (0x110000,), traditional to simplified and full to half width folded in (one
+    character to one, so that offsets never move). tag_starts_word: bool, shape (4,), the tags that end in B or S.
+    num_ids: the size of the vocabulary.
+    """
 
     directory: Path
     sha256: str
@@ -54,13 +59,13 @@ class LacTables:
 
 @dataclass(frozen=True, kw_only=True)
 class LacWeights:
-    """float32 arrays; the first axis of the first four is the direction: 0 from the text's beginning, 1 from its end. Gates: update, reset,
-    candidate, H columns each.
+    """float32 arrays; the first axis of the first four is the direction: 0 from the text's beginning, 1 from its end.
+    Gates: update, reset, candidate, H columns each.
 
-    table (2, V, 3H): layer 1's gate inputs for every id: embedding times fc, and both biases. Since the embedding is all that layer 1 sees,
-    this product can be taken once a character of the vocabulary instead of once a character of the text. It is taken in float64.
-    recurrent (2, 2, H, 3H): direction, layer. inputs (2, 2H, 3H) and bias (2, 3H): layer 2's gate inputs.
-    emission (2, H, 4), emission_bias (4,); transitions (6, 4): crfw.
+    table (2, V, 3H): layer 1's gate inputs for every id: embedding times fc, and both biases. Since the embedding is
+    all that layer 1 sees, this product can be taken once a character of the vocabulary instead of once a character of
+    the text. It is taken in float64. recurrent (2, 2, H, 3H): direction, layer. inputs (2, 2H, 3H) and bias (2, 3H):
+    layer 2's gate inputs. emission (2, H, 4), emission_bias (4,); transitions (6, 4): crfw.
     """
 
     table: np.ndarray
@@ -101,7 +106,9 @@ def load_tables(directory: Path) -> LacTables:
 
 
 def load_weights(tables: LacTables) -> LacWeights:
-    """The network's parameters in the layout of LacWeights; DataError where a file has not the shape that it must have."""
+    """The network's parameters in the layout of LacWeights; DataError where a file has not the shape that it
+    must have.
+    """
     size, gates = HIDDEN_SIZE, NUM_GATES * HIDDEN_SIZE
 
     def tensor(name: str, *shape: int) -> np.ndarray:
@@ -112,7 +119,8 @@ def load_weights(tables: LacTables) -> LacWeights:
         return tensor(f"fc_{number}.b_0", gates).astype(np.float64) + tensor(f"gru_{number}.b_0", 1, gates)[0]
 
     def recurrent(number: int) -> np.ndarray:
-        # stored as two matrices one after the other, [H, 2H] of update and reset and [H, H] of the candidate, in a file of shape [H, 3H]
+        # stored as two matrices one after the other, [H, 2H] of update and reset and [H, H] of the candidate, in a
+        # file of shape [H, 3H]
         flat = tensor(f"gru_{number}.w_0", size, gates).ravel()
         return np.concatenate(
             [flat[: 2 * size * size].reshape(size, 2 * size), flat[2 * size * size :].reshape(size, size)], axis=1
@@ -138,7 +146,8 @@ def load_weights(tables: LacTables) -> LacWeights:
 def read_tensor(path: Path, *, shape: tuple[int, ...]) -> np.ndarray:
     """A float32 tensor of that shape from a file as Paddle saves single parameters (LoDTensor, version 0).
 
-    The file's header is a function of the shape, so it is not parsed: it must be, byte for byte, the one that belongs to `shape`.
+    The file's header is a function of the shape, so it is not parsed: it must be, byte for byte, the one that belongs
+    to `shape`.
     """
     # protobuf TensorDesc: field 1 the type (5 is FP32), field 2 a dimension, once for each
     description = b"\x08\x05" + b"".join(b"\x10" + _varint(size) for size in shape)

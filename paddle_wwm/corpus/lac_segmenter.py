@@ -1,7 +1,9 @@
-"""LAC as a segmenter: characters to ids, an engine that tags them, words from the tags, and the user's own words on top.
+"""LAC as a segmenter: characters to ids, an engine that tags them, words from the tags, and the user's own words on
+top.
 
-The engine is chosen when the segmenter is made: the compiled kernel where the processor has the vector instructions for it and it passes a
-check, Paddle otherwise. Both give the same words, so the choice is no part of any fingerprint; `description` tells it.
+The engine is chosen when the segmenter is made: the compiled kernel where the processor has the vector instructions
+for it and it passes a check, Paddle otherwise. Both give the same words, so the choice is no part of any fingerprint;
+`description` tells it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from .lac_model import LacTables, lac_model_directory, load_tables, load_weights
 
 ENGINES = ("auto", "compiled", "paddle")
 ENGINE_VARIABLE = "PADDLE_WWM_LAC_ENGINE"  # what "auto" stands for, where it is set
-# Memory is about 800 bytes a character of the longest text. A text beyond this is segmented in parts of this length, each as a text by itself.
+# Memory is about 800 bytes a character of the longest text. A text beyond this is segmented in parts of this length,
+# each as a text by itself.
 MAX_CHARS_OF_TEXT = 131_072
 # What Paddle makes of texts of many lengths: full tiles, single rows and sentences that end early all take part.
 CHECKED_MODEL_SHA256 = "eb4196ae598d780ff0e785dd5177df084a5ecf9481631d0f95a1ae0a17ffaddf"
@@ -56,8 +59,8 @@ class LacEngine(Protocol):
 class LacSegmenter:
     """LAC's packaged segmentation model (Baidu, lac 2.1.2), run exactly: the words of `LAC(mode="seg").run`.
 
-    custom_dictionary: as for `LAC.load_customization`. engine: "compiled" and "paddle" insist on one, "auto" takes what the variable
-    PADDLE_WWM_LAC_ENGINE says and otherwise the fastest that works here.
+    custom_dictionary: as for `LAC.load_customization`. engine: "compiled" and "paddle" insist on one, "auto" takes
+    what the variable PADDLE_WWM_LAC_ENGINE says and otherwise the fastest that works here.
     """
 
     name = "lac"

@@ -1,27 +1,33 @@
-"""Vector code for LAC's network: one GRU gate of a tile of sentences, written in LLVM's instructions for numba to compile.
+"""Vector code for LAC's network: one GRU gate of a tile of sentences, written in LLVM's instructions for numba to
+compile.
 
-Why not plain loops: left to itself, the compiler keeps the sums of a matrix product in memory, and reaches 130-150 thousand characters a second
-where this reaches twice that. What it takes is to say which values live in the processor's vector registers. So an intrinsic here is a Python
-function that *writes* code: its loops run while the code is written, and each turn leaves instructions behind.
+Why not plain loops: left to itself, the compiler keeps the sums of a matrix product in memory, and reaches 130-150
+thousand characters a second where this reaches twice that. What it takes is to say which values live in the
+processor's vector registers. So an intrinsic here is a Python function that *writes* code: its loops run while the
+code is written, and each turn leaves instructions behind.
 
 The tile
-    `num_rows` sentences times a panel of 3 vectors of hidden units. With 16-wide vectors (AVX-512, 32 registers) a tile is 8 rows times 48 columns:
-    24 registers of sums, 3 of weights and one for the input at hand. With 8-wide ones (AVX2, 16 registers) it is 4 times 24: 12 + 3 + 1. For every
-    k the 3 vectors of weights are loaded once and serve all rows: 3 + 8 loads for 24 multiply-adds. A tile of one row serves what is left over.
+    `num_rows` sentences times a panel of 3 vectors of hidden units. With 16-wide vectors (AVX-512, 32 registers) a
+    tile is 8 rows times 48 columns: 24 registers of sums, 3 of weights and one for the input at hand. With 8-wide ones
+    (AVX2, 16 registers) it is 4 times 24: 12 + 3 + 1. For every
+    k the 3 vectors of weights are loaded once and serve all rows: 3 + 8 loads for 24 multiply-adds. A tile of one row
+    serves what is left over.
 
 The arithmetic, for hidden state h, gate inputs x and weights W (Paddle's `gru` with origin_mode=False)
     reset      r  = sigmoid(x_r + h W_r)          stored as r * h, for that is all it is needed for
     update     u  = sigmoid(x_u + h W_u)
     candidate  c  = tanh(x_c + (r * h) W_c)       h' = h + u * (c - h)
-    A gate's activation and products are applied to the sums while they are still in registers ("fused"): no pass over memory of its own.
+    A gate's activation and products are applied to the sums while they are still in registers ("fused"): no pass over
+    memory of its own.
 
 Exactness
-    Every operation acts on one row alone, sums run in the order of k, and the multiply-adds are true `fma`s: a sentence's values do not depend,
-    bit for bit, on the rows beside it or on the size of the tile. One tempting trick breaks that: one division for the product of several rows'
-    denominators. The sums differ from Paddle's in their last bits; the tags do not (benchmarks/segmentation.py counts differences: none).
+    Every operation acts on one row alone, sums run in the order of k, and the multiply-adds are true `fma`s: a
+    sentence's values do not depend, bit for bit, on the rows beside it or on the size of the tile. One tempting trick
+    breaks that: one division for the product of several rows' denominators. The sums differ from Paddle's in their
+    last bits; the tags do not (benchmarks/segmentation.py counts differences: none).
 
-How widths and sizes get in: as types. `lanes` and `rows` are tuples of so many zeros; numba compiles a version for each length that it meets,
-and its cache on disk tells them apart.
+How widths and sizes get in: as types. `lanes` and `rows` are tuples of so many zeros; numba compiles a version for
+each length that it meets, and its cache on disk tells them apart.
 """
 
 from __future__ import annotations
@@ -87,7 +93,9 @@ class VectorWriter:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, function_type, full_name), vectors)
 
     def exp(self, x: ir.Value) -> ir.Value:
-        """e to the x, to the last bit or two, for |x| <= 28: 2**n * e**r, n = round(x / ln 2), r = x - n ln 2, as in Cephes' expf."""
+        """e to the x, to the last bit or two, for |x| <= 28: 2**n * e**r, n = round(x / ln 2), r = x - n ln 2, as in
+        Cephes' expf.
+        """
         builder = self.builder
         # adding 1.5 * 2**23 leaves no bits for a fraction: the sum's lowest bits are n, as an integer
         shift = self.constant(12582912.0)
@@ -121,8 +129,9 @@ class VectorWriter:
     ) -> list[ir.Value]:
         """sums + rows @ panel: a loop over k whose sums stay in registers.
 
-        sums: PANEL_VECTORS vectors a row. rows: the address of the tile's first row, row_size floats from one to the next. panel: the address of
-        weights packed for this loop, (depth, PANEL_VECTORS * num_lanes), so that they are read from front to end.
+        sums: PANEL_VECTORS vectors a row. rows: the address of the tile's first row, row_size floats from one to the
+        next. panel: the address of weights packed for this loop, (depth, PANEL_VECTORS * num_lanes), so that they are
+        read from front to end.
         """
         builder = self.builder
         before, loop, after = (
@@ -178,9 +187,10 @@ def gate_tile(
 ):
     """One gate of one tile: rows row.. of the batch, column panel `panel` of the gate.
 
-    start, 2-D: layer 1, whose gate inputs are the table's rows start[ids[place + i]]. start, 1-D: layer 2, whose gate inputs are
-    the bias `start` plus inputs[place + i] @ input_weights. weights, input_weights: packed, (gates * panels, depth, panel width).
-    state, gated_state (r * h), update: (batch rows, H). outputs: where layer 1 leaves h', (places, 2H) of which the first H columns are written.
+    start, 2-D: layer 1, whose gate inputs are the table's rows start[ids[place + i]]. start, 1-D: layer 2, whose gate
+    inputs are the bias `start` plus inputs[place + i] @ input_weights. weights, input_weights: packed, (gates *
+    panels, depth, panel width). state, gated_state (r * h), update: (batch rows, H). outputs: where layer 1 leaves h',
+    (places, 2H) of which the first H columns are written.
     """
     num_lanes, num_rows, is_first_layer = len(lanes), len(rows), start.ndim == 2
     signature = types.void(lanes, rows, types.int64, types.int64, types.int64, types.int64, *(

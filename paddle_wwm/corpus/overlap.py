@@ -1,6 +1,8 @@
-"""Text of evaluation sets kept out of a pretraining corpus: documents that share a long enough run of characters with them are left out.
+"""Text of evaluation sets kept out of a pretraining corpus: documents that share a long enough run of characters with
+them are left out.
 
-Only letters and digits count (punctuation, spaces and case do not), so a passage is found though it was cut or cleaned another way.
+Only letters and digits count (punctuation, spaces and case do not), so a passage is found though it was cut or cleaned
+another way.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class OverlapReport:
 
 
 class TextOverlap:
-    """Whether a text shares `num_characters` letters and digits in a row with any of `texts`; a 64-bit hash of each run is kept."""
+    """Whether a text shares `num_characters` letters and digits in a row with any of `texts`; a 64-bit hash of each
+    run is kept.
+    """
 
     def __init__(self, texts: Iterable[str], *, num_characters: int = SHARED_CHARACTERS) -> None:
         if num_characters < 1:

@@ -1,6 +1,8 @@
-"""Sources to raw documents, streaming: bad input ends with an error that names file and line, or is skipped and counted.
+"""Sources to raw documents, streaming: bad input ends with an error that names file and line, or is skipped and
+counted.
 
-Nothing is cleaned here; `cleaning.py` does that. A document never grows beyond MAX_DOCUMENT_CHARS: what has no blank lines is cut.
+Nothing is cleaned here; `cleaning.py` does that. A document never grows beyond MAX_DOCUMENT_CHARS: what has no blank
+lines is cut.
 """
 
 from __future__ import annotations
@@ -87,7 +89,8 @@ class DocumentReader:
         self._bad(report, "broken_files", place=str(source.path), text=str(error), message=message)
 
     def _raw_lines(self, source: Source, report: CorpusReport, *, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """Line numbers and lines without line feed, carriage return and byte order mark; what is too long or broken is bad input.
+        """Line numbers and lines without line feed, carriage return and byte order mark; what is too long or broken is
+        bad input.
 
         A file in UTF-16 is broken as a whole: some of its lines might be valid UTF-8 by chance, and nonsense.
         """
@@ -97,7 +100,10 @@ class DocumentReader:
                 while raw := stream.readline(max_bytes + 2):
                     number += 1
                     if number == 1 and raw.startswith(_UTF_16):
-                        message = f"UTF-16 or UTF-32, not UTF-8; convert the file first, for example: {_conversion(source, 'UTF-16')}"
+                        message = (
+                            f"UTF-16 or UTF-32, not UTF-8; convert the file first, for example: "
+                            f"{_conversion(source, 'UTF-16')}"
+                        )
                         self._bad(
                             report, "broken_files", place=f"{source.path}, line 1", text="UTF-16", message=message
                         )
@@ -156,7 +162,10 @@ class DocumentReader:
         self, report: CorpusReport, place: str, raw: bytes, source: Source, error: UnicodeDecodeError
     ) -> None:
         text = raw.decode("utf-8", "replace")
-        message = f"not UTF-8 (byte {error.start} of the line); convert the file first, for example: {_conversion(source, 'GB18030')}"
+        message = (
+            f"not UTF-8 (byte {error.start} of the line); convert the file first, for example: "
+            f"{_conversion(source, 'GB18030')}"
+        )
         self._bad(report, "invalid_utf8", place=place, text=text, message=message, characters=len(text))
 
     def _read_json_lines(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
@@ -203,7 +212,10 @@ class DocumentReader:
                 if values not in (pyarrow.string(), pyarrow.large_string()):
                     wrong = "is none of them" if kind is None else f"holds {kind}"
                     columns = excerpt(", ".join(f"{name} ({of_column})" for name, of_column in kinds.items()))
-                    message = f"the text must be a column of strings, but {self.text_key!r} {wrong} (columns: {columns}); see --text-key."
+                    message = (
+                        f"the text must be a column of strings, but {self.text_key!r} {wrong} (columns: "
+                        f"{columns}); see --text-key."
+                    )
                     self._bad(report, "broken_files", place=str(source.path), text=columns, message=message)
                     return
                 number = 0

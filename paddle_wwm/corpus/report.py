@@ -1,4 +1,6 @@
-"""What became of every character: counts by rule, and a few samples of each, so that nothing is dropped or changed unseen."""
+"""What became of every character: counts by rule, and a few samples of each, so that nothing is dropped or changed
+unseen.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ class CorpusReport:
     """Counts of what was read, kept, dropped and changed.
 
     counts: how often a rule was applied, in lines, sentences or documents as the rule says.
-    characters: "read" (line ends apart), "kept" (of the sentences that were tokenized), and what each rule took away: read = kept + the rest.
+    characters: "read" (line ends apart), "kept" (of the sentences that were tokenized), and what each rule took away:
+    read = kept + the rest.
     samples: the first texts that each rule was applied to, with the place they stand at.
     """
 

@@ -29,7 +29,8 @@ class Segmenter(Protocol):
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """bool, shape (characters of all texts,): True where a word starts, the texts laid end to end.
 
-        The first character of every text that is not empty is True. Any str is a text, also one with NUL or lone surrogates.
+        The first character of every text that is not empty is True. Any str is a text, also one with NUL or lone
+        surrogates.
         """
         ...
 
@@ -49,7 +50,8 @@ class SegmenterConfig:
     """Which segmenter, and its options. Small and picklable: worker processes make their own segmenter from it.
 
     custom_dictionary: a user dictionary, in the format of the segmenter's own project (lac, jieba).
-    engine: what runs LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto", the fastest that works here. The words are the same.
+    engine: what runs LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto", the fastest that works
+    here. The words are the same.
     """
 
     name: str = "lac"
@@ -58,7 +60,9 @@ class SegmenterConfig:
 
 
 def make_segmenter(config: SegmenterConfig) -> Segmenter:
-    """The segmenter that `config` describes; ConfigError for a name or an option that there is not, DataError for a wrong dictionary."""
+    """The segmenter that `config` describes; ConfigError for a name or an option that there is not, DataError for a
+    wrong dictionary.
+    """
     if config.name not in SEGMENTERS:
         raise ConfigError(f"`segmenter` must be one of {', '.join(SEGMENTERS)}, but is {config.name!r}.")
     make, taken = SEGMENTERS[config.name]
@@ -70,7 +74,8 @@ def make_segmenter(config: SegmenterConfig) -> Segmenter:
         elif field.name != "name" and value != field.default:
             takers = [name for name, (_, names) in SEGMENTERS.items() if field.name in names]
             raise ConfigError(
-                f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for {config.name!r}."
+                f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for "
+                f"{config.name!r}."
             )
     if options.get("custom_dictionary") is not None:
         options["custom_dictionary"] = Path(options["custom_dictionary"])

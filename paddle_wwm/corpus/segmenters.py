@@ -1,4 +1,6 @@
-"""The segmenters other than LAC, one short class each. segment.py has the protocol that they follow and the table that names them."""
+"""The segmenters other than LAC, one short class each. segment.py has the protocol that they follow and the table that
+names them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JiebaSegmenter:
-    """jieba in its accurate mode with the hidden Markov model, its default. `custom_dictionary` is a jieba user dictionary."""
+    """jieba in its accurate mode with the hidden Markov model, its default. `custom_dictionary` is a jieba user
+    dictionary.
+    """
 
     name = "jieba"
 
@@ -34,8 +38,9 @@ class JiebaSegmenter:
 
         jieba.setLogLevel(logging.WARNING)  # it tells every start on stderr
         self._tokenizer = jieba.Tokenizer()
-        # Its own way keeps the dictionary in the shared /tmp, under a fixed name and read with marshal: whoever puts a file there first decides
-        # what every process of every user executes or segments. Reading the text instead takes about half a second.
+        # Its own way keeps the dictionary in the shared /tmp, under a fixed name and read with marshal: whoever puts a
+        # file there first decides what every process of every user executes or segments. Reading the text instead
+        # takes about half a second.
         self._tokenizer.FREQ, self._tokenizer.total = jieba.Tokenizer.gen_pfdict(self._tokenizer.get_dict_file())
         self._tokenizer.initialized = True
         self.description = f"jieba {jieba.__version__}"
@@ -72,15 +77,17 @@ class RjiebaSegmenter:
         )  # the dictionary is inside the library, whose bytes differ from platform to platform
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says. Rust's strings hold no lone surrogates: U+FFFD, as unknown a character, stands in for them."""
+        """As the protocol says. Rust's strings hold no lone surrogates: U+FFFD, as unknown a character, stands in for
+        them.
+        """
         return _starts_of_words((self._cut(LONE_SURROGATE.sub("\ufffd", text)) for text in texts), texts)
 
 
 class WhitespaceSegmenter:
     """White space separates words, and nothing else does: for English, and for text that was segmented before.
 
-    White space belongs to the word before it (at the start of a text it is a word of its own, of which WordPiece leaves nothing), so that
-    the words cover the text and the first piece after white space starts a word.
+    White space belongs to the word before it (at the start of a text it is a word of its own, of which WordPiece
+    leaves nothing), so that the words cover the text and the first piece after white space starts a word.
     """
 
     name = "whitespace"
@@ -104,7 +111,9 @@ class WhitespaceSegmenter:
 
 
 class CharacterSegmenter:
-    """No words: one starts at every character. Then every piece is a word by itself, and masking whole words masks pieces, as the first BERT did."""
+    """No words: one starts at every character. Then every piece is a word by itself, and masking whole words masks
+    pieces, as the first BERT did.
+    """
 
     name = "none"
     description = "no words: every piece by itself"

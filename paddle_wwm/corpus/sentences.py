@@ -37,7 +37,9 @@ class SentenceRule:
         return re.compile(f"(?:{'|'.join(ends)})[{_CLOSING}]*")
 
     def split(self, line: str) -> list[str]:
-        """The sentences of a line, without surrounding white space; concatenated they give the line back, white space aside."""
+        """The sentences of a line, without surrounding white space; concatenated they give the line back, white space
+        aside.
+        """
         sentences: list[str] = []
         begin = 0
         for match in self._end.finditer(line):

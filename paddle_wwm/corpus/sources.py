@@ -1,4 +1,6 @@
-"""The files of a corpus: names, globs and folders to sources with a format and a compression, and streams of their bytes."""
+"""The files of a corpus: names, globs and folders to sources with a format and a compression, and streams of their
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +49,17 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file's name as text that every encoding takes: names on disk are bytes, and old ones need not be UTF-8."""
+        """The file's name as text that every encoding takes: names on disk are bytes, and old ones need not be
+        UTF-8.
+        """
         return os.fsencode(self.path.name).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The files in the order they are read in, and the files of the folders that were passed over because of their endings."""
+    """The files in the order they are read in, and the files of the folders that were passed over because of their
+    endings.
+    """
 
     files: tuple[Source, ...]
     passed_over: tuple[Path, ...]
@@ -72,7 +78,8 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
 
     A file named by itself is text where its ending says nothing; of folders only files with known endings are taken.
     A file that a glob matches twice, by itself and in a folder (as `**` does), is taken once.
-    Raises DataError for a missing file, a glob that matches nothing, a folder without usable files; before any work is done.
+    Raises DataError for a missing file, a glob that matches nothing, a folder without usable files; before any work is
+    done.
     """
     files: list[Source] = []
     passed_over: list[Path] = []
@@ -112,8 +119,9 @@ def _source_named(path: Path, *, format: Format | None) -> Source | None:
 
 
 def _sources_in(folder: Path, *, format: Format | None) -> dict[Path, Source | None]:
-    """The files below a folder; None for those that are passed over: of other endings, no regular files, links that lead nowhere or to
-    folders (those may lead back)."""
+    """The files below a folder; None for those that are passed over: of other endings, no regular files, links that
+    lead nowhere or to folders (those may lead back).
+    """
     below = sorted(
         path
         for path in folder.rglob("*")
@@ -127,7 +135,9 @@ def _is_hidden(path: Path) -> bool:
 
 
 def open_source(source: Source) -> BinaryIO:
-    """The uncompressed bytes as a stream. Truncated or broken compressed data raise one of READ_ERRORS when they are read."""
+    """The uncompressed bytes as a stream. Truncated or broken compressed data raise one of READ_ERRORS when they are
+    read.
+    """
     if source.compression == ".gz":
         return gzip.open(source.path, "rb")  # type: ignore[return-value]
     if source.compression == ".xz":

@@ -8,11 +8,14 @@ from ..errors import DataError
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines, without their ends. A byte order mark, which would become part of the first word, and what is not UTF-8 are DataErrors."""
+    """The lines, without their ends. A byte order mark, which would become part of the first word, and what is not
+    UTF-8 are DataErrors.
+    """
     content = path.read_bytes()
     if content.startswith(b"\xef\xbb\xbf"):
         raise DataError(
-            f"{path}:1: begins with a byte order mark, which would be part of the first word; save the dictionary as UTF-8 without it."
+            f"{path}:1: begins with a byte order mark, which would be part of the first word; save the "
+            f"dictionary as UTF-8 without it."
         )
     try:
         text = content.decode("utf-8")

@@ -16,13 +16,16 @@ MAX_DEPTH = 3
 
 
 def find_model_in(folder: Path) -> Path:
-    """The folder, at most three levels down, that holds a model's configuration. Raises DownloadError when there is none, or several."""
+    """The folder, at most three levels down, that holds a model's configuration. Raises DownloadError when there is
+    none, or several.
+    """
     level = [folder]
     for _ in range(MAX_DEPTH + 1):
         if found := [path for path in level if any((path / name).is_file() for name in CONFIG_NAMES)]:
             if len(found) > 1:
                 raise DownloadError(
-                    f"{folder}: holds several models ({', '.join(path.name for path in found)}); give the folder of one."
+                    f"{folder}: holds several models ({', '.join(path.name for path in found)}); give the "
+                    f"folder of one."
                 )
             return found[0]
         level = sorted(
@@ -33,12 +36,14 @@ def find_model_in(folder: Path) -> Path:
         )
     names = sorted(path.name for path in folder.iterdir())
     raise DownloadError(
-        f"{folder}: holds no model: neither config.json nor bert_config.json; it has {', '.join(names[:20]) or 'nothing'}."
+        f"{folder}: holds no model: neither config.json nor bert_config.json; it has "
+        f"{', '.join(names[:20]) or 'nothing'}."
     )
 
 
 def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, show_progress: bool) -> list[str]:
-    """Convert a model folder of any known format into the new folder `target`; returns what the user should know, in sentences.
+    """Convert a model folder of any known format into the new folder `target`; returns what the user should know, in
+    sentences.
 
     Raises CheckpointError for files that are torn, hostile or no BERT.
     """
@@ -50,7 +55,8 @@ def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, s
         )
     if done.dropped:
         notes.append(
-            f"Left out, as no part of a BERT with its pretraining heads: {', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}."
+            f"Left out, as no part of a BERT with its pretraining heads: "
+            f"{', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}."
         )
     return (
         notes
@@ -76,7 +82,9 @@ def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str
 
 
 def _other_sizes(variant: Variant, *, folder: Path) -> list[str]:
-    """In which sizes a model is not the one of the table: the name may have been given to a model of the user's own, or to a wrong file."""
+    """In which sizes a model is not the one of the table: the name may have been given to a model of the user's own,
+    or to a wrong file.
+    """
     values = read_json(folder / CONFIG_NAME)
     names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     expected = {name: getattr(variant.config, name) for name in names}

@@ -16,13 +16,18 @@ from .wanted import Wanted
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".bz2")
 NO_ARCHIVE = {
-    True: "a web page, not an archive. Pages of Google Drive and Baidu want a browser: fetch the archive with it, then give its path.",
+    True: (
+        "a web page, not an archive. Pages of Google Drive and Baidu want a browser: fetch the archive with it, "
+        "then give its path."
+    ),
     False: "no zip or tar archive. For files by themselves, fetch them into a folder, then give the folder.",
 }
 
 
 def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: Network) -> Path:
-    """The folder with the model's files, or one file of weights, out of an address, an archive or a folder. Raises DownloadError, ArchiveError."""
+    """The folder with the model's files, or one file of weights, out of an address, an archive or a folder. Raises
+    DownloadError, ArchiveError.
+    """
     fetched = is_url(wanted.source)
     if fetched:
         check_online(wanted)
@@ -56,7 +61,8 @@ def check_online(wanted: Wanted) -> None:
     """Raises DownloadError where the environment forbids the network."""
     if is_offline():
         raise DownloadError(
-            f"{without_secrets(wanted.source)}: the environment forbids the network (HF_HUB_OFFLINE); give a file that is here."
+            f"{without_secrets(wanted.source)}: the environment forbids the network (HF_HUB_OFFLINE); give a "
+            f"file that is here."
         )
 
 

@@ -1,6 +1,7 @@
 """Where fetched models are kept, and what is known about each.
 
-    $PADDLE_WWM_HOME/models/NAME/       a model folder of ours, and source.json: where it is from, the files it was made of, their checksums
+    $PADDLE_WWM_HOME/models/NAME/       a model folder of ours, and source.json: where it is from, the files it was
+    made of, their checksums
     $PADDLE_WWM_HOME/downloads/NAME/    what has arrived of one that is not complete yet
 
 A model folder appears when it is whole, by a rename; it needs nothing else to be copied to another machine.
@@ -46,7 +47,9 @@ def home_folder() -> Path:
 
 
 def key_of(name: str, *, revision: str | None = None) -> str:
-    """The folder's name of a model: `chinese-bert-wwm`, `owner--name`, `chinese-bert-wwm@v2`. Raises ConfigError for names like `..`."""
+    """The folder's name of a model: `chinese-bert-wwm`, `owner--name`, `chinese-bert-wwm@v2`. Raises ConfigError for
+    names like `..`.
+    """
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise ConfigError(
             f"{name!r}: a model's name must be letters, digits, `.`, `_` and `-`, or owner/name of these."

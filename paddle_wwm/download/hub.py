@@ -1,7 +1,7 @@
 """A repository of a Hugging Face hub or mirror: which of its files a model needs, and those files here, checked.
 
-huggingface_hub compares sizes only. Here every file is also compared with the checksum that the hub states for it: the sha256 of large files,
-git's blob sha1 of small ones.
+huggingface_hub compares sizes only. Here every file is also compared with the checksum that the hub states for it: the
+sha256 of large files, git's blob sha1 of small ones.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """A file of a repository. checksum: its sha256, or git's blob sha1 (40 digits), in hexadecimal. None: the server does not say."""
+    """A file of a repository. checksum: its sha256, or git's blob sha1 (40 digits), in hexadecimal. None: the server
+    does not say.
+    """
 
     name: str
     size_bytes: int | None
@@ -84,7 +86,9 @@ class RemoteModel:
 
 
 def choose_files(names: Iterable[str], *, source: str) -> list[str]:
-    """The files of a repository that a model needs: never those of other frameworks. Raises DownloadError naming what is not there."""
+    """The files of a repository that a model needs: never those of other frameworks. Raises DownloadError naming what
+    is not there.
+    """
     names = sorted(names)
     found = {
         what: next((matches for row in rows if (matches := [name for name in names if re.fullmatch(row, name)])), [])
@@ -92,7 +96,8 @@ def choose_files(names: Iterable[str], *, source: str) -> list[str]:
     }
     if missing := [what for what, matches in found.items() if not matches]:
         raise DownloadError(
-            f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has {', '.join(names) or 'no files'}."
+            f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has "
+            f"{', '.join(names) or 'no files'}."
         )
     small = [name for name in names if re.fullmatch("|".join(OPTIONAL), name)]
     return [*small, *(name for matches in found.values() for name in matches)]
@@ -105,7 +110,8 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
         info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
         if not re.fullmatch(r"\w[\w.-]{0,99}", info.sha or ""):  # it becomes a folder's name
             raise DownloadError(
-                f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub (HF_ENDPOINT)?"
+                f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub "
+                f"(HF_ENDPOINT)?"
             )
         known = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         files = []
@@ -124,7 +130,8 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
 
 
 def fetch_files(model: RemoteModel, *, folder: Path, network: Network) -> None:
-    """Bring the files of a model into `folder`, whole and checked; files that are there already are kept, cut ones are gone on with.
+    """Bring the files of a model into `folder`, whole and checked; files that are there already are kept, cut ones are
+    gone on with.
 
     A file that is in huggingface_hub's own cache is linked, not fetched. Raises DownloadError.
     """
@@ -164,13 +171,16 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
             break
         network.say(f"{file.name}: {problem}; fetching it again")
     raise DownloadError(
-        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent, twice, {problem} ({file.checksum or 'none stated'}). "
+        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent, twice, {problem} "
+        f"({file.checksum or 'none stated'}). "
         "Both were deleted. Try another mirror (HF_ENDPOINT), or later."
     )
 
 
 def find_in_hub_cache(repository: str, *, revision: str) -> tuple[RemoteModel, Path] | None:
-    """A model that huggingface_hub has cached for another program (transformers): its files and their folder, without the network."""
+    """A model that huggingface_hub has cached for another program (transformers): its files and their folder, without
+    the network.
+    """
     try:
         folder = Path(snapshot_download(repository, revision=revision, local_files_only=True))
         names = choose_files((path.name for path in folder.iterdir() if path.is_file()), source=str(folder))
@@ -218,7 +228,8 @@ def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
         yield
     except GatedRepoError:
         raise DownloadError(
-            f"{repository}: {endpoint} gives it only to accounts that have accepted its terms; do so, then set HF_TOKEN."
+            f"{repository}: {endpoint} gives it only to accounts that have accepted its terms; do so, then "
+            f"set HF_TOKEN."
         ) from None
     except RepositoryNotFoundError:
         raise DownloadError(
@@ -237,7 +248,8 @@ def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
         response = getattr(cause, "response", None)
         if response is None:
             raise DownloadError(
-                f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is HF_ENDPOINT right?"
+                f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is "
+                f"HF_ENDPOINT right?"
             ) from None
         if response.status_code == 416:  # asked to go on behind the end: what is here of the file is not part of it
             raise WrongLength("another length than it was said to have") from None

@@ -47,11 +47,14 @@ def fetch(
     settings: NetworkSettings | None = None,
     show_progress: bool = True,
 ) -> Path:
-    """The folder of a model, fetched and converted first where it is not here yet; a model that is here needs no network.
+    """The folder of a model, fetched and converted first where it is not here yet; a model that is here needs no
+    network.
 
-    `name` is any name of the table of models, or owner/name of another BERT on the hub. `revision` is a branch, tag or commit (default: main).
-    `source` takes the place of the hub: an address or path of a zip or tar archive (`sha256`: of its bytes, to be checked), or a folder.
-    `home` defaults to PADDLE_WWM_HOME. `overwrite` fetches again what is here. Several processes may ask at once: one fetches, the others wait.
+    `name` is any name of the table of models, or owner/name of another BERT on the hub. `revision` is a branch, tag or
+    commit (default: main).
+    `source` takes the place of the hub: an address or path of a zip or tar archive (`sha256`: of its bytes, to be
+    checked), or a folder. `home` defaults to PADDLE_WWM_HOME. `overwrite` fetches again what is here. Several
+    processes may ask at once: one fetches, the others wait.
 
     Raises DownloadError, ArchiveError, CheckpointError (files that are no BERT) or ConfigError (an unknown name).
     """
@@ -118,7 +121,9 @@ def _alone(wanted: Wanted, *, network: Network) -> Iterator[None]:
 
 
 def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
-    """From wherever it is to `wanted.target`. What has arrived stays in the download folder until the model is whole."""
+    """From wherever it is to `wanted.target`. What has arrived stays in the download folder until the model is
+    whole.
+    """
     folder = download_folder(wanted.key, home=wanted.home)
     record: dict[str, Any] = {"name": wanted.name}
     if wanted.source is None:
@@ -179,7 +184,9 @@ def _weights_of(converted: Path) -> list[dict[str, Any]]:
 
 
 def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | None]:
-    """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its folder."""
+    """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its
+    folder.
+    """
     try:
         if is_offline():
             raise Unreachable("the environment forbids the network (HF_HUB_OFFLINE).")
@@ -198,5 +205,6 @@ def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:
     needed, free = max(0, model.size_bytes - here) + model.size_bytes, shutil.disk_usage(wanted.home).free
     if needed > free:
         raise DownloadError(
-            f"{wanted.home}: {wanted.name} needs {needed / 1e6:,.0f} MB there, but {free / 1e6:,.0f} MB are free; make room, or set PADDLE_WWM_HOME."
+            f"{wanted.home}: {wanted.name} needs {needed / 1e6:,.0f} MB there, but {free / 1e6:,.0f} MB are "
+            f"free; make room, or set PADDLE_WWM_HOME."
         )

@@ -1,7 +1,8 @@
 """Patience with networks: one policy of timeouts, retries, resumption and progress for everything that is fetched.
 
-huggingface_hub waits forever on a silent server, gives up on 429, and after a cut loses up to 10 MB that had arrived, so that a line that is
-cut more often than that never ends. Its requests therefore run in a session of ours: see `Network.hub_session`.
+huggingface_hub waits forever on a silent server, gives up on 429, and after a cut loses up to 10 MB that had arrived,
+so that a line that is cut more often than that never ends. Its requests therefore run in a session of ours: see
+`Network.hub_session`.
 """
 
 from __future__ import annotations
@@ -53,9 +54,11 @@ class TransferCut(DownloadError):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """timeout_s: the longest silence of a server. num_tries: in a row without any progress. Waits double from first_wait_s to max_wait_s.
+    """timeout_s: the longest silence of a server. num_tries: in a row without any progress. Waits double from
+    first_wait_s to max_wait_s.
 
-    max_retry_after_s: the longest wait that a server may ask for (Retry-After); beyond it, an error says when to come back.
+    max_retry_after_s: the longest wait that a server may ask for (Retry-After); beyond it, an error says when to come
+    back.
     """
 
     timeout_s: float = 10.0
@@ -66,7 +69,9 @@ class NetworkSettings:
 
     @classmethod
     def from_environment(cls) -> NetworkSettings:
-        """With the timeout of HF_HUB_DOWNLOAD_TIMEOUT, in seconds. Raises DownloadError where that is no positive number."""
+        """With the timeout of HF_HUB_DOWNLOAD_TIMEOUT, in seconds. Raises DownloadError where that is no positive
+        number.
+        """
         text = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "").strip()
         try:
             timeout_s = float(text) if text else cls.timeout_s
@@ -82,7 +87,9 @@ class NetworkSettings:
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), now or when huggingface_hub was imported."""
+    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), now or when
+    huggingface_hub was imported.
+    """
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
 
@@ -122,7 +129,9 @@ class Network:
 
     @contextlib.contextmanager
     def hub_session(self) -> Iterator[None]:
-        """Inside, huggingface_hub's requests are made with this patience, on top of the session that the user has configured for it."""
+        """Inside, huggingface_hub's requests are made with this patience, on top of the session that the user has
+        configured for it.
+        """
         with _HUB_SESSION:
             yield from self._in_hub_session()
 
@@ -147,7 +156,8 @@ class Network:
     def until_whole(self, transfer: Callable[[], Result], *, title: str, max_bytes: int = MAX_FILE_BYTES) -> Result:
         """Call a transfer that goes on where it was cut, until it returns.
 
-        Raises DownloadError after `num_tries` cuts without progress, WrongLength for more than `max_bytes` bytes, before they fill the disk.
+        Raises DownloadError after `num_tries` cuts without progress, WrongLength for more than `max_bytes` bytes,
+        before they fill the disk.
         """
         self.title, self.max_bytes = title, max_bytes
         furthest, failures = -1, 0

@@ -21,7 +21,10 @@ def lines_of_plan(plan: Plan) -> list[str]:
     if plan.stored:
         return [f"{plan.wanted.name}: is here already: {plan.stored.folder} (nothing would be fetched)"]
     lines = [
-        f"{plan.wanted.name}: would be fetched from {plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"
+        (
+            f"{plan.wanted.name}: would be fetched from "
+            f"{plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"
+        )
     ]
     lines += [
         f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files
@@ -38,7 +41,8 @@ def lines_of_model(folder: Path) -> list[str]:
     lines = [f"{record['name']}: {folder} ({size_in_words(stored.size_bytes)})"]
     if "repository" in record:
         lines.append(
-            f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} ({record['revision']})"
+            f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} "
+            f"({record['revision']})"
         )
     else:
         lines.append(f"  from {record['from']}")
@@ -73,6 +77,7 @@ def inventory_of(home: Path) -> str:
     unfinished = [f"{key} ({size_in_words(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
     if unfinished:
         lines.append(
-            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes on with it"
+            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes "
+            f"on with it"
         )
     return "\n".join(lines)

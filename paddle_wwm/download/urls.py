@@ -24,8 +24,8 @@ def name_of_url(url: str) -> str:
 
 
 def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
-    """Bring the file at `url` into `folder`; returns its path. What is there already, whole or in part, is used where the server
-    confirms (ETag or Last-Modified) that it is still the same file.
+    """Bring the file at `url` into `folder`; returns its path. What is there already, whole or in part, is used where
+    the server confirms (ETag or Last-Modified) that it is still the same file.
 
     Raises DownloadError.
     """
@@ -65,7 +65,8 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
         start = int(content_range[1]) if response.status_code == 206 and content_range and content_range[1] else 0
         if start not in (0, num_here):
             raise DownloadError(
-                f"{without_secrets(url)}: the server sends bytes from {start:,}, but was asked for those from {num_here:,}."
+                f"{without_secrets(url)}: the server sends bytes from {start:,}, but was asked for those from "
+                f"{num_here:,}."
             )
         if start == 0:
             write_json(notes, {"url": url, "validator": _validator_of(response)})

@@ -17,7 +17,9 @@ DEFAULT_REVISION = "main"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a name stands for. variant: its row of the table, None for other repositories. source: what takes the place of the hub."""
+    """What a name stands for. variant: its row of the table, None for other repositories. source: what takes the place
+    of the hub.
+    """
 
     name: str
     key: str
@@ -70,11 +72,13 @@ def not_here(wanted: Wanted, reason: DownloadError) -> DownloadError:
     archive = f", or the archive {wanted.variant.archive}.zip" if wanted.variant else ""
     return DownloadError(
         f"{wanted.name}: is not in {wanted.home}, and {reason} Three ways to get it here:\n"
-        f"  1. With a network: unset HF_HUB_OFFLINE, name a mirror in HF_ENDPOINT where {without_secrets(hub_endpoint())} is out of reach, "
+        f"  1. With a network: unset HF_HUB_OFFLINE, name a mirror in HF_ENDPOINT where "
+        f"{without_secrets(hub_endpoint())} is out of reach, "
         "and run the same again.\n"
         f"  2. By hand: bring config.json, vocab.txt and the weights of {wanted.repository}{archive}, then: "
         f"python scripts/download.py {wanted.name} --from FOLDER_OR_ARCHIVE\n"
-        f"  3. From another machine that has it: copy its folder models/{wanted.key} of PADDLE_WWM_HOME to {wanted.target}."
+        f"  3. From another machine that has it: copy its folder models/{wanted.key} of PADDLE_WWM_HOME to "
+        f"{wanted.target}."
     )
 
 
@@ -83,5 +87,6 @@ def check_same_source(stored: StoredModel, wanted: Wanted) -> None:
     origin = stored.record.get("from") or stored.record.get("repository")
     if wanted.source is not None and origin != without_secrets(wanted.source):
         raise ConfigError(
-            f"{wanted.name}: is here already, from {origin}: {stored.folder}. Add --overwrite (`overwrite`) to replace it."
+            f"{wanted.name}: is here already, from {origin}: {stored.folder}. Add --overwrite (`overwrite`) "
+            f"to replace it."
         )

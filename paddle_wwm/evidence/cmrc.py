@@ -1,7 +1,7 @@
 """CMRC 2018 where only its trial and development sets are at hand: train, dev and test parts that share no passage.
 
-Trial is trained on. A development passage goes where a hash of it says, with all its questions: the same passage to the same part on any
-machine, in any order of the file.
+Trial is trained on. A development passage goes where a hash of it says, with all its questions: the same passage to
+the same part on any machine, in any order of the file.
 """
 
 from __future__ import annotations

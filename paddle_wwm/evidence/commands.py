@@ -27,8 +27,14 @@ def commands(config: EvidenceConfig, follow_ups: Sequence[EvidenceConfig] = ()) 
 
 
 def _command(config: EvidenceConfig, *, output: str, more: str = "") -> str:
-    first = f'python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --recipe scripts/recipes/{config.recipe.name} --output {output}'
-    seeds = f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds} --floor-seeds {config.num_floor_seeds}"
+    first = (
+        f'python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --recipe '
+        f"scripts/recipes/{config.recipe.name} --output {output}"
+    )
+    seeds = (
+        f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds} --floor-seeds "
+        f"{config.num_floor_seeds}"
+    )
     numbers = f"{seeds} --evaluation-examples {config.evaluation_examples} --nproc {config.num_workers}"
     tasks = [_task_flags(_FLAGS[task.task], task) for task in config.tasks]
     return _NEXT_LINE.join([f"{first} {more}".rstrip(), *tasks, numbers, *config.overrides])

@@ -29,9 +29,11 @@ REPORT_NAME = "corpus.json"
 
 
 def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
-    """Write corpus.txt and corpus.json, or check that a corpus.txt that is there is what would be written; returns the report.
+    """Write corpus.txt and corpus.json, or check that a corpus.txt that is there is what would be written; returns the
+    report.
 
-    Raises DataError where it is not: it was made of other sources, or evaluation sets are in it that are to be kept out.
+    Raises DataError where it is not: it was made of other sources, or evaluation sets are in it that are to be kept
+    out.
     """
     report_path = config.output / REPORT_NAME
     is_done = report_path.exists() and config.corpus_path.exists()
@@ -101,7 +103,8 @@ def prepare_shards(config: EvidenceConfig) -> ShardSet:
         made_of = [source["sha256"] for source in shards.manifest.sources]
         if made_of != [sha256_of_file(config.corpus_path)] or shards.manifest.vocab_sha256 != vocab.sha256:
             raise DataError(
-                f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give another --output."
+                f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give "
+                f"another --output."
             )
         return shards
     prepared = prepare_corpus(

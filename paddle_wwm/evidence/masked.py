@@ -1,4 +1,6 @@
-"""Masked-piece and masked-word accuracy of the pretrained models, each under both maskings, on the same held-out documents and masks."""
+"""Masked-piece and masked-word accuracy of the pretrained models, each under both maskings, on the same held-out
+documents and masks.
+"""
 
 from __future__ import annotations
 

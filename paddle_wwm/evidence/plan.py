@@ -2,7 +2,8 @@
 
 OUTPUT/corpus.txt, corpus.json         the corpus without evaluation text, and what was left out
 OUTPUT/shards/                         prepared with LAC
-OUTPUT/pretrain/whole-word-seed1/ …    runs of scripts/pretrain.py; piece-seed1 is the other arm of the pair; a link to those of another experiment
+OUTPUT/pretrain/whole-word-seed1/ …    runs of scripts/pretrain.py; piece-seed1 is the other arm of the pair; a link to
+those of another experiment
                                        where its models are only fine-tuned otherwise
 OUTPUT/models/from-scratch-seed1/      the weights that both arms of the seed started from
 OUTPUT/masked/whole-word-seed1.json    masked accuracy under both maskings
@@ -40,7 +41,9 @@ PRETRAINED = (Arm.WHOLE_WORD, Arm.PIECE)
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuning:
-    """How all models are fine-tuned on a task. data: the folder of its files. limit_train: of the examples; None: all of them."""
+    """How all models are fine-tuned on a task. data: the folder of its files. limit_train: of the examples; None: all
+    of them.
+    """
 
     task: str
     data: Path
@@ -55,8 +58,9 @@ class FineTuning:
 class EvidenceConfig:
     """The whole experiment.
 
-    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs: processes at a time,
-    fine-tunings or workers. num_finetuning_seeds: of every pretrained model on every task; num_floor_seeds: of every first weights.
+    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs:
+    processes at a time, fine-tunings or workers. num_finetuning_seeds: of every pretrained model on every task;
+    num_floor_seeds: of every first weights.
     evaluation_examples: held-out examples whose masked pieces are predicted.
     """
 
@@ -93,7 +97,9 @@ class EvidenceConfig:
 
     @property
     def borrows_models(self) -> bool:
-        """Whether the pretrained models are those of another experiment, linked: what is measured of them before fine-tuning is its, too."""
+        """Whether the pretrained models are those of another experiment, linked: what is measured of them before
+        fine-tuning is its, too.
+        """
         return (self.output / "pretrain").is_symlink()
 
     @property

@@ -1,4 +1,6 @@
-"""The two arms: runs of scripts/pretrain.py that differ in what is masked and in nothing else; and the weights that both start from."""
+"""The two arms: runs of scripts/pretrain.py that differ in what is masked and in nothing else; and the weights that
+both start from.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ def is_pretrained(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
 
 
 def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
-    """Train all runs that are not finished: as many at a time as `num_jobs` processes are for. Raises ConfigError for a run of another recipe
-    or corpus."""
+    """Train all runs that are not finished: as many at a time as `num_jobs` processes are for. Raises ConfigError for
+    a run of another recipe or corpus.
+    """
     num_at_a_time = max(1, config.num_jobs // config.num_workers)
     commands = []
     for arm, seed in config.pretrained():
@@ -68,7 +71,8 @@ def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) 
     names = [name for name in differing_fields(found, expected) if not name.startswith("runtime.")]
     if names:
         raise ConfigError(
-            f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or another --output."
+            f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or "
+            f"another --output."
         )
     if record["shard_fingerprint"] != shards.manifest.fingerprint:
         raise ConfigError(f"{path}: was trained on other shards than {config.shards_path}; give another --output.")

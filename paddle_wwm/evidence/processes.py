@@ -55,7 +55,9 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -> None:
-    """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others were told to stop."""
+    """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others
+    were told to stop.
+    """
     waiting, running = list(commands), []
     threads = (
         {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS}

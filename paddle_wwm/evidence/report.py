@@ -107,7 +107,8 @@ def _model_text(config: EvidenceConfig) -> str:
     manifest = _read_json(config.shards_path / MANIFEST_NAME)
     run = config.arm_config(Arm.WHOLE_WORD, config.seeds[0], vocab_size=manifest.get("vocab_size", 1))
     phases = "; then ".join(
-        f"{phase.num_steps:,} steps of {phase.global_batch_size} examples of up to {phase.max_seq_length} tokens, learning rate "
+        f"{phase.num_steps:,} steps of {phase.global_batch_size} examples of up to {phase.max_seq_length} "
+        f"tokens, learning rate "
         f"{phase.learning_rate:g} after {phase.num_warmup_steps:,} steps of warm-up"
         for phase in run.phases
     )
@@ -142,8 +143,10 @@ def _corpus_text(config: EvidenceConfig) -> str:
     if not report or not manifest:
         return "not prepared yet."
     return (
-        f"{report['num_documents']:,} documents of {report['num_characters']:,} characters; {report['num_left_out']:,} documents "
-        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters or digits in a row with any text "
+        f"{report['num_documents']:,} documents of {report['num_characters']:,} characters; "
+        f"{report['num_left_out']:,} documents "
+        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters "
+        f"or digits in a row with any text "
         "of the evaluation sets (all their splits, questions too) are left out. "
         f"{manifest['num_tokens']:,} tokens and {manifest['num_words']:,} words (LAC) remain."
     )
@@ -178,7 +181,10 @@ def _task_text(config: EvidenceConfig, task: FineTuning, *, heading: str = "###"
         sizes = "; " + ", ".join(
             f"{split} {values['num_examples']:,}" for split, values in data.items() if "num_examples" in values
         )
-    recipe = f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate {task.learning_rate:g}{limit}{sizes}."
+    recipe = (
+        f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate "
+        f"{task.learning_rate:g}{limit}{sizes}."
+    )
     return f"{heading} {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
 
 

@@ -1,4 +1,6 @@
-"""The settings of an experiment kept in its folder, so that a page can report two of them; and the plan of a follow-up, kept before it is run."""
+"""The settings of an experiment kept in its folder, so that a page can report two of them; and the plan of a
+follow-up, kept before it is run.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def read_settings(output: Path) -> EvidenceConfig:
 
 
 def keep_plan(config: EvidenceConfig, plan: Path) -> None:
-    """Copy a plan into the folder. Raises ConfigError where anything was pretrained before, or another plan is kept: it would be no plan."""
+    """Copy a plan into the folder. Raises ConfigError where anything was pretrained before, or another plan is kept:
+    it would be no plan.
+    """
     try:
         text = plan.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -24,8 +24,9 @@ PAGE_NAME = "evidence.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """The stages by name. plan: a file to keep before anything is run. follow_ups: the folders of other experiments, for the page. docs:
-    where the page goes as well."""
+    """The stages by name. plan: a file to keep before anything is run. follow_ups: the folders of other experiments,
+    for the page. docs: where the page goes as well.
+    """
 
     config: EvidenceConfig
     plan: Path | None = None
@@ -88,7 +89,10 @@ class Stages:
     def _corpus(self) -> None:
         report = corpus.write_corpus(self.config)
         print(
-            f"  {self.config.corpus_path}: {report['num_left_out']:,} of {report['num_documents']:,} documents left out",
+            (
+                f"  {self.config.corpus_path}: {report['num_left_out']:,} of {report['num_documents']:,} "
+                f"documents left out"
+            ),
             flush=True,
         )
 

@@ -1,6 +1,8 @@
-"""Paired comparison of two arms: the pretraining seed is the unit, since seeds of fine-tuning repeat the same two pretrained models.
+"""Paired comparison of two arms: the pretraining seed is the unit, since seeds of fine-tuning repeat the same two
+pretrained models.
 
-A seed's value is the mean over its fine-tuning seeds; the interval is Student's t over the differences of the pairs. With three pairs it is
+A seed's value is the mean over its fine-tuning seeds; the interval is Student's t over the differences of the pairs.
+With three pairs it is
 wide: 2 degrees of freedom, t = 4.30 for 95%.
 """
 
@@ -18,7 +20,9 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """One arm minus the other. differences: of every pair, by pretraining seed. low, high: the interval of the mean; None for one pair."""
+    """One arm minus the other. differences: of every pair, by pretraining seed. low, high: the interval of the mean;
+    None for one pair.
+    """
 
     differences: tuple[float, ...]
     mean: float

@@ -1,4 +1,6 @@
-"""The numbers of the experiment as tables: masked accuracy, fine-tuned scores, and what one arm is ahead of the other, in pairs."""
+"""The numbers of the experiment as tables: masked accuracy, fine-tuned scores, and what one arm is ahead of the other,
+in pairs.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def metrics_of(task: FineTuning) -> tuple[str, ...]:
 
 
 def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
-    """max (mean) over all fine-tunings of an arm, the deviations within and between pretraining seeds, and the means by pretraining seed."""
+    """max (mean) over all fine-tunings of an arm, the deviations within and between pretraining seeds, and the means
+    by pretraining seed.
+    """
     metrics, rows = metrics_of(task), []
     for arm in Arm:
         for split in SPLITS:
@@ -103,8 +107,9 @@ def without_pretraining(config: EvidenceConfig) -> Mapping[str, PairedDifference
 
 
 def tasks_without_gain(config: EvidenceConfig) -> Mapping[str, str]:
-    """Tasks on which no metric sets either arm above models that were not pretrained at all, and what is so: "equal" within the intervals, or
-    "below" where all metrics of both arms are decidedly lower."""
+    """Tasks on which no metric sets either arm above models that were not pretrained at all, and what is so: "equal"
+    within the intervals, or "below" where all metrics of both arms are decidedly lower.
+    """
     found = without_pretraining(config)
     result = {}
     for task in config.tasks:

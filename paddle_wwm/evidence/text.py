@@ -103,9 +103,13 @@ FOLLOW_UP_OUTCOME = """
 {floor}{verdict}"""
 
 WITHOUT_GAIN = {
-    "equal": "neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says nothing about masking.",
+    "equal": (
+        "neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says "
+        "nothing about masking."
+    ),
     "below": (
-        "both arms are decidedly behind models that were not pretrained at all. Which arm is ahead there says which pretraining hurts less\n"
+        "both arms are decidedly behind models that were not pretrained at all. Which arm is ahead there "
+        "says which pretraining hurts less\n"
         "  under this fine-tuning, and not that either helps."
     ),
 }

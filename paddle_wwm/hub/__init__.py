@@ -1,10 +1,12 @@
-"""The implementation behind every hub module. A module.py imports `BertHubModule` from here; the builder rewrites that one line to a
-copy of this package (and of what it imports) inside the archive, so that a target machine needs only paddlehub and paddlenlp.
+"""The implementation behind every hub module. A module.py imports `BertHubModule` from here; the builder rewrites that
+one line to a copy of this package (and of what it imports) inside the archive, so that a target machine needs only
+paddlehub and paddlenlp.
 
     texts ─► rows of ids ─► batches by length ─► arrays to arrays ─► results, in the caller's order
              (inputs)       (inputs)             (networks)          (tasks)
 
-`build` makes modules of model folders, `python -m paddle_wwm.hub install` installs them without ever breaking the one that is there.
+`build` makes modules of model folders, `python -m paddle_wwm.hub install` installs them without ever breaking the one
+that is there.
 """
 
 __all__ = ["BertHubModule"]

@@ -29,7 +29,10 @@ def _add_install(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "install",
         help="install modules safely: checked and loaded before they replace what is there",
-        description="Install modules. Unlike `hub install`, it keeps what is installed until the new one has loaded, and may run while others load.",
+        description=(
+            "Install modules. Unlike `hub install`, it keeps what is installed until the new one has loaded, "
+            "and may run while others load."
+        ),
     )
     parser.add_argument(
         "sources", nargs="+", metavar="FOLDER_OR_ARCHIVE", help="a module, as scripts/build_hub_modules.py makes it"

@@ -1,11 +1,13 @@
 """A small server of module archives that speaks PaddleHub's protocol, for networks that reach no other.
 
-    GET /search?word=…&version=…   ─► {"status": 0, "data": [{"name", "version", "type", "summary", "url", "sha256", …}]}
+    GET /search?word=…&version=…   ─► {"status": 0, "data": [{"name", "version", "type", "summary", "url", "sha256",
+    …}]}
     GET /info?name=…               ─► {"status": 0, "data": {"name", "info": [{"version", "url", …}]}}
     GET /archives/NAME-VERSION.tar ─► the archive
 
-PaddleHub compares no checksums, so they are compared here: an archive is listed only when it has the sha256 that stands in the file beside it, as
-the builder writes it. What is new in the folder, or has changed, is looked at when it is asked for.
+PaddleHub compares no checksums, so they are compared here: an archive is listed only when it has the sha256 that
+stands in the file beside it, as the builder writes it. What is new in the folder, or has changed, is looked at when it
+is asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Model folders to installable hub modules: a folder and a reproducible archive with the weights and a copy of our code inside.
+"""Model folders to installable hub modules: a folder and a reproducible archive with the weights and a copy of our
+code inside.
 
-    DIST/<name with _>/module.py  README.md  SHA256SUMS  assets/…  wwm_<hash>/…        DIST/<name>-<version>.tar  .tar.sha256
+    DIST/<name with _>/module.py  README.md  SHA256SUMS  assets/…  wwm_<hash>/…        DIST/<name>-<version>.tar
+    .tar.sha256
 
 `hub install` reads module.py by its syntax tree, so its `moduleinfo` holds literals only.
 """
@@ -51,12 +53,13 @@ def build_module(
     task: str | None = None,
     label_map: Any = None,
 ) -> BuiltModule:
-    """Build module `name` into the folder `output`, with the model folder `weights` inside; without weights it looks for them when it is loaded.
+    """Build module `name` into the folder `output`, with the model folder `weights` inside; without weights it looks
+    for them when it is loaded.
 
-    `modules` is the folder of the series' own module sources (hub_modules/); another name of one of these models stands for it. A name that it
-    does not have makes a module of the user's own, version 1.0.0 unless `version` says otherwise. `checkpoint` packages a fine-tuned model
-    of `task` with the labels `label_map`; `weights` then is the model that it was fine-tuned from. Raises HubModuleError or CheckpointError
-    before anything is written.
+    `modules` is the folder of the series' own module sources (hub_modules/); another name of one of these models
+    stands for it. A name that it does not have makes a module of the user's own, version 1.0.0 unless `version` says
+    otherwise. `checkpoint` packages a fine-tuned model of `task` with the labels `label_map`; `weights` then is the
+    model that it was fine-tuned from. Raises HubModuleError or CheckpointError before anything is written.
     """
     name, notes = _resolved(name)
     variant = _variant(name)
@@ -117,7 +120,10 @@ def _inside(checked: Checked | None, *, assets: Path | None) -> str:
     lines = ["", "## Inside this archive", "", f"Weights of {sizes_in_words(checked.config)}.", ""]
     if checked.deviations:
         lines += [
-            f"**Not the published model**, though it has its name: {'; '.join(checked.deviations)}. For tests and experiments only.",
+            (
+                f"**Not the published model**, though it has its name: {'; '.join(checked.deviations)}. For tests "
+                f"and experiments only."
+            ),
             "",
         ]
     lines += [

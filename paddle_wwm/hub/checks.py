@@ -36,14 +36,17 @@ SIZES = (
     ),
     *("hidden_act", "layer_norm_eps"),
 )
-SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"  # of the 21,128 entries that all Chinese models share
+# of the 21,128 entries that all Chinese models share
+SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"
 SERIES_VOCAB_SIZE = 21128
 HEADS = ("cls.", "classifier.", "kind_classifier.", "bert.pooler.")  # what a model may lack, or have beside the encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A model folder that may go into a module. deviations: how it differs from the variant whose name it is to have."""
+    """A model folder that may go into a module. deviations: how it differs from the variant whose name it is to
+    have.
+    """
 
     config: ModelConfig
     deviations: tuple[str, ...]
@@ -65,7 +68,8 @@ def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_siz
     )
     if deviations and not allow_other_sizes:
         raise HubModuleError(
-            f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for tests and small experiments, "
+            f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for "
+            f"tests and small experiments, "
             "--allow-other-sizes lets it have this one, and its card says so."
         )
     return Checked(config=config, deviations=tuple(deviations))

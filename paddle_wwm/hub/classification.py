@@ -46,7 +46,8 @@ class SequenceClassification(Task):
 
 
 class MultiLabel(SequenceClassification):
-    """Any number of classes for a text or a pair. Results: the list of the labels with a probability of at least `threshold`.
+    """Any number of classes for a text or a pair. Results: the list of the labels with a probability of at least
+    `threshold`.
 
     In training, labels are float (batch_size, num_classes), 1.0 where a class applies.
     """
@@ -80,7 +81,8 @@ class MultiLabel(SequenceClassification):
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         if list(labels.shape) != list(logits.shape):
             raise HubModuleError(
-                f"`labels` of multi-label must have the shape {list(logits.shape)}, 0 or 1 a class, but have {list(labels.shape)}."
+                f"`labels` of multi-label must have the shape {list(logits.shape)}, 0 or 1 a class, but have "
+                f"{list(labels.shape)}."
             )
         return nn.functional.binary_cross_entropy_with_logits(logits, labels.astype(logits.dtype))
 
@@ -92,7 +94,8 @@ class MultiLabel(SequenceClassification):
 
 
 class TextMatching(SequenceClassification):
-    """Two texts, each encoded alone (PaddleHub's two towers): a text's vector does not depend on its partner. Results: labels.
+    """Two texts, each encoded alone (PaddleHub's two towers): a text's vector does not depend on its partner. Results:
+    labels.
 
     For a pair in one sequence, which is more accurate, use seq-cls.
     """

@@ -68,7 +68,9 @@ def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence
 def export_onnx(
     module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab, options: dict[str, Any]
 ) -> None:
-    """Write FOLDER/STEM.onnx by paddle2onnx, without its optimiser: that one installs other packages, which break paddlehub."""
+    """Write FOLDER/STEM.onnx by paddle2onnx, without its optimiser: that one installs other packages, which break
+    paddlehub.
+    """
     import paddle2onnx
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,11 @@ from ..model.labels import label_map_of
 def write_finetuned_model(
     folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any
 ) -> str:
-    """Write the model folder of a checkpoint of hub.Trainer's or of a fine-tuned model folder into `folder`; returns the task.
+    """Write the model folder of a checkpoint of hub.Trainer's or of a fine-tuned model folder into `folder`; returns
+    the task.
 
-    `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is missing or does not fit.
+    `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is
+    missing or does not fit.
     """
     from ..model.finetuned import QUESTION_ANSWERING, read_description, write_finetuned
     from .tasks import task_class
@@ -25,7 +27,8 @@ def write_finetuned_model(
     source = base or (checkpoint if checkpoint.is_dir() else checkpoint.parent)
     if not (source / CONFIG_NAME).is_file():
         raise HubModuleError(
-            f"{source}: has no {CONFIG_NAME}; name the model that the checkpoint was fine-tuned from with --weights DIR."
+            f"{source}: has no {CONFIG_NAME}; name the model that the checkpoint was fine-tuned from with "
+            f"--weights DIR."
         )
     description = read_description(source)
     task = task or description.task

@@ -21,7 +21,8 @@ POOLINGS = ("cls", "mean", "pooler")
 
 
 class HiddenStates(Task):
-    """Results: for each text or pair [pooled state (D,), hidden states of its tokens with [CLS] and [SEP] (T, D)], as PaddleHub orders them.
+    """Results: for each text or pair [pooled state (D,), hidden states of its tokens with [CLS] and [SEP] (T, D)], as
+    PaddleHub orders them.
 
     The pooled state is None where the weights have no trained pooler.
     """
@@ -73,7 +74,8 @@ def embed(
         raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
     if pooling == "pooler" and not bert.has_pooler:
         raise HubModuleError(
-            "these weights have no trained pooler (they were trained without sentence pairs); use pooling='cls' or 'mean'."
+            "these weights have no trained pooler (they were trained without sentence pairs); use "
+            "pooling='cls' or 'mean'."
         )
     rows = encoder.rows_of_texts(data)
     program = make_program(AllStates if pooling == "mean" else FirstStates, rows)

@@ -1,11 +1,13 @@
-"""A network as a function from arrays to one array: what `predict` calls for every batch. Two ways give the same numbers (to 1e-5).
+"""A network as a function from arrays to one array: what `predict` calls for every batch. Two ways give the same
+numbers (to 1e-5).
 
     dygraph    the layers as they are: at once, without a copy of the weights, on any device
-    exported   a static program in paddle.inference with oneDNN, on the CPU: a tenth faster in fp32, 1.9 to 3.8 times in bf16; making it takes one
+    exported   a static program in paddle.inference with oneDNN, on the CPU: a tenth faster in fp32, 1.9 to 3.8 times
+    in bf16; making it takes one
                to three seconds and a second copy of the weights, so in fp32 it is made only for work that is worth it
 
-An exported program holds the weights as they were. Before each use they are compared by a checksum (4 ms for 20M weights), and when training or
-loading has changed them, the program is made anew.
+An exported program holds the weights as they were. Before each use they are compared by a checksum (4 ms for 20M
+weights), and when training or loading has changed them, the program is made anew.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ EXPORT_AFTER_TOKENS = 32_768
 ONEDNN_SHAPES = (
     1  # whose prepared weights oneDNN keeps, 28 MB a layer of 768 and shape: more cost memory and gain nothing
 )
-# compiled operations that oneDNN keeps for shapes to come: with its own 1,024, 840 texts took 270 MB more (3 layers x 768), at the same speed
+# compiled operations that oneDNN keeps for shapes to come: with its own 1,024, 840 texts took 270 MB more (3 layers x
+# 768), at the same speed
 ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
 _DTYPES = {"attention_mask": "bool"}
@@ -58,7 +61,9 @@ class Programs:
         return Programs(copy.deepcopy(self._network, memo))
 
     def get(self, *, precision: str, num_tokens: int, on_gpu: bool = False) -> Program:
-        """The program for a call of that many tokens. Raises HubModuleError for a precision that is none, or that this machine lacks."""
+        """The program for a call of that many tokens. Raises HubModuleError for a precision that is none, or that this
+        machine lacks.
+        """
         check_precision(precision, on_gpu=on_gpu)
         if on_gpu or (precision == "fp32" and num_tokens < MIN_CALL_TOKENS):
             return dygraph_program(self._network)
@@ -79,7 +84,8 @@ def dygraph_program(network: nn.Layer) -> Program:
     """The network as it is, without gradients. Dropout is the network's affair: call its `eval` first."""
 
     def run(*arrays: np.ndarray) -> np.ndarray:
-        # transposed views instead of copies, which Paddle's matrix product then makes by a slow way: a sixth of the time
+        # transposed views instead of copies, which Paddle's matrix product then makes by a slow way: a sixth of the
+        # time
         strided = paddle.get_flags("FLAGS_use_stride_kernel")
         paddle.set_flags({"FLAGS_use_stride_kernel": False})
         try:
@@ -135,7 +141,9 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
 
 
 class _OfBatch(nn.Layer):
-    """to_static changes the layer that it is given; this one is ours to change. It wants inputs that are named one by one."""
+    """to_static changes the layer that it is given; this one is ours to change. It wants inputs that are named one by
+    one.
+    """
 
     def __init__(self, network: nn.Layer) -> None:
         super().__init__()
@@ -160,7 +168,9 @@ class _OfBatchAtPositions(_OfBatch):
 
 
 def weights_checksum(network: nn.Layer) -> int:
-    """Of all parameters, the sums of their rows' bits: six times as fast as a checksum of every byte, and any change of a number changes it."""
+    """Of all parameters, the sums of their rows' bits: six times as fast as a checksum of every byte, and any change
+    of a number changes it.
+    """
     checksum = 0
     for name, tensor in network.state_dict().items():
         array = np.ascontiguousarray(np.from_dlpack(tensor.detach()))  # not numpy(): that would copy

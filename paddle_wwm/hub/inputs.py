@@ -14,7 +14,8 @@ from ..tokenization.wordpiece import WordPieceTokenizer
 def texts_of(
     data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: str = "a text"
 ) -> list[tuple[str, ...]]:
-    """The caller's data as tuples of texts, checked: every item a text, or a list of as many texts as `num_texts` allows.
+    """The caller's data as tuples of texts, checked: every item a text, or a list of as many texts as `num_texts`
+    allows.
 
     Raises HubModuleError naming the item. The caller's lists are left as they are.
     """
@@ -26,7 +27,8 @@ def texts_of(
         for text in texts:
             if not isinstance(text, str):
                 raise HubModuleError(
-                    f"data[{index}] must be {wanted}, but {'is' if texts == (item,) else 'holds'} {type(text).__name__}."
+                    f"data[{index}] must be {wanted}, but {'is' if texts == (item,) else 'holds'} "
+                    f"{type(text).__name__}."
                 )
             if not _is_unicode(text):
                 raise HubModuleError(
@@ -72,7 +74,9 @@ class RowEncoder:
         return [ids for ids, _ in self.tokenizer.encode_each(texts)]
 
     def row(self, owner: int, ids: list[int], second: list[int] | None = None) -> Row:
-        """A row of one text, or of two in one sequence; of what is too long the end is cut off, of two texts that of the longer one."""
+        """A row of one text, or of two in one sequence; of what is too long the end is cut off, of two texts that of
+        the longer one.
+        """
         row, is_cut = row_of_texts(owner, ids, second, vocab=self.vocab, limit=self.limit)
         self._num_cut += is_cut
         return row

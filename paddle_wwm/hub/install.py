@@ -1,9 +1,11 @@
-"""A safe `hub install`: the module that is there stays usable until the new one has been unpacked, checked, loaded, and swapped in at once.
+"""A safe `hub install`: the module that is there stays usable until the new one has been unpacked, checked, loaded,
+and swapped in at once.
 
     HUB_HOME/modules/<name with _>/      as PaddleHub has it
     HUB_HOME/.paddle_wwm/                locks, what is being installed, and for a while what was replaced
 
-PaddleHub's own installer removes the old module before it looks at the new one, takes no lock, and leaves a gap in which others find nothing.
+PaddleHub's own installer removes the old module before it looks at the new one, takes no lock, and leaves a gap in
+which others find nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ KEPT_S = 900  # a replaced module: others may still be loading it
 ABANDONED_S = 86_400  # what a killed installer left
 RENAME_EXCHANGE, AT_FDCWD = 2, -100
 VENDORED = re.compile(r"\bwwm_[0-9a-f]{12}\b")
-# Loads the copy as hub.Module(directory=…) would, in a process and a HUB_HOME of its own; with weights inside it must also run.
+# Loads the copy as hub.Module(directory=…) would, in a process and a HUB_HOME of its own; with weights inside it must
+# also run.
 TRIAL = """
 import sys
 from paddlehub.module.module import Module
@@ -66,10 +69,11 @@ def hub_home() -> Path:
 
 
 def install_module(source: str | Path, *, home: Path | None = None, sha256: str | None = None) -> InstalledModule:
-    """Install the module of a folder or archive (zip, tar) into PaddleHub's home. Any number of processes may do so, and load, at once.
+    """Install the module of a folder or archive (zip, tar) into PaddleHub's home. Any number of processes may do so,
+    and load, at once.
 
-    An archive is compared with `sha256`, or with the .sha256 file beside it. Raises HubModuleError or ArchiveError; what was installed
-    before is then as it was.
+    An archive is compared with `sha256`, or with the .sha256 file beside it. Raises HubModuleError or ArchiveError;
+    what was installed before is then as it was.
     """
     source, home = Path(source).expanduser(), home or hub_home()
     work = home / WORK
@@ -138,7 +142,10 @@ def _hint(name: str) -> str:
     except ConfigError:
         return ""
     other = "" if variant.name == name else f" ({name} is another name of {variant.name}.)"
-    return f" It is the name of a model: build its module first, with scripts/build_hub_modules.py --name {variant.name}, and install that.{other}"
+    return (
+        f" It is the name of a model: build its module first, with scripts/build_hub_modules.py --name "
+        f"{variant.name}, and install that.{other}"
+    )
 
 
 def _files_of(folder: Path) -> dict[str, Path]:
@@ -158,7 +165,8 @@ def _check_sums(folder: Path, *, source: Path) -> None:
     }
     if wrong:
         raise HubModuleError(
-            f"{source}: does not hold what its {SUMS_NAME} says: {', '.join(sorted(wrong)[:5])}. It is torn, or was changed."
+            f"{source}: does not hold what its {SUMS_NAME} says: {', '.join(sorted(wrong)[:5])}. It is torn, "
+            f"or was changed."
         )
 
 
@@ -182,19 +190,22 @@ def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
     try:
         result = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", TRIAL, str(copy), whole],
-            env=environment, cwd=copy.parent, capture_output=True, text=True, errors="replace", timeout=LOADING_TIMEOUT_S,
+            env=environment, cwd=copy.parent, capture_output=True, text=True, errors="replace", timeout=LOADING_TIMEOUT_S,  # noqa: E501
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise HubModuleError(f"{source}: did not load within {LOADING_TIMEOUT_S} s; nothing was changed.") from None
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
         raise HubModuleError(
-            f"{source}: does not load here: {reason}\nNothing was changed; the module that was installed before is still there."
+            f"{source}: does not load here: {reason}\nNothing was changed; the module that was installed "
+            f"before is still there."
         )
 
 
 def _date_by_content(path: Path) -> None:
-    """Python takes compiled code for that of any file of the same size and second, and a process that loads the old one may leave its own here."""
+    """Python takes compiled code for that of any file of the same size and second, and a process that loads the old
+    one may leave its own here.
+    """
     second = 1_000_000_000 + int(sha256_of_file(path)[:8], 16) % 500_000_000
     os.utime(path, (second, second))
 

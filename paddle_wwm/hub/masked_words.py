@@ -33,9 +33,11 @@ class MaskedWordsNetwork(BertForPretraining):
 
 
 class FillMask(Task):
-    """Results: {"text": the text with the best tokens filled in, "masks": for each [MASK] the `top_k` best as {"token", "score"}}.
+    """Results: {"text": the text with the best tokens filled in, "masks": for each [MASK] the `top_k` best as
+    {"token", "score"}}.
 
-    A score is a probability over the whole vocabulary. In training, labels are (batch_size, seq_len) token ids, -100 where nothing is predicted.
+    A score is a probability over the whole vocabulary. In training, labels are (batch_size, seq_len) token ids, -100
+    where nothing is predicted.
     """
 
     name = "fill-mask"
@@ -60,13 +62,16 @@ class FillMask(Task):
                 ids += ([encoder.vocab.mask_id] if number else []) + pieces
             if encoder.vocab.mask_id in ids[encoder.limit - 2 :]:
                 raise HubModuleError(
-                    f"data[{owner}]: a {MASK} lies beyond the first {encoder.limit - 2} tokens; shorten the text before it."
+                    f"data[{owner}]: a {MASK} lies beyond the first {encoder.limit - 2} tokens; shorten the "
+                    f"text before it."
                 )
             rows.append(encoder.row(owner, ids))
         return rows
 
     def run(self, program: Program, batch: Batch, *, encoder: RowEncoder, options: PredictOptions) -> list[np.ndarray]:
-        """For each row (2, masks, top_k): the best tokens and their probabilities; all scores would not fit into memory."""
+        """For each row (2, masks, top_k): the best tokens and their probabilities; all scores would not fit into
+        memory.
+        """
         flat = np.flatnonzero(batch.input_ids == encoder.vocab.mask_id)
         probabilities = softmax(program(batch.input_ids, batch.token_type_ids, batch.attention_mask, flat))
         top_k = min(options.top_k, probabilities.shape[-1])

@@ -37,9 +37,11 @@ _LAYER = re.compile(r"\bencoder\.layers\.(\d+)\.")
 class BertHubModule(nn.Layer, TransformerModule):
     """What every module of the series is; a subclass adds its `moduleinfo`.
 
-    task: None (hidden states, embeddings) or a name of `tasks.TASKS`; None is the task of its own for a module of a fine-tuned model.
-    load_checkpoint: a file or folder of hub.Trainer's, or a fine-tuned model folder. label_map, num_classes: see `labels`. suffix: entity
-    labels end in B, I … instead of beginning with them. weights: a model folder to use instead of the module's own.
+    task: None (hidden states, embeddings) or a name of `tasks.TASKS`; None is the task of its own for a module of a
+    fine-tuned model.
+    load_checkpoint: a file or folder of hub.Trainer's, or a fine-tuned model folder. label_map, num_classes: see
+    `labels`. suffix: entity labels end in B, I … instead of beginning with them. weights: a model folder to use
+    instead of the module's own.
     """
 
     def __init__(
@@ -99,7 +101,8 @@ class BertHubModule(nn.Layer, TransformerModule):
         self._has_new_classifier = False
         return super().set_state_dict(*arguments, **options)
 
-    # ---- Using ------------------------------------------------------------------------------------------------------------------------------
+    # ---- Using
+    # ------------------------------------------------------------------------------------------------------------------
 
     def predict(
         self,
@@ -118,18 +121,20 @@ class BertHubModule(nn.Layer, TransformerModule):
         no_answer_threshold: float | None = None,
         precision: str = "fp32",
     ) -> Any:
-        """One result for every item of `data`, in its order; the form is in the docstring of the task's class. `data` is left as it is.
+        """One result for every item of `data`, in its order; the form is in the docstring of the task's class. `data`
+        is left as it is.
 
-        data: texts, or lists of one text, or of two where the task takes pairs. max_seq_len: tokens read of a text (default: all that the
-        model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask (fill-mask) or a question. threshold: of a label's
-        probability (multi-label). doc_stride, max_question_len, max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering.
-        precision: "fp32", or "bf16" where the CPU multiplies such numbers: faster, and a little less exact. return_prob: return
-        (results, probabilities). Raises HubModuleError naming the item that is wrong.
+        data: texts, or lists of one text, or of two where the task takes pairs. max_seq_len: tokens read of a text
+        (default: all that the model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask
+        (fill-mask) or a question. threshold: of a label's probability (multi-label). doc_stride, max_question_len,
+        max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering.
+        precision: "fp32", or "bf16" where the CPU multiplies such numbers: faster, and a little less exact.
+        return_prob: return (results, probabilities). Raises HubModuleError naming the item that is wrong.
         """
         self._use_device(use_gpu)
         data = list(data) if not isinstance(data, (str, bytes, Mapping)) and hasattr(data, "__iter__") else data
         options = PredictOptions(
-            split_char=split_char, top_k=top_k, threshold=threshold, doc_stride=doc_stride, max_question_len=max_question_len,
+            split_char=split_char, top_k=top_k, threshold=threshold, doc_stride=doc_stride, max_question_len=max_question_len,  # noqa: E501
             max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold,
         )  # fmt: skip
         encoder = self._encoder(max_seq_len)
@@ -153,18 +158,19 @@ class BertHubModule(nn.Layer, TransformerModule):
         return (predictions.results, predictions.probabilities) if return_prob and self.task else predictions.results
 
     def get_embedding(
-        self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,
+        self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,  # noqa: E501
         precision: str = "fp32",
     ) -> np.ndarray:  # fmt: skip
         """One vector a text (or pair): float32, shape (len(data), hidden_size); of the encoder, whatever the task.
 
-        pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's pieces; "pooler" BERT's pooler, where it is trained.
+        pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's pieces; "pooler" BERT's pooler,
+        where it is trained.
         """
         self._use_device(use_gpu)
         encoder = self._encoder(max_seq_len)
         with _Evaluating(self), paddle.no_grad():
             vectors = embed(
-                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=_max_batch_tokens(use_gpu),
+                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=_max_batch_tokens(use_gpu),  # noqa: E501
                 make_program=lambda kind, rows: self._program(kind, rows, precision=precision, on_gpu=use_gpu),
             )  # fmt: skip
         encoder.warn_of_cuts()
@@ -178,7 +184,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         use_gpu: bool = False,
         **options: Any,
     ) -> Any:
-        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by `request_limits`."""
+        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by
+        `request_limits`.
+        """
         check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
         if self.task is None:
             return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options).tolist()
@@ -212,7 +220,8 @@ class BertHubModule(nn.Layer, TransformerModule):
             raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only.")
         paddle.set_device("gpu" if use_gpu else "cpu")
 
-    # ---- Training ---------------------------------------------------------------------------------------------------------------------------
+    # ---- Training
+    # ------------------------------------------------------------------------------------------------------------------
 
     def forward(
         self,
@@ -227,11 +236,13 @@ class BertHubModule(nn.Layer, TransformerModule):
         seq_lengths: paddle.Tensor | None = None,
         labels: paddle.Tensor | None = None,
     ) -> Any:
-        """Probabilities; with labels (probabilities, loss, metrics); without a task (hidden states (B, T, D), pooled states (B, D)).
+        """Probabilities; with labels (probabilities, loss, metrics); without a task (hidden states (B, T, D), pooled
+        states (B, D)).
 
-        input_ids, token_type_ids: int64 (B, T); attention_mask: (B, T), not 0 where attended to (default: all but padding). text-matching
-        takes query_… and title_… instead. labels: int64, by task (B,), (B, T) with -100 where there is none, or float (B, C). seq_lengths:
-        taken and not used, as labels say what counts; positions are always 0, 1, 2, …
+        input_ids, token_type_ids: int64 (B, T); attention_mask: (B, T), not 0 where attended to (default: all but
+        padding). text-matching takes query_… and title_… instead. labels: int64, by task (B,), (B, T) with -100 where
+        there is none, or float (B, C). seq_lengths: taken and not used, as labels say what counts; positions are
+        always 0, 1, 2, …
         """
         if position_ids is not None:
             raise HubModuleError("`position_ids` must be None: positions are always 0, 1, 2, …")
@@ -265,7 +276,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         ]
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
-        """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else is in it is not used."""
+        """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else
+        is in it is not used.
+        """
         if self.task is None:
             raise HubModuleError("training needs a task.")
         if self.task == "text-matching":
@@ -274,7 +287,8 @@ class BertHubModule(nn.Layer, TransformerModule):
             names = ("input_ids", "token_type_ids")
         if len(batch) <= len(names):
             raise HubModuleError(
-                f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; have the data labels?"
+                f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; "
+                f"have the data labels?"
             )
         _, loss, metrics = self(**dict(zip(names, batch)), labels=batch[-1])
         return {"loss": loss, "metrics": metrics}
@@ -282,11 +296,14 @@ class BertHubModule(nn.Layer, TransformerModule):
     validation_step = training_step
 
     def get_params_layer(self) -> dict[str, int]:
-        """Parameter name -> the number of its encoder layer, from 0; for learning rates by layer. Embeddings and heads are in none."""
+        """Parameter name -> the number of its encoder layer, from 0; for learning rates by layer. Embeddings and heads
+        are in none.
+        """
         found = ((parameter.name, _LAYER.search(name)) for name, parameter in self.named_parameters())
         return {name: int(match[1]) for name, match in found if match}
 
-    # ---- Saving -----------------------------------------------------------------------------------------------------------------------------
+    # ---- Saving
+    # ------------------------------------------------------------------------------------------------------------------
 
     def save_inference_model(
         self,
@@ -297,7 +314,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         include_sub_modules: bool = True,
         combined: bool = True,
     ) -> None:
-        """Write `forward` as a program for paddle.inference, DIRNAME/NAME.json and .pdiparams, with the vocabulary beside it."""
+        """Write `forward` as a program for paddle.inference, DIRNAME/NAME.json and .pdiparams, with the vocabulary
+        beside it.
+        """
         export_program(
             self,
             Path(dirname),

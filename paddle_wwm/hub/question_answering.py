@@ -25,17 +25,19 @@ WANTED = "{'question': text, 'context': text}, or a list of these two texts"
 
 
 class QuestionAnswering(Task):
-    """Data: {"question": text, "context": text}. Results: {"text", "score", "start", "end"} of the best answer, and "answers": the `top_k` best.
+    """Data: {"question": text, "context": text}. Results: {"text", "score", "start", "end"} of the best answer, and
+    "answers": the `top_k` best.
 
-    context[start:end] == text, in characters; a score is the probability among all spans of at most `max_answer_len` pieces. A passage of any
-    length is read in windows of `max_seq_len` tokens that share `doc_stride` pieces. With a `no_answer_threshold` the text may be empty: no
-    answer. See `tasks.reading_comprehension`.
+    context[start:end] == text, in characters; a score is the probability among all spans of at most `max_answer_len`
+    pieces. A passage of any length is read in windows of `max_seq_len` tokens that share `doc_stride` pieces. With a
+    `no_answer_threshold` the text may be empty: no answer. See `tasks.reading_comprehension`.
 
-    A model that was fine-tuned on questions with other answers (CJRC; its config.json names the kinds in id2label) says "kind", too: "span", or
-    "yes", "no", "none" with the texts "YES", "NO" and "" at 0. Such a model is trained by scripts/finetune.py only.
+    A model that was fine-tuned on questions with other answers (CJRC; its config.json names the kinds in id2label)
+    says "kind", too: "span", or "yes", "no", "none" with the texts "YES", "NO" and "" at 0. Such a model is trained by
+    scripts/finetune.py only.
 
-    The network gives every token two logits: that it is the first, and that it is the last of the answer. In training, labels are int64
-    (batch_size, 2), the places of these two tokens.
+    The network gives every token two logits: that it is the first, and that it is the last of the answer. In training,
+    labels are int64 (batch_size, 2), the places of these two tokens.
     """
 
     name = "question-answering"
@@ -107,7 +109,8 @@ class QuestionAnswering(Task):
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         if self.has_kinds:
             raise HubModuleError(
-                "a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, not by hub.Trainer."
+                "a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, "
+                "not by hub.Trainer."
             )
         return super().loss(logits.transpose([0, 2, 1]), labels)
 
@@ -117,7 +120,9 @@ class QuestionAnswering(Task):
 
 
 def _with_kind(found: list[dict[str, Any]], kinds: Sequence[np.ndarray]) -> dict[str, Any]:
-    """A question's result where kinds of answers are told apart; one that is no part of the passage goes before the spans."""
+    """A question's result where kinds of answers are told apart; one that is no part of the passage goes before the
+    spans.
+    """
     kind = kind_of_windows(kinds)
     if kind is not AnswerKind.SPAN:
         scores = softmax(np.stack(kinds))[:, KINDS.index(kind)]
@@ -143,7 +148,8 @@ def _questions(data: Sequence[Any]) -> tuple[list[str], list[str]]:
         if isinstance(item, Mapping):
             if set(item) != {"question", "context"}:
                 raise HubModuleError(
-                    f"data[{index}] must have the keys question and context, but has {', '.join(map(str, item)) or 'none'}."
+                    f"data[{index}] must have the keys question and context, but has "
+                    f"{', '.join(map(str, item)) or 'none'}."
                 )
             item = [item["question"], item["context"]]
         items.append(item)

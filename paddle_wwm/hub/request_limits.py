@@ -25,7 +25,8 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
     unknown = [name for name in options if name not in allowed]
     if unknown:
         raise HubModuleError(
-            f"a request may hold data, max_seq_len, batch_size, use_gpu, {', '.join(allowed)}, but also holds {', '.join(unknown)}."
+            f"a request may hold data, max_seq_len, batch_size, use_gpu, {', '.join(allowed)}, but also holds "
+            f"{', '.join(unknown)}."
         )
     if not isinstance(data, list):
         raise HubModuleError(f"`data` must be a list of texts, but is {type(data).__name__}.")
@@ -36,7 +37,8 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
     num_characters = sum(map(_num_characters, data))
     if num_characters > MAX_CHARACTERS:
         raise HubModuleError(
-            f"`data` may hold at most {MAX_CHARACTERS:,} characters a request, but holds {num_characters:,}; send less at once."
+            f"`data` may hold at most {MAX_CHARACTERS:,} characters a request, but holds {num_characters:,}; "
+            f"send less at once."
         )
 
 

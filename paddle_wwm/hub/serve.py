@@ -3,8 +3,9 @@
     POST /predict/NAME   {"data": [...], …}   ─► {"status": "000", "msg": "", "results": [...]}
     GET  /                                    ─► {"modules": {NAME: {"version": …, "task": …}}}
 
-Unlike `hub serving`, it binds to 127.0.0.1, bounds the size of a request and the number of those that wait, answers every fault in JSON and with
-an HTTP status, and takes its modules with their task, checkpoint and labels from the command line.
+Unlike `hub serving`, it binds to 127.0.0.1, bounds the size of a request and the number of those that wait, answers
+every fault in JSON and with an HTTP status, and takes its modules with their task, checkpoint and labels from the
+command line.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
         )
     if host not in LOOPBACK:
         print(
-            f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is no authentication.",
+            (
+                f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is "
+                f"no authentication."
+            ),
             flush=True,
         )
     server.serve_forever()
@@ -119,8 +123,10 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "serve",
         help="answer requests over HTTP, on this machine only",
         description=(
-            "Answer requests over HTTP, with the protocol of `hub serving`, but on 127.0.0.1 and with bounded requests. For example:\n"
-            "  python -m paddle_wwm.hub serve rbt3 --task seq-cls --load-checkpoint runs/reviews --label-map labels.json\n"
+            "Answer requests over HTTP, with the protocol of `hub serving`, but on 127.0.0.1 and with "
+            "bounded requests. For example:\n"
+            "  python -m paddle_wwm.hub serve rbt3 --task seq-cls --load-checkpoint runs/reviews --label-map "
+            "labels.json\n"
             "  curl -H 'Content-Type: application/json' -d '{\"data\": [\"很好\"]}' http://127.0.0.1:8866/predict/rbt3"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,

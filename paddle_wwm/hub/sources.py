@@ -1,6 +1,8 @@
-"""module.py and the model card of a module: of the table's models as they stand in hub_modules/, of a user's own made on the way.
+"""module.py and the model card of a module: of the table's models as they stand in hub_modules/, of a user's own made
+on the way.
 
-`python scripts/build_hub_modules.py --write-sources` writes hub_modules/ anew from the table of models; a test compares the two.
+`python scripts/build_hub_modules.py --write-sources` writes hub_modules/ anew from the table of models; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -145,7 +147,9 @@ def write_variant_sources(modules: Path) -> list[Path]:
 
 
 def module_sources(name: str, *, modules: Path, version: str | None, summary: str | None = None) -> tuple[str, str]:
-    """module.py and card of a name: those in `modules`, or for another name made for it. Raises HubModuleError for a name or version that is none."""
+    """module.py and card of a name: those in `modules`, or for another name made for it. Raises HubModuleError for a
+    name or version that is none.
+    """
     if not NAME_RULE.fullmatch(name):
         raise HubModuleError(f"`name` must be lower-case letters, digits and single dashes, but is {name!r}.")
     if version is not None and not VERSION_RULE.fullmatch(version):

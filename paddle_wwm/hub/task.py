@@ -1,4 +1,6 @@
-"""What a task is to a module: how data become rows, what the network makes of a batch, how that becomes results, and how it is trained."""
+"""What a task is to a module: how data become rows, what the network makes of a batch, how that becomes results, and
+how it is trained.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from ..config import ModelConfig
 from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row
 from .inputs import RowEncoder
 
-# Arrays in, one array out: input_ids, token_type_ids, attention_mask, and what else a task's `run` gives it (see program.py).
+# Arrays in, one array out: input_ids, token_type_ids, attention_mask, and what else a task's `run` gives it (see
+# program.py).
 Program = Callable[..., np.ndarray]
 
 
@@ -79,7 +82,9 @@ class Task:
         raise NotImplementedError
 
     def logits(self, network: nn.Layer, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """The network's output in training; `inputs` are (input_ids, token_type_ids, attention_mask), once or, for two towers, twice."""
+        """The network's output in training; `inputs` are (input_ids, token_type_ids, attention_mask), once or, for two
+        towers, twice.
+        """
         return network(*inputs)
 
     def probabilities(self, logits: paddle.Tensor) -> paddle.Tensor:

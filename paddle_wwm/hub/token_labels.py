@@ -18,10 +18,12 @@ OUTSIDE = "O"
 
 
 class TokenClassification(Task):
-    """Labels of tokens. Tokens are joined by `split_char`; a text without it is cut into its pieces, each Chinese character by itself.
+    """Labels of tokens. Tokens are joined by `split_char`; a text without it is cut into its pieces, each Chinese
+    character by itself.
 
-    Results: for each text the list of its tokens' labels, as long as the list of its tokens. A token of several pieces has the label of the
-    first; one without any (a space) is outside: "O", or None where the label map has no "O". Long texts are read in windows that overlap by half.
+    Results: for each text the list of its tokens' labels, as long as the list of its tokens. A token of several pieces
+    has the label of the first; one without any (a space) is outside: "O", or None where the label map has no "O". Long
+    texts are read in windows that overlap by half.
     """
 
     name = "token-cls"

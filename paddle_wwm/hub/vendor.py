@@ -17,8 +17,8 @@ ENTRY = PACKAGE_ROOT / ROOM / "__init__.py"
 def vendored_contents() -> dict[Path, bytes]:
     """The files that a module needs, relative to the package, found by their import statements.
 
-    Of a package that imports only pass through (`from ..download.home import …`), the __init__.py is empty in the copy, so that what it
-    imports need not come along.
+    Of a package that imports only pass through (`from ..download.home import …`), the __init__.py is empty in the
+    copy, so that what it imports need not come along.
     """
     found: set[Path] = set()
     pending = [ENTRY]

@@ -1,6 +1,7 @@
 """Where a module's weights are, and fine-tuned checkpoints. Random weights are never used silently.
 
-In this order: the folder that the caller names; the module's own assets; the folder of fetched models (PADDLE_WWM_HOME); fetched now.
+In this order: the folder that the caller names; the module's own assets; the folder of fetched models
+(PADDLE_WWM_HOME); fetched now.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
         folder = Path(given).expanduser()
         if not (folder / CONFIG_NAME).is_file():
             raise HubModuleError(
-                f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams and vocab.txt."
+                f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams "
+                f"and vocab.txt."
             )
         check_is_ours(folder)
         return folder
@@ -40,7 +42,8 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
         return module_folder / ASSETS
     if name is None:
         raise HubModuleError(
-            f"{module_folder}: holds no model, and there is no name to look for. Give weights=DIR. Random weights are never used."
+            f"{module_folder}: holds no model, and there is no name to look for. Give weights=DIR. Random "
+            f"weights are never used."
         )
     from ..download.home import (
         find_stored,
@@ -73,16 +76,22 @@ def _reason(error: Exception) -> str:
 
 def _no_weights(name: str, *, expected: Path, reason: str) -> HubModuleError:
     return HubModuleError(
-        f"{name}: this module has no weights inside, none are in {expected}, and {reason}\nRandom weights are never used. Ways to give it some:\n"
-        f"  1. hub.Module(…, weights=DIR) with a folder of config.json, model_state.pdparams, vocab.txt and tokenizer_config.json.\n"
-        f"  2. On a machine with a network: python scripts/download.py {name}; then copy the folder to {expected}, or set PADDLE_WWM_HOME.\n"
-        f"  3. An archive with the weights inside: python scripts/build_hub_modules.py --name {name} --weights DIR, then hub install it."
+        f"{name}: this module has no weights inside, none are in {expected}, and {reason}\nRandom weights are "
+        f"never used. Ways to give it some:\n"
+        f"  1. hub.Module(…, weights=DIR) with a folder of config.json, model_state.pdparams, vocab.txt and "
+        f"tokenizer_config.json.\n"
+        f"  2. On a machine with a network: python scripts/download.py {name}; then copy the folder to "
+        f"{expected}, or set PADDLE_WWM_HOME.\n"
+        f"  3. An archive with the weights inside: python scripts/build_hub_modules.py --name {name} "
+        f"--weights DIR, then hub install it."
     )
 
 
 @contextlib.contextmanager
 def pinned(folder: Path) -> Iterator[Path]:
-    """The folder under a path that stays its own, even when an installer puts another in its place meanwhile. Errors show the real path."""
+    """The folder under a path that stays its own, even when an installer puts another in its place meanwhile. Errors
+    show the real path.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except OSError:
@@ -98,9 +107,11 @@ def pinned(folder: Path) -> Iterator[Path]:
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndarray]]:
-    """The arrays of a fine-tuned checkpoint: a .pdparams file, or a folder of hub.Trainer's or of a fine-tuned model; as (file, arrays).
+    """The arrays of a fine-tuned checkpoint: a .pdparams file, or a folder of hub.Trainer's or of a fine-tuned model;
+    as (file, arrays).
 
-    Names are those of the network, without the "model." that a module puts in front. Raises HubModuleError for a path without one.
+    Names are those of the network, without the "model." that a module puts in front. Raises HubModuleError for a path
+    without one.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -111,13 +122,16 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndar
     if not path.is_file():
         raise HubModuleError(f"{path}: no such checkpoint.")
     arrays = read_pdparams(path)
-    # ours have "model." in front of all names; PaddleHub's own modules of two towers have "model." without "bert." and a bare classifier
+    # ours have "model." in front of all names; PaddleHub's own modules of two towers have "model." without "bert." and
+    # a bare classifier
     arrays = {name.removeprefix("model."): array for name, array in arrays.items()}
     return path, with_bert_in_front(arrays)
 
 
 def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | None) -> None:
-    """Set every parameter of a network to a checkpoint's. Raises CheckpointError, nothing changed, where they do not fit each other."""
+    """Set every parameter of a network to a checkpoint's. Raises CheckpointError, nothing changed, where they do not
+    fit each other.
+    """
     path, arrays = read_checkpoint(path)
     try:
         load_arrays(network, arrays, source=path)
@@ -130,6 +144,9 @@ def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | N
 def warn_of_new_classifier(task: str | None) -> None:
     """Results of a classifier that nobody trained mean nothing."""
     warnings.warn(
-        f"the classifier of {task} is new and random: its results mean nothing until it is trained. Train it, or give load_checkpoint=FILE.",
+        (
+            f"the classifier of {task} is new and random: its results mean nothing until it is trained. Train it, "
+            f"or give load_checkpoint=FILE."
+        ),
         stacklevel=4,
     )

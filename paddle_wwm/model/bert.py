@@ -1,4 +1,5 @@
-"""BERT (Devlin et al. 2019) in Paddle. Parameter names and shapes are those of PaddleNLP's BertModel, so checkpoints open there as they are.
+"""BERT (Devlin et al. 2019) in Paddle. Parameter names and shapes are those of PaddleNLP's BertModel, so checkpoints
+open there as they are.
 
 Letters in comments: B batch, T sequence, D hidden, N heads, H head size, P predictions, V vocabulary.
 """
@@ -21,11 +22,12 @@ def _apply(layer: nn.Linear, x: paddle.Tensor) -> paddle.Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPositions:
-    """The positions that are read of the last layer, for it to compute no others: of a batch of B x T, P = the predicted ones and, for
-    next-sentence prediction, the first ones.
+    """The positions that are read of the last layer, for it to compute no others: of a batch of B x T, P = the
+    predicted ones and, for next-sentence prediction, the first ones.
 
-    flat: int64 (P,), row * T + column. queries: int64 (B, Q), the same by rows, and filled up with the rows' first positions; Q is the most
-    of a row. places: int64 (P,), where in (B * Q) each one is. In a program that is exported, where positions are not numbers yet, queries is
+    flat: int64 (P,), row * T + column. queries: int64 (B, Q), the same by rows, and filled up with the rows' first
+    positions; Q is the most of a row. places: int64 (P,), where in (B * Q) each one is. In a program that is exported,
+    where positions are not numbers yet, queries is
     None: every position has its query, and Q is T.
     """
 
@@ -94,7 +96,9 @@ class BertSelfAttention(nn.Layer):
     def forward(
         self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None
     ) -> paddle.Tensor:
-        """The context before `out_proj`, shape (B, T, D), or (P, D) at the positions to read. attention_mask: bool (B, T)."""
+        """The context before `out_proj`, shape (B, T, D), or (P, D) at the positions to read. attention_mask: bool (B,
+        T).
+        """
         heads = [0, -1, self.num_heads, self.head_size]  # 0: as many rows as there are
         q_x = x_BTD
         if read is not None and read.queries is not None:
@@ -144,7 +148,9 @@ class BertEncoder(nn.Layer):
     def forward(
         self, x_BTD: paddle.Tensor, attention_mask: paddle.Tensor, read: ReadPositions | None = None
     ) -> paddle.Tensor:
-        """Shape (B, T, D) in and out; with `read` the last layer is computed there only (a sixth of a step of 3 layers saved): (P, D)."""
+        """Shape (B, T, D) in and out; with `read` the last layer is computed there only (a sixth of a step of 3 layers
+        saved): (P, D).
+        """
         for layer in self.layers[:-1]:
             x_BTD = layer(x_BTD, attention_mask)
         return self.layers[-1](x_BTD, attention_mask, read)
@@ -182,8 +188,8 @@ class BertModel(nn.Layer):
     ) -> paddle.Tensor:
         """Hidden states of the last layer, shape (B, T, D), or (P, D) at flat_positions only.
 
-        input_ids, token_type_ids: int64 (B, T). attention_mask: bool (B, T), True = may be attended to. flat_positions: int64 (P,),
-        row * T + column. tied: of a decoder that shares the word embeddings.
+        input_ids, token_type_ids: int64 (B, T). attention_mask: bool (B, T), True = may be attended to.
+        flat_positions: int64 (P,), row * T + column. tied: of a decoder that shares the word embeddings.
         """
         read = None if flat_positions is None else ReadPositions.of(flat_positions, shape=input_ids.shape)
         return self.encoder(self.embeddings(input_ids, token_type_ids, tied), attention_mask, read)
@@ -195,7 +201,8 @@ def gather_positions(x_BTD: paddle.Tensor, flat_positions: paddle.Tensor) -> pad
 
 
 def initialize_weights(model: nn.Layer, config: ModelConfig) -> None:
-    """BERT's initialisation: a normal distribution cut at two standard deviations; biases 0, LayerNorm 1 and 0. Uses paddle.seed's state.
+    """BERT's initialisation: a normal distribution cut at two standard deviations; biases 0, LayerNorm 1 and 0. Uses
+    paddle.seed's state.
 
     Source: google-research/bert modeling.py, create_initializer.
     """

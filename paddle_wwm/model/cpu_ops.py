@@ -1,7 +1,9 @@
-"""ops.py's operations for training on the CPU in float32: Paddle's matrix products, and compiled loops for all that lies between them.
+"""ops.py's operations for training on the CPU in float32: Paddle's matrix products, and compiled loops for all that
+lies between them.
 
-What that brings, of a step of 1.7 s (3 layers x 768, 8 x 128 tokens, one thread): LayerNorm's backward took 47 ms and takes 4, GELU with its bias
-and backward 46 and 8, the gradients of the word embeddings 70 and 1. Products are five sixths of what is left. No mask of dropout is stored.
+What that brings, of a step of 1.7 s (3 layers x 768, 8 x 128 tokens, one thread): LayerNorm's backward took 47 ms and
+takes 4, GELU with its bias and backward 46 and 8, the gradients of the word embeddings 70 and 1. Products are five
+sixths of what is left. No mask of dropout is stored.
 """
 
 from __future__ import annotations
@@ -152,7 +154,9 @@ class LinearAddNorm(PyLayer):
 
 
 class SoftmaxDropout(PyLayer):
-    """dropout(softmax(scores * factor + bias)); scores (B, N, Q, T), bias (B, 1, 1, T), which has no gradient. The scores' memory is used up."""
+    """dropout(softmax(scores * factor + bias)); scores (B, N, Q, T), bias (B, 1, 1, T), which has no gradient. The
+    scores' memory is used up.
+    """
 
     @staticmethod
     def forward(ctx, scores, bias, factor, mask):

@@ -1,8 +1,9 @@
-"""Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called. Random weights are
-never used silently.
+"""Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called.
+Random weights are never used silently.
 
     config.json  "finetuning_task": "seq-cls"    as transformers names it; one of HEADS
-                 "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells them apart
+                 "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells
+                 them apart
                  "architectures": […]            PaddleNLP's class for such weights, which opens the folder
 """
 
@@ -37,7 +38,8 @@ from .weights import load_arrays
 TASK_KEY = "finetuning_task"
 LABELS_KEY = "id2label"
 QUESTION_ANSWERING = "question-answering"
-# The tasks that have a classifier, and PaddleNLP's class for each. The first of a class is what a folder of PaddleNLP's is taken for.
+# The tasks that have a classifier, and PaddleNLP's class for each. The first of a class is what a folder of
+# PaddleNLP's is taken for.
 HEADS = {
     "seq-cls": "BertForSequenceClassification",
     "multi-label": "BertForSequenceClassification",
@@ -90,17 +92,19 @@ def _task_of_architecture(architectures: list[str]) -> str | None:
 
 
 def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
-    """Set a task's network to the weights of a folder; returns whether its classifier is new. `network.bert.has_pooler` says whether that is trained.
+    """Set a task's network to the weights of a folder; returns whether its classifier is new.
+    `network.bert.has_pooler` says whether that is trained.
 
-    with_classifier: False leaves the folder's classifier out. Raises CheckpointError naming all missing, unexpected and misshaped tensors;
-    HubModuleError when the head of the task's network is missing.
+    with_classifier: False leaves the folder's classifier out. Raises CheckpointError naming all missing, unexpected
+    and misshaped tensors; HubModuleError when the head of the task's network is missing.
     """
     source, targets = folder / WEIGHTS_NAME, network.state_dict()
     arrays = with_bert_in_front(read_pdparams(source))
     needs_mlm_head = any(name.startswith(MLM_HEAD) for name in targets)
     if needs_mlm_head and (MLM_HEAD.rstrip(".") in untrained or not any(name.startswith(MLM_HEAD) for name in arrays)):
         raise HubModuleError(
-            f"{source}: fill-mask needs the masked language model's head, which these weights lack (the published ones of the series come "
+            f"{source}: fill-mask needs the masked language model's head, which these weights lack (the "
+            f"published ones of the series come "
             "without it). Pretrain further with scripts/pretrain.py --init, or use task=None."
         )
     # the heads of pretraining, and of another model's task, are no part of this network
@@ -132,8 +136,8 @@ def write_finetuned(
 ) -> None:
     """Write the model folder of a fine-tuned network into `folder`, which exists and is empty.
 
-    arrays: the network's state. source: the model folder that it was fine-tuned from, for its sizes and its vocabulary. label_map: empty where
-    the task has no labels. notes: more of config.json.
+    arrays: the network's state. source: the model folder that it was fine-tuned from, for its sizes and its
+    vocabulary. label_map: empty where the task has no labels. notes: more of config.json.
     """
     write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")

@@ -1,9 +1,10 @@
 """The last hidden states of the first tokens, for classifiers and embeddings that read no others.
 
-The last layer has one query a text there, so its keys and values need not be made: with x the layer's input, q (x Wk)^T = (q Wk^T) x^T, and the
-weights' sum over (x Wv) is their sum over x, times Wv. Two products of (T, D) with (D, D) become two of (N, D) with (D, T), N the heads: of 3 layers
-an eighth of all work is saved, beside what the rest of the layer at T - 1 tokens would cost. The keys' bias moves all scores of a query alike
-and drops out of the softmax; the values' bias is added once, since the weights sum to one.
+The last layer has one query a text there, so its keys and values need not be made: with x the layer's input, q (x
+Wk)^T = (q Wk^T) x^T, and the weights' sum over (x Wv) is their sum over x, times Wv. Two products of (T, D) with (D,
+D) become two of (N, D) with (D, T), N the heads: of 3 layers an eighth of all work is saved, beside what the rest of
+the layer at T - 1 tokens would cost. The keys' bias moves all scores of a query alike and drops out of the softmax;
+the values' bias is added once, since the weights sum to one.
 
 Letters: B batch, T sequence, D hidden, N heads, H head size.
 """
@@ -22,7 +23,9 @@ from .bert import BertLayer, BertModel
 def first_states(
     bert: BertModel, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
 ) -> paddle.Tensor:
-    """Shape (B, D). In training by the layers themselves: there, every parameter is to have its gradient, and dropout its place."""
+    """Shape (B, D). In training by the layers themselves: there, every parameter is to have its gradient, and dropout
+    its place.
+    """
     if bert.training:
         rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
         return bert(
@@ -45,7 +48,8 @@ def _last_layer(layer: BertLayer, x_BTD: paddle.Tensor, bias_B1T: paddle.Tensor)
     queries_BND = paddle.matmul(q_NBH, keys_NHD).transpose([1, 0, 2])
     weights_BNT = F.softmax(paddle.matmul(queries_BND, x_BTD, transpose_y=True) + bias_B1T)
     sums_NBD = paddle.matmul(weights_BNT, x_BTD).transpose([1, 0, 2])
-    # the bias before the heads are put side by side: Paddle's oneDNN passes take the two steps after a product for one, and add it to the wrong shape
+    # the bias before the heads are put side by side: Paddle's oneDNN passes take the two steps after a product for
+    # one, and add it to the wrong shape
     context_NBH = paddle.matmul(sums_NBD, values_NDH) + attention.v_proj.bias.reshape([heads, 1, size])
     context_BD = context_NBH.transpose([1, 0, 2]).reshape([-1, hidden])
     x_BD = layer.norm1(first_BD + attention.out_proj(context_BD))

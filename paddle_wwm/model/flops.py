@@ -1,4 +1,6 @@
-"""How much arithmetic a training step is, and how much this machine can do: their quotient is the share of the peak that training reaches."""
+"""How much arithmetic a training step is, and how much this machine can do: their quotient is the share of the peak
+that training reaches.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ def training_flops(
 ) -> int:
     """Floating point operations of the matrix products of forward and backward of one batch, in its size with padding.
 
-    Only what the model computes: the last layer's keys and values everywhere, all else of it at the positions that are read. Backward counts
-    twice forward; what recompute does again is not counted. All else (softmax, norms, the update) is small beside the products.
+    Only what the model computes: the last layer's keys and values everywhere, all else of it at the positions that are
+    read. Backward counts twice forward; what recompute does again is not counted. All else (softmax, norms, the
+    update) is small beside the products.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     positions, read = num_rows * length, num_predictions + (num_rows if with_next_sentence else 0)
@@ -39,7 +42,8 @@ def training_flops(
 def measure_peak(
     *, size: int | None = None, repeats: int = 20, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Floating point operations a second of a large square product here, the best of `repeats`; float32, with this process's threads.
+    """Floating point operations a second of a large square product here, the best of `repeats`; float32, with this
+    process's threads.
 
     clock: time.process_time where one thread is compared on a machine that others use, too.
     """

@@ -1,4 +1,6 @@
-"""What lies in a model folder beside the weights, read and written without Paddle: config.json, vocab.txt, tokenizer_config.json."""
+"""What lies in a model folder beside the weights, read and written without Paddle: config.json, vocab.txt,
+tokenizer_config.json.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def read_json(path: Path) -> dict:
 
 
 def check_is_ours(directory: str | Path) -> None:
-    """Raises CheckpointError where a folder holds no Paddle weights; where it holds others, with the command that converts them."""
+    """Raises CheckpointError where a folder holds no Paddle weights; where it holds others, with the command that
+    converts them.
+    """
     directory = Path(directory)
     if (directory / WEIGHTS_NAME).exists():
         return

@@ -63,7 +63,8 @@ class BertForPretraining(nn.Layer):
     ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
         """(prediction scores (P, V), next-sentence scores (B, 2) or None).
 
-        input_ids, token_type_ids: int64 (B, T); attention_mask: bool (B, T); flat_positions: int64 (P,), row * T + column.
+        input_ids, token_type_ids: int64 (B, T); attention_mask: bool (B, T); flat_positions: int64 (P,), row * T +
+        column.
         """
         rows, columns = input_ids.shape
         if with_next_sentence:  # the first tokens, for the pooler, before the others

@@ -1,12 +1,14 @@
-"""Compiled loops for what Paddle's CPU kernels are slow at in a training step: one pass over memory where Paddle takes three to six.
+"""Compiled loops for what Paddle's CPU kernels are slow at in a training step: one pass over memory where Paddle takes
+three to six.
 
-All arrays are float32, C-contiguous, and (rows, columns) unless said; ops.py wraps them as differentiable operations and holds the definition
-in Paddle's own. What to know when reading them:
+All arrays are float32, C-contiguous, and (rows, columns) unless said; ops.py wraps them as differentiable operations
+and holds the definition in Paddle's own. What to know when reading them:
 
 - Rows stay in the processor's first cache, and loops over one row are what the compiler turns into vector instructions.
-- Dropout keeps nothing: its mask is 16 bits an element of a counter-based generator (`mask_bits`), computed again in the backward pass.
-- numba has no vectorised exp: `_exp` is Cephes' polynomial. Its rounding trick does not survive `reassoc`, so functions that use it are compiled
-  without; sums, which want it, are functions of their own.
+- Dropout keeps nothing: its mask is 16 bits an element of a counter-based generator (`mask_bits`), computed again in
+  the backward pass.
+- numba has no vectorised exp: `_exp` is Cephes' polynomial. Its rounding trick does not survive `reassoc`, so
+  functions that use it are compiled without; sums, which want it, are functions of their own.
 - numba's cache does not notice changed global constants: what varies is an argument.
 """
 
@@ -25,7 +27,9 @@ _EXACT_ORDER = {"contract", "nsz"}
 
 @compiled(inline="always")
 def _fill_bits(key, row, words):
-    """The numbers of a row: those of splitmix64 with that key, from number row * len(words) on (pretraining_data/random_bits.py has the same)."""
+    """The numbers of a row: those of splitmix64 with that key, from number row * len(words) on
+    (pretraining_data/random_bits.py has the same).
+    """
     first = np.uint64(row) * np.uint64(len(words))
     for place in range(len(words)):
         value = key + (first + np.uint64(place + 1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -94,7 +98,9 @@ def dropout(x, key, threshold, scale, out):
 
 @compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
 def bias_gelu(x, bias, derivative):
-    """x becomes gelu(x + bias), and derivative the slope there. Phi by Abramowitz and Stegun 7.1.26: wrong by at most 7.5e-8."""
+    """x becomes gelu(x + bias), and derivative the slope there. Phi by Abramowitz and Stegun 7.1.26: wrong by at most
+    7.5e-8.
+    """
     f = np.float32
     rows, columns = x.shape
     for row in range(rows):
@@ -151,7 +157,9 @@ def _normalize_backward(grad, normalized, inverse, weight, out, weight_grad, bia
 
 @compiled(nogil=True, error_model="numpy")
 def dropout_add_norm(x, bias, residual, key, threshold, scale, weight, norm_bias, epsilon, inverse, out):
-    """out = LayerNorm(residual + dropout(x + bias)). x becomes the normalised rows; inverse (rows,) 1 / their deviations."""
+    """out = LayerNorm(residual + dropout(x + bias)). x becomes the normalised rows; inverse (rows,) 1 / their
+    deviations.
+    """
     rows, columns = x.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
@@ -230,7 +238,9 @@ def _sum(values):
 
 @compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
 def softmax_dropout(scores, bias, rows_a_bias, factor, key, threshold, scale, out):
-    """scores become softmax(scores * factor + bias), out what dropout leaves of it. bias (B, columns) serves rows_a_bias rows each."""
+    """scores become softmax(scores * factor + bias), out what dropout leaves of it. bias (B, columns) serves
+    rows_a_bias rows each.
+    """
     rows, columns = scores.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)

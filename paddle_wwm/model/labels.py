@@ -12,7 +12,8 @@ DEFAULT_NUM_CLASSES = 2  # PaddleHub's
 def label_map_of(
     label_map: Mapping[Any, Any] | Sequence[Any] | None, *, num_classes: int | None = None
 ) -> dict[int, Any]:
-    """{0: label, 1: label, …} from a map (JSON's keys, texts, are understood) or a list; without one the labels are the numbers themselves.
+    """{0: label, 1: label, …} from a map (JSON's keys, texts, are understood) or a list; without one the labels are
+    the numbers themselves.
 
     Raises HubModuleError for numbers that leave gaps, labels that stand twice, and a `num_classes` that says otherwise.
     """
@@ -22,7 +23,8 @@ def label_map_of(
         return {number: number for number in range(DEFAULT_NUM_CLASSES if num_classes is None else num_classes)}
     if isinstance(label_map, (str, bytes)) or not isinstance(label_map, (Mapping, Sequence)):
         raise HubModuleError(
-            f"`label_map` must map class numbers to labels, such as {{0: 'no', 1: 'yes'}}, but is {type(label_map).__name__}."
+            f"`label_map` must map class numbers to labels, such as {{0: 'no', 1: 'yes'}}, but is "
+            f"{type(label_map).__name__}."
         )
     pairs = list(label_map.items() if isinstance(label_map, Mapping) else enumerate(label_map))
     try:

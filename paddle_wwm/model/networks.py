@@ -1,6 +1,8 @@
-"""BERT with the head of a task. Parameter names are those of PaddleNLP's BertFor… classes, so their weights and ours are interchangeable.
+"""BERT with the head of a task. Parameter names are those of PaddleNLP's BertFor… classes, so their weights and ours
+are interchangeable.
 
-Every network maps (input_ids, token_type_ids, attention_mask), as BertModel takes them, to one tensor. B batch, T sequence, D hidden, C classes.
+Every network maps (input_ids, token_type_ids, attention_mask), as BertModel takes them, to one tensor. B batch, T
+sequence, D hidden, C classes.
 """
 
 from __future__ import annotations
@@ -104,8 +106,8 @@ class TokenNetwork(_Classifier):
 
 
 class AnswerNetwork(TokenNetwork):
-    """Reading comprehension with questions that no part of the passage answers: every token to two logits (first, last of the answer), as
-    TokenNetwork, and the pooled state of [CLS] to those of ANSWER_KINDS.
+    """Reading comprehension with questions that no part of the passage answers: every token to two logits (first, last
+    of the answer), as TokenNetwork, and the pooled state of [CLS] to those of ANSWER_KINDS.
 
     One tensor of shape (B, T + 2, 2) has both: the last two rows are the four kinds. `split_kinds` takes them apart.
     """
@@ -128,12 +130,16 @@ class AnswerNetwork(TokenNetwork):
 
 
 def split_kinds(outputs: Any) -> tuple[Any, Any]:
-    """An AnswerNetwork's output (…, T + 2, 2), array or tensor, as logits of the tokens (…, T, 2) and of the kinds (…, 4)."""
+    """An AnswerNetwork's output (…, T + 2, 2), array or tensor, as logits of the tokens (…, T, 2) and of the kinds (…,
+    4).
+    """
     return outputs[..., :-2, :], outputs[..., -2:, :].reshape([*outputs.shape[:-2], len(ANSWER_KINDS)])
 
 
 class TowerNetwork(_Classifier):
-    """Two texts, each read alone by the same encoder and averaged; the classifier sees both means and their distance (Sentence-BERT)."""
+    """Two texts, each read alone by the same encoder and averaged; the classifier sees both means and their distance
+    (Sentence-BERT).
+    """
 
     features_of_hidden = 3
 

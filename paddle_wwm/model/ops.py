@@ -1,6 +1,8 @@
-"""The operations that BERT is made of, in Paddle's own terms: the definition, and what runs in inference, on GPUs and in other precisions.
+"""The operations that BERT is made of, in Paddle's own terms: the definition, and what runs in inference, on GPUs and
+in other precisions.
 
-In training on the CPU in float32, `cpu_ops` computes the same functions faster. `exact` switches that off; tests compare the two.
+In training on the CPU in float32, `cpu_ops` computes the same functions faster. `exact` switches that off; tests
+compare the two.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def _is_fast(x: paddle.Tensor, *, training: bool) -> bool:
     )
 
 
-# ---- Dropout ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Dropout
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def seed_dropout(key: int) -> None:
@@ -62,7 +65,8 @@ def set_dropout_state(state: tuple[int, int]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout:
-    """One mask on the CPU, stored as what it is computed from: an element stays where 16 random bits are at least `threshold`.
+    """One mask on the CPU, stored as what it is computed from: an element stays where 16 random bits are at least
+    `threshold`.
 
     So the rate is rounded to a multiple of 2**-16; the scale is that of the rounded rate, and the mean stays exact.
     """
@@ -93,7 +97,8 @@ def _draw(rate: float, *, training: bool) -> Dropout:
 
 
 def _scatter(value: int) -> int:
-    # splitmix64's finalizer, as in pretraining_data/random_bits.py: neighbours get keys that have nothing to do with each other
+    # splitmix64's finalizer, as in pretraining_data/random_bits.py: neighbours get keys that have nothing to do with
+    # each other
     bits = (1 << 64) - 1
     value &= bits
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & bits
@@ -114,12 +119,15 @@ def dropout(x: paddle.Tensor, rate: float, *, training: bool) -> paddle.Tensor:
     return _drop(x, _draw(rate, training=training), rate=rate, training=training)
 
 
-# ---- Layers ----------------------------------------------------------------------------------------------------------------------------------
+# ---- Layers
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 class TiedGradient:
-    """Where the decoder leaves its gradient of the word embeddings, for the embeddings to add theirs in place: the sum of two dense gradients
-    of 21,128 x 768 takes 70 ms of a step, and 130 MB. One for each forward pass; the decoder's backward always comes before the embeddings'."""
+    """Where the decoder leaves its gradient of the word embeddings, for the embeddings to add theirs in place: the sum
+    of two dense gradients of 21,128 x 768 takes 70 ms of a step, and 130 MB. One for each forward pass; the decoder's
+    backward always comes before the embeddings'.
+    """
 
     value: paddle.Tensor | None = None
     is_awaited = False  # the embeddings say so, when they are computed in a way that takes it
@@ -140,12 +148,15 @@ def embed(
     training: bool,
     tied: TiedGradient | None,
 ) -> paddle.Tensor:
-    """dropout(LayerNorm(words + positions + types)), shape (B, T, D). ids: int64 (B, T); tables: of words, positions and types."""
+    """dropout(LayerNorm(words + positions + types)), shape (B, T, D). ids: int64 (B, T); tables: of words, positions
+    and types.
+    """
     mask = _draw(rate, training=training)
     words, positions, types = tables
     if paddle.in_dynamic_mode() and input_ids.shape[1] > positions.weight.shape[0]:
         raise ValueError(
-            f"`input_ids` must have at most {positions.weight.shape[0]} columns (the model's positions), but has {input_ids.shape[1]}."
+            f"`input_ids` must have at most {positions.weight.shape[0]} columns (the model's positions), but "
+            f"has {input_ids.shape[1]}."
         )
     parameters = [words.weight, positions.weight, types.weight, norm.weight, norm.bias]
     if _is_fast(words.weight, training=training) and not any(parameter.stop_gradient for parameter in parameters):
@@ -164,7 +175,9 @@ def linear(
     transpose: bool = False,
     tied: TiedGradient | None = None,
 ) -> paddle.Tensor:
-    """x @ weight + bias; shapes (…, in), (in, out) or, with `transpose`, (out, in), and (out,). tied: where the weight's gradient goes."""
+    """x @ weight + bias; shapes (…, in), (in, out) or, with `transpose`, (out, in), and (out,). tied: where the
+    weight's gradient goes.
+    """
     if not _is_fast(x, training=False):
         return paddle.matmul(x, weight, transpose_y=transpose) + bias
     from . import cpu_ops
@@ -240,7 +253,9 @@ def fused_attention(
     rate: float,
     training: bool,
 ) -> paddle.Tensor:
-    """The same by Paddle's scaled_dot_product_attention: flash attention where the build and the precision have it, plain products elsewhere."""
+    """The same by Paddle's scaled_dot_product_attention: flash attention where the build and the precision have it,
+    plain products elsewhere.
+    """
     mask_B1QT = attention_mask.unsqueeze([1, 2]).expand([-1, 1, q_BTNH.shape[1], -1])
     return F.scaled_dot_product_attention(
         q_BTNH, k_BTNH, v_BTNH, attn_mask=mask_B1QT, dropout_p=rate, training=training

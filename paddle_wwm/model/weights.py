@@ -1,4 +1,6 @@
-"""Model folders: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json. PaddleNLP's Auto classes open them as they are."""
+"""Model folders: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json. PaddleNLP's Auto classes open
+them as they are.
+"""
 
 from __future__ import annotations
 
@@ -94,10 +96,11 @@ def _as_float32(array: np.ndarray) -> np.ndarray:
 def load_weights(
     model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = (), first_layers_only: bool = False
 ) -> tuple[str, ...]:
-    """Set a model to the weights of a folder; returns the parameters under `optional` prefixes that it lacks, which stay as they were.
+    """Set a model to the weights of a folder; returns the parameters under `optional` prefixes that it lacks, which
+    stay as they were.
 
-    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood. first_layers_only: layers beyond the
-    model's are left out, as RBT3 takes the first three of its parent's.
+    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood. first_layers_only:
+    layers beyond the model's are left out, as RBT3 takes the first three of its parent's.
     """
     arrays = read_pdparams(directory / WEIGHTS_NAME)
     if not any(name.startswith("bert.") for name in arrays):

@@ -1,4 +1,6 @@
-"""Examples to batches: a global batch is fixed by (seed, step); it is cut into micro-batches of like length, dealt to the ranks."""
+"""Examples to batches: a global batch is fixed by (seed, step); it is cut into micro-batches of like length, dealt to
+the ranks.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ class PretrainData:
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
     ) -> list[PretrainBatch]:
-        """This rank's micro-batches of the global batch that begins with running number `first_example`; see `cut_global_batch`."""
+        """This rank's micro-batches of the global batch that begins with running number `first_example`; see
+        `cut_global_batch`.
+        """
         numbers = np.arange(first_example, first_example + global_batch_size)
         return cut_global_batch(self.take(numbers), micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
 
@@ -117,7 +121,9 @@ class PretrainData:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Examples by reference: index rows, epochs, example indices, and which of `data` each comes from; arrays of shape (n,)."""
+    """Examples by reference: index rows, epochs, example indices, and which of `data` each comes from; arrays of shape
+    (n,).
+    """
 
     rows: np.ndarray
     epochs: np.ndarray
@@ -144,8 +150,8 @@ class Taken:
 def deal(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[Taken]:
     """A rank's micro-batches of a global batch, not yet made.
 
-    The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a step trains on does
-    not depend on the number of ranks or the size of the micro-batches, and little is padded.
+    The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a
+    step trains on does not depend on the number of ranks or the size of the micro-batches, and little is padded.
     """
     lengths = taken.rows["first_length"].astype(np.int64) + taken.rows["second_length"]
     order = np.argsort(-lengths, kind="stable")
@@ -166,7 +172,9 @@ def numpy_batch(taken: Taken) -> PretrainBatch:
 
 
 def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> tuple[Any, ...]:
-    """The arguments of `kernel.fill_batch` that are the same for every batch, in its order: `word_bit` to `ngram_thresholds`."""
+    """The arguments of `kernel.fill_batch` that are the same for every batch, in its order: `word_bit` to
+    `ngram_thresholds`.
+    """
     return (
         word_bit,
         vocab.cls_id,

@@ -1,7 +1,8 @@
-"""Shards to examples. An index row says where an example's segments lie in the shards; an example is made from its row in O(1).
+"""Shards to examples. An index row says where an example's segments lie in the shards; an example is made from its row
+in O(1).
 
-The index is a structured array, built once per (shards, seed, length, pairing, side of the held-out split) by `build_index` and kept as
-an .npy file, which is memory-mapped by every rank.
+The index is a structured array, built once per (shards, seed, length, pairing, side of the held-out split) by
+`build_index` and kept as an .npy file, which is memory-mapped by every rank.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Split:
 
 
 def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
-    """Set documents aside by a hash of their tokens: a document keeps its side when the corpus grows, and copies of it share the side."""
+    """Set documents aside by a hash of their tokens: a document keeps its side when the corpus grows, and copies of it
+    share the side.
+    """
     if shards.num_documents < 2:
         raise DataError(
             f"{shards.directory}: one document only, but one to train on and one to hold out are needed; "
@@ -64,7 +67,9 @@ def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
 def build_index(
     shards: ShardSet, *, documents: np.ndarray, data: DataConfig, max_seq_length: int, seed: int, report: Counter
 ) -> np.ndarray:
-    """The index rows of all examples made of `documents`. dtype INDEX_ROW. `report` counts what was split, forced or left out."""
+    """The index rows of all examples made of `documents`. dtype INDEX_ROW. `report` counts what was split, forced or
+    left out.
+    """
     builder = _PairBuilder if data.pairing is SentencePairing.NEXT_SENTENCE else _FullSentenceBuilder
     build = builder(
         shards,
@@ -120,7 +125,9 @@ class _Builder:
     num_special_tokens: int
 
     def target_length(self, rng: _Draws) -> int:
-        """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not foreign."""
+        """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not
+        foreign.
+        """
         return rng.between(2, self.max_tokens) if rng.unit() < self.short_seq_prob else self.max_tokens
 
     def pieces_of(self, document: TokenizedDocument) -> list[tuple[int, int]]:
@@ -160,9 +167,9 @@ class _FullSentenceBuilder(_Builder):
 class _PairBuilder(_Builder):
     """Sentence pairs as Google's create_pretraining_data makes them, with its known faults mended.
 
-    A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the sentences that B
-    would have been start the next chunk. Here the other document is never the same one, a one-sentence chunk (whose B must be random) is
-    counted apart, and truncation cuts at word starts.
+    A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the
+    sentences that B would have been start the next chunk. Here the other document is never the same one, a
+    one-sentence chunk (whose B must be random) is counted apart, and truncation cuts at word starts.
     """
 
     num_special_tokens = 3
@@ -287,7 +294,9 @@ def truncate_pair(
     max_tokens: int,
     rng: _Draws,
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Shorten the longer segment, at its front or its back by chance, until both fit into max_tokens; whole words where one is left."""
+    """Shorten the longer segment, at its front or its back by chance, until both fit into max_tokens; whole words
+    where one is left.
+    """
     spans, starts = [a_span, b_span], (a_starts, b_starts)
     while (excess := sum(end - start for start, end in spans) - max_tokens) > 0:
         lengths = [end - start for start, end in spans]

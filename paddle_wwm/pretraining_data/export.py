@@ -1,14 +1,17 @@
-"""Static masks as Parquet, under the feature names of Google's create_pretraining_data.py, for trainers that read those.
+"""Static masks as Parquet, under the feature names of Google's create_pretraining_data.py, for trainers that read
+those.
 
 Every row has fixed lengths: T = max_seq_length, P = max_predictions_per_seq, the budget of a full-length example::
 
     input_ids, input_mask, segment_ids       list<int32>, T entries; padded with [PAD], 0, 0
     masked_lm_positions, masked_lm_ids       list<int32>, P entries; padded with 0
     masked_lm_weights                        list<float32>, P entries; 1 for a prediction, 0 for padding
-    next_sentence_labels                     list<int32>, one entry; 1 where the second segment is random, always 0 for full sentences
+    next_sentence_labels                     list<int32>, one entry; 1 where the second segment is random, always 0 for
+    full sentences
 
-Rows are in order: copy by copy, example by example. The file is a function of (shards, options) alone, byte for byte with one version of
-pyarrow. What it was made of is in the schema's metadata (`pyarrow.parquet.read_schema(path).metadata`).
+Rows are in order: copy by copy, example by example. The file is a function of (shards, options) alone, byte for byte
+with one version of pyarrow. What it was made of is in the schema's metadata
+(`pyarrow.parquet.read_schema(path).metadata`).
 """
 
 from __future__ import annotations
@@ -45,8 +48,8 @@ LEAST_SEQ_LENGTH, MOST_SEQ_LENGTH = 8, int(np.iinfo(INDEX_ROW["first_length"]).m
 class ExportOptions:
     """What the rows depend on besides the shards.
 
-    `masking` must be static. held_out_share: the share of the documents that is left out, as in pretraining; None exports all of them
-    (`data.held_out_share` is not looked at).
+    `masking` must be static. held_out_share: the share of the documents that is left out, as in pretraining; None
+    exports all of them (`data.held_out_share` is not looked at).
     """
 
     max_seq_length: int
@@ -132,7 +135,8 @@ def export_examples(
     overwrite: bool = False,
     show_progress: bool = True,
 ) -> ExportSummary:
-    """Write masking.dupe_factor frozen copies of every example. The file appears at `output` when it is complete, or not at all.
+    """Write masking.dupe_factor frozen copies of every example. The file appears at `output` when it is complete, or
+    not at all.
 
     Raises ConfigError when `output` exists (unless `overwrite`), DataError when the shards give no example.
     """
@@ -154,7 +158,8 @@ def export_examples(
         report=report,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    # the index goes to disk, where it is mapped and not held; beside the output, since there is room for what is to come
+    # the index goes to disk, where it is mapped and not held; beside the output, since there is room for what is to
+    # come
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         index_path = Path(folder) / "index.npy"
         np.save(index_path, index)
@@ -200,7 +205,8 @@ def _write(
 def feature_arrays(data: PretrainData, numbers: np.ndarray, *, options: ExportOptions) -> dict[str, np.ndarray]:
     """The rows with these numbers (int64; number = copy * num_examples + example index) by column.
 
-    int32, masked_lm_weights float32. Shapes: (n, T) the first three, (n, P) the masked_lm_… columns, (n, 1) next_sentence_labels.
+    int32, masked_lm_weights float32. Shapes: (n, T) the first three, (n, P) the masked_lm_… columns, (n, 1)
+    next_sentence_labels.
     """
     copies, indices = np.divmod(numbers, data.num_examples)
     taken = Taken(
@@ -257,7 +263,9 @@ def _table(columns: dict[str, np.ndarray]) -> Any:
 
 
 def metadata_of(data: PretrainData, *, options: ExportOptions, counts: dict[str, int]) -> dict[str, str]:
-    """The schema's metadata: what the rows were made of, and how many there are. Every value is text; `masking` is JSON."""
+    """The schema's metadata: what the rows were made of, and how many there are. Every value is text; `masking` is
+    JSON.
+    """
     manifest = data.shards.manifest
     values = {
         "format_version": FORMAT_VERSION,

@@ -1,14 +1,18 @@
-"""The compiled path: a micro-batch from raw tokens to masked, padded arrays in one pass, bit-identical to the numpy path.
+"""The compiled path: a micro-batch from raw tokens to masked, padded arrays in one pass, bit-identical to the numpy
+path.
 
-`masking.py`, `examples.make_example` and `collate.collate` are the definition; this file does the same in numba, without Python objects,
-for the loader. Tests compare the two byte for byte. What to know when reading it:
+`masking.py`, `examples.make_example` and `collate.collate` are the definition; this file does the same in numba,
+without Python objects, for the loader. Tests compare the two byte for byte. What to know when reading it:
 
-- Randomness is `random_bits`' counter: number `place` of a key is mix(key + (place + 1) * GAMMA). Numbers are computed where they are
+- Randomness is `random_bits`' counter: number `place` of a key is mix(key + (place + 1) * GAMMA). Numbers are computed
+  where they are
   needed instead of for all places: priorities for the first positions of units, actions for the selected positions.
-- Words are visited by rising (priority, position). Of some eighty words of an example about fifteen are visited until the budget is full,
-  so only those of small priority are put in order (`select_units`).
-- What costs most is branches that the processor guesses wrong (is this piece a word's start?), so the loops over tokens have none.
-- numba's cache does not notice changed global constants: every constant that could change is an argument, the others are literals.
+- Words are visited by rising (priority, position). Of some eighty words of an example about fifteen are visited until
+  the budget is full, so only those of small priority are put in order (`select_units`).
+- What costs most is branches that the processor guesses wrong (is this piece a word's start?), so the loops over
+  tokens have none.
+- numba's cache does not notice changed global constants: every constant that could change is an argument, the others
+  are literals.
 """
 
 from __future__ import annotations
@@ -33,8 +37,10 @@ def _unit(bits):
 
 @compiled()
 def _sort_band(units, count, priorities, band, order):
-    """The first `count` entries of `units` by rising (priority, position) into `order`. Every one's rank is counted, without a branch that
-    a processor could guess wrong: for the dozen or two of a band that is faster than any sorting."""
+    """The first `count` entries of `units` by rising (priority, position) into `order`. Every one's rank is counted,
+    without a branch that
+    a processor could guess wrong: for the dozen or two of a band that is faster than any sorting.
+    """
     for place in range(count):
         band[place] = priorities[units[place]]
     for place in range(count):
@@ -52,11 +58,12 @@ def select_units(
 ):
     """Mark in `chosen` (bool, one a unit) the units to predict; returns how many positions they have.
 
-    unit_firsts, unit_ends: int32, the positions [first, end) of every unit in order. ngram_thresholds: float64, the cumulated shares of 1-,
-    2-, … grams; of length 1 where units are selected one by one. The others are buffers of num_units.
+    unit_firsts, unit_ends: int32, the positions [first, end) of every unit in order. ngram_thresholds: float64, the
+    cumulated shares of 1-, 2-, … grams; of length 1 where units are selected one by one. The others are buffers of
+    num_units.
 
-    Units are visited in bands of rising priority, of about twenty units each (priorities are uniform): one band fills the budget of most
-    examples of 128 tokens, four that of 512, and the rest of the units is never put in order.
+    Units are visited in bands of rising priority, of about twenty units each (priorities are uniform): one band fills
+    the budget of most examples of 128 tokens, four that of 512, and the rest of the units is never put in order.
     """
     for unit in range(num_units):
         priorities[unit] = _number(key, unit_firsts[unit])
@@ -124,9 +131,10 @@ def fill_batch(
 ):
     """Build and mask a micro-batch.
 
-    tokens: the stored tokens (uint16 or uint32, word bit on top) of all examples, first and second segments one after the other.
-    first_lengths, second_lengths: int64 (B,). keys: uint64 (B,). The last six are filled: int64 and bool (B, T), int64 (B, P), and the
-    numbers of predictions, int64 (B,); they come filled with padding.
+    tokens: the stored tokens (uint16 or uint32, word bit on top) of all examples, first and second segments one after
+    the other.
+    first_lengths, second_lengths: int64 (B,). keys: uint64 (B,). The last six are filled: int64 and bool (B, T), int64
+    (B, P), and the numbers of predictions, int64 (B,); they come filled with padding.
     """
     longest = input_ids.shape[1]
     unit_firsts, unit_ends = np.empty(longest, np.int32), np.empty(longest, np.int32)

@@ -1,13 +1,15 @@
 """Whole word masking, as the BERT-wwm authors define it. numpy only; every random number is an argument.
 
-- A word is all the pieces of one segmented word, a single character too. Words are selected whole; a word that would exceed the budget
-  is passed over, not cut. [CLS], [SEP] and padding are never selected.
+- A word is all the pieces of one segmented word, a single character too. Words are selected whole; a word that would
+  exceed the budget is passed over, not cut. [CLS], [SEP] and padding are never selected.
 - Budget: min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), T counting [CLS] and [SEP].
-- "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10% unchanged.
-- Other strategies: every piece by itself (BERT), or one to four words in a row (MacBERT); and one action a word instead of a piece.
+- "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10%
+  unchanged.
+- Other strategies: every piece by itself (BERT), or one to four words in a row (MacBERT); and one action a word
+  instead of a piece.
 
-Which positions (`select_positions`) and what happens there (`apply_actions`) are two functions; `mask_example` joins them and makes both
-a function of (seed, epoch or copy, example index) alone.
+Which positions (`select_positions`) and what happens there (`apply_actions`) are two functions; `mask_example` joins
+them and makes both a function of (seed, epoch or copy, example index) alone.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ def select_positions(
 ) -> np.ndarray:
     """The positions to predict, ascending. int64.
 
-    unit_starts: bool (T,), True where a unit (word or piece) starts; a unit runs to the next start or unselectable position.
-    selectable: bool (T,), False at special tokens. priorities: uint64 (T,); units are visited by rising priority of their first position.
-    ngram_sizes: int64 (T,), at a unit's first position the number of units that are taken together from it on (default: 1); as many as fit
-    the budget are taken, never one that is chosen already or lies beyond a special token.
+    unit_starts: bool (T,), True where a unit (word or piece) starts; a unit runs to the next start or unselectable
+    position.
+    selectable: bool (T,), False at special tokens. priorities: uint64 (T,); units are visited by rising priority of
+    their first position.
+    ngram_sizes: int64 (T,), at a unit's first position the number of units that are taken together from it on
+    (default: 1); as many as fit the budget are taken, never one that is chosen already or lies beyond a special token.
     """
     firsts = np.flatnonzero(unit_starts & selectable)
     if len(firsts) == 0:
@@ -60,12 +64,16 @@ def select_positions(
 
 
 def ngram_thresholds(config: MaskingConfig) -> np.ndarray:
-    """The cumulated shares of 1-, 2-, … grams; a draw below the first is a 1-gram. float64. One entry where units are taken one by one."""
+    """The cumulated shares of 1-, 2-, … grams; a draw below the first is a 1-gram. float64. One entry where units are
+    taken one by one.
+    """
     return np.cumsum(config.ngram_shares) if config.strategy is MaskingStrategy.NGRAM_WORD else np.ones(1)
 
 
 def mask_round(epoch, config: MaskingConfig):
-    """What a mask depends on besides seed and example: the epoch (dynamic), or the number of the frozen copy (static). int or int64 array."""
+    """What a mask depends on besides seed and example: the epoch (dynamic), or the number of the frozen copy (static).
+    int or int64 array.
+    """
     return epoch if config.dynamic else epoch % config.dupe_factor
 
 
@@ -80,7 +88,8 @@ def apply_actions(
 ) -> np.ndarray:
     """A copy of input_ids with [MASK], a random token or the token itself at `positions`.
 
-    action_draws: float64 (num_predictions,) in [0, 1); below mask_token_prob [MASK], then random_token_prob, the rest unchanged.
+    action_draws: float64 (num_predictions,) in [0, 1); below mask_token_prob [MASK], then random_token_prob, the rest
+    unchanged.
     random_tokens: int64 (num_predictions,), the token that a position gets if its action is "random".
     """
     masked = input_ids.copy()
@@ -101,7 +110,9 @@ def mask_example(
     epoch: int,
     example_index: int,
 ) -> MaskedExample:
-    """Mask an example; a pure function of its arguments. `epoch` is the copy's number where masks are static (`dynamic` false)."""
+    """Mask an example; a pure function of its arguments. `epoch` is the copy's number where masks are static
+    (`dynamic` false).
+    """
     length = len(example.input_ids)
     draws = random_uint64(keys_of(seed, mask_round(epoch, config), example_index)[0], 4 * length).reshape(4, length)
     units = np.ones(length, bool) if config.strategy is MaskingStrategy.PIECE else example.word_starts

@@ -1,7 +1,9 @@
-"""Several corpora in one stream, by weights: which corpus example number n comes from is a function of (weights, seed, n) alone.
+"""Several corpora in one stream, by weights: which corpus example number n comes from is a function of (weights, seed,
+n) alone.
 
-The corpora take turns in a pattern of PERIOD places, as many each as its weight asks for, in an order drawn from the seed. So the number
-of examples that a corpus has given before place n is known without counting, and nothing but n needs to be kept to resume.
+The corpora take turns in a pattern of PERIOD places, as many each as its weight asks for, in an order drawn from the
+seed. So the number of examples that a corpus has given before place n is known without counting, and nothing but n
+needs to be kept to resume.
 """
 
 from __future__ import annotations
@@ -33,12 +35,15 @@ class Mixture:
     def __post_init__(self) -> None:
         if self.weights and (len(self.weights) != len(self.sources) or min(self.weights) <= 0):
             raise ConfigError(
-                f"`data.mixture_weights` must be {len(self.sources)} numbers above 0, one for each corpus, but are {list(self.weights)}."
+                f"`data.mixture_weights` must be {len(self.sources)} numbers above 0, one for each corpus, "
+                f"but are {list(self.weights)}."
             )
 
     @cached_property
     def pattern(self) -> np.ndarray:
-        """The source of every place of a period, int64 (PERIOD,): places by largest remainder, at least one a source."""
+        """The source of every place of a period, int64 (PERIOD,): places by largest remainder, at least one a
+        source.
+        """
         weights = np.array(self.weights or [source.num_examples for source in self.sources], np.float64)
         exact = np.maximum(PERIOD * weights / weights.sum(), 1.0)
         places = np.floor(exact).astype(np.int64)
@@ -63,7 +68,9 @@ class Mixture:
 
     @cached_property
     def _turns(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often the source of each place has had its turn before it in the period (PERIOD,), and each source's turns a period."""
+        """How often the source of each place has had its turn before it in the period (PERIOD,), and each source's
+        turns a period.
+        """
         one_hot = self.pattern[:, None] == np.arange(len(self.sources))
         before = (np.cumsum(one_hot, axis=0) - one_hot)[np.arange(PERIOD), self.pattern]
         return before, one_hot.sum(axis=0)

@@ -1,7 +1,9 @@
-"""Counter-based randomness: a random number is a function of its key and its place, so nothing needs to be stored or replayed.
+"""Counter-based randomness: a random number is a function of its key and its place, so nothing needs to be stored or
+replayed.
 
-splitmix64 (Steele, Lea and Flood 2014, the finalizer of java.util.SplittableRandom) over key + place; the key mixes seed, epoch and example
-index in the same way. It is vectorised over places, and the same in every process, on every machine and for every order of work.
+splitmix64 (Steele, Lea and Flood 2014, the finalizer of java.util.SplittableRandom) over key + place; the key mixes
+seed, epoch and example index in the same way. It is vectorised over places, and the same in every process, on every
+machine and for every order of work.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def keys_of(*parts: int | np.ndarray) -> np.ndarray:
-    """64-bit keys from integers such as (seed, epoch, example index); the order of the parts matters. Parts may be int64 arrays of one
-    shape (n,), then every element has a key of its own. uint64, shape (n,)."""
+    """64-bit keys from integers such as (seed, epoch, example index); the order of the parts matters. Parts may be
+    int64 arrays of one shape (n,), then every element has a key of its own. uint64, shape (n,).
+    """
     keys = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
         for part in parts:

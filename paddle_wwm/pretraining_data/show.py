@@ -46,7 +46,9 @@ class Style(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A piece as the model sees it, and the piece that stood there, which it has to predict wherever the style is not PLAIN."""
+    """A piece as the model sees it, and the piece that stood there, which it has to predict wherever the style is not
+    PLAIN.
+    """
 
     text: str
     original: str
@@ -64,7 +66,8 @@ class Shown:
 
 
 def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
-    """The sentence cut into these words, which must give the text when joined (white space aside; it goes with the word before it).
+    """The sentence cut into these words, which must give the text when joined (white space aside; it goes with the
+    word before it).
 
     Raises ConfigError naming the first word that does not fit.
     """
@@ -74,7 +77,8 @@ def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
             position += 1
         if not text.startswith(word, position):
             raise ConfigError(
-                f"the words must give the text when joined, but {word!r} does not stand at {text[position : position + 12]!r}."
+                f"the words must give the text when joined, but {word!r} does not stand at "
+                f"{text[position : position + 12]!r}."
             )
         starts.append(position)
         position += len(word)
@@ -104,7 +108,9 @@ def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer
 def first_examples(
     shards: ShardSet, *, vocab: Vocab, number: int, data: DataConfig, max_seq_length: int, seed: int
 ) -> list[Shown]:
-    """The first `number` examples of a shard set, or all where there are fewer; their text is put together from their pieces."""
+    """The first `number` examples of a shard set, or all where there are fewer; their text is put together from their
+    pieces.
+    """
     documents = np.arange(min(shards.num_documents, max(number, NUM_DOCUMENTS_READ)))
     index = build_index(
         shards, documents=documents, data=data, max_seq_length=max_seq_length, seed=seed, report=Counter()
@@ -136,7 +142,9 @@ def words_of(example: PretrainExample, *, vocab: Vocab) -> list[list[str]]:
 
 
 def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -> tuple[Span, ...]:
-    """The masked input piece by piece. A random token that happens to be the original is shown, and counted, as kept."""
+    """The masked input piece by piece. A random token that happens to be the original is shown, and counted, as
+    kept.
+    """
     selected = np.zeros(len(example.input_ids), bool)
     selected[masked.masked_lm_positions] = True
     spans = []
@@ -149,7 +157,9 @@ def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -
 
 
 def render(spans: Sequence[Span], *, color: bool) -> str:
-    """Pieces with spaces between them. Without colour a random or kept piece is followed by "←" and what has to be predicted."""
+    """Pieces with spaces between them. Without colour a random or kept piece is followed by "←" and what has to be
+    predicted.
+    """
     return " ".join(_render_span(span, color=color) for span in spans)
 
 
@@ -164,7 +174,9 @@ def _render_span(span: Span, *, color: bool) -> str:
 def show_lines(
     items: Sequence[Shown], *, vocab: Vocab, config: MaskingConfig, seed: int, num_epochs: int, color: bool
 ) -> Iterator[str]:
-    """All lines: every example's text, words, pieces and its masked input in the epochs 0 … num_epochs - 1; then a legend and the counts."""
+    """All lines: every example's text, words, pieces and its masked input in the epochs 0 … num_epochs - 1; then a
+    legend and the counts.
+    """
     counts: Counter = Counter()
     for number, item in enumerate(items):
         if item.title:
@@ -191,8 +203,10 @@ def show_lines(
     yield "legend: " + ", ".join(_render_span(span, color=color) for span in _LEGEND)
     selected = sum(counts[style] for style in (Style.MASK, Style.RANDOM, Style.KEPT))
     yield (
-        f"{len(items)} example(s) x {num_epochs} epoch(s), {config.strategy.value}: {counts['tokens']:,} tokens, budget {counts['budget']:,}, "
-        f"selected {selected:,}: {counts[Style.MASK]:,} [MASK], {counts[Style.RANDOM]:,} random, {counts[Style.KEPT]:,} kept"
+        f"{len(items)} example(s) x {num_epochs} epoch(s), {config.strategy.value}: {counts['tokens']:,} "
+        f"tokens, budget {counts['budget']:,}, "
+        f"selected {selected:,}: {counts[Style.MASK]:,} [MASK], {counts[Style.RANDOM]:,} random, "
+        f"{counts[Style.KEPT]:,} kept"
     )
 
 

@@ -1,15 +1,18 @@
 """The shard format. A shard set is a folder: manifest.json, vocab.txt, and shard-00000.wwm, shard-00001.wwm, …
 
-Where the text was kept, text-00000.jsonl.zst, … hold it: a line a document, in order, ["file:line", ["sentence", …]], the sentences being
-those that have tokens. report.json counts and samples what was dropped and changed.
+Where the text was kept, text-00000.jsonl.zst, … hold it: a line a document, in order, ["file:line", ["sentence", …]],
+the sentences being those that have tokens. report.json counts and samples what was dropped and changed.
 
 A shard file, little endian, every section starting at a multiple of 8 bytes::
 
     header     64 bytes: HEADER below
-    tokens     num_tokens x uint16: id in the low 15 bits, bit 15 set where a word starts   (token_bits 16, vocabularies up to 32,768)
-               num_tokens x uint32: id in the low 31 bits, bit 31 set where a word starts   (token_bits 32, larger vocabularies)
+    tokens     num_tokens x uint16: id in the low 15 bits, bit 15 set where a word starts   (token_bits 16,
+    vocabularies up to 32,768)
+               num_tokens x uint32: id in the low 31 bits, bit 31 set where a word starts   (token_bits 32, larger
+               vocabularies)
     sentences  num_lengths x uint16: lengths in tokens; 65,535 means "add this and read on", so any length fits
-    documents  (num_documents + 1) x 2 x uint64: where a document's tokens and its lengths begin; the last row is the end
+    documents  (num_documents + 1) x 2 x uint64: where a document's tokens and its lengths begin; the last row is the
+    end
 
 Two bytes a token and two a sentence, O(1) access to any document; a document never crosses two shards.
 """
@@ -120,7 +123,8 @@ def read_manifest(directory: str | Path) -> ShardManifest:
     names = {item.name for item in dataclasses.fields(ShardManifest)}
     if set(values) != names:
         raise DataError(
-            f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the corpus again."
+            f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the "
+            f"corpus again."
         )
     return ShardManifest(
         **{

@@ -1,7 +1,7 @@
 """Shards: any document or run of tokens in O(1), in coordinates that run through all shards of the set.
 
-Lengths and the index of documents are memory-mapped. Tokens are read where they lie (pread), not mapped: the pages of a mapping that a
-loader has visited count as its memory, and after an epoch that would be the whole corpus.
+Lengths and the index of documents are memory-mapped. Tokens are read where they lie (pread), not mapped: the pages of
+a mapping that a loader has visited count as its memory, and after an epoch that would be the whole corpus.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class ShardSet:
         for shard, entry in zip(self._shards, self.manifest.shards):
             if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
                 raise DataError(
-                    f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare the corpus again."
+                    f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare "
+                    f"the corpus again."
                 )
         self._first_token = list(accumulate((shard.num_tokens for shard in self._shards), initial=0))
         self._first_document = list(accumulate((shard.num_documents for shard in self._shards), initial=0))

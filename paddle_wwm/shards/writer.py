@@ -1,4 +1,6 @@
-"""Tokenized documents to shard files. Tokens go to the disk as they come; only sentence lengths and the index wait in memory for a shard's end."""
+"""Tokenized documents to shard files. Tokens go to the disk as they come; only sentence lengths and the index wait in
+memory for a shard's end.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ MAX_TOKENS_PER_SHARD = 1 << 26
 
 @dataclass(frozen=True, kw_only=True)
 class Sections:
-    """Documents as the sections of a shard: tokens with their word bits, encoded sentence lengths, and where each document begins in both.
+    """Documents as the sections of a shard: tokens with their word bits, encoded sentence lengths, and where each
+    document begins in both.
 
     tokens uint16 or uint32 (num_tokens,); lengths uint16 (num_lengths,); index int64 (num_documents + 1, 2).
     """

@@ -1,12 +1,14 @@
-"""What the tasks of the series are beyond the network: from files to examples, from examples to what it reads, from its outputs to scores.
+"""What the tasks of the series are beyond the network: from files to examples, from examples to what it reads, from
+its outputs to scores.
 
     files ──► examples ──► rows of tokens ──► network ──► predictions ──► scores ──► tables
     (readers) (types)      (network)          (network,   (predictions)   (metrics)  (results,
                            reading_            finetuning)                            reports)
                            comprehension)
 
-A task is a record (`table.TASKS`; `python -m paddle_wwm.tasks` prints them): its files, columns, labels, metric and recipe. A user's files become
-one by `table.task_of_flags`. Reading, scoring and the windows of reading comprehension need no Paddle::
+A task is a record (`table.TASKS`; `python -m paddle_wwm.tasks` prints them): its files, columns, labels, metric and
+recipe. A user's files become one by `table.task_of_flags`. Reading, scoring and the windows of reading comprehension
+need no Paddle::
 
     from pathlib import Path
     from paddle_wwm.tasks.metrics.scores import score

@@ -1,4 +1,6 @@
-"""`python -m paddle_wwm.tasks`: the table of tasks; of one task also its files, and which of them a folder holds, read and counted."""
+"""`python -m paddle_wwm.tasks`: the table of tasks; of one task also its files, and which of them a folder holds, read
+and counted.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(
         prog="python -m paddle_wwm.tasks",
-        description="The table of tasks: files, columns, labels, metrics, and the recipe of the series' authors for each.",
+        description=(
+            "The table of tasks: files, columns, labels, metrics, and the recipe of the series' authors for each."
+        ),
         epilog=f"examples:\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -105,10 +109,12 @@ def main() -> None:
         print(aligned_table([row_of(one) for one in chosen]))
         reading = ", ".join(task.name for task in chosen if task.kind is TaskKind.READING_COMPREHENSION)
         print(
-            f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. Reading comprehension: {reading}."
+            f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. "
+            f"Reading comprehension: {reading}."
         )
         print(
-            "Your own files are a task by flags alone: scripts/finetune.py --kind classification --train train.tsv --dev dev.tsv"
+            "Your own files are a task by flags alone: scripts/finetune.py --kind classification --train "
+            "train.tsv --dev dev.tsv"
         )
 
 

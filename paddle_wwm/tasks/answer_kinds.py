@@ -1,7 +1,8 @@
 """Questions that no part of the passage answers: YES, NO and no answer. Without Paddle.
 
-Two ways, by data set. A classifier over AnswerKind on [CLS] of every window, beside the logits of the span (`kind_of_windows`; CJRC). Or SQuAD
-2.0's: no answer is the span of [CLS] alone, and wins by more than a threshold that a development set gives (`best_no_answer_threshold`).
+Two ways, by data set. A classifier over AnswerKind on [CLS] of every window, beside the logits of the span
+(`kind_of_windows`; CJRC). Or SQuAD 2.0's: no answer is the span of [CLS] alone, and wins by more than a threshold that
+a development set gives (`best_no_answer_threshold`).
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ KIND_TEXTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class NoAnswerThreshold:
-    """value: for DecodingConfig.no_answer_threshold. score: the mean that it reaches on the questions it was found on."""
+    """value: for DecodingConfig.no_answer_threshold. score: the mean that it reaches on the questions it was
+    found on.
+    """
 
     value: float
     score: float
 
 
 def training_answer(example: QuestionExample) -> GoldAnswer | None:
-    """The first answer that can be taught: not a span, or a span whose place in the passage is known. None where there is none."""
+    """The first answer that can be taught: not a span, or a span whose place in the passage is known. None where there
+    is none.
+    """
     return next(
         (answer for answer in example.answers if answer.kind is not AnswerKind.SPAN or answer.characters is not None),
         None,
@@ -40,7 +45,8 @@ def training_answer(example: QuestionExample) -> GoldAnswer | None:
 def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
     """The kind of a question's answer. logits: an array (kinds,) for every window.
 
-    A kind is as probable as in the window that is surest of it. That nothing answers takes every window's word: of NONE the lowest counts.
+    A kind is as probable as in the window that is surest of it. That nothing answers takes every window's word: of
+    NONE the lowest counts.
     """
     values = np.asarray(logits, np.float64)
     exponents = np.exp(values - values.max(axis=1, keepdims=True))
@@ -56,8 +62,10 @@ def best_no_answer_threshold(
 ) -> NoAnswerThreshold:
     """The threshold with the highest mean score on a development set; of equal ones that next to 0.
 
-    margins: (questions,), `no_answer_margin` of each; a question goes without an answer where its margin is above the threshold.
-    span_scores, no_answer_scores: (questions,), what its best span and the empty answer would score. Raises ValueError without questions.
+    margins: (questions,), `no_answer_margin` of each; a question goes without an answer where its margin is above the
+    threshold.
+    span_scores, no_answer_scores: (questions,), what its best span and the empty answer would score. Raises ValueError
+    without questions.
     """
     if not len(margins):
         raise ValueError("a threshold needs questions to be found on, but there are none.")

@@ -1,4 +1,6 @@
-"""The scores of a fine-tuned model, or of a file of predictions, on a split; predictions alone where the split has no labels."""
+"""The scores of a fine-tuned model, or of a file of predictions, on a split; predictions alone where the split has no
+labels.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,11 @@ SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationJob:
-    """What to score: `model`, a fine-tuned model folder, or `predictions`, a file. decoding.num_answers above 1 also writes n-best answers.
+    """What to score: `model`, a fine-tuned model folder, or `predictions`, a file. decoding.num_answers above 1 also
+    writes n-best answers.
 
-    find_threshold: look for the no-answer threshold that is best on this split. max_seq_length: None as the model was fine-tuned.
+    find_threshold: look for the no-answer threshold that is best on this split. max_seq_length: None as the model was
+    fine-tuned.
     """
 
     task: Task
@@ -69,7 +73,8 @@ class _Predicted:
 def evaluate(job: EvaluationJob) -> Evaluation:
     """Predict where a model is given, score where the split has labels, write all of it to `output`.
 
-    Raises ConfigError for flags that do not go together or an output that is taken, DataError and CheckpointError for files.
+    Raises ConfigError for flags that do not go together or an output that is taken, DataError and CheckpointError for
+    files.
     """
     _check(job)
     split = read_split(job.task, data=job.data, split=job.split)
@@ -80,7 +85,8 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
         raise DataError(
-            f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, {unknown[0]!r} for one; is it of another split?"
+            f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, {unknown[0]!r} for one; "
+            f"is it of another split?"
         )
     record = {
         "task": job.task.name,
@@ -138,7 +144,8 @@ def _predict(job: EvaluationJob, split: Split) -> _Predicted:
     labels = model.reading.labels
     if job.task.labels and set(job.task.labels) != set(labels):
         raise DataError(
-            f"{job.model}: must predict the labels of {job.task.title}, {', '.join(job.task.labels)}, but predicts {', '.join(labels)}; "
+            f"{job.model}: must predict the labels of {job.task.title}, {', '.join(job.task.labels)}, but "
+            f"predicts {', '.join(labels)}; "
             "it was fine-tuned for another task."
         )
     features = features_of(split.examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
@@ -252,6 +259,7 @@ def summary(job: EvaluationJob, evaluation: Evaluation) -> str:
         )
     if evaluation.threshold is not None:
         lines.append(
-            f"  best no-answer threshold on this split: {evaluation.threshold:.4f}; use it as --no-answer-threshold on another one"
+            f"  best no-answer threshold on this split: {evaluation.threshold:.4f}; use it as "
+            f"--no-answer-threshold on another one"
         )
     return "\n".join([*lines, *(f"  written     {path}" for path in evaluation.written)])

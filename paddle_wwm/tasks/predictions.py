@@ -1,7 +1,9 @@
-"""Files of predictions: JSON lines of ours, {"id", "label" | "labels" | "answer"}, and the forms that the authors' scripts read.
+"""Files of predictions: JSON lines of ours, {"id", "label" | "labels" | "answer"}, and the forms that the authors'
+scripts read.
 
 {"id": "7", "label": "1"}                  a class           CMRC 2018, DRCD: {"DEV_0_QUERY_0": "光荣和ω-force", …}
-{"id": "3", "labels": ["O", "B-PER"]}      token labels      CJRC:            [{"id": "1_1", "answer": "夫妻感情破裂"}, …]
+{"id": "3", "labels": ["O", "B-PER"]}      token labels      CJRC:            [{"id": "1_1", "answer": "夫妻感情破裂"},
+…]
 {"id": "DEV_0_QUERY_0", "answer": "光荣"}  an answer
 """
 
@@ -37,7 +39,9 @@ def write_answers_for_authors(path: Path, predictions: Predictions, task: Task) 
 
 
 def read_predictions(path: Path, task: Task) -> dict[str, Prediction]:
-    """Any of these forms. Raises DataError naming file and line: no JSON, a key missing, a value of another kind, an id twice, a label unknown."""
+    """Any of these forms. Raises DataError naming file and line: no JSON, a key missing, a value of another kind, an
+    id twice, a label unknown.
+    """
     file = TaskFile(path=Path(path), split="predictions")
     if not file.path.exists():
         raise DataError(f"{path}: no such file of predictions.")

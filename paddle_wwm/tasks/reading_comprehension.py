@@ -1,10 +1,13 @@
-"""Extractive reading comprehension: questions and passages to windows, gold answers to labels, logits to answers. Without Paddle.
+"""Extractive reading comprehension: questions and passages to windows, gold answers to labels, logits to answers.
+Without Paddle.
 
-    question, context ─► pieces with character offsets ─► windows that overlap ─► start and end logits ─► answers, exact parts of the context
+    question, context ─► pieces with character offsets ─► windows that overlap ─► start and end logits ─► answers,
+    exact parts of the context
                          (encode)                         (windows_of)            (a network's affair)    (decode)
 
-A passage that is longer than the model is read in windows. A span that two windows show counts in the one that shows more of what surrounds it
-("maximum context"; google-research/bert run_squad.py asks this of the first piece only, and so loses long answers), and is no candidate twice.
+A passage that is longer than the model is read in windows. A span that two windows show counts in the one that shows
+more of what surrounds it ("maximum context"; google-research/bert run_squad.py asks this of the first piece only, and
+so loses long answers), and is no candidate twice.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ _NUM_SPECIAL = 3  # [CLS] question [SEP] context [SEP]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedQuestion:
-    """A question and its passage in pieces. context_offsets: int64 (pieces, 2), the characters [start, end) of `context` behind each piece."""
+    """A question and its passage in pieces. context_offsets: int64 (pieces, 2), the characters [start, end) of
+    `context` behind each piece.
+    """
 
     context: str
     question_ids: list[int]
@@ -36,7 +41,9 @@ class EncodedQuestion:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the network reads at once: pieces [first_piece, first_piece + num_pieces) of the passage, the first of them in column `first_column`."""
+    """What the network reads at once: pieces [first_piece, first_piece + num_pieces) of the passage, the first of them
+    in column `first_column`.
+    """
 
     input_ids: list[int]
     token_type_ids: list[int]
@@ -47,7 +54,9 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """context[start:end] == text. score: its probability among all answers that were allowed. No answer is the empty text at 0."""
+    """context[start:end] == text. score: its probability among all answers that were allowed. No answer is the empty
+    text at 0.
+    """
 
     text: str
     score: float
@@ -59,8 +68,9 @@ class Answer:
 class DecodingConfig:
     """num_answers: how many different ones at most. max_answer_len: in pieces.
 
-    no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where the logits of [CLS] beat
-    those of the best span by more than it (0: where they are larger; `answer_kinds.best_no_answer_threshold` finds the best on a development set).
+    no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where
+    the logits of [CLS] beat those of the best span by more than it (0: where they are larger;
+    `answer_kinds.best_no_answer_threshold` finds the best on a development set).
     """
 
     num_answers: int = 1
@@ -106,9 +116,10 @@ def windows_of(
 ) -> list[Window]:
     """The windows of one question, each of at most `max_seq_len` tokens; together they show every piece of the passage.
 
-    doc_stride: pieces that neighbours share, as transformers counts it (Google and PaddleNLP count the step), at most half of a window's room.
-    An answer of at most that many pieces is never cut by an edge. Of the question the first `max_question_len` pieces are read, and at most
-    half of what `max_seq_len` has room for. Raises ValueError for numbers that leave no room.
+    doc_stride: pieces that neighbours share, as transformers counts it (Google and PaddleNLP count the step), at most
+    half of a window's room. An answer of at most that many pieces is never cut by an edge. Of the question the first
+    `max_question_len` pieces are read, and at most half of what `max_seq_len` has room for. Raises ValueError for
+    numbers that leave no room.
     """
     if max_seq_len < _NUM_SPECIAL + 2:
         raise ValueError(
@@ -144,9 +155,11 @@ def num_question_pieces_read(*, max_seq_len: int, max_question_len: int) -> int:
 
 
 def answer_characters(*, context: str, text: str, answer_start: int) -> tuple[int, int] | None:
-    """The characters [start, end) of a gold answer, without the spaces around it; None where the passage does not hold it.
+    """The characters [start, end) of a gold answer, without the spaces around it; None where the passage does not hold
+    it.
 
-    Data sets state positions that are wrong or -1 (7 and 193 of the 9,657 answers of CMRC 2018's development set): the nearest occurrence counts.
+    Data sets state positions that are wrong or -1 (7 and 193 of the 9,657 answers of CMRC 2018's development set): the
+    nearest occurrence counts.
     """
     answer = text.strip()
     if not answer:
@@ -163,7 +176,9 @@ def answer_characters(*, context: str, text: str, answer_start: int) -> tuple[in
 
 
 def label_of(window: Window, *, encoded: EncodedQuestion, characters: tuple[int, int] | None) -> tuple[int, int]:
-    """The columns of the first and the last piece of an answer; (0, 0), which is [CLS], where the window does not hold all of it."""
+    """The columns of the first and the last piece of an answer; (0, 0), which is [CLS], where the window does not hold
+    all of it.
+    """
     if characters is None:
         return 0, 0
     starts, ends = encoded.context_offsets[:, 0], encoded.context_offsets[:, 1]
@@ -179,8 +194,8 @@ def decode(
 ) -> list[Answer]:
     """The best answers of one question, best first, different texts each.
 
-    logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit is the sum of both; its
-    score the softmax over all spans of all windows (and no answer, where that is allowed).
+    logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit
+    is the sum of both; its score the softmax over all spans of all windows (and no answer, where that is allowed).
     """
     scores, firsts, lasts, total = _candidates(windows, logits, config=config)
     no_answer = no_answer_logit(logits)
@@ -208,12 +223,16 @@ def decode(
 
 
 def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
-    """The logit that a passage does not answer: the sum of both of [CLS], of the window where it is lowest, for each window must agree."""
+    """The logit that a passage does not answer: the sum of both of [CLS], of the window where it is lowest, for each
+    window must agree.
+    """
     return min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
 
 
 def no_answer_margin(*, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig) -> float:
-    """By how much no answer beats the best span: what `no_answer_threshold` is compared with. Infinite where there is no span."""
+    """By how much no answer beats the best span: what `no_answer_threshold` is compared with. Infinite where there is
+    no span.
+    """
     scores, _, _, _ = _candidates(windows, logits, config=config)
     return no_answer_logit(logits) - float(scores.max(initial=-np.inf))
 
@@ -230,7 +249,9 @@ def _candidates(
 def _spans(
     number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over all its spans."""
+    """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over
+    all its spans.
+    """
     window = windows[number]
     context = np.asarray(values[window.first_column : window.first_column + window.num_pieces], np.float64)
     longest = min(config.max_answer_len, len(context))

@@ -1,4 +1,5 @@
-"""What a fine-tuning run leaves for `scripts/report.py`: run.json (what was compared) and result.json of every seed (what came out).
+"""What a fine-tuning run leaves for `scripts/report.py`: run.json (what was compared) and result.json of every seed
+(what came out).
 
 RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
 RUN/seed-1/result.json           SeedResult
@@ -31,9 +32,9 @@ RESULTS_FORMAT = 1
 class RunRecord:
     """What all seeds of a run share. Runs may stand in one table where `data` and `recipe` of a task agree.
 
-    data: by split {"path", "sha256", "num_examples", "counts"}. model: {"name", "path", "sha256" of its weights, "vocab_sha256",
-    "num_parameters", "num_encoder_parameters", "config"}. recipe: every number that changes the result (learning rate excepted, which is the
-    model's): {"max_seq_length", "batch_size", …}.
+    data: by split {"path", "sha256", "num_examples", "counts"}. model: {"name", "path", "sha256" of its weights,
+    "vocab_sha256", "num_parameters", "num_encoder_parameters", "config"}. recipe: every number that changes the result
+    (learning rate excepted, which is the model's): {"max_seq_length", "batch_size", …}.
     """
 
     task: str
@@ -49,8 +50,10 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedResult:
-    """What one seed came to. scores: by split, in percent, of the best checkpoint; only splits with labels. dev_scores: after every evaluation,
-    [{"step", "epoch", **scores}]. seconds: training and evaluation; texts_per_second: of training alone."""
+    """What one seed came to. scores: by split, in percent, of the best checkpoint; only splits with labels.
+    dev_scores: after every evaluation, [{"step", "epoch", **scores}]. seconds: training and evaluation;
+    texts_per_second: of training alone.
+    """
 
     seed: int
     scores: Mapping[str, ScoreValues]

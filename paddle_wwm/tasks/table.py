@@ -1,8 +1,9 @@
 """The table of tasks: files as their authors publish them, and the recipe of the series' authors for each.
 
-Lengths, batch sizes and epochs are those of "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021), learning rates those of the
-README of ymcui/Chinese-BERT-wwm: BERT's, ERNIE's, and BERT-wwm's for every wwm model. For the small models (RBT3 and others) none are published;
-BERT-wwm's are assumed. Tasks at the end are not the authors': their recipes are ours.
+Lengths, batch sizes and epochs are those of "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021),
+learning rates those of the README of ymcui/Chinese-BERT-wwm: BERT's, ERNIE's, and BERT-wwm's for every wwm model. For
+the small models (RBT3 and others) none are published; BERT-wwm's are assumed. Tasks at the end are not the authors':
+their recipes are ours.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ _ROWS = (
         kind=READING,
         files={"train": ("DRCD_training.json",), "dev": ("DRCD_dev.json",), "test": ("DRCD_test.json",)},
         reader="squad",
-        metric="cmrc",  # DRCD has no script of its own; the authors of the series score it by CMRC 2018's (ymcui/cmrc2018, baseline/README.md)
+        # DRCD has no script of its own; the authors of the series score it by CMRC 2018's (ymcui/cmrc2018,
+        # baseline/README.md)
+        metric="cmrc",
         max_seq_length=512,
         num_epochs=2,
         learning_rates=_rates(bert=3e-5, ernie=8e-5),
@@ -212,7 +215,8 @@ def find_task(name: str) -> Task:
     near = difflib.get_close_matches(wanted, TASKS, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
-        f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind and --train."
+        f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind "
+        f"and --train."
     )
 
 
@@ -257,7 +261,8 @@ def task_of_flags(
     num_epochs: int | None = None,
     learning_rate: float | None = None,
 ) -> Task:
-    """A user's own files as a task. files: a path for every split, at least one. What is None is as for other tasks of its kind.
+    """A user's own files as a task. files: a path for every split, at least one. What is None is as for other tasks of
+    its kind.
 
     Raises ConfigError for a reader or metric that there is none of, or that is for another kind.
     """

@@ -1,4 +1,6 @@
-"""Types of the evaluation tasks that cross files: what a task is, its examples, and what was read. Texts are Python strings; no Paddle."""
+"""Types of the evaluation tasks that cross files: what a task is, its examples, and what was read. Texts are Python
+strings; no Paddle.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class AnswerKind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class GoldAnswer:
-    """An answer as a person gave it. characters: its place [start, end) in the context, repaired where the file's was wrong; None: not in it."""
+    """An answer as a person gave it. characters: its place [start, end) in the context, repaired where the file's was
+    wrong; None: not in it.
+    """
 
     text: str
     characters: tuple[int, int] | None = None
@@ -54,7 +58,9 @@ class GoldAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionExample:
-    """A question, its passage, and the answers of all who were asked, none without labels; training takes the first, scores take the best."""
+    """A question, its passage, and the answers of all who were asked, none without labels; training takes the first,
+    scores take the best.
+    """
 
     example_id: str
     question: str
@@ -67,7 +73,9 @@ Example = TextExample | TokenExample | QuestionExample
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A split as it was read. counts: what was repaired or left out, by rule, 0 included; sha256: of the file's bytes."""
+    """A split as it was read. counts: what was repaired or left out, by rule, 0 included; sha256: of the file's
+    bytes.
+    """
 
     name: str
     path: str
@@ -91,11 +99,13 @@ def _labels(example: TextExample | TokenExample) -> bool:
 class Task:
     """One row of the table of tasks.
 
-    name: for --task. title: as in the authors' tables. files: the names that a split's file may have, by split, the first that is there counts.
-    reader: a name of `readers.READERS`. columns: what is what in it, by field ("text", "text_pair", "label", "tokens", "labels"), as a
-    column's name or number. labels: in the order of their numbers; empty: those of the training split, sorted. metric: a name of
-    `metrics.METRICS`; dev's main value (`main_score` of it) chooses the best checkpoint. learning_rates: the authors' best by family of models
-    ("bert", "ernie", "bert-wwm"); learning_rate: where the model is of none.
+    name: for --task. title: as in the authors' tables. files: the names that a split's file may have, by split, the
+    first that is there counts.
+    reader: a name of `readers.READERS`. columns: what is what in it, by field ("text", "text_pair", "label", "tokens",
+    "labels"), as a column's name or number. labels: in the order of their numbers; empty: those of the training split,
+    sorted. metric: a name of `metrics.METRICS`; dev's main value (`main_score` of it) chooses the best checkpoint.
+    learning_rates: the authors' best by family of models ("bert", "ernie", "bert-wwm"); learning_rate: where the model
+    is of none.
     """
 
     name: str

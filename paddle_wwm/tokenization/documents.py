@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def tokenize_sentence(
     sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer, report: Counter
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (int32) and word starts (bool) of one sentence whose words are known; both empty when the tokenizer leaves nothing of it.
+    """Ids (int32) and word starts (bool) of one sentence whose words are known; both empty when the tokenizer leaves
+    nothing of it.
 
     For a look at a sentence: many of them are tokenized at once, by `tokenize_documents`.
     """
@@ -35,8 +36,8 @@ def tokenize_documents(
 ) -> list[TokenizedDocument]:
     """Tokenize a group of documents at once: the segmenter and the tokenizer are fast on many sentences.
 
-    Sentences and documents that the tokenizer leaves nothing of are left out and counted in `report`. The arrays of the documents are views
-    of arrays that all of them share.
+    Sentences and documents that the tokenizer leaves nothing of are left out and counted in `report`. The arrays of
+    the documents are views of arrays that all of them share.
     """
     texts = [text for document in documents for text in document.sentences]
     boundaries = segmenter.word_starts(texts)

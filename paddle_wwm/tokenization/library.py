@@ -24,8 +24,9 @@ class Pieces:
     """The WordPieces of some texts, without special tokens, in flat arrays.
 
     ids: int32, shape (num_pieces,).
-    starts, ends: int64, shape (num_pieces,); the characters [start, end) that a piece stands for, in the texts laid end to end. What the
-    normalizer removes leaves gaps; pieces of one character (a Hangul syllable's letters) share its span.
+    starts, ends: int64, shape (num_pieces,); the characters [start, end) that a piece stands for, in the texts laid
+    end to end. What the normalizer removes leaves gaps; pieces of one character (a Hangul syllable's letters) share
+    its span.
     text_offsets: int64, shape (num_texts + 1,); text i has the pieces [text_offsets[i], text_offsets[i + 1]).
     """
 
@@ -43,14 +44,18 @@ class Pieces:
 
 
 def offsets_of(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
-    """0 and the running sums: where things of these sizes begin when laid end to end, and where the last one ends. int64."""
+    """0 and the running sums: where things of these sizes begin when laid end to end, and where the last one ends.
+    int64.
+    """
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
 
 
 def blocks_of(offsets: np.ndarray, *, max_size: int) -> Iterator[tuple[int, int]]:
-    """Things that lie at `offsets`, in blocks [first, last) of at most `max_size` together; a larger thing is a block by itself."""
+    """Things that lie at `offsets`, in blocks [first, last) of at most `max_size` together; a larger thing is a block
+    by itself.
+    """
     first = 0
     while first < len(offsets) - 1:
         last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + max_size, side="right")) - 1)
@@ -88,7 +93,9 @@ class LibraryTokenizer:
         )
 
     def encode_one(self, text: str) -> Pieces:
-        """The pieces of a text, without the library's threads and with little cost a piece: many short strings, put together, go this way."""
+        """The pieces of a text, without the library's threads and with little cost a piece: many short strings, put
+        together, go this way.
+        """
         return _flat([self._tokenizer.encode(LONE_SURROGATE.sub(REPLACEMENT, text), add_special_tokens=False)], [text])
 
     def words_of(self, text: str) -> Pieces:

@@ -8,7 +8,9 @@ FIRST_NON_LATIN = "\u2e80"  # the CJK blocks begin here: scripts written without
 
 
 def join_pieces(pieces: Sequence[str]) -> str:
-    """Pieces as running text: "##" pieces joined to what is before them, a space only between words of scripts that have one."""
+    """Pieces as running text: "##" pieces joined to what is before them, a space only between words of scripts that
+    have one.
+    """
     text = ""
     for piece in pieces:
         if piece.startswith("##") and len(piece) > 2 and text:
@@ -25,7 +27,9 @@ def _is_spaced(character: str) -> bool:
 
 
 def join_words(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[str]:
-    """The words of a run of pieces, each as text. A run that does not begin with a word's start begins with the rest of one."""
+    """The words of a run of pieces, each as text. A run that does not begin with a word's start begins with the rest
+    of one.
+    """
     words: list[list[str]] = []
     for piece, starts in zip(pieces, word_starts):
         if starts or not words:

@@ -1,6 +1,7 @@
 """What the fast tokenizer remembers: what every character is, and the pieces of the runs of letters seen before.
 
-Nothing here knows BERT's rules. Both tables ask the library (`library.py`) when they meet something new, so they cannot say anything else.
+Nothing here knows BERT's rules. Both tables ask the library (`library.py`) when they meet something new, so they
+cannot say anything else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 
 from .library import LibraryTokenizer, blocks_of, offsets_of
 
-# Entries of the table of code points below 0; an entry from 0 on is the id of a character that is always a piece by itself.
+# Entries of the table of code points below 0; an entry from 0 on is the id of a character that is always a piece by
+# itself.
 SEPARATOR, RUN, UNSEEN = -1, -2, -3
 NUM_CODE_POINTS = sys.maxunicode + 1
 # Runs in the cache have up to so many characters together: some 150,000 of them, 30 MB.
@@ -24,15 +26,17 @@ LIBRARY_CHARACTERS = 1 << 16
 class CodePointTable:
     """For every code point, whether its pieces depend on its neighbours.
 
-    BERT treats a text character by character (removes it, puts spaces around it, decomposes, strips and lower-cases it), then cuts at white
-    space and around punctuation. So a character that cuts a word in two, in the probe "a?a", does so between any neighbours:
+    BERT treats a text character by character (removes it, puts spaces around it, decomposes, strips and lower-cases
+    it), then cuts at white space and around punctuation. So a character that cuts a word in two, in the probe "a?a",
+    does so between any neighbours:
 
     - it leaves nothing itself: SEPARATOR, white space;
     - it is a word: the id of its piece. Chinese characters and punctuation;
-    - all else is RUN: its pieces depend on what stands before and behind, and the library has to see all of it at once. That is letters,
-      digits, marks, and characters that are removed, by which their neighbours become one word.
+    - all else is RUN: its pieces depend on what stands before and behind, and the library has to see all of it at
+      once. That is letters, digits, marks, and characters that are removed, by which their neighbours become one word.
 
-    Canonical decomposition sorts marks that follow each other, which looks further than one character. It never looks past one that the
+    Canonical decomposition sorts marks that follow each other, which looks further than one character. It never looks
+    past one that the
     probe finds to cut: that one begins with no mark, and ends with none except such as are stripped.
     """
 
@@ -54,7 +58,8 @@ class CodePointTable:
     def _learn(self, codes: np.ndarray) -> None:
         characters = [chr(code) for code in codes.tolist()]
         words = self._library.words_of("".join(f"a{character}a " for character in characters))
-        # how many words begin at each of the four characters of a probe; a word longer than one character counts as too many
+        # how many words begin at each of the four characters of a probe; a word longer than one character counts as
+        # too many
         begins = np.zeros((len(codes), 4), np.int64)
         np.add.at(begins, (words.starts // 4, words.starts % 4), np.where(words.ends - words.starts == 1, 1, 9))
         cuts = (begins[:, [0, 2, 3]] == [1, 1, 0]).all(axis=1)
@@ -67,10 +72,11 @@ class CodePointTable:
 
 
 class RunCache:
-    """The pieces of runs, kept until they have MAX_CACHED_CHARACTERS; then the cache starts anew, so its memory is bounded.
+    """The pieces of runs, kept until they have MAX_CACHED_CHARACTERS; then the cache starts anew, so its memory is
+    bounded.
 
-    Run i of the cache has the pieces [firsts[i], firsts[i + 1]) of `ids` (int32), `starts` and `ends` (int32, counted from the run's first
-    character). Numbers are good until the next call of `numbers_of`.
+    Run i of the cache has the pieces [firsts[i], firsts[i + 1]) of `ids` (int32), `starts` and `ends` (int32, counted
+    from the run's first character). Numbers are good until the next call of `numbers_of`.
     """
 
     def __init__(self, library: LibraryTokenizer) -> None:

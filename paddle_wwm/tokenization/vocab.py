@@ -128,7 +128,8 @@ def build_vocab(
 ) -> Vocab:
     """Train a WordPiece vocabulary the BERT way (every Chinese character by itself) with the `tokenizers` library.
 
-    The same sentences give the same vocabulary. Raises DataError when the corpus has more characters than `vocab_size` has room for.
+    The same sentences give the same vocabulary. Raises DataError when the corpus has more characters than `vocab_size`
+    has room for.
     """
     from tokenizers import BertWordPieceTokenizer
 
@@ -136,8 +137,9 @@ def build_vocab(
     word_counts = _count_words(sentences, trainer)
     if not word_counts:
         raise DataError("the corpus has no text to build a vocabulary from.")
-    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and breaks ties between merges by those numbers.
-    # Given beforehand, in order, they have fixed numbers, and the same text always makes the same vocabulary.
+    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and breaks ties between merges by
+    # those numbers. Given beforehand, in order, they have fixed numbers, and the same text always makes the same
+    # vocabulary.
     continuations = sorted({f"##{character}" for word in word_counts for character in word[1:]})
     trainer.train_from_iterator(
         # a single character has nothing to merge, so its count does not matter
@@ -152,7 +154,8 @@ def build_vocab(
     tokens = tuple(sorted(ids, key=ids.__getitem__))
     if len(tokens) > vocab_size:
         raise DataError(
-            f"`vocab_size` must be at least {len(tokens)} for this corpus (its characters alone need that many), but is {vocab_size}."
+            f"`vocab_size` must be at least {len(tokens)} for this corpus (its characters alone need that "
+            f"many), but is {vocab_size}."
         )
     return Vocab(tokens=tokens, sha256=hashlib.sha256(_encode(tokens)).hexdigest())
 

@@ -1,8 +1,9 @@
-"""WordPiece with character offsets, from tables: the pieces of the `tokenizers` library, tens of times as fast on Chinese text.
+"""WordPiece with character offsets, from tables: the pieces of the `tokenizers` library, tens of times as fast on
+Chinese text.
 
-In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole batch is looked up at
-once in a table of code points. What is left are runs, here "pro": the longest stretches of characters that depend on each other. They go
-through the library, and few of them are new (`tables.py`).
+In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole
+batch is looked up at once in a table of code points. What is left are runs, here "pro": the longest stretches of
+characters that depend on each other. They go through the library, and few of them are new (`tables.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ BLOCK_CHARACTERS = 1 << 16
 
 
 class WordPieceTokenizer:
-    """Texts to pieces: the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so "[MASK]" is text."""
+    """Texts to pieces: the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so
+    "[MASK]" is text.
+    """
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool = True) -> None:
         self.vocab = vocab
@@ -45,7 +48,9 @@ class WordPieceTokenizer:
         }
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or replaces."""
+        """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or
+        replaces.
+        """
         offsets = offsets_of([len(text) for text in texts])
         blocks = blocks_of(offsets, max_size=BLOCK_CHARACTERS)
         with self._tables_lock:
@@ -69,7 +74,9 @@ class WordPieceTokenizer:
         return result
 
     def _encode_block(self, texts: Sequence[str], offsets: np.ndarray) -> Pieces:
-        """`offsets`: int64, shape (num_texts + 1,), where the texts begin and the last one ends in all texts laid end to end."""
+        """`offsets`: int64, shape (num_texts + 1,), where the texts begin and the last one ends in all texts laid end
+        to end.
+        """
         block, begins = "".join(texts), offsets - offsets[0]
         entries = self._code_points[np.frombuffer(block.encode("utf-32-le", "surrogatepass"), np.uint32)]
         run_starts, run_ends = _runs_of(entries == RUN, begins)
@@ -90,8 +97,11 @@ class WordPieceTokenizer:
 
 
 def _runs_of(in_run: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the longest stretches of True that lie in one text. `begins`: where texts begin, and the end of the last one."""
-    # a run starts before position p where p is in a run and p - 1 is not, or begins a text; the same backwards for its end
+    """Starts and ends of the longest stretches of True that lie in one text. `begins`: where texts begin, and the end
+    of the last one.
+    """
+    # a run starts before position p where p is in a run and p - 1 is not, or begins a text; the same backwards for its
+    # end
     starts, ends = np.zeros(len(in_run) + 1, bool), np.zeros(len(in_run) + 1, bool)
     starts[:-1] = in_run
     ends[1:] = in_run

@@ -1,4 +1,6 @@
-"""How a global batch is cut: micro-batches a step for any number of workers, so that a recipe means the same on 1 or 64 devices."""
+"""How a global batch is cut: micro-batches a step for any number of workers, so that a recipe means the same on 1 or
+64 devices.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from ..errors import ConfigError
 
 
 def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_workers: int) -> int:
-    """Micro-batches that every worker computes in a step, so that a recipe's batch means the same on any number of devices.
+    """Micro-batches that every worker computes in a step, so that a recipe's batch means the same on any number of
+    devices.
 
     Raises ConfigError when the global batch does not divide.
     """
@@ -15,12 +18,13 @@ def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_wor
     if global_batch_size % unit:
         fitting = [size for size in range(1, global_batch_size + 1) if global_batch_size % (size * num_workers) == 0]
         near = (
-            f"runtime.micro_batch_size={max((size for size in fitting if size <= micro_batch_size), default=fitting[0])}"
+            f"runtime.micro_batch_size={max((size for size in fitting if size <= micro_batch_size), default=fitting[0])}"  # noqa: E501
             if fitting
             else ""
         )
         raise ConfigError(
-            f"`global_batch_size` must be a multiple of micro_batch_size x workers = {micro_batch_size} x {num_workers} = {unit}, "
+            f"`global_batch_size` must be a multiple of micro_batch_size x workers = {micro_batch_size} x "
+            f"{num_workers} = {unit}, "
             f"but is {global_batch_size}; set {near or 'another number of workers with --nproc'}."
         )
     return global_batch_size // unit

@@ -1,4 +1,6 @@
-"""Checkpoints: folders that PaddleNLP opens, plus what resuming needs. Written whole or not at all; a torn one is passed over."""
+"""Checkpoints: folders that PaddleNLP opens, plus what resuming needs. Written whole or not at all; a torn one is
+passed over.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ MASTER_SLOT = "/master_weight"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint that was found whole. precision: of the loss scale. held_out_loss: None where the step was not evaluated."""
+    """A checkpoint that was found whole. precision: of the loss scale. held_out_loss: None where the step was not
+    evaluated.
+    """
 
     path: Path
     state: TrainState
@@ -103,7 +107,9 @@ def _save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 
 def best_checkpoint(directory: Path, *, phase: int) -> tuple[Path, float] | None:
-    """The checkpoint of a phase with the lowest held-out loss, and that loss; only checkpoints of evaluated steps take part."""
+    """The checkpoint of a phase with the lowest held-out loss, and that loss; only checkpoints of evaluated steps take
+    part.
+    """
     found = []
     for path in sorted(directory.glob("step-*")):
         try:
@@ -126,7 +132,9 @@ def export_model(checkpoint: Path, output: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Check a checkpoint's files against their checksums. Raises CheckpointError when it is torn or no checkpoint of this program."""
+    """Check a checkpoint's files against their checksums. Raises CheckpointError when it is torn or no checkpoint of
+    this program.
+    """
     record = read_json(path / STATE_NAME)
     try:
         state = TrainState(**record["state"])

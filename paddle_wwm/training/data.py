@@ -1,4 +1,6 @@
-"""What a run reads: the corpora, the two sides of every phase, and which batches a step or an evaluation takes from them."""
+"""What a run reads: the corpora, the two sides of every phase, and which batches a step or an evaluation takes from
+them.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,8 @@ def examples_of_step(
 ) -> list[list[list[dict[str, object]]]]:
     """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
 
-    corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in the shards.
+    corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in
+    the shards.
     """
     size = config.phases[number].global_batch_size
     taken = data.phases[number].train.take(np.arange(step * size, (step + 1) * size))

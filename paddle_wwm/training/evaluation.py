@@ -1,4 +1,6 @@
-"""Evaluation on the held-out documents: always the same examples under the same masks, the words of the predictions counted, too."""
+"""Evaluation on the held-out documents: always the same examples under the same masks, the words of the predictions
+counted, too.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def held_out_batches(config: RunConfig, held_out: Mixture, world: World) -> list
 
 
 def word_numbers(pairs: Sequence[tuple[PretrainExample, MaskedExample]]) -> np.ndarray:
-    """Which word each prediction belongs to, in the order of the flat predictions (row by row): equal numbers are one word. int64 (P,)."""
+    """Which word each prediction belongs to, in the order of the flat predictions (row by row): equal numbers are one
+    word. int64 (P,).
+    """
     numbers, first = [], 0
     for example, masked in pairs:
         starts = example.word_starts | example.special_tokens_mask

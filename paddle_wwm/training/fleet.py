@@ -1,6 +1,7 @@
 """Data-parallel training under fleet: the only file that imports paddle.distributed. gloo on the CPU, nccl on GPUs.
 
-A process is a worker when a launcher has set PADDLE_TRAINER_ID (`python -m paddle.distributed.launch`, or `launch.py` here). One process
+A process is a worker when a launcher has set PADDLE_TRAINER_ID (`python -m paddle.distributed.launch`, or `launch.py`
+here). One process
 alone trains without fleet: `fleet.distributed_model` of Paddle 3.3.1 fails for a world of one.
 """
 
@@ -58,7 +59,9 @@ def init() -> World:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """fleet tells its topology as INFO, the flags it has set itself on stderr, and warns of groups that a data-parallel run does not use."""
+    """fleet tells its topology as INFO, the flags it has set itself on stderr, and warns of groups that a
+    data-parallel run does not use.
+    """
     from paddle.distributed import parallel
     from paddle.distributed.fleet.utils.log_util import logger
 
@@ -74,7 +77,9 @@ def _quiet_start() -> Iterator[None]:
 
 
 def distribute_model(model: paddle.nn.Layer, world: World) -> paddle.nn.Layer:
-    """The model with gradients averaged over the workers in `backward`; every worker gets the first one's parameters."""
+    """The model with gradients averaged over the workers in `backward`; every worker gets the first one's
+    parameters.
+    """
     if world.size == 1:
         return model
     from paddle.distributed import fleet
@@ -88,8 +93,9 @@ def without_gradient_sync(model: paddle.nn.Layer, world: World) -> ContextManage
 
 
 def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None:
-    """What `backward` does by itself outside `without_gradient_sync`, as a step of its own: recomputing layers need it, since they run a
-    backward pass inside the backward pass, which the synchronisation within it does not bear."""
+    """What `backward` does by itself outside `without_gradient_sync`, as a step of its own: recomputing layers need
+    it, since they run a backward pass inside the backward pass, which the synchronisation within it does not bear.
+    """
     if world.size > 1:
         from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
 
@@ -116,7 +122,9 @@ def broadcast(tensor: paddle.Tensor, *, source: int, world: World) -> None:
 
 
 def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
-    """From here on the activations inside these layers are not kept for the backward pass but computed again in it, under the same dropout."""
+    """From here on the activations inside these layers are not kept for the backward pass but computed again in it,
+    under the same dropout.
+    """
     for layer in layers:
         layer.forward = functools.partial(_recomputed, layer.forward)
 
@@ -128,7 +136,8 @@ def _recomputed(forward: Callable, *inputs: Any) -> Any:
     runs = 0
 
     def run(*inputs: Any) -> Any:
-        # the first run draws masks as any layer does; the second one repeats them, and leaves the generator as it found it
+        # the first run draws masks as any layer does; the second one repeats them, and leaves the generator as it
+        # found it
         nonlocal runs
         runs += 1
         found = dropout_state()

@@ -1,10 +1,12 @@
-"""Adam's and LAMB's update of one parameter on the CPU, compiled: one pass over gradient, moments and parameter, and for LAMB a second one.
+"""Adam's and LAMB's update of one parameter on the CPU, compiled: one pass over gradient, moments and parameter, and
+for LAMB a second one.
 
-Paddle's own LAMB takes 350 ms for 38.5M parameters on one thread, most of it for norms, and its AdamW 64 ms; these take 38 and 32. What to
-know when reading it:
+Paddle's own LAMB takes 350 ms for 38.5M parameters on one thread, most of it for norms, and its AdamW 64 ms; these
+take 38 and 32. What to know when reading it:
 
-- Blocks of BLOCK numbers stay in the processor's cache, and loops over them (not over a range of the whole array) are what the compiler
-  turns into vector instructions. The norms are summed in float32 within a block, which is accurate there, and in float64 across blocks.
+- Blocks of BLOCK numbers stay in the processor's cache, and loops over them (not over a range of the whole array) are
+  what the compiler turns into vector instructions. The norms are summed in float32 within a block, which is accurate
+  there, and in float64 across blocks.
 - The gradient's memory takes the update, so that no other memory is needed: a gradient is used up by a step.
 - numba's cache does not notice changed global constants: what varies is an argument.
 """
@@ -35,7 +37,8 @@ def shared_array(tensor: paddle.Tensor) -> np.ndarray:
     nogil=True,
 )
 def adam_direction(parameter, gradient, first, second, beta1, beta2, epsilon, weight_decay, first_scale, second_scale):
-    """Advance the moments, and put first_scale * m / (sqrt(second_scale * v) + epsilon) + weight_decay * parameter in the gradient's place.
+    """Advance the moments, and put first_scale * m / (sqrt(second_scale * v) + epsilon) + weight_decay * parameter in
+    the gradient's place.
 
     Returns the sums of squares of the parameter and of that direction.
     """

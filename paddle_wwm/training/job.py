@@ -1,4 +1,6 @@
-"""A pretraining run from files to files: check everything, prepare the corpus, set the run's folder up, start the workers, train."""
+"""A pretraining run from files to files: check everything, prepare the corpus, set the run's folder up, start the
+workers, train.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launche
 class Job:
     """What the command line asks for.
 
-    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the place of the recipe's
-    `model`; init_layers: only its first so many layers. vocab: None means that of `init`, or else one built from the corpus.
+    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the
+    place of the recipe's `model`; init_layers: only its first so many layers. vocab: None means that of `init`, or
+    else one built from the corpus.
     """
 
     config: RunConfig
@@ -185,19 +188,24 @@ def _check_init(job: Job) -> None:
 def _refuse_or_accept(job: Job, found: list[str]) -> None:
     if not job.accept_changes:
         raise CheckpointError(
-            f"{job.output}: cannot be resumed: {'; '.join(found)}. Resume with what it was started with, start another run with another "
-            "--output, or add --accept-changes to go on all the same: the run can then no longer be repeated from one recipe."
+            f"{job.output}: cannot be resumed: {'; '.join(found)}. Resume with what it was started with, "
+            f"start another run with another "
+            "--output, or add --accept-changes to go on all the same: the run can then no longer be repeated "
+            "from one recipe."
         )
     print(f"warning: going on although {'; '.join(found)}", file=sys.stderr)
     shutil.rmtree(job.output / "model", ignore_errors=True)  # it is no longer the end of this run
 
 
 def _is_prepared(corpus: Sequence[Path]) -> bool:
-    """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text files."""
+    """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text
+    files.
+    """
     prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
     if any(prepared) and not all(prepared):
         raise DataError(
-            f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or folders of shards."
+            f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or "
+            f"folders of shards."
         )
     return all(prepared)
 
@@ -212,7 +220,8 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
             if shards.manifest.vocab_sha256 != expected:
                 whose = vocab_path or corpora[0].directory
                 raise DataError(
-                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare it again with that."
+                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare "
+                    f"it again with that."
                 )
             _check_shard_options(shards, job.config)
             shards.verify()
@@ -226,13 +235,17 @@ def _prepare(job: Job) -> tuple[list[ShardSet], RunConfig]:
             ),
             cache=job.prepared,
         )
-        what = f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: {prepared.directory}"
+        what = (
+            f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: "
+            f"{prepared.directory}"
+        )
         print(f"{'reusing' if prepared.reused else 'prepared'} {what}", flush=True)
         corpora = [ShardSet(prepared.directory)]
     weights = job.config.data.mixture_weights
     if weights and len(weights) != len(corpora):
         raise ConfigError(
-            f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are {list(weights)}."
+            f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are "
+            f"{list(weights)}."
         )
     return corpora, _with_model(job, vocab_size=corpora[0].manifest.vocab_size)
 
@@ -243,7 +256,8 @@ def _vocab_path(job: Job) -> Path | None:
     vocab_path = job.vocab or init_vocab
     if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
         raise DataError(
-            f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so leave --vocab out."
+            f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so "
+            f"leave --vocab out."
         )
     return vocab_path
 
@@ -274,7 +288,8 @@ def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
     for name, value in made_with.items():
         if getattr(config.data, name) != value:
             raise ConfigError(
-                f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is {getattr(config.data, name)!r}."
+                f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is "
+                f"{getattr(config.data, name)!r}."
             )
 
 

@@ -1,8 +1,8 @@
 """Start N fleet workers on this machine: the same script again, once a worker, with the environment that fleet reads.
 
-What `python -m paddle.distributed.launch` does, with three differences that a person at a terminal needs: worker 0 keeps the terminal (its
-progress bar stays a bar), a worker that dies ends the others at once and its last lines are shown, and nothing of the environment is
-written into a log folder.
+What `python -m paddle.distributed.launch` does, with three differences that a person at a terminal needs: worker 0
+keeps the terminal (its progress bar stays a bar), a worker that dies ends the others at once and its last lines are
+shown, and nothing of the environment is written into a log folder.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def worker_environments(count: int, *, gpus: Sequence[str] = ()) -> list[dict[st
 def launch_workers(command: Sequence[str], *, count: int, log_directory: Path, gpus: Sequence[str] = ()) -> None:
     """Run `command` in `count` workers until all have ended well.
 
-    Raises Interrupted after a signal, TrainingError when a worker failed (its log's last lines are printed). A user's error was
+    Raises Interrupted after a signal, TrainingError when a worker failed (its log's last lines are printed). A user's
+    error was
     already printed by worker 0: then the exit status is passed on.
     """
     log_directory.mkdir(parents=True, exist_ok=True)
@@ -107,11 +108,13 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
         if failed is None:
             failed = next((rank for rank, status in enumerate(statuses) if status not in (None, 0)), None)
         if deadline is None and received:
-            # a terminal's Ctrl-C has reached the workers already, a signal to this process alone has not: both are told, once
+            # a terminal's Ctrl-C has reached the workers already, a signal to this process alone has not: both are
+            # told, once
             _signal_all(workers, received[0])
             deadline = time.monotonic() + GRACE_S
         elif deadline is None and failed is not None:
-            # a mistake or a fault that all agree on: the others end by themselves, so that worker 0 says it; a signal would only hit it at its end
+            # a mistake or a fault that all agree on: the others end by themselves, so that worker 0 says it; a signal
+            # would only hit it at its end
             agreed = statuses[failed] == USER_ERROR_EXIT_STATUS
             if not agreed:
                 _signal_all(workers, signal.SIGTERM)
@@ -134,7 +137,8 @@ def _watch(workers: list[subprocess.Popen], *, received: list[int], log_director
         print(f"--- last lines of worker {failed} ---", *lines[-20:], "---", sep="\n", file=sys.stderr)
     what = f"signal {-status}" if status < 0 else f"exit status {status}"
     raise TrainingError(
-        f"worker {failed} ended with {what}; its output is {'above' if failed == 0 else 'in ' + str(_log_path(log_directory, failed))}. "
+        f"worker {failed} ended with {what}; its output is "
+        f"{'above' if failed == 0 else 'in ' + str(_log_path(log_directory, failed))}. "
         "Go on from the last checkpoint with --resume auto; of fine-tuning, with the same command."
     )
 

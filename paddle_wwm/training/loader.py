@@ -1,7 +1,7 @@
 """Batches for the trainer: made by paddle.io.DataLoader's worker processes while the step before is computed.
 
-Item number s of the dataset is what this worker trains on in step s of the phase: a pure function, so the number of processes and the
-place where a run is resumed change nothing.
+Item number s of the dataset is what this worker trains on in step s of the phase: a pure function, so the number of
+processes and the place where a run is resumed change nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ _loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process 
 
 
 def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
-    """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads compute no more.
+    """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads
+    compute no more.
 
-    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 (); next_sentence_labels only
-    where there are any. Where no word of the batch fitted its budget there is one position whose label is ignored: the heads are part
-    of every backward pass, which the workers' exchange of gradients needs.
+    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 ();
+    next_sentence_labels only where there are any. Where no word of the batch fitted its budget there is one position
+    whose label is ignored: the heads are part of every backward pass, which the workers' exchange of gradients needs.
     """
     valid = batch.masked_lm_labels != IGNORED_LABEL
     num_predictions = int(valid.sum())
@@ -83,8 +84,9 @@ def _only_item(items: list) -> list:
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """A stop is the trainer's to handle: it still needs batches for the step it is in. And a trainer that is killed takes its loaders along:
-    Paddle's own check waits for the next request first, which then never comes."""
+    """A stop is the trainer's to handle: it still needs batches for the step it is in. And a trainer that is killed
+    takes its loaders along: Paddle's own check waits for the next request first, which then never comes.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     end_with_parent(signal.SIGKILL)
@@ -109,7 +111,9 @@ def step_batches(
     world: World,
     num_processes: int,
 ) -> Iterator[list[Tensors]]:
-    """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process, when asked for."""
+    """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process,
+    when asked for.
+    """
     loader = paddle.io.DataLoader(
         _Steps(data, global_batch_size=global_batch_size, micro_batch_size=micro_batch_size, world=world),
         batch_sampler=_StepNumbers(first_step, stop),

@@ -1,4 +1,6 @@
-"""The training loop of one worker: steps, evaluation, checkpoints, a clean stop on a signal, and what is said before and after."""
+"""The training loop of one worker: steps, evaluation, checkpoints, a clean stop on a signal, and what is said before
+and after.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ MODEL_NAME, BASELINE_NAME = "model", "baseline.json"
 
 
 class _Interval:
-    """What was trained since the last line of the log, and the time that it took; evaluation and saving do not count."""
+    """What was trained since the last line of the log, and the time that it took; evaluation and saving do not
+    count.
+    """
 
     def __init__(self) -> None:
         self.sums, self.seconds, self.waited, self.flops = Sums(), 0.0, 0.0, 0
@@ -72,7 +76,8 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
             reporter.step_done()
             if not result.updated:
                 reporter.say(
-                    f"step {step}: the gradient overflowed, the step was skipped; loss scale now {trainer.precision.loss_scale:g}"
+                    f"step {step}: the gradient overflowed, the step was skipped; loss scale now "
+                    f"{trainer.precision.loss_scale:g}"
                 )
         if step % runtime.log_every_steps == 0 or ended or result.stop:
             values = {**interval.values(trainer), "learning_rate": rate, "gradient_norm": result.gradient_norm}
@@ -144,7 +149,8 @@ def summary(output: Path, *, config: RunConfig) -> str:
     best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
     return "\n".join(
         [
-            f"trained {config.num_steps:,} steps: held-out loss {last['mlm_loss']:.3f} (unigram {baseline['mlm_loss']:.3f}), "
+            f"trained {config.num_steps:,} steps: held-out loss {last['mlm_loss']:.3f} (unigram "
+            f"{baseline['mlm_loss']:.3f}), "
             f"masked accuracy {last['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
             f"right as a whole: {last['word_accuracy']:.1%} of the words{pairs}; perplexity {last['perplexity']:,.1f}",
             f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens; "

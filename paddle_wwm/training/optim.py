@@ -1,15 +1,18 @@
 """AdamW and two LAMBs, the learning rate schedule, and gradient clipping.
 
-Paddle's optimizers keep the state and are what runs on GPUs; on the CPU their update of a parameter is replaced by a compiled one
-(`fused_update.py`) of the same rule. With m and v the moments of the clipped gradient, t the number of the update, L the learning rate:
+Paddle's optimizers keep the state and are what runs on GPUs; on the CPU their update of a parameter is replaced by a
+compiled one (`fused_update.py`) of the same rule. With m and v the moments of the clipped gradient, t the number of
+the update, L the learning rate:
 
               direction d of a parameter p                                          update of p
     adamw        (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)              -L * (d + decay * p)
-    lamb-paddle  (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + decay * p  -L * |p| / |d| * d; without decay: -L * d
+    lamb-paddle  (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + decay * p  -L * |p| / |d| * d; without decay:
+    -L * d
     lamb-hfl     m / (sqrt(v) + eps) + decay * p                                    -L * |p| / |d| * d
 
-The ratio |p| / |d| is 1 where either is 0; decay is 0 for biases and LayerNorms. lamb-hfl is what the series was trained with: the authors'
-published TensorFlow optimizer (github.com/ymcui/LAMB_Optimizer_TF). Paddle's leaves out the ratio where there is no decay.
+The ratio |p| / |d| is 1 where either is 0; decay is 0 for biases and LayerNorms. lamb-hfl is what the series was
+trained with: the authors' published TensorFlow optimizer (github.com/ymcui/LAMB_Optimizer_TF). Paddle's leaves out the
+ratio where there is no decay.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ def make_optimizer(
     keep: Callable[[str], bool] = lambda name: True,
     rate_scale: Callable[[str], float] | None = None,
 ) -> paddle.optimizer.Optimizer:
-    """The optimizer of the parameters that are trained and that `keep` asks for by name; its learning rate is set before every step.
+    """The optimizer of the parameters that are trained and that `keep` asks for by name; its learning rate is set
+    before every step.
 
     rate_scale: of AdamW, from a parameter's name to the factor of its learning rate.
     """
@@ -186,7 +190,9 @@ def clip_gradients(parameters: Iterable[paddle.Tensor], *, max_norm: float, loss
 
 
 def _state(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> dict[str, paddle.Tensor]:
-    """The tensors of the optimizer's state by structured names, "bert.pooler.dense.weight/moment1": Paddle's own hold counters of the process."""
+    """The tensors of the optimizer's state by structured names, "bert.pooler.dense.weight/moment1": Paddle's own hold
+    counters of the process.
+    """
     state = {}
     for name, parameter in model.named_parameters():
         master = optimizer._master_weights.get(parameter.name)

@@ -1,4 +1,6 @@
-"""What a run is about to do, said before it does it: one masked example, tokens, steps, batches, parameters, the time a step takes here."""
+"""What a run is about to do, said before it does it: one masked example, tokens, steps, batches, parameters, the time
+a step takes here.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_
 
 
 def count_parameters(config: ModelConfig) -> int:
-    """Number of parameters of a BERT with both pretraining heads; the decoder, tied to the word embeddings, counts once."""
+    """Number of parameters of a BERT with both pretraining heads; the decoder, tied to the word embeddings, counts
+    once.
+    """
     hidden, inner = config.hidden_size, config.intermediate_size
     embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + 2 * hidden
     layer = 4 * (hidden * hidden + hidden) + (hidden * inner + inner) + (inner * hidden + hidden) + 4 * hidden
@@ -64,10 +68,12 @@ def count_parameters(config: ModelConfig) -> int:
 
 
 def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]:
-    """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state; activations of a micro-batch).
+    """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state;
+    activations of a micro-batch).
 
-    Activations by what a layer keeps for its backward pass, in 4 bytes a number (2 under AMP): of every token 12 vectors of the hidden size
-    and 3 of the inner one, and for every pair of tokens and head 2 numbers; and the scores of the vocabulary, thrice.
+    Activations by what a layer keeps for its backward pass, in 4 bytes a number (2 under AMP): of every token 12
+    vectors of the hidden size and 3 of the inner one, and for every pair of tokens and head 2 numbers; and the scores
+    of the vocabulary, thrice.
     """
     model, amp = config.model, config.amp.level is not AmpLevel.O0
     parameters = count_parameters(model)
@@ -85,13 +91,16 @@ def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]
 
 
 def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
-    """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase, memory."""
+    """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase,
+    memory.
+    """
     parameters = count_parameters(config.model)
     state, activations = bytes_of_a_worker(config, num_workers=num_workers)
     lines = [
         yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
         f"parameters       {parameters:,} (vocabulary {config.model.vocab_size:,})",
-        f"memory a worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, gradients and moments, "
+        f"memory a worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, "
+        f"gradients and moments, "
         f"{activations / 1e9:.2f} for the activations of {config.runtime.micro_batch_size} examples"
         f"{' (recomputed)' if config.runtime.recompute else ''}; besides, 0.5 to 1 GB for the program",
         f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept, and the best",
@@ -105,7 +114,8 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
             num_workers=num_workers,
         )
         lines.append(
-            f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x {phase.max_seq_length} tokens "
+            f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x "
+            f"{phase.max_seq_length} tokens "
             f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) a step on each of {num_workers} worker(s)"
         )
         total += phase.num_steps * training_flops(
@@ -126,21 +136,28 @@ def describe_run(
 ) -> str:
     """The plan as a few lines. `num_examples` has the training examples of every phase."""
     lines = [
-        f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens "
+        f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, "
+        f"{manifest.num_tokens:,} tokens "
         f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}"
         for manifest in (shards.manifest for shards in corpora)
     ]
     lines += [
-        f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, {count_parameters(config.model):,} parameters",
+        (
+            f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, "
+            f"{count_parameters(config.model):,} parameters"
+        ),
     ]
     for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
         seen = phase.num_steps * phase.global_batch_size
         lines.append(
-            f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to {phase.max_seq_length} tokens "
-            f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, warm-up {phase.num_warmup_steps}"
+            f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to "
+            f"{phase.max_seq_length} tokens "
+            f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, "
+            f"warm-up {phase.num_warmup_steps}"
         )
     lines.append(
-        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time {_duration(seconds)} (from a trial)"
+        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time "
+        f"{_duration(seconds)} (from a trial)"
     )
     return "\n".join(lines)
 
@@ -158,7 +175,9 @@ def _duration(seconds: float) -> str:
 def unigram_baseline(
     corpora: Sequence[ShardSet], *, train_documents: Sequence[np.ndarray], held_out: list[PretrainBatch]
 ) -> dict[str, float]:
-    """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and its cross-entropy."""
+    """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and
+    its cross-entropy.
+    """
     counts = np.ones(corpora[0].manifest.vocab_size, np.int64)  # add-one: no label is impossible
     for shards, documents in zip(corpora, train_documents):
         for number in documents.tolist():

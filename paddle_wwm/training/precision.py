@@ -15,16 +15,21 @@ GROWTH_INTERVAL_STEPS = 2000
 
 
 def check_amp(amp: AmpConfig, *, on_gpu: bool) -> None:
-    """Raises ConfigError where Paddle would do nothing: its CPU kernels have no 16-bit products, and `auto_cast` passes over them silently."""
+    """Raises ConfigError where Paddle would do nothing: its CPU kernels have no 16-bit products, and `auto_cast`
+    passes over them silently.
+    """
     if amp.level is not AmpLevel.O0 and not on_gpu:
         raise ConfigError(
-            f"`amp.level` must be O0 on the CPU, but is {amp.level.value}: Paddle has no 16-bit matrix products there, so nothing would "
+            f"`amp.level` must be O0 on the CPU, but is {amp.level.value}: Paddle has no 16-bit matrix "
+            f"products there, so nothing would "
             "become faster. Set amp.level=O0, or train on GPUs with a Paddle build for them."
         )
 
 
 class Precision:
-    """How a run computes. `loss_scale` is 1 except for float16: a power of 2 that halves when a gradient overflows, and grows in quiet times."""
+    """How a run computes. `loss_scale` is 1 except for float16: a power of 2 that halves when a gradient overflows,
+    and grows in quiet times.
+    """
 
     def __init__(self, amp: AmpConfig = AmpConfig()) -> None:  # noqa: B008  (it is frozen)
         self.amp = amp
@@ -44,7 +49,9 @@ class Precision:
         return paddle.amp.auto_cast(level=self.amp.level.value, dtype=self.amp.dtype.value)
 
     def may_skip(self) -> bool:
-        """Whether a gradient that is not finite may be the loss scale's fault: then the step is left out and the scale halved."""
+        """Whether a gradient that is not finite may be the loss scale's fault: then the step is left out and the scale
+        halved.
+        """
         return self.is_scaled and self.loss_scale > LEAST_SCALE
 
     def step_done(self, *, updated: bool) -> None:

@@ -1,4 +1,6 @@
-"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker 0 only."""
+"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker
+0 only.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ CURVES_NAME = "loss.png"
 
 
 class Reporter:
-    """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are dropped first."""
+    """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are
+    dropped first.
+    """
 
     def __init__(self, output: Path, *, num_steps: int, first_step: int) -> None:
         from visualdl import LogWriter
@@ -41,7 +45,8 @@ class Reporter:
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
         if kind == "train":
             self._bar.set_postfix_str(
-                f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, {values['tokens_per_s']:,.0f} tokens/s"
+                f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, "
+                f"{values['tokens_per_s']:,.0f} tokens/s"
             )
         else:
             self.say(

@@ -32,11 +32,14 @@ BYTES_A_PARAMETER = 12  # of a checkpoint: the weights and two moments
 
 
 def check_output(output: Path, *, may_hold_run: bool) -> dict | None:
-    """The record of the run that the output folder holds, None where it holds nothing. Raises ConfigError when it may not be used."""
+    """The record of the run that the output folder holds, None where it holds nothing. Raises ConfigError when it may
+    not be used.
+    """
     existing = read_run(output)
     if existing is not None and not may_hold_run:
         raise ConfigError(
-            f"{output}: holds a run already; add --resume auto to go on with it, --overwrite to discard it, or name another --output."
+            f"{output}: holds a run already; add --resume auto to go on with it, --overwrite to discard it, "
+            f"or name another --output."
         )
     if existing is None and output.exists() and any(output.iterdir()):
         raise ConfigError(f"{output}: is not empty and holds no run; name another --output (it is not overwritten).")
@@ -83,7 +86,8 @@ def check_space(output: Path, config: RunConfig) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ConfigError(
-            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about {needed / 1e9:.2f} GB; "
+            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about "
+            f"{needed / 1e9:.2f} GB; "
             "free some space, name another --output, or lower runtime.keep_checkpoints."
         )
 
@@ -121,6 +125,9 @@ def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet
                 where = f"corpus {corpus}, " if len(corpora) > 1 else ""
                 num_documents = len(getattr(split, side))
                 print(
-                    f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of {num_documents:,} documents{counted}",
+                    (
+                        f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of "
+                        f"{num_documents:,} documents{counted}"
+                    ),
                     flush=True,
                 )

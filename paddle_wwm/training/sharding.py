@@ -1,8 +1,9 @@
-"""Optimizer-state sharding: every worker keeps moments of its share of the parameters, updates those, and gives them to the others.
+"""Optimizer-state sharding: every worker keeps moments of its share of the parameters, updates those, and gives them
+to the others.
 
-ZeRO's first stage (Rajbhandari et al. 2020). Paddle's own, `group_sharded_parallel`, refuses the CPU, and its optimizer wrapper clips by
-itself; this is the same on the CPU and on GPUs, with any of the optimizers, and bit-equal to training without it: an update concerns one
-parameter at a time, whoever makes it.
+ZeRO's first stage (Rajbhandari et al. 2020). Paddle's own, `group_sharded_parallel`, refuses the CPU, and its
+optimizer wrapper clips by itself; this is the same on the CPU and on GPUs, with any of the optimizers, and bit-equal
+to training without it: an update concerns one parameter at a time, whoever makes it.
 """
 
 from __future__ import annotations

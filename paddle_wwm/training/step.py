@@ -1,5 +1,6 @@
-"""One training step. The loss is a mean over the whole global batch: of all predicted pieces (MLM) plus of all pairs (NSP), across
-micro-batches and workers, so it does not depend on how the batch was cut."""
+"""One training step. The loss is a mean over the whole global batch: of all predicted pieces (MLM) plus of all pairs
+(NSP), across micro-batches and workers, so it does not depend on how the batch was cut.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ class Sums:
         return Sums(**dict(zip(names, sum_over_workers([getattr(self, name) for name in names], world).tolist())))
 
     def means(self) -> dict[str, float]:
-        """Loss (MLM + NSP), its parts, and accuracies; where words were counted, their accuracy and the perplexity, too."""
+        """Loss (MLM + NSP), its parts, and accuracies; where words were counted, their accuracy and the perplexity,
+        too.
+        """
         mlm_loss = self.mlm_loss / max(1.0, self.num_predictions)
         result = {
             "loss": mlm_loss,
@@ -68,7 +71,8 @@ class Sums:
 def forward(model: paddle.nn.Layer, batch: Tensors) -> tuple[paddle.Tensor, paddle.Tensor | None, Sums]:
     """The summed MLM loss, the summed NSP loss (None without pairs), and the sums for reporting.
 
-    A batch with `word_numbers` (int64 (P,), the predictions of a word have the same) counts a word as right when all its predictions are.
+    A batch with `word_numbers` (int64 (P,), the predictions of a word have the same) counts a word as right when all
+    its predictions are.
     """
     labels, pair_labels = batch["labels"], batch.get("next_sentence_labels")
     scores, relations = model(
@@ -104,8 +108,9 @@ def forward(model: paddle.nn.Layer, batch: Tensors) -> tuple[paddle.Tensor, padd
 class StepResult:
     """What a step did. `sums` are this worker's; all else is agreed on by all workers.
 
-    updated: False when a loss or a gradient was not finite on any worker; then nothing was changed, and `micro_losses`, shape (workers,
-    micro-batches), holds the summed loss of every micro-batch. stop, save: whether any worker asked for it.
+    updated: False when a loss or a gradient was not finite on any worker; then nothing was changed, and
+    `micro_losses`, shape (workers, micro-batches), holds the summed loss of every micro-batch. stop, save: whether any
+    worker asked for it.
     """
 
     sums: Sums
@@ -134,7 +139,8 @@ def train_step(
 ) -> StepResult:
     """Forward and backward of this worker's micro-batches, clip, agree that all is finite, update.
 
-    sync_in_backward: the workers exchange gradients while the last backward pass computes others; False: after it (for recompute).
+    sync_in_backward: the workers exchange gradients while the last backward pass computes others; False: after it (for
+    recompute).
     """
     num_predictions = sum(int(batch["num_predictions"]) for batch in micro_batches)
     num_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
@@ -143,7 +149,8 @@ def train_step(
     precision = precision or Precision()
     total, losses = Sums(), []
     for number, batch in enumerate(micro_batches):
-        # dropout is a function of (seed, step, micro-batch of the global batch): a resumed run draws the same, and any number of workers
+        # dropout is a function of (seed, step, micro-batch of the global batch): a resumed run draws the same, and any
+        # number of workers
         seed_dropout(int(key_of(seed, step, number * world.size + world.rank)))
         last = number == len(micro_batches) - 1
         with contextlib.nullcontext() if last and sync_in_backward else without_gradient_sync(model, world):

@@ -33,7 +33,9 @@ CHECKPOINTS_NAME = "checkpoints"
 
 
 def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str, ...]:
-    """Without sentence pairs nothing reaches the pooler and the next-sentence head: they keep their initial values, and that is recorded."""
+    """Without sentence pairs nothing reaches the pooler and the next-sentence head: they keep their initial values,
+    and that is recorded.
+    """
     if config.data.pairing is SentencePairing.NEXT_SENTENCE:
         return ()
     for layer in (model.bert.pooler, model.cls.seq_relationship):
@@ -43,7 +45,9 @@ def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str,
 
 
 class Trainer:
-    """`step` counts the steps that were made, skipped ones too. Made from the newest whole checkpoint of `output` where there is one."""
+    """`step` counts the steps that were made, skipped ones too. Made from the newest whole checkpoint of `output`
+    where there is one.
+    """
 
     def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
         self.config, self.data, self.output, self.world = config, data, output, world
@@ -112,7 +116,9 @@ class Trainer:
         return self.world.is_main and minutes > 0 and time.monotonic() - self.saved_at >= minutes * 60
 
     def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, float]:
-        """One step; returns what it did and its learning rate. Raises TrainingError, with the parameters as they were, when it may not."""
+        """One step; returns what it did and its learning rate. Raises TrainingError, with the parameters as they were,
+        when it may not.
+        """
         number, phase_step = phase_of(self.config, self.step)
         rate = learning_rate_at(phase_step, self.config.phases[number])
         result = train_step(
@@ -163,8 +169,10 @@ class Trainer:
         barrier(self.world)
         bad = [f"worker {rank}, micro-batch {place}" for rank, place in zip(*((losses - losses) != 0).nonzero())]
         return (
-            f"step {self.step}: {f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; nothing was "
-            f"updated. The examples of the step are in {path}. The last checkpoint is of step {self.saved_step}; to go on from it, try a "
+            f"step {self.step}: "
+            f"{f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; nothing was "
+            f"updated. The examples of the step are in {path}. The last checkpoint is of step "
+            f"{self.saved_step}; to go on from it, try a "
             "lower learning rate or a longer warm-up (with --resume auto --accept-changes)."
         )
 
@@ -221,7 +229,8 @@ def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Check
         )
     if found and (found.state.config_fingerprint, found.state.shard_fingerprint) not in data.known_states:
         raise CheckpointError(
-            f"{found.path}: is no checkpoint of this run: its recipe or its data were others. Move it away, or start from its weights with --init."
+            f"{found.path}: is no checkpoint of this run: its recipe or its data were others. Move it away, "
+            f"or start from its weights with --init."
         )
     return found
 
@@ -231,7 +240,9 @@ def _recorded_untrained(folder: Path) -> tuple[str, ...]:
 
 
 def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tuple[str, ...]:
-    """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is said."""
+    """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is
+    said.
+    """
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
     if world.is_main:
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""

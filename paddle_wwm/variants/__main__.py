@@ -32,7 +32,10 @@ def _quantity(number: int) -> str:
 def steps_of(recipe: Recipe) -> str:
     """ "100K x 2560 (128) + 100K x 384 (512)"; a dash where it is not stated."""
     parts = [
-        f"{_quantity(phase.num_steps)}{f' x {phase.global_batch_size}' if phase.global_batch_size else ''} ({phase.max_seq_length})"
+        (
+            f"{_quantity(phase.num_steps)}{f' x {phase.global_batch_size}' if phase.global_batch_size else ''} "
+            f"({phase.max_seq_length})"
+        )
         for phase in recipe.phases
     ]
     return " + ".join(parts) or "-"
@@ -107,7 +110,10 @@ def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(
         prog="python -m paddle_wwm.variants",
-        description="The table of models: sizes, training, sources, published scores. Parameters are counted with a classifier for XNLI.",
+        description=(
+            "The table of models: sizes, training, sources, published scores. Parameters are counted with a "
+            "classifier for XNLI."
+        ),
         epilog=f"examples:\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -126,7 +132,8 @@ def main() -> None:
     else:
         print(aligned_table([row_of(one) for one in chosen]))
         print(
-            "\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: not stated by the authors."
+            "\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: "
+            "not stated by the authors."
         )
 
 

@@ -23,7 +23,8 @@ _BY_KEY = {_key(name): variant for variant in VARIANTS for name in names_of(vari
 
 
 def find_variant(name: str) -> Variant:
-    """The model of a name: the hub's, PaddleNLP's, Hugging Face's, an archive's or a paper's; case and `-`, `_`, `/` do not matter.
+    """The model of a name: the hub's, PaddleNLP's, Hugging Face's, an archive's or a paper's; case and `-`, `_`, `/`
+    do not matter.
 
     Raises ConfigError with the nearest names.
     """

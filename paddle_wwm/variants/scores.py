@@ -1,4 +1,5 @@
-"""The authors' scores, written as in their tables: max (mean) over ten seeds in percent, EM / F1 for reading comprehension, else accuracy.
+"""The authors' scores, written as in their tables: max (mean) over ten seeds in percent, EM / F1 for reading
+comprehension, else accuracy.
 
 RBT3 and RBTL3 have test scores without means. Source: the README of ymcui/Chinese-BERT-wwm.
 """
@@ -142,5 +143,6 @@ _LEARNING_RATES = {
     "bq_corpus": 3e-5,
     "thucnews": 2e-5,
 }
-# BERT's best and BERT-wwm's are the same eight numbers, and the authors used BERT-wwm's for the models after it; none are given for RBT
+# BERT's best and BERT-wwm's are the same eight numbers, and the authors used BERT-wwm's for the models after it; none
+# are given for RBT
 PUBLISHED_LEARNING_RATES = {model: _LEARNING_RATES for model in _MODELS if not model.startswith("rbt")}

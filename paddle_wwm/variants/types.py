@@ -22,7 +22,8 @@ class RecipePhase:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the authors trained a model. init: "random", or the variant that training started from; init_layers: those of its layers that were kept.
+    """How the authors trained a model. init: "random", or the variant that training started from; init_layers: those
+    of its layers that were kept.
 
     assumed: what the authors state for a sister model only.
     """
@@ -42,9 +43,10 @@ class Recipe:
 class Variant:
     """A row of the table.
 
-    name: ours, also the module's name in PaddleHub (`hub_name`). title: the name in papers. aliases: names elsewhere, see `find_variant`.
-    source: its repository on the Hugging Face hub. archive: the stem of the .zip that Google and the authors give out. num_tokens: of the
-    corpus. published_parameters: as printed in the series' table (see `count_parameters`).
+    name: ours, also the module's name in PaddleHub (`hub_name`). title: the name in papers. aliases: names elsewhere,
+    see `find_variant`.
+    source: its repository on the Hugging Face hub. archive: the stem of the .zip that Google and the authors give out.
+    num_tokens: of the corpus. published_parameters: as printed in the series' table (see `count_parameters`).
     """
 
     name: str
@@ -73,14 +75,17 @@ class Variant:
 
     @property
     def published_learning_rates(self) -> Mapping[str, float]:
-        """Task -> the best learning rate that the authors found for fine-tuning; the series shares those of BERT-wwm."""
+        """Task -> the best learning rate that the authors found for fine-tuning; the series shares those of
+        BERT-wwm.
+        """
         return PUBLISHED_LEARNING_RATES.get(self.name, {})
 
 
 def count_parameters(
     config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
 ) -> int:
-    """Trainable numbers of a model: embeddings, layers and pooler; plus a classifier of `num_labels`, plus the MLM (tied) and NSP heads.
+    """Trainable numbers of a model: embeddings, layers and pooler; plus a classifier of `num_labels`, plus the MLM
+    (tied) and NSP heads.
 
     The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
     """

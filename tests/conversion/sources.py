@@ -1,4 +1,6 @@
-"""The fixtures' model in every form that is converted: files of TensorFlow's, torch's and transformers' own making, and forms made from them."""
+"""The fixtures' model in every form that is converted: files of TensorFlow's, torch's and transformers' own making,
+and forms made from them.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,8 @@ def bits_of(model) -> dict[str, tuple]:
     }
 
 
-# ---- torch's files without torch -------------------------------------------------------------------------------------------------------------
+# ---- torch's files without torch
+# -------------------------------------------------------------------------------------------------------------
 
 
 class _Global:

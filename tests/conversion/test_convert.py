@@ -1,4 +1,6 @@
-"""Every source into every target: the same numbers, bit for bit, and the same outputs; what a source lacks or has too much is said."""
+"""Every source into every target: the same numbers, bit for bit, and the same outputs; what a source lacks or has too
+much is said.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ from .sources import (
 TOLERANCE = 1e-5
 
 
-# ---- Parity ----------------------------------------------------------------------------------------------------------------------------------
+# ---- Parity
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parity
@@ -57,7 +60,8 @@ def test_outputs_of_a_converted_model_are_those_that_transformers_computed(tmp_p
     assert min(item.scale for item in result.differences) > 0.1
 
 
-# ---- Sources ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Sources
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def old_names(arrays):
@@ -158,7 +162,8 @@ def test_a_paddlenlp_folder_is_read(tmp_path, paddle_folder, expected_bits):
     assert bits_of(open_model(tmp_path / "nlp")) == expected_bits
 
 
-# ---- Round trips -----------------------------------------------------------------------------------------------------------------------------
+# ---- Round trips
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [None, "float16", "bfloat16"])
@@ -195,7 +200,8 @@ def test_the_same_conversion_writes_the_same_bytes(tmp_path, paddle_folder):
     assert files[0] == files[1] and RECORD_NAME in files[0]
 
 
-# ---- Targets in their own worlds -------------------------------------------------------------------------------------------------------------
+# ---- Targets in their own worlds
+# -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_paddle_target_opens_in_paddlenlp_and_in_ours(paddle_folder):
@@ -237,7 +243,8 @@ def test_a_tensorflow_target_holds_what_tensorflow_wrote(tmp_path, paddle_folder
         assert tensor.read().tobytes() == theirs[name].read().tobytes(), name
 
 
-# ---- Layers ----------------------------------------------------------------------------------------------------------------------------------
+# ---- Layers
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_kept_layers_are_renumbered_and_all_else_stays(tmp_path, paddle_folder, expected_bits):

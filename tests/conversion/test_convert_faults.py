@@ -1,4 +1,6 @@
-"""What a source lacks, has too much or says wrongly is told at once, and nothing is lost: neither a parameter nor a folder."""
+"""What a source lacks, has too much or says wrongly is told at once, and nothing is lost: neither a parameter nor a
+folder.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ from paddle_wwm.variants import find_variant
 
 from .sources import CONFIG, HF_FOLDER, TF_FOLDER, bits_of, converted, hf_arrays, hf_folder, vocab_file
 
-# ---- What a source lacks, or has too much ----------------------------------------------------------------------------------------------------
+# ---- What a source lacks, or has too much
+# ----------------------------------------------------------------------------------------------------
 
 
 def headless(folder):
@@ -173,7 +176,8 @@ def test_a_type_that_is_too_small_for_a_value_is_refused(tmp_path):
     converted(folder, tmp_path / "out", dtype="bfloat16")
 
 
-# ---- The target's folder ---------------------------------------------------------------------------------------------------------------------
+# ---- The target's folder
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_converted(tmp_path, paddle_folder):
@@ -225,7 +229,7 @@ def memory(name):
 before = memory("VmRSS")
 convert(sys.argv[1], target=sys.argv[2], to=Target(sys.argv[3]))
 print(memory("VmHWM") - before)
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")

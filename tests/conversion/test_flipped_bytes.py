@@ -1,4 +1,6 @@
-"""500 files with a few flipped bytes, in every format: each is read or refused; none crashes, hangs or takes the machine's memory."""
+"""500 files with a few flipped bytes, in every format: each is read or refused; none crashes, hangs or takes the
+machine's memory.
+"""
 
 from __future__ import annotations
 

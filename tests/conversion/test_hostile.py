@@ -1,4 +1,6 @@
-"""Files from strangers: what would run code, reach outside, take all memory or lie about itself is refused, and nothing of it happens."""
+"""Files from strangers: what would run code, reach outside, take all memory or lie about itself is refused, and
+nothing of it happens.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class Call:
         return self._call
 
 
-# ---- Pickles ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Pickles
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("where", ["zip", "older form", "first pickle of the older form"])
@@ -110,7 +113,8 @@ def rebuilt(arguments: bytes) -> bytes:
         b"K\x00J\xff\xff\xff\x7f\x85K\x00\x85",  # two billion times the same number
         b"K\x00K\x02K\x03\x86K\x01\x85",  # more sizes than strides
         b"K\x00X\x01\x00\x00\x002\x85K\x01\x85",  # a size that is text
-        b"K\x00(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t",  # nine sizes
+        # nine sizes
+        b"K\x00(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t",
     ],
 )
 def test_a_tensor_that_lies_about_its_storage_is_refused(tmp_path, arguments):
@@ -143,7 +147,8 @@ def test_compressed_members_are_refused(tmp_path):
         open_pytorch(tmp_path / "x.bin")
 
 
-# ---- safetensors -----------------------------------------------------------------------------------------------------------------------------
+# ---- safetensors
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def safetensors_file(path: Path, header: object, *, data: bytes = bytes(24), length: int | None = None) -> Path:
@@ -196,7 +201,8 @@ def test_an_index_that_names_files_elsewhere_is_refused(tmp_path, name):
         open_weights(tmp_path)
 
 
-# ---- TensorFlow ------------------------------------------------------------------------------------------------------------------------------
+# ---- TensorFlow
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def checkpoint(folder: Path, *, changes: dict[bytes, bytes] | None = None) -> Path:
@@ -304,7 +310,8 @@ def test_a_table_of_many_blocks_is_read_back():
         assert list(read_table(build_table(items, block_bytes=block_bytes))) == items
 
 
-# ---- Cut files and archives ------------------------------------------------------------------------------------------------------------------
+# ---- Cut files and archives
+# ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def write(tmp_path):
 
 @pytest.fixture
 def read():
-    """A function from a file to its documents, each (doc_id, lines), and the report; bad input is skipped unless told otherwise."""
+    """A function from a file to its documents, each (doc_id, lines), and the report; bad input is skipped unless told
+    otherwise.
+    """
 
     def call(path, *, on_error=OnError.SKIP, **options):
         report = CorpusReport()

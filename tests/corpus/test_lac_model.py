@@ -1,4 +1,6 @@
-"""The files of LAC's model are read as Paddle wrote them, and anything else is refused before compiled code reads memory by it."""
+"""The files of LAC's model are read as Paddle wrote them, and anything else is refused before compiled code reads
+memory by it.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def test_what_has_no_blank_lines_is_cut_into_documents_and_counted(write, read, 
         assert report.characters["read"] == sum(map(len, lines))
 
 
-# name, bytes, what the error says behind the file's name, and the rule, what is left and the characters that skipping counts
+# name, bytes, what the error says behind the file's name, and the rule, what is left and the characters that skipping
+# counts
 UTF_16 = "一。\n\n二。\n".encode("utf-16")
 GB = "三好。".encode("gb18030")
 BAD = {
@@ -286,7 +287,7 @@ report = CorpusReport()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 documents = sum(1 for _ in DocumentReader(on_error=OnError.SKIP).read(find_sources([sys.argv[1]]).files[0], report))
 print(documents, report.counts["endless_lines"], report.characters["endless_lines"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])

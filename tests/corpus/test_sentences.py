@@ -137,7 +137,9 @@ HOSTILE_RUNS = {
     ids=["all", "short"],
 )
 def test_no_run_of_characters_takes_more_than_linear_time(run, rule):
-    """A plain line of that size is the measure, and a hundred times as long is allowed; quadratic time would take thousands of times as long."""
+    """A plain line of that size is the measure, and a hundred times as long is allowed; quadratic time would take
+    thousands of times as long.
+    """
 
     def seconds(line):
         begin = time.process_time()

@@ -39,8 +39,10 @@ class Request:
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong. cuts: by file, how many bytes are sent before the connection drops, an answer each. statuses: (status, headers) that come
-    before any other answer. bodies: by file, what is sent in its place. silent: paths that are never answered."""
+    """What goes wrong. cuts: by file, how many bytes are sent before the connection drops, an answer each. statuses:
+    (status, headers) that come before any other answer. bodies: by file, what is sent in its place. silent: paths that
+    are never answered.
+    """
 
     cuts: dict[str, deque] = field(default_factory=dict)
     statuses: deque = field(default_factory=deque)

@@ -1,4 +1,6 @@
-"""Hubs that cut, lie, hang, are busy or are not there: the model is fetched all the same, or one error says what to do."""
+"""Hubs that cut, lie, hang, are busy or are not there: the model is fetched all the same, or one error says
+what to do.
+"""
 
 from __future__ import annotations
 

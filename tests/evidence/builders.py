@@ -15,7 +15,7 @@ data: {pairing: full-sentences, held_out_share: 0.1}
 phases:
   - {max_seq_length: 32, global_batch_size: 4, num_steps: 40, learning_rate: 1e-3, num_warmup_steps: 1}
 runtime: {micro_batch_size: 4, log_every_steps: 1, evaluate_every_steps: 20, save_every_steps: 10, max_evaluation_examples: 8}
-"""
+"""  # noqa: E501
 REVIEWS = ("天气很好", "不是很好", "我们在北京大学学习，有人来这", "这有那人不好", "中国很好", "那天不好")
 
 

@@ -1,4 +1,6 @@
-"""The experiment end to end at the smallest scale, in real processes: killed, started again, and started once more when all is done."""
+"""The experiment end to end at the smallest scale, in real processes: killed, started again, and started once more
+when all is done.
+"""
 
 import dataclasses
 import json

@@ -8,7 +8,8 @@ from paddle_wwm.evidence.statistics import paired_difference
 
 
 def test_the_interval_is_students_over_the_means_of_pretraining_seeds():
-    # means: 80, 82, 84 against 79, 79, 79 -> differences 1, 3, 5: mean 3, sd 2, 2 / sqrt(3) = 1.1547, t(2) = 4.30265 -> half 4.9683
+    # means: 80, 82, 84 against 79, 79, 79 -> differences 1, 3, 5: mean 3, sd 2, 2 / sqrt(3) = 1.1547, t(2) = 4.30265
+    # -> half 4.9683
     one = {1: [79.0, 81.0], 2: [82.0, 82.0], 3: [83.0, 85.0]}
     found = paired_difference(one, {seed: [79.0] for seed in one})
     assert found.differences == (1.0, 3.0, 5.0)

@@ -63,9 +63,9 @@ def test_arms_are_compared_in_pairs_and_only_what_the_interval_decides_is_said(c
     )  # -1, -2, -3: 4.303 x 1 / sqrt(3)
     text = verdict(found)
     assert (
-        "Whole words are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, test, accuracy (+2.00)."
-        in text
-    )
+        "Whole words are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, "
+        "test, accuracy (+2.00)."
+    ) in text
     assert "Pieces are ahead, the interval excluding 0: nothing." in text
 
 

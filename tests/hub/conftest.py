@@ -47,14 +47,17 @@ def headless_weights(tmp_path_factory, mini_vocab):
 
 
 class BareEnvironment:
-    """A virtual environment of its own, with PaddleHub, PaddleNLP and what they need (those of this one, by path), and without paddle_wwm."""
+    """A virtual environment of its own, with PaddleHub, PaddleNLP and what they need (those of this one, by path), and
+    without paddle_wwm.
+    """
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, symlinks=True)
         self.python = folder / "bin" / "python"
         ours = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
         theirs = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-        # a folder that a .pth file names is searched, but its own .pth files, by which paddle_wwm is installed for development, are not read
+        # a folder that a .pth file names is searched, but its own .pth files, by which paddle_wwm is installed for
+        # development, are not read
         (Path(ours["purelib"]) / "packages.pth").write_text("".join(f"{path}\n" for path in theirs))
         hub = folder / "bin" / "hub"  # as pip writes it
         hub.write_text(
@@ -77,11 +80,15 @@ class BareEnvironment:
 def bare(tmp_path_factory):
     """The environment of a user who has only PaddleHub and PaddleNLP."""
     environment = BareEnvironment(tmp_path_factory.mktemp("bare") / "env")
-    code = "import importlib.util as u; print([bool(u.find_spec(name)) for name in ('paddlehub', 'paddlenlp', 'paddle_wwm')])"
+    code = (
+        "import importlib.util as u; print([bool(u.find_spec(name)) for name in ('paddlehub', 'paddlenlp', "
+        "'paddle_wwm')])"
+    )
     seen = environment.run(code, hub_home=tmp_path_factory.mktemp("hub"), cwd=tmp_path_factory.mktemp("cwd"))
     if seen.stdout.strip() == "[True, True, True]":
         pytest.skip(
-            "paddle_wwm is installed as a copy among the other packages here (not with pip install -e), so none can be without it"
+            "paddle_wwm is installed as a copy among the other packages here (not with pip install -e), so "
+            "none can be without it"
         )
     assert seen.stdout.strip() == "[True, True, False]", seen.stdout + seen.stderr
     return environment

@@ -1,4 +1,6 @@
-"""Modules are built, installed by the real `hub` command line into a fresh HUB_HOME, and loaded in an environment without paddle_wwm."""
+"""Modules are built, installed by the real `hub` command line into a fresh HUB_HOME, and loaded in an environment
+without paddle_wwm.
+"""
 
 import shutil
 import tarfile

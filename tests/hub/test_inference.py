@@ -1,4 +1,6 @@
-"""Both ways of running a network give the same numbers, and an exported program never outlives the weights that it was made of."""
+"""Both ways of running a network give the same numbers, and an exported program never outlives the weights that it was
+made of.
+"""
 
 import copy
 

@@ -1,4 +1,6 @@
-"""The safe installer: real processes, while others load; and everything that can be wrong with what is to be installed."""
+"""The safe installer: real processes, while others load; and everything that can be wrong with what is to be
+installed.
+"""
 
 import os
 import re
@@ -186,7 +188,9 @@ print(sorted(versions), flush=True)
 @pytest.mark.integration
 @pytest.mark.slow
 def test_eight_install_at_once_while_others_load_and_nobody_fails(weights, tmp_path, loads):
-    """Two versions with different code take turns. The first of the eight tries the module, the others find it there."""
+    """Two versions with different code take turns. The first of the eight tries the module, the others find it
+    there.
+    """
     home, stop = tmp_path / "hub", tmp_path / "stop"
     modules = [build(weights, tmp_path / version, version=version) for version in ("1.0.0", "2.0.0")]
     [code] = modules[1].directory.glob("wwm_*")

@@ -1,4 +1,6 @@
-"""Where a module's weights come from, in which order, and what is said when there are none; modules of fine-tuned models."""
+"""Where a module's weights come from, in which order, and what is said when there are none; modules of fine-tuned
+models.
+"""
 
 import json
 import shutil
@@ -84,7 +86,8 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
         f"print(hub.Module(directory={str(built.directory)!r}).get_embedding(['使用']).shape)\n"
         f"os.environ['PADDLE_WWM_HOME'] = {str(tmp_path / 'none')!r}\n"
         f"try: hub.Module(directory={str(built.directory)!r})\n"
-        "except Exception as error: print(type(error).__name__, 'is not installed here' in str(error), 'weights=DIR' in str(error))\n"
+        "except Exception as error: print(type(error).__name__, 'is not installed here' in str(error), "
+        "'weights=DIR' in str(error))\n"
     )
     result = bare.run(code, hub_home=tmp_path / "hub", cwd=tmp_path)
     assert result.stdout.splitlines()[-2:] == ["(1, 16)", "HubModuleError True True"], result.stdout + result.stderr
@@ -142,7 +145,8 @@ def test_a_bare_bert_model_as_paddlenlp_saves_it_serves(weights, tmp_path):
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-# ---- Fine-tuned models -------------------------------------------------------------------------------------------------------------------
+# ---- Fine-tuned models
+# -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +321,8 @@ def test_a_label_file_that_cannot_be_read_is_named(tmp_path, content):
         read_label_file(tmp_path / "labels")
 
 
-# ---- The real command lines --------------------------------------------------------------------------------------------------------------
+# ---- The real command lines
+# --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.integration

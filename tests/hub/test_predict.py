@@ -1,4 +1,6 @@
-"""Every task's predict, on a small random model: one result a text, in order, whatever the batches; and against PaddleNLP's classes."""
+"""Every task's predict, on a small random model: one result a text, in order, whatever the batches; and against
+PaddleNLP's classes.
+"""
 
 import copy
 import warnings

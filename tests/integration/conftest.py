@@ -10,7 +10,7 @@ phases:
   - {max_seq_length: 64, global_batch_size: 4, num_steps: 6, learning_rate: 5e-4, num_warmup_steps: 1}
 runtime: {micro_batch_size: 2, log_every_steps: 1, evaluate_every_steps: 6, save_every_steps: 4, max_evaluation_examples: 16}
 seed: 7
-"""
+"""  # noqa: E501
 WITHOUT_DROPOUT = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]
 
 

@@ -143,7 +143,9 @@ def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folde
 
 
 def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run_goes_on_later(folder, arguments):
-    """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints do not."""
+    """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints
+    do not.
+    """
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 2)
     options = {"capture_output": True, "text": True, "timeout": 300}
     result = subprocess.run(

@@ -1,4 +1,6 @@
-"""A real Dask cluster of a scheduler and two workers, as on many machines: the same bytes, also when it loses a worker or the scheduler."""
+"""A real Dask cluster of a scheduler and two workers, as on many machines: the same bytes, also when it loses a worker
+or the scheduler.
+"""
 
 from __future__ import annotations
 
@@ -145,9 +147,9 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_byte
     _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     last = errors.splitlines()[-1]
-    assert (
-        last
-        == "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command again to go on."
+    assert last == (
+        "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command "
+        "again to go on."
     )
     before = num_done(partial)
     assert before > at_the_kill

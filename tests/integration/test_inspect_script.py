@@ -18,7 +18,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def prepared(sample_corpus, prepared_sample, tmp_path_factory):
-    """A function from a segmenter's name to a folder of shards of the sample corpus, made by the script, with the text."""
+    """A function from a segmenter's name to a folder of shards of the sample corpus, made by the script, with
+    the text.
+    """
     folder = tmp_path_factory.mktemp("prepared")
 
     def call(segmenter):
@@ -46,9 +48,9 @@ def test_the_page_shows_manifest_statistics_and_samples_and_draws_the_picture(pr
     page = result.stdout
     assert "segmenter   jieba" in page and "sample_corpus.txt  text" in page
     assert (
-        f"235 documents, {manifest.num_sentences:,} sentences, {manifest.num_words:,} words, {manifest.num_tokens:,} tokens"
-        in page
-    )
+        f"235 documents, {manifest.num_sentences:,} sentences, {manifest.num_words:,} words, "
+        f"{manifest.num_tokens:,} tokens"
+    ) in page
     assert "\ndocument 83 (sample_corpus.txt:" in page and page.count("\ndocument ") == 1
     [words, *_], [text, *_] = (
         [line[14:] for line in page.splitlines() if line.startswith(f"  {label:<12}")] for label in ("words", "text")

@@ -35,7 +35,7 @@ for step in range(int(first), int(stop)):
         values = [getattr(batch, item.name) for item in dataclasses.fields(batch)]
         digests.append(hashlib.sha256(b"".join(value.tobytes() for value in values if value is not None)).hexdigest())
     print(json.dumps(digests), flush=True)
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,9 @@ def index(prepared_sample, tmp_path_factory):
 
 
 def digests_of(shards, index, *, num_ranks, compiled=True, first=STEPS.start):
-    """The digests of all micro-batches by step, in the order of the global batch, made by `num_ranks` processes at once."""
+    """The digests of all micro-batches by step, in the order of the global batch, made by `num_ranks` processes at
+    once.
+    """
     arguments = [str(ROOT), str(shards.directory), str(index)]
     processes = [
         subprocess.Popen(

@@ -41,7 +41,8 @@ def assert_one_clear_line(result, *parts):
         assert part in line, line
 
 
-# ---- show_masking.py -------------------------------------------------------------------------------------------------------------------------
+# ---- show_masking.py
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_seeds_sentence_is_shown_with_whole_words_masked(vocab):
@@ -139,7 +140,8 @@ def test_a_mistake_in_what_is_to_be_shown_is_one_clear_line(vocab, tmp_path, arg
     assert_one_clear_line(run_script("show_masking.py", *given, cwd=tmp_path), part)
 
 
-# ---- export_examples.py ----------------------------------------------------------------------------------------------------------------------
+# ---- export_examples.py
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):

@@ -124,7 +124,9 @@ def test_a_dry_run_says_what_would_be_read_and_passed_over_and_writes_nothing(fo
 
 @pytest.mark.parametrize(("limit", "is_kept"), [(100, False), (20_000, False), (30_000, True), (60_000, True)])
 def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same_bytes(folder, limit, is_kept):
-    """The system refuses files beyond a size, as a full disk would: the first, and those of the first, second and third pass."""
+    """The system refuses files beyond a size, as a full disk would: the first, and those of the first, second and
+    third pass.
+    """
     (folder / "large.txt").write_text(
         "".join(f"天气{number}很好。我们学习！\n\n" for number in range(3000)), encoding="utf-8"
     )

@@ -1,4 +1,6 @@
-"""Two real workers: what changes only the memory changes no number; a NaN in one of them stops both; two hosts train as one."""
+"""Two real workers: what changes only the memory changes no number; a NaN in one of them stops both; two hosts train
+as one.
+"""
 
 import json
 import os
@@ -36,7 +38,7 @@ def forward(model, batch):
     return mlm_loss, nsp_loss, sums
 step.forward = forward
 run_script(pretrain.main)
-"""
+"""  # noqa: E501
 
 
 def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples(arguments, tmp_path):
@@ -94,7 +96,9 @@ def free_port():
 
 
 def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus, recipe, tmp_path):
-    """As on two machines with a common folder: two of Paddle's launchers with one master and one worker each, all on loopback."""
+    """As on two machines with a common folder: two of Paddle's launchers with one master and one worker each, all on
+    loopback.
+    """
     shards, run = tmp_path / "shards", tmp_path / "run"
     prepared = run_script(
         "prepare_corpus.py", corpus, "--vocab", one_process[0] / "model" / "vocab.txt", "--output", shards

@@ -1,6 +1,7 @@
 """TensorFlow's side of `make interop`, run in an environment with TensorFlow only.
 
-python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with TensorFlow's reader and Saver, run the BERT in it
+python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with TensorFlow's reader and Saver, run
+the BERT in it
 python in_tensorflow.py write FOLDER TARGET                   save its variables with TensorFlow's Saver, in every form
 """
 

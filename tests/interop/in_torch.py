@@ -1,6 +1,7 @@
 """PyTorch's side of `make interop`, run in an environment with torch and transformers only.
 
-python in_torch.py open FOLDER INPUTS.npz OUTPUTS.npz    open a folder with transformers' classes, run it, store the outputs
+python in_torch.py open FOLDER INPUTS.npz OUTPUTS.npz    open a folder with transformers' classes, run it, store the
+outputs
 python in_torch.py write FOLDER TARGET                   save that model in every form that its users have
 """
 

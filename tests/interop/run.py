@@ -1,4 +1,5 @@
-"""`make interop`: converted models opened in their own worlds, and those worlds' files opened here, both ways, in real environments.
+"""`make interop`: converted models opened in their own worlds, and those worlds' files opened here, both ways, in real
+environments.
 
   python tests/interop/run.py --torch .venv-interop/torch/bin/python --tensorflow .venv-interop/tensorflow/bin/python
 

@@ -1,4 +1,6 @@
-"""Our BERT against PaddleNLP's (outputs and all gradients) and against numbers that Hugging Face's computed. 1e-5 throughout."""
+"""Our BERT against PaddleNLP's (outputs and all gradients) and against numbers that Hugging Face's computed. 1e-5
+throughout.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ def loss_of(scores, relations, inputs: Inputs):
     )
 
 
-# ---- PaddleNLP -------------------------------------------------------------------------------------------------------------------------------
+# ---- PaddleNLP
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,8 @@ def test_all_gradients_equal_paddlenlps(models, way):
         np.testing.assert_allclose(
             parameter.grad.numpy(), their_parameters[name].grad.numpy(), rtol=0, atol=TOLERANCE, err_msg=name
         )
-        # a gradient of nothing but zeros would prove nothing; that of k_proj.bias is 0 in truth (softmax ignores a shift)
+        # a gradient of nothing but zeros would prove nothing; that of k_proj.bias is 0 in truth (softmax ignores a
+        # shift)
         assert name.endswith("k_proj.bias") or float(parameter.grad.abs().max()) > 100 * TOLERANCE, name
 
 
@@ -142,7 +146,8 @@ def test_both_activations_equal_paddlenlps(tmp_path, activation):
         assert_close(actual, expected)
 
 
-# ---- Padding ---------------------------------------------------------------------------------------------------------------------------------
+# ---- Padding
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_padding_changes_nothing():
@@ -185,7 +190,8 @@ def test_scores_belong_to_the_asked_positions_in_their_order():
     assert relations is None
 
 
-# ---- Hugging Face ----------------------------------------------------------------------------------------------------------------------------
+# ---- Hugging Face
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def arrays_from_hugging_face(arrays: dict[str, np.ndarray], *, num_layers: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,6 @@
-"""The whole model in training, fast and exact: gradients, and the loss of 20 steps; positions that are read; the tied gradient."""
+"""The whole model in training, fast and exact: gradients, and the loss of 20 steps; positions that are read; the tied
+gradient.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,8 @@ def test_recomputed_layers_have_the_same_gradients_under_dropout():
     assert_same(gradients_of(model, inputs), expected)
 
 
-# ---- Positions that are read ---------------------------------------------------------------------------------------------------------------
+# ---- Positions that are read
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @given(flat=st.lists(st.integers(0, 3 * 20 - 1), min_size=1, max_size=40))
@@ -114,7 +117,8 @@ def test_positions_are_brought_into_rows_and_found_again():
     assert read.queries.flatten()[read.places].tolist() == [11, 2, 10, 3, 3]
 
 
-# ---- The tied gradient ---------------------------------------------------------------------------------------------------------------------
+# ---- The tied gradient
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_second_backward_pass_adds_to_the_first():

@@ -12,7 +12,8 @@ import pytest
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.heads import BertForPretraining
 
-# Every size is another number, so that a shape says which sizes it is made of. D hidden, I intermediate, V vocabulary, P positions, T types.
+# Every size is another number, so that a shape says which sizes it is made of. D hidden, I intermediate, V vocabulary,
+# P positions, T types.
 SIZES = {"D": 24, "I": 40, "V": 300, "P": 16, "T": 3, "2": 2}
 CONFIG = ModelConfig(
     vocab_size=SIZES["V"],
@@ -23,7 +24,8 @@ CONFIG = ModelConfig(
     max_position_embeddings=SIZES["P"],
     type_vocab_size=SIZES["T"],
 )
-# The standard deviation of a standard normal distribution that is cut at two: what Google's truncated_normal_initializer draws from.
+# The standard deviation of a standard normal distribution that is cut at two: what Google's
+# truncated_normal_initializer draws from.
 CUT_STD = 0.8796
 
 EMBEDDINGS_AND_HEADS = {

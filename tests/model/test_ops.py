@@ -1,4 +1,6 @@
-"""The fast operations of training on the CPU against their definitions in Paddle's own: outputs and all gradients within 1e-5."""
+"""The fast operations of training on the CPU against their definitions in Paddle's own: outputs and all gradients
+within 1e-5.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,8 @@ def test_fused_attention_is_the_same_function():
         np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE)
 
 
-# ---- Values --------------------------------------------------------------------------------------------------------------------------------
+# ---- Values
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_gelu_and_its_slope_are_right_everywhere():
@@ -180,7 +183,8 @@ def test_what_is_not_a_number_is_not_hidden(value):
         assert np.isfinite(output.numpy()[1]).all()
 
 
-# ---- Dropout -------------------------------------------------------------------------------------------------------------------------------
+# ---- Dropout
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @given(key=st.integers(0, 2**64 - 1), rows=st.integers(1, 5), columns=st.integers(1, 30))
@@ -223,7 +227,8 @@ def test_the_state_that_was_kept_repeats_the_masks():
     assert [ops._draw(0.5, training=True) for _ in range(2)] == drawn
 
 
-# ---- When and for what ----------------------------------------------------------------------------------------------------------------------
+# ---- When and for what
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_frozen_parameters_get_no_gradient_and_the_others_theirs():

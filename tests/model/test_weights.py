@@ -42,7 +42,8 @@ def change_config(folder, **changes) -> None:
     (folder / "config.json").write_text(json.dumps(values | changes))
 
 
-# ---- Round trip ------------------------------------------------------------------------------------------------------------------------------
+# ---- Round trip
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_model_is_read_back_bit_for_bit(folder, model):
@@ -95,7 +96,8 @@ def test_the_decoder_is_in_the_file_under_its_other_names_and_takes_no_room(fold
     assert sizes[0] - sizes[1] < 200
 
 
-# ---- What does not fit -----------------------------------------------------------------------------------------------------------------------
+# ---- What does not fit
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_missing_unexpected_and_misshaped_tensors_are_told_together(model):
@@ -113,7 +115,8 @@ def test_missing_unexpected_and_misshaped_tensors_are_told_together(model):
         "some/file: the weights do not fit the model. "
         "missing: bert.pooler.dense.bias, cls.predictions.decoder_bias; "
         "unexpected: bert.extra; "
-        "misshaped: bert.embeddings.layer_norm.bias (31,) instead of (32,), bert.pooler.dense.weight (32, 8) instead of (32, 32)."
+        "misshaped: bert.embeddings.layer_norm.bias (31,) instead of (32,), bert.pooler.dense.weight (32, 8) "
+        "instead of (32, 32)."
     )
     # and nothing was set
     assert {name: array.tobytes() for name, array in arrays_of(model).items()} == before
@@ -195,7 +198,8 @@ def test_a_missing_file_is_named(folder, name):
         load_model(folder)
 
 
-# ---- PaddleNLP -------------------------------------------------------------------------------------------------------------------------------
+# ---- PaddleNLP
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parity

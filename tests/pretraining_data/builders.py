@@ -1,5 +1,6 @@
-"""Examples and shard sets by hand. Words are given by their lengths in pieces; in a shard set every token has an id of its own, so an
-example's ids say where its tokens come from."""
+"""Examples and shard sets by hand. Words are given by their lengths in pieces; in a shard set every token has an id of
+its own, so an example's ids say where its tokens come from.
+"""
 
 from __future__ import annotations
 

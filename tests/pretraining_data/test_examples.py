@@ -1,4 +1,6 @@
-"""Documents to examples: full sentences, the shape of an example, and the held-out split. Pairs are in test_sentence_pairs.py."""
+"""Documents to examples: full sentences, the shape of an example, and the held-out split. Pairs are in
+test_sentence_pairs.py.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ def boundaries_of(shards):
     return documents, sentence_ends, words | documents
 
 
-# ---- Full sentences --------------------------------------------------------------------------------------------------------------------------
+# ---- Full sentences
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40), short_seq_prob=st.sampled_from([0.0, 0.5, 1.0]))
@@ -159,7 +162,8 @@ def test_the_last_word_start_within_a_limit(start, limit, cut):
     assert last_word_start(starts, start=start, limit=limit) == cut
 
 
-# ---- The shape of an example -----------------------------------------------------------------------------------------------------------------
+# ---- The shape of an example
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def row_of(*, first: tuple[int, int], second: tuple[int, int] = (0, 0), label: int):
@@ -189,7 +193,8 @@ def test_two_segments_are_cls_a_sep_b_sep_from_anywhere_in_the_set(shards_of):
     assert [array.dtype for array in arrays] == [np.int64, np.int64, bool, bool]
 
 
-# ---- Held-out documents ----------------------------------------------------------------------------------------------------------------------
+# ---- Held-out documents
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def many_documents(count: int, *, first: int = 0):

@@ -251,7 +251,8 @@ def test_every_word_of_equal_length_is_selected_equally_often():
 
 
 def test_words_do_not_reach_over_a_separator():
-    # the second segment's first piece starts no word (a word cut by truncation): it belongs to no word of the first segment
+    # the second segment's first piece starts no word (a word cut by truncation): it belongs to no word of the first
+    # segment
     selected = select_positions(
         unit_starts=np.array([0, 1, 0, 0, 0, 0], bool),
         selectable=np.array([0, 1, 1, 0, 1, 0], bool),

@@ -38,7 +38,9 @@ def is_about(count: int, *, of: int, share: float) -> bool:
 
 @pytest.fixture(scope="module")
 def actions():
-    """Over 200,000 predictions at 80/10/10: arrays of [MASK], random and unchanged, shape (words, 2); every word has two pieces."""
+    """Over 200,000 predictions at 80/10/10: arrays of [MASK], random and unchanged, shape (words, 2); every word has
+    two pieces.
+    """
     example = example_of([2] * 255)
     tokens = []
     for epoch in range(2700):

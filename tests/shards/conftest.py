@@ -15,7 +15,7 @@ from ..shard_sets import write_set
 from . import small
 from .builders import document_of
 
-TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n\n天气不好。\n天气很好。\n"
+TEXT = "使用语言模型来预测下一个词的probability。天气很好！\n我们在北京大学学习。\n\n这是第二个文档。\n\n天气不好。\n天气很好。\n"  # noqa: E501
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Ctrl-C while the pool's futures are waited for: it must not leave their locks held, or the process never ends. Real processes."""
+"""Ctrl-C while the pool's futures are waited for: it must not leave their locks held, or the process never ends. Real
+processes.
+"""
 
 from __future__ import annotations
 

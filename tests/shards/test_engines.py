@@ -1,4 +1,6 @@
-"""Whoever does the tasks, in whatever order: all are done, results come as they are ready, and errors reach the caller."""
+"""Whoever does the tasks, in whatever order: all are done, results come as they are ready, and errors reach the
+caller.
+"""
 
 from __future__ import annotations
 

@@ -200,7 +200,9 @@ def case_of(texts_of_files, draw, *, segmenter):
 
 
 def check(case, folder, vocab):
-    """Prepare a case and check all that must hold of any. Returns the report, or None where there was an error that a user can mend."""
+    """Prepare a case and check all that must hold of any. Returns the report, or None where there was an error that a
+    user can mend.
+    """
     for name, data in case.files:
         (folder / name).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
@@ -244,7 +246,9 @@ def check(case, folder, vocab):
 
 
 def check_word_starts(found, pieces, sentences, segmenter):
-    """A piece that starts a word has a boundary of the segmenter in it or in the gap before it; a sentence's first piece always does."""
+    """A piece that starts a word has a boundary of the segmenter in it or in the gap before it; a sentence's first
+    piece always does.
+    """
     boundaries = np.flatnonzero(segmenter.word_starts(sentences))
     ends_before = np.concatenate([[0], pieces.ends[:-1]])
     has_boundary = np.searchsorted(boundaries, np.maximum(pieces.starts, ends_before), side="right") > np.searchsorted(

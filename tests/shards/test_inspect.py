@@ -30,7 +30,8 @@ from ..conftest import vocab_of
 from ..shard_sets import write_set
 from .builders import DOCUMENTS, WORDS, document_of
 
-# ---- statistics ------------------------------------------------------------------------------------------------------------------------------
+# ---- statistics
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("max_tokens_per_shard", [1 << 20, 1])
@@ -118,7 +119,8 @@ def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(
             assert (block.sentence_offsets[begin : end + 1] - start).tolist() == expected.sentence_offsets.tolist()
 
 
-# ---- the page --------------------------------------------------------------------------------------------------------------------------------
+# ---- the page
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_words_are_visible_in_a_decoded_document(make, mini_vocab):
@@ -195,7 +197,8 @@ def test_the_picture_is_a_png_with_something_in_it(make, mini_vocab, tmp_path, d
             assert max(count for count, (red, green, blue) in colours if blue > red + 50) > 1000
 
 
-# ---- JSON lines ------------------------------------------------------------------------------------------------------------------------------
+# ---- JSON lines
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tokens_per_block", [1, 1000, 1 << 20])

@@ -1,4 +1,6 @@
-"""Preparation that is stopped, killed or loses a worker, at any moment: it ends soon, says how to go on, and ends with the same bytes."""
+"""Preparation that is stopped, killed or loses a worker, at any moment: it ends soon, says how to go on, and ends with
+the same bytes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the tests of fine-tuning share: small random models, small data sets of every kind that can be learnt, and runs of them."""
+"""What the tests of fine-tuning share: small random models, small data sets of every kind that can be learnt, and runs
+of them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def write_model(folder: Path, vocab, **changes) -> Path:
 
 
 def texts(count: int, *, seed: int) -> list[tuple[str, str]]:
-    """Texts of different lengths and their labels: "1" where three of GOOD's characters are in them, "0" with three of BAD's."""
+    """Texts of different lengths and their labels: "1" where three of GOOD's characters are in them, "0" with three of
+    BAD's.
+    """
     rng = np.random.default_rng(seed)
     made = []
     for number in range(count):
@@ -73,7 +77,9 @@ def write_tokens(path: Path, count: int, *, seed: int) -> Path:
 
 
 def write_questions(path: Path, count: int, *, seed: int, with_kinds: bool = False) -> Path:
-    """SQuAD's form: the answer is the one character of GOOD; with_kinds: with 是 in the passage it is YES, with 不 NO, else none."""
+    """SQuAD's form: the answer is the one character of GOOD; with_kinds: with 是 in the passage it is YES, with 不 NO,
+    else none.
+    """
     rng = np.random.default_rng(seed)
     paragraphs = []
     for number in range(count):

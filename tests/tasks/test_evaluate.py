@@ -1,4 +1,6 @@
-"""Scores of models and of files of predictions: what goes together, what is written, what is refused. The models' weights are random."""
+"""Scores of models and of files of predictions: what goes together, what is written, what is refused. The models'
+weights are random.
+"""
 
 import json
 

@@ -1,4 +1,6 @@
-"""What a step computes: batches and their cuts, gradients that do not depend on the cut, learning rates, and PaddleNLP's losses and gradients."""
+"""What a step computes: batches and their cuts, gradients that do not depend on the cut, learning rates, and
+PaddleNLP's losses and gradients.
+"""
 
 import dataclasses
 

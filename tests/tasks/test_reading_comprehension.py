@@ -269,8 +269,9 @@ def test_no_mark_that_the_tokenizer_removes_is_cut_off(tokenizer, mini_vocab, ma
     assert answer.text == f"使用语{mark}"
 
 
-# What every seventh question has: answers; not in the passage; beginning or ending inside a piece, so that the label is a little longer; of more
-# pieces than windows can share. All others must come back. (Of all questions: 9,657, 193, 3, 0 and 1,002, 0, 1, 6 and 7,048, 0, 2, 0.)
+# What every seventh question has: answers; not in the passage; beginning or ending inside a piece, so that the label
+# is a little longer; of more pieces than windows can share. All others must come back. (Of all questions: 9,657, 193,
+# 3, 0 and 1,002, 0, 1, 6 and 7,048, 0, 2, 0.)
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("file", "expected"),

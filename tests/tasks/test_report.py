@@ -92,7 +92,7 @@ GOLDEN = """# Fine-tuning results
 ## Not finished
 
 - {folder}: no result.json yet
-"""
+"""  # noqa: E501
 
 
 def test_a_table_has_max_and_mean_deviation_published_numbers_and_differences(tmp_path):

@@ -51,7 +51,8 @@ def test_every_code_point_between_letters_and_between_chinese_characters_has_the
 ):
     library = LibraryTokenizer(vocab=mini_vocab, do_lower_case=do_lower_case)
     entries = CodePointTable(library)[np.arange(NUM_CODE_POINTS)]
-    # those that are no character and of which the table says nothing go to the library anyway: every 64th of them is enough
+    # those that are no character and of which the table says nothing go to the library anyway: every 64th of them is
+    # enough
     codes = [
         code
         for code in range(NUM_CODE_POINTS)

@@ -131,7 +131,9 @@ def test_a_text_whose_offsets_fall_is_aligned_by_piece_and_counted_and_its_neigh
 
 @st.composite
 def pieces_and_words(draw):
-    """Pieces in order, with gaps before, between and after them, some sharing a span or part of it; and the lengths of the words."""
+    """Pieces in order, with gaps before, between and after them, some sharing a span or part of it; and the lengths of
+    the words.
+    """
     piece_spans, position = [], 0
     for gap, length, copies, tail in draw(
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 3), st.booleans()), max_size=8)

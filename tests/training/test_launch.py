@@ -44,7 +44,10 @@ def test_a_worker_that_fails_ends_the_others_and_its_last_lines_are_shown(tmp_pa
 
 
 def test_a_killed_worker_is_reported_with_its_signal(tmp_path):
-    code = "import os, signal, time\nif os.environ['PADDLE_TRAINER_ID'] == '0': os.kill(os.getpid(), signal.SIGKILL)\ntime.sleep(60)"
+    code = (
+        "import os, signal, time\nif os.environ['PADDLE_TRAINER_ID'] == '0': os.kill(os.getpid(), "
+        "signal.SIGKILL)\ntime.sleep(60)"
+    )
     with pytest.raises(TrainingError, match="worker 0 ended with signal 9"):
         launch_workers([sys.executable, "-c", code], count=2, log_directory=tmp_path)
 
@@ -60,7 +63,8 @@ def test_a_signal_to_the_launcher_reaches_the_workers_and_becomes_its_exit_statu
     launcher = (
         "import sys; from pathlib import Path; from paddle_wwm.errors import run_script\n"
         "from paddle_wwm.training.launch import launch_workers\n"
-        f"run_script(lambda: launch_workers([sys.executable, '-c', {worker!r}, sys.argv[1]], count=2, log_directory=Path(sys.argv[1])))"
+        f"run_script(lambda: launch_workers([sys.executable, '-c', {worker!r}, sys.argv[1]], count=2, "
+        f"log_directory=Path(sys.argv[1])))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(

@@ -1,4 +1,6 @@
-"""The READMEs' table of models against the table that they describe; a dash there stands for what the authors do not state."""
+"""The READMEs' table of models against the table that they describe; a dash there stands for what the authors do not
+state.
+"""
 
 from __future__ import annotations
 

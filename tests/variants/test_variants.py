@@ -227,6 +227,9 @@ def test_the_command_prints_the_table_one_model_and_json():
 
 
 def test_the_table_loads_nothing_heavy():
-    code = "import sys, paddle_wwm.variants; print([name for name in ('paddle', 'paddlenlp', 'numpy.random', 'numba') if name in sys.modules])"
+    code = (
+        "import sys, paddle_wwm.variants; print([name for name in ('paddle', 'paddlenlp', 'numpy.random', "
+        "'numba') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert "'paddle'" not in done.stdout and "'paddlenlp'" not in done.stdout and "'numba'" not in done.stdout

@@ -1,7 +1,7 @@
 """Shards read from end to end, in blocks of whole documents, with every rule of the format checked on the way.
 
-Memory is that of a block and of one shard's index, whatever the size of the set; only a document larger than a block is held whole, as it was
-when the shards were made.
+Memory is that of a block and of one shard's index, whatever the size of the set; only a document larger than a block
+is held whole, as it was when the shards were made.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Block:
     """Consecutive documents of a set.
 
     first_document: the number of the first. ids: uint16 or uint32, word_starts: bool, shape (num_tokens,).
-    document_offsets, sentence_offsets: int64, (num_documents + 1,) and (num_sentences + 1,); where each begins in the tokens, then the end.
+    document_offsets, sentence_offsets: int64, (num_documents + 1,) and (num_sentences + 1,); where each begins in the
+    tokens, then the end.
     num_sentences: int64, (num_documents,).
     """
 
@@ -60,7 +61,9 @@ class BlockReader:
     def read(
         self, *, first: int = 0, last: int | None = None, tokens_per_block: int = TOKENS_PER_BLOCK
     ) -> Iterator[Block]:
-        """The documents [first, last) in blocks that never cross shards. Raises DataError naming the file and the document that breaks a rule."""
+        """The documents [first, last) in blocks that never cross shards. Raises DataError naming the file and the
+        document that breaks a rule.
+        """
         last = self._shards.num_documents if last is None else last
         shard_first = 0
         for number, entry in enumerate(self._manifest.shards):
@@ -89,7 +92,10 @@ class BlockReader:
             if index[0].any() or index[-1].tolist() != ends or (np.diff(index, axis=0) <= 0).any():
                 raise _damaged(
                     path,
-                    f"the places of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, but do not",
+                    (
+                        f"the places of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, "
+                        f"but do not"
+                    ),
                 )
             self._open = _OpenShard(path=path, shard=shard, first_document=first_document, index=index)
         return self._open

@@ -1,6 +1,7 @@
 """Two shard sets side by side: which documents are the same, and how far their words agree where their tokens do.
 
-Documents are paired by their tokens, not by their numbers, so that one more or less does not make all that follow it different. Pieces are
+Documents are paired by their tokens, not by their numbers, so that one more or less does not make all that follow it
+different. Pieces are
 compared as text: sets with other vocabularies can be compared, too.
 """
 
@@ -22,9 +23,11 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """The words of two sets over the same tokens. A sentence's first token always starts a word and is left out of the boundaries.
+    """The words of two sets over the same tokens. A sentence's first token always starts a word and is left out of the
+    boundaries.
 
-    num_boundaries_*: word starts within sentences, here, there, and in both; num_words_*: whole words, both ends at the same tokens.
+    num_boundaries_*: word starts within sentences, here, there, and in both; num_words_*: whole words, both ends at
+    the same tokens.
     num_tokens_where_agreed: tokens that start a word in both or in neither.
     """
 
@@ -45,7 +48,8 @@ class Agreement:
 class Comparison:
     """Documents counted by how they differ, and the first difference.
 
-    first_difference: the number of a document here and of its counterpart there; None for the side that has none. None: there is no difference.
+    first_difference: the number of a document here and of its counterpart there; None for the side that has none.
+    None: there is no difference.
     """
 
     num_shared_entries: int
@@ -67,7 +71,9 @@ class Comparison:
 def compare(
     here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, show_progress: bool = True
 ) -> Comparison:
-    """Read both sets twice: once to pair the documents, once to compare the pairs. Raises DataError where one of them is damaged."""
+    """Read both sets twice: once to pair the documents, once to compare the pairs. Raises DataError where one of them
+    is damaged.
+    """
     total = 2 * (here.manifest.num_tokens + there.manifest.num_tokens)
     translation = _translation(from_vocab=there_vocab, to_vocab=here_vocab)
     untranslated = np.arange(len(here_vocab), dtype=np.int64)
@@ -116,7 +122,9 @@ def compare(
 
 
 def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
-    """For every id of one vocabulary the id of the same piece in the other; beyond its end for pieces that it has not."""
+    """For every id of one vocabulary the id of the same piece in the other; beyond its end for pieces that it
+    has not.
+    """
     return np.array(
         [to_vocab.ids.get(token, len(to_vocab) + number) for number, token in enumerate(from_vocab.tokens)], np.int64
     )
@@ -137,7 +145,9 @@ def _document_keys(shards: ShardSet, translation: np.ndarray, bar) -> np.ndarray
 
 
 def _pairs(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Numbers of the documents with the same tokens, here rising; the n-th of equal ones here goes with the n-th there. int64, (num_pairs, 2)."""
+    """Numbers of the documents with the same tokens, here rising; the n-th of equal ones here goes with the n-th
+    there. int64, (num_pairs, 2).
+    """
     _, here_places, there_places = np.intersect1d(_distinct(here), _distinct(there), return_indices=True)
     pairs = np.stack([here_places, there_places], axis=1)
     return pairs[np.argsort(pairs[:, 0])]
@@ -168,7 +178,9 @@ def _paired_blocks(here: ShardSet, there: ShardSet, pairs: np.ndarray) -> Iterat
 
 
 def _differing_documents(here: Block, there: Block) -> tuple[np.ndarray, np.ndarray]:
-    """Which documents have other words but the same sentences, and which have other sentences. bool, (num_documents,) each."""
+    """Which documents have other words but the same sentences, and which have other sentences. bool, (num_documents,)
+    each.
+    """
     other_sentences = _sentence_starts(here) != _sentence_starts(there)
     sentences = np.logical_or.reduceat(other_sentences, here.document_offsets[:-1])
     words = np.logical_or.reduceat(here.word_starts != there.word_starts, here.document_offsets[:-1])
@@ -184,7 +196,8 @@ def _sentence_starts(block: Block) -> np.ndarray:
 def _agreement(here: Block, there: Block) -> Agreement:
     inside = ~(_sentence_starts(here) | _sentence_starts(there))
     both = here.word_starts & there.word_starts
-    # between two neighbours of all word starts of either set lies a word of both just when both neighbours are starts in both
+    # between two neighbours of all word starts of either set lies a word of both just when both neighbours are starts
+    # in both
     in_both = both[here.word_starts | there.word_starts]
     return Agreement(
         num_tokens=len(here.ids),

@@ -1,4 +1,5 @@
-"""A shard set as lines for a person to read: what the manifest says, what the shards hold, samples with their words, and how two sets differ.
+"""A shard set as lines for a person to read: what the manifest says, what the shards hold, samples with their words,
+and how two sets differ.
 
 Nothing here prints: values go in, lines come out.
 """
@@ -35,7 +36,10 @@ LABEL_WIDTH = 12
 def manifest_lines(shards: ShardSet) -> Iterator[str]:
     """How the set was made, and what was dropped and changed on the way."""
     manifest = shards.manifest
-    yield f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint {manifest.fingerprint[:16]}"
+    yield (
+        f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint "
+        f"{manifest.fingerprint[:16]}"
+    )
     size = sum(int(source["size"]) for source in manifest.sources)  # type: ignore[call-overload]
     yield _labelled("sources", f"{len(manifest.sources):,} file(s), {size / 1e6:,.1f} MB")
     for source in manifest.sources[:MAX_SOURCES_SHOWN]:
@@ -59,7 +63,9 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
 
 
 def read_report(shards: ShardSet) -> CorpusReport:
-    """The counts with their samples; without the samples where report.json is missing. Raises DataError when it is damaged."""
+    """The counts with their samples; without the samples where report.json is missing. Raises DataError when it is
+    damaged.
+    """
     path = shards.directory / REPORT_NAME
     try:
         return CorpusReport.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -74,7 +80,10 @@ def read_report(shards: ShardSet) -> CorpusReport:
 def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str]:
     """Counts, a table of the distributions, and what the words are like."""
     it = statistics
-    yield f"{it.num_documents:,} documents, {it.num_sentences:,} sentences, {it.num_words:,} words, {it.num_tokens:,} tokens"
+    yield (
+        f"{it.num_documents:,} documents, {it.num_sentences:,} sentences, {it.num_words:,} words, "
+        f"{it.num_tokens:,} tokens"
+    )
     yield _labelled("[UNK]", f"{it.num_unknown_tokens:,} tokens, {it.num_unknown_tokens / it.num_tokens:.2%}")
     yield _labelled(
         "on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes a token"
@@ -165,13 +174,18 @@ def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
 def comparison_lines(
     here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, comparison: Comparison
 ) -> Iterator[str]:
-    """How two sets were made, their counts, documents and words side by side, the first difference decoded; the last line is the verdict."""
+    """How two sets were made, their counts, documents and words side by side, the first difference decoded; the last
+    line is the verdict.
+    """
     it = comparison
     yield _labelled("here", str(here.directory))
     yield _labelled("there", str(there.directory))
     yield from _origin_lines(here.manifest, there.manifest)
     if here_vocab.sha256 != there_vocab.sha256:
-        entries = f"{len(here_vocab):,} entries here, {len(there_vocab):,} there, {it.num_shared_entries:,} in both (pieces are compared as text)"
+        entries = (
+            f"{len(here_vocab):,} entries here, {len(there_vocab):,} there, {it.num_shared_entries:,} in both "
+            f"(pieces are compared as text)"
+        )
         yield _labelled("vocabulary", entries)
     yield ""
     yield f"  {'':<16}{'here':>16}{'there':>16}{'difference':>16}"
@@ -180,8 +194,14 @@ def comparison_lines(
         label = name.removeprefix("num_").replace("_", " ")
         yield f"  {label:<16}{mine:>16,}{other:>16,}{other - mine:>+16,}"
     yield ""
-    yield f"  documents: {it.num_identical:,} identical, {it.num_other_words:,} with other words, {it.num_other_sentences:,} with other sentences,"
-    yield f"  {it.num_only_here:,} here only, {it.num_only_there:,} there only (those with other tokens are counted on both sides)"
+    yield (
+        f"  documents: {it.num_identical:,} identical, {it.num_other_words:,} with other words, "
+        f"{it.num_other_sentences:,} with other sentences,"
+    )
+    yield (
+        f"  {it.num_only_here:,} here only, {it.num_only_there:,} there only (those with other tokens are counted "
+        f"on both sides)"
+    )
     if it.num_other_words or it.num_other_sentences:
         yield from _agreement_lines(it.agreement)
     if it.first_difference:
@@ -201,9 +221,15 @@ def comparison_lines(
 def _agreement_lines(agreement: Agreement) -> Iterator[str]:
     it = agreement
     yield ""
-    yield f"  words over the {it.num_tokens:,} tokens of the documents in both; precision: of those here; recall: of those there"
+    yield (
+        f"  words over the {it.num_tokens:,} tokens of the documents in both; precision: of those here; recall: "
+        f"of those there"
+    )
     agreed = it.num_tokens_where_agreed
-    yield f"  tokens at which both start a word, or neither: {agreed:,}, {agreed / it.num_tokens:.2%}; {it.num_tokens - agreed:,} differ"
+    yield (
+        f"  tokens at which both start a word, or neither: {agreed:,}, {agreed / it.num_tokens:.2%}; "
+        f"{it.num_tokens - agreed:,} differ"
+    )
     rows = (
         ("word starts", it.num_boundaries_here, it.num_boundaries_there, it.num_boundaries_in_both),
         ("whole words", it.num_words_here, it.num_words_there, it.num_words_in_both),

@@ -15,7 +15,9 @@ WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 15, 4.5, 100
 
 
 def write_picture(path: str | Path, *, statistics: Statistics) -> None:
-    """Write a PNG of 1500 x 450 pixels with three histograms. Labels are English, so that no font for Chinese is needed."""
+    """Write a PNG of 1500 x 450 pixels with three histograms. Labels are English, so that no font for Chinese is
+    needed.
+    """
     from matplotlib.figure import Figure  # not pyplot: no window, no state
 
     figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DOTS_PER_INCH, layout="constrained")
@@ -46,7 +48,9 @@ def _words(axes, chars_per_word: Distribution) -> None:
 
 
 def _lengths(axes, lengths: Distribution, *, title: str, label: str, log: bool = False) -> None:
-    """Up to the 99.5th percentile where the scale is linear: a few outliers would press the rest into one bar. They are told, not hidden."""
+    """Up to the 99.5th percentile where the scale is linear: a few outliers would press the rest into one bar. They
+    are told, not hidden.
+    """
     least, most = lengths.percentile(0), lengths.percentile(100)
     end = most if log else lengths.percentile(99.5)
     # bars end between whole numbers, and never have room for none

@@ -47,8 +47,8 @@ class Distribution:
 class Statistics:
     """Counts and distributions of a set. A word's characters are those of its pieces, [UNK] taken for one.
 
-    num_used_entries: vocabulary entries that occur. num_tokens_of_long_words: tokens in words of several pieces, those that whole word
-    masking keeps together. longest_word: as text, from document longest_word_document.
+    num_used_entries: vocabulary entries that occur. num_tokens_of_long_words: tokens in words of several pieces, those
+    that whole word masking keeps together. longest_word: as text, from document longest_word_document.
     """
 
     num_documents: int
@@ -70,7 +70,9 @@ class Statistics:
 
 
 class _Counter:
-    """A distribution being counted. Memory grows with the different values: a corpus of n tokens has at most sqrt(2n) different lengths."""
+    """A distribution being counted. Memory grows with the different values: a corpus of n tokens has at most sqrt(2n)
+    different lengths.
+    """
 
     def __init__(self) -> None:
         self._table = np.zeros(0, np.int64)
@@ -149,7 +151,9 @@ class _Counting:
 def statistics_of(
     shards: ShardSet, *, vocab: Vocab, on_tokens: Callable[[int], object] = lambda num_tokens: None
 ) -> Statistics:
-    """Read the whole set; `on_tokens` hears of every block. Raises DataError where the shards break a rule of their format."""
+    """Read the whole set; `on_tokens` hears of every block. Raises DataError where the shards break a rule of their
+    format.
+    """
     counting = _Counting(vocab)
     for block in BlockReader(shards).read():
         counting.add(block)

@@ -21,7 +21,8 @@ class KeptText:
 
 
 def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptText]:
-    """The text of those documents, whose numbers must rise; the lines between are passed over, whole files are not opened.
+    """The text of those documents, whose numbers must rise; the lines between are passed over, whole files are not
+    opened.
 
     Raises DataError where a file is missing, damaged, or has not the lines that the manifest says.
     """

@@ -1,4 +1,6 @@
-"""Is a shard set whole? Every checksum, then every rule of the format, then the counts, then the kept text beside the tokens."""
+"""Is a shard set whole? Every checksum, then every rule of the format, then the counts, then the kept text beside the
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Verified:
 
 
 def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
-    """Check a whole shard set. Raises DataError naming the files whose bytes differ, or the first file and document that break a rule."""
+    """Check a whole shard set. Raises DataError naming the files whose bytes differ, or the first file and document
+    that break a rule.
+    """
     num_files, num_bytes = _verify_checksums(Path(directory), show_progress=show_progress)
     shards, vocab = open_shards(directory)  # the vocabulary has a checksum, too
     manifest = shards.manifest
@@ -61,7 +65,8 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
     ]
     if differing:
         raise DataError(
-            f"{directory}: the manifest's counts must be those of the shards, but differ: {', '.join(differing)}; {REMEDY}."
+            f"{directory}: the manifest's counts must be those of the shards, but differ: "
+            f"{', '.join(differing)}; {REMEDY}."
         )
     return Verified(
         num_files=num_files + 1,
@@ -75,7 +80,8 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
 def _verify_text(directory: str | Path, number: int, *, num_sentences: int, num_kept: int) -> None:
     if num_kept != num_sentences:
         raise DataError(
-            f"{directory}: the kept text of document {number} must have its {num_sentences} sentences, but has {num_kept}; {REMEDY}."
+            f"{directory}: the kept text of document {number} must have its {num_sentences} sentences, but "
+            f"has {num_kept}; {REMEDY}."
         )
 
 
@@ -92,7 +98,9 @@ def open_shards(directory: str | Path) -> tuple[ShardSet, Vocab]:
 
 
 def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int]:
-    """Number and bytes of the files that have a checksum. All of the damaged ones are named at once: what to copy again is known."""
+    """Number and bytes of the files that have a checksum. All of the damaged ones are named at once: what to copy
+    again is known.
+    """
     manifest = read_manifest(directory)
     entries = [*manifest.shards, *manifest.texts]
     paths = [directory / str(entry["file"]) for entry in entries]

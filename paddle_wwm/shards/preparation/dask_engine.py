@@ -1,4 +1,5 @@
-"""Tasks on the workers of a Dask cluster, which see the files of the corpus and of the output under the same names as this process.
+"""Tasks on the workers of a Dask cluster, which see the files of the corpus and of the output under the same names as
+this process.
 
 Tasks may be run twice, and are when a worker is lost; that costs what it had in hand.
 """
@@ -62,7 +63,9 @@ class DaskEngine:
 
 @contextlib.contextmanager
 def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[DaskEngine]:
-    """The cluster of the scheduler at that address (or that its scheduler file names), or one of `num_workers` processes on this machine."""
+    """The cluster of the scheduler at that address (or that its scheduler file names), or one of `num_workers`
+    processes on this machine.
+    """
     try:
         import dask
         from dask.distributed import Client, LocalCluster
@@ -96,7 +99,9 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
 
 
 def _check_workers(client: Any, *, timeout_s: float) -> None:
-    """Every worker must have this package. Raises ConfigError for a cluster without workers, or with others than this process's version."""
+    """Every worker must have this package. Raises ConfigError for a cluster without workers, or with others than this
+    process's version.
+    """
     from ...version import __version__
 
     try:

@@ -1,4 +1,5 @@
-"""Between the passes: which documents and lines of the corpus stand in it for the first time, by the hashes that pass 1 wrote.
+"""Between the passes: which documents and lines of the corpus stand in it for the first time, by the hashes that pass
+1 wrote.
 
 Memory stays bounded: hashes are compared in groups by their lowest bits, a few million at a time.
 """
@@ -17,7 +18,9 @@ HASHES_AT_ONCE = 4_000_000
 
 
 def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
-    """Write one byte a hash, 1 where it stands for the first time in the order of the files. Returns how many do not."""
+    """Write one byte a hash, 1 where it stands for the first time in the order of the files. Returns how many
+    do not.
+    """
     ends = np.cumsum([0, *(path.stat().st_size // HASH_BYTES for path in hash_files)])
     keep = np.ones(ends[-1], np.uint8)
     num_groups = 1 << max(0, (int(ends[-1]) // HASHES_AT_ONCE).bit_length())

@@ -1,6 +1,7 @@
 """Who does the tasks: this process, a pool of processes, or the workers of a Dask cluster.
 
-A task is a function of (plan, item) that reads and writes files and may be done twice; an engine calls it for every item, in any order.
+A task is a function of (plan, item) that reads and writes files and may be done twice; an engine calls it for every
+item, in any order.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Engine(Protocol):
     description: str  # one line for the report
 
     def run(self, task: Task, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
-        """The task's result for every item, as they come, and None now and then while nothing does (for progress bars)."""
+        """The task's result for every item, as they come, and None now and then while nothing does (for
+        progress bars).
+        """
         ...
 
 
@@ -37,7 +40,8 @@ class Engine(Protocol):
 class EngineConfig:
     """Which engine, and how much text a task of it gets; nothing of this changes the result.
 
-    num_workers None: one a core. scheduler: the address of a Dask scheduler (or its scheduler file), or None for a cluster on this machine.
+    num_workers None: one a core. scheduler: the address of a Dask scheduler (or its scheduler file), or None for a
+    cluster on this machine.
     """
 
     name: str = "processes"
@@ -86,8 +90,9 @@ class ProcessEngine:
             initargs=(task, plan, stop),
         ) as pool:
             try:
-                # A plan is sent once and items are small, so all of them may wait in the pool's queue. What is done comes by a queue that
-                # Ctrl-C may interrupt anywhere: concurrent.futures.wait locks every future, and one left locked keeps the pool from ending.
+                # A plan is sent once and items are small, so all of them may wait in the pool's queue. What is done
+                # comes by a queue that Ctrl-C may interrupt anywhere: concurrent.futures.wait locks every future, and
+                # one left locked keeps the pool from ending.
                 done: queue.SimpleQueue[concurrent.futures.Future[Any]] = queue.SimpleQueue()
                 with _interrupts_held():
                     for item in items:
@@ -108,14 +113,17 @@ class ProcessEngine:
                 ) from None
             finally:
                 stop.value = True  # what the workers have in their queue already
-                # and the rest, by the pool's own thread: future.cancel() races with it when a worker has died, and this process would never end
+                # and the rest, by the pool's own thread: future.cancel() races with it when a worker has died, and
+                # this process would never end
                 pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C comes after the block (a pool that is interrupted while it starts its processes never ends), and the processes that are
-    started in it never see one: they inherit the mask, and ending them is this process's task."""
+    """Ctrl-C comes after the block (a pool that is interrupted while it starts its processes never ends), and the
+    processes that are
+    started in it never see one: they inherit the mask, and ending them is this process's task.
+    """
     if threading.current_thread() is not threading.main_thread():  # Ctrl-C comes in the main thread only
         yield
         return

@@ -23,7 +23,9 @@ MAX_TEXT_BYTES = 1 << 30
 
 
 class NothingLeftError(DataError):
-    """There is no text in the corpus, or the rules have dropped all of it: to go on with what was done would be of no use."""
+    """There is no text in the corpus, or the rules have dropped all of it: to go on with what was done would be of no
+    use.
+    """
 
 
 def merge_parts(
@@ -36,7 +38,9 @@ def merge_parts(
     sources: Sequence[dict[str, Any]],
     on_unit: Callable[[Unit], None],
 ) -> tuple[ShardManifest, CorpusReport]:
-    """Write the shard set into `folder`. `report` is pass 1's; the whole one is returned. Raises NothingLeftError where all was dropped."""
+    """Write the shard set into `folder`. `report` is pass 1's; the whole one is returned. Raises NothingLeftError
+    where all was dropped.
+    """
     vocab = tools.tokenizer.vocab
     writer = ShardWriter(folder, vocab_size=len(vocab))
     texts = _TextWriter(folder)

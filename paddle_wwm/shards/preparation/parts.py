@@ -1,4 +1,6 @@
-"""Pass 2 of preparing a corpus, a task a unit: drop duplicates, split sentences, find words, cut WordPieces, write the tokens as a part."""
+"""Pass 2 of preparing a corpus, a task a unit: drop duplicates, split sentences, find words, cut WordPieces, write the
+tokens as a part.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def _split(plan: Plan, raw: RawDocument, report: CorpusReport) -> Iterator[Docum
 def _with_tokens(
     documents: Sequence[Document], tokenizer: WordPieceTokenizer, report: CorpusReport
 ) -> Iterator[Document]:
-    """The documents as the shards hold them: without the sentences that have no token, whose characters are not kept after all."""
+    """The documents as the shards hold them: without the sentences that have no token, whose characters are not kept
+    after all.
+    """
     for document in documents:
         has_tokens = np.diff(tokenizer.encode(document.sentences).text_offsets) > 0
         for sentence, is_kept in zip(document.sentences, has_tokens):

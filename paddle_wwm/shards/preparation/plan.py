@@ -1,12 +1,13 @@
 """What preparing a corpus depends on, the folder of unfinished work, and the names of the files in it.
 
-Preparation goes in three passes. Every pass is a set of tasks that read files and write files, so any process of any machine that sees the
-folder can do any of them, twice if need be, and what is there already is not done again::
+Preparation goes in three passes. Every pass is a set of tasks that read files and write files, so any process of any
+machine that sees the folder can do any of them, twice if need be, and what is there already is not done again::
 
     DIR.partial/                          beside the output DIR; removed when that is complete
       plan.json                           what is being prepared (fingerprint): work on something else is thrown away
       vocab.txt
-      text/00003-00017.zst, 00003.json    pass 1, a task a source: cleaned documents in units of about unit_chars characters; hashes; what was found
+      text/00003-00017.zst, 00003.json    pass 1, a task a source: cleaned documents in units of about unit_chars
+      characters; hashes; what was found
       text/documents.keep, lines.keep     between: which are no duplicates
       parts/00003-00017.wwm, .json        pass 2, a task a unit: tokens in the shard format; counts
       (pass 3, this process: the parts in order make the shards)
@@ -34,7 +35,9 @@ from ..format import FORMAT_VERSION, VOCAB_NAME
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """How raw text becomes shards. `format` None: by the files' endings. `keep_text`: the sentences are kept beside the shards."""
+    """How raw text becomes shards. `format` None: by the files' endings. `keep_text`: the sentences are kept beside
+    the shards.
+    """
 
     segmenter: SegmenterConfig = SegmenterConfig()
     do_lower_case: bool = True

@@ -1,5 +1,6 @@
-"""Raw text to a shard set, in one call: reused when nothing that matters has changed, continued where it was interrupted, and the same bytes
-for any engine and any number of workers. `plan.py` tells how the work is cut."""
+"""Raw text to a shard set, in one call: reused when nothing that matters has changed, continued where it was
+interrupted, and the same bytes for any engine and any number of workers. `plan.py` tells how the work is cut.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ PLAN_NAME = "plan.json"
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedCorpus:
-    """Where the shards are, what they are, what became of the text, whether they had been there already, and who made them."""
+    """Where the shards are, what they are, what became of the text, whether they had been there already, and who made
+    them.
+    """
 
     directory: Path
     manifest: ShardManifest
@@ -56,11 +59,13 @@ def prepare_corpus(
     overwrite: bool = False,
     show_progress: bool = True,
 ) -> PreparedCorpus:
-    """Prepare `corpus` (files, globs, folders) into the folder `output`, or into a folder of `cache` named by the fingerprint (give one).
+    """Prepare `corpus` (files, globs, folders) into the folder `output`, or into a folder of `cache` named by the
+    fingerprint (give one).
 
-    Shards that are there already with the same fingerprint are reused, or made again where they are damaged. A folder `output` that holds
-    other shards is an error unless `overwrite`. Several processes may call this at once: one prepares, the others wait and reuse.
-    Interrupted in any way and called again, it goes on with what DIR.partial holds.
+    Shards that are there already with the same fingerprint are reused, or made again where they are damaged. A folder
+    `output` that holds other shards is an error unless `overwrite`. Several processes may call this at once: one
+    prepares, the others wait and reuse. Interrupted in any way and called again, it goes on with what DIR.partial
+    holds.
     """
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
@@ -167,13 +172,16 @@ def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) 
         raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
     if not overwrite:
         raise DataError(
-            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to replace them."
+            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to "
+            f"replace them."
         )
 
 
 @contextlib.contextmanager
 def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
-    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done is removed."""
+    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done
+    is removed.
+    """
     try:
         yield
     except BaseException as error:
@@ -197,7 +205,9 @@ def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
 
 
 def _start(plan: Plan, vocab: Vocab) -> None:
-    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something else."""
+    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something
+    else.
+    """
     path = plan.folder / PLAN_NAME
     try:
         is_ours = json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == plan.fingerprint
@@ -206,7 +216,8 @@ def _start(plan: Plan, vocab: Vocab) -> None:
     if not is_ours and plan.folder.exists():
         if not path.exists() and any(plan.folder.iterdir()):
             raise DataError(
-                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; move it away."
+                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; "
+                f"move it away."
             )
         shutil.rmtree(plan.folder)
     plan.text_folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,10 @@ def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
         f"{'reused' if prepared.reused else 'written'}: {prepared.directory}",
         f"  {manifest.num_documents:,} documents, {manifest.num_sentences:,} sentences",
         f"  {manifest.num_words:,} words, {manifest.num_tokens:,} tokens of {num_chars:,} characters",
-        f"  {manifest.num_unknown_tokens / manifest.num_tokens:.2%} of the tokens are [UNK]; vocabulary {manifest.vocab_size:,}",
+        (
+            f"  {manifest.num_unknown_tokens / manifest.num_tokens:.2%} of the tokens are [UNK]; vocabulary "
+            f"{manifest.vocab_size:,}"
+        ),
     ]
     if prepared.made_by:
         lines.append(

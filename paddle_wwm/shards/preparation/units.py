@@ -1,6 +1,8 @@
-"""Pass 1 of preparing a corpus, a task a source: read, clean, and write the documents in units of work, with their hashes.
+"""Pass 1 of preparing a corpus, a task a source: read, clean, and write the documents in units of work, with their
+hashes.
 
-All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work ahead is known exactly.
+All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work
+ahead is known exactly.
 """
 
 from __future__ import annotations

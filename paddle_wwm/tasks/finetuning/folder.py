@@ -28,7 +28,8 @@ def check_output(output: Path, record: RunRecord, *, overwrite: bool) -> bool:
     found = differences(read_run(output), record)
     if found:
         raise CheckpointError(
-            f"{output}: holds a run with other numbers: {'; '.join(found)}. Name another --output, or discard that run with --overwrite."
+            f"{output}: holds a run with other numbers: {'; '.join(found)}. Name another --output, or discard "
+            f"that run with --overwrite."
         )
     return True
 

@@ -1,4 +1,5 @@
-"""Fine-tuning from files to a row of the table: check everything, bind the run's folder to data and recipe, train the seeds, say what came out.
+"""Fine-tuning from files to a row of the table: check everything, bind the run's folder to data and recipe, train the
+seeds, say what came out.
 
 task, data ─► examples ─► rows ─┐
 model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
@@ -39,7 +40,8 @@ GPU_MICRO_BATCH_TOKENS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneJob:
-    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the recipe, None for the task's own.
+    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the
+    recipe, None for the task's own.
 
     save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
     """
@@ -176,7 +178,8 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
             raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
 
 
-# ---- Before training ---------------------------------------------------------------------------------------------------------------------------
+# ---- Before training
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def prepare(job: FineTuneJob) -> PreparedRun:
@@ -191,7 +194,8 @@ def prepare(job: FineTuneJob) -> PreparedRun:
     recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **shortened, **changes})
     if recipe.max_seq_length > positions:
         raise ConfigError(
-            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is {recipe.max_seq_length}."
+            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is "
+            f"{recipe.max_seq_length}."
         )
     train = read_split(job.task, data=job.data, split="train")
     if not train.has_labels:

@@ -25,7 +25,8 @@ class ModelSource:
 def find_model(given: str, *, name: str | None = None) -> ModelSource:
     """The model of a path or of a name of the table of models, fetched where it is not here yet. `name`: for tables.
 
-    Raises ConfigError, CheckpointError (weights of other programs; the error has the command that converts them) or DownloadError.
+    Raises ConfigError, CheckpointError (weights of other programs; the error has the command that converts them) or
+    DownloadError.
     """
     path = Path(given).expanduser()
     if path.exists():

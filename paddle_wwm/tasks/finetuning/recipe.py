@@ -1,7 +1,9 @@
-"""The numbers of a fine-tuning run, and what follows from them: steps, learning rates, and which rows are in which batch.
+"""The numbers of a fine-tuning run, and what follows from them: steps, learning rates, and which rows are in which
+batch.
 
-A batch of an epoch is drawn at random, as everyone does. It is then cut into micro-batches of rows of like length, each padded to its longest:
-the gradient is that of the whole batch, padding almost none. Order and cut are functions of (seed, epoch) and the rows alone.
+A batch of an epoch is drawn at random, as everyone does. It is then cut into micro-batches of rows of like length,
+each padded to its longest: the gradient is that of the whole batch, padding almost none. Order and cut are functions
+of (seed, epoch) and the rows alone.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ _LAYER = re.compile(r"bert\.encoder\.layers\.(\d+)\.")
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneRecipe:
-    """Every number that changes the result, beside data, model and seed. AdamW with linear warm-up and decay, as BERT's authors do it.
+    """Every number that changes the result, beside data, model and seed. AdamW with linear warm-up and decay, as
+    BERT's authors do it.
 
-    warmup_share: of all steps. layer_decay: each layer's learning rate is that of the one above times this. evaluate_every_steps: 0 means after
-    every epoch. patience: evaluations without a better one after which a seed stops; 0: it does not. limit_train: only so many
-    examples, the first ones of a shuffled order; 0: all. micro_batch_size: rows computed at once at most, 0: as many as
-    micro_batch_tokens allows, padding counted. doc_stride, max_question_len, max_answer_len: of reading comprehension, in pieces.
+    warmup_share: of all steps. layer_decay: each layer's learning rate is that of the one above times this.
+    evaluate_every_steps: 0 means after every epoch. patience: evaluations without a better one after which a seed
+    stops; 0: it does not. limit_train: only so many examples, the first ones of a shuffled order; 0: all.
+    micro_batch_size: rows computed at once at most, 0: as many as micro_batch_tokens allows, padding counted.
+    doc_stride, max_question_len, max_answer_len: of reading comprehension, in pieces.
     """
 
     max_seq_length: int
@@ -114,7 +118,9 @@ def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> PhaseConfig:
 
 
 def rate_scale_of(num_layers: int, *, layer_decay: float) -> Callable[[str], float]:
-    """From a parameter's name to the factor of its learning rate: 1 above the last layer, layer_decay less a layer, the embeddings' the least."""
+    """From a parameter's name to the factor of its learning rate: 1 above the last layer, layer_decay less a layer,
+    the embeddings' the least.
+    """
 
     def scale(name: str) -> float:
         found = _LAYER.match(name)

@@ -1,4 +1,6 @@
-"""One seed of a fine-tuning run, from the model to its result: steps, evaluations, the best checkpoint, going on after a kill."""
+"""One seed of a fine-tuning run, from the model to its result: steps, evaluations, the best checkpoint, going on after
+a kill.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class EvaluationData:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneRun:
-    """What all seeds share. evaluation: by name of the split; "dev" chooses the best checkpoint, without it (or its labels) the last one counts."""
+    """What all seeds share. evaluation: by name of the split; "dev" chooses the best checkpoint, without it (or its
+    labels) the last one counts.
+    """
 
     task: Task
     output: Path
@@ -71,7 +75,9 @@ class _Stopped(Exception):
 
 
 def run_seed(run: FineTuneRun, *, seed: int, stop: StopSignal, title: str) -> None:
-    """Train, evaluate and write a seed's folder, from its newest checkpoint where there is one. Raises Interrupted, after saving, on a signal."""
+    """Train, evaluate and write a seed's folder, from its newest checkpoint where there is one. Raises Interrupted,
+    after saving, on a signal.
+    """
     _Seed(run, seed=seed, stop=stop).run(title)
 
 
@@ -159,7 +165,9 @@ class _Seed:
             log.write("dev", self._place(), **scores)
 
     def _predict(self, name: str) -> dict[str, Any]:
-        """The predictions of the network as it is for a split. On a signal, saves and raises Interrupted; several workers finish first."""
+        """The predictions of the network as it is for a split. On a signal, saves and raises Interrupted; several
+        workers finish first.
+        """
         run = self.fine_tuning
         data = run.evaluation[name]
 

@@ -1,9 +1,10 @@
-"""The checkpoint of a seed that is not done: all that it takes to go on as if nothing had been. Written whole or not at all; one at a time.
+"""The checkpoint of a seed that is not done: all that it takes to go on as if nothing had been. Written whole or not
+at all; one at a time.
 
     seed-1/checkpoint/step-00000150-1/  state.json  weights.safetensors  optimizer.safetensors  best.safetensors
 
-The number behind the step is that of evaluations. `best` is the network of the best one so far; where it is a file that was written already, it is
-linked, not copied.
+The number behind the step is that of evaluations. `best` is the network of the best one so far; where it is a file
+that was written already, it is linked, not copied.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ WEIGHTS_NAME, OPTIMIZER_NAME, BEST_NAME = "weights.safetensors", "optimizer.safe
 
 @dataclass(kw_only=True)
 class SeedState:
-    """Where a seed stands. step: steps done. best_step: that of `best.safetensors`, 0 where there is none; best_score: of dev. num_worse:
-    evaluations since then. seconds: of all work, training_seconds: of steps alone, for num_rows rows."""
+    """Where a seed stands. step: steps done. best_step: that of `best.safetensors`, 0 where there is none; best_score:
+    of dev. num_worse: evaluations since then. seconds: of all work, training_seconds: of steps alone, for num_rows
+    rows.
+    """
 
     step: int = 0
     best_step: int = 0

@@ -1,4 +1,6 @@
-"""What a fine-tuning run says before it starts, and its row of the table when it is done: max (mean), as the authors of the series write it."""
+"""What a fine-tuning run says before it starts, and its row of the table when it is done: max (mean), as the authors
+of the series write it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ SUMMARY_NAME = "summary.txt"
 
 
 def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int]) -> str:
-    """What is about to be done, with an example as the model reads it: a wrong setting is seen before it has cost time."""
+    """What is about to be done, with an example as the model reads it: a wrong setting is seen before it has
+    cost time.
+    """
     record, recipe = prepared.record, prepared.recipe
     num_rows = len(prepared.train.rows)
     per_epoch = steps_per_epoch(num_rows, recipe=recipe)
@@ -38,7 +42,8 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     if "dev" not in record.data:
         lines.append("  there is no dev split: the last checkpoint counts")
     lines.append(
-        f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most {recipe.max_seq_length} tokens{why}, "
+        f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most "
+        f"{recipe.max_seq_length} tokens{why}, "
         f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_share:.0%}"
         + (f", layer decay {recipe.layer_decay:g}" if recipe.layer_decay != 1.0 else "")
     )
@@ -55,7 +60,10 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
     workers = sorted({result.num_workers for result in results})
     splits = list(dict.fromkeys(split for result in results for split in result.scores))
     lines = [
-        f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; {duration(seconds)} in all"
+        (
+            f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; "
+            f"{duration(seconds)} in all"
+        )
     ]
     for split in splits:
         cells = []

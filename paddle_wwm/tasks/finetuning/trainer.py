@@ -1,4 +1,6 @@
-"""One seed's network and optimizer: a training step, what a checkpoint holds of them, and the network's outputs for a split."""
+"""One seed's network and optimizer: a training step, what a checkpoint holds of them, and the network's outputs for a
+split.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class TrainingData:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What a step did, agreed on by all workers. loss: the mean over the batch. stop, save: whether any worker asked for it."""
+    """What a step did, agreed on by all workers. loss: the mean over the batch. stop, save: whether any worker asked
+    for it.
+    """
 
     loss: float
     gradient_norm: float
@@ -81,11 +85,13 @@ class SeedTrainer:
         targets = num_targets([self.data.features.labels[row] for row in rows], reading=self.data.reading)
         groups = micro_batches(rows, self.lengths, recipe=self.recipe)
         mine = list(range(self.world.rank, len(groups), self.world.size))
-        # a worker without a micro-batch computes one for nothing: the exchange of gradients needs a backward pass of everyone
+        # a worker without a micro-batch computes one for nothing: the exchange of gradients needs a backward pass of
+        # everyone
         shares = [(place, 1.0) for place in mine] or [(0, 0.0)]
         loss = 0.0
         for place, share in shares:
-            # dropout is a function of (seed, step, micro-batch): a resumed run draws the same, and any number of workers
+            # dropout is a function of (seed, step, micro-batch): a resumed run draws the same, and any number of
+            # workers
             seed_dropout(int(key_of(self.seed, number, place)))
             if place == shares[-1][0]:
                 loss += self._forward_backward(groups[place], factor=share / max(1, targets))
@@ -97,7 +103,8 @@ class SeedTrainer:
         rate = learning_rate_at(number, self.schedule)
         if not np.isfinite([loss, norm]).all():
             raise TrainingError(
-                f"seed {self.seed}, step {number}: the {'gradient' if np.isfinite(loss) else 'loss'} is not finite; nothing was updated. "
+                f"seed {self.seed}, step {number}: the {'gradient' if np.isfinite(loss) else 'loss'} is not "
+                f"finite; nothing was updated. "
                 "Try a lower --learning-rate, or look at the model's weights."
             )
         self.optimizer.set_lr(rate)

@@ -1,15 +1,19 @@
-"""EM and F1 of one question, in shares of one, by the rules of CMRC 2018, of CJRC, and of data in the form of SQuAD 2.0.
+"""EM and F1 of one question, in shares of one, by the rules of CMRC 2018, of CJRC, and of data in the form of SQuAD
+2.0.
 
 They differ in what is compared, how segments are matched, and what several gold answers mean:
 
     rule     compared                                    F1's overlap                    several gold answers
     cmrc     `metrics_words`: characters and words       longest common substring        the best of all
-    cjrc     letters and digits, lower case, each by     common multiset                 the best of the others, each left
+    cjrc     letters and digits, lower case, each by     common multiset                 the best of the others, each
+    left
              itself (Chinese characters are letters)                                     out in turn, averaged
-    squad2   as cmrc                                     as cmrc                         the best; no answer: right or wrong
+    squad2   as cmrc                                     as cmrc                         the best; no answer: right or
+    wrong
 
-Sources: cmrc: Cui et al. 2019 and its authors' script. cjrc: Duan et al. 2019, "CJRC: A Reliable Human-Annotated Benchmark DataSet for Chinese
-Judicial Reading Comprehension", and its authors' script, which follows CoQA's. squad2: Rajpurkar et al. 2018, for questions without an answer.
+Sources: cmrc: Cui et al. 2019 and its authors' script. cjrc: Duan et al. 2019, "CJRC: A Reliable Human-Annotated
+Benchmark DataSet for Chinese Judicial Reading Comprehension", and its authors' script, which follows CoQA's. squad2:
+Rajpurkar et al. 2018, for questions without an answer.
 """
 
 from __future__ import annotations
@@ -42,7 +46,9 @@ def score_cmrc(answer: str, gold: Sequence[str]) -> AnswerScore:
 
 
 def score_squad2(answer: str, gold: Sequence[str]) -> AnswerScore:
-    """Where a gold text is empty, the passage does not answer, and only the empty answer is right; it is wrong everywhere else."""
+    """Where a gold text is empty, the passage does not answer, and only the empty answer is right; it is wrong
+    everywhere else.
+    """
     if not answer.strip() or not all(text.strip() for text in gold):
         right = float(not answer.strip() and not all(text.strip() for text in gold))
         return AnswerScore(exact_match=right, f1=right)
@@ -50,7 +56,9 @@ def score_squad2(answer: str, gold: Sequence[str]) -> AnswerScore:
 
 
 def score_cjrc(answer: str, gold: Sequence[str]) -> AnswerScore:
-    """With one gold text it alone counts. Two texts without letters and digits are equal: so "no answer", the empty text, is scored."""
+    """With one gold text it alone counts. Two texts without letters and digits are equal: so "no answer", the empty
+    text, is scored.
+    """
     mine = _letters(answer)
     by_text = {
         text: (float(mine == _letters(text)), _f1_of_multiset(mine, _letters(text))) for text in dict.fromkeys(gold)

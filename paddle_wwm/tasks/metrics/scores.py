@@ -1,6 +1,8 @@
-"""Scores of predictions, in percent: METRICS is the table of all metrics, `score` computes one, `main_score` says what chooses a checkpoint.
+"""Scores of predictions, in percent: METRICS is the table of all metrics, `score` computes one, `main_score` says what
+chooses a checkpoint.
 
-A prediction that is missing counts as wrong, as in the authors' scripts; `unanswered` and `unknown_ids` tell how many there are, for the report.
+A prediction that is missing counts as wrong, as in the authors' scripts; `unanswered` and `unknown_ids` tell how many
+there are, for the report.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Metric:
 def score(metric: str, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
     """The scores of a metric, in percent, by name.
 
-    Raises ConfigError for an unknown metric, DataError for examples without labels (no score is invented) and for labels that do not fit the tokens.
+    Raises ConfigError for an unknown metric, DataError for examples without labels (no score is invented) and for
+    labels that do not fit the tokens.
     """
     if metric not in METRICS:
         raise ConfigError(f"the metric must be one of {', '.join(METRICS)}, but is {metric!r}.")
@@ -48,14 +51,17 @@ def score(metric: str, examples: Sequence[Example], predictions: Predictions) ->
             )
         if gold_of(example) is None:
             raise DataError(
-                f"example {example.example_id!r} must have a label to be scored, but has none: predictions can be written, not scored."
+                f"example {example.example_id!r} must have a label to be scored, but has none: predictions "
+                f"can be written, not scored."
             )
     found = row.compute(examples, predictions)
     return {name: 100 * found[name] for name in row.values}
 
 
 def main_score(metric: str, scores: Mapping[str, float]) -> float:
-    """What chooses the best checkpoint: the accuracy, the F1, or for reading comprehension the mean of EM and F1 (CMRC 2018's "AVERAGE")."""
+    """What chooses the best checkpoint: the accuracy, the F1, or for reading comprehension the mean of EM and F1 (CMRC
+    2018's "AVERAGE").
+    """
     names = METRICS[metric].main
     return sum(scores[name] for name in names) / len(names)
 
@@ -85,7 +91,9 @@ def _accuracy(examples: Sequence[TextExample], predictions: Predictions) -> dict
 
 
 def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict[str, float]:
-    """The mean over all classes that are gold or predicted; a class never predicted right is 0. Of a missing prediction the gold class has a miss."""
+    """The mean over all classes that are gold or predicted; a class never predicted right is 0. Of a missing
+    prediction the gold class has a miss.
+    """
     gold = Counter(example.label for example in examples)
     given = Counter(predictions[example.example_id] for example in examples if example.example_id in predictions)
     right = Counter(example.label for example in examples if predictions.get(example.example_id) == example.label)
@@ -104,7 +112,8 @@ def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *,
         if isinstance(labels, str) or len(labels) != len(example.tokens):
             found = "is one text" if isinstance(labels, str) else f"has {len(labels)}"
             raise DataError(
-                f"the prediction of {example.example_id!r} must have a label for each of its {len(example.tokens)} tokens, but {found}."
+                f"the prediction of {example.example_id!r} must have a label for each of its "
+                f"{len(example.tokens)} tokens, but {found}."
             )
         result.append(list(labels))
     return result
@@ -117,7 +126,9 @@ def _token_accuracy(examples: Sequence[TokenExample], predictions: Predictions) 
 
 
 def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> dict[str, float]:
-    """Whole entities, type and both ends, by seqeval's default reading of BIO, BIOES and BMES, conlleval's: an I- or E- after O begins one."""
+    """Whole entities, type and both ends, by seqeval's default reading of BIO, BIOES and BMES, conlleval's: an I- or
+    E- after O begins one.
+    """
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
     foreign = sorted(
@@ -125,7 +136,8 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
     )
     if foreign:
         raise DataError(
-            f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are {', '.join(foreign)}: token_accuracy?"
+            f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are "
+            f"{', '.join(foreign)}: token_accuracy?"
         )
     gold, given = [list(example.labels) for example in examples], _token_labels(examples, predictions, missing="O")
     with (

@@ -1,16 +1,18 @@
-"""What CMRC 2018's scores compare: an answer without its punctuation, for F1 in segments: characters of Chinese, words of everything else.
+"""What CMRC 2018's scores compare: an answer without its punctuation, for F1 in segments: characters of Chinese, words
+of everything else.
 
-The rules are those of the data set's authors (Cui et al. 2019, "A Span-Extraction Dataset for Chinese Machine Reading Comprehension", and
-their script for the files in SQuAD's form):
+The rules are those of the data set's authors (Cui et al. 2019, "A Span-Extraction Dataset for Chinese Machine Reading
+Comprehension", and their script for the files in SQuAD's form):
 
 - Lower case, no white space around.
-- PUNCTUATION is removed before anything else, so "a-b" is the one word "ab". Other marks, those of ASCII (`,.()"!?`) and "…" among them, stay.
-- A character from U+4E00 to U+9FA5 is a segment. What lies between two of them is split into words as the Penn Treebank's conventions have it,
-  which is what NLTK's word_tokenize does for the authors' script.
+- PUNCTUATION is removed before anything else, so "a-b" is the one word "ab". Other marks, those of ASCII (`,.()"!?`)
+  and "…" among them, stay.
+- A character from U+4E00 to U+9FA5 is a segment. What lies between two of them is split into words as the Penn
+  Treebank's conventions have it, which is what NLTK's word_tokenize does for the authors' script.
 
-Words are NLTK 3.9's but in one respect: where a run of foreign words holds several sentences, NLTK finds their ends by a learned list of English
-abbreviations; here a full stop before white space ends a sentence unless the word has a full stop inside, is one of ABBREVIATIONS, or is an
-initial or a number that a letter follows.
+Words are NLTK 3.9's but in one respect: where a run of foreign words holds several sentences, NLTK finds their ends by
+a learned list of English abbreviations; here a full stop before white space ends a sentence unless the word has a full
+stop inside, is one of ABBREVIATIONS, or is an initial or a number that a letter follows.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def mixed_segments(text: str) -> tuple[str, ...]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of lower-cased text in an alphabet, punctuation marks among them. Double quotes become `` and '' by their side."""
+    """The words of lower-cased text in an alphabet, punctuation marks among them. Double quotes become `` and '' by
+    their side.
+    """
     return [word for sentence in _sentences(text) for word in _words_of_sentence(sentence)]
 
 

@@ -1,9 +1,13 @@
-"""Examples to what a network reads and is trained on, tokenized once: rows of ids, with labels where there are any. Without Paddle.
+"""Examples to what a network reads and is trained on, tokenized once: rows of ids, with labels where there are any.
+Without Paddle.
 
 classification         one row an example              label int64 (): the class
-token labels           windows of a long text          label int64 (T,): of the first piece of every token, -100 elsewhere
-reading comprehension  windows of a long passage       label int64 (2,): columns of the answer's first and last piece, (0, 0) where the window
-                                                       does not show it; (3,): and the kind of the answer, where the model tells kinds apart
+token labels           windows of a long text          label int64 (T,): of the first piece of every token, -100
+elsewhere
+reading comprehension  windows of a long passage       label int64 (2,): columns of the answer's first and last piece,
+(0, 0) where the window
+                                                       does not show it; (3,): and the kind of the answer, where the
+                                                       model tells kinds apart
 """
 
 from __future__ import annotations
@@ -25,7 +29,9 @@ from .rows import Row, overlapping_rows, row_of_texts, rows_of_question
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How examples are read. labels: the classes, or none; with_kinds: of reading comprehension, whether kinds of answers are told apart."""
+    """How examples are read. labels: the classes, or none; with_kinds: of reading comprehension, whether kinds of
+    answers are told apart.
+    """
 
     kind: TaskKind
     labels: tuple[str, ...] = ()
@@ -37,7 +43,8 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Rows of a split; `owner` of a row is its example's number. labels: one a row, empty without labels. counts: what was cut or left out.
+    """Rows of a split; `owner` of a row is its example's number. labels: one a row, empty without labels. counts: what
+    was cut or left out.
 
     first_pieces: of token labels, for every example the number of the first piece of each token, -1 where it has none.
     """
@@ -52,7 +59,8 @@ class Features:
 def features_of(
     examples: Sequence[Example], *, reading: Reading, tokenizer: WordPieceTokenizer, with_labels: bool
 ) -> Features:
-    """The rows of examples, to be predicted, or with labels to be trained on (then token labels are read in windows that do not overlap).
+    """The rows of examples, to be predicted, or with labels to be trained on (then token labels are read in windows
+    that do not overlap).
 
     Raises DataError for an example without a label, or with one that is not among `reading.labels`.
     """
@@ -188,6 +196,7 @@ def _number(example: TextExample | TokenExample, label: str | None, numbers: Map
     if label not in numbers:
         known = ", ".join(list(numbers)[:20])
         raise DataError(
-            f"example {example.example_id}: the label {label!r} is none of those of the model and the training split: {known}."
+            f"example {example.example_id}: the label {label!r} is none of those of the model and the "
+            f"training split: {known}."
         )
     return numbers[label]

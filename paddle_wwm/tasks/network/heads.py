@@ -1,4 +1,6 @@
-"""What differs between the kinds of tasks once examples are rows: the network, its loss, and how outputs become predictions."""
+"""What differs between the kinds of tasks once examples are rows: the network, its loss, and how outputs become
+predictions.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ TASK_NAMES = {  # in config.json, and of hub modules
 
 
 def make_network(config: ModelConfig, *, reading: Reading) -> nn.Layer:
-    """A network whose weights are new, drawn from paddle.seed's state. What its outputs do not depend on is not trained."""
+    """A network whose weights are new, drawn from paddle.seed's state. What its outputs do not depend on is not
+    trained.
+    """
     if reading.kind is TaskKind.CLASSIFICATION:
         return PooledNetwork(config, len(reading.labels))
     if reading.with_kinds:
@@ -47,7 +51,9 @@ def label_map_of_reading(reading: Reading) -> dict[int, str]:
 
 
 def labels_of_batch(features: Features, batch: Batch, *, reading: Reading) -> np.ndarray:
-    """The labels of a batch's rows, int64: (B,), of reading comprehension (B, 2 or 3), of tokens (B, T) with -100 where there is none."""
+    """The labels of a batch's rows, int64: (B,), of reading comprehension (B, 2 or 3), of tokens (B, T) with -100
+    where there is none.
+    """
     labels = [features.labels[index] for index in batch.indices]
     if reading.kind is not TaskKind.TOKEN_LABELS:
         return np.stack(labels)
@@ -69,7 +75,9 @@ def num_targets(labels: Sequence[np.ndarray], *, reading: Reading) -> int:
 def summed_loss(
     outputs: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor, *, reading: Reading
 ) -> paddle.Tensor:
-    """The loss summed over the targets of a batch. Of reading comprehension the mean of both ends' cross-entropies, plus that of the kind."""
+    """The loss summed over the targets of a batch. Of reading comprehension the mean of both ends' cross-entropies,
+    plus that of the kind.
+    """
     if reading.kind is TaskKind.CLASSIFICATION:
         return F.cross_entropy(outputs, labels, reduction="sum")
     if reading.kind is TaskKind.TOKEN_LABELS:
@@ -93,7 +101,9 @@ def output_size(row: Row, *, reading: Reading) -> tuple[int, ...]:
 
 
 def row_output(output: np.ndarray, row: Row, *, reading: Reading) -> np.ndarray:
-    """The network's output for a row of a batch, without padding: (C,), of tokens (pieces, C), of reading comprehension (T, 2) or (T + 2, 2)."""
+    """The network's output for a row of a batch, without padding: (C,), of tokens (pieces, C), of reading
+    comprehension (T, 2) or (T + 2, 2).
+    """
     if reading.kind is TaskKind.CLASSIFICATION:
         return output
     if reading.kind is TaskKind.TOKEN_LABELS:

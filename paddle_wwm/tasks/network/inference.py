@@ -1,4 +1,6 @@
-"""What a fine-tuned model predicts, for evaluation: exactly what it computes in training's precision, with any number of workers."""
+"""What a fine-tuned model predicts, for evaluation: exactly what it computes in training's precision, with any number
+of workers.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def check_vocabulary(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
     vocab = load_vocab(folder / VOCAB_NAME)
     if len(vocab) != config.vocab_size:
         raise CheckpointError(
-            f"{folder}: {VOCAB_NAME} has {len(vocab)} entries, but the model {config.vocab_size} ({CONFIG_NAME}): it is another model's vocabulary. "
+            f"{folder}: {VOCAB_NAME} has {len(vocab)} entries, but the model {config.vocab_size} "
+            f"({CONFIG_NAME}): it is another model's vocabulary. "
             "Copy the one that the model was trained with."
         )
     path = folder / TOKENIZER_CONFIG_NAME
@@ -56,10 +59,11 @@ def check_vocabulary(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
 
 
 def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None = None) -> FineTunedModel:
-    """A fine-tuned model folder (of `scripts/finetune.py`, PaddleNLP's, or the assets of a hub module), to predict with.
+    """A fine-tuned model folder (of `scripts/finetune.py`, PaddleNLP's, or the assets of a hub module), to predict
+    with.
 
-    max_seq_length: tokens an example is cut to, or read in windows of (default: as it was fine-tuned). Raises CheckpointError or HubModuleError
-    for a folder that is none, or of another kind of task.
+    max_seq_length: tokens an example is cut to, or read in windows of (default: as it was fine-tuned). Raises
+    CheckpointError or HubModuleError for a folder that is none, or of another kind of task.
     """
     check_is_ours(folder)
     description = read_description(folder)
@@ -97,7 +101,8 @@ def _reading_numbers(folder: Path, *, limit: int, max_seq_length: int | None) ->
             or not (8 if name == "max_seq_length" else 1) <= value <= highest
         ):
             raise CheckpointError(
-                f"{folder}: `{name}` must be a number from 8 to the model's {limit} positions, but is {value!r} ({READING_KEY})."
+                f"{folder}: `{name}` must be a number from 8 to the model's {limit} positions, but is "
+                f"{value!r} ({READING_KEY})."
             )
     return found
 
@@ -110,7 +115,9 @@ def predict_examples(
     world: World = World(),  # noqa: B008
     desc: str | None = None,
 ) -> Predictions:
-    """The predictions of a model for examples, by their ids; `desc` shows a progress bar of that name. Every worker must call it, and gets all."""
+    """The predictions of a model for examples, by their ids; `desc` shows a progress bar of that name. Every worker
+    must call it, and gets all.
+    """
     features = features_of(examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
     outputs = compute_outputs(
         model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, world=world, desc=desc
@@ -128,7 +135,8 @@ def compute_outputs(
     desc: str | None = None,
     stop_asked: Callable[[], None] = lambda: None,
 ) -> list[np.ndarray]:
-    """The network's output for every row, float32, of the shape of `heads.row_output`. The workers compute every world.size-th batch each.
+    """The network's output for every row, float32, of the shape of `heads.row_output`. The workers compute every
+    world.size-th batch each.
 
     stop_asked is called between batches; it may raise.
     """

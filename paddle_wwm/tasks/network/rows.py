@@ -39,7 +39,9 @@ class WindowRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows side by side. indices: which rows; input_ids, token_type_ids: int64, attention_mask: bool, shape (rows, longest of them)."""
+    """Rows side by side. indices: which rows; input_ids, token_type_ids: int64, attention_mask: bool, shape (rows,
+    longest of them).
+    """
 
     indices: list[int]
     input_ids: np.ndarray
@@ -50,7 +52,9 @@ class Batch:
 def rows_of_question(
     owner: int, encoded: EncodedQuestion, *, vocab: Vocab, limit: int, doc_stride: int, max_question_len: int
 ) -> list[WindowRow]:
-    """The windows of a question and its passage, of at most `limit` tokens each. Raises ValueError for numbers that leave no room."""
+    """The windows of a question and its passage, of at most `limit` tokens each. Raises ValueError for numbers that
+    leave no room.
+    """
     windows = windows_of(
         encoded, vocab=vocab, max_seq_len=limit, doc_stride=doc_stride, max_question_len=max_question_len
     )
@@ -69,7 +73,9 @@ def rows_of_question(
 def row_of_texts(
     owner: int, ids: list[int], second: list[int] | None = None, *, vocab: Vocab, limit: int
 ) -> tuple[Row, bool]:
-    """A row of one text, or of two in one sequence, and whether it was cut to `limit` tokens: of one text its end, of two that of the longer one."""
+    """A row of one text, or of two in one sequence, and whether it was cut to `limit` tokens: of one text its end, of
+    two that of the longer one.
+    """
     if second is None:
         room = limit - 2
         inputs = [vocab.cls_id, *ids[:room], vocab.sep_id]
@@ -93,7 +99,9 @@ def _shares(first: int, second: int, room: int) -> tuple[int, int]:
 
 
 def overlapping_rows(owner: int, ids: list[int], *, vocab: Vocab, limit: int) -> list[Row]:
-    """A text of any length in windows that overlap by half, so that most pieces are read with what surrounds them; see `join_windows`."""
+    """A text of any length in windows that overlap by half, so that most pieces are read with what surrounds them; see
+    `join_windows`.
+    """
     room = limit - 2
     last = max(0, len(ids) - room)
     return [
@@ -108,8 +116,9 @@ def overlapping_rows(owner: int, ids: list[int], *, vocab: Vocab, limit: int) ->
 
 
 def join_windows(windows: Sequence[tuple[int, np.ndarray]], *, num_pieces: int) -> np.ndarray:
-    """The logits of a text, (pieces, C), from those of its windows, (start, (pieces there, C)): every piece's from the window in which it stands
-    farthest from an edge."""
+    """The logits of a text, (pieces, C), from those of its windows, (start, (pieces there, C)): every piece's from the
+    window in which it stands farthest from an edge.
+    """
     joined = np.zeros((num_pieces, windows[0][1].shape[-1]), np.float32)
     distances = np.full(num_pieces, -1)
     for start, logits in windows:
@@ -137,8 +146,9 @@ def batch_of(rows: Sequence[Row], indices: Sequence[int], *, pad_id: int) -> Bat
 
 
 def cut_by_length(lengths: Sequence[int], *, batch_size: int, max_tokens: int) -> Iterator[list[int]]:
-    """Numbers of rows of these lengths, shortest first, in groups of at most `batch_size` rows and `max_tokens` tokens with their padding; a
-    longer row is a group by itself."""
+    """Numbers of rows of these lengths, shortest first, in groups of at most `batch_size` rows and `max_tokens` tokens
+    with their padding; a longer row is a group by itself.
+    """
     order = sorted(range(len(lengths)), key=lambda index: lengths[index])
     start = 0
     while start < len(order):
@@ -152,6 +162,8 @@ def cut_by_length(lengths: Sequence[int], *, batch_size: int, max_tokens: int) -
 def batches_by_length(
     rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS
 ) -> Iterator[Batch]:
-    """Batches of at most `batch_size` rows and `max_tokens` tokens; nothing is padded beyond the longest row of its batch."""
+    """Batches of at most `batch_size` rows and `max_tokens` tokens; nothing is padded beyond the longest row of its
+    batch.
+    """
     for indices in cut_by_length([len(row) for row in rows], batch_size=batch_size, max_tokens=max_tokens):
         yield batch_of(rows, indices, pad_id=pad_id)

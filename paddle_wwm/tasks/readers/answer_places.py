@@ -1,4 +1,6 @@
-"""Where a gold answer is in its passage, also where the data set states it wrongly, not at all, or ends the answer as the passage does not."""
+"""Where a gold answer is in its passage, also where the data set states it wrongly, not at all, or ends the answer as
+the passage does not.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,17 @@ class AnswerPlace(enum.Enum):
     STATED = "found_as_stated"
     WRONG_START = "repaired_wrong_start"
     NO_START = "repaired_missing_start"
-    PUNCTUATION = "repaired_punctuation"  # without the punctuation at its ends: "…的最后一个赛季。" where the passage goes on "…的最后一个赛季，"
+    # without the punctuation at its ends: "…的最后一个赛季。" where the passage goes on "…的最后一个赛季，"
+    PUNCTUATION = "repaired_punctuation"
     ABSENT = "not_in_passage"
 
 
 def locate_answer(*, context: str, text: str, answer_start: int) -> tuple[tuple[int, int] | None, AnswerPlace]:
     """The characters [start, end) of an answer, and how they were found; None where the passage does not hold it.
 
-    Of the 9,657 answers of CMRC 2018's development set 7 have a wrong start and 193 none; these 193 end in a full stop of the annotator's own.
-    As few marks of punctuation as possible are left out, which neither EM nor F1 of that data set counts.
+    Of the 9,657 answers of CMRC 2018's development set 7 have a wrong start and 193 none; these 193 end in a full stop
+    of the annotator's own. As few marks of punctuation as possible are left out, which neither EM nor F1 of that data
+    set counts.
     """
     found = answer_characters(context=context, text=text, answer_start=answer_start)
     if found is not None:

@@ -49,7 +49,9 @@ class TaskFile:
         return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {message}")
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Line numbers and lines without their ends. Only line feeds end a line: U+2028 and form feeds are part of texts."""
+        """Line numbers and lines without their ends. Only line feeds end a line: U+2028 and form feeds are part of
+        texts.
+        """
         content = self.content.removeprefix(codecs.BOM_UTF8)
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise self.error(f"is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {self.path.name}")

@@ -1,8 +1,11 @@
-"""Reading comprehension in SQuAD's JSON: CMRC 2018's and DRCD's files, SQuAD 2.0's (`is_impossible`), and CJRC's (YES and NO as answers).
+"""Reading comprehension in SQuAD's JSON: CMRC 2018's and DRCD's files, SQuAD 2.0's (`is_impossible`), and CJRC's (YES
+and NO as answers).
 
-CMRC 2018 was first published as a list of passages with answers that are texts alone, without their starts; those files are read as well.
+CMRC 2018 was first published as a list of passages with answers that are texts alone, without their starts; those
+files are read as well.
 
-A gold answer's place is looked for where the file states it wrongly or not at all; what was found how is counted, by answer (PLACES).
+A gold answer's place is looked for where the file states it wrongly or not at all; what was found how is counted, by
+answer (PLACES).
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ _KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
 
 
 def read_questions(file: TaskFile, task: Task, *, yes_no: bool = False) -> list[Example]:
-    """The questions of a file in order, with their counts. yes_no: the answers "YES" and "NO" are no parts of the passage.
+    """The questions of a file in order, with their counts. yes_no: the answers "YES" and "NO" are no parts of the
+    passage.
 
-    A question that is impossible, or whose answers are empty texts, has one answer of kind NONE. One without any answer is without a label,
-    which is an error in a split that is trained on or chosen by. Raises DataError naming the file and the question.
+    A question that is impossible, or whose answers are empty texts, has one answer of kind NONE. One without any
+    answer is without a label, which is an error in a split that is trained on or chosen by. Raises DataError naming
+    the file and the question.
     """
     file.counts.update({name: 0 for name in ("answers", *(place.value for place in AnswerPlace), "without_place")})
     value = file.json()
@@ -36,7 +41,8 @@ def read_questions(file: TaskFile, task: Task, *, yes_no: bool = False) -> list[
             answers = tuple(_answers(file, item, context=context, yes_no=yes_no, question_id=question_id))
             if not answers and file.needs_labels:
                 raise file.error(
-                    f"question {question_id!r} must have an answer or `is_impossible`: true in {file.split}, but has neither."
+                    f"question {question_id!r} must have an answer or `is_impossible`: true in {file.split}, "
+                    f"but has neither."
                 )
             examples.append(
                 QuestionExample(example_id=question_id, question=question, context=context, answers=answers)

@@ -30,7 +30,8 @@ def split_path(task: Task, *, data: Path, split: str) -> Path | None:
 def read_split(task: Task, *, data: Path, split: str) -> Split:
     """Read a split of a task from the folder `data`.
 
-    Raises DataError naming file and line: no file, an empty split, an id twice, a label that is not the task's, a column that is not there.
+    Raises DataError naming file and line: no file, an empty split, an id twice, a label that is not the task's, a
+    column that is not there.
     """
     path = split_path(task, data=data, split=split)
     if path is None:
@@ -56,7 +57,9 @@ def read_split(task: Task, *, data: Path, split: str) -> Split:
 
 
 def with_labels(task: Task, split: Split) -> Task:
-    """The task with the labels of a (training) split, sorted, where it names none itself. Raises DataError for fewer than two."""
+    """The task with the labels of a (training) split, sorted, where it names none itself. Raises DataError for fewer
+    than two.
+    """
     if task.labels or task.kind is TaskKind.READING_COMPREHENSION:
         return task
     labels: set[str] = set()
@@ -67,7 +70,8 @@ def with_labels(task: Task, split: Split) -> Task:
             labels.update(example.labels or ())
     if len(labels) < 2:
         raise DataError(
-            f"{split.path}: a task must have two labels at least, but {split.name} has {', '.join(sorted(labels)) or 'none'}."
+            f"{split.path}: a task must have two labels at least, but {split.name} has "
+            f"{', '.join(sorted(labels)) or 'none'}."
         )
     return replace(task, labels=tuple(sorted(labels)))
 
@@ -80,7 +84,10 @@ def _has_label(example: object) -> bool:
 
 def _missing(task: Task, *, data: Path, split: str) -> str:
     if not data.is_dir():
-        return f"{data}: no such folder; it must hold {', '.join(name for names in task.files.values() for name in names)} of {task.title}."
+        return (
+            f"{data}: no such folder; it must hold "
+            f"{', '.join(name for names in task.files.values() for name in names)} of {task.title}."
+        )
     if split not in task.files:
         return f"{data}: {task.title} has no split {split!r}; it has {', '.join(task.files)}."
     there = sorted(path.name for path in data.iterdir() if path.is_file())

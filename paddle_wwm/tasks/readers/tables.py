@@ -1,7 +1,7 @@
 """Classes of texts and of pairs: tab-separated tables, with or without a header, and JSON lines.
 
-Quotes are characters like others: the authors' files neither quote nor escape. Fields are found by the task's `columns`, or else by the names
-that published files use (COLUMN_NAMES).
+Quotes are characters like others: the authors' files neither quote nor escape. Fields are found by the task's
+`columns`, or else by the names that published files use (COLUMN_NAMES).
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def read_table(
     keep: Mapping[str, str] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> list[Example]:
-    """Rows of a tab-separated table. keep: only rows with these values, where the table has such columns. aliases: other words for labels.
+    """Rows of a tab-separated table. keep: only rows with these values, where the table has such columns. aliases:
+    other words for labels.
 
     Raises DataError for a column that is not there, a row of another length and a label that is not the task's.
     """
@@ -66,7 +67,10 @@ def read_table(
             values = [*values[: len(first) - 1], "\t".join(values[len(first) - 1 :])]
             file.counts["texts_with_tabs"] += 1
         if len(values) != len(first):
-            shape = f"must have {len(first)} tab-separated columns as the {'header' if names else 'first line'} has, but has {len(values)}"
+            shape = (
+                f"must have {len(first)} tab-separated columns as the {'header' if names else 'first line'} has, "
+                f"but has {len(values)}"
+            )
             raise file.error(f"{shape}: {excerpt(chr(9).join(values))}", line=number)
         if any(values[place] != value for place, value in wanted):
             file.counts["rows_of_other_languages"] += 1
@@ -89,14 +93,17 @@ def read_json_lines(file: TaskFile, task: Task) -> list[Example]:
 
 
 def read_numbered_classes(file: TaskFile, task: Task) -> list[Example]:
-    """Rows "text, class number", without a header: the number counts the lines of class.txt beside the file, or the task's labels."""
+    """Rows "text, class number", without a header: the number counts the lines of class.txt beside the file, or the
+    task's labels.
+    """
     classes = file.path.with_name(CLASS_FILE)
     labels = list(task.labels)
     if classes.exists():
         labels = [line.strip() for _, line in TaskFile(path=classes, split=file.split).lines() if line.strip()]
         if task.labels and labels != list(task.labels):
             raise file.error(
-                f"{CLASS_FILE} beside it must name the task's labels in order ({', '.join(task.labels)}), but names {', '.join(labels)}."
+                f"{CLASS_FILE} beside it must name the task's labels in order ({', '.join(task.labels)}), but "
+                f"names {', '.join(labels)}."
             )
     numbers = {str(number): label for number, label in enumerate(labels)}
     return read_table(file, task, header=Header.NONE, aliases=numbers)

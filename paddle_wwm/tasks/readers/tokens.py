@@ -1,4 +1,6 @@
-"""Sequence labelling: a token and its label a line with blank lines between sentences (CoNLL), or a table with a sentence a row."""
+"""Sequence labelling: a token and its label a line with blank lines between sentences (CoNLL), or a table with a
+sentence a row.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ _DOCUMENT_MARK = "-DOCSTART-"
 
 
 def read_conll(file: TaskFile, task: Task) -> list[Example]:
-    """Lines "token … label", columns apart by tabs or spaces: the first is the token, the last its label unless `columns` gives other numbers.
+    """Lines "token … label", columns apart by tabs or spaces: the first is the token, the last its label unless
+    `columns` gives other numbers.
 
-    A split that needs no labels may have tokens alone. Raises DataError for a line of another number of columns than the first.
+    A split that needs no labels may have tokens alone. Raises DataError for a line of another number of columns than
+    the first.
     """
     token_place, label_place = (_number(file, task, field) for field in ("tokens", "labels"))
     examples: list[Example] = []
@@ -66,7 +70,9 @@ def read_conll(file: TaskFile, task: Task) -> list[Example]:
 
 
 def read_token_table(file: TaskFile, task: Task) -> list[Example]:
-    """A header and rows "tokens, labels", the items of each apart by a space or by U+0002 (as in PaddleNLP's copies)."""
+    """A header and rows "tokens, labels", the items of each apart by a space or by U+0002 (as in PaddleNLP's
+    copies).
+    """
     rows = file.lines()
     names = next(rows, (1, ""))[1].split("\t")
     token_name, label_name = (
@@ -74,7 +80,10 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
     )
     if token_name not in names or (label_name not in names and file.needs_labels):
         raise file.error(
-            f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with --column.",
+            (
+                f"must have the columns {token_name} and {label_name}, but has {', '.join(names)}; name them with "
+                f"--column."
+            ),
             line=1,
         )
     examples: list[Example] = []
@@ -85,7 +94,10 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
         values = line.split("\t")
         if len(values) != len(names):
             raise file.error(
-                f"must have {len(names)} tab-separated columns as the header has, but has {len(values)}: {excerpt(line)}",
+                (
+                    f"must have {len(names)} tab-separated columns as the header has, but has {len(values)}: "
+                    f"{excerpt(line)}"
+                ),
                 line=number,
             )
         tokens = _items(values[names.index(token_name)])
@@ -103,7 +115,9 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
 
 
 def read_tokens(file: TaskFile, task: Task) -> list[Example]:
-    """The table if the first line is its header, CoNLL's lines otherwise: MSRA's named entities are published as both."""
+    """The table if the first line is its header, CoNLL's lines otherwise: MSRA's named entities are published
+    as both.
+    """
     first = next(file.lines(), (1, ""))[1].split("\t")
     return (read_token_table if first[0] == str(task.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(
         file, task

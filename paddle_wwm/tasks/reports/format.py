@@ -1,4 +1,6 @@
-"""Tables as text, and how scores are written in them: the authors' form is max (mean), EM / F1 for reading comprehension."""
+"""Tables as text, and how scores are written in them: the authors' form is max (mean), EM / F1 for reading
+comprehension.
+"""
 
 from __future__ import annotations
 

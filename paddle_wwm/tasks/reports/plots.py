@@ -1,4 +1,6 @@
-"""Pictures of a report, as SVG texts: every seed of every model as a point, and the scores on dev as training went on."""
+"""Pictures of a report, as SVG texts: every seed of every model as a point, and the scores on dev as training
+went on.
+"""
 
 from __future__ import annotations
 

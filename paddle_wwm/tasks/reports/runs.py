@@ -1,6 +1,8 @@
-"""Fine-tuning runs as they are gathered for a report: found, checked to be comparable, and put together by task and model.
+"""Fine-tuning runs as they are gathered for a report: found, checked to be comparable, and put together by task and
+model.
 
-Scores of different data or recipes are never put side by side: `gather` raises DataError naming the files and the fields that differ.
+Scores of different data or recipes are never put side by side: `gather` raises DataError naming the files and the
+fields that differ.
 """
 
 from __future__ import annotations
@@ -72,8 +74,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs without any;
-    passed_over: folders that hold another kind of run."""
+    """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs
+    without any;
+    passed_over: folders that hold another kind of run.
+    """
 
     entries: Mapping[str, tuple[Entry, ...]]
     unfinished: tuple[str, ...]
@@ -92,7 +96,9 @@ def summarise(values: Iterable[float]) -> Summary:
 
 
 def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
-    """Of all that was computed, what tables show: the values that choose a checkpoint; all of it for a metric that is not of this version."""
+    """Of all that was computed, what tables show: the values that choose a checkpoint; all of it for a metric that is
+    not of this version.
+    """
     values = METRICS[metric].main if metric in METRICS else tuple(scores)
     return tuple(name for name in values if name in scores)
 
@@ -106,7 +112,9 @@ def variant_of(name: str) -> Variant | None:
 
 
 def gather(paths: Iterable[Path]) -> Gathered:
-    """The runs in these folders, which are runs or hold some. Raises DataError where there is none, or where two may not be compared."""
+    """The runs in these folders, which are runs or hold some. Raises DataError where there is none, or where two may
+    not be compared.
+    """
     runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]] = []
     unfinished, passed_over = [], []
     for path in _run_folders(paths):
@@ -170,7 +178,8 @@ def _check_results(path: Path, results: tuple[SeedResult, ...]) -> None:
     for result in results:
         if not result.scores:
             raise DataError(
-                f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has no place in a table."
+                f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has "
+                f"no place in a table."
             )
 
 
@@ -189,7 +198,8 @@ def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
                 f"{name}: {_short(expected.get(name))} against {_short(found.get(name))}" for name in names
             )
             raise DataError(
-                f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores may not stand in one table of {first.title}, since these "
+                f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores may not stand in one table of "
+                f"{first.title}, since these "
                 f"differ: {differing}. Report them apart."
             )
 
@@ -222,7 +232,8 @@ def _entries(runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]]) -> tupl
         if len(set(seeds)) < len(seeds):
             twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
             raise DataError(
-                f"{' and '.join(map(str, paths))}: hold the same seeds of one model ({', '.join(map(str, twice))}); give one of them."
+                f"{' and '.join(map(str, paths))}: hold the same seeds of one model "
+                f"({', '.join(map(str, twice))}); give one of them."
             )
         entries.append(
             Entry(

@@ -1,8 +1,9 @@
-"""The tables of the authors' document, made from runs: one a task, the small models' (several tasks a row), and relative scores.
+"""The tables of the authors' document, made from runs: one a task, the small models' (several tasks a row), and
+relative scores.
 
-How the authors count, found by repeating their figures: a model's average is over all single values, EM and F1 each counting as one; its
-relative average is the ratio of two such averages; the classification average of the relative table is the mean of its cells. Parameters are
-those of a classifier of three classes, cut to whole millions.
+How the authors count, found by repeating their figures: a model's average is over all single values, EM and F1 each
+counting as one; its relative average is the ratio of two such averages; the classification average of the relative
+table is the mean of its cells. Parameters are those of a classifier of three classes, cut to whole millions.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _NUM_XNLI_LABELS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """A model's test scores over several tasks: the best of the seeds, task -> metric -> percent. num_parameters: None where it is not known."""
+    """A model's test scores over several tasks: the best of the seeds, task -> metric -> percent. num_parameters: None
+    where it is not known.
+    """
 
     name: str
     scores: Mapping[str, Mapping[str, float]]
@@ -55,7 +58,9 @@ def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table
 
 
 def task_table(task: str, entries: Sequence[Entry]) -> Table:
-    """Model x splits: max (mean), standard deviation, the published numbers, and the difference of the means (or of the maxima)."""
+    """Model x splits: max (mean), standard deviation, the published numbers, and the difference of the means (or of
+    the maxima).
+    """
     splits = list(dict.fromkeys(split for entry in entries for split in entry.splits))
     published = {
         split
@@ -125,7 +130,8 @@ def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]
         notes.append(f"Run by different versions of this program: {', '.join(versions)}.")
     if published:
         notes.append(
-            "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the maxima where no mean is published."
+            "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the "
+            "maxima where no mean is published."
         )
         notes += _not_the_authors(record)
     return tuple(notes)
@@ -149,7 +155,9 @@ def _not_the_authors(record: RunRecord) -> list[str]:
 
 
 def model_rows(gathered: Gathered) -> list[ModelRow]:
-    """The models that have test scores, in the order of their first run; the published rows of the same models follow."""
+    """The models that have test scores, in the order of their first run; the published rows of the same models
+    follow.
+    """
     scores: dict[str, dict[str, Mapping[str, float]]] = {}
     sizes: dict[str, int | None] = {}
     for task, entries in gathered.entries.items():
@@ -188,13 +196,16 @@ def _num_parameters(entry: Entry) -> int | None:
 
 
 def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
-    """The row of 100%: the one asked for, or RoBERTa-wwm-ext's, or that of the most parameters. Raises DataError for a name without a row."""
+    """The row of 100%: the one asked for, or RoBERTa-wwm-ext's, or that of the most parameters. Raises DataError for a
+    name without a row.
+    """
     if name is not None:
         variant = variant_of(name)
         row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
         if row is None:
             raise DataError(
-                f"--reference {name}: no run with test scores is of this model; there are {', '.join(row.name for row in rows)}."
+                f"--reference {name}: no run with test scores is of this model; there are "
+                f"{', '.join(row.name for row in rows)}."
             )
         return row
     usual = next((row for row in rows if row.name == find_variant(REFERENCE).title), None)
@@ -265,7 +276,10 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
         header=("model", *titles.values(), "average", "classification average"),
         rows=tuple(lines),
         notes=(
-            "The average is the ratio of the two models' averages; the classification average is the mean of the tasks with one value.",
+            (
+                "The average is the ratio of the two models' averages; the classification average is the mean of "
+                "the tasks with one value."
+            ),
         ),
     )
 
