@@ -109,6 +109,7 @@ def main() -> None:
 
     quiet_environment()
     use_fast_matmul()
+    from paddle_wwm.progress import show_bar
     from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
     from paddle_wwm.tasks.reading_comprehension import MAX_ANSWER_LEN, DecodingConfig
 
@@ -133,7 +134,7 @@ def main() -> None:
         max_seq_length=arguments.max_seq_length,
         overwrite=arguments.overwrite,
     )
-    print(summary(job, evaluate(job)))
+    print(summary(job, evaluate(job, progress=show_bar)))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     for split in SPLITS:
         group.add_argument(f"--{split}", type=Path, metavar="FILE", help=f"your {split} file")
+    group.add_argument(
+        "--task-name", metavar="NAME", help="what tables call your own files (default: the training file's name)"
+    )
     group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
     group.add_argument(
         "--column",
@@ -158,6 +161,11 @@ RECIPE_FLAGS = (
 )
 
 
+def _name_of(train: Path) -> str:
+    """Return what tables call a task of own files: the training file's name, or its folder's."""
+    return train.stem if train.stem != "train" else train.resolve().parent.name
+
+
 def task_of(arguments: argparse.Namespace):
     """The task that the flags describe."""
     from paddle_wwm.tasks.table import columns_of_flags, find_task, task_of_flags
@@ -165,7 +173,7 @@ def task_of(arguments: argparse.Namespace):
     if arguments.task:
         return find_task(arguments.task)
     return task_of_flags(
-        name=arguments.train.stem if arguments.train.stem != "train" else arguments.train.resolve().parent.name,
+        name=arguments.task_name or _name_of(arguments.train),
         kind=arguments.kind,
         files={split: getattr(arguments, split) for split in SPLITS if getattr(arguments, split)},
         reader=arguments.format,
@@ -182,6 +190,7 @@ def main() -> None:
 
     quiet_environment()
     use_fast_matmul()
+    from paddle_wwm.progress import show_bar
     from paddle_wwm.tasks.finetuning.job import FineTuneJob, run_job
 
     job = FineTuneJob(
@@ -198,7 +207,7 @@ def main() -> None:
         overwrite=arguments.overwrite,
         dry_run=arguments.dry_run,
     )
-    run_job(job, command=[sys.executable, *sys.argv])
+    run_job(job, progress=show_bar, on_terminal=True)
 
 
 if __name__ == "__main__":

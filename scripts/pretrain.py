@@ -122,7 +122,10 @@ def main() -> None:
 
     quiet_environment()
     use_fast_matmul()
-    from paddle_wwm.training.job import Job, run_job, visible_gpus
+    from paddle_wwm.progress import show_bar
+    from paddle_wwm.training.devices import visible_gpus
+    from paddle_wwm.training.job import run_job
+    from paddle_wwm.training.set_up import Job
 
     job = Job(
         config=load_config(arguments.config, overrides=arguments.overrides),
@@ -139,7 +142,7 @@ def main() -> None:
         accept_changes=arguments.accept_changes,
         num_workers=arguments.nproc or len(visible_gpus()) or 2,
     )
-    run_job(job, command=[sys.executable, *sys.argv])
+    run_job(job, progress=show_bar, on_terminal=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from pathlib import Path
 from typing import Iterator
@@ -26,10 +26,11 @@ from .fleet import World, barrier, distribute_model, recompute_layers, sum_over_
 from .loader import Tensors
 from .optim import learning_rate_at, make_optimizer
 from .precision import Precision
+from .run_folder import CHECKPOINTS_NAME
 from .sharding import Shares
 from .step import StepResult, train_step
 
-CHECKPOINTS_NAME = "checkpoints"
+logger = logging.getLogger(__name__)
 
 
 def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str, ...]:
@@ -246,9 +247,8 @@ def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tu
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
     if world.is_main:
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""
-        print(
+        logger.info(
             f"starting from {layers}{data.init}"
             + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else "")
         )
-        sys.stdout.flush()
     return missing
