@@ -28,7 +28,7 @@ class Progress:
     note: str = ""
 
 
-def progress_bar(**options: Any):
+def progress_bar(**options: Any) -> Any:
     """A tqdm bar on stderr; `options` are tqdm's."""
     from tqdm import tqdm
 

@@ -211,7 +211,9 @@ class _Questions:
     def threshold(self, examples: Sequence[Example], *, metric: str, config: DecodingConfig) -> float:
         """The threshold whose main score on these examples is best."""
         spans = dataclasses.replace(config, num_answers=1, no_answer_threshold=None)
-        margins, span_scores, none_scores = [], [], []
+        margins: list[float] = []
+        span_scores: list[float] = []
+        none_scores: list[float] = []
         for number, example in enumerate(examples):
             encoded, rest = self.of(number)
             best = decode(encoded, **rest, config=spans)

@@ -216,9 +216,11 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
 
 def _vocab_path(job: Job) -> Path | None:
     """The vocabulary that is asked for: --vocab, or that of --init; both must be the same. None: one is to be built."""
-    init_vocab = job.init / "vocab.txt" if job.init is not None else None
+    if job.init is None:
+        return job.vocab
+    init_vocab = job.init / "vocab.txt"
     vocab_path = job.vocab or init_vocab
-    if init_vocab is not None and load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
+    if load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
         raise DataError(
             f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so "
             f"leave --vocab out."

@@ -148,6 +148,7 @@ class Trainer:
         number, phase_step = phase_of(self.config, self.step)
         path = self.output / f"not_finite-step-{self.step:08d}.json"
         losses = result.micro_losses
+        assert losses is not None  # a step that was not made has them
         if self.world.is_main:
             examples = examples_of_step(self.config, number, phase_step, data=self.data, num_workers=self.world.size)
             micro_batches = [
@@ -244,6 +245,7 @@ def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tu
     """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is
     said.
     """
+    assert data.init is not None
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
     if world.is_main:
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""

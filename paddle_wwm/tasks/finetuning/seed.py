@@ -89,7 +89,8 @@ class _Seed:
         self.trainer = SeedTrainer(run.training, recipe=run.recipe, seed=seed, world=run.world)
         self.steps_per_epoch = steps_per_epoch(len(run.training.features.rows), recipe=run.recipe)
         found = find_checkpoint(self.folder)
-        self.state, self.saved = (found.state, found.path) if found else (SeedState(), None)
+        self.state: SeedState = found.state if found else SeedState()
+        self.saved: Path | None = found.path if found else None
         if found:
             self.trainer.set_state(
                 read_arrays(found.path / WEIGHTS_NAME), read_arrays(found.path / OPTIMIZER_NAME), source=found.path
