@@ -40,7 +40,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
 def list_recipes() -> str:
     """Return the packaged recipes, one per line: the name and the first sentence of its header."""
     lines = []
-    for path in sorted(PACKAGED.glob("*.yaml")):
+    for path in sorted(PACKAGED.glob("*.yaml"), key=lambda path: path.stem):
         with open(path, encoding="utf-8") as stream:
             lines.append(f"  {path.stem:24}{stream.readline().lstrip('# ').rstrip()}")
     return "\n".join(lines)

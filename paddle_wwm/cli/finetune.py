@@ -95,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=10.0,
         metavar="M",
-        help="beside every evaluation; 0: not (default: %(default)s)",
+        help="also save every M minutes; 0: only at evaluations (default: %(default)s)",
     )
     group.add_argument("--overwrite", action="store_true", help="discard the run that --output holds")
     group.add_argument("--dry-run", action="store_true", help="check everything, print what would be done, and exit")
@@ -110,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "all of the model's)"
             ),
         ),
-        ("batch-size", int, "examples (windows) a step"),
+        ("batch-size", int, "examples (windows) per step"),
         ("epochs", int, "how often every example is seen"),
         ("learning-rate", float, "the highest; linear warm-up and decay"),
         ("warmup-share", float, "of all steps (0.1)"),

@@ -67,9 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         type=Path,
-        default=Path("quickstart"),
         metavar="RECIPE",
-        help="a recipe of the package by name (see --list-recipes), or a YAML file (default: %(default)s)",
+        help="a recipe of the package by name (see --list-recipes), or a YAML file (default: quickstart)",
     )
     add("--list-recipes", action="store_true", help="list the recipes of the package and exit")
     add(
@@ -131,7 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Pretrain, or do what --list-recipes and --dry-run ask for."""
     from ..cpu import use_fast_matmul
     from ..quiet import quiet_environment
-    from ..recipe_file import list_recipes, load_config
+    from ..recipe_file import PACKAGED, list_recipes, load_config
     from .samples import SAMPLE_CORPUS
 
     if arguments.list_recipes:
@@ -143,7 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
     from .workers import worker_command
 
     job = Job(
-        config=load_config(arguments.config, overrides=arguments.overrides),
+        config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),
         corpus=tuple(arguments.corpus or [SAMPLE_CORPUS]),
         vocab=arguments.vocab,
         init=arguments.init,

@@ -348,9 +348,7 @@ def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, ba
     built = subprocess.run(
         [*map(str, command), "--output", "dist"], cwd=tmp_path, capture_output=True, text=True, timeout=600
     )
-    assert "built my-sentiment 1.2.0" in built.stdout and "paddle-wwm hub install" in built.stdout, (
-        built.stderr
-    )
+    assert "built my-sentiment 1.2.0" in built.stdout and "paddle-wwm hub install" in built.stdout, built.stderr
 
     def hub(*arguments):
         result = bare.run([bare.hub, *arguments], hub_home=tmp_path / "hub", cwd=tmp_path)
