@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..errors import DataError
-from ..files import atomic_write
+from paddle_wwm.errors import DataError
+from paddle_wwm.files import atomic_write
 
 SOURCES = ("cmrc2018_trial.json", "cmrc2018_dev.json")
 SHARES = {"train": 0.50, "dev": 0.15, "test": 0.35}  # of the development set
