@@ -51,8 +51,12 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
     if not (path / RUN_NAME).exists():
         return False
     record = read_run(path)
-    expected = {"max_seq_length": task.max_seq_length, "batch_size": task.batch_size, "num_epochs": task.num_epochs}
-    expected |= {"limit_train": task.limit_train or 0}
+    expected: dict[str, float] = {
+        "max_seq_length": task.max_seq_length,
+        "batch_size": task.batch_size,
+        "num_epochs": task.num_epochs,
+        "limit_train": task.limit_train or 0,
+    }
     found = {name: record.recipe.get(name) for name in expected} | {"learning_rate": record.learning_rate}
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import IO, Iterator, Mapping, Sequence
 
 from paddle_wwm.errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from paddle_wwm.progress import progress_bar
@@ -47,7 +47,7 @@ def command_of_package(name: str) -> tuple[str, ...]:
 def signals_interrupt() -> Iterator[None]:
     """SIGTERM and Ctrl-C raise Interrupted in the block."""
 
-    def stop(number: int, _) -> None:
+    def stop(number: int, _: object) -> None:
         status = SIGINT_EXIT_STATUS if number == signal.SIGINT else SIGTERM_EXIT_STATUS
         raise Interrupted("what was done is kept. To continue, run the same command again.", exit_status=status)
 
@@ -63,7 +63,8 @@ def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -
     """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others
     were asked to stop.
     """
-    waiting, running = list(commands), []
+    waiting = list(commands)
+    running: list[tuple[Command, subprocess.Popen[bytes]]] = []
     threads = (
         {name: os.environ.get(name, str(max(1, (os.cpu_count() or 1) // num_jobs))) for name in _THREADS}
         if num_jobs > 1
@@ -87,18 +88,23 @@ def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -
         _stop([process for _, process in running])
 
 
-def _start(command: Command, *, threads: Mapping[str, str]) -> subprocess.Popen:
+def _start(command: Command, *, threads: Mapping[str, str]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
-    options = {
-        "env": {**os.environ, **threads, **command.environment},
-        "preexec_fn": lambda: end_with_parent(signal.SIGTERM, parent=parent),
-    }
-    if command.log is None:
-        print(f"  {command.name}:", flush=True)
-        return subprocess.Popen(command.line, **options)
-    command.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(command.log, "ab") as log:
-        return subprocess.Popen(command.line, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+    with contextlib.ExitStack() as files:
+        log: IO[bytes] | None = None
+        if command.log is None:
+            print(f"  {command.name}:", flush=True)
+        else:
+            command.log.parent.mkdir(parents=True, exist_ok=True)
+            log = files.enter_context(open(command.log, "ab"))
+        return subprocess.Popen(
+            command.line,
+            stdin=None if log is None else subprocess.DEVNULL,
+            stdout=log,
+            stderr=None if log is None else subprocess.STDOUT,
+            env={**os.environ, **threads, **command.environment},
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM, parent=parent),
+        )
 
 
 def _check(command: Command, status: int) -> None:
@@ -118,7 +124,7 @@ def _check(command: Command, status: int) -> None:
     raise TrainingError(f"{command.name}: the run ended with {what}. Fix the cause and run the same command again.")
 
 
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """Ask them to save and end; after a while, end them."""
     deadline = time.monotonic() + GRACE_S
     for process in processes:

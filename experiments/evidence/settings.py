@@ -31,9 +31,18 @@ def read_settings(output: Path) -> EvidenceConfig:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         tasks = tuple(FineTuning(**{**task, "data": Path(task["data"])}) for task in values.pop("tasks"))
         vocab, recipe = Path(values.pop("vocab")), find_recipe(Path(values.pop("recipe")))
-        lists = {name: tuple(values.pop(name)) for name in ("overrides", "seeds")}
+        overrides, seeds = tuple(values.pop("overrides")), tuple(values.pop("seeds"))
         corpus = tuple(map(Path, values.pop("corpus")))
-        return EvidenceConfig(output=output, corpus=corpus, vocab=vocab, recipe=recipe, tasks=tasks, **lists, **values)
+        return EvidenceConfig(
+            output=output,
+            corpus=corpus,
+            vocab=vocab,
+            recipe=recipe,
+            tasks=tasks,
+            overrides=overrides,
+            seeds=seeds,
+            **values,
+        )
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no such file; `python -m experiments.evidence` writes it into its --output."
