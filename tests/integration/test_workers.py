@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 POISONED = """\
 import os, sys
-import paddle_wwm.cli.workers as workers
+import paddle_wwm.training.job as job
 import paddle_wwm.training.step as step
 from paddle_wwm.cli.main import main
 plain, calls = step.forward, 0
@@ -36,7 +36,7 @@ def forward(model, batch):
         mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
     return mlm_loss, nsp_loss, sums
 step.forward = forward
-workers.worker_command = lambda name, argv: [sys.executable, *sys.argv]  # workers are poisoned, too
+job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
 main(["pretrain", *sys.argv[1:]])
 """  # noqa: E501
 
