@@ -17,7 +17,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test soak lint interop pretrain clean distclean
+.PHONY: help setup test test-fast soak lint interop pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
@@ -46,8 +46,13 @@ soak: $(READY) ## an hour: 200 steps stopped, killed and resumed; a fuzz of dama
 	$(PY) benchmarks/resume.py $(ARGS)
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 
-lint: $(READY) ## check the style
+test-fast: $(READY) ## run the tests that take seconds
+	$(PY) -m pytest -m "not slow" $(ARGS)
+
+lint: $(READY) ## check formatting, style and types
+	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(PY) -m mypy
 
 # ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for split in SPLITS:
         group.add_argument(f"--{split}", type=Path, metavar="FILE", help=f"your {split} file")
     group.add_argument(
-        "--task-name", metavar="NAME", help="what tables call your own files (default: the training file's name)"
+        "--task-name", metavar="NAME", help="what tables call your files (default: the training file's name)"
     )
     group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
     group.add_argument(
@@ -172,11 +172,6 @@ RECIPE_FLAGS = (
 )
 
 
-def _name_of(train: Path) -> str:
-    """Return what tables call a task of own files: the training file's name, or its folder's."""
-    return train.stem if train.stem != "train" else train.resolve().parent.name
-
-
 def task_of(arguments: argparse.Namespace) -> Task:
     """Return the task that the flags describe."""
     from ..tasks.table import columns_of_flags, find_task, task_of_flags
@@ -192,6 +187,10 @@ def task_of(arguments: argparse.Namespace) -> Task:
         labels=arguments.labels.split(",") if arguments.labels else (),
         metric=arguments.metric,
     )
+
+
+def _name_of(train: Path) -> str:
+    return train.stem if train.stem != "train" else train.resolve().parent.name
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -131,6 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..cpu import use_fast_matmul
     from ..quiet import quiet_environment
     from ..recipe_file import PACKAGED, list_recipes, load_config
+    from .samples import SAMPLE_CORPUS
 
     if arguments.list_recipes:
         print(list_recipes())
@@ -140,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..progress import show_bar
     from ..training.devices import visible_gpus
     from ..training.job import run_job
-    from ..training.set_up import SAMPLE_CORPUS, Job
+    from ..training.set_up import Job
 
     job = Job(
         config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),

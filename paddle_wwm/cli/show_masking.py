@@ -21,9 +21,6 @@ examples:
   paddle-wwm show-masking --shards shards/mine --number 3"""
 
 
-SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
@@ -103,6 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..tokenization.vocab import build_vocab, load_vocab
     from ..tokenization.wordpiece import WordPieceTokenizer
     from ..types import ActionUnit, MaskingConfig, MaskingStrategy
+    from .samples import SAMPLE_CORPUS
 
     quiet_environment()
     shards = ShardSet(arguments.shards) if arguments.shards else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from typing import Callable
 
 from ..errors import CheckpointError
 from ..progress import Progress
 from ..shards.reader import ShardSet
 from .devices import visible_gpus
+from .launch import launch_workers, package_command
 from .report import METRICS_NAME, read_metrics
 from .result import PretrainResult, read_result, summary
 from .run_folder import RECIPE_NAME, joint_fingerprint, read_run
@@ -19,7 +19,6 @@ from .set_up import Job, describe, set_up, with_model
 logger = logging.getLogger(__name__)
 
 SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
-PACKAGE = __name__.partition(".")[0]
 ShowProgress = Callable[[Progress], None]
 
 
@@ -68,12 +67,10 @@ def worker_command(job: Job) -> list[str]:
         flags += ["--init", job.init]
     if job.init_layers is not None:
         flags += ["--init-layers", job.init_layers]
-    return [sys.executable, "-P", "-m", PACKAGE, "pretrain", *map(str, flags)]
+    return package_command("pretrain", *flags)
 
 
 def _launch(job: Job, *, progress: ShowProgress | None, on_terminal: bool) -> None:
-    from .launch import launch_workers
-
     gpus = visible_gpus()
     logger.info("starting %d workers on %s …", job.num_workers, "GPUs" if gpus else "the CPU")
     launch_workers(

@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import site
 import socket
 import subprocess
+import sys
+import sysconfig
 import time
 from pathlib import Path
 from types import MappingProxyType
@@ -33,7 +36,24 @@ logger = logging.getLogger(__name__)
 GRACE_S = 60.0  # to finish the step and save, after a signal
 FAILED_GRACE_S, AGREED_GRACE_S = 5.0, 20.0  # to the others, after a worker has failed
 POLL_S = 0.05
-PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+PACKAGE = Path(__file__).absolute().parents[1]
+
+
+def package_command(command: str, *arguments: object) -> list[str]:
+    """Return the command line that runs a command of this very package, `python -m paddle_wwm COMMAND …`.
+
+    -P keeps the working directory, which may hold another paddle_wwm, out of the search; PYTHONPATH in
+    `worker_environments` leads to a checkout, which need not be installed.
+    """
+    return [sys.executable, "-P", "-m", PACKAGE.name, command, *map(str, arguments)]
+
+
+def _python_path() -> dict[str, str]:
+    root, given = str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    if root in installed or root == given.split(os.pathsep)[0]:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([root, given]) if given else root}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -66,8 +86,6 @@ def worker_environments(count: int, *, gpus: Sequence[str] = ()) -> list[dict[st
             "PADDLE_RANK_IN_NODE": str(rank),
             "PADDLE_NNODES": "1",
             LAUNCHER_VARIABLE: str(os.getpid()),
-            # the workers import this very package, also from a checkout that is not installed
-            "PYTHONPATH": os.pathsep.join([PACKAGE_PARENT, *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         if gpus:
             environment["FLAGS_selected_gpus"] = gpus[rank]
@@ -75,7 +93,7 @@ def worker_environments(count: int, *, gpus: Sequence[str] = ()) -> list[dict[st
             environment["PADDLE_DISTRI_BACKEND"] = "gloo"
             # one thread a core: the workers are the parallelism
             environment.update({name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")})
-        environments.append({**os.environ, **environment})
+        environments.append({**os.environ, **_python_path(), **environment})
     return environments
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from ..config import RunConfig
+from ..cpu import use_fast_matmul
 from ..progress import Progress
 from ..recipe_file import load_config
 from .job import run_job
@@ -70,6 +71,7 @@ def pretrain(
         >>> result.num_steps, result.model.name
         (2, 'model')
     """
+    use_fast_matmul()
     output = Path(output)
     job = Job(
         config=config if isinstance(config, RunConfig) else load_config(config, overrides=overrides),

@@ -61,8 +61,8 @@ def test_a_command_imports_only_its_own_module():
     assert run_python("-c", code).stdout.splitlines()[-1] == "['paddle_wwm.cli.hub_install', 'paddle_wwm.cli.main']"
 
 
-def test_every_module_of_the_room_is_a_command():
-    modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main"}
+def test_every_module_of_the_room_is_a_command_or_a_helper_of_commands():
+    modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main", "samples"}
     assert modules == {name.replace(" ", "_").replace("-", "_") for name in COMMANDS}
 
 
@@ -164,26 +164,21 @@ def test_a_script_runs_from_another_folder_without_an_installation(tmp_path):
 def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_working_folder(tmp_path):
     """A copy of the package of version 9.9.9; another paddle_wwm is in the working folder."""
     checkout, working = tmp_path / "checkout", tmp_path / "working"
-    shutil.copytree(PACKAGE, checkout / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-    (checkout / PACKAGE.name / "version.py").write_text('__version__ = "9.9.9"\n')
-    (working / PACKAGE.name).mkdir(parents=True)
-    (working / PACKAGE.name / "__main__.py").write_text('print("the wrong one")\n')
+    for folder in (checkout / "paddle_wwm", working / "paddle_wwm"):
+        shutil.copytree(PACKAGE, folder)
+        (folder / "version.py").write_text(f'__version__ = "{"9.9.9" if "checkout" in folder.parts else "0.0.0"}"\n')
     (checkout / "start.py").write_text(
         "import subprocess, sys\n"
-        "from pathlib import Path\n"
-        "from types import SimpleNamespace\n"
-        "from paddle_wwm.training.job import worker_command\n"
-        "from paddle_wwm.training.launch import worker_environments\n"
-        "job = SimpleNamespace(output=Path('run'), num_workers=1, init=None, init_layers=None)\n"
-        "command = worker_command(job)\n"
-        "command[command.index('pretrain'):] = ['--version']\n"
-        "sys.exit(subprocess.run(command, env=worker_environments(1)[0]).returncode)\n"
+        f"sys.path.insert(0, {str(checkout)!r})\n"
+        "from paddle_wwm.training.launch import package_command, worker_environments\n"
+        "command, [environment] = package_command('--version'), worker_environments(1)\n"
+        "sys.exit(subprocess.run(command, env=environment).returncode)\n"
     )
     done = run_python(str(checkout / "start.py"), cwd=working)
     assert (done.returncode, done.stdout) == (0, "paddle-wwm 9.9.9\n"), done.stderr
 
 
-def test_overrides_may_stand_behind_the_files_of_the_corpus():
+def test_an_override_may_stand_behind_the_files_of_the_corpus():
     arguments = parse("pretrain", ["--corpus", "a.txt", "seed=7", "--nproc", "2", "phases.0.num_steps=3"])
     assert arguments.overrides == ["phases.0.num_steps=3", "seed=7"] and arguments.corpus == [Path("a.txt")]
 

@@ -35,7 +35,7 @@ def forward(model, batch):
         mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
     return mlm_loss, nsp_loss, sums
 step.forward = forward
-import paddle_wwm.training.job as job
+import paddle_wwm.training.job as job  # only now: what it imports takes the poisoned function
 job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
 main(["pretrain", *sys.argv[1:]])
 """  # noqa: E501

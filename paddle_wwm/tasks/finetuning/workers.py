@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Callable
 
 from ...progress import Progress
 from ...training.devices import visible_gpus
-from ...training.launch import launch_workers
+from ...training.launch import launch_workers, package_command
 from ..results import LOG_NAME, seed_folder
 from ..table import TASKS
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from .job import FineTuneJob
 
 SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
-PACKAGE = __name__.partition(".")[0]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def worker_command(job: FineTuneJob) -> list[str]:
         flags |= {"labels": ",".join(task.labels) or None}
     pairs = [str(word) for name, value in flags.items() if value is not None for word in (f"--{name}", value)]
     columns = [word for field, column in task.columns.items() for word in ("--column", f"{field}={column}")]
-    return [sys.executable, "-P", "-m", PACKAGE, "finetune", *pairs, *([] if in_table else columns)]
+    return package_command("finetune", *pairs, *([] if in_table else columns))
 
 
 def launch(job: FineTuneJob, *, progress: Callable[[Progress], None] | None, on_terminal: bool) -> None:

@@ -1,0 +1,110 @@
+"""Fine-tuning of all models on all tasks: runs of the command `finetune`, alike but for the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.tasks.reports.runs import gather
+from paddle_wwm.tasks.results import RUN_NAME, SeedResult, read_results, read_run
+
+from . import cmrc
+from .plan import Arm, EvidenceConfig, FineTuning, model_name
+from .processes import Command, command_of_package, run_all
+
+Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed
+
+
+def finetune(config: EvidenceConfig) -> None:
+    """Fine-tune what is not yet, `num_jobs` at a time; each run goes on where it was."""
+    for task in config.tasks:
+        if task.task == "cmrc2018":
+            counts = cmrc.write_parts(task.data, output=config.cmrc_path)
+            print(
+                f"  CMRC 2018: {', '.join(f'{part} {count:,}' for part, count in counts.items())} questions", flush=True
+            )
+    commands = [
+        finetuning_command(config, task, arm, seed)
+        for arm, seed in config.models()  # pairs first: whatever is stopped early has whole ones
+        for task in config.tasks
+        if not is_finetuned(config, task, arm, seed)
+    ]
+    total = len(config.tasks) * len(list(config.models()))
+    print(f"  {total - len(commands)} of {total} runs are done", flush=True)
+    run_all(commands, num_jobs=config.num_jobs, what="fine-tuning")
+
+
+def seed_results(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> tuple[SeedResult, ...]:
+    """The finished seeds of a run, of those asked for."""
+    path = config.finetuning_path(task.task, arm, seed)
+    return (
+        tuple(result for result in read_results(path) if result.seed <= config.num_seeds_of(arm))
+        if path.exists()
+        else ()
+    )
+
+
+def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> bool:
+    """Whether all seeds of a run are done. Raises ConfigError for a run of another recipe."""
+    path = config.finetuning_path(task.task, arm, seed)
+    if not (path / RUN_NAME).exists():
+        return False
+    record = read_run(path)
+    expected: dict[str, float] = {
+        "max_seq_length": task.max_seq_length,
+        "batch_size": task.batch_size,
+        "num_epochs": task.num_epochs,
+        "limit_train": task.limit_train or 0,
+    }
+    found = {name: record.recipe.get(name) for name in expected} | {"learning_rate": record.learning_rate}
+    expected |= {"learning_rate": task.learning_rate}
+    if found != expected:
+        raise ConfigError(
+            f"{path / RUN_NAME}: was fine-tuned with {found}, not with {expected}; give those, or another --output."
+        )
+    return len(seed_results(config, task, arm, seed)) == config.num_seeds_of(arm)
+
+
+def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> Command:
+    """What fine-tunes one model on one task."""
+    data = config.cmrc_path if task.task == "cmrc2018" else task.data
+    arguments = (
+        *("--task", task.task, "--data", str(data), "--model", str(config.model_path(arm, seed))),
+        *("--model-name", model_name(arm, seed)),
+        *("--output", str(config.finetuning_path(task.task, arm, seed)), "--seeds", str(config.num_seeds_of(arm))),
+        *(
+            "--max-seq-length",
+            str(task.max_seq_length),
+            "--batch-size",
+            str(task.batch_size),
+            "--epochs",
+            str(task.num_epochs),
+        ),
+        *("--learning-rate", f"{task.learning_rate:g}", "--nproc", "1", "--keep-models", "none"),
+        *(("--limit-train", str(task.limit_train)) if task.limit_train is not None else ()),
+    )
+    log = config.output / "logs" / f"finetune-{task.task}-{model_name(arm, seed)}.log"
+    name = f"{task.task}, {model_name(arm, seed)}"
+    return Command(program=command_of_package("finetune"), arguments=arguments, name=name, log=log)
+
+
+def check_comparable(config: EvidenceConfig) -> None:
+    """That all runs of a task may be compared. Raises DataError naming what differs."""
+    gather(finished_paths(config))
+
+
+def finished_paths(config: EvidenceConfig) -> Sequence[Path]:
+    """The fine-tuning runs that have begun."""
+    paths = [config.finetuning_path(task.task, arm, seed) for task in config.tasks for arm, seed in config.models()]
+    return [path for path in paths if (path / RUN_NAME).exists()]
+
+
+def scores_of(config: EvidenceConfig, task: FineTuning, arm: Arm, *, split: str, metric: str) -> Scores:
+    """An arm's scores, of the pretraining seeds whose fine-tuning is done."""
+    found: Scores = {}
+    for seed in config.seeds:
+        results = seed_results(config, task, arm, seed)
+        if len(results) == config.num_seeds_of(arm) and all(split in result.scores for result in results):
+            found[seed] = [result.scores[split][metric] for result in results]
+    return found

@@ -1,0 +1,192 @@
+"""What the experiment consists of, and where each part of it lies::
+
+OUTPUT/corpus.txt, corpus.json         the corpus without evaluation text, and what was left out
+OUTPUT/shards/                         prepared with LAC
+OUTPUT/pretrain/whole-word-seed1/ …    runs of the command `pretrain`; piece-seed1 is the other arm of the pair.
+                                       A link to another experiment's runs if only the fine-tuning differs
+OUTPUT/models/from-scratch-seed1/      the weights that both arms of the seed started from
+OUTPUT/masked/whole-word-seed1.json    masked accuracy under both maskings
+OUTPUT/data/cmrc2018/                  CMRC 2018's public parts, split anew by passage
+OUTPUT/finetune/TASK/whole-word-seed1/ runs of the command `finetune`
+OUTPUT/plan.md                         of a follow-up: what it is for, written before it was run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+from paddle_wwm.config import RunConfig
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.recipe_file import load_config
+from paddle_wwm.types import require
+
+PLAN_NAME = "plan.md"
+RECIPES = Path(__file__).resolve().parent / "recipes"
+DEFAULT_RECIPE = RECIPES / "evidence.yaml"
+_FORMER_FOLDER = ("scripts", "recipes")  # where the recipes were up to version 0.1; settings and old commands name it
+
+
+class Arm(enum.Enum):
+    """What is compared. The values of the first two are those of `masking.strategy`."""
+
+    WHOLE_WORD = "whole-word"
+    PIECE = "piece"
+    FROM_SCRATCH = "from-scratch"  # not pretrained at all: the floor
+
+
+PRETRAINED = (Arm.WHOLE_WORD, Arm.PIECE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How all models are fine-tuned on a task. data: the folder of its files. limit_train: of the examples; None: all
+    of them.
+    """
+
+    task: str
+    data: Path
+    max_seq_length: int
+    batch_size: int
+    num_epochs: int
+    learning_rate: float
+    limit_train: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceConfig:
+    """The whole experiment.
+
+    overrides: of the recipe, the same for both arms. num_workers: fleet workers of a pretraining run; num_jobs:
+    processes at a time, fine-tunings or workers. num_finetuning_seeds: of every pretrained model on every task;
+    num_floor_seeds: of every first weights.
+    evaluation_examples: held-out examples whose masked pieces are predicted.
+    """
+
+    output: Path
+    corpus: tuple[Path, ...]
+    vocab: Path
+    recipe: Path
+    overrides: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (1, 2, 3)
+    num_finetuning_seeds: int = 3
+    num_floor_seeds: int = 1
+    tasks: tuple[FineTuning, ...] = ()
+    num_workers: int = 2
+    num_jobs: int = 2
+    evaluation_examples: int = 1024
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.seeds) >= 1 and len(set(self.seeds)) == len(self.seeds),
+            f"`seeds` must be different numbers, but are {self.seeds}.",
+        )
+        for name in ("num_finetuning_seeds", "num_floor_seeds", "num_workers", "num_jobs", "evaluation_examples"):
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+
+    @property
+    def corpus_path(self) -> Path:
+        """The corpus without evaluation text."""
+        return self.output / "corpus.txt"
+
+    @property
+    def shards_path(self) -> Path:
+        """The prepared corpus."""
+        return self.output / "shards"
+
+    @property
+    def borrows_models(self) -> bool:
+        """Whether the pretrained models are those of another experiment, linked: what is measured of them before
+        fine-tuning is its, too.
+        """
+        return (self.output / "pretrain").is_symlink()
+
+    @property
+    def cmrc_path(self) -> Path:
+        """CMRC 2018, split anew."""
+        return self.output / "data" / "cmrc2018"
+
+    def pretraining_path(self, arm: Arm, seed: int) -> Path:
+        """A pretraining run."""
+        return self.output / "pretrain" / model_name(arm, seed)
+
+    def model_path(self, arm: Arm, seed: int) -> Path:
+        """A model that is fine-tuned."""
+        return (
+            self.output / "models" / model_name(arm, seed)
+            if arm is Arm.FROM_SCRATCH
+            else self.pretraining_path(arm, seed) / "model"
+        )
+
+    def masked_path(self, arm: Arm, seed: int) -> Path:
+        """The masked accuracies of a model."""
+        return self.output / "masked" / f"{model_name(arm, seed)}.json"
+
+    def finetuning_path(self, task: str, arm: Arm, seed: int) -> Path:
+        """The fine-tuning runs of a model on a task."""
+        return self.output / "finetune" / task / model_name(arm, seed)
+
+    def pretrained(self) -> Iterator[tuple[Arm, int]]:
+        """All pretraining runs, the two arms of a pair after each other."""
+        return ((arm, seed) for seed in self.seeds for arm in PRETRAINED)
+
+    def models(self) -> Iterator[tuple[Arm, int]]:
+        """All models that are fine-tuned, by seed: an experiment that is stopped early has whole pairs."""
+        return ((arm, seed) for seed in self.seeds for arm in Arm)
+
+    def num_seeds_of(self, arm: Arm) -> int:
+        """Fine-tunings of a model on a task."""
+        return self.num_floor_seeds if arm is Arm.FROM_SCRATCH else self.num_finetuning_seeds
+
+    def arm_overrides(self, arm: Arm, seed: int) -> tuple[str, ...]:
+        """What a run adds to the recipe; the arms differ in `masking.strategy` alone."""
+        return (*self.overrides, f"masking.strategy={arm.value}", f"seed={seed}")
+
+    def arm_config(self, arm: Arm, seed: int, *, vocab_size: int) -> RunConfig:
+        """The recipe of a run as it is trained."""
+        config = load_config(self.recipe, overrides=self.arm_overrides(arm, seed))
+        return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=vocab_size))
+
+
+def model_name(arm: Arm, seed: int) -> str:
+    """ "whole-word-seed1"."""
+    return f"{arm.value}-seed{seed}"
+
+
+def differing_fields(one: Any, other: Any, *, prefix: str = "") -> list[str]:
+    """The keys in which two plain values differ, as a.b.0.c."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = dict.fromkeys([*one, *other])
+        return [
+            found
+            for name in names
+            for found in differing_fields(one.get(name), other.get(name), prefix=f"{prefix}{name}.")
+        ]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [
+            found
+            for place, pair in enumerate(zip(one, other))
+            for found in differing_fields(*pair, prefix=f"{prefix}{place}.")
+        ]
+    return [] if one == other else [prefix.rstrip(".")]
+
+
+def overrides_of_steps(config: RunConfig, *, steps: int) -> tuple[str, ...]:
+    """The overrides that make a recipe of one phase `steps` long, a tenth of it warm-up."""
+    if len(config.phases) != 1:
+        raise ConfigError("--steps needs a recipe of one phase; change phases.N.num_steps=… instead.")
+    return (f"phases.0.num_steps={steps}", f"phases.0.num_warmup_steps={steps // 10}")
+
+
+def find_recipe(recipe: Path) -> Path:
+    """Return the file of a recipe.
+
+    A path that exists is returned unchanged. The experiment's own recipes are also found by name ("evidence-short",
+    "evidence-short.yaml") and by the path that they had before, scripts/recipes/evidence-short.yaml.
+    """
+    own = RECIPES / f"{recipe.name.removesuffix('.yaml')}.yaml"
+    is_name = recipe == Path(recipe.name) or recipe.parts[-3:-1] == _FORMER_FOLDER
+    return own if is_name and not recipe.is_file() and own.is_file() else recipe

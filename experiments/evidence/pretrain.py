@@ -1,0 +1,112 @@
+"""The two arms: runs of the command `pretrain` that differ in what is masked and in nothing else; and the weights that
+both start from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from paddle_wwm.config import to_plain
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.files import atomic_directory
+from paddle_wwm.model.folder import CONFIG_NAME
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.training.report import read_metrics
+from paddle_wwm.training.run_folder import MODEL_NAME, RECIPE_NAME, read_run
+
+from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
+from .processes import Command, command_of_package, run_all
+
+# in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
+UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
+
+
+def is_pretrained(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
+    """Whether a run is finished: the trainer writes `model` last."""
+    return (config.pretraining_path(arm, seed) / MODEL_NAME / CONFIG_NAME).exists()
+
+
+def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
+    """Train all runs that are not finished: as many at a time as `num_jobs` processes are for. Raises ConfigError for
+    a run of another recipe or corpus.
+    """
+    num_at_a_time = max(1, config.num_jobs // config.num_workers)
+    commands = []
+    for arm, seed in config.pretrained():
+        check_run(config, arm, seed, shards=shards)
+        print(f"  {model_name(arm, seed)}: {'done' if is_pretrained(config, arm, seed) else 'to do'}", flush=True)
+        if not is_pretrained(config, arm, seed):
+            commands.append(pretraining_command(config, arm, seed, to_terminal=num_at_a_time == 1))
+    run_all(commands, num_jobs=num_at_a_time, what="pretraining")
+
+
+def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_terminal: bool = True) -> Command:
+    """What trains one model. to_terminal: where it prints; else into a file of OUTPUT/logs."""
+    arguments = (
+        *(
+            "--corpus",
+            str(config.shards_path),
+            "--config",
+            str(config.recipe),
+            "--output",
+            str(config.pretraining_path(arm, seed)),
+        ),
+        *("--prepared", str(config.output / "prepared"), "--nproc", str(config.num_workers), "--resume", "auto"),
+        *config.arm_overrides(arm, seed),
+    )
+    log = None if to_terminal else config.output / "logs" / f"pretrain-{model_name(arm, seed)}.log"
+    return Command(program=command_of_package("pretrain"), arguments=arguments, name=model_name(arm, seed), log=log)
+
+
+def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:
+    """That a run which is there is the one meant. Raises ConfigError naming the keys of the recipe that differ."""
+    path = config.pretraining_path(arm, seed)
+    record = read_run(path)
+    if record is None:
+        return
+    expected = to_plain(config.arm_config(arm, seed, vocab_size=shards.manifest.vocab_size))
+    found = yaml.safe_load((path / RECIPE_NAME).read_text(encoding="utf-8"))
+    names = [name for name in differing_fields(found, expected) if not name.startswith("runtime.")]
+    if names:
+        raise ConfigError(
+            f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or "
+            f"another --output."
+        )
+    if record["shard_fingerprint"] != shards.manifest.fingerprint:
+        raise ConfigError(f"{path}: was trained on other shards than {config.shards_path}; give another --output.")
+
+
+def save_first_weights(config: EvidenceConfig, *, shards: ShardSet) -> None:
+    """For every seed a model folder with the random weights that the trainer starts from."""
+    for seed in config.seeds:
+        path = config.model_path(Arm.FROM_SCRATCH, seed)
+        if not path.exists():
+            _save_first_weights(config, seed=seed, shards=shards, path=path)
+
+
+def _save_first_weights(config: EvidenceConfig, *, seed: int, shards: ShardSet, path: Path) -> None:
+    import paddle
+
+    from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.model.weights import save_model
+
+    run = config.arm_config(PRETRAINED[0], seed, vocab_size=shards.manifest.vocab_size)
+    paddle.seed(run.seed)
+    model = BertForPretraining(run.model)
+    with atomic_directory(path) as folder:
+        save_model(
+            folder, model=model, vocab=shards.vocab(), do_lower_case=run.data.do_lower_case, untrained=UNTRAINED_PARTS
+        )
+
+
+def curves(config: EvidenceConfig, arm: Arm, seed: int) -> list[dict[str, float]]:
+    """What a run measured on held-out documents as it went on; the masks there are those of its own arm."""
+    return [record for record in read_metrics(config.pretraining_path(arm, seed)) if record["kind"] == "held_out"]
+
+
+def masked_share(config: EvidenceConfig, arm: Arm, seed: int) -> float:
+    """The share of all tokens that a run was asked to predict, over its steps."""
+    records = [record for record in read_metrics(config.pretraining_path(arm, seed)) if record["kind"] == "train"]
+    return sum(record["masked_share"] for record in records) / len(records)
