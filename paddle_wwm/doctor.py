@@ -150,14 +150,14 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Python 3.10 to 3.12."""
+    """Return the finding that Python is 3.11 or 3.12."""
     text = ".".join(str(number) for number in version[:3])
-    if (3, 10) <= tuple(version[:2]) <= (3, 12):
+    if (3, 11) <= tuple(version[:2]) <= (3, 12):
         return Finding("Python", True, f"{text}, {platform.platform()}")
     return Finding(
         "Python",
         False,
-        f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12",
+        f"{text}, but numpy 1.26 and paddle need 3.11 or 3.12",
         "make distclean setup PYTHON=python3.11",
     )
 
