@@ -105,11 +105,11 @@ HUB = PYTHONWARNINGS="ignore:No ccache found,ignore:Setuptools is replacing" GLO
 	"$$($(PY) -c 'import os, sys; print(os.path.join(os.path.dirname(sys.executable), "hub"))')"
 
 pretrain: $(READY) ## the quick start: raw text -> checkpoint -> hub module -> a masked word filled (under 3 minutes on 2 cores)
-	$(PY) scripts/pretrain.py --output "$(RUN)" --resume auto $(ARGS)
-	$(PY) scripts/build_hub_modules.py --name $(DEMO) --weights "$(RUN)/model" --output "$(RUN)/dist"
+	$(PY) -m paddle_wwm pretrain --output "$(RUN)" --resume auto $(ARGS)
+	$(PY) -m paddle_wwm hub build --name $(DEMO) --weights "$(RUN)/model" --output "$(RUN)/dist"
 	@echo 'HUB_HOME="$(RUN)/hub" hub install "$(RUN)/dist/$(DEMO)-1.0.0.tar"'
 	@$(HUB_HOME_HERE) $(HUB) install "$(RUN)/dist/$(DEMO)-1.0.0.tar"
-	$(HUB_HOME_HERE) $(PY) scripts/fill_mask.py --module $(DEMO) "早上七点半的地[MASK]站台上，几乎没有人说话。" "今天天气真[MASK]。"
+	$(HUB_HOME_HERE) $(PY) -m paddle_wwm hub fill-mask --module $(DEMO) "早上七点半的地[MASK]站台上，几乎没有人说话。" "今天天气真[MASK]。"
 
 # ---- Cleaning --------------------------------------------------------------------------------------------------------------------------------
 

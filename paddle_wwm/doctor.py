@@ -1,4 +1,4 @@
-"""`python -m paddle_wwm.doctor`: is everything that the project stands on here, and does it work? Every finding that
+"""`paddle-wwm doctor`: is everything that the project stands on here, and does it work? Every finding that
 is not ok names its remedy.
 
 A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is
@@ -8,12 +8,10 @@ Standard library only: it must run where nothing else does.
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
 import contextlib
 import ctypes
 import importlib.metadata
-import json
 import operator
 import os
 import platform
@@ -23,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
 SET_UP_AGAIN = "make -B setup"
@@ -285,37 +283,7 @@ def report(findings: Sequence[Finding]) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the findings; 0 when all are ok, 1 otherwise."""
-    parser = argparse.ArgumentParser(
-        prog="python -m paddle_wwm.doctor",
-        description=(
-            "Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and "
-            "changes nothing."
-        ),
-        epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor "
-        "again. The first such line is often "
-        "the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this check.",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list",
-    )
-    as_json = parser.parse_args(arguments).json
-    findings = collect()
-    failed = sum(not finding.ok for finding in findings)
-    if as_json:
-        print(
-            json.dumps(
-                {"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2
-            )
-        )
-    else:
-        print(report(findings))
-        print(f"\n{failed} of {len(findings)} checks failed." if failed else f"\nAll {len(findings)} checks are ok.")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from paddle_wwm.cli.main import main
+
+    main(["doctor", *sys.argv[1:]])

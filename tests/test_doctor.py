@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm import doctor
+from paddle_wwm.cli.main import load, main, parse
 from paddle_wwm.doctor import (
     Finding,
     Run,
@@ -193,10 +194,11 @@ def test_the_exit_status_and_the_json_tell_whether_all_is_well(ok, status, monke
         Finding("long name", ok, "there" if ok else "gone", "" if ok else "make -B setup"),
     ]
     monkeypatch.setattr(doctor, "collect", lambda: findings)
-    assert doctor.main([]) == status
+    command = load("doctor")
+    assert command.run(parse("doctor", [])) == status
     marks = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()[:2]]
     assert marks == ["ok", "ok" if ok else "FAIL"]
-    assert doctor.main(["--json"]) == status
+    assert command.run(parse("doctor", ["--json"])) == status
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is ok
     assert answer["findings"][1] == {
@@ -216,7 +218,7 @@ def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
 
 def test_the_help_teaches_what_to_do_and_what_the_exit_status_means(capsys):
     with pytest.raises(SystemExit) as stop:
-        doctor.main(["--help"])
+        main(["doctor", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
     assert "--json" in text and "Exit status" in text and "make setup" in text

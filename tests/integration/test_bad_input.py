@@ -86,7 +86,7 @@ CASES = {
     "an --init that is no model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
     "an --init of another framework": (
         ["--init", HF_FOLDER],
-        ["holds model.safetensors", "python scripts/convert.py", "--to paddle"],
+        ["holds model.safetensors", "paddle-wwm convert", "--to paddle"],
     ),
     "a model too large for the disk": (
         [

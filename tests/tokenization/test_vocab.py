@@ -84,7 +84,7 @@ def test_a_vocabulary_that_is_not_utf8_a_folder_or_missing_is_an_error_that_says
         load_vocab(path)
     with pytest.raises(DataError, match="is a folder, not a vocabulary"):
         load_vocab(tmp_path)
-    with pytest.raises(DataError, match=r"absent\.txt: no such vocabulary; build one with scripts/build_vocab\.py"):
+    with pytest.raises(DataError, match=r"absent\.txt: no such vocabulary; build one with paddle-wwm build-vocab"):
         load_vocab(tmp_path / "absent.txt")
 
 

@@ -18,7 +18,12 @@ COMMAND_TIMEOUT_S = 900
 SERVER_START_TIMEOUT_S = 120
 # Variables that would lead a command of the new environment to files outside it.
 DROPPED_PREFIXES = ("PYTHON", "PADDLE_WWM_", "PIP_", "VIRTUAL_ENV", "MAKE", "PYTEST_")
-SENTENCES = ("今天天气很好，我们去公园。", "他们在北京大学学习语言模型。", "房间很干净，服务也很好。", "地铁站台上没有人说话。")
+SENTENCES = (
+    "今天天气很好，我们去公园。",
+    "他们在北京大学学习语言模型。",
+    "房间很干净，服务也很好。",
+    "地铁站台上没有人说话。",
+)
 REVIEWS = "label\ttext_a\n" + "1\t房间很干净，服务也好。\n0\t房间又小又吵。\n" * 8
 MODULE = "my-first-bert"
 

@@ -59,7 +59,7 @@ def check_vocabulary(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
 
 
 def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None = None) -> FineTunedModel:
-    """A fine-tuned model folder (of `scripts/finetune.py`, PaddleNLP's, or the assets of a hub module), to predict
+    """A fine-tuned model folder (of `paddle-wwm finetune`, PaddleNLP's, or the assets of a hub module), to predict
     with.
 
     max_seq_length: tokens an example is cut to, or read in windows of (default: as it was fine-tuned). Raises
@@ -70,7 +70,7 @@ def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None =
     if description.task != TASK_NAMES[kind]:
         is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
         raise CheckpointError(
-            f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with scripts/finetune.py."
+            f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with paddle-wwm finetune."
         )
     labels = tuple(str(label) for label in (description.label_map or {}).values())
     with_kinds = kind is TaskKind.READING_COMPREHENSION and labels == ANSWER_KINDS
