@@ -7,6 +7,7 @@ packages of its own, for every Python: `make wheel-check`.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -38,7 +39,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Stale build products must not reach the wheel
     (checkout / "build/lib/paddle_wwm").mkdir(parents=True)
     (checkout / "build/lib/paddle_wwm/stale.py").write_text("", encoding="utf-8")
-    subprocess.run(["make", "dist", f"PY={sys.executable}"], cwd=checkout, check=True, timeout=300)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(["make", "dist", f"PY={sys.executable}"], cwd=checkout, check=True, timeout=300, env=environment)
     return checkout / "dist"
 
 
@@ -54,9 +56,9 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A new environment with the wheel, and with the session's packages but without the session's paddle_wwm."""
     root = tmp_path_factory.mktemp("wheel")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / "env")], check=True, timeout=120)
-    python = root / "env" / "bin" / "python"
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(command, check=True, timeout=120)
+    pip = [sys.executable, "-m", "pip", "--python", str(root / "env" / "bin" / "python"), "install", "--quiet"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, timeout=120, env=environment)
     [site] = (root / "env" / "lib").glob("python*/site-packages")
     assert (site / "paddle_wwm" / "__init__.py").is_file()
     # Read as a plain folder: the .pth files in it, such as that of an editable installation, have no effect. Only
@@ -74,7 +76,7 @@ def test_the_wheel_holds_every_module_the_recipes_the_sample_corpus_and_the_lice
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "paddle_wwm").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert package - names == set()
     assert [name for name in names - package if ".dist-info/" not in name] == []

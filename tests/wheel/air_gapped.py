@@ -65,7 +65,7 @@ def install(environment: Path, *, wheelhouse: Path) -> None:
     command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", house]
     pins = ["--constraint", f"{house}/constraints.txt"]
     # Nothing of this machine's own settings: another folder of wheels, another index
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHONPATH"))}
     variables["PIP_CONFIG_FILE"] = os.devnull
     subprocess.run([*command, *pins, "paddle_wwm"], check=True, cwd=environment, env=variables)
 

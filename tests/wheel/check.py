@@ -34,9 +34,10 @@ def version_of(python: str) -> str | None:
 def install(python: str, environment: Path, *, wheel: Path, constraints: Path) -> None:
     """Make the environment and install the wheel, by the lines of the README."""
     subprocess.run([python, "-m", "venv", str(environment)], check=True)
-    pins = {name: str(constraints) for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables |= {name: str(constraints) for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
     command = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", str(wheel)]
-    subprocess.run(command, check=True, cwd=environment, env={**os.environ, **pins})
+    subprocess.run(command, check=True, cwd=environment, env=variables)
 
 
 def check(python: str, *, wheel: Path, constraints: Path) -> None:

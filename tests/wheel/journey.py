@@ -119,13 +119,14 @@ def prepare(installation: Installation) -> None:
 
 
 def convert(installation: Installation) -> None:
-    """To Hugging Face's format and back: the same weights."""
+    """To Hugging Face's format, back, and there again: the same bytes."""
     installation.run("convert", "run/model", "converted", "--to", "huggingface")
     installation.run("convert", "converted", "back", "--to", "paddle")
+    installation.run("convert", "back", "again", "--to", "huggingface")
     installation.expect("converted/model.safetensors", "back/model_state.pdparams")
-    there, back = (installation.folder / name / "model_state.pdparams" for name in ("run/model", "back"))
-    if there.read_bytes() != back.read_bytes():
-        raise StepError(f"{back} must have the bytes of {there}, but differs.")
+    first, again = (installation.folder / name / "model.safetensors" for name in ("converted", "again"))
+    if first.read_bytes() != again.read_bytes():
+        raise StepError(f"{again} must have the bytes of {first}, but differs.")
 
 
 def finetune(installation: Installation) -> None:
