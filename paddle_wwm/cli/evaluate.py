@@ -119,6 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
+    from ..progress import show_bar
     from ..tasks.evaluate import EvaluationJob, evaluate, summary
     from ..tasks.reading_comprehension import MAX_ANSWER_LEN, DecodingConfig
 
@@ -143,4 +144,4 @@ def run(arguments: argparse.Namespace) -> None:
         max_seq_length=arguments.max_seq_length,
         overwrite=arguments.overwrite,
     )
-    print(summary(job, evaluate(job)))
+    print(summary(job, evaluate(job, progress=show_bar)))

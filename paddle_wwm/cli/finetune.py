@@ -56,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for split in SPLITS:
         group.add_argument(f"--{split}", type=Path, metavar="FILE", help=f"your {split} file")
+    group.add_argument(
+        "--task-name", metavar="NAME", help="what tables call your files (default: the training file's name)"
+    )
     group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
     group.add_argument(
         "--column",
@@ -176,7 +179,7 @@ def task_of(arguments: argparse.Namespace) -> Task:
     if arguments.task:
         return find_task(arguments.task)
     return task_of_flags(
-        name=arguments.train.stem if arguments.train.stem != "train" else arguments.train.resolve().parent.name,
+        name=arguments.task_name or _name_of(arguments.train),
         kind=arguments.kind,
         files={split: getattr(arguments, split) for split in SPLITS if getattr(arguments, split)},
         reader=arguments.format,
@@ -186,6 +189,10 @@ def task_of(arguments: argparse.Namespace) -> Task:
     )
 
 
+def _name_of(train: Path) -> str:
+    return train.stem if train.stem != "train" else train.resolve().parent.name
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Fine-tune and score."""
     from ..cpu import use_fast_matmul
@@ -193,8 +200,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
+    from ..progress import show_bar
     from ..tasks.finetuning.job import FineTuneJob, run_job
-    from .workers import worker_command
 
     job = FineTuneJob(
         task=task_of(arguments),
@@ -210,4 +217,4 @@ def run(arguments: argparse.Namespace) -> None:
         overwrite=arguments.overwrite,
         dry_run=arguments.dry_run,
     )
-    run_job(job, command=worker_command("finetune", arguments.argv))
+    run_job(job, progress=show_bar, on_terminal=True)

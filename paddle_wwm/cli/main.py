@@ -78,16 +78,12 @@ def make_parser(name: str) -> argparse.ArgumentParser:
 
 
 def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments of a command; what is wrong is printed, and the process exits with status 2.
-
-    The result also has `argv`, the arguments as they were given: `run` of a command that starts workers passes them on.
-    """
+    """Parse the arguments of a command; what is wrong is printed, and the process exits with status 2."""
     command, parser = load(name), make_parser(name)
     intermixed = getattr(command, "INTERMIXED", False)
     arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
     if hasattr(command, "check"):
         command.check(arguments, parser=parser)
-    arguments.argv = tuple(argv)
     return arguments
 
 

@@ -138,8 +138,10 @@ def run(arguments: argparse.Namespace) -> None:
         return
     quiet_environment()
     use_fast_matmul()
-    from ..training.job import Job, run_job, visible_gpus
-    from .workers import worker_command
+    from ..progress import show_bar
+    from ..training.devices import visible_gpus
+    from ..training.job import run_job
+    from ..training.set_up import Job
 
     job = Job(
         config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),
@@ -156,4 +158,4 @@ def run(arguments: argparse.Namespace) -> None:
         accept_changes=arguments.accept_changes,
         num_workers=arguments.nproc or len(visible_gpus()) or 2,
     )
-    run_job(job, command=worker_command("pretrain", arguments.argv))
+    run_job(job, progress=show_bar, on_terminal=True)

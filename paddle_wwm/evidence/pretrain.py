@@ -13,9 +13,8 @@ from ..errors import ConfigError
 from ..files import atomic_directory
 from ..model.folder import CONFIG_NAME
 from ..shards.reader import ShardSet
-from ..training.loop import MODEL_NAME
 from ..training.report import read_metrics
-from ..training.run_folder import RECIPE_NAME, read_run
+from ..training.run_folder import MODEL_NAME, RECIPE_NAME, read_run
 from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
 from .processes import Command, run_all
 

@@ -62,7 +62,7 @@ def test_a_command_imports_only_its_own_module():
 
 
 def test_every_module_of_the_room_is_a_command_or_a_helper_of_commands():
-    modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main", "samples", "workers"}
+    modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main", "samples"}
     assert modules == {name.replace(" ", "_").replace("-", "_") for name in COMMANDS}
 
 
@@ -165,28 +165,22 @@ def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_wo
     """A copy of the package of version 9.9.9; another paddle_wwm is in the working folder."""
     checkout, working = tmp_path / "checkout", tmp_path / "working"
     for folder in (checkout / "paddle_wwm", working / "paddle_wwm"):
-        shutil.copytree(PACKAGE / "cli", folder / "cli")
-        for name in ("__main__.py", "errors.py"):
-            shutil.copy(PACKAGE / name, folder / name)
-        (folder / "__init__.py").touch()
+        shutil.copytree(PACKAGE, folder)
         (folder / "version.py").write_text(f'__version__ = "{"9.9.9" if "checkout" in folder.parts else "0.0.0"}"\n')
     (checkout / "start.py").write_text(
         "import subprocess, sys\n"
         f"sys.path.insert(0, {str(checkout)!r})\n"
-        "from paddle_wwm.cli.workers import worker_command\n"
-        "sys.exit(subprocess.run(worker_command('--version', [])).returncode)\n"
+        "from paddle_wwm.training.launch import package_command, worker_environments\n"
+        "command, [environment] = package_command('--version'), worker_environments(1)\n"
+        "sys.exit(subprocess.run(command, env=environment).returncode)\n"
     )
     done = run_python(str(checkout / "start.py"), cwd=working)
     assert (done.returncode, done.stdout) == (0, "paddle-wwm 9.9.9\n"), done.stderr
 
 
-def test_a_worker_gets_the_arguments_as_they_were_given():
-    from paddle_wwm.cli.workers import worker_command
-
-    argv = ["--corpus", "a.txt", "seed=7", "--nproc", "2", "phases.0.num_steps=3"]
-    arguments = parse("pretrain", argv)
+def test_an_override_may_stand_behind_the_files_of_the_corpus():
+    arguments = parse("pretrain", ["--corpus", "a.txt", "seed=7", "--nproc", "2", "phases.0.num_steps=3"])
     assert arguments.overrides == ["phases.0.num_steps=3", "seed=7"] and arguments.corpus == [Path("a.txt")]
-    assert worker_command("pretrain", arguments.argv)[1:] == ["-P", "-m", "paddle_wwm", "pretrain", *argv]
 
 
 @pytest.mark.parametrize(
