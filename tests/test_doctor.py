@@ -108,6 +108,12 @@ def test_another_python_is_mended_by_a_new_environment(version):
     assert finding.remedy == "make distclean setup PYTHON=python3.11"
 
 
+def test_an_installed_wheel_is_repaired_by_pip_and_not_by_make():
+    commands = doctor.remedies(in_checkout=False, python="/opt/python")
+    assert commands[0].endswith("; /opt/python -m pip install paddle_wwm-*.whl")
+    assert [command for command in commands if "make" in command or "pip install paddle_wwm-*.whl" not in command] == []
+
+
 @pytest.mark.parametrize("library", [name for name, _ in doctor.LIBRARIES])
 def test_a_missing_system_library_names_the_packages_that_hold_it(library):
     def loader(name: str) -> None:

@@ -86,7 +86,14 @@ def inside(wheelhouse: Path) -> None:
         def pretrain_briefly(installation: Installation) -> None:
             journey.pretrain(installation, *FEW_STEPS)
 
-        steps = (journey.help_text, pretrain_briefly, journey.finetune, journey.hub_module, journey.serve)
+        steps = (
+            journey.help_text,
+            journey.doctor,
+            pretrain_briefly,
+            journey.finetune,
+            journey.hub_module,
+            journey.serve,
+        )
         journey.walk(installation, steps)
 
 

@@ -50,7 +50,10 @@ def check(python: str, *, wheel: Path, constraints: Path) -> None:
         started = time.monotonic()
         install(python, installation.environment, wheel=wheel, constraints=constraints)
         print(f"  {'install':30} {time.monotonic() - started:6.1f} s", flush=True)
-        journey.walk(installation, (journey.help_text, journey.pretrain, *journey.AFTER_PRETRAINING, journey.serve))
+        journey.walk(
+            installation,
+            (journey.help_text, journey.doctor, journey.pretrain, *journey.AFTER_PRETRAINING, journey.serve),
+        )
 
 
 def main() -> int:

@@ -97,6 +97,11 @@ def help_text(installation: Installation) -> None:
         raise StepError(f"paddle_wwm must be imported from {installation.environment}, but is {found}.")
 
 
+def doctor(installation: Installation) -> None:
+    """Every pinned package imports, and LAC segments."""
+    installation.run("doctor")
+
+
 def pretrain(installation: Installation, *overrides: str) -> None:
     """The quick start: the packaged corpus and the packaged recipe, two workers."""
     installation.run("pretrain", "--output", "run", *overrides)
