@@ -96,16 +96,22 @@ def test_versions_are_compared_as_numbers(bounds, version, expected):
     assert allows(bounds, version) is expected
 
 
-@pytest.mark.parametrize("version", [(3, 10, 13), (3, 11, 0), (3, 12, 9)])
-def test_python_3_10_to_3_12_is_ok(version):
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9)])
+def test_python_3_11_and_3_12_are_ok(version):
     assert check_python(version).ok
 
 
-@pytest.mark.parametrize("version", [(3, 9, 18), (3, 13, 0), (2, 7, 18)])
+@pytest.mark.parametrize("version", [(3, 10, 13), (3, 13, 0), (2, 7, 18)])
 def test_another_python_is_mended_by_a_new_environment(version):
     finding = check_python(version)
     assert not finding.ok
     assert finding.remedy == "make distclean setup PYTHON=python3.11"
+
+
+def test_an_installed_wheel_is_repaired_by_pip_and_not_by_make():
+    commands = doctor.remedies(in_checkout=False, python="/opt/python")
+    assert commands[0].endswith("; /opt/python -m pip install paddle_wwm-*.whl")
+    assert [command for command in commands if "make" in command or "pip install paddle_wwm-*.whl" not in command] == []
 
 
 @pytest.mark.parametrize("library", [name for name, _ in doctor.LIBRARIES])
