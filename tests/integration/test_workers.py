@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.training.checkpoint import newest_checkpoint
+from paddle_wwm.pretraining.checkpoint import newest_checkpoint
 
 from .conftest import WITHOUT_DROPOUT
 from .scripts import ROOT, command_of, run_command, run_script, wait_for_step
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 POISONED = """\
 import os, sys
-import paddle_wwm.training.step as step
+import paddle_wwm.pretraining.step as step
 from paddle_wwm.cli.main import main
 plain, calls = step.forward, 0
 def forward(model, batch):
@@ -35,7 +35,7 @@ def forward(model, batch):
         mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
     return mlm_loss, nsp_loss, sums
 step.forward = forward
-import paddle_wwm.training.job as job  # only now: what it imports takes the poisoned function
+import paddle_wwm.pretraining.job as job  # only now: what it imports takes the poisoned function
 job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
 main(["pretrain", *sys.argv[1:]])
 """  # noqa: E501
