@@ -19,7 +19,7 @@ A sentence, its words and its mask::
     >>> "|".join(sentence.words)
     '使用|语言|模型|来|预测|下一个|词|的|probability|。'
 
-From a shell: ``python scripts/pretrain.py`` runs the quick start, ``python -m paddle_wwm.doctor`` checks the
+From a shell: ``paddle-wwm pretrain`` runs the quick start, ``paddle-wwm doctor`` checks the
 installation.
 Importing this package loads nothing heavy: paddle, paddlenlp and paddlehub are imported where they are first used.
 """

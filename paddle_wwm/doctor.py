@@ -1,4 +1,4 @@
-"""`python -m paddle_wwm.doctor`: is everything that the project stands on here, and does it work? Every finding that
+"""`paddle-wwm doctor`: is everything that the project stands on here, and does it work? Every finding that
 is not ok names its remedy.
 
 A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is
@@ -8,12 +8,10 @@ Standard library only: it must run where nothing else does.
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
 import contextlib
 import ctypes
 import importlib.metadata
-import json
 import operator
 import os
 import platform
@@ -23,11 +21,23 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-SET_UP_AGAIN = "make -B setup"
-FROM_NOTHING = "make distclean setup"
+# A checkout has a Makefile next to the package. An installed wheel has not: what is missing is installed by pip.
+IN_CHECKOUT = os.path.isfile(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Makefile"))
+
+
+def remedies(*, in_checkout: bool, python: str) -> tuple[str, str, str]:
+    """Return the commands that add what is missing, that install from nothing, and that do so with another Python."""
+    if in_checkout:
+        return "make -B setup", "make distclean setup", "make distclean setup PYTHON=python3.11"
+    pins = 'export PIP_CONSTRAINT="$PWD/constraints.txt" PIP_BUILD_CONSTRAINT="$PWD/constraints.txt"'
+    from_nothing = f"{pins}; python3.11 -m venv --clear env && env/bin/python -m pip install paddle_wwm-*.whl"
+    return f"{pins}; {python} -m pip install paddle_wwm-*.whl", from_nothing, from_nothing
+
+
+SET_UP_AGAIN, FROM_NOTHING, OTHER_PYTHON = remedies(in_checkout=IN_CHECKOUT, python=shlex.quote(sys.executable))
 INSTALL_LIBRARIES = "apt-get install -y libgomp1 libgl1 libglib2.0-0"
 EXAMPLE_WORDS = "使用|语言|模型|来|预测|下一个|词|的|probability|。"
 
@@ -150,16 +160,11 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Python 3.10 to 3.12."""
+    """Return the finding that Python is 3.11 or 3.12."""
     text = ".".join(str(number) for number in version[:3])
-    if (3, 10) <= tuple(version[:2]) <= (3, 12):
+    if (3, 11) <= tuple(version[:2]) <= (3, 12):
         return Finding("Python", True, f"{text}, {platform.platform()}")
-    return Finding(
-        "Python",
-        False,
-        f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12",
-        "make distclean setup PYTHON=python3.11",
-    )
+    return Finding("Python", False, f"{text}, but numpy 1.26 and paddle need 3.11 or 3.12", OTHER_PYTHON)
 
 
 def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
@@ -285,37 +290,7 @@ def report(findings: Sequence[Finding]) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the findings; 0 when all are ok, 1 otherwise."""
-    parser = argparse.ArgumentParser(
-        prog="python -m paddle_wwm.doctor",
-        description=(
-            "Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and "
-            "changes nothing."
-        ),
-        epilog="Every line that says FAIL ends with the one command that mends it: run it, then call the doctor "
-        "again. The first such line is often "
-        "the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this check.",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list",
-    )
-    as_json = parser.parse_args(arguments).json
-    findings = collect()
-    failed = sum(not finding.ok for finding in findings)
-    if as_json:
-        print(
-            json.dumps(
-                {"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2
-            )
-        )
-    else:
-        print(report(findings))
-        print(f"\n{failed} of {len(findings)} checks failed." if failed else f"\nAll {len(findings)} checks are ok.")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from paddle_wwm.cli.main import main
+
+    main(["doctor", *sys.argv[1:]])

@@ -48,6 +48,10 @@ class TrainingError(PaddleWWMError):
     """Training cannot go on (a loss that is not finite, a worker that died)."""
 
 
+class AlreadyReported(PaddleWWMError):
+    """A worker process has printed what is wrong: the command ends with its exit status and prints nothing more."""
+
+
 class Interrupted(PaddleWWMError):
     """A signal stopped the run after a checkpoint was saved; carries the exit status (143 for SIGTERM, 130 for
     Ctrl-C).
@@ -66,12 +70,21 @@ def run_script(main: Callable[[], int | None]) -> None:
         sys.stdout.reconfigure(
             errors="surrogateescape"
         )  # names of files are shown as they are, also those that are not UTF-8
+    from .logs import show_messages
+    from .progress import show_bar
+
+    show_messages()
     try:
-        status = main() or 0
+        try:
+            status = main() or 0
+        finally:
+            show_bar.close()  # an error begins a line of its own
         sys.stdout.flush()  # a few lines are written out only now, and only now fail
     except Interrupted as stop:
         print(f"stopped: {stop}", file=sys.stderr)
         status = stop.exit_status
+    except AlreadyReported:
+        status = USER_ERROR_EXIT_STATUS
     except PaddleWWMError as error:
         print(f"error: {error}", file=sys.stderr)
         status = USER_ERROR_EXIT_STATUS

@@ -16,17 +16,44 @@ import yaml
 from .config import RunConfig
 from .errors import ConfigError
 
+PACKAGED = Path(__file__).resolve().parent / "recipes"
+FOLDERS_OF_PACKAGED = (("scripts", "recipes"), (PACKAGED.parent.name, PACKAGED.name))
 
-def load_config(path: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a recipe and apply `key.path=value` overrides (lists by index: phases.0.num_steps=100).
+
+def find_recipe(name_or_path: str | Path) -> Path:
+    """Return the file of a recipe: an existing file, or a recipe of the package by its name.
+
+    "small", "small.yaml" and "scripts/recipes/small.yaml" (where recipes were before) name the same packaged recipe.
+
+    Raises:
+        ConfigError: there is neither; lists the packaged recipes.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    packaged = PACKAGED / f"{path.name.removesuffix('.yaml')}.yaml"
+    if (len(path.parts) == 1 or path.parent.parts[-2:] in FOLDERS_OF_PACKAGED) and packaged.is_file():
+        return packaged
+    raise ConfigError(f"{path}: no such recipe; give a YAML file that exists, or one of these names:\n{list_recipes()}")
+
+
+def list_recipes() -> str:
+    """Return the packaged recipes, one per line: the name and the first sentence of its header."""
+    lines = []
+    for path in sorted(PACKAGED.glob("*.yaml"), key=lambda path: path.stem):
+        with open(path, encoding="utf-8") as stream:
+            lines.append(f"  {path.stem:24}{stream.readline().lstrip('# ').rstrip()}")
+    return "\n".join(lines)
+
+
+def load_config(recipe: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a recipe, a file or a packaged name, and apply `key.path=value` overrides (phases.0.num_steps=100).
 
     Raises ConfigError naming the file, the line, the rule and the known keys.
     """
-    path = Path(path)
+    path = find_recipe(recipe)
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe; the ones that ship are in scripts/recipes.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}.") from None
     try:

@@ -1,67 +1,11 @@
 #!/usr/bin/env python
-"""Are two models the same? Run both on the same inputs and print the largest difference of every output.
+"""`paddle-wwm verify-conversion`, from a checkout that need not be installed."""
 
-  python scripts/verify_conversion.py downloads/chinese-roberta-wwm-ext models/roberta-wwm-ext     two models
-  python scripts/verify_conversion.py models/roberta-wwm-ext reference.npz                         a model and stored outputs
-  python scripts/verify_conversion.py models/mine-hf --save-reference reference.npz                store outputs, for another environment
-
-A model is anything that scripts/convert.py recognises, unpacked. Hugging Face folders are run by transformers where it is installed, all others
-by Paddle. Ends with status 2 where a difference is above --tolerance.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from paddle_wwm.errors import CheckpointError, ConfigError, run_script  # noqa: E402
-
-
-def main() -> None:
-    from paddle_wwm.conversion.verify import TOLERANCE, save_reference, verify
-    from paddle_wwm.quiet import quiet_environment
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("one", type=Path, metavar="A", help="a model, or outputs that were stored (.npz)")
-    parser.add_argument("other", type=Path, metavar="B", nargs="?", help="a model, or outputs that were stored (.npz)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="config.json, for a model that has none beside it")
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        default=TOLERANCE,
-        metavar="X",
-        help="the largest difference allowed (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--save-reference", type=Path, metavar="FILE.npz", help="store the inputs and outputs of A instead of comparing"
-    )
-    arguments = parser.parse_args()
-    quiet_environment()
-    if (arguments.other is None) == (arguments.save_reference is None):
-        raise ConfigError("give two models, or one and --save-reference FILE.npz.")
-    if arguments.save_reference is not None:
-        engine = save_reference(arguments.one, arguments.save_reference, config=arguments.config)
-        print(f"written     {arguments.save_reference}: outputs of {arguments.one}, run by {engine}")
-        return
-    result = verify(arguments.one, arguments.other, config=arguments.config)
-    print(f"A  {result.one}\nB  {result.other}")
-    for item in result.differences:
-        print(f"{item.output:<25} largest difference {item.largest:.2e}   (values up to {item.scale:.3g})")
-    for name in result.not_compared:
-        print(f"{name:<25} not compared: one of the two lacks it")
-    if result.num_tensors:
-        print(f"{result.num_same} of {result.num_tensors} tensors have the same bits")
-    if not result.largest <= arguments.tolerance:
-        raise CheckpointError(
-            f"the two are not the same: outputs differ by up to {result.largest:.2e}, more than "
-            f"{arguments.tolerance:.0e}."
-        )
-    print(f"the same within {arguments.tolerance:.0e}")
-
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from paddle_wwm.cli.main import main  # noqa: E402
 
 if __name__ == "__main__":
-    run_script(main)
+    main(["verify-conversion", *sys.argv[1:]])

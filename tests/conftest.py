@@ -5,6 +5,7 @@ cache.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -50,6 +51,30 @@ def vocab_of(tokens: tuple[str, ...]):
     from paddle_wwm.tokenization.vocab import Vocab
 
     return Vocab(tokens=tokens, sha256=hashlib.sha256("".join(f"{token}\n" for token in tokens).encode()).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def library_logger():
+    """Take back what a command that ran in this process has set at the library's logger."""
+    root = logging.getLogger("paddle_wwm")
+    state = (root.handlers[:], root.level, root.propagate)
+    yield
+    root.handlers[:], root.level, root.propagate = state
+
+
+@pytest.fixture
+def logged():
+    """The messages that the library logs during the test, from INFO upwards, as a list of lines."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.extend(record.getMessage().splitlines())
+    root = logging.getLogger("paddle_wwm")
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield lines
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,12 @@ from paddle_wwm.config import (
     to_plain,
 )
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.recipe_file import load_config
+from paddle_wwm.recipe_file import find_recipe, list_recipes, load_config
 from paddle_wwm.types import MaskingStrategy
 
-RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.yaml"))
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGED = sorted((ROOT / "paddle_wwm" / "recipes").glob("*.yaml"))
+RECIPES = [*PACKAGED, *sorted((ROOT / "scripts" / "recipes").glob("*.yaml"))]
 RECIPE = """\
 model:
   hidden_size: 64
@@ -69,7 +71,7 @@ def test_there_are_recipes_to_load():
 def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
     opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
     assert all(line.startswith("#") for line in opening) and any(
-        "python scripts/pretrain.py" in line for line in opening
+        "paddle-wwm pretrain" in line or "scripts/pretrain.py" in line for line in opening
     )
     assert any("Expect" in line for line in opening) and any(
         "CPU cores" in line or "Estimate, not measured" in line for line in opening
@@ -206,7 +208,7 @@ def test_a_recipe_that_is_none_is_refused(load, text, message):
 
 
 def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"absent\.yaml: no such recipe; the ones that ship are in scripts/recipes"):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: no such recipe(.|\n)*\n  small  "):
         load_config(tmp_path / "absent.yaml")
     (tmp_path / "gb.yaml").write_bytes("seed: 1 # 种子".encode("gb18030"))
     with pytest.raises(ConfigError, match=r"gb\.yaml: not UTF-8 at byte 10"):
@@ -286,3 +288,33 @@ def test_a_config_can_be_written_as_a_recipe_and_read_again(load):
     plain = to_plain(config)
     assert (plain["masking"]["strategy"], len(plain["phases"])) == ("whole-word", 2)
     assert load(text=str(plain).replace("True", "true").replace("False", "false")) == config
+
+
+@pytest.mark.parametrize(
+    "name", ["small", "small.yaml", "scripts/recipes/small.yaml", "/elsewhere/scripts/recipes/small.yaml"]
+)
+def test_a_packaged_recipe_is_found_by_its_name_and_by_its_old_path_from_any_folder(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe(name) == ROOT / "paddle_wwm" / "recipes" / "small.yaml"
+    assert load_config(name) == load_config(PACKAGED[0].parent / "small.yaml")
+
+
+def test_a_recipe_file_that_exists_comes_before_a_packaged_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "mini").mkdir()
+    assert find_recipe("small.yaml") == Path("small.yaml") and load_config("small.yaml").model.hidden_size == 64
+    assert find_recipe("small").is_absolute() and find_recipe("mini").is_absolute()
+
+
+@pytest.mark.parametrize("name", ["smal", "runs/small.yaml", "recipes/small.yaml", "scripts/recipes/absent.yaml", ""])
+def test_a_recipe_that_does_not_exist_is_refused_with_the_list_of_names(name):
+    with pytest.raises(ConfigError, match="no such recipe") as stop:
+        find_recipe(name)
+    assert list_recipes() in str(stop.value)
+
+
+def test_the_list_has_every_packaged_recipe_with_a_description():
+    lines = list_recipes().splitlines()
+    assert [line.split()[0] for line in lines] == sorted(path.stem for path in PACKAGED)
+    assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines)

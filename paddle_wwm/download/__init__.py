@@ -10,7 +10,7 @@ A model that is here needs no network::
     from paddle_wwm.download import fetch
     folder = fetch("chinese-roberta-wwm-ext")
 
-`scripts/download.py` is the same for a shell. HF_ENDPOINT names a mirror; HF_TOKEN, HF_HUB_OFFLINE,
+`paddle-wwm download` is the same for a shell. HF_ENDPOINT names a mirror; HF_TOKEN, HF_HUB_OFFLINE,
 HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are honoured.
 """
 

@@ -1,4 +1,4 @@
-"""What `scripts/download.py` prints: a plan, a model that is here, all models."""
+"""What `paddle-wwm download` prints: a plan, a model that is here, all models."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def lines_of_model(folder: Path) -> list[str]:
         for file in record["files"]
     ]
     lines += [f"  note: {note}" for note in record["notes"]]
-    return [*lines, f"use it: python scripts/pretrain.py --init {folder} …"]
+    return [*lines, f"use it: paddle-wwm pretrain --init {folder} …"]
 
 
 def _verdict(checked_by: str) -> str:

@@ -76,7 +76,7 @@ def not_here(wanted: Wanted, reason: DownloadError) -> DownloadError:
         f"{without_secrets(hub_endpoint())} is out of reach, "
         "and run the same again.\n"
         f"  2. By hand: bring config.json, vocab.txt and the weights of {wanted.repository}{archive}, then: "
-        f"python scripts/download.py {wanted.name} --from FOLDER_OR_ARCHIVE\n"
+        f"paddle-wwm download {wanted.name} --from FOLDER_OR_ARCHIVE\n"
         f"  3. From another machine that has it: copy its folder models/{wanted.key} of PADDLE_WWM_HOME to "
         f"{wanted.target}."
     )

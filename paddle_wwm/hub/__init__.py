@@ -5,7 +5,7 @@ paddlehub and paddlenlp.
     texts ─► rows of ids ─► batches by length ─► arrays to arrays ─► results, in the caller's order
              (inputs)       (inputs)             (networks)          (tasks)
 
-`build` makes modules of model folders, `python -m paddle_wwm.hub install` installs them without ever breaking the one
+`build` makes modules of model folders, `paddle-wwm hub install` installs them without ever breaking the one
 that is there.
 """
 
@@ -13,7 +13,7 @@ __all__ = ["BertHubModule"]
 
 
 def __getattr__(name: str):
-    # imported on first use: `python -m paddle_wwm.hub` and the builder need no paddle
+    # imported on first use: `paddle-wwm hub` and the builder need no paddle
     if name == "BertHubModule":
         from .module import BertHubModule
 

@@ -51,7 +51,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise HubModuleError(
-                f"{folder}: no such folder; it must hold archives as scripts/build_hub_modules.py writes them."
+                f"{folder}: no such folder; it must hold archives as paddle-wwm hub build writes them."
             )
         self._folder = folder
         self._known: dict[tuple, ServedArchive | str] = {}

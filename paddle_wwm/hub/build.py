@@ -45,7 +45,7 @@ def build_module(
     *,
     name: str,
     output: Path,
-    modules: Path,
+    modules: Path | None = None,
     weights: Path | None = None,
     version: str | None = None,
     allow_other_sizes: bool = False,
@@ -56,14 +56,15 @@ def build_module(
     """Build module `name` into the folder `output`, with the model folder `weights` inside; without weights it looks
     for them when it is loaded.
 
-    `modules` is the folder of the series' own module sources (hub_modules/); another name of one of these models
-    stands for it. A name that it does not have makes a module of the user's own, version 1.0.0 unless `version` says
+    `modules` is a folder of module sources (hub_modules/ of a checkout); without it, or for a name that it lacks, the
+    sources of the series' models are made from the table. Another name of one of these models stands for it. A name
+    that neither has makes a module of the user's own, version 1.0.0 unless `version` says
     otherwise. `checkpoint` packages a fine-tuned model of `task` with the labels `label_map`; `weights` then is the
     model that it was fine-tuned from. Raises HubModuleError or CheckpointError before anything is written.
     """
     name, notes = _resolved(name)
     variant = _variant(name)
-    if checkpoint is not None and (variant or (modules / folder_name(name)).exists()):
+    if checkpoint is not None and (variant or (modules is not None and (modules / folder_name(name)).exists())):
         raise HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
     if checkpoint is None and (task, label_map) != (None, None):
         raise HubModuleError("a task and a label map go with a fine-tuned checkpoint.")
@@ -81,7 +82,7 @@ def build_module(
             if assets is not None
             else None
         )
-        info = module_info(source, path=modules)
+        info = module_info(source, path=modules or Path(name))
         directory = _write_folder(
             output / folder_name(name), source=source, card=card + _inside(checked, assets=assets), assets=assets
         )

@@ -143,7 +143,7 @@ def _hint(name: str) -> str:
         return ""
     other = "" if variant.name == name else f" ({name} is another name of {variant.name}.)"
     return (
-        f" It is the name of a model: build its module first, with scripts/build_hub_modules.py --name "
+        f" It is the name of a model: build its module first, with paddle-wwm hub build --name "
         f"{variant.name}, and install that.{other}"
     )
 

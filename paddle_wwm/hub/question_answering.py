@@ -34,7 +34,7 @@ class QuestionAnswering(Task):
 
     A model that was fine-tuned on questions with other answers (CJRC; its config.json names the kinds in id2label)
     says "kind", too: "span", or "yes", "no", "none" with the texts "YES", "NO" and "" at 0. Such a model is trained by
-    scripts/finetune.py only.
+    paddle-wwm finetune only.
 
     The network gives every token two logits: that it is the first, and that it is the last of the answer. In training,
     labels are int64 (batch_size, 2), the places of these two tokens.
@@ -109,7 +109,7 @@ class QuestionAnswering(Task):
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         if self.has_kinds:
             raise HubModuleError(
-                "a model that tells kinds of answers apart is trained by scripts/finetune.py --task cjrc, "
+                "a model that tells kinds of answers apart is trained by paddle-wwm finetune --task cjrc, "
                 "not by hub.Trainer."
             )
         return super().loss(logits.transpose([0, 2, 1]), labels)

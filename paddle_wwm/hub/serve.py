@@ -1,4 +1,4 @@
-"""`python -m paddle_wwm.hub serve`: modules over HTTP, on this machine only, with PaddleHub's protocol.
+"""`paddle-wwm hub serve`: modules over HTTP, on this machine only, with PaddleHub's protocol.
 
     POST /predict/NAME   {"data": [...], …}   ─► {"status": "000", "msg": "", "results": [...]}
     GET  /                                    ─► {"modules": {NAME: {"version": …, "task": …}}}
@@ -10,13 +10,11 @@ command line.
 
 from __future__ import annotations
 
-import argparse
-import json
 import threading
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..errors import ConfigError, HubModuleError, PaddleWWMError
+from ..errors import HubModuleError, PaddleWWMError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_PORT = 8866  # `hub serving`'s
@@ -115,42 +113,3 @@ def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
             flush=True,
         )
     server.serve_forever()
-
-
-def add_command(commands: argparse._SubParsersAction) -> None:
-    """`serve` and its options."""
-    parser = commands.add_parser(
-        "serve",
-        help="answer requests over HTTP, on this machine only",
-        description=(
-            "Answer requests over HTTP, with the protocol of `hub serving`, but on 127.0.0.1 and with "
-            "bounded requests. For example:\n"
-            "  python -m paddle_wwm.hub serve rbt3 --task seq-cls --load-checkpoint runs/reviews --label-map "
-            "labels.json\n"
-            "  curl -H 'Content-Type: application/json' -d '{\"data\": [\"很好\"]}' http://127.0.0.1:8866/predict/rbt3"
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("modules", nargs="+", metavar="MODULE", help="installed modules by name, or folders of modules")
-    parser.add_argument("--task", help="(default: that of the module)")
-    parser.add_argument("--load-checkpoint", metavar="PATH", help="fine-tuned parameters")
-    parser.add_argument("--label-map", type=Path, metavar="FILE", help='JSON: {"0": "no", "1": "yes"} or ["no", "yes"]')
-    parser.add_argument("--num-classes", type=int, metavar="N")
-    parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
-    parser.add_argument("--host", default=LOOPBACK[0], help="the address to bind to (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one (default: %(default)s)")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    from ..quiet import quiet_environment
-
-    quiet_environment()
-    options = {name: getattr(arguments, name) for name in ("task", "load_checkpoint", "num_classes", "weights")}
-    if arguments.label_map is not None:
-        try:
-            options["label_map"] = json.loads(arguments.label_map.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{arguments.label_map}: not valid JSON: {error}.") from None
-    modules = load_modules(arguments.modules, **{name: value for name, value in options.items() if value is not None})
-    serve(modules, host=arguments.host, port=arguments.port)

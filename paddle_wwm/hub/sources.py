@@ -1,8 +1,7 @@
 """module.py and the model card of a module: of the table's models as they stand in hub_modules/, of a user's own made
 on the way.
 
-`python scripts/build_hub_modules.py --write-sources` writes hub_modules/ anew from the table of models; a test
-compares the two.
+`paddle-wwm hub build --write-sources` writes hub_modules/ again from the table of models; a test compares the two.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ Tasks: none (hidden states, embeddings), `fill-mask`, `seq-cls` (texts or pairs)
 where paddle_wwm is installed, the hub. Without any, loading ends in an error that names these ways; random weights are never used.
 
 **Serving.** `hub serving start` listens on all network interfaces and has no limits of its own. Behind anything but a firewall, use
-`python -m paddle_wwm.hub serve`, which listens on this machine only.
+`paddle-wwm hub serve`, which listens on this machine only.
 """
 
 
@@ -135,7 +134,7 @@ def sizes_in_words(config) -> str:
 
 
 def write_variant_sources(modules: Path) -> list[Path]:
-    """Write hub_modules/ anew from the table; returns the folders."""
+    """Write hub_modules/ again from the table; returns the folders."""
     folders = []
     for variant in VARIANTS:
         folder = modules / folder_name(variant.hub_name)
@@ -146,31 +145,43 @@ def write_variant_sources(modules: Path) -> list[Path]:
     return folders
 
 
-def module_sources(name: str, *, modules: Path, version: str | None, summary: str | None = None) -> tuple[str, str]:
-    """module.py and card of a name: those in `modules`, or for another name made for it. Raises HubModuleError for a
-    name or version that is none.
+def module_sources(
+    name: str, *, modules: Path | None, version: str | None, summary: str | None = None
+) -> tuple[str, str]:
+    """Return module.py and the card of a name.
+
+    The folder `modules` comes first, where one is given and has the name; then the table of models; another name gets
+    sources made for it.
+
+    Raises:
+        HubModuleError: the name or the version breaks its rule.
     """
     if not NAME_RULE.fullmatch(name):
         raise HubModuleError(f"`name` must be lower-case letters, digits and single dashes, but is {name!r}.")
     if version is not None and not VERSION_RULE.fullmatch(version):
         raise HubModuleError(f"`version` must have the form 1.2.3, but is {version!r}.")
-    own = modules / folder_name(name)
-    if not own.exists():
+    own = modules / folder_name(name) if modules is not None else None
+    variant = next((row for row in VARIANTS if row.hub_name == name), None)
+    if own is not None and own.exists():
+        source, card = (own / "module.py").read_text(encoding="utf-8"), (own / "README.md").read_text(encoding="utf-8")
+        place = own / "module.py"
+    elif variant is not None:
+        (source, card), place = variant_sources(variant), Path(name)
+    else:
         values = {
             "name": name,
             "version": version or FIRST_VERSION,
             "summary": summary or "A whole-word-masked Chinese BERT of the maker's own.",
         }
         return MODULE_TEMPLATE.format(**values), OWN_CARD.format(**values, example=OWN_EXAMPLE)
-    source = (own / "module.py").read_text(encoding="utf-8")
-    info = module_info(source, path=own / "module.py")
+    info = module_info(source, path=place)
     if info["name"] != name:
-        raise HubModuleError(f"{own / 'module.py'}: `name` must be {name!r}, but is {info['name']!r}.")
+        raise HubModuleError(f"{place}: `name` must be {name!r}, but is {info['name']!r}.")
     if version not in (None, info["version"]):
         raise HubModuleError(
             f"{name} is version {info['version']} here; a version of your own needs a name of your own."
         )
-    return source, (own / "README.md").read_text(encoding="utf-8")
+    return source, card
 
 
 def module_info(source: str, *, path: Path) -> dict[str, str]:

@@ -80,9 +80,9 @@ def _no_weights(name: str, *, expected: Path, reason: str) -> HubModuleError:
         f"never used. Ways to give it some:\n"
         f"  1. hub.Module(…, weights=DIR) with a folder of config.json, model_state.pdparams, vocab.txt and "
         f"tokenizer_config.json.\n"
-        f"  2. On a machine with a network: python scripts/download.py {name}; then copy the folder to "
+        f"  2. On a machine with a network: paddle-wwm download {name}; then copy the folder to "
         f"{expected}, or set PADDLE_WWM_HOME.\n"
-        f"  3. An archive with the weights inside: python scripts/build_hub_modules.py --name {name} "
+        f"  3. An archive with the weights inside: paddle-wwm hub build --name {name} "
         f"--weights DIR, then hub install it."
     )
 

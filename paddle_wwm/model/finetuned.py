@@ -105,7 +105,7 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
         raise HubModuleError(
             f"{source}: fill-mask needs the masked language model's head, which these weights lack (the "
             f"published ones of the series come "
-            "without it). Pretrain further with scripts/pretrain.py --init, or use task=None."
+            "without it). Pretrain further with paddle-wwm pretrain --init, or use task=None."
         )
     # the heads of pretraining, and of another model's task, are no part of this network
     arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEADS_OF_OTHERS)}

@@ -78,7 +78,7 @@ def check_is_ours(directory: str | Path) -> None:
     if foreign is not None or (directory.is_file() and directory.suffix in (".zip", ".bin", ".safetensors", ".index")):
         raise CheckpointError(
             f"{directory}: {f'holds {foreign}' if foreign else 'is a file'}, not {WEIGHTS_NAME}. "
-            f"Convert it first: python scripts/convert.py {directory} NEW_FOLDER --to paddle"
+            f"Convert it first: paddle-wwm convert {directory} NEW_FOLDER --to paddle"
         )
     raise CheckpointError(f"{directory / WEIGHTS_NAME}: no such file; a model folder holds {', '.join(MODEL_FILES)}.")
 

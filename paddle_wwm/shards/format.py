@@ -111,7 +111,7 @@ def read_manifest(directory: str | Path) -> ShardManifest:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
-            f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with scripts/prepare_corpus.py."
+            f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with paddle-wwm prepare-corpus."
         ) from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); prepare the corpus again.") from None

@@ -6,7 +6,7 @@ its outputs to scores.
                            reading_            finetuning)                            reports)
                            comprehension)
 
-A task is a record (`table.TASKS`; `python -m paddle_wwm.tasks` prints them): its files, columns, labels, metric and
+A task is a record (`table.TASKS`; `paddle-wwm tasks` prints them): its files, columns, labels, metric and
 recipe. A user's files become one by `table.task_of_flags`. Reading, scoring and the windows of reading comprehension
 need no Paddle::
 

@@ -8,12 +8,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import write_json
+from ..progress import Progress
 from .answer_kinds import best_no_answer_threshold
 from .metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
 from .predictions import read_predictions, write_answers_for_authors, write_predictions
@@ -70,7 +71,7 @@ class _Predicted:
     threshold: float | None = None
 
 
-def evaluate(job: EvaluationJob) -> Evaluation:
+def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None = None) -> Evaluation:
     """Predict where a model is given, score where the split has labels, write all of it to `output`.
 
     Raises ConfigError for flags that do not go together or an output that is taken, DataError and CheckpointError for
@@ -80,7 +81,7 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     split = read_split(job.task, data=job.data, split=job.split)
     if job.find_threshold and not split.has_labels:
         raise DataError(f"{split.path}: has no labels, so no threshold can be found on it.")
-    found = _predict(job, split) if job.model is not None else _read(job, split)
+    found = _predict(job, split, progress=progress) if job.model is not None else _read(job, split)
     scores = score(found.task.metric, split.examples, found.predictions) if split.has_labels else None
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
@@ -134,7 +135,7 @@ def _read(job: EvaluationJob, split: Split) -> _Predicted:
     return _Predicted(task=task, predictions=read_predictions(job.predictions, task))
 
 
-def _predict(job: EvaluationJob, split: Split) -> _Predicted:
+def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress], None] | None) -> _Predicted:
     from .network.features import features_of
     from .network.heads import predictions_of
     from .network.inference import compute_outputs, load_finetuned
@@ -154,7 +155,8 @@ def _predict(job: EvaluationJob, split: Split) -> _Predicted:
         features,
         reading=model.reading,
         pad_id=model.tokenizer.vocab.pad_id,
-        desc=f"predict {split.name}",
+        stage=f"predict {split.name}",
+        progress=progress,
     )
     one = dataclasses.replace(job.decoding, num_answers=1)
     predictions = predictions_of(split.examples, features, outputs, reading=model.reading, decoding=one)
@@ -209,7 +211,9 @@ class _Questions:
     def threshold(self, examples: Sequence[Example], *, metric: str, config: DecodingConfig) -> float:
         """The threshold whose main score on these examples is best."""
         spans = dataclasses.replace(config, num_answers=1, no_answer_threshold=None)
-        margins, span_scores, none_scores = [], [], []
+        margins: list[float] = []
+        span_scores: list[float] = []
+        none_scores: list[float] = []
         for number, example in enumerate(examples):
             encoded, rest = self.of(number)
             best = decode(encoded, **rest, config=spans)

@@ -1,4 +1,4 @@
-"""What a fine-tuning run leaves for `scripts/report.py`: run.json (what was compared) and result.json of every seed
+"""What a fine-tuning run leaves for `paddle-wwm report`: run.json (what was compared) and result.json of every seed
 (what came out).
 
 RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
@@ -93,6 +93,6 @@ def _read(path: Path, kind: type) -> Any:
             raise ValueError(f"`format` must be {RESULTS_FORMAT}, but is {values.get('format')!r}")
         return kind(**values)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; a run of scripts/finetune.py has one.") from None
+        raise DataError(f"{path}: no such file; a run of paddle-wwm finetune has one.") from None
     except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: is not what scripts/finetune.py writes: {error}.") from None
+        raise DataError(f"{path}: is not what paddle-wwm finetune writes: {error}.") from None

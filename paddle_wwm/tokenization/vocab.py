@@ -88,7 +88,7 @@ def load_vocab(path: str | Path) -> Vocab:
         data = path.read_bytes()
     except FileNotFoundError:
         raise DataError(
-            f"{path}: no such vocabulary; build one with scripts/build_vocab.py, or name a model's vocab.txt."
+            f"{path}: no such vocabulary; build one with paddle-wwm build-vocab, or name a model's vocab.txt."
         ) from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, not a vocabulary; name the vocab.txt in it.") from None
@@ -117,7 +117,7 @@ def load_vocab(path: str | Path) -> Vocab:
     if missing:
         raise DataError(
             f"{path}: lacks {', '.join(missing)}; a BERT vocabulary needs {' '.join(SPECIAL_TOKENS)}. "
-            "Take the vocab.txt that belongs to the model, or build one with scripts/build_vocab.py."
+            "Take the vocab.txt that belongs to the model, or build one with paddle-wwm build-vocab."
         )
     # over the tokens, not the bytes: the same vocabulary with CRLF line ends is the same vocabulary
     return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(_encode(tokens)).hexdigest())

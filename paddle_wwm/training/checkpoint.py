@@ -5,8 +5,8 @@ passed over.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
@@ -24,6 +24,8 @@ from ..model.weights import save_model
 from ..tokenization.vocab import Vocab
 from ..types import TrainState
 from .optim import set_optimizer_arrays
+
+logger = logging.getLogger(__name__)
 
 STATE_NAME = "training_state.json"
 OPTIMIZER_NAME = "optimizer.safetensors"
@@ -153,7 +155,7 @@ def newest_checkpoint(directory: Path) -> Checkpoint | None:
         try:
             return read_checkpoint(path)
         except CheckpointError as error:
-            print(f"warning: checkpoint passed over: {error}", file=sys.stderr)
+            logger.warning("checkpoint skipped: %s", error)
     return None
 
 

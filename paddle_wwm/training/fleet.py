@@ -126,7 +126,7 @@ def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
     under the same dropout.
     """
     for layer in layers:
-        layer.forward = functools.partial(_recomputed, layer.forward)
+        layer.forward = functools.partial(_recomputed, layer.forward)  # type: ignore[method-assign]
 
 
 def _recomputed(forward: Callable, *inputs: Any) -> Any:

@@ -36,7 +36,18 @@ def shared_array(tensor: paddle.Tensor) -> np.ndarray:
     error_model="numpy",
     nogil=True,
 )
-def adam_direction(parameter, gradient, first, second, beta1, beta2, epsilon, weight_decay, first_scale, second_scale):
+def adam_direction(
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,
+    first_scale: float,
+    second_scale: float,
+) -> tuple[float, float]:
     """Advance the moments, and put first_scale * m / (sqrt(second_scale * v) + epsilon) + weight_decay * parameter in
     the gradient's place.
 
@@ -55,13 +66,13 @@ def adam_direction(parameter, gradient, first, second, beta1, beta2, epsilon, we
         for i in range(len(p)):
             block_p += p[i] * p[i]
             block_g += g[i] * g[i]
-        parameter_squares += block_p
-        direction_squares += block_g
+        parameter_squares += float(block_p)
+        direction_squares += float(block_g)
     return parameter_squares, direction_squares
 
 
 @compiled("void(f4[::1], f4[::1], f4)", fastmath=_FAST, nogil=True)
-def subtract(parameter, direction, rate):
+def subtract(parameter: np.ndarray, direction: np.ndarray, rate: float) -> None:
     """parameter -= rate * direction."""
     for i in range(len(parameter)):
         parameter[i] -= rate * direction[i]
@@ -74,8 +85,18 @@ def subtract(parameter, direction, rate):
     nogil=True,
 )
 def adamw_update(
-    parameter, gradient, first, second, rate, beta1, beta2, epsilon, weight_decay, first_scale, second_scale
-):
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,
+    first_scale: float,
+    second_scale: float,
+) -> None:
     """The whole of AdamW, which needs no norms, in one pass."""
     rest1, rest2, kept = np.float32(1) - beta1, np.float32(1) - beta2, np.float32(1) - rate * weight_decay
     for i in range(len(parameter)):

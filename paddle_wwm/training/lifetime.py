@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
@@ -26,12 +27,25 @@ def end_with_parent(number: int, *, parent: int | None = None) -> None:
 
 
 class StopSignal:
-    """Remembers SIGTERM or Ctrl-C from now on; a loop asks after every step."""
+    """Remembers SIGTERM or Ctrl-C while it is open; a loop asks after every step. The handlers from before come back.
+
+    Python lets the main thread alone set handlers: in another thread this does nothing, and the program's own stay.
+    """
 
     def __init__(self) -> None:
         self.number = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignal:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {
+                number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)
+            }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _receive(self, number: int, frame: Any) -> None:
         self.number = number

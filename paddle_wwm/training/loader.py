@@ -117,7 +117,7 @@ def step_batches(
     loader = paddle.io.DataLoader(
         _Steps(data, global_batch_size=global_batch_size, micro_batch_size=micro_batch_size, world=world),
         batch_sampler=_StepNumbers(first_step, stop),
-        collate_fn=_only_item,
+        collate_fn=_only_item,  # type: ignore[arg-type]  # it gives one item, not a batch of tensors
         num_workers=num_processes,
         worker_init_fn=_leave_signals_to_the_trainer,
         places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,

@@ -4,23 +4,28 @@ and after.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
+from typing import Callable
 
 from ..config import RunConfig
 from ..files import write_json
 from ..model.folder import read_json
+from ..progress import Progress
 from . import plan
-from .checkpoint import best_checkpoint, checkpoint_path, export_model, newest_checkpoint
+from .checkpoint import export_model, newest_checkpoint
 from .data import RunData
 from .evaluation import held_out_batches
 from .fleet import World
 from .lifetime import StopSignal
-from .report import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
+from .report import Reporter, draw_curves
+from .result import read_result, summary
+from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
 from .step import Sums
-from .trainer import CHECKPOINTS_NAME, Trainer
+from .trainer import Trainer
 
-MODEL_NAME, BASELINE_NAME = "model", "baseline.json"
+logger = logging.getLogger(__name__)
 
 
 class _Interval:
@@ -44,16 +49,26 @@ class _Interval:
         }
 
 
-def train(config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
-    """Train to the end, from the newest whole checkpoint of `output` where there is one."""
-    stop = StopSignal()
-    trainer = Trainer(config, data=data, output=output, world=world)
-    reporter = _announce(trainer) if world.is_main else None
-    try:
-        _train(trainer, reporter=reporter, stop=stop)
-    finally:  # a message after the bar begins a line of its own
-        if reporter:
-            reporter.close()
+def train(
+    config: RunConfig,
+    *,
+    data: RunData,
+    output: Path,
+    world: World,
+    progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Train to the end, from the newest whole checkpoint of `output` where there is one.
+
+    `progress` is called by the main worker after every step.
+    """
+    with StopSignal() as stop:
+        trainer = Trainer(config, data=data, output=output, world=world)
+        reporter = _announce(trainer, progress=progress) if world.is_main else None
+        try:
+            _train(trainer, reporter=reporter, stop=stop)
+        finally:
+            if reporter:
+                reporter.close()
     if world.is_main:
         _finish(config, output=output)
 
@@ -73,9 +88,9 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
 
         step, ended = trainer.step, trainer.step == config.num_steps
         if reporter:
-            reporter.step_done()
+            reporter.step_done(step)
             if not result.updated:
-                reporter.say(
+                logger.info(
                     f"step {step}: the gradient overflowed, the step was skipped; loss scale now "
                     f"{trainer.precision.loss_scale:g}"
                 )
@@ -94,8 +109,8 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
             raise stop.interrupted(f"saved after step {step}; go on with the same command and --resume auto.")
 
 
-def _announce(trainer: Trainer) -> Reporter:
-    """Say what the run is about to do, and open its reports."""
+def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) -> Reporter:
+    """Log what the run is about to do, and open its reports."""
     config, data, step = trainer.config, trainer.data, trainer.step
     held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
     baseline = plan.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
@@ -107,10 +122,10 @@ def _announce(trainer: Trainer) -> Reporter:
         for phase in config.phases
     )
     seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
-    print("one example, its words and its mask (seen←to predict):")
-    print(plan.show_example(data.phases[0].train.sources[0]))
-    print("about to train:" if step == 0 else f"about to go on after step {step}:")
-    print(
+    logger.info("one example, its words and its mask (seen←to predict):")
+    logger.info(plan.show_example(data.phases[0].train.sources[0]))
+    logger.info("about to train:" if step == 0 else f"about to go on after step {step}:")
+    logger.info(
         plan.describe_run(
             config,
             corpora=data.corpora,
@@ -119,47 +134,17 @@ def _announce(trainer: Trainer) -> Reporter:
             seconds=seconds * (1 - step / config.num_steps),
         )
     )
-    print(
+    logger.info(
         f"  to beat     unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
-        f"loss {baseline['mlm_loss']:.3f}",
-        flush=True,
+        f"loss {baseline['mlm_loss']:.3f}"
     )
-    return Reporter(trainer.output, num_steps=config.num_steps, first_step=step)
+    return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)
 
 
 def _finish(config: RunConfig, *, output: Path) -> None:
-    """Export the model, draw the curves and print the summary."""
+    """Export the model, draw the curves and log the summary."""
     newest = newest_checkpoint(output / CHECKPOINTS_NAME)
     assert newest is not None
     export_model(newest.path, output / MODEL_NAME)
-    print(summary(output, config=config))
-
-
-def summary(output: Path, *, config: RunConfig) -> str:
-    """What a finished run reached, and where everything is; draws the curves anew."""
-    baseline = read_json(output / BASELINE_NAME)
-    draw_curves(output, baseline=baseline)
-    records = read_metrics(output)
-    last = [record for record in records if record["kind"] == "held_out"][-1]
-    trained = [record for record in records if record["kind"] == "train"]
-    data_share, padding_share, mfu = (
-        sum(record[key] for record in trained) / len(trained) for key in ("data_share", "padding_share", "mfu")
-    )
-    pairs = f", next sentence {last['nsp_accuracy']:.1%}" if "nsp_accuracy" in last else ""
-    best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
-    return "\n".join(
-        [
-            f"trained {config.num_steps:,} steps: held-out loss {last['mlm_loss']:.3f} (unigram "
-            f"{baseline['mlm_loss']:.3f}), "
-            f"masked accuracy {last['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
-            f"right as a whole: {last['word_accuracy']:.1%} of the words{pairs}; perplexity {last['perplexity']:,.1f}",
-            f"waiting for data: {data_share:.1%} of the time of a step; padding: {padding_share:.1%} of the tokens; "
-            f"MFU: {mfu:.0%} of the large products' speed here",
-            f"  model       {output / MODEL_NAME}",
-            f"  checkpoint  {checkpoint_path(output / CHECKPOINTS_NAME, config.num_steps)}",
-            *([f"  best        {best[0]} (held-out loss {best[1]:.3f})"] if best else []),
-            f"  curves      {output / CURVES_NAME}",
-            f"  metrics     {output / METRICS_NAME}",
-            f"  VisualDL    visualdl --logdir {output / 'visualdl'} --host 127.0.0.1 --disable-telemetry --language en",
-        ]
-    )
+    draw_curves(output, baseline=read_json(output / BASELINE_NAME))
+    logger.info(summary(read_result(output, config=config)))

@@ -17,7 +17,7 @@ ratio where there is no decay.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 import numpy as np
 import paddle
@@ -57,37 +57,52 @@ def make_optimizer(
         (name, parameter) for name, parameter in model.named_parameters() if not parameter.stop_gradient and keep(name)
     ]
     decayed = {parameter.name for name, parameter in trained if has_weight_decay(name)}
-    shared = {
-        "learning_rate": 0.0,
-        "beta1": config.beta1,
-        "beta2": config.beta2,
-        "epsilon": config.epsilon,
-        "parameters": [parameter for _, parameter in trained],
-        "multi_precision": True,  # 32-bit master copies of 16-bit parameters (AMP O2)
-    }
+    parameters = [parameter for _, parameter in trained]
+    # the step's rate is set before each update; 16-bit parameters (AMP O2) have 32-bit master copies
     if config.name is OptimizerName.ADAMW:
-        adamw = _AdamW(**shared, weight_decay=config.weight_decay, apply_decay_param_fun=lambda name: name in decayed)
+        adamw = _AdamW(
+            learning_rate=0.0,
+            beta1=config.beta1,
+            beta2=config.beta2,
+            epsilon=config.epsilon,
+            parameters=parameters,
+            weight_decay=config.weight_decay,
+            apply_decay_param_fun=lambda name: name in decayed,
+            multi_precision=True,
+        )
         if rate_scale is not None:
             scales = {parameter.name: rate_scale(name) for name, parameter in trained}
-            adamw._lr_ratio = lambda parameter: scales[
-                parameter.name
-            ]  # Paddle's argument of that name is refused on the CPU
+            # Paddle's argument of that name is refused on the CPU
+            adamw._lr_ratio = lambda parameter: scales[parameter.name]
         return adamw
     lamb = {OptimizerName.LAMB_HFL: _HflLamb, OptimizerName.LAMB_PADDLE: _PaddleLamb}[config.name]
     return lamb(
-        **shared,
+        learning_rate=0.0,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        epsilon=config.epsilon,
+        parameters=parameters,
         lamb_weight_decay=config.weight_decay,
         exclude_from_weight_decay_fn=lambda parameter: parameter.name not in decayed,
+        multi_precision=True,
     )
 
 
 class _Moments:
     """The accumulators of a parameter, under the names that Paddle's AdamW and Lamb share; a mixin for those."""
 
+    _beta1: Any  # float; Paddle declares a Tensor, too
+    _beta2: Any
+    _epsilon: Any
+    _moment1_acc_str: str
+    _moment2_acc_str: str
+    _beta1_pow_acc_str: str
+    _beta2_pow_acc_str: str
+    _get_accumulator_master: Callable[[str, paddle.Tensor], paddle.Tensor]
+
     def _moments(self, parameter: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return tuple(
-            self._get_accumulator_master(name, parameter) for name in (self._moment1_acc_str, self._moment2_acc_str)
-        )
+        first = self._get_accumulator_master(self._moment1_acc_str, parameter)
+        return first, self._get_accumulator_master(self._moment2_acc_str, parameter)
 
     def _correct_bias(self, parameter: paddle.Tensor) -> tuple[float, float]:
         """1 / (1 - beta1^t) and 1 / (1 - beta2^t) of this update; advances t."""
@@ -106,10 +121,11 @@ def _is_on_cpu(parameter: paddle.Tensor) -> bool:
 
 
 class _AdamW(_Moments, paddle.optimizer.AdamW):
-    def _append_optimize_op(self, block, parameter_and_gradient):
+    def _append_optimize_op(self, block: Any, parameter_and_gradient: tuple[paddle.Tensor, paddle.Tensor]) -> Any:
         parameter, gradient = parameter_and_gradient
         if not _is_on_cpu(parameter):
             return super()._append_optimize_op(block, parameter_and_gradient)
+        assert self._apply_decay_param_fun is not None
         decay = self._weight_decay if self._apply_decay_param_fun(parameter.name) else 0.0
         rate = self.get_lr() * (self._lr_ratio(parameter) if self._lr_ratio else 1.0)
         arrays = map(shared_array, (parameter, gradient, *self._moments(parameter)))
@@ -117,15 +133,24 @@ class _AdamW(_Moments, paddle.optimizer.AdamW):
 
 
 class _PaddleLamb(_Moments, paddle.optimizer.Lamb):
-    def _append_optimize_op(self, block, parameter_and_gradient):
+    def _append_optimize_op(self, block: Any, parameter_and_gradient: tuple[paddle.Tensor, paddle.Tensor]) -> Any:
         parameter, gradient = parameter_and_gradient
         if not _is_on_cpu(parameter):
             return super()._append_optimize_op(block, parameter_and_gradient)
+        assert self._exclude_from_weight_decay_fn is not None
         excluded = self._exclude_from_weight_decay_fn(parameter)
         decay = 0.0 if excluded else self._lamb_weight_decay
         self._update(parameter, gradient, decay=decay, scales=self._correct_bias(parameter), adapt=not excluded)
 
-    def _update(self, parameter, gradient, *, decay: float, scales: tuple[float, float], adapt: bool) -> None:
+    def _update(
+        self,
+        parameter: paddle.Tensor,
+        gradient: paddle.Tensor,
+        *,
+        decay: float,
+        scales: tuple[float, float],
+        adapt: bool,
+    ) -> None:
         arrays = [shared_array(tensor) for tensor in (parameter, gradient, *self._moments(parameter))]
         squares = adam_direction(*arrays, self._beta1, self._beta2, self._epsilon, decay, *scales)
         ratio = (squares[0] / squares[1]) ** 0.5 if adapt and min(squares) > 0.0 else 1.0
@@ -133,8 +158,9 @@ class _PaddleLamb(_Moments, paddle.optimizer.Lamb):
 
 
 class _HflLamb(_PaddleLamb):
-    def _append_optimize_op(self, block, parameter_and_gradient):
+    def _append_optimize_op(self, block: Any, parameter_and_gradient: tuple[paddle.Tensor, paddle.Tensor]) -> Any:
         parameter, gradient = parameter_and_gradient
+        assert self._exclude_from_weight_decay_fn is not None
         decay = 0.0 if self._exclude_from_weight_decay_fn(parameter) else self._lamb_weight_decay
         if _is_on_cpu(parameter):
             self._update(parameter, gradient, decay=decay, scales=(1.0, 1.0), adapt=True)

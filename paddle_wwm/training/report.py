@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ..files import atomic_write
-from ..progress import progress_bar
+from ..progress import Progress
+
+logger = logging.getLogger(__name__)
 
 METRICS_NAME = "metrics.jsonl"
 CURVES_NAME = "loss.png"
@@ -22,7 +25,9 @@ class Reporter:
     dropped first.
     """
 
-    def __init__(self, output: Path, *, num_steps: int, first_step: int) -> None:
+    def __init__(
+        self, output: Path, *, num_steps: int, first_step: int, progress: Callable[[Progress], None] | None = None
+    ) -> None:
         from visualdl import LogWriter
 
         kept = [record for record in read_metrics(output) if record["step"] <= first_step]
@@ -30,11 +35,13 @@ class Reporter:
             stream.writelines(json.dumps(record) + "\n" for record in kept)
         self._stream = open(output / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
         self._visualdl = LogWriter(logdir=str(output / "visualdl"))
-        self._bar = progress_bar(total=num_steps, initial=first_step, desc="train", unit=" steps")
+        self._progress, self._num_steps, self._note = progress, num_steps, ""
+        self.step_done(first_step)
 
-    def step_done(self) -> None:
-        """Advance the bar."""
-        self._bar.update(1)
+    def step_done(self, step: int) -> None:
+        """Report that `step` steps are done."""
+        if self._progress:
+            self._progress(Progress(stage="train", done=step, total=self._num_steps, unit=" steps", note=self._note))
 
     def log(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
@@ -44,22 +51,18 @@ class Reporter:
             if math.isfinite(value):
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
         if kind == "train":
-            self._bar.set_postfix_str(
+            self._note = (
                 f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, "
                 f"{values['tokens_per_s']:,.0f} tokens/s"
             )
+            self.step_done(step)
         else:
-            self.say(
+            logger.info(
                 f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}"
             )
 
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self._bar.write(line)
-
     def close(self) -> None:
         """Close the files."""
-        self._bar.close()
         self._stream.close()
         self._visualdl.close()
 
@@ -80,8 +83,6 @@ def read_metrics(output: Path) -> list[dict[str, Any]]:
 
 def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
     """Loss and masked accuracy over steps, training and held-out, beside the unigram baseline; as a PNG."""
-    import logging
-
     import matplotlib
 
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # paddle's handler would show its INFO lines

@@ -11,6 +11,7 @@ metrics.jsonl  visualdl/  loss.png  baseline.json  logs/
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -26,7 +27,10 @@ from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
 from .plan import count_parameters
 
-RUN_NAME, RECIPE_NAME = "run.json", "recipe.yaml"
+logger = logging.getLogger(__name__)
+
+RUN_NAME, RECIPE_NAME, BASELINE_NAME = "run.json", "recipe.yaml", "baseline.json"
+CHECKPOINTS_NAME, MODEL_NAME = "checkpoints", "model"
 RUN_FORMAT = 1
 BYTES_A_PARAMETER = 12  # of a checkpoint: the weights and two moments
 
@@ -103,7 +107,7 @@ def train_documents_path(output: Path, *, corpus: int) -> Path:
 
 
 def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet]) -> None:
-    """Set documents aside and build the index of every corpus and phase; prints what was counted on the way."""
+    """Set documents aside and build the index of every corpus and phase; log what was counted on the way."""
     for corpus, shards in enumerate(corpora):
         split = split_documents(shards, held_out_share=config.data.held_out_share)
         with atomic_write(train_documents_path(output, corpus=corpus)) as stream:
@@ -124,10 +128,7 @@ def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet
                 counted = "".join(f", {count:,} {rule.replace('_', ' ')}" for rule, count in sorted(report.items()))
                 where = f"corpus {corpus}, " if len(corpora) > 1 else ""
                 num_documents = len(getattr(split, side))
-                print(
-                    (
-                        f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of "
-                        f"{num_documents:,} documents{counted}"
-                    ),
-                    flush=True,
+                logger.info(
+                    f"{where}phase {number}, {side.replace('_', '-')}: {len(index):,} examples of "
+                    f"{num_documents:,} documents{counted}"
                 )

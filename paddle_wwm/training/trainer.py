@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from pathlib import Path
 from typing import Iterator
@@ -26,10 +26,11 @@ from .fleet import World, barrier, distribute_model, recompute_layers, sum_over_
 from .loader import Tensors
 from .optim import learning_rate_at, make_optimizer
 from .precision import Precision
+from .run_folder import CHECKPOINTS_NAME
 from .sharding import Shares
 from .step import StepResult, train_step
 
-CHECKPOINTS_NAME = "checkpoints"
+logger = logging.getLogger(__name__)
 
 
 def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str, ...]:
@@ -147,6 +148,7 @@ class Trainer:
         number, phase_step = phase_of(self.config, self.step)
         path = self.output / f"not_finite-step-{self.step:08d}.json"
         losses = result.micro_losses
+        assert losses is not None  # a step that was not made has them
         if self.world.is_main:
             examples = examples_of_step(self.config, number, phase_step, data=self.data, num_workers=self.world.size)
             micro_batches = [
@@ -243,12 +245,12 @@ def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tu
     """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is
     said.
     """
+    assert data.init is not None
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
     if world.is_main:
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""
-        print(
+        logger.info(
             f"starting from {layers}{data.init}"
             + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else "")
         )
-        sys.stdout.flush()
     return missing

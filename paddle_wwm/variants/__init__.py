@@ -2,7 +2,7 @@
 they come from.
 
 Every one of them is a Bert model, RoBERTa-wwm-ext and the RBT models too: "RoBERTa" names the way they were trained.
-Load them with Bert classes, never with Roberta ones. `python -m paddle_wwm.variants` prints the table::
+Load them with Bert classes, never with Roberta ones. `paddle-wwm models` prints the table::
 
     >>> from paddle_wwm.variants import find_variant
     >>> find_variant("hfl/chinese-roberta-wwm-ext").config.num_hidden_layers

@@ -33,4 +33,4 @@ def find_variant(name: str) -> Variant:
         return _BY_KEY[key]
     near = dict.fromkeys(_BY_KEY[match].name for match in difflib.get_close_matches(key, _BY_KEY, n=5))
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ConfigError(f"{name!r}: no such model; {hint}`python -m paddle_wwm.variants` lists them.")
+    raise ConfigError(f"{name!r}: no such model; {hint}`paddle-wwm models` lists them.")

@@ -74,7 +74,7 @@ def test_every_file_inside_is_in_the_list_of_checksums(weights, tmp_path):
 def test_every_model_of_the_table_has_its_module_and_card(variant):
     folder = MODULES / folder_name(variant.hub_name)
     source, card = ((folder / name).read_text(encoding="utf-8") for name in ("module.py", "README.md"))
-    assert (source, card) == variant_sources(variant), "run: python scripts/build_hub_modules.py --write-sources"
+    assert (source, card) == variant_sources(variant), "run: paddle-wwm hub build --write-sources"
     assert len(source.splitlines()) < 25 and module_info(source, path=folder)["name"] == variant.hub_name
     for text in (
         variant.source,

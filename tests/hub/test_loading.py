@@ -67,7 +67,7 @@ def test_offline_without_weights_one_error_names_the_ways(tmp_path, monkeypatch)
     for text in (
         "weights=DIR",
         "Random weights are never used",
-        "scripts/download.py rbt3",
+        "paddle-wwm download rbt3",
         "--name rbt3 --weights DIR",
         str(tmp_path),
     ):
@@ -100,7 +100,7 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
         (lambda folder: (folder / "model_state.pdparams").unlink(), "model_state.pdparams: no such file"),
         (
             lambda folder: (folder / "model_state.pdparams").rename(folder / "pytorch_model.bin"),
-            "Convert it first: python scripts/convert.py",
+            "Convert it first: paddle-wwm convert",
         ),
         (
             lambda folder: (folder / "config.json").write_text('{"model_type": "roberta"}'),
@@ -348,9 +348,7 @@ def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, ba
     built = subprocess.run(
         [*map(str, command), "--output", "dist"], cwd=tmp_path, capture_output=True, text=True, timeout=600
     )
-    assert "built my-sentiment 1.2.0" in built.stdout and "python -m paddle_wwm.hub install" in built.stdout, (
-        built.stderr
-    )
+    assert "built my-sentiment 1.2.0" in built.stdout and "paddle-wwm hub install" in built.stdout, built.stderr
 
     def hub(*arguments):
         result = bare.run([bare.hub, *arguments], hub_home=tmp_path / "hub", cwd=tmp_path)

@@ -239,4 +239,8 @@ def test_a_full_disk_keeps_the_file_that_was_there(prepared_sample, tmp_path):
 @pytest.mark.parametrize("script", ["show_masking.py", "export_examples.py"])
 def test_help_shows_how_to_run_it(script):
     result = run_script(script, "--help")
-    assert result.returncode == 0 and f"python scripts/{script}" in result.stdout and "--strategy" in result.stdout
+    assert (
+        result.returncode == 0
+        and f"paddle-wwm {script.removesuffix('.py').replace('_', '-')}" in result.stdout
+        and "--strategy" in result.stdout
+    )

@@ -93,7 +93,7 @@ def test_a_manifest_reads_back_as_it_was_written(prepared_sample):
 
 def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tmp_path):
     with pytest.raises(
-        DataError, match=r"holds no shards \(no manifest\.json\); make them with scripts/prepare_corpus\.py"
+        DataError, match=r"holds no shards \(no manifest\.json\); make them with paddle-wwm prepare-corpus"
     ):
         read_manifest(tmp_path)
 

@@ -181,14 +181,14 @@ def test_a_pretraining_run_is_passed_over_and_said(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "run.json").write_text('{"format": 1, "config_fingerprint": "x"}')
-    assert "p: no run of scripts/finetune.py" in markdown_of(make_report([tmp_path]))
+    assert "p: no run of paddle-wwm finetune" in markdown_of(make_report([tmp_path]))
 
 
 def test_a_folder_without_runs_and_a_torn_file_are_errors(tmp_path):
-    with pytest.raises(DataError, match="no run of scripts/finetune.py in"):
+    with pytest.raises(DataError, match="no run of paddle-wwm finetune in"):
         gather([tmp_path])
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(DataError, match="run.json: is not what scripts/finetune.py writes"):
+    with pytest.raises(DataError, match="run.json: is not what paddle-wwm finetune writes"):
         gather([tmp_path])
 
 

@@ -78,12 +78,12 @@ def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mi
 
 
 @pytest.mark.parametrize("name", ["model_state.pdparams", "optimizer.safetensors", "config.json", "vocab.txt"])
-def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, capsys, name):
+def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, logged, name):
     older = save(tmp_path, model, mini_vocab, 10)
     torn = save(tmp_path, model, mini_vocab, 20) / name
     torn.write_bytes(torn.read_bytes()[:-1])
     assert newest_checkpoint(tmp_path).path == older
-    assert str(torn) in capsys.readouterr().err
+    assert any(str(torn) in line for line in logged)
 
 
 def test_a_checkpoint_without_its_state_file_is_passed_over(tmp_path, model, mini_vocab):

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
+from paddle_wwm.cli.models import steps_of
 from paddle_wwm.variants import RANDOM_INIT, Variant, find_variant
-from paddle_wwm.variants.__main__ import steps_of
 
 from ..conftest import ROOT
 

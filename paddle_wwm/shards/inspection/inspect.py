@@ -55,7 +55,7 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
         yield _labelled("options" if name == next(iter(_flat(manifest.options)))[0] else "", f"{name} {value}")
     yield _labelled(
         "kept text",
-        f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (prepare_corpus.py --text keeps it)",
+        f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (paddle-wwm prepare-corpus --text keeps it)",
     )
     changes = report_lines(read_report(shards))
     yield "dropped, changed, fallen back:" if changes else "nothing was dropped or changed"
@@ -73,7 +73,7 @@ def read_report(shards: ShardSet) -> CorpusReport:
         return CorpusReport.from_json({"counts": shards.manifest.report, "characters": {}, "samples": {}})
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: not a report of prepare_corpus.py ({error}); delete it or prepare the corpus again."
+            f"{path}: not a report of paddle-wwm prepare-corpus ({error}); delete it or prepare the corpus again."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What `scripts/prepare_corpus.py` says at its end."""
+"""What `paddle-wwm prepare-corpus` says at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task, a model and seeds to a run of results: what `scripts/finetune.py` does.
+"""A task, a model and seeds to a run of results: what `paddle-wwm finetune` does.
 
 job       checks everything, reads the data, starts the workers, goes through the seeds
 recipe    the numbers that change results; which rows make up each step

@@ -9,10 +9,11 @@ recipe ────────────────────────�
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,8 @@ from ...errors import ConfigError, DataError
 from ...files import sha256_of_file
 from ...model.finetuned import read_description
 from ...model.folder import VOCAB_NAME, WEIGHTS_NAME
+from ...progress import Progress
+from ...training.devices import visible_gpus
 from ...version import __version__
 from ..network.features import Features, Reading, features_of, uses_kinds
 from ..network.inference import check_vocabulary
@@ -29,9 +32,15 @@ from ..types import Split, Task, TaskKind
 from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
 from .models import ModelSource, find_model
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
+from .result import FineTuneResult, read_result
 from .summary import describe_run
+from .workers import SET_UP_VARIABLE, launch
 
-SET_UP_VARIABLE = "PADDLE_WWM_FINETUNE_IS_SET_UP"  # tells workers that their launcher has checked and written the run
+if TYPE_CHECKING:
+    from ...training.fleet import World
+
+logger = logging.getLogger(__name__)
+
 EVALUATED = ("dev", "test")
 GPU_MICRO_BATCH_TOKENS = (
     16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
@@ -74,71 +83,70 @@ class PreparedRun:
     example: str
 
 
-def run_job(job: FineTuneJob, *, command: Sequence[str]) -> None:
-    """Run a job to its end. `command` starts this program again as a worker."""
+def run_job(
+    job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None, on_terminal: bool = False
+) -> FineTuneResult | None:
+    """Run a job to its end.
+
+    Args:
+        job: which task, model and seeds, and where to.
+        progress: called with the steps that are done of each seed.
+        on_terminal: whether the first of several workers prints on this program's terminal, as a command's does.
+            Otherwise its output goes into the run's logs, and `progress` follows it.
+
+    Returns:
+        What the run reached; None for a dry run, and in a worker process.
+
+    Raises:
+        PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
+    """
     from ...training import fleet
 
     if fleet.is_worker():
-        _train_as_worker(job)
-        return
+        _train_as_worker(job, progress=progress)
+        return None
     prepared = prepare(job)
-    print(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
+    logger.info(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
     if job.dry_run:
         check_output(job.output, prepared.record, overwrite=job.overwrite)
-        return
+        return None
     job.output.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(job.output / LOCK_NAME, timeout=0):
             set_up(job.output, prepared.record, overwrite=job.overwrite)
             if unfinished(job.output, job.seeds):
-                _train(job, prepared, command=command)
-            print(write_summary(job.output))
+                if job.num_workers == 1:
+                    train_seeds(job, prepared, world=fleet.World(), progress=progress)
+                else:
+                    launch(job, progress=progress, on_terminal=on_terminal)
+            logger.info(write_summary(job.output))
     except Timeout:
         raise ConfigError(
             f"{job.output}: another process is working there; wait for it, or name another --output."
         ) from None
+    return read_result(job.output)
 
 
-def _train(job: FineTuneJob, prepared: PreparedRun, *, command: Sequence[str]) -> None:
-    if job.num_workers == 1:
-        from ...training.fleet import World
-
-        train_seeds(job, prepared, world=World())
-        return
-    from ...training.launch import launch_workers
-
-    os.environ[SET_UP_VARIABLE] = "1"
-    print(f"starting {job.num_workers} workers …", flush=True)
-    launch_workers(
-        command, count=job.num_workers, log_directory=job.output / "logs", gpus=visible_gpus()[: job.num_workers]
-    )
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this build of Paddle can use; none with a CPU build."""
-    from ...training.job import visible_gpus
-
-    return visible_gpus()
-
-
-def _train_as_worker(job: FineTuneJob) -> None:
+def _train_as_worker(job: FineTuneJob, *, progress: Callable[[Progress], None] | None) -> None:
     from ...training import fleet
 
     world = fleet.init()
     prepared = prepare(job)
     if SET_UP_VARIABLE not in os.environ:  # started by paddle.distributed.launch
         if world.is_main:
-            print(describe_run(prepared, num_workers=world.size, seeds=job.seeds))
+            logger.info(describe_run(prepared, num_workers=world.size, seeds=job.seeds))
             job.output.mkdir(parents=True, exist_ok=True)
             set_up(job.output, prepared.record, overwrite=job.overwrite)
         fleet.barrier(world)
-    train_seeds(job, prepared, world=world)
+    train_seeds(job, prepared, world=world, progress=progress)
     if SET_UP_VARIABLE not in os.environ and world.is_main:
-        print(write_summary(job.output))
+        logger.info(write_summary(job.output))
 
 
-def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
-    """Every seed that is not done."""
+def train_seeds(
+    job: FineTuneJob, prepared: PreparedRun, *, world: World, progress: Callable[[Progress], None] | None = None
+) -> None:
+    """Train every seed that is not done."""
     from ...cpu import use_fast_matmul
     from ...training.lifetime import StopSignal
     from .seed import EvaluationData, FineTuneRun, run_seed
@@ -165,17 +173,17 @@ def train_seeds(job: FineTuneJob, prepared: PreparedRun, *, world: Any) -> None:
         keep_models=job.keep_models,
         save_every_minutes=job.save_every_minutes,
         world=world,
+        progress=progress,
     )
-    stop = StopSignal()
-    for seed in set(job.seeds) - set(
-        unfinished(job.output, job.seeds)
-    ):  # a kill may have come between a seed's result and the end of its checkpoint
-        if world.is_main:
+    for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):
+        if world.is_main:  # a kill may have come between a seed's result and the end of its checkpoint
             delete_checkpoints(seed_folder(job.output, seed))
-    for seed in unfinished(job.output, job.seeds):
-        run_seed(run, seed=seed, stop=stop, title=f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})")
-        if stop.number and seed != job.seeds[-1]:
-            raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
+    with StopSignal() as stop:
+        for seed in unfinished(job.output, job.seeds):
+            title = f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})"
+            run_seed(run, seed=seed, stop=stop, title=title)
+            if stop.number and seed != job.seeds[-1]:
+                raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
 
 
 # ---- Before training

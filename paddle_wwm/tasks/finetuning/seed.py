@@ -10,11 +10,11 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
 from ...files import atomic_directory, atomic_write, remove_leftovers
 from ...model.finetuned import write_finetuned
-from ...progress import progress_bar
+from ...progress import Progress
 from ...training.fleet import World, barrier
 from ...training.lifetime import StopSignal
 from ..metrics.scores import main_score, score
@@ -63,6 +63,7 @@ class FineTuneRun:
     keep_models: bool
     save_every_minutes: float
     world: World
+    progress: Callable[[Progress], None] | None = None
 
     @property
     def chooses_by_dev(self) -> bool:
@@ -88,7 +89,8 @@ class _Seed:
         self.trainer = SeedTrainer(run.training, recipe=run.recipe, seed=seed, world=run.world)
         self.steps_per_epoch = steps_per_epoch(len(run.training.features.rows), recipe=run.recipe)
         found = find_checkpoint(self.folder)
-        self.state, self.saved = (found.state, found.path) if found else (SeedState(), None)
+        self.state: SeedState = found.state if found else SeedState()
+        self.saved: Path | None = found.path if found else None
         if found:
             self.trainer.set_state(
                 read_arrays(found.path / WEIGHTS_NAME), read_arrays(found.path / OPTIMIZER_NAME), source=found.path
@@ -98,17 +100,16 @@ class _Seed:
     def run(self, title: str) -> None:
         run, state = self.fine_tuning, self.state
         log = _Log(self.folder / LOG_NAME, state=state) if run.world.is_main else None
-        bar = progress_bar(
-            total=self.trainer.num_steps, initial=state.step, desc=title, unit=" steps", disable=not run.world.is_main
-        )
-        with bar, log or contextlib.nullcontext():
+        self.title = title
+        with log or contextlib.nullcontext():
+            self._show_progress()
             while True:
                 if self._is_evaluated_here():
                     self._evaluate_dev(log)
                     self.save()
                 if state.step == self.trainer.num_steps or state.stopped_early:
                     break
-                self._step(bar, log)
+                self._step(log)
         self._finish()
 
     def _is_evaluated_here(self) -> bool:
@@ -118,7 +119,7 @@ class _Seed:
         is_done = bool(self.state.dev_scores) and self.state.dev_scores[-1]["step"] == self.state.step
         return is_due and not is_done and self.fine_tuning.chooses_by_dev
 
-    def _step(self, bar: Any, log: _Log | None) -> None:
+    def _step(self, log: _Log | None) -> None:
         run, state = self.fine_tuning, self.state
         minutes = (time.monotonic() - self.saved_at) / 60
         save_asked = run.world.is_main and 0 < run.save_every_minutes <= minutes
@@ -127,7 +128,6 @@ class _Seed:
         state.training_seconds += time.monotonic() - started
         state.step += 1
         state.num_rows += done.num_rows
-        bar.update(1)
         if log:
             log.write(
                 "train",
@@ -137,12 +137,19 @@ class _Seed:
                 gradient_norm=done.gradient_norm,
             )
             best = "" if state.best_score is None else f", best dev {state.best_score:.2f}"
-            bar.set_postfix_str(f"loss {done.loss:.3f}{best}")
+            self._show_progress(f"loss {done.loss:.3f}{best}")
         if done.stop or done.save:
             self.save()
         if done.stop and state.step < self.trainer.num_steps:
             raise self.stop.interrupted(
                 f"seed {self.seed} is saved after step {state.step}; run the same command again to go on."
+            )
+
+    def _show_progress(self, note: str = "") -> None:
+        run = self.fine_tuning
+        if run.progress and run.world.is_main:
+            run.progress(
+                Progress(stage=self.title, done=self.state.step, total=self.trainer.num_steps, unit=" steps", note=note)
             )
 
     def _place(self) -> dict[str, float]:
@@ -182,7 +189,8 @@ class _Seed:
                 reading=run.training.reading,
                 pad_id=run.training.pad_id,
                 world=run.world,
-                desc=f"evaluate {name}",
+                stage=f"evaluate {name}",
+                progress=run.progress,
                 stop_asked=give_up,
             )
         except _Stopped:

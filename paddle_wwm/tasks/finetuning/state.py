@@ -10,9 +10,9 @@ that was written already, it is linked, not copied.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
@@ -24,6 +24,8 @@ from safetensors.numpy import load_file, save_file
 from ...errors import CheckpointError
 from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
 from ...model.folder import read_json
+
+logger = logging.getLogger(__name__)
 
 FOLDER_NAME, STATE_NAME = "checkpoint", "state.json"
 WEIGHTS_NAME, OPTIMIZER_NAME, BEST_NAME = "weights.safetensors", "optimizer.safetensors", "best.safetensors"
@@ -105,7 +107,7 @@ def find_checkpoint(seed_folder: Path) -> FoundCheckpoint | None:
                     raise CheckpointError(f"{path / name}: missing or torn (its checksum differs).")
             return FoundCheckpoint(path=path, state=SeedState(**record["state"]))
         except (CheckpointError, KeyError, TypeError, AttributeError) as error:
-            print(f"warning: checkpoint passed over: {error}", file=sys.stderr)
+            logger.warning("checkpoint skipped: %s", error)
     return None
 
 

@@ -52,6 +52,13 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     return "\n".join(lines)
 
 
+def best_seed(results: Sequence[SeedResult]) -> SeedResult:
+    """Return the seed that is best by the main score on dev; the first one where a seed has none."""
+    if any("dev" not in result.scores for result in results):
+        return results[0]
+    return max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))])
+
+
 def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path) -> str:
     """The row, and where everything is."""
     if not results:
@@ -76,12 +83,7 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
         lines.append("  no split has labels, so there is no score")
     speed = statistics.median(result.texts_per_second for result in results)
     lines.append(f"  speed  {speed:,.1f} texts/s, {' or '.join(map(str, workers))} worker(s)")
-    best = (
-        max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))])
-        if "dev" in splits
-        else results[0]
-    )
-    model = seed_folder(output, best.seed) / MODEL_NAME
+    model = seed_folder(output, best_seed(results).seed) / MODEL_NAME
     if model.exists():
         lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))
     lines.append(f"  files  {output}/seed-*/result.json, predictions/, log.jsonl; {output / SUMMARY_NAME}")

@@ -17,7 +17,7 @@ from ...errors import CheckpointError
 from ...model.finetuned import load_network, read_description
 from ...model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
 from ...model.networks import ANSWER_KINDS
-from ...progress import progress_bar
+from ...progress import Progress
 from ...tokenization.vocab import load_vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
 from ...training.fleet import World, sum_over_workers
@@ -59,7 +59,7 @@ def check_vocabulary(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
 
 
 def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None = None) -> FineTunedModel:
-    """A fine-tuned model folder (of `scripts/finetune.py`, PaddleNLP's, or the assets of a hub module), to predict
+    """A fine-tuned model folder (of `paddle-wwm finetune`, PaddleNLP's, or the assets of a hub module), to predict
     with.
 
     max_seq_length: tokens an example is cut to, or read in windows of (default: as it was fine-tuned). Raises
@@ -70,7 +70,7 @@ def load_finetuned(folder: Path, *, kind: TaskKind, max_seq_length: int | None =
     if description.task != TASK_NAMES[kind]:
         is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
         raise CheckpointError(
-            f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with scripts/finetune.py."
+            f"{folder}: must be a model of {TASK_NAMES[kind]}, but {is_what}; fine-tune one with paddle-wwm finetune."
         )
     labels = tuple(str(label) for label in (description.label_map or {}).values())
     with_kinds = kind is TaskKind.READING_COMPREHENSION and labels == ANSWER_KINDS
@@ -113,14 +113,11 @@ def predict_examples(
     *,
     decoding: DecodingConfig = DecodingConfig(),  # noqa: B008  (it is frozen)
     world: World = World(),  # noqa: B008
-    desc: str | None = None,
 ) -> Predictions:
-    """The predictions of a model for examples, by their ids; `desc` shows a progress bar of that name. Every worker
-    must call it, and gets all.
-    """
+    """Return the predictions of a model for examples, by their ids. Every worker must call it, and gets all."""
     features = features_of(examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
     outputs = compute_outputs(
-        model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, world=world, desc=desc
+        model.network, features, reading=model.reading, pad_id=model.tokenizer.vocab.pad_id, world=world
     )
     return predictions_of(examples, features, outputs, reading=model.reading, decoding=decoding)
 
@@ -132,7 +129,8 @@ def compute_outputs(
     reading: Reading,
     pad_id: int,
     world: World = World(),  # noqa: B008
-    desc: str | None = None,
+    stage: str = "predict",
+    progress: Callable[[Progress], None] | None = None,
     stop_asked: Callable[[], None] = lambda: None,
 ) -> list[np.ndarray]:
     """The network's output for every row, float32, of the shape of `heads.row_output`. The workers compute every
@@ -149,9 +147,9 @@ def compute_outputs(
     was_training, strided = network.training, paddle.get_flags("FLAGS_use_stride_kernel")
     paddle.set_flags({"FLAGS_use_stride_kernel": False})  # transposed views take Paddle's matrix product a sixth longer
     network.eval()
-    bar = progress_bar(total=len(rows), desc=desc, unit=" rows", leave=False, disable=desc is None or not world.is_main)
+    num_done = 0
     try:
-        with paddle.no_grad(), bar:
+        with paddle.no_grad():
             for number, batch in enumerate(batches):
                 if number % world.size == world.rank:
                     stop_asked()
@@ -160,7 +158,9 @@ def compute_outputs(
                     ).numpy()
                     for index, output in zip(batch.indices, computed):
                         outputs[index] = row_output(output, rows[index], reading=reading).astype(np.float32)
-                bar.update(len(batch.indices))
+                num_done += len(batch.indices)
+                if progress and world.is_main:
+                    progress(Progress(stage=stage, done=num_done, total=len(rows), unit=" rows"))
     finally:
         paddle.set_flags(strided)
         if was_training:

@@ -1,1 +1,1 @@
-"""Runs to tables, pages and plots: what `scripts/report.py` writes. `report.make_report`, `report.write_report`."""
+"""Runs to tables, pages and plots: what `paddle-wwm report` writes. `report.make_report`, `report.write_report`."""

@@ -119,7 +119,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
     unfinished, passed_over = [], []
     for path in _run_folders(paths):
         if _is_another_kind(path):
-            passed_over.append(f"{path}: no run of scripts/finetune.py")
+            passed_over.append(f"{path}: no run of paddle-wwm finetune")
             continue
         record, results = read_run(path), read_results(path)
         unfinished += [
@@ -134,7 +134,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
             unfinished.append(f"{path}: no seed has begun")
     if not runs and not unfinished:
         raise DataError(
-            f"no run of scripts/finetune.py in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N."
+            f"no run of paddle-wwm finetune in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N."
         )
     by_task: dict[str, list] = {}
     for run in runs:

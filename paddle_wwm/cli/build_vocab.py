@@ -1,0 +1,53 @@
+"""Train a WordPiece vocabulary the BERT way: every Chinese character by itself, other words in pieces.
+
+To train a published model further, take that model's own vocab.txt instead: a vocabulary and weights belong together.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError
+
+SUMMARY = "train a WordPiece vocabulary from text"
+EXAMPLES = """\
+examples:
+  paddle-wwm build-vocab data/*.txt --size 21128 --output vocab.txt"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.add_argument("corpus", nargs="+", metavar="SOURCE", help="files, globs or folders, as for prepare-corpus")
+    parser.add_argument(
+        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the vocab.txt to write")
+    parser.add_argument(
+        "--size", type=int, default=21128, metavar="N", help="largest number of entries (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)"
+    )
+    parser.add_argument("--cased", action="store_true", help="keep upper case and accents")
+    parser.add_argument("--overwrite", action="store_true", help="replace --output where it exists")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Build the vocabulary and write it."""
+    if arguments.output.exists() and not arguments.overwrite:
+        raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
+    from ..corpus.documents import read_documents
+    from ..corpus.readers import DocumentReader
+    from ..tokenization.vocab import build_vocab
+
+    reader = DocumentReader(text_key=arguments.text_key)
+    sentences = (
+        sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
+    )
+    vocab = build_vocab(
+        sentences, vocab_size=arguments.size, do_lower_case=not arguments.cased, min_frequency=arguments.min_frequency
+    )
+    vocab.save(arguments.output)
+    print(f"written: {arguments.output} ({len(vocab):,} entries, sha256 {vocab.sha256})")

@@ -1,0 +1,81 @@
+"""Convert a BERT between TensorFlow, Hugging Face (PyTorch) and Paddle; none of the three is needed for it.
+
+What SOURCE is, is recognised: a TensorFlow checkpoint, a folder with model.safetensors, pytorch_model.bin or
+model_state.pdparams (whole or in parts), such a file itself, or a .zip or .tar with one inside. TARGET is a new folder;
+conversion.json in it records what was done. Data types are kept bit for bit unless --dtype is given. Heads that the
+source lacks are initialized for Paddle; this is printed and recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "convert a BERT between TensorFlow, Hugging Face and Paddle"
+EXAMPLES = """\
+examples:
+  # Google's or the authors' archive
+  paddle-wwm convert chinese_wwm_ext_L-12_H-768_A-12.zip models/bert-wwm-ext --to paddle
+  # A Hugging Face folder
+  paddle-wwm convert downloads/chinese-roberta-wwm-ext models/roberta-wwm-ext --to paddle
+  # For transformers
+  paddle-wwm convert runs/mine/model models/mine-hf --to huggingface
+  # The start of RBT3
+  paddle-wwm convert models/roberta-wwm-ext models/rbt3-start --to paddle --keep-layers 0-2"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    from ..conversion.saving import Target
+
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="what to convert")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="the new folder")
+    parser.add_argument(
+        "--to", required=True, choices=[target.value for target in Target], help="where it will be opened"
+    )
+    parser.add_argument(
+        "--keep-layers", metavar="0,1,2", help="keep these layers only; embeddings, pooler and heads stay"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        help="store the weights in this type (default: unchanged)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="config.json or bert_config.json, where the source has none next to it",
+    )
+    parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, where the source has none next to it")
+    parser.add_argument(
+        "--drop-unexpected",
+        action="store_true",
+        help="leave out tensors that are not BERT's, such as a fine-tuned head",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace TARGET, if this command wrote it")
+    parser.add_argument("--dry-run", action="store_true", help="check the source and print what would be done")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Convert and print what was done."""
+    from ..conversion.convert import convert
+    from ..conversion.parts import parse_layers
+    from ..conversion.report import describe
+    from ..conversion.saving import Target
+
+    result = convert(
+        arguments.source,
+        target=arguments.target,
+        to=Target(arguments.to),
+        config=arguments.config,
+        vocab=arguments.vocab,
+        keep_layers=parse_layers(arguments.keep_layers) if arguments.keep_layers else None,
+        dtype=arguments.dtype,
+        drop_unexpected=arguments.drop_unexpected,
+        overwrite=arguments.overwrite,
+        dry_run=arguments.dry_run,
+        show_progress=True,
+    )
+    print(describe(result))

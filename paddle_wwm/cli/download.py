@@ -1,0 +1,72 @@
+"""Fetch published weights by name: checked, converted and kept, so that later programs need no network.
+
+NAME is any name of the table of models (`paddle-wwm models`), or owner/name of another BERT on the hub. To continue
+after an interruption, rerun the same command. Models are kept in PADDLE_WWM_HOME (default: paddle_wwm in your cache
+folder). Also honoured: HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds of silence),
+HTTPS_PROXY.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "fetch published weights by name, check and convert them"
+EXAMPLES = """\
+examples:
+  # From the hub, or the mirror that HF_ENDPOINT names
+  paddle-wwm download chinese-roberta-wwm-ext
+  HF_ENDPOINT=https://hf-mirror.com paddle-wwm download rbt3
+  # An archive that you have fetched by hand
+  paddle-wwm download chinese-bert-wwm --from chinese_wwm_L-12_H-768_A-12.zip
+  # All models, and where the local ones are
+  paddle-wwm download --list"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the models")
+    parser.add_argument("--list", action="store_true", help="list all models, and the folders of the local ones")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be fetched, with sizes; write nothing")
+    parser.add_argument("--revision", metavar="NAME", help="a branch, tag or commit of the repository (default: main)")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="SOURCE",
+        help="a zip or tar archive, its address, or a folder, instead of the hub",
+    )
+    parser.add_argument("--sha256", metavar="HEX", help="with --from: what the archive's checksum must be")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="keep models there instead of in PADDLE_WWM_HOME")
+    parser.add_argument("--overwrite", action="store_true", help="fetch again what exists")
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together."""
+    if bool(arguments.names) == arguments.list:
+        parser.error("give either names of models or --list")
+    if len(arguments.names) > 1 and (arguments.revision or arguments.source):
+        parser.error("--revision and --from go with one name")
+    if arguments.sha256 and not arguments.source:
+        parser.error("--sha256 goes with --from")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Fetch the models, or list them."""
+    from ..download import fetch, home_folder, plan
+    from ..download.report import inventory_of, lines_of_model, lines_of_plan
+
+    home = arguments.home or home_folder()
+    if arguments.list:
+        print(inventory_of(home))
+    for name in arguments.names:
+        options = {
+            "revision": arguments.revision,
+            "source": arguments.source,
+            "home": home,
+            "overwrite": arguments.overwrite,
+        }
+        if arguments.dry_run:
+            print("\n".join(lines_of_plan(plan(name, **options))))
+        else:
+            print("\n".join(lines_of_model(fetch(name, sha256=arguments.sha256, **options))))

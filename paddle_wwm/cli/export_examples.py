@@ -1,0 +1,112 @@
+"""Write masked examples as Parquet: static masks for other trainers.
+
+The features have the names of Google's create_pretraining_data.py. Every example is written --dupe-factor times, each
+time with another mask; all documents of the shards are used. The same shards and options give the same file. A recipe
+gives pairing, masking and seed; flags override it. `paddle-wwm show-masking` shows what rows look like.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "write masked examples of shards as Parquet, for other trainers"
+EXAMPLES = """\
+examples:
+  paddle-wwm export-examples shards/mine --output examples-128.parquet --max-seq-length 128
+  paddle-wwm export-examples shards/mine --output examples-512.parquet --max-seq-length 512 --config small"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    from ..config import SentencePairing
+    from ..types import ActionUnit, MaskingStrategy
+
+    add = parser.add_argument
+    add("shards", type=Path, metavar="SHARDS", help="the folder that `paddle-wwm prepare-corpus` has made")
+    add("--output", required=True, type=Path, metavar="FILE", help="the .parquet file to write")
+    add(
+        "--max-seq-length",
+        required=True,
+        type=int,
+        metavar="N",
+        help="tokens per row, special tokens and padding included",
+    )
+    add(
+        "--config",
+        "--recipe",
+        dest="recipe",
+        type=Path,
+        metavar="RECIPE",
+        help="a recipe of the package by name, or a YAML file (default: whole words, next-sentence pairs)",
+    )
+    add("--dupe-factor", type=int, metavar="N", help="copies of every example (default: the recipe's, or 5)")
+    add(
+        "--max-predictions-per-seq",
+        type=int,
+        metavar="N",
+        help="most predictions per row (default: the recipe's, or 80; 15%% of the length at most)",
+    )
+    add("--seed", type=int, metavar="N", help="of examples and masks (default: the recipe's, or 42)")
+    add(
+        "--pairing",
+        choices=[item.value for item in SentencePairing],
+        help="what a row is made of (default: the recipe's, or next-sentence)",
+    )
+    add(
+        "--strategy",
+        choices=[item.value for item in MaskingStrategy],
+        help="what is selected (default: the recipe's, or whole-word)",
+    )
+    add(
+        "--actions",
+        choices=[item.value for item in ActionUnit],
+        help="what draws [MASK], random or kept (default: the recipe's, or piece)",
+    )
+    add(
+        "--held-out-share",
+        type=float,
+        metavar="X",
+        help="leave out this share of the documents, those that pretraining would (default: none)",
+    )
+    add("--overwrite", action="store_true", help="replace --output where it exists")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the file and print what it holds."""
+    from ..pretraining_data.export import export_examples, resolve_options
+    from ..shards.reader import ShardSet
+
+    options = resolve_options(
+        max_seq_length=arguments.max_seq_length,
+        recipe=arguments.recipe,
+        dupe_factor=arguments.dupe_factor,
+        max_predictions_per_seq=arguments.max_predictions_per_seq,
+        seed=arguments.seed,
+        pairing=arguments.pairing,
+        strategy=arguments.strategy,
+        actions=arguments.actions,
+        held_out_share=arguments.held_out_share,
+    )
+    shards = ShardSet(arguments.shards)
+    done = export_examples(
+        shards, vocab=shards.vocab(), output=arguments.output, options=options, overwrite=arguments.overwrite
+    )
+    print(f"written: {done.path} ({done.num_bytes / 1e6:.1f} MB)")
+    print(
+        f"  {done.num_examples:,} examples of {done.num_documents:,} documents x "
+        f"{options.masking.dupe_factor} copies = {done.num_rows:,} rows"
+    )
+    print(
+        f"  {options.max_seq_length} tokens, {options.max_predictions_per_seq} predictions a row at most; "
+        f"pairing {options.data.pairing.value}"
+    )
+    print(
+        f"  {done.num_predictions:,} of {done.num_tokens:,} tokens are predicted "
+        f"({done.num_predictions / done.num_tokens:.2%})"
+    )
+    print(f"  rows without a prediction: {done.num_rows_without_prediction:,}")
+    for rule, count in done.report.items():
+        print(f"  {rule.replace('_', ' ')}: {count:,}")
+    print(f"  shards {shards.manifest.fingerprint}")

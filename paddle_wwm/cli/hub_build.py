@@ -1,0 +1,114 @@
+"""Build an installable PaddleHub module (a folder and an archive) from a model folder.
+
+A name that is not in the table of models (`paddle-wwm models`) makes a module of your own. A model folder is one that
+`paddle-wwm pretrain`, `convert` or `download` writes: config.json, model_state.pdparams, vocab.txt,
+tokenizer_config.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError
+
+SUMMARY = "build an installable module from a model folder"
+MODULES = Path(__file__).resolve().parents[2] / "hub_modules"  # of a checkout; an installation has none
+EXAMPLES = """\
+examples:
+  paddle-wwm hub build --name chinese-bert-wwm-quickstart --weights runs/quickstart/model --output runs/quickstart/dist
+  paddle-wwm hub install runs/quickstart/dist/chinese-bert-wwm-quickstart-1.0.0.tar
+  # A model of the series, fetched before with `paddle-wwm download`
+  paddle-wwm hub build --name chinese-roberta-wwm-ext --weights ~/.cache/paddle_wwm/models/chinese-roberta-wwm-ext
+  # The same without weights inside: they are looked for when the module is loaded
+  paddle-wwm hub build --name chinese-roberta-wwm-ext --without-weights
+  # A model that you have fine-tuned, with hub.Trainer for example, under a name and version of your own
+  paddle-wwm hub build --name my-sentiment --version 1.2.0 --from-checkpoint checkpoints/best_model --task seq-cls \\
+      --label-map labels.json --weights DIR_OF_THE_MODEL_IT_STARTED_FROM"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="the module's name, for hub.Module(name=…); any name of a model of the table works",
+    )
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="the model folder to put inside")
+    parser.add_argument(
+        "--without-weights",
+        action="store_true",
+        help="put no weights inside: they are looked for when the module is loaded",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("dist"),
+        metavar="DIR",
+        help="where the folder and the archive go (default: %(default)s)",
+    )
+    parser.add_argument("--version", metavar="X.Y.Z", help="for a module of your own (default: 1.0.0)")
+    parser.add_argument(
+        "--allow-other-sizes",
+        action="store_true",
+        help="let a model of other sizes have a variant's name; its card says so",
+    )
+    parser.add_argument(
+        "--from-checkpoint",
+        type=Path,
+        metavar="RUN",
+        help="a fine-tuned checkpoint: one of hub.Trainer's, or a model folder",
+    )
+    parser.add_argument(
+        "--task", metavar="NAME", help="what the checkpoint was fine-tuned for, where it does not record that itself"
+    )
+    parser.add_argument(
+        "--label-map",
+        type=Path,
+        metavar="FILE",
+        help='its labels: JSON {"0": "no", …} or a list, or a text file, one label per line',
+    )
+    parser.add_argument(
+        "--write-sources",
+        action="store_true",
+        help="for maintainers: write hub_modules/ again from the table of models",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Build the module and print where it is."""
+    from ..quiet import quiet_environment
+
+    quiet_environment()
+    from ..hub.build import build_module
+    from ..hub.finetuned import read_label_file
+    from ..hub.sources import write_variant_sources
+
+    if arguments.write_sources:
+        if not MODULES.is_dir():
+            raise ConfigError(f"--write-sources must run in a checkout, but {MODULES} does not exist.")
+        print(f"wrote {len(write_variant_sources(MODULES))} modules into {MODULES}")
+        return
+    if arguments.name is None:
+        raise ConfigError("--name is missing; --help shows examples.")
+    if arguments.without_weights == (arguments.weights is not None or arguments.from_checkpoint is not None):
+        raise ConfigError("give --weights DIR, --from-checkpoint RUN, or --without-weights.")
+    built = build_module(
+        name=arguments.name,
+        weights=arguments.weights,
+        output=arguments.output,
+        modules=MODULES if MODULES.is_dir() else None,
+        version=arguments.version,
+        allow_other_sizes=arguments.allow_other_sizes,
+        checkpoint=arguments.from_checkpoint,
+        task=arguments.task,
+        label_map=None if arguments.label_map is None else read_label_file(arguments.label_map),
+    )
+    print(f"built {built.name} {built.version}")
+    print(f"  folder   {built.directory}")
+    print(f"  archive  {built.archive} ({built.archive.stat().st_size / 1e6:.1f} MB)")
+    print(f"  sha256   {built.sha256}")
+    for note in built.notes:
+        print(f"  note     {note}")
+    print(f"install it: paddle-wwm hub install {built.archive}   (or: hub install {built.archive})")

@@ -1,0 +1,53 @@
+"""Fill the [MASK]s of a sentence with an installed hub module.
+
+HUB_HOME is the folder where modules are installed (default: .paddlehub in the home folder).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import HubModuleError
+
+SUMMARY = "fill the [MASK]s of a sentence with an installed module"
+EXAMPLES = """\
+examples:
+  paddle-wwm hub fill-mask --module chinese-bert-wwm-quickstart "早上七点半的地[MASK]站台上，几乎没有人说话。\""""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help="sentences with [MASK]")
+    parser.add_argument("--module", required=True, metavar="NAME", help="the installed module")
+    parser.add_argument("--top-k", type=int, default=5, metavar="N", help="candidates per mask (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the filled sentences and the candidates."""
+    from ..cpu import use_fast_matmul
+    from ..quiet import quiet_environment
+
+    quiet_environment()
+    use_fast_matmul()
+    import paddlehub as hub
+    from paddlehub.module.manager import LocalModuleManager
+
+    if LocalModuleManager().search(arguments.module) is None:
+        raise HubModuleError(
+            f"{arguments.module}: not installed in {hub.env.HUB_HOME}; install it with: hub install ARCHIVE.tar"
+        )
+    try:
+        module = hub.Module(name=arguments.module, task="fill-mask")
+        results = module.predict(arguments.texts, top_k=arguments.top_k)
+    except Exception as error:
+        # the module raises its own copy of our error type: it carries its own code
+        if type(error).__name__ == HubModuleError.__name__:
+            raise HubModuleError(str(error)) from None
+        raise
+    for text, result in zip(arguments.texts, results):
+        print(f"{text}\n  → {result['text']}")
+        for number, candidates in enumerate(result["masks"]):
+            print(f"  mask {number + 1}: " + "  ".join(f"{item['token']} {item['score']:.3f}" for item in candidates))
+    vectors = module.get_embedding(arguments.texts)
+    print(f"get_embedding: {vectors.shape[0]} vector(s) of {vectors.shape[1]} numbers")

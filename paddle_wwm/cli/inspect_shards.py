@@ -1,0 +1,150 @@
+"""Look at prepared shards: how they were made, counts, samples with their words; check, compare and export them.
+
+A sample shows its words as 使用|语言|模型, and below it the text where `prepare-corpus --text` kept it. A line of JSON
+has the keys number, doc_id, tokens, input_ids, word_starts, sentence_offsets, and sentences where the text was kept.
+The exit status is 0 also where two sets differ (the last line is "identical" or "different"), and 2 where something is
+damaged or missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..errors import ConfigError
+
+SUMMARY = "look at prepared shards, check, compare and export them"
+EXAMPLES = """\
+examples:
+  paddle-wwm inspect-shards shards/mine
+  paddle-wwm inspect-shards shards/mine --documents 17:18 --picture lengths.png
+  paddle-wwm inspect-shards shards/mine --verify
+  paddle-wwm inspect-shards shards/mine --compare shards/other
+  paddle-wwm inspect-shards shards/mine --jsonl documents.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    add = parser.add_argument
+    add("shards", type=Path, metavar="DIR", help="the folder that `paddle-wwm prepare-corpus` has made")
+    add("--samples", type=int, default=3, metavar="N", help="documents shown (default: %(default)s)")
+    add("--seed", type=int, default=42, metavar="N", help="of the choice of samples (default: %(default)s)")
+    add(
+        "--documents",
+        metavar="A:B",
+        help="choose samples, or write --jsonl, of the documents A to B - 1 only; A or B may be left out",
+    )
+    add("--picture", type=Path, metavar="FILE.png", help="also draw the lengths of words, sentences and documents")
+    add("--overwrite", action="store_true", help="replace the file of --picture or --jsonl where it exists")
+    instead = parser.add_argument_group("instead of the page").add_mutually_exclusive_group()
+    instead.add_argument(
+        "--verify", action="store_true", help="check every checksum, every rule of the format, all counts"
+    )
+    instead.add_argument(
+        "--compare", type=Path, metavar="OTHER", help="how another shard set differs: documents, sentences, words"
+    )
+    instead.add_argument(
+        "--jsonl", metavar="FILE", help="write every document as a line of JSON; - is the standard output"
+    )
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together."""
+    if arguments.samples < 0 or arguments.seed < 0:
+        parser.error("--samples and --seed must be at least 0")
+    if arguments.picture and (arguments.verify or arguments.compare or arguments.jsonl):
+        parser.error("--picture goes with the page, not with --verify, --compare or --jsonl")
+    if arguments.picture and arguments.picture.suffix.lower() != ".png":
+        parser.error("--picture writes PNG: name a file that ends in .png")
+    if arguments.documents and (arguments.verify or arguments.compare):
+        parser.error("--documents goes with the page or with --jsonl")
+
+
+def documents_of(text: str | None, num_documents: int) -> range:
+    """Return the documents that --documents names; all of them where it is not given."""
+    try:
+        first, last = (text or ":").split(":")
+        documents = range(int(first or 0), int(last or num_documents))
+    except ValueError:
+        raise ConfigError(f"--documents must be A:B, such as 0:100, but is {text!r}.") from None
+    if not 0 <= documents.start < documents.stop <= num_documents:
+        raise ConfigError(
+            f"--documents must name some of the {num_documents:,} documents, 0:{num_documents}, but is {text}."
+        )
+    return documents
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the page, or do what --verify, --compare or --jsonl ask for."""
+    from ..files import atomic_write
+    from ..progress import progress_bar
+    from ..shards.inspection.compare import compare
+    from ..shards.inspection.inspect import (
+        comparison_lines,
+        manifest_lines,
+        sample_lines,
+        sample_numbers,
+        statistics_lines,
+    )
+    from ..shards.inspection.jsonl import write_jsonl
+    from ..shards.inspection.picture import write_picture
+    from ..shards.inspection.statistics import statistics_of
+    from ..shards.inspection.verify import open_shards, verify
+
+    if arguments.verify:
+        found = verify(arguments.shards)
+        print(f"whole: {arguments.shards}")
+        print(f"  {found.num_files:,} files with the right checksums, {found.num_bytes / 1e6:,.1f} MB")
+        print(
+            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words "
+            f"and counts are right"
+        )
+        print(
+            f"  kept text: "
+            f"{f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}"
+        )
+        return
+    for target in (arguments.picture, arguments.jsonl):
+        if target and str(target) != "-" and os.path.exists(target) and not arguments.overwrite:
+            raise ConfigError(f"{target}: exists already; name another file, or add --overwrite to replace it.")
+    shards, vocab = open_shards(arguments.shards)
+    if arguments.compare:
+        other, other_vocab = open_shards(arguments.compare)
+        comparison = compare(shards, other, here_vocab=vocab, there_vocab=other_vocab)
+        for line in comparison_lines(shards, other, here_vocab=vocab, there_vocab=other_vocab, comparison=comparison):
+            print(line)
+        return
+    documents = documents_of(arguments.documents, shards.num_documents)
+    if arguments.jsonl:
+        with progress_bar(desc="documents", total=len(documents), unit=" documents", delay=1, leave=False) as bar:
+            if arguments.jsonl == "-":
+                write_jsonl(shards, vocab=vocab, stream=sys.stdout.buffer, documents=documents, on_document=bar.update)
+            else:
+                with atomic_write(arguments.jsonl) as stream:
+                    write_jsonl(shards, vocab=vocab, stream=stream, documents=documents, on_document=bar.update)
+        if arguments.jsonl != "-":
+            print(
+                f"written: {arguments.jsonl} ({os.path.getsize(arguments.jsonl) / 1e6:,.1f} MB, "
+                f"{len(documents):,} documents)"
+            )
+        return
+    for line in manifest_lines(shards):
+        print(line)
+    print(flush=True)
+    with progress_bar(
+        desc="read", total=shards.manifest.num_tokens, unit=" tokens", unit_scale=True, delay=1, leave=False
+    ) as bar:
+        statistics = statistics_of(shards, vocab=vocab, on_tokens=bar.update)
+    for line in statistics_lines(statistics, vocab_size=len(vocab)):
+        print(line)
+    print()
+    for line in sample_lines(
+        shards, vocab=vocab, documents=sample_numbers(arguments.samples, documents=documents, seed=arguments.seed)
+    ):
+        print(line)
+    if arguments.picture:
+        write_picture(arguments.picture, statistics=statistics)
+        print(f"written: {arguments.picture}")

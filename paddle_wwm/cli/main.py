@@ -1,0 +1,117 @@
+"""Find the command, parse its arguments, run it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+from types import ModuleType
+from typing import NoReturn, Sequence
+
+from ..errors import USER_ERROR_EXIT_STATUS, run_script
+from ..version import __version__
+
+PROGRAM = "paddle-wwm"
+# What a person wants to do, and the commands for it. The module of "hub serve-archives" is hub_serve_archives.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Prepare text": ("build-vocab", "prepare-corpus", "inspect-shards", "show-masking", "export-examples"),
+    "Pretrain": ("pretrain",),
+    "Use a model on a task": ("finetune", "evaluate", "report", "tasks"),
+    "Models and weights": ("models", "download", "convert", "verify-conversion"),
+    "PaddleHub modules": ("hub build", "hub install", "hub serve", "hub serve-archives", "hub fill-mask"),
+    "This installation": ("doctor",),
+}
+COMMANDS: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)
+FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in COMMANDS if " " in name))  # "hub"
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its status: 0 done, 2 an error that the user can fix, 130 or 143 a signal."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    run_script(lambda: _run(arguments))
+    raise AssertionError("run_script leaves the process")
+
+
+def _run(argv: list[str]) -> int | None:
+    name, rest = split_command(argv)
+    if name in COMMANDS:
+        arguments = parse(name, rest)
+        return load(name).run(arguments)
+    if rest and rest[0] in ("-h", "--help"):
+        print(overview(family=name))
+        return None
+    if not name and rest == ["--version"]:
+        print(f"{PROGRAM} {__version__}")
+        return None
+    if not rest:
+        print(overview(family=name), file=sys.stderr)
+    else:
+        print(f"error: {_unknown(name, rest[0])}", file=sys.stderr)
+    return USER_ERROR_EXIT_STATUS
+
+
+def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the name of the command and its arguments; the name is "" or a family ("hub") where there is none."""
+    words = list(argv[:2])
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        if len(words) >= count and name in COMMANDS:
+            return name, list(argv[count:])
+    if words and words[0] in FAMILIES:
+        return words[0], list(argv[1:])
+    return "", list(argv)
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of a command."""
+    return importlib.import_module("." + name.replace(" ", "_").replace("-", "_"), package=__package__)
+
+
+def make_parser(name: str) -> argparse.ArgumentParser:
+    """Make the parser of a command."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}", formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=True
+    )
+    load(name).add_arguments(parser)
+    return parser
+
+
+def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments of a command; what is wrong is printed, and the process exits with status 2."""
+    command, parser = load(name), make_parser(name)
+    intermixed = getattr(command, "INTERMIXED", False)
+    arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
+    if hasattr(command, "check"):
+        command.check(arguments, parser=parser)
+    return arguments
+
+
+def overview(*, family: str = "") -> str:
+    """Return the help of the program, or of one family of commands."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"usage: {PROGRAM} {f'{family} ' if family else ''}COMMAND …", ""]
+    if not family:
+        lines += ["Pretrain, package and use whole-word-masked Chinese BERT models on PaddlePaddle.", ""]
+    for group, names in GROUPS.items():
+        chosen = [name for name in names if not family or name.split()[0] == family]
+        if chosen:
+            lines += [f"{group}:", *(f"  {name:{width}}{load(name).SUMMARY}" for name in chosen), ""]
+    example = f"{family} {_of_family(family)[0]}" if family else "pretrain"
+    lines += [f"`{PROGRAM} COMMAND --help` explains a command and shows examples: {PROGRAM} {example} --help"]
+    if not family:
+        lines += [f"`{PROGRAM} --version` prints the version. `python -m paddle_wwm` is the same program."]
+    return "\n".join(lines)
+
+
+def _of_family(family: str) -> list[str]:
+    return [name.removeprefix(f"{family} ") for name in COMMANDS if name.startswith(f"{family} ")]
+
+
+def _unknown(family: str, word: str) -> str:
+    """Return the message for a command that does not exist."""
+    known = _of_family(family) if family else [*COMMANDS, *FAMILIES]
+    near = difflib.get_close_matches(word.replace("_", "-"), known, n=1)
+    place = f"{PROGRAM} {family}" if family else PROGRAM
+    hint = f"did you mean `{place} {near[0]}`? " if near else ""
+    return f"{word!r} must be a command, but is unknown; {hint}`{place} --help` lists the commands."

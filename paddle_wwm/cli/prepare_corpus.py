@@ -1,0 +1,200 @@
+"""Turn raw text into shards: clean it, split sentences, find words (LAC), cut WordPieces, and keep both on disk.
+
+Text files are UTF-8, one sentence or paragraph per line, a blank line between documents; JSON lines and Parquet hold a
+document per record; all of them also as .gz, .xz or .zst. The same text, vocabulary and options give the same bytes for
+any number of workers. To continue after a stop at any moment, rerun the same command. Shards that exist are reused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from ..errors import ConfigError
+
+SUMMARY = "turn raw text into shards: documents, words and pieces on disk"
+EXAMPLES = """\
+examples:
+  paddle-wwm prepare-corpus data/*.txt --vocab vocab.txt --output shards/mine
+  # Compressed JSON lines; bad lines are skipped and counted
+  paddle-wwm prepare-corpus "crawl/**/*.jsonl.gz" --text-key content --vocab vocab.txt --output shards/crawl \\
+      --on-error skip
+  # What comes next
+  paddle-wwm inspect-shards shards/mine
+  paddle-wwm pretrain --corpus shards/mine --config small --output runs/mine"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    from ..corpus.cleaning import RULES, CleaningConfig
+    from ..corpus.readers import OnError
+    from ..corpus.segment import SEGMENTERS
+    from ..corpus.sentences import SentenceRule
+    from ..corpus.sources import Format
+    from ..shards.preparation.engines import EngineConfig
+
+    rules = "\n".join(f"  {name:21}{'on ' if rule.on else 'off'}  {rule.what}" for name, rule in RULES.items())
+    parser.description = __doc__
+    parser.epilog = f"cleaning rules, each counted and sampled in the report:\n{rules}\n\n{EXAMPLES}"
+    parser.add_argument(
+        "corpus", nargs="+", metavar="SOURCE", help="files, quoted globs (** too) or folders; their order is kept"
+    )
+    parser.add_argument(
+        "--vocab",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="vocab.txt of the model that will be trained (`paddle-wwm build-vocab` makes one)",
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder of the shards")
+    parser.add_argument("--overwrite", action="store_true", help="replace other shards in --output")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, show what would be read, write nothing"
+    )
+
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--format", choices=[item.value for item in Format], help="of all sources (default: by their endings)"
+    )
+    reading.add_argument(
+        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
+    )
+    reading.add_argument(
+        "--on-error", choices=[item.value for item in OnError], default="fail", help="bad input (default: %(default)s)"
+    )
+
+    cleaning = parser.add_argument_group("cleaning and sentences")
+    cleaning.add_argument(
+        "--with", action="append", default=[], choices=list(RULES), metavar="RULE", dest="on", help="switch a rule on"
+    )
+    cleaning.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=list(RULES),
+        metavar="RULE",
+        dest="off",
+        help="switch a rule off",
+    )
+    defaults = CleaningConfig()
+    cleaning.add_argument(
+        "--max-line-chars", type=int, default=defaults.max_line_chars, metavar="N", help="(default: %(default)s)"
+    )
+    cleaning.add_argument(
+        "--min-document-chars",
+        type=int,
+        default=defaults.min_document_chars,
+        metavar="N",
+        help="(default: %(default)s)",
+    )
+    cleaning.add_argument(
+        "--sentence-ends",
+        default=SentenceRule().ends,
+        metavar="CHARS",
+        help="for example 。！？；… (default: %(default)s)",
+    )
+    cleaning.add_argument("--english-ends", action="store_true", help="sentences also end at . ! ? before white space")
+
+    words = parser.add_argument_group("words and pieces")
+    words.add_argument(
+        "--segmenter", default="lac", choices=list(SEGMENTERS), help="what finds the words (default: %(default)s)"
+    )
+    words.add_argument(
+        "--custom-dictionary", type=Path, metavar="FILE", help="a dictionary of your own, in lac's or jieba's format"
+    )
+    words.add_argument(
+        "--cased", action="store_true", help="keep upper case and accents (default: lower-case, as the Chinese models)"
+    )
+    words.add_argument(
+        "--text", action="store_true", help="also keep the sentences' text next to the shards, to look at"
+    )
+
+    work = parser.add_argument_group("the work")
+    work.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    work.add_argument(
+        "--engine", default="processes", choices=["processes", "dask"], help="who does the work (default: %(default)s)"
+    )
+    work.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler, tcp://host:port or its scheduler file (default: start one here)",
+    )
+    unit_chars = EngineConfig().unit_chars
+    work.add_argument(
+        "--unit-chars", type=int, default=unit_chars, metavar="N", help="characters a task gets (default: %(default)s)"
+    )
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together."""
+    if arguments.unit_chars < 1:
+        parser.error("--unit-chars must be at least 1")
+    if arguments.workers is not None and arguments.workers < 1:
+        parser.error("--workers must be at least 1")
+    if arguments.scheduler and arguments.engine != "dask":
+        parser.error("--scheduler needs --engine dask")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prepare the corpus and print what was done."""
+    from ..corpus.cleaning import CleaningConfig
+    from ..corpus.readers import OnError
+    from ..corpus.segment import SegmenterConfig
+    from ..corpus.sentences import SentenceRule
+    from ..corpus.sources import Format, find_sources
+    from ..shards.preparation.engines import EngineConfig
+    from ..shards.preparation.plan import PrepareConfig
+    from ..shards.preparation.prepare import prepare_corpus
+    from ..shards.preparation.show import summary
+    from ..tokenization.vocab import load_vocab
+
+    rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))
+    try:
+        config = PrepareConfig(
+            segmenter=SegmenterConfig(name=arguments.segmenter, custom_dictionary=arguments.custom_dictionary),
+            do_lower_case=not arguments.cased,
+            sentences=SentenceRule(ends=arguments.sentence_ends, english=arguments.english_ends),
+            cleaning=CleaningConfig(
+                rules=rules, max_line_chars=arguments.max_line_chars, min_document_chars=arguments.min_document_chars
+            ),
+            format=Format(arguments.format) if arguments.format else None,
+            text_key=arguments.text_key,
+            on_error=OnError(arguments.on_error),
+            keep_text=arguments.text,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    sources = find_sources(arguments.corpus, format=config.format)
+    if sources.passed_over:
+        names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
+            " …" if len(sources.passed_over) > 3 else ""
+        )
+        print(f"skipped {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
+    vocab = load_vocab(arguments.vocab)
+    if arguments.dry_run:
+        for source in sources.files:
+            print(
+                f"  {source.path}  {source.format.value}{source.compression}  "
+                f"{source.path.stat().st_size / 1e6:,.1f} MB"
+            )
+        print(
+            f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: "
+            f"{', '.join(config.cleaning.rules)}"
+        )
+        return
+    started = time.monotonic()
+    prepared = prepare_corpus(
+        corpus=arguments.corpus,
+        vocab=vocab,
+        config=config,
+        engine=EngineConfig(
+            name=arguments.engine,
+            num_workers=arguments.workers,
+            scheduler=arguments.scheduler,
+            unit_chars=arguments.unit_chars,
+        ),
+        output=arguments.output,
+        overwrite=arguments.overwrite,
+    )
+    print(summary(prepared, seconds=time.monotonic() - started))

@@ -1,0 +1,161 @@
+"""Pretrain a whole-word-masked BERT: raw text (or prepared shards) to a checkpoint, under fleet.
+
+Text files are UTF-8, one sentence or paragraph per line, a blank line between documents.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "pretrain a BERT on raw text or shards, from random weights or from a model"
+INTERMIXED = True  # key=value may stand anywhere
+DEFAULT_VOCAB_SIZE = 21128
+EXAMPLES = """\
+examples:
+  # The quick start: bundled corpus, two workers, a few minutes
+  paddle-wwm pretrain
+  # Your own text, with a recipe of the package
+  paddle-wwm pretrain --corpus data/*.txt --vocab vocab.txt --config small --output runs/mine
+  # The same, with two keys of the recipe changed
+  paddle-wwm pretrain --corpus data/*.txt --config small --output runs/mine phases.0.num_steps=2000 seed=7
+  # Continue after an interruption
+  paddle-wwm pretrain --corpus data/*.txt --vocab vocab.txt --config small --output runs/mine --resume auto
+  # Continue to train a model, on text of your domain
+  paddle-wwm pretrain --init runs/mine/model --corpus domain.txt --config small --output runs/domain
+  # A shallow model from the first layers of a deep one
+  paddle-wwm pretrain --init models/roberta-wwm-ext --init-layers 3 --corpus shards/ext --config rbt3 --output runs/rbt3
+  # The recipes of the package
+  paddle-wwm pretrain --list-recipes
+
+Under Paddle's own launcher:
+  python -m paddle.distributed.launch --nproc_per_node 2 paddle-wwm pretrain --config small …
+
+Exit status: 0 done, 2 an error that you can fix (one line describes it), 130 Ctrl-C and 143 SIGTERM (both after saving
+a checkpoint)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    add = parser.add_argument
+    add(
+        "--corpus",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="text files, or folders of prepared shards (default: the sample corpus)",
+    )
+    add(
+        "--vocab",
+        type=Path,
+        metavar="FILE",
+        help="vocab.txt (default: the one of --init, otherwise one built from the corpus)",
+    )
+    add(
+        "--init",
+        type=Path,
+        metavar="DIR",
+        help="start from this model folder and its sizes instead of random weights",
+    )
+    add(
+        "--init-layers",
+        type=int,
+        metavar="N",
+        help="take the first N layers of --init only, as RBT3 takes three of RoBERTa-wwm-ext's",
+    )
+    add(
+        "--config",
+        type=Path,
+        metavar="RECIPE",
+        help="a recipe of the package by name (see --list-recipes), or a YAML file (default: quickstart)",
+    )
+    add("--list-recipes", action="store_true", help="list the recipes of the package and exit")
+    add(
+        "--output",
+        type=Path,
+        default=Path("runs/quickstart"),
+        metavar="DIR",
+        help="the run's folder (default: %(default)s)",
+    )
+    add(
+        "--prepared",
+        type=Path,
+        metavar="DIR",
+        help="where prepared corpora are kept and found again (default: prepared/ next to --output)",
+    )
+    add("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one per GPU; 2 on the CPU)")
+    add(
+        "--vocab-size",
+        type=int,
+        default=DEFAULT_VOCAB_SIZE,
+        metavar="N",
+        help="largest size of a vocabulary that is built (default: %(default)s)",
+    )
+    add(
+        "--resume",
+        choices=["auto"],
+        help="auto: continue from the newest complete checkpoint of the run in --output, if there is one",
+    )
+    add("--accept-changes", action="store_true", help="resume although data, recipe or --init have changed")
+    add("--overwrite", action="store_true", help="discard the run that --output holds")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="check everything, print the resolved recipe, its size, tokens and steps, and exit",
+    )
+    add(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="keys of the recipe to change, for example phases.0.num_steps=100",
+    )
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together, and take overrides out of --corpus."""
+    if arguments.resume and arguments.overwrite:
+        parser.error("--resume and --overwrite exclude each other")
+    if arguments.init_layers is not None and (arguments.init is None or arguments.init_layers < 1):
+        parser.error("--init-layers must be at least 1, and needs --init")
+    if arguments.nproc is not None and arguments.nproc < 1:
+        parser.error("--nproc must be at least 1")
+    # "--corpus a.txt b.txt seed=7": the last one is an override, not a file
+    if arguments.corpus:
+        arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]
+        arguments.corpus = [item for item in arguments.corpus if "=" not in item.name or item.exists()]
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Pretrain, or do what --list-recipes and --dry-run ask for."""
+    from ..cpu import use_fast_matmul
+    from ..quiet import quiet_environment
+    from ..recipe_file import PACKAGED, list_recipes, load_config
+    from .samples import SAMPLE_CORPUS
+
+    if arguments.list_recipes:
+        print(list_recipes())
+        return
+    quiet_environment()
+    use_fast_matmul()
+    from ..progress import show_bar
+    from ..training.devices import visible_gpus
+    from ..training.job import run_job
+    from ..training.set_up import Job
+
+    job = Job(
+        config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),
+        corpus=tuple(arguments.corpus or [SAMPLE_CORPUS]),
+        vocab=arguments.vocab,
+        init=arguments.init,
+        init_layers=arguments.init_layers,
+        built_vocab_size=arguments.vocab_size,
+        output=arguments.output,
+        prepared=arguments.prepared or arguments.output.parent / "prepared",
+        resume=arguments.resume == "auto",
+        overwrite=arguments.overwrite,
+        dry_run=arguments.dry_run,
+        accept_changes=arguments.accept_changes,
+        num_workers=arguments.nproc or len(visible_gpus()) or 2,
+    )
+    run_job(job, progress=show_bar, on_terminal=True)

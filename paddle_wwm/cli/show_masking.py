@@ -1,0 +1,136 @@
+"""Show how text is masked: its words, its pieces, and the masked input of every epoch.
+
+Words are LAC's, or those of --words. With --shards and no TEXT the first examples of the shards are shown; with a TEXT
+the shards give the vocabulary only. Yellow: [MASK], magenta: a random token, underlined: kept, but predicted anyway.
+Without colour (--no-color, NO_COLOR, or where the output is not a terminal) the last two are written "seen←predicted".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+SUMMARY = "show the words, pieces and masks of a text or of shards"
+INTERMIXED = True  # TEXT may stand between flags
+EXAMPLES = """\
+examples:
+  paddle-wwm show-masking 使用语言模型来预测下一个词的概率。
+  paddle-wwm show-masking 使用语言模型。 --words "使用 语言 模型 。" --vocab vocab.txt --strategy piece
+  paddle-wwm show-masking --shards shards/mine --number 3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    from ..config import RunConfig, SentencePairing
+    from ..types import ActionUnit, MaskingStrategy
+
+    add = parser.add_argument
+    add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
+    add("--shards", type=Path, metavar="DIR", help="prepared shards: their examples, or their vocabulary for TEXT")
+    add(
+        "--vocab",
+        type=Path,
+        metavar="FILE",
+        help="vocab.txt for TEXT (default: the one of --shards, otherwise one built from the sample corpus)",
+    )
+    add(
+        "--words",
+        metavar='"WORD …"',
+        help="the words of the one TEXT, with spaces between them (default: LAC finds them)",
+    )
+    add(
+        "--cased",
+        action="store_true",
+        help="keep upper case and accents of TEXT (default: as --shards, otherwise lower-case)",
+    )
+    add("--number", type=int, default=1, metavar="N", help="how many examples of the shards (default: %(default)s)")
+    add(
+        "--max-seq-length",
+        type=int,
+        default=128,
+        metavar="N",
+        help="length of the shards' examples (default: %(default)s)",
+    )
+    add(
+        "--pairing",
+        choices=[item.value for item in SentencePairing],
+        default="next-sentence",
+        help="of the shards' examples (default: %(default)s)",
+    )
+    add(
+        "--strategy",
+        choices=[item.value for item in MaskingStrategy],
+        default="whole-word",
+        help="what is selected (default: %(default)s)",
+    )
+    add(
+        "--actions",
+        choices=[item.value for item in ActionUnit],
+        default="piece",
+        help="what draws an action (default: %(default)s)",
+    )
+    add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
+    add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
+    add("--no-color", action="store_true", help="plain text, also at a terminal")
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together."""
+    if not arguments.texts and arguments.shards is None:
+        parser.error("give a TEXT or --shards")
+    if arguments.vocab and arguments.shards:
+        parser.error("--vocab and --shards exclude each other: shards have a vocabulary of their own")
+    if arguments.words is not None and len(arguments.texts) != 1:
+        parser.error("--words needs exactly one TEXT")
+    if arguments.number < 1 or arguments.epochs < 1 or arguments.max_seq_length < 8:
+        parser.error("--number and --epochs must be at least 1, --max-seq-length at least 8")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the masks."""
+    from ..config import DataConfig, SentencePairing
+    from ..corpus.documents import read_documents
+    from ..corpus.segment import SegmenterConfig, make_segmenter, segment
+    from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
+    from ..quiet import quiet_environment
+    from ..shards.reader import ShardSet
+    from ..tokenization.vocab import build_vocab, load_vocab
+    from ..tokenization.wordpiece import WordPieceTokenizer
+    from ..types import ActionUnit, MaskingConfig, MaskingStrategy
+    from .samples import SAMPLE_CORPUS
+
+    quiet_environment()
+    shards = ShardSet(arguments.shards) if arguments.shards else None
+    if shards or arguments.vocab:
+        vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
+    else:
+        sample = [sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences]
+        vocab = build_vocab([*sample, *arguments.texts], vocab_size=21128, do_lower_case=not arguments.cased)
+        print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
+    if arguments.texts:
+        lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))
+        if arguments.words is not None:
+            sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
+        else:
+            sentences = segment(make_segmenter(SegmenterConfig()), arguments.texts)
+        tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
+        items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
+    else:
+        assert shards is not None  # `check` asks for TEXT or --shards
+        items = first_examples(
+            shards,
+            vocab=vocab,
+            number=arguments.number,
+            data=DataConfig(pairing=SentencePairing(arguments.pairing)),
+            max_seq_length=arguments.max_seq_length,
+            seed=arguments.seed,
+        )
+    config = MaskingConfig(strategy=MaskingStrategy(arguments.strategy), actions=ActionUnit(arguments.actions))
+    color = not arguments.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    for line in show_lines(
+        items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs, color=color
+    ):
+        print(line)

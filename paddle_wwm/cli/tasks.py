@@ -1,0 +1,131 @@
+"""Print the table of tasks: files, columns, labels, metrics, and the recipe of the series' authors for each.
+
+Of one task also its files, and which of them a folder holds, read and counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from ..tasks.types import Task
+
+SUMMARY = "print the table of tasks, or check the files of one"
+EXAMPLES = """\
+examples:
+  # The table
+  paddle-wwm tasks
+  # The files of one task by name, as its authors publish them
+  paddle-wwm tasks cmrc2018
+  # Are my files complete? Reads and counts them
+  paddle-wwm tasks cmrc2018 --data data/cmrc2018
+  # Everything, for programs
+  paddle-wwm tasks --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the description, the examples and the flags."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one task")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder with files of that task, which are read and counted"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that do not fit together."""
+    if arguments.data and not arguments.name:
+        parser.error("--data needs the name of a task")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the table, one task or JSON."""
+    from ..config import to_plain
+    from ..markdown import aligned_table
+    from ..tasks.table import TASKS, find_task
+    from ..tasks.types import TaskKind
+
+    chosen = [find_task(arguments.name)] if arguments.name else list(TASKS.values())
+    found = found_in(chosen[0], data=arguments.data) if arguments.data else None
+    if arguments.json:
+        print(
+            json.dumps(
+                [{**to_plain(task), **({"found": found} if found else {})} for task in chosen],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+    elif arguments.name:
+        print(details_of(chosen[0]))
+        for split, read in (found or {}).items():
+            print(_line(split, read))
+    else:
+        print(aligned_table([row_of(one) for one in chosen]))
+        reading = ", ".join(task.name for task in chosen if task.kind is TaskKind.READING_COMPREHENSION)
+        print(
+            f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. "
+            f"Reading comprehension: {reading}."
+        )
+        print(
+            "Your own files are a task by flags alone: paddle-wwm finetune --kind classification --train "
+            "train.tsv --dev dev.tsv"
+        )
+
+
+def row_of(task: Task) -> dict[str, str]:
+    """A row for people, by column."""
+    rates = task.learning_rates or {"any": task.learning_rate}
+    return {
+        "name": task.name,
+        "title": task.title,
+        "kind": task.kind.value,
+        "labels": str(len(task.labels)) if task.labels else "-",
+        "metric": task.metric,
+        "length": str(task.max_seq_length),
+        "batch": str(task.batch_size),
+        "epochs": str(task.num_epochs),
+        "learning rate (BERT / ERNIE / BERT-wwm)": " / ".join(
+            f"{rate:.0e}".replace("e-0", "e-") for rate in rates.values()
+        ),
+    }
+
+
+def details_of(task: Task) -> str:
+    """All about one task, a line each."""
+    facts = {**row_of(task), "read as": task.reader}
+    if task.labels:
+        facts["labels"] = ", ".join(task.labels)
+    facts |= {f"files: {split}": " or ".join(names) for split, names in task.files.items()}
+    return "\n".join(f"{name:<42}{value}" for name, value in facts.items())
+
+
+def found_in(task: Task, *, data: Path) -> dict[str, dict[str, Any]]:
+    """What a folder holds of a task, by split. Raises DataError where a file is wrong, or none is there."""
+    from ..tasks.readers.splits import read_split, split_path
+
+    found = {}
+    for split in task.files:
+        if split_path(task, data=data, split=split) is not None:
+            read = read_split(task, data=data, split=split)
+            found[split] = {
+                "path": read.path,
+                "num_examples": len(read.examples),
+                "has_labels": read.has_labels,
+                "counts": dict(read.counts),
+            }
+    if not found:
+        read_split(task, data=data, split=next(iter(task.files)))  # tells what is missing
+        raise DataError(f"{data}: holds no file of {task.title}.")
+    return found
+
+
+def _line(split: str, found: dict[str, Any]) -> str:
+    counts = ", ".join(f"{number:,} {rule.replace('_', ' ')}" for rule, number in found["counts"].items())
+    labels = "" if found["has_labels"] else ", no labels"
+    return f"{split:<42}{found['num_examples']:,} examples of {found['path']}{labels}{f': {counts}' if counts else ''}"

@@ -1,0 +1,81 @@
+"""Evaluation as one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+from ..errors import ConfigError
+from ..progress import Progress
+from .evaluate import Evaluation, EvaluationJob
+from .evaluate import evaluate as evaluate_job
+from .reading_comprehension import DecodingConfig
+from .table import find_task
+from .types import Task
+
+
+def evaluate(
+    model: str | Path | None = None,
+    *,
+    task: str | Task,
+    data: str | Path | None = None,
+    split: str = "test",
+    output: str | Path,
+    predictions: str | Path | None = None,
+    decoding: DecodingConfig | None = None,
+    find_threshold: bool = False,
+    max_seq_length: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Evaluation:
+    """Score a fine-tuned model, or a file of predictions, on a split of a task.
+
+    Args:
+        model: a fine-tuned model folder; leave it out with `predictions`.
+        task: a name of the table of tasks (`"chnsenticorp"`), or a Task of your own files (see `finetune`).
+        data: the folder with the task's files; needed for a task of the table.
+        split: which split is scored; "dev", "test", …
+        output: the folder for scores.json and, with a model, the predictions.
+        predictions: a file of predictions to score instead of a model.
+        decoding: how answers of reading comprehension are chosen; None: the best span.
+        find_threshold: look for the no-answer threshold that is best on this split.
+        max_seq_length: tokens of an example; None: as the model was fine-tuned.
+        overwrite: replace the files of an earlier evaluation in `output`.
+        progress: called with the rows that are computed.
+
+    Returns:
+        The scores in percent (None for a split without labels), what had no prediction, and the files written.
+
+    Raises:
+        ConfigError: the arguments do not go together, or `output` holds scores already.
+        DataError: the split or the predictions are missing or wrong.
+        CheckpointError: the model is not fine-tuned for this kind of task.
+
+    Source:
+        The metrics are those of the data sets' own scripts, as the authors of the series report them.
+
+    Example:
+        >>> from paddle_wwm import evaluate
+        >>> from paddle_wwm.tasks.table import task_of_flags
+        >>> task = task_of_flags(kind="classification", files={"dev": "dev.tsv"})
+        >>> evaluation = evaluate("finetuned", task=task, split="dev", output="runs/scores")
+        >>> 0 <= evaluation.scores["accuracy"] <= 100
+        True
+    """
+    if isinstance(task, str):
+        if data is None:
+            raise ConfigError(f"`data` must name the folder with the files of {task!r}, but is None.")
+        task = find_task(task)
+    job = EvaluationJob(
+        task=task,
+        data=Path() if data is None else Path(data),
+        split=split,
+        output=Path(output),
+        model=None if model is None else Path(model),
+        predictions=None if predictions is None else Path(predictions),
+        decoding=DecodingConfig() if decoding is None else decoding,
+        find_threshold=find_threshold,
+        max_seq_length=max_seq_length,
+        overwrite=overwrite,
+    )
+    return evaluate_job(job, progress=progress)

@@ -1,0 +1,93 @@
+"""What a finished pretraining run reached, and where everything is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping
+
+from ..config import RunConfig
+from ..model.folder import read_json
+from .checkpoint import best_checkpoint, checkpoint_path
+from .report import CURVES_NAME, METRICS_NAME, read_metrics
+from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
+
+MEANS = ("data_share", "padding_share", "mfu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult:
+    """The outcome of a pretraining run.
+
+    Attributes:
+        output: the run's folder.
+        model: the finished model's folder, for `load_model`, PaddleNLP and `paddle-wwm hub build`.
+        checkpoint: the last checkpoint, with the optimizer's state.
+        best_checkpoint: the checkpoint of the last phase with the lowest held-out loss; None where no checkpoint was
+            evaluated.
+        best_loss: its held-out loss, in nats; None with it.
+        curves: the picture of the curves, a PNG file.
+        metrics: the curves as JSON lines.
+        num_steps: steps trained, in all phases.
+        scores: on the held-out documents after the last step: loss and mlm_loss (nats), masked_accuracy and
+            word_accuracy (0 to 1), perplexity; nsp_loss and nsp_accuracy for recipes with sentence pairs.
+        baseline: mlm_loss and masked_accuracy of always guessing by unigram frequency.
+        means: averages over training: data_share (of a step's time spent waiting for data), padding_share (of the
+            tokens), mfu (of the large products' speed on this machine).
+    """
+
+    output: Path
+    model: Path
+    checkpoint: Path
+    best_checkpoint: Path | None
+    best_loss: float | None
+    curves: Path
+    metrics: Path
+    num_steps: int
+    scores: Mapping[str, float]
+    baseline: Mapping[str, float]
+    means: Mapping[str, float]
+
+
+def read_result(output: Path, *, config: RunConfig) -> PretrainResult:
+    """Read what the finished run in `output` reached. `config` is its recipe."""
+    records = read_metrics(output)
+    last = [record for record in records if record["kind"] == "held_out"][-1]
+    trained = [record for record in records if record["kind"] == "train"]
+    best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
+    return PretrainResult(
+        output=output,
+        model=output / MODEL_NAME,
+        checkpoint=checkpoint_path(output / CHECKPOINTS_NAME, config.num_steps),
+        best_checkpoint=best[0] if best else None,
+        best_loss=best[1] if best else None,
+        curves=output / CURVES_NAME,
+        metrics=output / METRICS_NAME,
+        num_steps=config.num_steps,
+        scores={name: value for name, value in last.items() if name not in ("kind", "step", "time")},
+        baseline=read_json(output / BASELINE_NAME),
+        means={name: sum(record[name] for record in trained) / len(trained) for name in MEANS},
+    )
+
+
+def summary(result: PretrainResult) -> str:
+    """Return the lines that a person reads at the end of a run."""
+    scores, baseline, means = result.scores, result.baseline, result.means
+    pairs = f", next sentence {scores['nsp_accuracy']:.1%}" if "nsp_accuracy" in scores else ""
+    best = f"  best        {result.best_checkpoint} (held-out loss {result.best_loss:.3f})"
+    lines = [
+        f"trained {result.num_steps:,} steps: held-out loss {scores['mlm_loss']:.3f} "
+        f"(unigram {baseline['mlm_loss']:.3f}), "
+        f"masked accuracy {scores['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
+        f"right as a whole: {scores['word_accuracy']:.1%} of the words{pairs}; perplexity {scores['perplexity']:,.1f}",
+        f"waiting for data: {means['data_share']:.1%} of the time of a step; padding: {means['padding_share']:.1%} "
+        f"of the tokens; MFU: {means['mfu']:.0%} of the large products' speed here",
+        f"  model       {result.model}",
+        f"  checkpoint  {result.checkpoint}",
+        *([best] if result.best_checkpoint else []),
+        f"  curves      {result.curves}",
+        f"  metrics     {result.metrics}",
+        f"  VisualDL    visualdl --logdir {result.output / 'visualdl'} --host 127.0.0.1 --disable-telemetry "
+        "--language en",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Pretraining as one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Sequence
+
+from ..config import RunConfig
+from ..cpu import use_fast_matmul
+from ..progress import Progress
+from ..recipe_file import load_config
+from .job import run_job
+from .result import PretrainResult
+from .set_up import SAMPLE_CORPUS, Job
+
+DEFAULT_VOCAB_SIZE = 21128  # entries of the published Chinese vocabulary
+
+
+def pretrain(
+    corpus: Sequence[str | Path] = (),
+    *,
+    output: str | Path,
+    config: RunConfig | str | Path = "quickstart",
+    overrides: Sequence[str] = (),
+    vocab: str | Path | None = None,
+    vocab_size: int = DEFAULT_VOCAB_SIZE,
+    init: str | Path | None = None,
+    init_layers: int | None = None,
+    prepared: str | Path | None = None,
+    num_workers: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    accept_changes: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> PretrainResult:
+    """Pretrain a whole-word-masked BERT from text (or prepared shards) to a model folder.
+
+    Args:
+        corpus: text files, or folders of shards, which are mixed; empty: the bundled sample corpus.
+        output: the run's folder. It must be empty, unless `resume` or `overwrite` is set.
+        config: a recipe's name (`"small"`), a recipe file, or a RunConfig.
+        overrides: changes to a recipe, `"key.path=value"`, such as `"phases.0.num_steps=100"`.
+        vocab: a vocab.txt; None: that of `init`, or else one that is built from the corpus.
+        vocab_size: the largest size of a vocabulary that is built, in entries.
+        init: a model folder to start from, whose sizes replace the recipe's `model`.
+        init_layers: take the first so many layers of `init` only.
+        prepared: where prepared corpora are kept and found again; None: `prepared` next to `output`.
+        num_workers: 1 trains in this process, more start that many fleet processes on this machine. The result does
+            not depend on it.
+        resume: continue from the newest whole checkpoint in `output`, if there is one.
+        overwrite: discard the run that `output` holds.
+        accept_changes: resume although data, recipe or `init` have changed.
+        progress: called with what is done of each stage.
+
+    Returns:
+        The paths and scores of the finished run.
+
+    Raises:
+        ConfigError: the recipe or the arguments are wrong, or `output` is taken.
+        DataError: the corpus or the vocabulary is wrong.
+        CheckpointError: `init` or a checkpoint cannot be used.
+        TrainingError: a loss was not finite, or a worker failed.
+        Interrupted: SIGTERM or Ctrl-C came; a checkpoint was saved.
+
+    Source:
+        The recipe of Cui et al., "Pre-Training with Whole Word Masking for Chinese BERT" (arXiv 1906.08101).
+
+    Example:
+        >>> from paddle_wwm import pretrain
+        >>> result = pretrain(output="runs/first", overrides=["phases.0.num_steps=2", "phases.0.num_warmup_steps=1"])
+        >>> result.num_steps, result.model.name
+        (2, 'model')
+    """
+    use_fast_matmul()
+    output = Path(output)
+    job = Job(
+        config=config if isinstance(config, RunConfig) else load_config(config, overrides=overrides),
+        corpus=tuple(map(Path, corpus)) or (SAMPLE_CORPUS,),
+        vocab=None if vocab is None else Path(vocab),
+        init=None if init is None else Path(init),
+        init_layers=init_layers,
+        built_vocab_size=vocab_size,
+        output=output,
+        prepared=output.parent / "prepared" if prepared is None else Path(prepared),
+        resume=resume,
+        overwrite=overwrite,
+        num_workers=num_workers,
+        dry_run=False,
+        accept_changes=accept_changes,
+    )
+    if isinstance(config, RunConfig) and overrides:
+        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a RunConfig.")
+    result = run_job(job, progress=progress)
+    assert result is not None  # neither a dry run nor a worker
+    return result

@@ -1,0 +1,202 @@
+"""The command line as a person meets it: the overview, each command's help and examples, wrong commands, shims."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paddle_wwm.cli.main import COMMANDS, load, main, make_parser, overview, parse, split_command
+from paddle_wwm.version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "paddle_wwm"
+# What a shim of scripts/ is called, where it is not the command's own name.
+OLD_NAMES = {"build_hub_modules": "hub build", "serve_hub_modules": "hub serve-archives", "fill_mask": "hub fill-mask"}
+SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.stem != "evidence")
+
+
+def run_python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd or ROOT, capture_output=True, text=True, timeout=120)
+
+
+def status_of(*argv: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    return int(stop.value.code or 0)
+
+
+def examples_of(text: str) -> list[list[str]]:
+    """The words of every example line of a help text that runs the program."""
+    text = text.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in re.findall(r"^  (?:\S+=\S+ )*paddle-wwm .*$", text, re.M)]
+    return [line[line.index("paddle-wwm") + 1 :] for line in lines]
+
+
+def test_help_lists_every_command_with_its_summary_and_imports_neither_numpy_nor_paddle():
+    code = (
+        "import sys; from paddle_wwm.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "finally: print(sorted({'numpy', 'paddle', 'yaml', 'numba'} & sys.modules.keys()))"
+    )
+    done = run_python("-c", code)
+    assert done.returncode == 0 and done.stderr == ""
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +{re.escape(load(name).SUMMARY)}$", done.stdout, re.M), name
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_command_imports_only_its_own_module():
+    code = (
+        "import sys; from paddle_wwm.cli.main import main\n"
+        "try: main(['hub', 'install', '--help'])\n"
+        "finally: print(sorted(name for name in sys.modules if name.startswith('paddle_wwm.cli.')))"
+    )
+    assert run_python("-c", code).stdout.splitlines()[-1] == "['paddle_wwm.cli.hub_install', 'paddle_wwm.cli.main']"
+
+
+def test_every_module_of_the_room_is_a_command_or_a_helper_of_commands():
+    modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main", "samples"}
+    assert modules == {name.replace(" ", "_").replace("-", "_") for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_has_examples_that_parse(name):
+    help_text = make_parser(name).format_help()
+    assert help_text.startswith(f"usage: paddle-wwm {name}")
+    parsed = []
+    for words in examples_of(help_text):
+        found, rest = split_command(words)
+        assert found, words
+        parse(found, rest)
+        parsed.append(found)
+    assert name in parsed
+    assert max(map(len, f"{load(name).__doc__}\n{load(name).EXAMPLES}".splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_exits_with_0_after_its_help_and_with_2_after_an_unknown_flag(name, capsys):
+    assert status_of(*name.split(), "--help") == 0
+    assert load(name).EXAMPLES in capsys.readouterr().out
+    assert status_of(*name.split(), "--no-such-flag") == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_is_explained_and_a_flag_with_a_value_names_it(name):
+    for action in make_parser(name)._actions:
+        assert action.help, action.dest
+        assert action.choices or action.nargs == 0 or action.metavar, f"{name} {action.option_strings}"
+
+
+@pytest.mark.parametrize(
+    ("argv", "place"),
+    [
+        (["pretran"], "`paddle-wwm pretrain`"),
+        (["prepare_corpus", "x.txt"], "`paddle-wwm prepare-corpus`"),
+        (["hub", "bild"], "`paddle-wwm hub build`"),
+        (["hubs"], "`paddle-wwm hub`"),
+        (["--verion"], "`paddle-wwm --help` lists"),
+    ],
+)
+def test_an_unknown_command_is_one_line_with_the_nearest_name(argv, place, capsys):
+    assert status_of(*argv) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and place in line
+
+
+def test_without_a_command_the_overview_is_an_error(capsys):
+    assert status_of() == 2
+    assert capsys.readouterr().err.strip() == overview()
+    assert status_of("hub") == 2
+    assert "hub serve-archives" in capsys.readouterr().err
+
+
+def test_version_prints_the_version(capsys):
+    assert status_of("--version") == 0
+    assert capsys.readouterr().out == f"paddle-wwm {__version__}\n"
+
+
+def test_the_module_and_the_entry_point_are_the_same_program():
+    assert run_python("-m", "paddle_wwm", "--version").stdout == f"paddle-wwm {__version__}\n"
+    assert '"console_scripts": ["paddle-wwm = paddle_wwm.cli.main:main"]' in (ROOT / "setup.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "first_line"),
+    [
+        ("hub", "usage: paddle-wwm hub COMMAND …"),
+        ("tasks", "usage: paddle-wwm tasks "),
+        ("variants", "usage: paddle-wwm models "),
+        ("doctor", "usage: paddle-wwm doctor "),
+    ],
+)
+def test_the_old_modules_are_shims_of_commands(module, first_line):
+    done = run_python("-m", f"paddle_wwm.{module}", "--help")
+    assert done.returncode == 0 and done.stdout.startswith(first_line), done.stderr
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_is_a_shim_of_its_command(path):
+    source = path.read_text(encoding="utf-8")
+    statements = ast.parse(source).body[1:]  # without the docstring
+    assert len(statements) <= 5 and len(source.splitlines()) <= 12
+    command = OLD_NAMES.get(path.stem, path.stem.replace("_", "-"))
+    words = ", ".join(f'"{word}"' for word in command.split())
+    assert command in COMMANDS and f"    main([{words}, *sys.argv[1:]])" in source
+
+
+def test_a_script_runs_from_another_folder_without_an_installation(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-I", ROOT / "scripts" / "build_vocab.py", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stdout.startswith("usage: paddle-wwm build-vocab")
+
+
+def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_working_folder(tmp_path):
+    """A copy of the package of version 9.9.9; another paddle_wwm is in the working folder."""
+    checkout, working = tmp_path / "checkout", tmp_path / "working"
+    for folder in (checkout / "paddle_wwm", working / "paddle_wwm"):
+        shutil.copytree(PACKAGE, folder)
+        (folder / "version.py").write_text(f'__version__ = "{"9.9.9" if "checkout" in folder.parts else "0.0.0"}"\n')
+    (checkout / "start.py").write_text(
+        "import subprocess, sys\n"
+        f"sys.path.insert(0, {str(checkout)!r})\n"
+        "from paddle_wwm.training.launch import package_command, worker_environments\n"
+        "command, [environment] = package_command('--version'), worker_environments(1)\n"
+        "sys.exit(subprocess.run(command, env=environment).returncode)\n"
+    )
+    done = run_python(str(checkout / "start.py"), cwd=working)
+    assert (done.returncode, done.stdout) == (0, "paddle-wwm 9.9.9\n"), done.stderr
+
+
+def test_an_override_may_stand_behind_the_files_of_the_corpus():
+    arguments = parse("pretrain", ["--corpus", "a.txt", "seed=7", "--nproc", "2", "phases.0.num_steps=3"])
+    assert arguments.overrides == ["phases.0.num_steps=3", "seed=7"] and arguments.corpus == [Path("a.txt")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["pretrain", "--resume", "auto", "--overwrite"], "--resume and --overwrite exclude each other"),
+        (["pretrain", "--init-layers", "3"], "needs --init"),
+        (["finetune", "--model", "x", "--output", "y"], "give --task with --data"),
+        (["evaluate", "--model", "x", "--task", "cjrc"], "--task needs --data"),
+        (["show-masking"], "give a TEXT or --shards"),
+        (["inspect-shards", "x", "--verify", "--documents", "0:1"], "--documents goes with"),
+        (["prepare-corpus", "x", "--vocab", "v", "--output", "o", "--scheduler", "s"], "needs --engine dask"),
+        (["download"], "give either names of models or --list"),
+        (["tasks", "--data", "x"], "--data needs the name of a task"),
+    ],
+)
+def test_flags_that_do_not_fit_together_are_refused(argv, message, capsys):
+    assert status_of(*argv) == 2
+    assert message in capsys.readouterr().err
