@@ -137,7 +137,13 @@ class Network:
 
     def _in_hub_session(self) -> Iterator[None]:
         previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
-        configure_http_backend(lambda: self.session(previous()))
+        sessions: list[requests.Session] = []
+
+        def make() -> requests.Session:
+            sessions.append(self.session(previous()))
+            return sessions[-1]
+
+        configure_http_backend(make)
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
@@ -150,6 +156,8 @@ class Network:
         finally:
             constants.HF_HUB_ENABLE_HF_TRANSFER = with_hf_transfer
             configure_http_backend(previous)
+            for session in sessions:
+                _close_connections(session)
             if hide_bar:
                 enable_progress_bars(HUB_BAR)
 
@@ -181,6 +189,13 @@ class Network:
         """A line for the user, where progress is shown."""
         if self.show_progress:
             print(text, file=sys.stderr, flush=True)
+
+
+def _close_connections(session: requests.Session) -> None:
+    """Close what was opened here; the rest of the session is the user's."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, _PatientAdapter):
+            adapter.close()
 
 
 class _PatientAdapter(HTTPAdapter):
