@@ -17,7 +17,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test soak lint interop dist wheel-check wheelhouse air-gapped-check pretrain clean distclean
+.PHONY: help setup test test-fast soak lint interop dist wheel-check wheelhouse air-gapped-check pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
@@ -47,8 +47,13 @@ soak: $(READY) ## over an hour: runs stopped, killed and resumed; a fuzz of dama
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 	$(MAKE) wheel-check air-gapped-check
 
-lint: $(READY) ## check the style
+test-fast: $(READY) ## run the tests that take seconds
+	$(PY) -m pytest -m "not slow" $(ARGS)
+
+lint: $(READY) ## check formatting, style and types
+	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(PY) -m mypy
 
 # ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ TEST_REQUIRES = [
     "pytest-xdist",
     "hypothesis",
     "ruff",
+    "mypy",
     *(name for names in OPTIONAL_REQUIRES.values() for name in names),
 ]
 

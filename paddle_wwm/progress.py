@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SECONDS_BETWEEN_LINES = 20.0
+PASSING_UNITS = (" rows",)  # of stages between others: their bars do not stay on the screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,38 +37,39 @@ def progress_bar(**options: Any) -> Any:
 
 
 class BarDisplay:
-    """Shows Progress as tqdm bars on stderr, one at a time: each stage has its own, a new stage closes the one before.
+    """Shows Progress as tqdm bars on stderr: every stage has its own, from its first report until it is complete.
 
-    An instance is a progress callback. Bars of counted bytes, characters, rows and the like are scaled (k, M).
+    An instance is a progress callback. Counts of bytes, characters, rows and the like are scaled (k, M).
     """
 
     def __init__(self) -> None:
-        self._bar: Any = None
-        self._stage = ""
+        self._bars: dict[str, Any] = {}
 
     def __call__(self, progress: Progress) -> None:
         """Show one report."""
-        if self._bar is None or self._stage != progress.stage:
-            self.close()
-            self._stage = progress.stage
-            self._bar = progress_bar(
+        is_complete = progress.total is not None and progress.done >= progress.total
+        if progress.stage not in self._bars:
+            if is_complete:
+                return
+            self._bars[progress.stage] = progress_bar(
                 desc=progress.stage,
                 total=progress.total,
                 initial=progress.done,
                 unit=progress.unit,
                 unit_scale=progress.unit not in (" steps", " files"),
+                leave=progress.unit not in PASSING_UNITS,
             )
+        bar = self._bars[progress.stage]
         if progress.note:
-            self._bar.set_postfix_str(progress.note, refresh=False)
-        self._bar.update(progress.done - self._bar.n)
-        if progress.total is not None and progress.done >= progress.total:
-            self.close()
+            bar.set_postfix_str(progress.note, refresh=False)
+        bar.update(progress.done - bar.n)
+        if is_complete:
+            self._bars.pop(progress.stage).close()
 
     def close(self) -> None:
-        """End the open bar, so that what is printed next begins a line of its own."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        """End the open bars, so that what is printed next begins a line of its own."""
+        while self._bars:
+            self._bars.popitem()[1].close()
 
 
 show_bar = BarDisplay()

@@ -53,6 +53,15 @@ def vocab_of(tokens: tuple[str, ...]):
     return Vocab(tokens=tokens, sha256=hashlib.sha256("".join(f"{token}\n" for token in tokens).encode()).hexdigest())
 
 
+@pytest.fixture(autouse=True)
+def library_logger():
+    """Take back what a command that ran in this process has set at the library's logger."""
+    root = logging.getLogger("paddle_wwm")
+    state = (root.handlers[:], root.level, root.propagate)
+    yield
+    root.handlers[:], root.level, root.propagate = state
+
+
 @pytest.fixture
 def logged():
     """The messages that the library logs during the test, from INFO upwards, as a list of lines."""

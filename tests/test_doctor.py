@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm import doctor
-from paddle_wwm.cli.main import load, main, parse
+from paddle_wwm.cli.main import load, make_parser, parse
 from paddle_wwm.doctor import (
     Finding,
     Run,
@@ -222,11 +222,8 @@ def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
     assert lines == ["ok    a          found", "FAIL  long name  gone. Mend it: make -B setup"]
 
 
-def test_the_help_teaches_what_to_do_and_what_the_exit_status_means(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["doctor", "--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
+def test_the_help_teaches_what_to_do_and_what_the_exit_status_means():
+    text = make_parser("doctor").format_help()
     assert "--json" in text and "Exit status" in text and "make setup" in text
 
 

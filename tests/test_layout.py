@@ -202,7 +202,28 @@ def more_than_the_one_import_in_hub_modules(sources: Sources) -> list[str]:
 
 def files_that_are_too_long(sources: Sources) -> list[str]:
     """A file has one reason to change, and at most 300 lines."""
-    return [path for path in sources if path.startswith(f"{PACKAGE}/") and num_lines(sources[path]) > MAX_LINES]
+    return [
+        path
+        for path in sources
+        if path.startswith((f"{PACKAGE}/", "experiments/")) and num_lines(sources[path]) > MAX_LINES
+    ]
+
+
+def experiments_in_the_package(sources: Sources) -> list[str]:
+    """Experiments use the package; the package and the scripts of its commands know nothing of them."""
+    paths = [path for path in sources if not path.startswith("experiments/")]
+    return places(paths, sources, lambda path, one: one.root == "experiments")
+
+
+def private_names_in_experiments(sources: Sources) -> list[str]:
+    """Experiments import what any user may: by absolute names, none of which begins with "_"."""
+    paths = [path for path in sources if path.startswith("experiments/")]
+
+    def is_private(path: str, one: Import) -> bool:
+        parts = [part for target in one.targets for part in target.split(".")]
+        return one.root == PACKAGE and any(part.startswith("_") for part in parts)
+
+    return places(paths, sources, is_private)
 
 
 def num_lines(text):
@@ -331,13 +352,30 @@ BREACHES = [
         {"paddle_wwm/x.py": "x = 1\n" * 301, "paddle_wwm/y.py": "x = 1\n" * 300},
         ["paddle_wwm/x.py"],
     ),
+    (files_that_are_too_long, {"experiments/a/x.py": "x = 1\n" * 301}, ["experiments/a/x.py"]),
+    (
+        experiments_in_the_package,
+        {"paddle_wwm/x.py": "def f():\n    from experiments.evidence import plan\n"},
+        ["paddle_wwm/x.py:2"],
+    ),
+    (
+        private_names_in_experiments,
+        {"experiments/a/x.py": "from paddle_wwm.files import atomic_write\nfrom paddle_wwm.files import _fsync\n"},
+        ["experiments/a/x.py:2"],
+    ),
+    (
+        private_names_in_experiments,
+        {"experiments/x.py": "import os\nimport paddle_wwm._x\n"},
+        ["experiments/x.py:2"],
+    ),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in BREACHES))
 
 
 @pytest.fixture(scope="module")
 def repository():
-    paths = [*ROOT.glob(f"{PACKAGE}/**/*.py"), *ROOT.glob("scripts/*.py"), *ROOT.glob("hub_modules/*/module.py")]
+    patterns = (f"{PACKAGE}/**/*.py", "experiments/**/*.py", "scripts/*.py", "hub_modules/*/module.py")
+    paths = [path for pattern in patterns for path in ROOT.glob(pattern)]
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
 
 
@@ -370,6 +408,7 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
         "def f():\n    from ..model import x\nfrom .main import main\n",
         "paddle_wwm/model/__main__.py": "from ..cli.main import main\n",
         "paddle_wwm/y.py": "if __name__ == '__main__':\n    from .cli.main import main\n",
+        "experiments/a/x.py": "from paddle_wwm.training import loop\nfrom . import plan\n",
         HUB_MODULE: "from paddlehub.module.module import moduleinfo\n" + GOOD_LINE,
     }
     assert [rule(allowed) for rule in RULES] == [[]] * len(RULES)

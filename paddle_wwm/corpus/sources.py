@@ -155,8 +155,12 @@ def open_seekable(source: Source) -> BinaryIO:
     if not source.compression:
         return open(source.path, "rb")
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    with open_source(source) as stream:
-        while block := stream.read(1 << 20):
-            unpacked.write(block)
-    unpacked.seek(0, os.SEEK_SET)
+    try:
+        with open_source(source) as stream:
+            while block := stream.read(1 << 20):
+                unpacked.write(block)
+        unpacked.seek(0, os.SEEK_SET)
+    except BaseException:
+        unpacked.close()
+        raise
     return unpacked  # type: ignore[return-value]

@@ -26,7 +26,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 def clone(tmp_path_factory):
     """A folder with the project's files, where runs/ can be written."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("Makefile", "paddle_wwm", "scripts", "hub_modules", "setup.py", "constraints.txt", *READMES):
+    for name in (
+        "Makefile",
+        "paddle_wwm",
+        "experiments",
+        "scripts",
+        "hub_modules",
+        "setup.py",
+        "constraints.txt",
+        *READMES,
+    ):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

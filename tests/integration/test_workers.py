@@ -24,7 +24,6 @@ pytestmark = pytest.mark.integration
 
 POISONED = """\
 import os, sys
-import paddle_wwm.cli.workers as workers
 import paddle_wwm.training.step as step
 from paddle_wwm.cli.main import main
 plain, calls = step.forward, 0
@@ -36,7 +35,8 @@ def forward(model, batch):
         mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
     return mlm_loss, nsp_loss, sums
 step.forward = forward
-workers.worker_command = lambda name, argv: [sys.executable, *sys.argv]  # workers are poisoned, too
+import paddle_wwm.training.job as job  # only now: what it imports takes the poisoned function
+job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
 main(["pretrain", *sys.argv[1:]])
 """  # noqa: E501
 
@@ -165,7 +165,7 @@ def test_a_killed_worker_leaves_no_process_and_one_process_goes_on(one_process, 
     assert len(workers) == 2
     os.kill(int(workers[1]), signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 2 and "Go on from the last checkpoint with --resume auto" in errors
+    assert process.returncode == 2 and "To continue from the last checkpoint" in errors
     assert processes_end(process.pid)
     resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, *WITHOUT_DROPOUT, "--resume", "auto")
     assert resumed.returncode == 0, resumed.stderr

@@ -117,7 +117,7 @@ def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp
     path.write_bytes(content)
     done = run_script("finetune.py", *arguments, "--output", output)
     assert done.returncode == 0
-    assert "warning: checkpoint passed over" in done.stderr
+    assert "warning: checkpoint skipped" in done.stderr
     assert weights_of(output) == weights_of(uninterrupted[0])
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config import RunConfig
-from ..files import atomic_write, write_json
-from ..pretraining_data.collate import PretrainData
-from ..pretraining_data.examples import build_index, split_documents
-from ..pretraining_data.mixture import Mixture
-from ..shards.reader import ShardSet
-from ..types import MaskingStrategy
+from paddle_wwm.config import RunConfig
+from paddle_wwm.files import atomic_write, write_json
+from paddle_wwm.pretraining_data.collate import PretrainData
+from paddle_wwm.pretraining_data.examples import build_index, split_documents
+from paddle_wwm.pretraining_data.mixture import Mixture
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.types import MaskingStrategy
+
 from .plan import PRETRAINED, Arm, EvidenceConfig, model_name
 
 EVALUATION_SEED = 20_260  # of examples and masks; no run is trained with it
@@ -89,8 +90,8 @@ def _masked_as(run: RunConfig, arm: Arm, *, num_examples: int) -> RunConfig:
 
 
 def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]:
-    from ..training.evaluation import evaluation_tensors, held_out_batches
-    from ..training.fleet import World
+    from paddle_wwm.training.evaluation import evaluation_tensors, held_out_batches
+    from paddle_wwm.training.fleet import World
 
     data = PretrainData(shards=shards, vocab=shards.vocab(), index_path=index_path, masking=run.masking, seed=run.seed)
     return evaluation_tensors(held_out_batches(run, Mixture(sources=(data,)), World()))
@@ -99,10 +100,10 @@ def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]
 def _accuracies(model_path: Path, run: RunConfig, *, batches: list[Any]) -> dict[str, float]:
     import paddle
 
-    from ..model.heads import BertForPretraining
-    from ..model.weights import load_weights
-    from ..training.evaluation import evaluate
-    from ..training.fleet import World
+    from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.model.weights import load_weights
+    from paddle_wwm.training.evaluation import evaluate
+    from paddle_wwm.training.fleet import World
 
     paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in training: faster, equal numbers
     model = BertForPretraining(run.model)

@@ -1,21 +1,19 @@
 """The page from results that were written by hand: what is compared with what, and what may be said of it."""
 
 import dataclasses
-import runpy
 import shlex
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
-from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.evidence.commands import commands
-from paddle_wwm.evidence.finetune import is_finetuned
-from paddle_wwm.evidence.plan import Arm, differing_fields, model_name
-from paddle_wwm.evidence.report import make_page, write_page
-from paddle_wwm.evidence.settings import keep_plan, read_settings, save_settings
-from paddle_wwm.evidence.tables import (
+from experiments.evidence.__main__ import parse_arguments
+from experiments.evidence.commands import commands
+from experiments.evidence.finetune import is_finetuned
+from experiments.evidence.plan import Arm, differing_fields, model_name
+from experiments.evidence.report import make_page, write_page
+from experiments.evidence.settings import keep_plan, read_settings, save_settings
+from experiments.evidence.tables import (
     difference_table,
     differences,
     finetuned_table,
@@ -23,9 +21,9 @@ from paddle_wwm.evidence.tables import (
     tasks_without_gain,
     verdict,
 )
-from tests.evidence.builders import config_of, write_finetuned, write_masked
+from paddle_wwm.errors import ConfigError, DataError
+from tests.experiments.builders import config_of, write_finetuned, write_masked
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 WHOLE, PIECE, SCRATCH = Arm.WHOLE_WORD, Arm.PIECE, Arm.FROM_SCRATCH
 
 
@@ -120,12 +118,11 @@ def test_the_page_says_how_far_the_experiment_is_and_writes_its_picture_beside_i
 
 
 def test_the_command_of_the_page_is_the_experiments(config, monkeypatch):
-    script = runpy.run_path(str(ROOT / "scripts" / "evidence.py"))
     written = dataclasses.replace(
         config, overrides=("optimizer.weight_decay=0.1",), num_workers=1, evaluation_examples=8
     )
-    monkeypatch.setattr(sys, "argv", shlex.split(commands(written).replace("\\\n", ""))[1:])
-    found = script["parse_arguments"]()
+    monkeypatch.setattr(sys, "argv", shlex.split(commands(written).replace("\\\n", ""))[2:])
+    found = parse_arguments()
     assert (tuple(found.seeds), found.finetune_seeds, found.floor_seeds) == (written.seeds, 2, 1)
     assert (found.overrides, found.nproc, found.evaluation_examples) == (["optimizer.weight_decay=0.1"], 1, 8)
     assert (

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from experiments.evidence.cmrc import SHARES, part_of, texts_of, write_parts
 from paddle_wwm.errors import DataError
-from paddle_wwm.evidence.cmrc import SHARES, part_of, texts_of, write_parts
-from tests.evidence.builders import squad_file
+from tests.experiments.builders import squad_file
 
 GOLDEN = ["test", "train", "train", "train", "test", "train"]  # of the first passages
 CONTEXTS = [f"第{number}段讲的是天气。" for number in range(60)]

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..errors import DataError
-from ..files import atomic_write
+from paddle_wwm.errors import DataError
+from paddle_wwm.files import atomic_write
 
 SOURCES = ("cmrc2018_trial.json", "cmrc2018_dev.json")
 SHARES = {"train": 0.50, "dev": 0.15, "test": 0.35}  # of the development set
@@ -68,11 +68,11 @@ def write_parts(source: Path, *, output: Path) -> Mapping[str, int]:
     Raises DataError where a part would be empty.
     """
     trial, development = (read_squad(source / name) for name in SOURCES)
-    parts: dict[str, list] = {part: [] for part in SHARES}
+    parts: dict[str, list[Any]] = {part: [] for part in SHARES}
     parts["train"] += trial["data"]
     trained_on = {paragraph["context"] for article in trial["data"] for paragraph in article["paragraphs"]}
     for article in development["data"]:
-        by_part: dict[str, list] = {}
+        by_part: dict[str, list[Any]] = {}
         for paragraph in article["paragraphs"]:
             part = "train" if paragraph["context"] in trained_on else part_of(paragraph["context"])
             by_part.setdefault(part, []).append(paragraph)

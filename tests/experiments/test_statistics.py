@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_wwm.evidence.statistics import paired_difference
+from experiments.evidence.statistics import paired_difference
 
 
 def test_the_interval_is_students_over_the_means_of_pretraining_seeds():

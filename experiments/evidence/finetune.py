@@ -1,16 +1,17 @@
-"""Fine-tuning of all models on all tasks: runs of scripts/finetune.py, alike but for the model."""
+"""Fine-tuning of all models on all tasks: runs of the command `finetune`, alike but for the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Sequence
 
-from ..errors import ConfigError
-from ..tasks.reports.runs import gather
-from ..tasks.results import RUN_NAME, SeedResult, read_results, read_run
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.tasks.reports.runs import gather
+from paddle_wwm.tasks.results import RUN_NAME, SeedResult, read_results, read_run
+
 from . import cmrc
 from .plan import Arm, EvidenceConfig, FineTuning, model_name
-from .processes import Command, run_all
+from .processes import Command, command_of_package, run_all
 
 Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed
 
@@ -50,8 +51,12 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
     if not (path / RUN_NAME).exists():
         return False
     record = read_run(path)
-    expected = {"max_seq_length": task.max_seq_length, "batch_size": task.batch_size, "num_epochs": task.num_epochs}
-    expected |= {"limit_train": task.limit_train or 0}
+    expected: dict[str, float] = {
+        "max_seq_length": task.max_seq_length,
+        "batch_size": task.batch_size,
+        "num_epochs": task.num_epochs,
+        "limit_train": task.limit_train or 0,
+    }
     found = {name: record.recipe.get(name) for name in expected} | {"learning_rate": record.learning_rate}
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:
@@ -80,7 +85,8 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
         *(("--limit-train", str(task.limit_train)) if task.limit_train is not None else ()),
     )
     log = config.output / "logs" / f"finetune-{task.task}-{model_name(arm, seed)}.log"
-    return Command(script="finetune.py", arguments=arguments, name=f"{task.task}, {model_name(arm, seed)}", log=log)
+    name = f"{task.task}, {model_name(arm, seed)}"
+    return Command(program=command_of_package("finetune"), arguments=arguments, name=name, log=log)
 
 
 def check_comparable(config: EvidenceConfig) -> None:

@@ -1,4 +1,4 @@
-"""The two arms: runs of scripts/pretrain.py that differ in what is masked and in nothing else; and the weights that
+"""The two arms: runs of the command `pretrain` that differ in what is masked and in nothing else; and the weights that
 both start from.
 """
 
@@ -8,15 +8,16 @@ from pathlib import Path
 
 import yaml
 
-from ..config import to_plain
-from ..errors import ConfigError
-from ..files import atomic_directory
-from ..model.folder import CONFIG_NAME
-from ..shards.reader import ShardSet
-from ..training.report import read_metrics
-from ..training.run_folder import MODEL_NAME, RECIPE_NAME, read_run
+from paddle_wwm.config import to_plain
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.files import atomic_directory
+from paddle_wwm.model.folder import CONFIG_NAME
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.training.report import read_metrics
+from paddle_wwm.training.run_folder import MODEL_NAME, RECIPE_NAME, read_run
+
 from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
-from .processes import Command, run_all
+from .processes import Command, command_of_package, run_all
 
 # in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
 UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
@@ -56,7 +57,7 @@ def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_termi
         *config.arm_overrides(arm, seed),
     )
     log = None if to_terminal else config.output / "logs" / f"pretrain-{model_name(arm, seed)}.log"
-    return Command(script="pretrain.py", arguments=arguments, name=model_name(arm, seed), log=log)
+    return Command(program=command_of_package("pretrain"), arguments=arguments, name=model_name(arm, seed), log=log)
 
 
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:
@@ -88,8 +89,8 @@ def save_first_weights(config: EvidenceConfig, *, shards: ShardSet) -> None:
 def _save_first_weights(config: EvidenceConfig, *, seed: int, shards: ShardSet, path: Path) -> None:
     import paddle
 
-    from ..model.heads import BertForPretraining
-    from ..model.weights import save_model
+    from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.model.weights import save_model
 
     run = config.arm_config(PRETRAINED[0], seed, vocab_size=shards.manifest.vocab_size)
     paddle.seed(run.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from .plan import PLAN_NAME, EvidenceConfig, FineTuning
+from .plan import PLAN_NAME, RECIPES, EvidenceConfig, FineTuning
 
 OUTPUT = "runs/evidence"
 _FLAGS = {"chnsenticorp": "chnsenticorp", "cmrc2018": "cmrc"}
@@ -27,9 +27,9 @@ def commands(config: EvidenceConfig, follow_ups: Sequence[EvidenceConfig] = ()) 
 
 
 def _command(config: EvidenceConfig, *, output: str, more: str = "") -> str:
+    recipe = config.recipe.stem if config.recipe.parent == RECIPES else config.recipe.name
     first = (
-        f'python scripts/evidence.py --corpus "corpus/*.txt" --vocab vocab.txt --recipe '
-        f"scripts/recipes/{config.recipe.name} --output {output}"
+        f'python -m experiments.evidence --corpus "corpus/*.txt" --vocab vocab.txt --recipe {recipe} --output {output}'
     )
     seeds = (
         f"--seeds {' '.join(map(str, config.seeds))} --finetune-seeds {config.num_finetuning_seeds} --floor-seeds "

@@ -7,9 +7,10 @@ from __future__ import annotations
 import statistics
 from typing import Mapping
 
-from ..tasks.metrics.scores import METRICS
-from ..tasks.reports.format import NOTHING, Table, max_and_mean, numbers
-from ..tasks.table import find_task
+from paddle_wwm.tasks.metrics.scores import METRICS
+from paddle_wwm.tasks.reports.format import NOTHING, Table, max_and_mean, numbers
+from paddle_wwm.tasks.table import find_task
+
 from .finetune import Scores, scores_of
 from .masked import read_masked
 from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning

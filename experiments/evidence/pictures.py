@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any, Sequence
 
-from ..tasks.reports.plots import as_svg, new_figure
+from paddle_wwm.tasks.reports.plots import as_svg, new_figure
+
 from . import tables
 from .finetune import scores_of
 from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning

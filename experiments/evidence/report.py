@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from ..files import atomic_write
-from ..shards.format import MANIFEST_NAME
-from ..tasks.reports.format import as_markdown
-from ..tasks.results import RUN_NAME, read_run
+from paddle_wwm.files import atomic_write
+from paddle_wwm.shards.format import MANIFEST_NAME
+from paddle_wwm.tasks.reports.format import as_markdown
+from paddle_wwm.tasks.results import RUN_NAME, read_run
+
 from . import tables
 from .commands import commands
 from .corpus import REPORT_NAME

@@ -7,18 +7,19 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from experiments.evidence.corpus import write_corpus
+from experiments.evidence.masked import read_masked
+from experiments.evidence.plan import PRETRAINED, Arm
+from experiments.evidence.pretrain import is_pretrained
+from experiments.evidence.settings import read_settings
 from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.errors import DataError
-from paddle_wwm.evidence.corpus import write_corpus
-from paddle_wwm.evidence.masked import read_masked
-from paddle_wwm.evidence.plan import PRETRAINED, Arm
-from paddle_wwm.evidence.pretrain import is_pretrained
-from paddle_wwm.evidence.settings import read_settings
 from paddle_wwm.files import write_json
 from paddle_wwm.model.folder import WEIGHTS_NAME
 from paddle_wwm.shards.reader import ShardSet
@@ -28,8 +29,8 @@ from paddle_wwm.training.fleet import World
 from paddle_wwm.training.report import read_metrics
 from paddle_wwm.training.run_folder import read_run
 from paddle_wwm.training.trainer import Trainer
-from tests.evidence.builders import RECIPE, sentiment_folder
-from tests.integration.scripts import TIMEOUT_S, command_of, run_script, wait_for_step
+from tests.experiments.builders import RECIPE, sentiment_folder
+from tests.integration.scripts import ROOT, TIMEOUT_S, run_command, wait_for_step
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -67,7 +68,9 @@ def flags(prepared_sample, sample_corpus, tmp_path_factory):
 def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_left_to_do(flags):
     output = flags[flags.index("--output") + 1]
     first = output / "pretrain" / "whole-word-seed1"
-    process = subprocess.Popen(command_of("evidence.py", *flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command_of_evidence(*flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_until(lambda: first.exists(), process)
         wait_for_step(process, first, 12)
@@ -76,7 +79,7 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
         process.wait()
     wait_until(lambda: not still_written(first))  # its training does not outlive it
 
-    done = run_script("evidence.py", *flags, "--write-docs", output / "docs" / "evidence.md")
+    done = run_evidence(*flags, "--write-docs", output / "docs" / "evidence.md")
     assert done.returncode == 0, done.stdout + done.stderr
     config = read_settings(output)
     assert all(is_pretrained(config, arm, seed) for arm, seed in config.pretrained())
@@ -99,15 +102,15 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
         for folder in ("pretrain", "finetune", "shards", "masked")
         for path in (output / folder).rglob("*.*")
     }
-    again = run_script("evidence.py", *flags)
+    again = run_evidence(*flags)
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (output / "evidence.md").read_text(encoding="utf-8") == page
 
-    described = run_script("evidence.py", *flags, "--dry-run")
+    described = run_evidence(*flags, "--dry-run")
     assert described.returncode == 0 and "to do" not in described.stdout
 
-    other = run_script("evidence.py", *flags, "--steps", 50)
+    other = run_evidence(*flags, "--steps", 50)
     assert (
         other.returncode == 2 and "phases.0.num_steps" in other.stderr
     )  # what was trained by another recipe is no part of this
@@ -141,6 +144,14 @@ def test_a_corpus_from_which_more_was_left_out_serves_a_follow_up_and_one_of_oth
     write_json(tmp_path / "corpus.json", {**report, "sources": []})
     with pytest.raises(DataError, match="made with other sources"):
         write_corpus(config)
+
+
+def command_of_evidence(*flags):
+    return [sys.executable, "-m", "experiments.evidence", *map(str, flags)]
+
+
+def run_evidence(*flags):
+    return run_command(command_of_evidence(*flags), cwd=ROOT)
 
 
 def still_written(run) -> bool:

@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from ..files import atomic_write, write_json
-from .plan import PLAN_NAME, EvidenceConfig, FineTuning
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.files import atomic_write, write_json
+
+from .plan import PLAN_NAME, EvidenceConfig, FineTuning, find_recipe
 
 SETTINGS_NAME = "evidence.json"
 
@@ -29,15 +30,25 @@ def read_settings(output: Path) -> EvidenceConfig:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         tasks = tuple(FineTuning(**{**task, "data": Path(task["data"])}) for task in values.pop("tasks"))
-        paths = {name: Path(values.pop(name)) for name in ("vocab", "recipe")}
-        lists = {name: tuple(values.pop(name)) for name in ("overrides", "seeds")}
+        vocab, recipe = Path(values.pop("vocab")), find_recipe(Path(values.pop("recipe")))
+        overrides, seeds = tuple(values.pop("overrides")), tuple(values.pop("seeds"))
+        corpus = tuple(map(Path, values.pop("corpus")))
         return EvidenceConfig(
-            output=output, corpus=tuple(map(Path, values.pop("corpus"))), tasks=tasks, **paths, **lists, **values
+            output=output,
+            corpus=corpus,
+            vocab=vocab,
+            recipe=recipe,
+            tasks=tasks,
+            overrides=overrides,
+            seeds=seeds,
+            **values,
         )
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; scripts/evidence.py writes it into its --output.") from None
+        raise ConfigError(
+            f"{path}: no such file; `python -m experiments.evidence` writes it into its --output."
+        ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path}: is not what scripts/evidence.py writes: {error!r}.") from None
+        raise ConfigError(f"{path}: is not what `python -m experiments.evidence` writes: {error!r}.") from None
 
 
 def keep_plan(config: EvidenceConfig, plan: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from paddle_wwm.evidence.plan import Arm, EvidenceConfig, FineTuning
+from experiments.evidence.plan import Arm, EvidenceConfig, FineTuning
 from paddle_wwm.files import write_json
 from paddle_wwm.tasks.results import RUN_NAME, RunRecord, SeedResult, seed_folder, write_record
 

@@ -8,20 +8,21 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterable
 
-from ..corpus.overlap import SHARED_CHARACTERS, TextOverlap, write_without_overlap
-from ..corpus.segment import SegmenterConfig
-from ..corpus.sources import find_sources
-from ..errors import ConfigError, DataError
-from ..files import sha256_of_file, write_json
-from ..recipe_file import load_config
-from ..shards.format import MANIFEST_NAME
-from ..shards.preparation.plan import PrepareConfig
-from ..shards.preparation.prepare import prepare_corpus
-from ..shards.reader import ShardSet
-from ..tasks.readers.splits import read_split, split_path
-from ..tasks.table import find_task
-from ..tasks.types import TextExample
-from ..tokenization.vocab import load_vocab
+from paddle_wwm.corpus.overlap import SHARED_CHARACTERS, TextOverlap, write_without_overlap
+from paddle_wwm.corpus.segment import SegmenterConfig
+from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.files import sha256_of_file, write_json
+from paddle_wwm.recipe_file import load_config
+from paddle_wwm.shards.format import MANIFEST_NAME
+from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.prepare import prepare_corpus
+from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.tasks.readers.splits import read_split, split_path
+from paddle_wwm.tasks.table import find_task
+from paddle_wwm.tasks.types import TextExample
+from paddle_wwm.tokenization.vocab import load_vocab
+
 from . import cmrc
 from .plan import EvidenceConfig, FineTuning
 
@@ -82,8 +83,11 @@ def evaluation_texts(task: FineTuning) -> Iterable[str]:
         if split_path(row, data=task.data, split=split)
         for example in read_split(row, data=task.data, split=split).examples
     ]
-    assert all(isinstance(example, TextExample) for example in examples), "classification alone, beside CMRC 2018"
-    return [text for example in examples for text in (example.text, example.text_pair) if text]
+    texts: list[str] = []
+    for example in examples:
+        assert isinstance(example, TextExample), "next to CMRC 2018 all tasks are classification"
+        texts += [text for text in (example.text, example.text_pair) if text]
+    return texts
 
 
 def _check_same(report: dict[str, Any], made_of: dict[str, Any], path: Path) -> None:

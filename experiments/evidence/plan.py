@@ -2,13 +2,12 @@
 
 OUTPUT/corpus.txt, corpus.json         the corpus without evaluation text, and what was left out
 OUTPUT/shards/                         prepared with LAC
-OUTPUT/pretrain/whole-word-seed1/ …    runs of scripts/pretrain.py; piece-seed1 is the other arm of the pair; a link to
-those of another experiment
-                                       where its models are only fine-tuned otherwise
+OUTPUT/pretrain/whole-word-seed1/ …    runs of the command `pretrain`; piece-seed1 is the other arm of the pair.
+                                       A link to another experiment's runs if only the fine-tuning differs
 OUTPUT/models/from-scratch-seed1/      the weights that both arms of the seed started from
 OUTPUT/masked/whole-word-seed1.json    masked accuracy under both maskings
 OUTPUT/data/cmrc2018/                  CMRC 2018's public parts, split anew by passage
-OUTPUT/finetune/TASK/whole-word-seed1/ runs of scripts/finetune.py
+OUTPUT/finetune/TASK/whole-word-seed1/ runs of the command `finetune`
 OUTPUT/plan.md                         of a follow-up: what it is for, written before it was run
 """
 
@@ -20,12 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
-from ..config import RunConfig
-from ..errors import ConfigError
-from ..recipe_file import load_config
-from ..types import require
+from paddle_wwm.config import RunConfig
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.recipe_file import load_config
+from paddle_wwm.types import require
 
 PLAN_NAME = "plan.md"
+RECIPES = Path(__file__).resolve().parent / "recipes"
+DEFAULT_RECIPE = RECIPES / "evidence.yaml"
+_FORMER_FOLDER = ("scripts", "recipes")  # where the recipes were up to version 0.1; settings and old commands name it
 
 
 class Arm(enum.Enum):
@@ -177,3 +179,14 @@ def overrides_of_steps(config: RunConfig, *, steps: int) -> tuple[str, ...]:
     if len(config.phases) != 1:
         raise ConfigError("--steps needs a recipe of one phase; change phases.N.num_steps=… instead.")
     return (f"phases.0.num_steps={steps}", f"phases.0.num_warmup_steps={steps // 10}")
+
+
+def find_recipe(recipe: Path) -> Path:
+    """Return the file of a recipe.
+
+    A path that exists is returned unchanged. The experiment's own recipes are also found by name ("evidence-short",
+    "evidence-short.yaml") and by the path that they had before, scripts/recipes/evidence-short.yaml.
+    """
+    own = RECIPES / f"{recipe.name.removesuffix('.yaml')}.yaml"
+    is_name = recipe == Path(recipe.name) or recipe.parts[-3:-1] == _FORMER_FOLDER
+    return own if is_name and not recipe.is_file() and own.is_file() else recipe

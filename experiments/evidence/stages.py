@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
-from ..errors import ConfigError
-from ..shards.format import MANIFEST_NAME
-from ..shards.reader import ShardSet
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.shards.format import MANIFEST_NAME
+from paddle_wwm.shards.reader import ShardSet
+
 from . import corpus
 from .finetune import finetune, seed_results
 from .masked import measure_masked, read_masked

@@ -1,4 +1,4 @@
-"""Scripts as processes: how a failure, a signal and the end of the others are handled. Real processes."""
+"""Commands as processes: how a failure, a signal and the end of the others are handled. Real processes."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from experiments.evidence.processes import Command, run_all
 from paddle_wwm.errors import Interrupted, TrainingError
-from paddle_wwm.evidence.processes import Command, run_all
 
 WAITS = """
 import pathlib, signal, sys, time
@@ -34,7 +34,9 @@ def command(tmp_path):
     def make(name, source, *arguments):
         path = tmp_path / f"{name}.py"
         path.write_text(source, encoding="utf-8")
-        return Command(script=str(path), arguments=tuple(map(str, arguments)), name=name, log=tmp_path / f"{name}.log")
+        return Command(
+            program=(str(path),), arguments=tuple(map(str, arguments)), name=name, log=tmp_path / f"{name}.log"
+        )
 
     return make
 
@@ -48,7 +50,7 @@ def test_all_are_run_and_their_output_is_kept(command, tmp_path):
 def test_a_failure_stops_the_others_so_that_they_save_and_says_why(command, tmp_path, capsys):
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     fails = command("fails", FAILS_WHEN_THERE, tmp_path / "there", 2)
-    with pytest.raises(TrainingError, match="fails: .*ended with exit status 2; mend it, and the same command goes on"):
+    with pytest.raises(TrainingError, match="fails: .*exit status 2.*run the same command again"):
         run_all([waits, fails], num_jobs=2)
     assert (tmp_path / "stopped").read_text() == "stopped"
     assert "the reason" in capsys.readouterr().err
@@ -66,10 +68,10 @@ def test_a_signal_is_passed_on_and_waited_for(command, tmp_path, number, status)
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     source = (
         "from paddle_wwm.errors import run_script\n"
-        "from paddle_wwm.evidence.processes import Command, run_all, signals_interrupt\n"
+        "from experiments.evidence.processes import Command, run_all, signals_interrupt\n"
         "def main():\n"
         "    with signals_interrupt():\n"
-        f"        run_all([Command(script={waits.script!r}, arguments={waits.arguments!r}, name='waits')])\n"
+        f"        run_all([Command(program={waits.program!r}, arguments={waits.arguments!r}, name='waits')])\n"
         "run_script(main)\n"
     )
     process = subprocess.Popen(

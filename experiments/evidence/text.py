@@ -3,7 +3,7 @@
 PAGE = """# What whole words do: evidence
 
 Two models that differ in one thing are pretrained several times and fine-tuned: what is hidden in pretraining is whole words, or single
-pieces. This page is written by `scripts/evidence.py` from what its runs left; nothing in it is typed in by hand but the plans of
+pieces. This page is written by `python -m experiments.evidence` from what its runs left; nothing in it is typed in by hand but the plans of
 follow-ups, which it quotes.
 
 State of the experiment: {status}
