@@ -8,9 +8,10 @@ from pathlib import Path
 from ..archives import is_archive, unpack_archive
 from ..conversion.sources import is_torch_archive
 from ..errors import ArchiveError, ConfigError, DownloadError
+from .addresses import is_url, without_secrets
 from .arrival import find_model_in
 from .hub import checksum_of
-from .network import Network, is_offline, is_url, without_secrets
+from .network import Network, is_offline
 from .urls import fetch_url
 from .wanted import Wanted
 

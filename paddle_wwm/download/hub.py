@@ -33,8 +33,9 @@ from huggingface_hub.errors import (
 )
 
 from ..errors import DownloadError
+from .addresses import hub_endpoint, without_secrets
 from .home import told_when_full
-from .network import Network, WrongLength, hub_endpoint, without_secrets
+from .network import Network, WrongLength
 
 # Each row: the first of these that a repository has is taken; a model needs one of every required row.
 CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")

@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import os
-import re
 import socket
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -92,24 +90,6 @@ def is_offline() -> bool:
     """
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
-
-
-def hub_endpoint() -> str:
-    """The hub or its mirror: HF_ENDPOINT, read now rather than when huggingface_hub was imported."""
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an address that can be fetched."""
-    return re.match(r"https?://", text) is not None
-
-
-def without_secrets(source: str) -> str:
-    """An address without user, password and query, which may hold keys; anything else as it is."""
-    if not is_url(source):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Network:

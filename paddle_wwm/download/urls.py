@@ -12,8 +12,9 @@ import requests
 
 from ..errors import DownloadError
 from ..files import write_json
+from .addresses import without_secrets
 from .home import told_when_full
-from .network import Network, TransferCut, WrongLength, without_secrets
+from .network import Network, TransferCut, WrongLength
 
 WRITE_BYTES = 1 << 20
 

@@ -12,6 +12,7 @@ weights), and when training or loading has changed them, the program is made ane
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import os
@@ -20,6 +21,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import paddle
@@ -28,6 +30,7 @@ import paddle.nn as nn
 from ..cpu import use_fast_matmul
 from ..errors import HubModuleError
 from ..model import ops
+from ..tasks.network.rows import MAX_BATCH_TOKENS
 from .task import Program
 
 PRECISIONS = ("fp32", "bf16")
@@ -165,6 +168,23 @@ class _OfBatchAtPositions(_OfBatch):
         flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
         return self.network(input_ids, token_type_ids, attention_mask, flat_positions)
+
+
+@contextlib.contextmanager
+def evaluating(layer: nn.Layer) -> Iterator[None]:
+    """Inside, a layer is in evaluation mode; afterwards it is as it was."""
+    was_training = layer.training
+    layer.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            layer.train()
+
+
+def max_batch_tokens(*, on_gpu: bool) -> int:
+    """How many tokens a batch has at most, by device."""
+    return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
 
 
 def weights_checksum(network: nn.Layer) -> int:
