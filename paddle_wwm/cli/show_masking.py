@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
             sentences = segment(make_segmenter(SegmenterConfig()), arguments.texts)
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
-    else:
+    elif shards is not None:
         items = first_examples(
             shards,
             vocab=vocab,
