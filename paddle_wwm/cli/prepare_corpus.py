@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> None:
         names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
             " …" if len(sources.passed_over) > 3 else ""
         )
-        print(f"passed over {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
+        print(f"skipped {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
         for source in sources.files:

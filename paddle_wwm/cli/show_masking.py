@@ -119,6 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
     else:
+        assert shards is not None  # `check` asks for TEXT or --shards
         items = first_examples(
             shards,
             vocab=vocab,

@@ -11,18 +11,17 @@ import contextlib
 import email.utils
 import logging
 import os
-import re
 import socket
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
 from huggingface_hub import configure_http_backend, constants
-from huggingface_hub.utils import _http, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from huggingface_hub.utils import _http
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
@@ -95,24 +94,6 @@ def is_offline() -> bool:
     return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
 
 
-def hub_endpoint() -> str:
-    """The hub or its mirror: HF_ENDPOINT, read now rather than when huggingface_hub was imported."""
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an address that can be fetched."""
-    return re.match(r"https?://", text) is not None
-
-
-def without_secrets(source: str) -> str:
-    """An address without user, password and query, which may hold keys; anything else as it is."""
-    if not is_url(source):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 class Network:
     """One way of waiting, trying again and reporting progress, for a number of transfers."""
 
@@ -140,7 +121,13 @@ class Network:
 
     def _in_hub_session(self) -> Iterator[None]:
         previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
-        configure_http_backend(lambda: self.session(previous()))
+        sessions: list[requests.Session] = []
+
+        def make() -> requests.Session:
+            sessions.append(self.session(previous()))
+            return sessions[-1]
+
+        configure_http_backend(make)
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
@@ -153,6 +140,8 @@ class Network:
         finally:
             constants.HF_HUB_ENABLE_HF_TRANSFER = with_hf_transfer
             configure_http_backend(previous)
+            for session in sessions:
+                _close_connections(session)
             if hide_bar:
                 enable_progress_bars(HUB_BAR)
 
@@ -181,18 +170,31 @@ class Network:
         time.sleep(seconds)
 
 
+def _close_connections(session: requests.Session) -> None:
+    """Close what was opened here; the rest of the session is the user's."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, _PatientAdapter):
+            adapter.close()
+
+
 class _PatientAdapter(HTTPAdapter):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def send(
-        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> requests.Response:
         settings, failures = self.network.settings, 0
         while True:
             try:
-                response = super().send(request, stream=stream, timeout=settings.timeout_s, **options)
+                response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
                 # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
                 response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
                 if response.status_code not in RETRIED_STATUSES:
@@ -273,7 +275,7 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 
 def _host(request: requests.PreparedRequest) -> str:
-    return urllib3.util.parse_url(request.url).netloc or str(request.url)
+    return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,142 @@
+"""What a run reads: the corpora, the two sides of every phase, and which batches a step or an evaluation takes from
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+
+from ..config import RunConfig
+from ..pretraining_data.collate import PretrainData, Taken, deal
+from ..pretraining_data.mixture import Mixture, seed_of
+from ..runs.fleet import World
+from ..shards.reader import ShardSet
+from ..tokenization.vocab import Vocab
+from .loader import Tensors, step_batches
+from .run_folder import index_path, train_documents_path
+
+HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseData:
+    """The two sides of the data of a phase."""
+
+    train: Mixture
+    held_out: Mixture
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData:
+    """All that a run reads."""
+
+    corpora: tuple[ShardSet, ...]
+    train_documents: tuple[np.ndarray, ...]  # of every corpus
+    vocab: Vocab
+    phases: tuple[PhaseData, ...]
+    shard_fingerprint: str
+    config_fingerprint: str
+    known_states: frozenset[tuple[str, str]]  # (config, shards) fingerprints that this run's checkpoints may have
+    init: Path | None  # a model folder to start from
+    init_layers: int | None  # take its first layers only
+
+
+def open_run_data(
+    config: RunConfig,
+    *,
+    output: Path,
+    corpora: tuple[ShardSet, ...],
+    record: dict,
+    init: Path | None,
+    init_layers: int | None,
+) -> RunData:
+    """The data of the run in the folder `output`, whose record (run.json) is given."""
+    vocab = corpora[0].vocab()
+
+    def mixture(phase: int, side: str, seed: int) -> Mixture:
+        sources = [
+            PretrainData(
+                shards=shards,
+                vocab=vocab,
+                index_path=index_path(output, corpus=corpus, phase=phase, side=side),
+                masking=config.masking,
+                seed=seed_of(seed, corpus),
+            )
+            for corpus, shards in enumerate(corpora)
+        ]
+        return Mixture(sources=tuple(sources), weights=config.data.mixture_weights)
+
+    return RunData(
+        corpora=corpora,
+        train_documents=tuple(np.load(train_documents_path(output, corpus=corpus)) for corpus in range(len(corpora))),
+        vocab=vocab,
+        phases=tuple(
+            PhaseData(
+                train=mixture(number, "train", config.seed),
+                held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET),
+            )
+            for number in range(len(config.phases))
+        ),
+        shard_fingerprint=record["shard_fingerprint"],
+        config_fingerprint=record["config_fingerprint"],
+        known_states=frozenset(map(tuple, record.get("known_states", [])))
+        | {(record["config_fingerprint"], record["shard_fingerprint"])},
+        init=init,
+        init_layers=init_layers,
+    )
+
+
+def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
+    """The phase that step `step` belongs to, and its number within it; the end belongs to the last phase."""
+    for number, phase in enumerate(config.phases):
+        if step < phase.num_steps or number == len(config.phases) - 1:
+            return number, step
+        step -= phase.num_steps
+    raise AssertionError("a config has at least one phase")
+
+
+def batches_of_phase(
+    config: RunConfig, number: int, *, data: RunData, first_step: int, world: World
+) -> Iterator[list[Tensors]]:
+    """This worker's micro-batches of the steps of a phase, from its step `first_step` on."""
+    phase = config.phases[number]
+    return step_batches(
+        data.phases[number].train,
+        first_step=first_step,
+        stop=phase.num_steps,
+        global_batch_size=phase.global_batch_size,
+        micro_batch_size=config.runtime.micro_batch_size,
+        world=world,
+        num_processes=config.runtime.num_loader_processes,
+    )
+
+
+def examples_of_step(
+    config: RunConfig, number: int, step: int, *, data: RunData, num_workers: int
+) -> list[list[list[dict[str, object]]]]:
+    """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
+
+    corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in
+    the shards.
+    """
+    size = config.phases[number].global_batch_size
+    taken = data.phases[number].train.take(np.arange(step * size, (step + 1) * size))
+    cut = {"micro_batch_size": config.runtime.micro_batch_size, "num_ranks": num_workers}
+    return [[_references(part, data=data) for part in deal(taken, rank=rank, **cut)] for rank in range(num_workers)]
+
+
+def _references(taken: Taken, *, data: RunData) -> list[dict[str, object]]:
+    columns = (taken.sources, taken.indices, taken.epochs, taken.rows["first_start"])
+    return [
+        {
+            "corpus": str(data.corpora[source].directory.resolve()),
+            "example": example,
+            "epoch": epoch,
+            "first_token": first,
+        }
+        for source, example, epoch, first in zip(*(column.tolist() for column in columns))
+    ]

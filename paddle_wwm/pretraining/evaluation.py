@@ -1,0 +1,67 @@
+"""Evaluation on the held-out documents: always the same examples under the same masks, the words of the predictions
+counted, too.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, Sequence
+
+import numpy as np
+import paddle
+
+from ..config import RunConfig
+from ..pretraining_data.collate import collate, deal
+from ..pretraining_data.mixture import Mixture
+from ..runs.fleet import World
+from ..types import MaskedExample, PretrainBatch, PretrainExample
+from .loader import Tensors, tensors_of
+from .step import Sums, forward
+
+HeldOutBatch = tuple[PretrainBatch, np.ndarray]  # with the word number of every prediction
+
+
+def held_out_batches(config: RunConfig, held_out: Mixture, world: World) -> list[HeldOutBatch]:
+    """This worker's share of the held-out examples."""
+    count = min(config.runtime.max_evaluation_examples, held_out.num_examples)
+    parts = deal(
+        held_out.take(np.arange(count)),
+        micro_batch_size=config.runtime.micro_batch_size,
+        rank=world.rank,
+        num_ranks=world.size,
+    )
+    batches = []
+    for part in parts:
+        pairs = part.masked()
+        batch = collate(
+            [example for example, _ in pairs], [masked for _, masked in pairs], pad_id=part.data[0].vocab.pad_id
+        )
+        batches.append((batch, word_numbers(pairs)))
+    return batches
+
+
+def word_numbers(pairs: Sequence[tuple[PretrainExample, MaskedExample]]) -> np.ndarray:
+    """Which word each prediction belongs to, in the order of the flat predictions (row by row): equal numbers are one
+    word. int64 (P,).
+    """
+    numbers, first = [], 0
+    for example, masked in pairs:
+        starts = example.word_starts | example.special_tokens_mask
+        numbers.append(first + np.cumsum(starts)[masked.masked_lm_positions])
+        first += int(starts.sum())
+    return np.concatenate(numbers).astype(np.int64)
+
+
+def evaluation_tensors(batches: Iterable[HeldOutBatch]) -> list[Tensors]:
+    """The batches as tensors, made once a phase."""
+    return [{**tensors_of(batch), "word_numbers": paddle.to_tensor(numbers)} for batch, numbers in batches]
+
+
+def evaluate(model: paddle.nn.Layer, micro_batches: Iterable[Tensors], *, world: World) -> dict[str, float]:
+    """Means over all workers' micro-batches, dropout off."""
+    model.eval()
+    total = Sums()
+    with paddle.no_grad():
+        for batch in micro_batches:
+            total.add(forward(model, batch)[2])
+    model.train()
+    return total.over_workers(world).means()

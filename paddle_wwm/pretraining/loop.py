@@ -1,0 +1,150 @@
+"""The training loop of one worker: steps, evaluation, checkpoints, a clean stop on a signal, and what is said before
+and after.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Callable
+
+from ..config import RunConfig
+from ..files import write_json
+from ..model.folder import read_json
+from ..progress import Progress
+from ..runs.fleet import World
+from ..runs.lifetime import StopSignal
+from . import plan
+from .checkpoint import export_model, newest_checkpoint
+from .data import RunData
+from .evaluation import held_out_batches
+from .report import Reporter, draw_curves
+from .result import read_result, summary
+from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
+from .step import Sums
+from .trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+class _Interval:
+    """What was trained since the last line of the log, and the time that it took; evaluation and saving do not
+    count.
+    """
+
+    def __init__(self) -> None:
+        self.sums, self.seconds, self.waited, self.flops = Sums(), 0.0, 0.0, 0
+
+    def values(self, trainer: Trainer) -> dict[str, float]:
+        """Means and rates over all workers (the two shares of time are this one's); every worker must call it."""
+        sums = self.sums.over_workers(trainer.world)
+        return {
+            **sums.means(),
+            "tokens_per_s": sums.num_tokens / self.seconds,
+            "data_share": self.waited / self.seconds,
+            "mfu": self.flops / self.seconds / trainer.gemm_peak,
+            "padding_share": 1 - sums.num_tokens / max(1.0, sums.num_slots),
+            "masked_share": sums.num_predictions / max(1.0, sums.num_tokens),
+        }
+
+
+def train(
+    config: RunConfig,
+    *,
+    data: RunData,
+    output: Path,
+    world: World,
+    progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Train to the end, from the newest whole checkpoint of `output` where there is one.
+
+    `progress` is called by the main worker after every step.
+    """
+    with StopSignal() as stop:
+        trainer = Trainer(config, data=data, output=output, world=world)
+        reporter = _announce(trainer, progress=progress) if world.is_main else None
+        try:
+            _train(trainer, reporter=reporter, stop=stop)
+        finally:
+            if reporter:
+                reporter.close()
+    if world.is_main:
+        _finish(config, output=output)
+
+
+def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> None:
+    config, runtime = trainer.config, trainer.config.runtime
+    batches, interval = trainer.batches(), _Interval()
+    while trainer.step < config.num_steps:
+        started = time.perf_counter()
+        micro_batches = next(batches)
+        interval.waited += time.perf_counter() - started
+        result, rate = trainer.update(micro_batches, stop_asked=stop.number != 0)
+        if result.updated:  # the sums of a skipped step are not finite
+            interval.sums.add(result.sums)
+        interval.flops += trainer.flops_of(micro_batches)
+        interval.seconds += time.perf_counter() - started
+
+        step, ended = trainer.step, trainer.step == config.num_steps
+        if reporter:
+            reporter.step_done(step)
+            if not result.updated:
+                logger.info(
+                    f"step {step}: the gradient overflowed, the step was skipped; loss scale now "
+                    f"{trainer.precision.loss_scale:g}"
+                )
+        if step % runtime.log_every_steps == 0 or ended or result.stop:
+            values = {**interval.values(trainer), "learning_rate": rate, "gradient_norm": result.gradient_norm}
+            if reporter:
+                reporter.log("train", step, values)
+            interval = _Interval()
+        if step % runtime.evaluate_every_steps == 0 or ended:
+            held_out = trainer.evaluate()
+            if reporter:
+                reporter.log("held_out", step, held_out)
+        if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
+            trainer.save()
+        if result.stop and not ended:
+            raise stop.interrupted(f"saved after step {step}; go on with the same command and --resume auto.")
+
+
+def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) -> Reporter:
+    """Log what the run is about to do, and open its reports."""
+    config, data, step = trainer.config, trainer.data, trainer.step
+    held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
+    baseline = plan.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
+    write_json(trainer.output / BASELINE_NAME, baseline)
+    # lengths of later phases cost about in proportion
+    first = config.phases[0]
+    examples = sum(
+        phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length
+        for phase in config.phases
+    )
+    seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
+    logger.info("one example, its words and its mask (seen←to predict):")
+    logger.info(plan.show_example(data.phases[0].train.sources[0]))
+    logger.info("about to train:" if step == 0 else f"about to go on after step {step}:")
+    logger.info(
+        plan.describe_run(
+            config,
+            corpora=data.corpora,
+            num_examples=[phase.train.num_examples for phase in data.phases],
+            num_workers=trainer.world.size,
+            seconds=seconds * (1 - step / config.num_steps),
+        )
+    )
+    logger.info(
+        f"  to beat     unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
+        f"loss {baseline['mlm_loss']:.3f}"
+    )
+    return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)
+
+
+def _finish(config: RunConfig, *, output: Path) -> None:
+    """Export the model, draw the curves and log the summary."""
+    newest = newest_checkpoint(output / CHECKPOINTS_NAME)
+    assert newest is not None
+    export_model(newest.path, output / MODEL_NAME)
+    draw_curves(output, baseline=read_json(output / BASELINE_NAME))
+    logger.info(summary(read_result(output, config=config)))

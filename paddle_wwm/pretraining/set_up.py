@@ -1,0 +1,266 @@
+"""What comes before training: check the job, prepare its corpus, write what the run's folder is bound to."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Sequence
+
+import yaml
+
+from ..config import RunConfig, numbers_fingerprint, to_plain
+from ..corpus.documents import read_documents
+from ..corpus.segment import SegmenterConfig
+from ..corpus.sources import find_sources
+from ..errors import CheckpointError, ConfigError, DataError
+from ..files import atomic_write, sha256_of_file, write_json
+from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
+from ..progress import Progress
+from ..runs.devices import visible_gpus
+from ..shards.format import MANIFEST_NAME
+from ..shards.preparation.plan import PrepareConfig
+from ..shards.preparation.prepare import prepare_corpus
+from ..shards.reader import ShardSet
+from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+from .run_folder import (
+    MODEL_NAME,
+    RECIPE_NAME,
+    RUN_FORMAT,
+    RUN_NAME,
+    check_output,
+    check_space,
+    differences,
+    joint_fingerprint,
+    write_indices,
+)
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_CORPUS = Path(__file__).resolve().parent.parent / "sample_data" / "sample_corpus.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the command line asks for.
+
+    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the
+    place of the recipe's `model`; init_layers: only its first so many layers. vocab: None means that of `init`, or
+    else one built from the corpus.
+    """
+
+    config: RunConfig
+    corpus: tuple[Path, ...]
+    vocab: Path | None
+    init: Path | None
+    init_layers: int | None
+    built_vocab_size: int
+    output: Path
+    prepared: Path  # where prepared corpora are kept, in folders named by their fingerprint
+    resume: bool
+    overwrite: bool
+    num_workers: int
+    dry_run: bool
+    accept_changes: bool
+
+
+def describe(job: Job) -> str:
+    """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
+    from .plan import describe_recipe
+
+    _check_init(job)
+    _check_config(job.config, num_workers=job.num_workers)
+    check_output(job.output, may_hold_run=job.resume or job.overwrite)
+    if _is_prepared(job.corpus):
+        vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
+    else:
+        find_sources(job.corpus)
+        vocab_path = _vocab_path(job)
+        vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
+    config = with_model(job, vocab_size=vocab_size)
+    check_space(job.output, config)
+    return describe_recipe(config, num_workers=job.num_workers)
+
+
+def _check_config(config: RunConfig, *, num_workers: int) -> None:
+    from ..runs.precision import check_amp
+    from .batches import check_batches
+
+    check_amp(config.amp, on_gpu=bool(visible_gpus()))
+    check_batches(config, num_workers=num_workers)
+
+
+def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] | None = None) -> bool:
+    """Do all that comes before training, in the order of its cost. Returns True when the run is complete already."""
+    _check_init(job)
+    _check_config(job.config, num_workers=num_workers)
+    existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
+    corpora, config = _prepare(job, progress=progress)
+    check_space(job.output, config)
+    fingerprint = numbers_fingerprint(config)
+    init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
+    known_states: list = []
+    if existing is not None and job.resume:
+        found = differences(
+            existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output
+        )
+        if not found:
+            is_complete = (job.output / MODEL_NAME / "config.json").exists()
+            if not is_complete:
+                _write_recipe(job.output, config)  # `runtime` may have changed, and workers read it there
+            return is_complete
+        _refuse_or_accept(job, found)
+        known_states = existing.get("known_states", [])
+    elif existing is not None:
+        shutil.rmtree(job.output)
+    job.output.mkdir(parents=True, exist_ok=True)
+    write_indices(job.output, config=config, corpora=corpora)
+    _write_recipe(job.output, config)
+    record = {
+        "format": RUN_FORMAT,
+        "config_fingerprint": fingerprint,
+        "shards": [
+            os.path.relpath(shards.directory, job.output) for shards in corpora
+        ],  # relative: runs may move with them
+        "shard_fingerprint": joint_fingerprint(corpora),
+        "known_states": [
+            *known_states,
+            [fingerprint, joint_fingerprint(corpora)],
+        ],  # that its checkpoints may have: more with --accept-changes
+        "vocab_sha256": corpora[0].manifest.vocab_sha256,
+        "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
+        "sources": [source for shards in corpora for source in shards.manifest.sources],
+    }
+    write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
+    return False
+
+
+def _write_recipe(output: Path, config: RunConfig) -> None:
+    with atomic_write(output / RECIPE_NAME, "w") as stream:
+        yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
+
+
+def _check_init(job: Job) -> None:
+    if job.init is not None:
+        check_is_ours(job.init)
+
+
+def _refuse_or_accept(job: Job, found: list[str]) -> None:
+    if not job.accept_changes:
+        raise CheckpointError(
+            f"{job.output}: cannot be resumed: {'; '.join(found)}. Resume with what it was started with, "
+            f"start another run with another "
+            "--output, or add --accept-changes to go on all the same: the run can then no longer be repeated "
+            "from one recipe."
+        )
+    logger.warning("continuing although %s", "; ".join(found))
+    shutil.rmtree(job.output / MODEL_NAME, ignore_errors=True)  # it is no longer the end of this run
+
+
+def _is_prepared(corpus: Sequence[Path]) -> bool:
+    """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text
+    files.
+    """
+    prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
+    if any(prepared) and not all(prepared):
+        raise DataError(
+            f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or "
+            f"folders of shards."
+        )
+    return all(prepared)
+
+
+def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[list[ShardSet], RunConfig]:
+    """The corpora, and the config with the vocabulary's size filled in."""
+    vocab_path = _vocab_path(job)
+    if _is_prepared(job.corpus):
+        corpora = [ShardSet(path) for path in job.corpus]
+        expected = corpora[0].manifest.vocab_sha256 if vocab_path is None else load_vocab(vocab_path).sha256
+        for shards in corpora:
+            if shards.manifest.vocab_sha256 != expected:
+                whose = vocab_path or corpora[0].directory
+                raise DataError(
+                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare "
+                    f"it again with that."
+                )
+            _check_shard_options(shards, job.config)
+            shards.verify()
+    else:
+        vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(job)
+        prepared = prepare_corpus(
+            corpus=job.corpus,
+            vocab=vocab,
+            config=PrepareConfig(
+                segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case
+            ),
+            cache=job.prepared,
+            progress=progress,
+        )
+        what = (
+            f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: "
+            f"{prepared.directory}"
+        )
+        logger.info("%s %s", "reusing" if prepared.reused else "prepared", what)
+        corpora = [ShardSet(prepared.directory)]
+    weights = job.config.data.mixture_weights
+    if weights and len(weights) != len(corpora):
+        raise ConfigError(
+            f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are "
+            f"{list(weights)}."
+        )
+    return corpora, with_model(job, vocab_size=corpora[0].manifest.vocab_size)
+
+
+def _vocab_path(job: Job) -> Path | None:
+    """The vocabulary that is asked for: --vocab, or that of --init; both must be the same. None: one is to be built."""
+    if job.init is None:
+        return job.vocab
+    init_vocab = job.init / "vocab.txt"
+    vocab_path = job.vocab or init_vocab
+    if load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
+        raise DataError(
+            f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so "
+            f"leave --vocab out."
+        )
+    return vocab_path
+
+
+def with_model(job: Job, *, vocab_size: int) -> RunConfig:
+    """The job's config with the sizes of --init, where it is given, and the size of the vocabulary."""
+    model = read_model_config(job.init) if job.init is not None else job.config.model
+    if model.vocab_size not in (0, vocab_size):
+        raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {vocab_size}, but is {model.vocab_size}.")
+    num_layers = job.init_layers or model.num_hidden_layers
+    if num_layers > model.num_hidden_layers:
+        raise ConfigError(
+            f"`--init-layers` must be at most the {model.num_hidden_layers} layers of {job.init}, but is {num_layers}."
+        )
+    try:
+        return dataclasses.replace(
+            job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers)
+        )
+    except ValueError as error:  # a phase longer than the positions of --init
+        raise ConfigError(str(error)) from None
+
+
+def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
+    made_with = {
+        "segmenter": shards.manifest.segmenter["name"],
+        "do_lower_case": shards.manifest.tokenizer["do_lower_case"],
+    }
+    for name, value in made_with.items():
+        if getattr(config.data, name) != value:
+            raise ConfigError(
+                f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is "
+                f"{getattr(config.data, name)!r}."
+            )
+
+
+def _vocab_from(job: Job) -> Vocab:
+    sentences = (sentence for document in read_documents(job.corpus) for sentence in document.sentences)
+    vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=job.config.data.do_lower_case)
+    logger.info("built a vocabulary of %s entries from the corpus", f"{len(vocab):,}")
+    return vocab

@@ -1,0 +1,206 @@
+"""Checkpoints are whole or passed over, resume exactly, and open in PaddleNLP."""
+
+import resource
+import signal
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_wwm.config import ModelConfig, OptimizerConfig
+from paddle_wwm.errors import CheckpointError
+from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model.weights import load_weights
+from paddle_wwm.pretraining.checkpoint import (
+    best_checkpoint,
+    export_model,
+    load_optimizer,
+    newest_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
+from paddle_wwm.runs.optim import make_optimizer, optimizer_arrays
+from paddle_wwm.types import TrainState
+
+
+@pytest.fixture
+def model(mini_vocab):
+    paddle.seed(0)
+    return BertForPretraining(
+        ModelConfig(
+            vocab_size=len(mini_vocab),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+        )
+    )
+
+
+def state_after(step, phase=0):
+    return TrainState(
+        global_step=step,
+        num_examples_seen=step * 8,
+        seed=1,
+        phase=phase,
+        shard_fingerprint="f",
+        config_fingerprint="c",
+        world_size=1,
+    )
+
+
+def save(directory, model, vocab, step, keep=3, untrained=(), phase=0, held_out_loss=None):
+    optimizer = make_optimizer(model, OptimizerConfig())
+    for parameter in model.parameters():
+        parameter.grad = paddle.full(parameter.shape, 0.1)
+    optimizer.set_lr(0.01)
+    optimizer.step()
+    optimizer.clear_grad()
+    return save_checkpoint(
+        directory,
+        model=model,
+        optimizer_arrays=optimizer_arrays(model, optimizer),
+        vocab=vocab,
+        do_lower_case=True,
+        state=state_after(step, phase),
+        untrained=untrained,
+        keep=keep,
+        held_out_loss=held_out_loss,
+    )
+
+
+def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mini_vocab):
+    save(tmp_path, model, mini_vocab, 10)
+    newest = save(tmp_path, model, mini_vocab, 20)
+    found = newest_checkpoint(tmp_path)
+    assert (found.path, found.state) == (newest, state_after(20))
+
+
+@pytest.mark.parametrize("name", ["model_state.pdparams", "optimizer.safetensors", "config.json", "vocab.txt"])
+def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, logged, name):
+    older = save(tmp_path, model, mini_vocab, 10)
+    torn = save(tmp_path, model, mini_vocab, 20) / name
+    torn.write_bytes(torn.read_bytes()[:-1])
+    assert newest_checkpoint(tmp_path).path == older
+    assert any(str(torn) in line for line in logged)
+
+
+def test_a_checkpoint_without_its_state_file_is_passed_over(tmp_path, model, mini_vocab):
+    (save(tmp_path, model, mini_vocab, 10) / "training_state.json").unlink()
+    assert newest_checkpoint(tmp_path) is None
+
+
+def test_a_foreign_state_file_is_refused(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    (path / "training_state.json").write_text('{"step": 3}')
+    with pytest.raises(CheckpointError, match="not a training state"):
+        read_checkpoint(path)
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path, model, mini_vocab):
+    for step in (10, 20, 30, 40):
+        save(tmp_path, model, mini_vocab, step, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000040"]
+
+
+def test_the_best_checkpoint_of_the_present_phase_is_kept_too(tmp_path, model, mini_vocab):
+    losses = {
+        10: 1.0,
+        20: 3.0,
+        30: 2.0,
+        40: 2.5,
+        50: None,
+        60: 2.2,
+    }  # step 10 is of an earlier phase, with shorter examples
+    for step, loss in losses.items():
+        save(tmp_path, model, mini_vocab, step, keep=2, phase=int(step > 10), held_out_loss=loss)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000050", "step-00000060"]
+    assert best_checkpoint(tmp_path, phase=1) == (tmp_path / "step-00000030", 2.0)
+    assert best_checkpoint(tmp_path, phase=0) is None
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_those_before_and_nothing_half_written(tmp_path, model, mini_vocab):
+    """The system refuses files beyond a size, as a full disk would."""
+    older = save(tmp_path, model, mini_vocab, 10)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        with pytest.raises(
+            CheckpointError,
+            match=r"step-00000020: .*too large.*the newest one that was is step-00000010.*--resume auto",
+        ):
+            save(tmp_path, model, mini_vocab, 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == [older] and newest_checkpoint(tmp_path).path == older
+
+
+def test_32_bit_copies_are_saved_in_place_of_16_bit_weights(tmp_path, model, mini_vocab):
+    name = "bert.pooler.dense.weight"
+    master = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    options = {"vocab": mini_vocab, "do_lower_case": True, "state": state_after(10), "untrained": (), "keep": 1}
+    path = save_checkpoint(tmp_path, model=model, optimizer_arrays={f"{name}/master_weight": master}, **options)
+    other = BertForPretraining(model.config)
+    load_weights(other, path)
+    np.testing.assert_array_equal(other.bert.pooler.dense.weight.numpy(), master)
+
+
+def test_loading_restores_weights_and_optimizer_bit_for_bit(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    expected = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    other = BertForPretraining(model.config)
+    optimizer = make_optimizer(other, OptimizerConfig())
+    load_weights(other, path)
+    load_optimizer(path, model=other, optimizer=optimizer)
+    for name, tensor in other.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), expected[name], err_msg=name)
+
+
+def test_weights_of_another_size_are_refused_with_all_misfits_at_once(tmp_path, model, mini_vocab):
+    path = save(tmp_path, model, mini_vocab, 10)
+    config = ModelConfig(
+        vocab_size=len(mini_vocab),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    other = BertForPretraining(config)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(other, path)
+    assert "missing: bert.encoder.layers.1." in str(caught.value)
+    assert "bert.pooler.dense.weight (16, 16) instead of (8, 8)" in str(caught.value)
+
+
+@pytest.mark.parity
+def test_paddlenlp_opens_a_checkpoint_with_equal_outputs(tmp_path, model, mini_vocab):
+    from paddlenlp.transformers import AutoTokenizer
+    from paddlenlp.transformers import BertForPretraining as TheirBert
+
+    path = save(tmp_path, model, mini_vocab, 10, untrained=("cls.seq_relationship",))
+    theirs = TheirBert.from_pretrained(str(path))
+    theirs.eval()
+    model.eval()
+    ids = paddle.to_tensor(np.random.default_rng(0).integers(5, len(mini_vocab), (3, 12)))
+    types = paddle.to_tensor(np.repeat([[0] * 7 + [1] * 5], 3, 0))
+    positions = paddle.to_tensor([1, 5, 13, 30])
+    scores, relations = model(ids, types, paddle.ones([3, 12], "bool"), positions, True)
+    their_scores, their_relations = theirs(input_ids=ids, token_type_ids=types, masked_positions=positions)[:2]
+    np.testing.assert_allclose(scores.numpy(), their_scores.numpy(), atol=1e-5)
+    np.testing.assert_allclose(relations.numpy(), their_relations.numpy(), atol=1e-5)
+    tokens = AutoTokenizer.from_pretrained(str(path))("使用语言模型")["input_ids"]
+    assert [mini_vocab.tokens[token] for token in tokens] == ["[CLS]", *"使用语言模型", "[SEP]"]
+
+
+def test_the_exported_model_has_the_model_files_only(tmp_path, model, mini_vocab):
+    exported = export_model(save(tmp_path / "checkpoints", model, mini_vocab, 10), tmp_path / "model")
+    assert sorted(path.name for path in exported.iterdir()) == [
+        "config.json",
+        "model_state.pdparams",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]

@@ -1,0 +1,121 @@
+"""What counts as a word, and when it is right."""
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_wwm.config import DataConfig, MaskingConfig, ModelConfig, PhaseConfig, RunConfig, RuntimeConfig
+from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.pretraining.evaluation import evaluate, evaluation_tensors, held_out_batches, word_numbers
+from paddle_wwm.pretraining.step import forward
+from paddle_wwm.pretraining_data.collate import PretrainData
+from paddle_wwm.pretraining_data.examples import build_index
+from paddle_wwm.pretraining_data.mixture import Mixture
+from paddle_wwm.runs.fleet import World
+from paddle_wwm.types import NO_PAIR, MaskedExample, PretrainExample
+
+
+def example_of(word_starts, positions):
+    starts = np.array([0, *word_starts, 0], bool)  # between [CLS] and [SEP]
+    special = np.zeros(len(starts), bool)
+    special[[0, -1]] = True
+    zeros = np.zeros(len(starts), np.int64)
+    masked = MaskedExample(
+        input_ids=zeros, masked_lm_positions=np.array(positions), masked_lm_labels=np.array(positions)
+    )
+    example = PretrainExample(
+        input_ids=zeros,
+        token_type_ids=zeros,
+        word_starts=starts,
+        special_tokens_mask=special,
+        next_sentence_label=NO_PAIR,
+    )
+    return example, masked
+
+
+def test_the_predictions_of_a_word_have_its_number_and_no_other_words():
+    # 使用|语言|模 and 一个|词: positions count [CLS]
+    first, second = example_of([1, 0, 1, 0, 1], [1, 2, 3, 4, 5]), example_of([1, 0, 1], [1, 2, 3])
+    numbers = word_numbers([first, second]).tolist()
+    assert numbers[0] == numbers[1] and numbers[2] == numbers[3] and numbers[5] == numbers[6]
+    assert len(set(numbers)) == 5
+
+
+class _Answers(paddle.nn.Layer):
+    """Predicts what it is told, entry by entry."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = paddle.nn.functional.one_hot(paddle.to_tensor(answers), 10)
+
+    def forward(self, *_):
+        return self.answers, None
+
+
+def test_a_word_is_right_when_all_its_masked_pieces_are():
+    batch = {name: paddle.zeros([1, 4], "int64") for name in ("input_ids", "token_type_ids", "attention_mask")}
+    batch |= {"flat_positions": paddle.arange(5), "labels": paddle.to_tensor([1, 2, 3, 4, 5])}
+    batch |= {
+        "num_tokens": paddle.to_tensor(4),
+        "num_predictions": paddle.to_tensor(5),
+        "word_numbers": paddle.to_tensor([7, 7, 8, 8, 9]),
+    }
+    sums = forward(_Answers([1, 2, 3, 0, 5]), batch)[2]  # the words 7 and 9 are right, one piece of 8 is
+    assert (sums.mlm_correct, sums.words_correct, sums.num_words) == (4, 2, 3)
+    assert sums.means()["word_accuracy"] == pytest.approx(2 / 3)
+    assert sums.means()["perplexity"] == pytest.approx(np.exp(sums.mlm_loss / 5))
+
+
+@pytest.fixture
+def held_out(prepared_sample, tmp_path):
+    from collections import Counter
+
+    documents = np.arange(20)
+    index = build_index(
+        prepared_sample, documents=documents, data=DataConfig(), max_seq_length=32, seed=1, report=Counter()
+    )
+    np.save(tmp_path / "index.npy", index)
+    data = PretrainData(
+        shards=prepared_sample,
+        vocab=prepared_sample.vocab(),
+        index_path=tmp_path / "index.npy",
+        masking=MaskingConfig(),
+        seed=5,
+    )
+    return Mixture(sources=(data,))
+
+
+def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_sample):
+    model_config = ModelConfig(
+        vocab_size=prepared_sample.manifest.vocab_size,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    phases = (PhaseConfig(max_seq_length=32, global_batch_size=8, num_steps=1, learning_rate=1e-3),)
+    config = RunConfig(
+        phases=phases, model=model_config, runtime=RuntimeConfig(micro_batch_size=4, max_evaluation_examples=30)
+    )
+    paddle.seed(0)
+    model = BertForPretraining(model_config)
+
+    def tensors(world):
+        return evaluation_tensors(held_out_batches(config, held_out, world))
+
+    alone = tensors(World())
+    shared = [batch for rank in range(3) for batch in tensors(World(rank=rank, size=3))]
+    assert sum(int(batch["input_ids"].shape[0]) for batch in alone) == 30
+    first, second = (evaluate(model, batches, world=World()) for batches in (alone, shared))
+    assert set(first) == {
+        "loss",
+        "mlm_loss",
+        "masked_accuracy",
+        "word_accuracy",
+        "perplexity",
+        "nsp_loss",
+        "nsp_accuracy",
+    }
+    assert second == pytest.approx(first, abs=1e-5)
+    for batch in alone:  # whole words are masked: as many words as runs of their pieces
+        assert len(batch["word_numbers"]) == int(batch["num_predictions"])
