@@ -131,10 +131,8 @@ class Network:
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
-        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = (
-            constants.HF_HUB_ENABLE_HF_TRANSFER,
-            False,
-        )  # it cannot go on after a cut
+        with_hf_transfer = constants.HF_HUB_ENABLE_HF_TRANSFER
+        constants.HF_HUB_ENABLE_HF_TRANSFER = False  # it cannot continue after a cut
         try:
             yield
         finally:
@@ -201,15 +199,11 @@ class _PatientAdapter(HTTPAdapter):
                     if not stream:
                         _ = response.content  # a cut of a short answer is tried again, too
                     return self._prepared(response) if stream and request.method == "GET" else response
-                problem, wait_s = (
-                    f"{_host(request)} answers {response.status_code} {response.reason}",
-                    _retry_after_s(response),
-                )
+                problem = f"{_host(request)} answers {response.status_code} {response.reason}"
+                wait_s = _retry_after_s(response)
                 response.close()
-            except (
-                requests.exceptions.ProxyError,
-                requests.exceptions.SSLError,
-            ) as error:  # waiting does not mend these
+            # waiting does not fix these
+            except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
                 raise Unreachable(
                     f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings."
                 ) from None
@@ -233,9 +227,8 @@ class _PatientAdapter(HTTPAdapter):
             return response
         stream_of_library = response.raw.stream
         start, length = _start_of(response), response.headers.get("Content-Length", "")
-        is_plain = (
-            response.headers.get("Content-Encoding", "identity") == "identity"
-        )  # else the length is that of the compressed body
+        # otherwise the length is that of the compressed body
+        is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
         total = start + int(length) if length.isdecimal() and is_plain else None
 
         def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
