@@ -52,9 +52,9 @@ def fetch(
     settings: NetworkSettings | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Return the folder of a published model; fetch, check and convert it first if it is not here yet.
+    """Return the folder of a published model, fetching it if needed.
 
-    A model that is here needs no network. Several processes may ask at once: one fetches, the others wait.
+    What is fetched is checked and converted. A model that is here needs no network. Several processes may ask at once: one fetches, the others wait.
 
     Args:
         name: any name of the table of models, or owner/name of another BERT on the hub.
