@@ -29,6 +29,7 @@ import numpy as np
 from ..config import DataConfig, RunConfig, SentencePairing, to_plain
 from ..errors import ConfigError
 from ..files import atomic_write
+from ..optional import need_package
 from ..progress import progress_bar
 from ..recipe_file import load_config
 from ..shards.reader import ShardSet
@@ -174,6 +175,7 @@ def export_examples(
 def _write(
     data: PretrainData, *, output: Path, options: ExportOptions, num_documents: int, show_progress: bool
 ) -> dict[str, int]:
+    need_package("pyarrow", purpose="exporting examples")
     import pyarrow.parquet
 
     num_rows = data.num_examples * options.masking.dupe_factor

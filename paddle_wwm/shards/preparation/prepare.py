@@ -19,6 +19,7 @@ from ...corpus.segment import make_segmenter
 from ...corpus.sources import Source, find_sources
 from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ...optional import need_package
 from ...progress import progress_bar
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
@@ -74,6 +75,7 @@ def prepare_corpus(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
+    need_package("pyarrow", purpose="preparing a corpus")
     sources = _describe(files, show_progress=show_progress)
     fingerprint = inputs_fingerprint(
         sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config
