@@ -188,12 +188,14 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
     """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its
     folder.
     """
+    repository = wanted.repository
+    assert repository is not None  # only a wanted source has none
     try:
         if is_offline():
             raise Unreachable("the environment forbids the network (HF_HUB_OFFLINE).")
-        return look_up(wanted.repository, revision=wanted.revision, network=network), None
+        return look_up(repository, revision=wanted.revision, network=network), None
     except Unreachable as error:
-        if (cached := find_in_hub_cache(wanted.repository, revision=wanted.revision)) is None:
+        if (cached := find_in_hub_cache(repository, revision=wanted.revision)) is None:
             raise not_here(wanted, error) from None
         network.say(f"{wanted.name}: {error} Taken from {cached[1]}, where another program has put it.")
         return cached

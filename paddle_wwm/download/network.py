@@ -20,7 +20,8 @@ from typing import Any, Callable, Iterator, TypeVar
 import requests
 import urllib3
 from huggingface_hub import configure_http_backend, constants
-from huggingface_hub.utils import _http, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from huggingface_hub.utils import _http
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
@@ -184,12 +185,18 @@ class _PatientAdapter(HTTPAdapter):
         self.network = network
 
     def send(
-        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> requests.Response:
         settings, failures = self.network.settings, 0
         while True:
             try:
-                response = super().send(request, stream=stream, timeout=settings.timeout_s, **options)
+                response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
                 # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
                 response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
                 if response.status_code not in RETRIED_STATUSES:
@@ -271,7 +278,7 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 
 def _host(request: requests.PreparedRequest) -> str:
-    return urllib3.util.parse_url(request.url).netloc or str(request.url)
+    return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
 
 
 def _reason(error: BaseException) -> str:

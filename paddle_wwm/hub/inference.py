@@ -21,7 +21,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Literal
 
 import numpy as np
 import paddle
@@ -46,7 +46,7 @@ ONEDNN_SHAPES = (
 # 768), at the same speed
 ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
-_DTYPES = {"attention_mask": "bool"}
+_DTYPES: dict[str, Literal["bool"]] = {"attention_mask": "bool"}
 _SHAPES = {"flat_positions": [None]}
 
 
@@ -122,7 +122,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
         config.disable_gpu()
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(
-            paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"]
+            int(paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"])
         )
         config.enable_mkldnn()
         config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
@@ -160,7 +160,7 @@ class _OfBatch(nn.Layer):
 
 
 class _OfBatchAtPositions(_OfBatch):
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: paddle.Tensor,
         token_type_ids: paddle.Tensor,
@@ -196,7 +196,7 @@ def weights_checksum(network: nn.Layer) -> int:
         array = np.ascontiguousarray(np.from_dlpack(tensor.detach()))  # not numpy(): that would copy
         if array.ndim > 1 and array[0].nbytes % 8 == 0:
             array = array.reshape(len(array), -1).view(np.uint64).sum(axis=1, dtype=np.uint64)
-        checksum = zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(name.encode(), checksum))
+        checksum = zlib.crc32(array.reshape(-1).view(np.uint8).data, zlib.crc32(name.encode(), checksum))
     return checksum
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -68,7 +68,7 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     @classmethod
     def _module_folder(cls) -> Path:
-        return Path(sys.modules[cls.__module__].__file__).parent
+        return Path(inspect.getfile(cls)).parent
 
     def _load_checkpoint(self, path: str) -> None:
         load_checkpoint(self.model, path, task=self.task)
@@ -175,7 +175,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         """What `hub run NAME --input_text …` calls."""
         return run_from_command_line(self, arguments)
 
-    def get_tokenizer(self, **options: Any):
+    def get_tokenizer(self, **options: Any) -> Any:
         """PaddleNLP's BertTokenizer of this vocabulary, as PaddleHub's data sets want it."""
         from paddlenlp.transformers import BertTokenizer
 
@@ -281,7 +281,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         export_program(
             self,
             Path(dirname),
-            stem=model_filename or getattr(self, "name", "model"),
+            stem=model_filename or str(getattr(self, "name", "model")),
             input_spec=input_spec,
             vocab=self._vocab,
         )

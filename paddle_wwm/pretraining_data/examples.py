@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from typing import Sequence
 
 import numpy as np
 
@@ -94,7 +95,9 @@ def build_index(
 def make_example(shards: ShardSet, row: np.void, *, vocab: Vocab) -> PretrainExample:
     """The example of an index row: [CLS] A [SEP] or [CLS] A [SEP] B [SEP]."""
     a_ids, a_starts = shards.tokens(int(row["first_start"]), int(row["first_length"]))
-    parts, starts, types = [[vocab.cls_id], a_ids, [vocab.sep_id]], [[False], a_starts, [False]], [0] * (len(a_ids) + 2)
+    parts: list[Sequence[int] | np.ndarray] = [[vocab.cls_id], a_ids, [vocab.sep_id]]
+    starts: list[Sequence[bool] | np.ndarray] = [[False], a_starts, [False]]
+    types = [0] * (len(a_ids) + 2)
     if row["second_length"]:
         b_ids, b_starts = shards.tokens(int(row["second_start"]), int(row["second_length"]))
         parts += [b_ids, [vocab.sep_id]]

@@ -95,4 +95,10 @@ def task_of_flags(
     for field, value in given.items():
         if value is not None and not value > 0:
             raise ConfigError(f"--{field.replace('_', '-')} must be above 0, but is {value!r}.")
-    return replace(task, **{field: value for field, value in given.items() if value is not None})
+    return replace(
+        task,
+        max_seq_length=task.max_seq_length if max_seq_length is None else max_seq_length,
+        batch_size=task.batch_size if batch_size is None else batch_size,
+        num_epochs=task.num_epochs if num_epochs is None else num_epochs,
+        learning_rate=task.learning_rate if learning_rate is None else learning_rate,
+    )

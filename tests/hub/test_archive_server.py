@@ -78,6 +78,7 @@ def test_nothing_but_archives_is_given_out(address, path):
     assert error.value.code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_the_hub_command_line_searches_installs_and_loads(address, tmp_path):
     def hub(*arguments):

@@ -202,6 +202,7 @@ USE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("form", ["archive", "folder"])
 def test_hub_install_takes_it_and_hub_module_loads_it_where_paddle_wwm_is_not_installed(weights, bare, tmp_path, form):

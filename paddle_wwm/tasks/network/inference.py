@@ -165,7 +165,9 @@ def compute_outputs(
         paddle.set_flags(strided)
         if was_training:
             network.train()
-    return outputs if world.size == 1 else _exchanged(outputs, features, reading=reading, world=world)
+    if world.size == 1:
+        return [output for output in outputs if output is not None]  # every one has been computed here
+    return _exchanged(outputs, features, reading=reading, world=world)
 
 
 def _exchanged(
