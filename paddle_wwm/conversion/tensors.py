@@ -68,7 +68,7 @@ class Tensor:
         """The bytes, in blocks that are small where the file allows it."""
         flat = np.ascontiguousarray(self.read(), dtype=numpy_type(self.dtype)).reshape(-1).view(np.uint8)
         for start in range(0, len(flat), BLOCK_BYTES):
-            yield memoryview(flat[start : start + BLOCK_BYTES])
+            yield flat[start : start + BLOCK_BYTES].data
 
 
 class ArrayTensor(Tensor):
@@ -104,7 +104,7 @@ class FilePart:
     def read(self) -> np.ndarray:
         """The bytes, as one array of uint8."""
         result = np.empty(self.num_bytes, np.uint8)
-        whole = memoryview(result)
+        whole = result.data
         for _ in self._filled(whole[start : start + BLOCK_BYTES] for start in range(0, self.num_bytes, BLOCK_BYTES)):
             pass
         return result
@@ -202,13 +202,11 @@ def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
 
     def convert(array: np.ndarray) -> np.ndarray:
         if dtype == "float64":
-            return (
-                array.astype(np.float64)
-                if tensor.dtype != BFLOAT16
-                else to_float32(array, dtype=BFLOAT16).astype(np.float64)
-            )
+            wide = array if tensor.dtype != BFLOAT16 else to_float32(array, dtype=BFLOAT16)
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                return wide.astype(np.float64)
         values = to_float32(array, dtype=tensor.dtype) if tensor.dtype != "float64" else array
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             result = _to_bfloat16(values) if dtype == BFLOAT16 else values.astype(dtype)
             overflown = np.isinf(to_float32(result, dtype=dtype)) & np.isfinite(values)
         if overflown.any():

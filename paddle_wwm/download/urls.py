@@ -12,8 +12,9 @@ import requests
 
 from ..errors import DownloadError
 from ..files import write_json
+from .addresses import without_secrets
 from .home import told_when_full
-from .network import Network, TransferCut, WrongLength, without_secrets
+from .network import Network, TransferCut, WrongLength
 
 WRITE_BYTES = 1 << 20
 
@@ -31,9 +32,8 @@ def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
     """
     path = folder / name_of_url(url)
     folder.mkdir(parents=True, exist_ok=True)
-    session = network.session()
     try:
-        with told_when_full(folder):
+        with network.session() as session, told_when_full(folder):
             network.until_whole(lambda: _continue(url, path=path, session=session), title=path.name)
     except WrongLength as error:
         raise DownloadError(f"{without_secrets(url)}: sends {error}; no archive of a model is that large.") from None
@@ -49,7 +49,7 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
     whole = path.exists() and validator is not None
     num_here = (path if whole else part).stat().st_size if whole or (validator is not None and part.exists()) else 0
     headers = {"Accept-Encoding": "identity"}
-    if num_here:  # If-Range: another file in its place is sent from its start
+    if num_here and validator is not None:  # If-Range: another file in its place is sent from its start
         headers |= {"Range": f"bytes={num_here}-", "If-Range": validator}
     with session.get(url, headers=headers, stream=True) as response:
         content_range = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
@@ -103,7 +103,8 @@ def _validator_in(notes: Path, *, url: str) -> str | None:
 def size_of_url(url: str, *, network: Network) -> int | None:
     """In bytes, as the server states it; None where it does not. Raises DownloadError."""
     try:
-        response = network.session().head(url, headers={"Accept-Encoding": "identity"}, allow_redirects=True)
+        with network.session() as session:
+            response = session.head(url, headers={"Accept-Encoding": "identity"}, allow_redirects=True)
     except requests.RequestException as error:
         raise DownloadError(f"{without_secrets(url)}: cannot be fetched: {error}.") from None
     if response.status_code == 405:  # knows no HEAD

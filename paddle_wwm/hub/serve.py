@@ -10,12 +10,17 @@ command line.
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ..errors import HubModuleError, PaddleWWMError
 
+if TYPE_CHECKING:
+    from flask import Flask
+
+logger = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_PORT = 8866  # `hub serving`'s
 MAX_BODY_BYTES = 2 << 20  # three bytes a character, escapes, and room
@@ -23,27 +28,29 @@ MAX_WAITING = 32
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
 
 
-def make_app(modules: Mapping[str, Any]):
+def make_app(modules: Mapping[str, Any]) -> Flask:
     """A Flask application that answers for loaded modules, by name; one request is computed at a time."""
     from flask import Flask, request
+    from flask.json.provider import DefaultJSONProvider
     from werkzeug.exceptions import HTTPException
 
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.ensure_ascii = False
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.ensure_ascii = False
     computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
-    def answer(status: str, message: str, results: Any = "", *, code: int = 200):
+    def answer(status: str, message: str, results: Any = "", *, code: int = 200) -> tuple[dict[str, Any], int]:
         return {"status": status, "msg": message, "results": results}, code
 
     @app.get("/")
-    def index():
+    def index() -> dict[str, Any]:
         return {
             "modules": {name: {"version": str(module.version), "task": module.task} for name, module in modules.items()}
         }
 
     @app.post("/predict/<name>")
-    def predict(name: str):
+    def predict(name: str) -> tuple[dict[str, Any], int]:
         if name not in modules:
             return answer(NO_SUCH_MODULE, f"There is no module {name!r} here; there is {', '.join(modules)}.", code=404)
         if not request.is_json:
@@ -65,11 +72,11 @@ def make_app(modules: Mapping[str, Any]):
             waiting.release()
 
     @app.errorhandler(HTTPException)
-    def refused(error: HTTPException):
-        return answer(FAILED, f"{error.name}: {error.description}", code=error.code)
+    def refused(error: HTTPException) -> tuple[dict[str, Any], int]:
+        return answer(FAILED, f"{error.name}: {error.description}", code=error.code or 500)
 
     @app.errorhandler(Exception)
-    def failed(error: Exception):
+    def failed(error: Exception) -> tuple[dict[str, Any], int]:
         app.logger.exception("a request failed")
         return answer(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
 
@@ -95,21 +102,15 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
 
 
 def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Prints the address when it is ready; port 0 takes a free one."""
+    """Answer until Ctrl-C. Logs the address when it is ready; port 0 takes a free one."""
     from werkzeug.serving import make_server
 
     server = make_server(host, port, make_app(modules), threaded=True)
     for name, module in modules.items():
-        print(
-            f"serving {name} {module.version}, task {module.task}: http://{host}:{server.server_port}/predict/{name}",
-            flush=True,
-        )
+        address = f"http://{host}:{server.server_port}/predict/{name}"
+        logger.info("serving %s %s, task %s: %s", name, module.version, module.task, address)
     if host not in LOOPBACK:
-        print(
-            (
-                f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is "
-                f"no authentication."
-            ),
-            flush=True,
+        logger.warning(
+            "%s may be reached by other machines, and whoever reaches it may use it; there is no authentication.", host
         )
     server.serve_forever()

@@ -99,7 +99,7 @@ class _Feature:
             )
         if self.length < 3 or ids[0] != vocab.cls_id or self.input_ids[-1] != vocab.sep_id:
             self.fail(
-                "must have [CLS], at least one piece, and [SEP] at its end; if it is padded, give an `attention_mask`"
+                "must have [CLS], at least one piece, and [SEP] at its end; give an `attention_mask` if it is padded"
             )
         self.special = np.isin(self.input_ids, [vocab.pad_id, vocab.cls_id, vocab.sep_id])
         if "special_tokens_mask" in feature:
