@@ -202,6 +202,14 @@ class _PatientAdapter(HTTPAdapter):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        self.answers: list[requests.Response] = []
+
+    def close(self) -> None:
+        """Close all connections, also those of answers that nobody read to their end."""
+        for answer in self.answers:
+            answer.close()
+        self.answers.clear()
+        super().close()
 
     def send(
         self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any
@@ -210,6 +218,8 @@ class _PatientAdapter(HTTPAdapter):
         while True:
             try:
                 response = super().send(request, stream=stream, timeout=settings.timeout_s, **options)
+                if stream:
+                    self.answers.append(response)
                 # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
                 response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
                 if response.status_code not in RETRIED_STATUSES:

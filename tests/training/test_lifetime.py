@@ -35,7 +35,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     parent.kill()
-    parent.wait()
+    parent.communicate()
     while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
