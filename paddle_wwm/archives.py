@@ -17,8 +17,9 @@ import stat
 import tarfile
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Callable, Iterator
+from typing import IO, Any, Callable, Iterator
 
 from .errors import ArchiveError
 from .files import atomic_directory
@@ -32,7 +33,7 @@ ZIP_METHODS = (
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
 )  # the others are rare, and lzma may ask for gigabytes of memory
-COMPRESSED_TARS: tuple[tuple[bytes, Callable[..., IO[bytes]]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
+COMPRESSED_TARS: tuple[tuple[bytes, Callable[..., Any]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,19 +181,19 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                     f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and "
                     f"give the folder instead."
                 )
-            opener = None if info.is_dir() else lambda info=info: archive.open(info)
+            opener: Callable[[], IO[bytes]] | None = None if info.is_dir() else partial(archive.open, info)
             yield _Member(path=_safe_path(info.filename, archive=path), size=info.file_size, open=opener)
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
     with _open_tar(path) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # tarfile keeps every header it has read
+            archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header it has read
             if not (info.isreg() or info.isdir()) or info.issparse():
                 raise ArchiveError(
                     f"{path}: member {info.name!r} is a link or a device, which no model needs; the archive is refused."
                 )
-            opener = None if info.isdir() else lambda info=info: archive.extractfile(info)
+            opener = None if info.isdir() else partial(_content_of, archive, info)
             yield _Member(path=_safe_path(info.name, archive=path), size=0 if info.isdir() else info.size, open=opener)
         # The checksum of a compressed tar stands at its very end, behind the padding, and is compared when that is
         # read.
@@ -200,13 +201,21 @@ def _tar_members(path: Path) -> Iterator[_Member]:
             raise ArchiveError(f"{path}: holds more than {MAX_PADDING_BYTES:,} bytes behind its last member.")
 
 
+def _content_of(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(info)
+    assert stream is not None  # the member is a regular file
+    return stream
+
+
 @contextlib.contextmanager
 def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
     with open(path, "rb") as stream:
         start = stream.read(4)
     opener = next((opener for magic, opener in COMPRESSED_TARS if start.startswith(magic)), open)
-    with opener(path, "rb") as stream, tarfile.open(fileobj=_BoundedReads(stream), mode="r:") as archive:
-        yield archive
+    with opener(path, "rb") as content:
+        bounded = _BoundedReads(content)
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]  # has what is called
+            yield archive
 
 
 class _BoundedReads:

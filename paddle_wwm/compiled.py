@@ -4,20 +4,31 @@ cache folder.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 import numba
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_njit: Callable[..., Callable[[Any], Any]] = numba.njit  # its own types know no signature beside options
 
 
-def compiled(*signature: str, **options: Any) -> Callable[[Callable], Callable]:
-    """As `numba.njit` with a cache; where no folder for one can be written, every process compiles anew, which takes
-    seconds.
+def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a writer of machine code an instruction of compiled functions, as `numba.extending.intrinsic` does: callers
+    leave out the first argument, the typing context.
+    """
+    return intrinsic(function)
+
+
+def compiled(*signature: str, **options: Any) -> Callable[[Function], Function]:
+    """As `numba.njit` with a cache; where no folder for one can be written, every process compiles again, which
+    takes seconds.
     """
 
-    def compile_function(function: Callable) -> Callable:
+    def compile_function(function: Function) -> Function:
         try:
-            return numba.njit(*signature, cache=True, **options)(function)
+            return _njit(*signature, cache=True, **options)(function)
         except RuntimeError:  # numba's words for: no folder for the cache
-            return numba.njit(*signature, **options)(function)
+            return _njit(*signature, **options)(function)
 
     return compile_function

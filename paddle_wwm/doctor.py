@@ -156,7 +156,10 @@ def allows(bounds: str, version: str) -> bool:
 
 def release(version: str) -> tuple[int, ...]:
     """The numbers at the start, without zeros at the end, so that 3.4.0 is 3.4."""
-    return tuple(int(number) for number in re.sub(r"(\.0)+$", "", re.match(r"[\d.]*\d", version).group()).split("."))
+    start = re.match(r"[\d.]*\d", version)
+    if start is None:
+        raise ValueError(f"`version` must begin with a number, but is {version!r}")
+    return tuple(int(number) for number in re.sub(r"(\.0)+$", "", start.group()).split("."))
 
 
 def check_python(version: Sequence[int]) -> Finding:
@@ -268,7 +271,7 @@ def collect() -> list[Finding]:
     versions = installed_versions(
         [row[0] for row in REQUIREMENTS] + [package for row in CLASHES for package in row[:2]]
     )
-    findings = [check_python(sys.version_info), *check_versions(versions, python), *check_clashes(versions, python)]
+    findings = [check_python(sys.version_info[:3]), *check_versions(versions, python), *check_clashes(versions, python)]
     if sys.platform == "linux":
         needed = LIBRARIES if "opencv-python" in versions else LIBRARIES[:1]
         findings += [check_library(name, why, ctypes.CDLL) for name, why in needed]

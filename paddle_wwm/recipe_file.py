@@ -132,7 +132,7 @@ def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
     return _scalar(kind, node, where=where, key=key)
 
 
-def _scalar(kind: type, node: yaml.ScalarNode, *, where: str, key: str) -> Any:
+def _scalar(kind: type[Any], node: yaml.ScalarNode, *, where: str, key: str) -> Any:
     text = node.value
     try:
         if issubclass(kind, enum.Enum):

@@ -227,6 +227,7 @@ def test_the_help_teaches_what_to_do_and_what_the_exit_status_means():
     assert "--json" in text and "Exit status" in text and "make setup" in text
 
 
+@pytest.mark.slow
 def test_the_real_doctor_finds_this_installation_well():
     command = [sys.executable, "-X", "utf8", "-m", "paddle_wwm.doctor", "--json"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600, check=False)

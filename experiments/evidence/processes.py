@@ -14,7 +14,7 @@ from typing import IO, Iterator, Mapping, Sequence
 
 from paddle_wwm.errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from paddle_wwm.progress import progress_bar
-from paddle_wwm.training.lifetime import end_with_parent
+from paddle_wwm.runs.lifetime import end_with_parent
 
 GRACE_S = 90.0  # to save, after a signal
 POLL_S = 0.05

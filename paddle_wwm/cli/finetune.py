@@ -174,7 +174,8 @@ RECIPE_FLAGS = (
 
 def task_of(arguments: argparse.Namespace) -> Task:
     """Return the task that the flags describe."""
-    from ..tasks.table import columns_of_flags, find_task, task_of_flags
+    from ..tasks.own_data import columns_of_flags, task_of_flags
+    from ..tasks.table import find_task
 
     if arguments.task:
         return find_task(arguments.task)

@@ -40,7 +40,8 @@ _LAYER = ("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer
 
 # Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the
 # bias, has the last one.
-_TABLE = (
+_Endings = tuple[tuple[str, str, str, frozenset[Naming]], ...]
+_TABLE: tuple[tuple[str, str, str, _Endings, str], ...] = (
     (
         "bert.embeddings.word_embeddings",
         "bert.embeddings.word_embeddings",
@@ -169,7 +170,7 @@ def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
     return [
         Parameter(
             name=row[0].replace("*", prefix[0]) + ending[0],
-            foreign_name=row[column].replace("*", prefix[1]) + ending[column],
+            foreign_name=row[:3][column].replace("*", prefix[1]) + ending[:3][column],
             shape=tuple(sizes[letter] for letter in (row[4] if place == 0 else row[4][-1])),
             is_turned=naming in ending[3],
         )

@@ -74,6 +74,12 @@ def open_model(
     description = read_description(
         weights.folder, config=Path(config) if config else None, vocab=Path(vocab) if vocab else None
     )
+    if naming is None:
+        some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
+        raise CheckpointError(
+            f"{weights.files[0]}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or "
+            f"TensorFlow: {some}."
+        )
     notes = _check_kind(weights, naming, description.values, path=description.path)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
@@ -139,17 +145,9 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_kind(
-    weights: WeightsFiles, naming: Naming | None, values: Mapping[str, Any], *, path: Path
-) -> tuple[str, ...]:
+def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any], *, path: Path) -> tuple[str, ...]:
     """Refuse what is no BERT; returns what is worth saying about those that are."""
-    kind, source = values.get("model_type", "bert"), weights.files[0]
-    if naming is None:
-        some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
-        raise CheckpointError(
-            f"{source}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or "
-            f"TensorFlow: {some}."
-        )
+    kind = values.get("model_type", "bert")
     if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
         raise CheckpointError(
             f"{path}: a RoBERTa of this kind (other positions, one token type, another vocabulary) is no BERT "
@@ -186,7 +184,12 @@ def _with_sizes_of_tensors(
     read_off = {
         key: shapes[names[name]][0] for key, name in places.items() if not given.get(key) and shapes.get(names[name])
     }
-    return dataclasses.replace(config, **read_off)
+    return dataclasses.replace(
+        config,
+        vocab_size=read_off.get("vocab_size", config.vocab_size),
+        max_position_embeddings=read_off.get("max_position_embeddings", config.max_position_embeddings),
+        type_vocab_size=read_off.get("type_vocab_size", config.type_vocab_size),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

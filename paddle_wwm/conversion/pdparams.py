@@ -79,7 +79,7 @@ def _reconstruct(*_: Any) -> _Array:
 
 
 _NDARRAY = object()  # only ever an argument
-_ALLOWED = {
+_ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
     ("numpy", "ndarray"): _NDARRAY,

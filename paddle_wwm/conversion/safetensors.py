@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Mapping
+from typing import Any, Mapping
 
 from ..errors import CheckpointError
 from ..files import atomic_write
@@ -86,7 +86,7 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
     return header, 8 + length, num_file_bytes - 8 - length
 
 
-def _checked(entry: object, *, path: Path, name: str) -> tuple[str, tuple[int, ...], int, int]:
+def _checked(entry: Any, *, path: Path, name: str) -> tuple[str, tuple[int, ...], int, int]:
     """Type, shape, first and last byte of a header's entry."""
     try:
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

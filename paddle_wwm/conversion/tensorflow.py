@@ -102,9 +102,10 @@ def _num_shards(header: bytes | None) -> int:
     fields = dict(decode_message(header))
     if fields.get(2, 0) != 0:
         raise TableError("it was written on a big-endian machine")
-    if not isinstance(fields.get(1), int) or not 1 <= fields[1] <= 99_999:
+    number = fields.get(1)
+    if not isinstance(number, int) or not 1 <= number <= 99_999:
         raise TableError("its header has no number of shards")
-    return fields[1]
+    return number
 
 
 def _decode_entry(value: bytes) -> dict:

@@ -68,7 +68,7 @@ class Tensor:
         """The bytes, in blocks that are small where the file allows it."""
         flat = np.ascontiguousarray(self.read(), dtype=numpy_type(self.dtype)).reshape(-1).view(np.uint8)
         for start in range(0, len(flat), BLOCK_BYTES):
-            yield memoryview(flat[start : start + BLOCK_BYTES])
+            yield flat[start : start + BLOCK_BYTES].data
 
 
 class ArrayTensor(Tensor):
@@ -104,7 +104,7 @@ class FilePart:
     def read(self) -> np.ndarray:
         """The bytes, as one array of uint8."""
         result = np.empty(self.num_bytes, np.uint8)
-        whole = memoryview(result)
+        whole = result.data
         for _ in self._filled(whole[start : start + BLOCK_BYTES] for start in range(0, self.num_bytes, BLOCK_BYTES)):
             pass
         return result

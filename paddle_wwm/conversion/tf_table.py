@@ -60,6 +60,7 @@ def decode_varint(data: bytes, position: int) -> tuple[int, int]:
 def decode_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """(field number, value) of a protobuf message; numbers are unsigned."""
     position = 0
+    value: int | bytes
     while position < len(data):
         tag, position = decode_varint(data, position)
         field, kind = tag >> 3, tag & 7
@@ -69,10 +70,9 @@ def decode_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             length, position = decode_varint(data, position) if kind == 2 else ({1: 8, 5: 4}.get(kind, -1), position)
             if length < 0 or position + length > len(data):
                 raise TableError(f"field {field} of a message is cut off or of an unknown kind")
-            value = data[position : position + length]
+            content = data[position : position + length]
             position += length
-            if kind != 2:
-                value = int.from_bytes(value, "little")
+            value = content if kind == 2 else int.from_bytes(content, "little")
         yield field, value
 
 

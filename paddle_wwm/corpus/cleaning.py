@@ -76,12 +76,12 @@ class Cleaner:
     @cached_property
     def _changes(self) -> list[tuple[str, Callable[[str], str]]]:
         """The rules that rewrite lines, in the order they are applied in."""
-        known = {"control_characters": _without_control_characters, "nfc": _composed, "simplified": _simplifier}
-        return [
-            (name, change() if name == "simplified" else change)
-            for name, change in known.items()
-            if name in self.config.rules
-        ]
+        known: dict[str, Callable[[], Callable[[str], str]]] = {
+            "control_characters": lambda: _without_control_characters,
+            "nfc": lambda: _composed,
+            "simplified": _simplifier,
+        }
+        return [(name, make_change()) for name, make_change in known.items() if name in self.config.rules]
 
     def clean(self, document: RawDocument, report: CorpusReport) -> RawDocument | None:
         """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left

@@ -13,6 +13,7 @@ character.
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Iterator
 
 import numpy as np
@@ -25,7 +26,7 @@ MAX_TEXTS_PER_RUN = 128
 MAX_CHARS_PER_RUN = 16_384
 
 
-def import_lac_package():
+def import_lac_package() -> ModuleType:
     """The `LAC` package itself, imported with paddle.fluid aliased to paddle.base: the reference that tests compare
     with.
     """

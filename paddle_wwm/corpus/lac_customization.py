@@ -33,7 +33,8 @@ class Customization:
     def _add(self, entries: Sequence[str]) -> None:
         if not entries:
             return
-        phrase, ends, has_tag = "", [], False
+        phrase, has_tag = "", False
+        ends: list[int] = []
         for entry in entries:
             word, slash, tag = entry.rpartition("/")
             has_tag |= not ends and bool(word and tag)  # of the first word

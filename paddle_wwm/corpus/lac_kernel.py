@@ -45,7 +45,7 @@ SOURCES = (lac_vector.__file__, lac_model.__file__, __file__)
 
 
 @numba.njit(nogil=True)
-def _num_in_full_tiles(num_rows, rows_of_tile):
+def _num_in_full_tiles(num_rows: int, rows_of_tile: int) -> int:
     """How many of a step's rows are done by full tiles, idle rows at the end included. The others are done one
     by one.
     """
@@ -57,8 +57,20 @@ def _num_in_full_tiles(num_rows, rows_of_tile):
 
 @numba.njit(nogil=True, error_model="numpy")
 def _gru_step(
-    lanes, rows, num_rows, place, start, ids, inputs, input_weights, weights, state, gated_state, update, outputs
-):
+    lanes: tuple[int, ...],
+    rows: tuple[int, ...],
+    num_rows: int,
+    place: int,
+    start: np.ndarray,
+    ids: np.ndarray,
+    inputs: np.ndarray,
+    input_weights: np.ndarray,
+    weights: np.ndarray,
+    state: np.ndarray,
+    gated_state: np.ndarray,
+    update: np.ndarray,
+    outputs: np.ndarray,
+) -> None:
     """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the
     new one.
     """
@@ -75,7 +87,7 @@ def _gru_step(
 # reassociation lets the sums over the hidden units run in vector lanes; every row is still summed by itself, in one
 # order
 @numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _add_emissions(state, num_rows, weights, emissions, place):
+def _add_emissions(state: np.ndarray, num_rows: int, weights: np.ndarray, emissions: np.ndarray, place: int) -> None:
     """emissions[place + row] += weights @ state[row]; weights: (4, H)."""
     for row in range(num_rows):
         for tag in range(NUM_TAGS):
@@ -86,7 +98,15 @@ def _add_emissions(state, num_rows, weights, emissions, place):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _best_path(emissions, first_places, row, length, transitions, came_from, tags):
+def _best_path(
+    emissions: np.ndarray,
+    first_places: np.ndarray,
+    row: int,
+    length: int,
+    transitions: np.ndarray,
+    came_from: np.ndarray,
+    tags: np.ndarray,
+) -> None:
     """Viterbi: the tags of greatest score, the lower tag where two are equal. came_from: buffer, uint8 (length, 4).
     tags: filled.
     """
@@ -114,7 +134,7 @@ def _best_path(emissions, first_places, row, length, transitions, came_from, tag
 
 
 @numba.njit(nogil=True)
-def plan_batch(offsets, batch, rows_of_tile):
+def plan_batch(offsets: np.ndarray, batch: np.ndarray, rows_of_tile: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Where the values of a batch lie. batch: numbers of texts, longest first. Returns the number of rows of every
     step, the place of every step's first row (both int64, one a step) and the number of places.
     """
@@ -131,8 +151,8 @@ def plan_batch(offsets, batch, rows_of_tile):
 
 @numba.njit(nogil=True, error_model="numpy")
 def run_batch(
-    lanes, rows, ids, offsets, batch, num_rows_of_step, first_places, batch_ids, table, recurrent, input_weights, bias, emission, inputs, emissions  # noqa: E501
-):  # fmt: skip
+    lanes: tuple[int, ...], rows: tuple[int, ...], ids: np.ndarray, offsets: np.ndarray, batch: np.ndarray, num_rows_of_step: np.ndarray, first_places: np.ndarray, batch_ids: np.ndarray, table: np.ndarray, recurrent: np.ndarray, input_weights: np.ndarray, bias: np.ndarray, emission: np.ndarray, inputs: np.ndarray, emissions: np.ndarray  # noqa: E501
+) -> None:  # fmt: skip
     """Both layers in both directions over one batch, whose emissions are added to `emissions`, float32 (places, 4)."""
     num_steps, size = len(num_rows_of_step), HIDDEN_SIZE
     state = np.zeros((ROWS_OF_BATCH, size), np.float32)
@@ -183,8 +203,20 @@ def run_batch(
 
 
 def tag_texts(
-    lanes, rows, ids, offsets, order, table, recurrent, input_weights, bias, emission, emission_bias, transitions, tags
-):
+    lanes: tuple[int, ...],
+    rows: tuple[int, ...],
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    order: np.ndarray,
+    table: np.ndarray,
+    recurrent: np.ndarray,
+    input_weights: np.ndarray,
+    bias: np.ndarray,
+    emission: np.ndarray,
+    emission_bias: np.ndarray,
+    transitions: np.ndarray,
+    tags: np.ndarray,
+) -> None:
     """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the
     texts that are not empty, longest first. The weights as `pack_weights` gives them.
     """

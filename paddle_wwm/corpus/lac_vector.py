@@ -33,14 +33,19 @@ each length that it meets, and its cache on disk tells them apart.
 from __future__ import annotations
 
 import struct
-from typing import Sequence
+from typing import TYPE_CHECKING, Callable, Sequence
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.typing.templates import Signature
 
+from ..compiled import instruction
 from .lac_model import HIDDEN_SIZE, NUM_GATES
+
+if TYPE_CHECKING:
+    from numba.core.base import BaseContext as CodeContext
+    from numba.core.typing.context import BaseContext as TypingContext
 
 PANEL_VECTORS = 3  # vectors side by side in a tile
 UPDATE, RESET, CANDIDATE = 0, 1, 2  # the order of Paddle's columns
@@ -166,25 +171,25 @@ class VectorWriter:
         return running
 
 
-@intrinsic
+@instruction
 def gate_tile(
-    typing_context,
-    lanes,
-    rows,
-    gate,
-    panel,
-    row,
-    place,
-    start,
-    ids,
-    inputs,
-    input_weights,
-    weights,
-    state,
-    gated_state,
-    update,
-    outputs,
-):
+    typing_context: TypingContext,
+    lanes: types.BaseTuple,
+    rows: types.BaseTuple,
+    gate: types.Type,
+    panel: types.Type,
+    row: types.Type,
+    place: types.Type,
+    start: types.Array,
+    ids: types.Type,
+    inputs: types.Type,
+    input_weights: types.Type,
+    weights: types.Type,
+    state: types.Type,
+    gated_state: types.Type,
+    update: types.Type,
+    outputs: types.Type,
+) -> tuple[Signature, Callable[..., None]]:
     """One gate of one tile: rows row.. of the batch, column panel `panel` of the gate.
 
     start, 2-D: layer 1, whose gate inputs are the table's rows start[ids[place + i]]. start, 1-D: layer 2, whose gate
@@ -197,7 +202,7 @@ def gate_tile(
         (start, ids, inputs, input_weights, weights, state, gated_state, update, outputs)
     ))  # fmt: skip
 
-    def write(context, builder, signature, arguments):
+    def write(context: CodeContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> None:
         gate, panel, row, place = arguments[2:6]
         data = [
             context.make_array(type_)(context, builder, value).data
@@ -212,7 +217,7 @@ def gate_tile(
         gate_column = builder.add(builder.mul(gate, INT64(HIDDEN_SIZE)), column)
         packed_panel = builder.add(builder.mul(gate, INT64(HIDDEN_SIZE // width)), panel)
 
-        def each(base, row_size):
+        def each(base: ir.Value, row_size: int) -> list[ir.Value]:
             """The addresses of the tile's vectors in an array whose rows are row_size floats apart."""
             return [
                 at(base, i * row_size + vector * num_lanes) for i in range(num_rows) for vector in range(PANEL_VECTORS)

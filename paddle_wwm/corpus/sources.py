@@ -141,7 +141,7 @@ def open_source(source: Source) -> BinaryIO:
     if source.compression == ".gz":
         return gzip.open(source.path, "rb")  # type: ignore[return-value]
     if source.compression == ".xz":
-        return lzma.open(source.path, "rb")
+        return lzma.open(source.path, "rb")  # type: ignore[return-value]
     if source.compression == ".zst":
         import pyarrow
 
@@ -163,4 +163,4 @@ def open_seekable(source: Source) -> BinaryIO:
     except BaseException:
         unpacked.close()
         raise
-    return unpacked  # type: ignore[return-value]
+    return unpacked

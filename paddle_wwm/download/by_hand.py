@@ -8,9 +8,10 @@ from pathlib import Path
 from ..archives import is_archive, unpack_archive
 from ..conversion.sources import is_torch_archive
 from ..errors import ArchiveError, ConfigError, DownloadError
+from .addresses import is_url, without_secrets
 from .arrival import find_model_in
 from .hub import checksum_of
-from .network import Network, is_offline, is_url, without_secrets
+from .network import Network, is_offline
 from .urls import fetch_url
 from .wanted import Wanted
 
@@ -28,6 +29,7 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
     """The folder with the model's files, or one file of weights, out of an address, an archive or a folder. Raises
     DownloadError, ArchiveError.
     """
+    assert wanted.source is not None
     fetched = is_url(wanted.source)
     if fetched:
         check_online(wanted)
@@ -61,13 +63,14 @@ def check_online(wanted: Wanted) -> None:
     """Raises DownloadError where the environment forbids the network."""
     if is_offline():
         raise DownloadError(
-            f"{without_secrets(wanted.source)}: the environment forbids the network (HF_HUB_OFFLINE); give a "
-            f"file that is here."
+            f"{without_secrets(wanted.source or wanted.name)}: the environment forbids the network "
+            f"(HF_HUB_OFFLINE); give a file that is here."
         )
 
 
 def check_local(wanted: Wanted) -> Path:
     """Raises DownloadError for a file that is not there."""
+    assert wanted.source is not None
     path = Path(wanted.source)
     if not path.exists():
         raise DownloadError(f"{path}: no such archive or folder, and no address (http://, https://).")

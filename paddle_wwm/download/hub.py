@@ -33,8 +33,9 @@ from huggingface_hub.errors import (
 )
 
 from ..errors import DownloadError
+from .addresses import hub_endpoint, without_secrets
 from .home import told_when_full
-from .network import Network, WrongLength, hub_endpoint, without_secrets
+from .network import MAX_FILE_BYTES, Network, WrongLength
 
 # Each row: the first of these that a repository has is taken; a model needs one of every required row.
 CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
@@ -68,7 +69,7 @@ class RemoteFile:
     @property
     def checked_by(self) -> str:
         """What the file is compared with, in words."""
-        return {None: "size only", 40: "git sha1", 64: "sha256"}[self.checksum and len(self.checksum)]
+        return "size only" if self.checksum is None else {40: "git sha1", 64: "sha256"}[len(self.checksum)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class RemoteModel:
     @property
     def size_bytes(self) -> int:
         """Of all files."""
-        return sum(file.size_bytes for file in self.files)
+        return sum(file.size_bytes or 0 for file in self.files)
 
 
 def choose_files(names: Iterable[str], *, source: str) -> list[str]:
@@ -108,7 +109,7 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     endpoint = hub_endpoint()
     with _errors_of_hub(repository, revision=revision), network.hub_session():
         info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
-        if not re.fullmatch(r"\w[\w.-]{0,99}", info.sha or ""):  # it becomes a folder's name
+        if info.sha is None or not re.fullmatch(r"\w[\w.-]{0,99}", info.sha):  # it becomes a folder's name
             raise DownloadError(
                 f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub "
                 f"(HF_ENDPOINT)?"
@@ -157,7 +158,9 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
         problem = "other bytes than its checksum says"
         try:
             with told_when_full(folder), _errors_of_hub(model.repository, revision=model.commit), network.hub_session():
-                network.until_whole(get, title=file.name, max_bytes=file.size_bytes)
+                network.until_whole(
+                    get, title=file.name, max_bytes=MAX_FILE_BYTES if file.size_bytes is None else file.size_bytes
+                )
         except WrongLength as error:
             problem = str(error)
         else:

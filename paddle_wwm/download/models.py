@@ -16,11 +16,12 @@ from ..errors import CheckpointError, DownloadError
 from ..files import sha256_of_file, write_json
 from ..model.folder import read_json
 from ..version import __version__
+from .addresses import hub_endpoint, is_url, without_secrets
 from .arrival import convert_on_arrival
 from .by_hand import check_local, check_online, fetch_by_hand
 from .home import RECORD_NAME, StoredModel, download_folder, find_stored, told_when_full
 from .hub import RemoteFile, RemoteModel, fetch_files, find_in_hub_cache, look_up
-from .network import Network, NetworkSettings, Unreachable, hub_endpoint, is_offline, is_url, without_secrets
+from .network import Network, NetworkSettings, Unreachable, is_offline
 from .urls import name_of_url, size_of_url
 from .wanted import Wanted, check_same_source, not_here, three_ways, what_is_wanted
 
@@ -187,12 +188,14 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
     """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its
     folder.
     """
+    repository = wanted.repository
+    assert repository is not None  # only a wanted source has none
     try:
         if is_offline():
             raise Unreachable("the environment forbids the network (HF_HUB_OFFLINE).")
-        return look_up(wanted.repository, revision=wanted.revision, network=network), None
+        return look_up(repository, revision=wanted.revision, network=network), None
     except Unreachable as error:
-        if (cached := find_in_hub_cache(wanted.repository, revision=wanted.revision)) is None:
+        if (cached := find_in_hub_cache(repository, revision=wanted.revision)) is None:
             raise not_here(wanted, error) from None
         network.say(f"{wanted.name}: {error} Taken from {cached[1]}, where another program has put it.")
         return cached

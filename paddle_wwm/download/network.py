@@ -8,25 +8,23 @@ so that a line that is cut more often than that never ends. Its requests therefo
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import os
-import re
-import socket
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
 from huggingface_hub import configure_http_backend, constants
-from huggingface_hub.utils import _http, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from huggingface_hub.utils import _http
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
 from ..progress import progress_bar
+from .answers import host_of, reason_of, retry_after_s, start_of
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
@@ -92,24 +90,6 @@ def is_offline() -> bool:
     """
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
-
-
-def hub_endpoint() -> str:
-    """The hub or its mirror: HF_ENDPOINT, read now rather than when huggingface_hub was imported."""
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an address that can be fetched."""
-    return re.match(r"https?://", text) is not None
-
-
-def without_secrets(source: str) -> str:
-    """An address without user, password and query, which may hold keys; anything else as it is."""
-    if not is_url(source):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Network:
@@ -212,12 +192,18 @@ class _PatientAdapter(HTTPAdapter):
         super().close()
 
     def send(
-        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, **options: Any
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> requests.Response:
         settings, failures = self.network.settings, 0
         while True:
             try:
-                response = super().send(request, stream=stream, timeout=settings.timeout_s, **options)
+                response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
                 if stream:
                     self.answers.append(response)
                 # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
@@ -227,8 +213,8 @@ class _PatientAdapter(HTTPAdapter):
                         _ = response.content  # a cut of a short answer is tried again, too
                     return self._prepared(response) if stream and request.method == "GET" else response
                 problem, wait_s = (
-                    f"{_host(request)} answers {response.status_code} {response.reason}",
-                    _retry_after_s(response),
+                    f"{host_of(request)} answers {response.status_code} {response.reason}",
+                    retry_after_s(response),
                 )
                 response.close()
             except (
@@ -236,10 +222,11 @@ class _PatientAdapter(HTTPAdapter):
                 requests.exceptions.SSLError,
             ) as error:  # waiting does not mend these
                 raise Unreachable(
-                    f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings."
+                    f"{host_of(request)} cannot be reached: {reason_of(error)}; "
+                    "check the proxy and certificate settings."
                 ) from None
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                problem, wait_s = f"{_host(request)} cannot be reached: {_reason(error)}", None
+                problem, wait_s = f"{host_of(request)} cannot be reached: {reason_of(error)}", None
                 response = None
             failures += 1
             if wait_s is not None and wait_s > settings.max_retry_after_s:
@@ -257,7 +244,7 @@ class _PatientAdapter(HTTPAdapter):
         if not response.ok or response.is_redirect:
             return response
         stream_of_library = response.raw.stream
-        start, length = _start_of(response), response.headers.get("Content-Length", "")
+        start, length = start_of(response), response.headers.get("Content-Length", "")
         is_plain = (
             response.headers.get("Content-Encoding", "identity") == "identity"
         )  # else the length is that of the compressed body
@@ -276,53 +263,8 @@ class _PatientAdapter(HTTPAdapter):
                         yield block
                 except (urllib3.exceptions.HTTPError, OSError) as error:
                     raise TransferCut(
-                        f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position
+                        f"the transfer was cut after {position:,} bytes ({reason_of(error)}).", position=position
                     ) from None
 
         response.raw.stream = stream
         return response
-
-
-def _start_of(response: requests.Response) -> int:
-    """The first byte that an answer carries: 0 but for an answer to a Range."""
-    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(start) if response.status_code == 206 and start.isdecimal() else 0
-
-
-def _retry_after_s(response: requests.Response) -> float | None:
-    """The wait that a server asks for, given in seconds or as a date; None where it asks for none."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        if text.isdecimal():
-            return float(text)
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _host(request: requests.PreparedRequest) -> str:
-    return urllib3.util.parse_url(request.url).netloc or str(request.url)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause in a few words, without the addresses of objects."""
-    cause = error
-    while True:
-        inner = (
-            getattr(cause, "reason", None)
-            or cause.__cause__
-            or next((value for value in cause.args if isinstance(value, BaseException)), None)
-        )
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
-        return "no answer in time"
-    if isinstance(cause, urllib3.exceptions.IncompleteRead):
-        return "the connection was closed"
-    if isinstance(cause, socket.gaierror):
-        return "the name of the host cannot be resolved"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    text = str(cause).rpartition("object at 0x")[2].partition(">: ")[2] or str(cause)
-    return text.strip(" .") or type(cause).__name__

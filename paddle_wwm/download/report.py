@@ -29,14 +29,16 @@ def lines_of_plan(plan: Plan) -> list[str]:
     lines += [
         f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files
     ]
-    sizes = [file.size_bytes for file in plan.files]
-    total = "nothing" if not sizes else size_in_words(None if None in sizes else sum(sizes))
+    sizes = [file.size_bytes for file in plan.files if file.size_bytes is not None]
+    is_stated = len(sizes) == len(plan.files)
+    total = "nothing" if not plan.files else size_in_words(sum(sizes) if is_stated else None)
     return [*lines, f"  to transfer: {total}", f"  it would be kept in {plan.wanted.target}"]
 
 
 def lines_of_model(folder: Path) -> list[str]:
     """A model that is here, and where it is from."""
     stored = find_stored(folder.name, home=folder.parent.parent)
+    assert stored is not None  # `fetch` returned its folder
     record = stored.record
     lines = [f"{record['name']}: {folder} ({size_in_words(stored.size_bytes)})"]
     if "repository" in record:

@@ -12,8 +12,9 @@ import requests
 
 from ..errors import DownloadError
 from ..files import write_json
+from .addresses import without_secrets
 from .home import told_when_full
-from .network import Network, TransferCut, WrongLength, without_secrets
+from .network import Network, TransferCut, WrongLength
 
 WRITE_BYTES = 1 << 20
 
@@ -48,7 +49,7 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
     whole = path.exists() and validator is not None
     num_here = (path if whole else part).stat().st_size if whole or (validator is not None and part.exists()) else 0
     headers = {"Accept-Encoding": "identity"}
-    if num_here:  # If-Range: another file in its place is sent from its start
+    if num_here and validator is not None:  # If-Range: another file in its place is sent from its start
         headers |= {"Range": f"bytes={num_here}-", "If-Range": validator}
     with session.get(url, headers=headers, stream=True) as response:
         content_range = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))

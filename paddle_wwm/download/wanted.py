@@ -9,8 +9,9 @@ from typing import Iterator
 
 from ..errors import ConfigError, DownloadError
 from ..variants import Variant, find_variant
+from .addresses import hub_endpoint, is_url, without_secrets
 from .home import StoredModel, home_folder, key_of, model_folder
-from .network import Unreachable, hub_endpoint, is_url, without_secrets
+from .network import Unreachable
 
 DEFAULT_REVISION = "main"
 

@@ -9,10 +9,12 @@ paddlehub and paddlenlp.
 that is there.
 """
 
+from typing import Any
+
 __all__ = ["BertHubModule"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # imported on first use: `paddle-wwm hub` and the builder need no paddle
     if name == "BertHubModule":
         from .module import BertHubModule

@@ -18,11 +18,14 @@ import tarfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import HubModuleError
 from ..files import sha256_of_file
 from .sources import module_info
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
 
 MAX_SOURCE_BYTES = 1 << 20  # of a module.py
 # versions that the modules are for, as PaddleHub writes such ranges
@@ -63,7 +66,11 @@ class Shelf:
         with self._lock:
             for path in sorted(self._folder.glob("*.tar")):
                 try:
-                    key = (path, *_state(path), *_state(_stated(path)))
+                    key: tuple[Path, int, int, int, int] | tuple[Path, None] = (
+                        path,
+                        *_state(path),
+                        *_state(_stated(path)),
+                    )
                 except OSError:
                     key = (path, None)
                 known[key] = self._known[key] if key in self._known else self._look_at(path)
@@ -100,7 +107,9 @@ def open_archive(path: Path) -> ServedArchive:
             source = tar.getmember(f"{min(tops, default='')}/module.py")
             if len(tops) != 1 or not source.isreg() or source.size > MAX_SOURCE_BYTES:
                 raise HubModuleError(f"{path}: must hold one folder with a module.py.")
-            info = module_info(tar.extractfile(source).read().decode("utf-8"), path=path / source.name)
+            stream = tar.extractfile(source)
+            assert stream is not None  # it is a regular file
+            info = module_info(stream.read().decode("utf-8"), path=path / source.name)
     except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError) as error:
         raise HubModuleError(f"{path}: is no module's archive: {error}.") from None
     return ServedArchive(
@@ -117,12 +126,14 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def make_app(shelf: Shelf):
+def make_app(shelf: Shelf) -> Flask:
     """A Flask application that answers for a folder."""
     from flask import Flask, abort, request, send_file
+    from flask.json.provider import DefaultJSONProvider
 
     app = Flask(__name__)
-    app.json.ensure_ascii = False
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.ensure_ascii = False
 
     def entry(archive: ServedArchive) -> dict[str, Any]:
         return {
@@ -137,7 +148,7 @@ def make_app(shelf: Shelf):
         }
 
     @app.get("/search")
-    def search():
+    def search() -> dict[str, Any]:
         # `hub search` without a word asks for ".*"; other words are parts of names, not patterns
         word, version = request.args.get("word", "").strip().lower(), request.args.get("version")
         archives = [
@@ -152,13 +163,13 @@ def make_app(shelf: Shelf):
         }
 
     @app.get("/info")
-    def info():
+    def info() -> dict[str, Any]:
         name = request.args.get("name", "").strip().lower()
         found = [entry(archive) for archive in shelf.archives() if archive.name == name]
         return {"status": 0, "msg": "", "data": {"name": name, "info": found} if found else {}}
 
     @app.get("/archives/<filename>")
-    def archive(filename: str):
+    def archive(filename: str) -> Response:
         found = next((archive for archive in shelf.archives() if archive.path.name == filename), None)
         if found is None:
             abort(404)

@@ -116,7 +116,7 @@ def _variant(name: str) -> Variant | None:
 
 def _inside(checked: Checked | None, *, assets: Path | None) -> str:
     """The end of the card: what was put in."""
-    if checked is None:
+    if checked is None or assets is None:
         return "\n## Inside this archive\n\nNo weights: they are looked for when the module is loaded, as said above.\n"
     lines = ["", "## Inside this archive", "", f"Weights of {sizes_in_words(checked.config)}.", ""]
     if checked.deviations:

@@ -66,7 +66,7 @@ def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_siz
     deviations = (
         _deviations(variant, config=config, vocab_sha256=vocab.sha256, do_lower_case=do_lower_case) if variant else []
     )
-    if deviations and not allow_other_sizes:
+    if variant and deviations and not allow_other_sizes:
         raise HubModuleError(
             f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for "
             f"tests and small experiments, "

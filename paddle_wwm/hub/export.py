@@ -17,7 +17,7 @@ from ..tokenization.vocab import Vocab
 class _OfTexts(paddle.nn.Layer):
     """`forward` with the inputs that the program is to have, and no others."""
 
-    input_names = ("input_ids", "token_type_ids")
+    input_names: tuple[str, ...] = ("input_ids", "token_type_ids")
 
     def __init__(self, module: Any) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _OfTexts(paddle.nn.Layer):
 class _OfTowers(_OfTexts):
     input_names = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         query_input_ids: paddle.Tensor,
         query_token_type_ids: paddle.Tensor,

@@ -12,6 +12,7 @@ weights), and when training or loading has changed them, the program is made ane
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import os
@@ -20,6 +21,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
+from typing import Iterator, Literal
 
 import numpy as np
 import paddle
@@ -28,6 +30,7 @@ import paddle.nn as nn
 from ..cpu import use_fast_matmul
 from ..errors import HubModuleError
 from ..model import ops
+from ..tasks.network.rows import MAX_BATCH_TOKENS
 from .task import Program
 
 PRECISIONS = ("fp32", "bf16")
@@ -43,7 +46,7 @@ ONEDNN_SHAPES = (
 # 768), at the same speed
 ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
-_DTYPES = {"attention_mask": "bool"}
+_DTYPES: dict[str, Literal["bool"]] = {"attention_mask": "bool"}
 _SHAPES = {"flat_positions": [None]}
 
 
@@ -119,7 +122,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
         config.disable_gpu()
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(
-            paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"]
+            int(paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"])
         )
         config.enable_mkldnn()
         config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
@@ -157,7 +160,7 @@ class _OfBatch(nn.Layer):
 
 
 class _OfBatchAtPositions(_OfBatch):
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: paddle.Tensor,
         token_type_ids: paddle.Tensor,
@@ -165,6 +168,23 @@ class _OfBatchAtPositions(_OfBatch):
         flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
         return self.network(input_ids, token_type_ids, attention_mask, flat_positions)
+
+
+@contextlib.contextmanager
+def evaluating(layer: nn.Layer) -> Iterator[None]:
+    """Inside, a layer is in evaluation mode; afterwards it is as it was."""
+    was_training = layer.training
+    layer.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            layer.train()
+
+
+def max_batch_tokens(*, on_gpu: bool) -> int:
+    """How many tokens a batch has at most, by device."""
+    return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
 
 
 def weights_checksum(network: nn.Layer) -> int:
@@ -176,7 +196,7 @@ def weights_checksum(network: nn.Layer) -> int:
         array = np.ascontiguousarray(np.from_dlpack(tensor.detach()))  # not numpy(): that would copy
         if array.ndim > 1 and array[0].nbytes % 8 == 0:
             array = array.reshape(len(array), -1).view(np.uint64).sum(axis=1, dtype=np.uint64)
-        checksum = zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(name.encode(), checksum))
+        checksum = zlib.crc32(array.reshape(-1).view(np.uint8).data, zlib.crc32(name.encode(), checksum))
     return checksum
 
 

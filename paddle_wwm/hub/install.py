@@ -97,7 +97,7 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
                     _date_by_content(copy / "module.py")
                     _try_to_load(copy, source=source, home=Path(staged) / "home")
                     _put_in_place(copy, target, replaced=work / "replaced" / f"{name}-{time.time_ns()}")
-            notes = ()
+            notes: tuple[str, ...] = ()
             if (target / "requirements.txt").exists():
                 notes = (
                     f"it names other packages, which were not installed: pip install -r {target / 'requirements.txt'}",

@@ -20,7 +20,7 @@ from .task import Predictions, PredictOptions, Program, Task, softmax
 class MaskedWordsNetwork(BertForPretraining):
     """The masked language model's scores at the asked positions."""
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         input_ids: paddle.Tensor,
         token_type_ids: paddle.Tensor,
@@ -90,9 +90,9 @@ class FillMask(Task):
         options: PredictOptions,
     ) -> Predictions:
         names = encoder.vocab.tokens
-        results = []
+        results: list[dict[str, Any]] = []
         for (text,), (tokens, scores) in zip(texts_of(data), outputs):
-            masks = [
+            masks: list[list[dict[str, Any]]] = [
                 [{"token": names[int(token)], "score": float(score)} for token, score in zip(*candidates)]
                 for candidates in zip(tokens, scores)
             ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import sys
+import inspect
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -14,24 +13,20 @@ from paddlehub.module.module import runnable
 from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
-from ..model.finetuned import load_network, read_description
-from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME, read_json
-from ..model.labels import label_map_of
+from ..model.folder import VOCAB_NAME
 from ..model.networks import AllStates
-from ..tasks.network.rows import MAX_BATCH_TOKENS, Row
-from ..tokenization.vocab import load_vocab
+from ..tasks.network.rows import Row
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
 from .hidden_states import embed
-from .inference import CPU_BATCH_TOKENS, Programs
+from .inference import Programs, evaluating, max_batch_tokens
 from .inputs import RowEncoder, batches_by_length
+from .loading import load_parts
 from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
 from .task import PredictOptions, Program
-from .tasks import task_class
-from .weights import find_weights, load_checkpoint, pinned, warn_of_new_classifier
-
-_LAYER = re.compile(r"\bencoder\.layers\.(\d+)\.")
+from .training import encoder_layers, named_batch, network_inputs
+from .weights import find_weights, load_checkpoint, warn_of_new_classifier
 
 
 class BertHubModule(nn.Layer, TransformerModule):
@@ -54,34 +49,17 @@ class BertHubModule(nn.Layer, TransformerModule):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        kind = task_class(task)
         folder = find_weights(given=weights, module_folder=self._module_folder(), name=getattr(self, "name", None))
+        parts = load_parts(folder, task=task, label_map=label_map, num_classes=num_classes, suffix=suffix)
         self._weights_folder = folder
-        with pinned(folder) as source:
-            description = read_description(source)
-            if task is None and description.task is not None:
-                kind = task_class(description.task)
-            # seq-cls and multi-label have the same network: PaddleNLP's folders do not say which of them they are
-            is_of_task = description.task is not None and task_class(description.task).architecture == kind.architecture
-            if kind.has_classifier and description.task is not None and not is_of_task:
-                raise HubModuleError(f"{folder}: holds a model of task {description.task!r}, not of {task!r}.")
-            own_labels = description.label_map if is_of_task else None
-            if own_labels is not None and label_map is not None and len(label_map_of(label_map)) != len(own_labels):
-                raise HubModuleError(f"{folder}: has {len(own_labels)} classes, but `label_map` has {len(label_map)}.")
-            if label_map is not None and not kind.has_classifier:
-                raise HubModuleError(f"`label_map` goes with a task that has labels, not with {kind.name!r}.")
-            self.task = kind.name
-            self.label_map = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
-            self._task = kind(label_map=self.label_map, suffix=suffix)
-            self._config = description.config
-            self.model = self._task.make_network(description.config)
-            self._has_new_classifier = load_network(self.model, source, untrained=description.untrained)
-            self._vocab = load_vocab(source / VOCAB_NAME)
-            self._do_lower_case = bool(read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
-        if len(self._vocab) != description.config.vocab_size:
-            raise HubModuleError(
-                f"{folder}: vocab.txt has {len(self._vocab)} entries, but the model {description.config.vocab_size}."
-            )
+        self.task = parts.task.name
+        self.label_map = parts.label_map
+        self._task = parts.task
+        self._config = parts.config
+        self.model = parts.network
+        self._has_new_classifier = parts.has_new_classifier
+        self._vocab = parts.vocab
+        self._do_lower_case = parts.do_lower_case
         self._programs: dict[type[AllStates] | None, Programs] = {}
         self._tokenizer = WordPieceTokenizer(vocab=self._vocab, do_lower_case=self._do_lower_case)
         if load_checkpoint is not None:
@@ -90,7 +68,7 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     @classmethod
     def _module_folder(cls) -> Path:
-        return Path(sys.modules[cls.__module__].__file__).parent
+        return Path(inspect.getfile(cls)).parent
 
     def _load_checkpoint(self, path: str) -> None:
         load_checkpoint(self.model, path, task=self.task)
@@ -143,9 +121,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         if self._has_new_classifier and rows:
             warn_of_new_classifier(self.task)
         outputs: list[Any] = [None] * len(rows)
-        with _Evaluating(self), paddle.no_grad():
+        with evaluating(self), paddle.no_grad():
             program = self._program(None, rows, precision=precision, on_gpu=use_gpu)
-            max_tokens = min(self._task.max_batch_tokens, _max_batch_tokens(use_gpu))
+            max_tokens = min(self._task.max_batch_tokens, max_batch_tokens(on_gpu=use_gpu))
             for batch in batches_by_length(
                 rows, batch_size=batch_size, pad_id=self._vocab.pad_id, max_tokens=max_tokens
             ):
@@ -168,9 +146,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         """
         self._use_device(use_gpu)
         encoder = self._encoder(max_seq_len)
-        with _Evaluating(self), paddle.no_grad():
+        with evaluating(self), paddle.no_grad():
             vectors = embed(
-                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=_max_batch_tokens(use_gpu),  # noqa: E501
+                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=max_batch_tokens(on_gpu=use_gpu),  # noqa: E501
                 make_program=lambda kind, rows: self._program(kind, rows, precision=precision, on_gpu=use_gpu),
             )  # fmt: skip
         encoder.warn_of_cuts()
@@ -197,7 +175,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         """What `hub run NAME --input_text …` calls."""
         return run_from_command_line(self, arguments)
 
-    def get_tokenizer(self, **options: Any):
+    def get_tokenizer(self, **options: Any) -> Any:
         """PaddleNLP's BertTokenizer of this vocabulary, as PaddleHub's data sets want it."""
         from paddlenlp.transformers import BertTokenizer
 
@@ -262,35 +240,19 @@ class BertHubModule(nn.Layer, TransformerModule):
         self._has_new_classifier = self._has_new_classifier and not self.training
         return probabilities, self._task.loss(logits, labels), self._task.metrics(logits.numpy(), labels.numpy())
 
-    def _inputs(self, input_ids: Any, token_type_ids: Any, attention_mask: Any) -> list[paddle.Tensor]:
-        if input_ids is None:
-            raise HubModuleError(
-                f"`forward` of {self.task} needs input_ids"
-                + (", query_… and title_…." if self.task == "text-matching" else ".")
-            )
-        token_type_ids = paddle.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        return [
-            input_ids,
-            token_type_ids,
-            input_ids != self._vocab.pad_id if attention_mask is None else attention_mask.astype("bool"),
-        ]
+    def _inputs(
+        self,
+        input_ids: paddle.Tensor | None,
+        token_type_ids: paddle.Tensor | None,
+        attention_mask: paddle.Tensor | None,
+    ) -> list[paddle.Tensor]:
+        return network_inputs(input_ids, token_type_ids, attention_mask, task=self.task, pad_id=self._vocab.pad_id)
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
         """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else
         is in it is not used.
         """
-        if self.task is None:
-            raise HubModuleError("training needs a task.")
-        if self.task == "text-matching":
-            names = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
-        else:
-            names = ("input_ids", "token_type_ids")
-        if len(batch) <= len(names):
-            raise HubModuleError(
-                f"a batch of {self.task} must hold {', '.join(names)} and labels, but holds {len(batch)}; "
-                f"have the data labels?"
-            )
-        _, loss, metrics = self(**dict(zip(names, batch)), labels=batch[-1])
+        _, loss, metrics = self(**named_batch(batch, task=self.task))
         return {"loss": loss, "metrics": metrics}
 
     validation_step = training_step
@@ -299,8 +261,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         """Parameter name -> the number of its encoder layer, from 0; for learning rates by layer. Embeddings and heads
         are in none.
         """
-        found = ((parameter.name, _LAYER.search(name)) for name, parameter in self.named_parameters())
-        return {name: int(match[1]) for name, match in found if match}
+        return encoder_layers(self)
 
     # ---- Saving
     # ------------------------------------------------------------------------------------------------------------------
@@ -320,7 +281,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         export_program(
             self,
             Path(dirname),
-            stem=model_filename or getattr(self, "name", "model"),
+            stem=model_filename or str(getattr(self, "name", "model")),
             input_spec=input_spec,
             vocab=self._vocab,
         )
@@ -337,22 +298,3 @@ class BertHubModule(nn.Layer, TransformerModule):
             vocab=self._vocab,
             options=options,
         )
-
-
-def _max_batch_tokens(on_gpu: bool) -> int:
-    return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
-
-
-class _Evaluating:
-    """Inside, a layer is in evaluation mode; afterwards it is as it was."""
-
-    def __init__(self, layer: nn.Layer) -> None:
-        self._layer = layer
-
-    def __enter__(self) -> None:
-        self._was_training = self._layer.training
-        self._layer.eval()
-
-    def __exit__(self, *_: Any) -> None:
-        if self._was_training:
-            self._layer.train()

@@ -15,7 +15,7 @@ from ..errors import HubModuleError
 from ..model.finetuned import HEADS
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
 from ..tasks.answer_kinds import KIND_TEXTS, KINDS, kind_of_windows
-from ..tasks.network.rows import Row, rows_of_question
+from ..tasks.network.rows import Row, WindowRow, rows_of_question
 from ..tasks.reading_comprehension import DecodingConfig, answers_as_json, decode, encode, num_question_pieces_read
 from ..tasks.types import AnswerKind
 from .inputs import RowEncoder, texts_of
@@ -56,7 +56,7 @@ class QuestionAnswering(Task):
             _decoding(options)
         questions, contexts = _questions(data)
         all_encoded = encode(questions, contexts, tokenizer=encoder.tokenizer)
-        rows = []
+        rows: list[Row] = []
         for owner, encoded in enumerate(all_encoded):
             for part, ids in (("question", encoded.question_ids), ("context", encoded.context_ids)):
                 if not ids:
@@ -90,12 +90,14 @@ class QuestionAnswering(Task):
             windows.setdefault(row.owner, []).append(number)
         results = []
         for numbers in windows.values():
-            logits, kinds = [outputs[number] for number in numbers], None
+            logits: Sequence[np.ndarray] = [outputs[number] for number in numbers]
+            kinds: Sequence[np.ndarray] | None = None
             if self.has_kinds:
                 logits, kinds = zip(*map(split_kinds, logits))
-            windows_of_question = [rows[number].window for number in numbers]
+            rows_here = [row for row in (rows[number] for number in numbers) if isinstance(row, WindowRow)]
+            windows_of_question = [row.window for row in rows_here]
             found = answers_as_json(
-                decode(rows[numbers[0]].encoded, windows=windows_of_question, logits=logits, config=_decoding(options))
+                decode(rows_here[0].encoded, windows=windows_of_question, logits=logits, config=_decoding(options))
             )
             results.append({**found[0], "answers": found} if kinds is None else _with_kind(found, kinds))
         return Predictions(

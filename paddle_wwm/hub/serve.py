@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ..errors import HubModuleError, PaddleWWMError
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_PORT = 8866  # `hub serving`'s
@@ -23,27 +26,29 @@ MAX_WAITING = 32
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
 
 
-def make_app(modules: Mapping[str, Any]):
+def make_app(modules: Mapping[str, Any]) -> Flask:
     """A Flask application that answers for loaded modules, by name; one request is computed at a time."""
     from flask import Flask, request
+    from flask.json.provider import DefaultJSONProvider
     from werkzeug.exceptions import HTTPException
 
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.ensure_ascii = False
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.ensure_ascii = False
     computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
-    def answer(status: str, message: str, results: Any = "", *, code: int = 200):
+    def answer(status: str, message: str, results: Any = "", *, code: int = 200) -> tuple[dict[str, Any], int]:
         return {"status": status, "msg": message, "results": results}, code
 
     @app.get("/")
-    def index():
+    def index() -> dict[str, Any]:
         return {
             "modules": {name: {"version": str(module.version), "task": module.task} for name, module in modules.items()}
         }
 
     @app.post("/predict/<name>")
-    def predict(name: str):
+    def predict(name: str) -> tuple[dict[str, Any], int]:
         if name not in modules:
             return answer(NO_SUCH_MODULE, f"There is no module {name!r} here; there is {', '.join(modules)}.", code=404)
         if not request.is_json:
@@ -65,11 +70,11 @@ def make_app(modules: Mapping[str, Any]):
             waiting.release()
 
     @app.errorhandler(HTTPException)
-    def refused(error: HTTPException):
-        return answer(FAILED, f"{error.name}: {error.description}", code=error.code)
+    def refused(error: HTTPException) -> tuple[dict[str, Any], int]:
+        return answer(FAILED, f"{error.name}: {error.description}", code=error.code or 500)
 
     @app.errorhandler(Exception)
-    def failed(error: Exception):
+    def failed(error: Exception) -> tuple[dict[str, Any], int]:
         app.logger.exception("a request failed")
         return answer(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
 

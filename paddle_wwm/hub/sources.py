@@ -10,6 +10,7 @@ import ast
 import re
 from pathlib import Path
 
+from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..variants import VARIANTS, Variant, count_parameters
 
@@ -125,7 +126,7 @@ def _origin(variant: Variant) -> str:
     return f"a {variant.language} BERT of {layers}."
 
 
-def sizes_in_words(config) -> str:
+def sizes_in_words(config: ModelConfig) -> str:
     """For a card."""
     return (
         f"{config.num_hidden_layers} layers, hidden {config.hidden_size}, {config.num_attention_heads} heads, "
@@ -197,7 +198,7 @@ def module_info(source: str, *, path: Path) -> dict[str, str]:
                     info = {
                         keyword.arg: ast.literal_eval(keyword.value)
                         for keyword in decorator.keywords
-                        if keyword.arg != "meta"
+                        if keyword.arg is not None and keyword.arg != "meta"
                     }
                 except ValueError:
                     raise HubModuleError(

@@ -151,9 +151,10 @@ class BertEncoder(nn.Layer):
         """Shape (B, T, D) in and out; with `read` the last layer is computed there only (a sixth of a step of 3 layers
         saved): (P, D).
         """
-        for layer in self.layers[:-1]:
+        *first_layers, last_layer = self.layers
+        for layer in first_layers:
             x_BTD = layer(x_BTD, attention_mask)
-        return self.layers[-1](x_BTD, attention_mask, read)
+        return last_layer(x_BTD, attention_mask, read)
 
 
 class BertPooler(nn.Layer):

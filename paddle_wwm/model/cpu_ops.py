@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import paddle
 from paddle.autograd import PyLayer
 
-from . import kernels
+from . import kernels, norm_kernels
+
+if TYPE_CHECKING:
+    from .ops import Dropout, TiedGradient
 
 
 def _array(tensor: paddle.Tensor) -> np.ndarray:
@@ -44,7 +48,10 @@ def _indices(tensor: paddle.Tensor, name: str, *, bound: int) -> np.ndarray:
     return array
 
 
-def _numbers(mask) -> tuple[np.uint64, np.uint16, np.float32]:
+MaskNumbers = tuple[np.uint64, np.uint16, np.float32]
+
+
+def _numbers(mask: Dropout) -> MaskNumbers:
     return np.uint64(mask.key), np.uint16(mask.threshold), np.float32(mask.scale)
 
 
@@ -66,7 +73,9 @@ def _column_sums(rows: paddle.Tensor) -> paddle.Tensor:
     return paddle.matmul(paddle.ones([1, rows.shape[0]], rows.dtype), rows).reshape([-1])
 
 
-def _product_gradients(x, weight, grad, needed, *, transpose=False):
+def _product_gradients(
+    x: paddle.Tensor, weight: paddle.Tensor, grad: paddle.Tensor, needed: tuple[bool, ...], *, transpose: bool = False
+) -> tuple[paddle.Tensor | None, paddle.Tensor | None]:
     """The gradients of x and weight in x @ weight."""
     left, right = (grad, x) if transpose else (x, grad)
     return (
@@ -79,13 +88,20 @@ class Linear(PyLayer):
     """ops.linear."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, transpose, tied):
+    def forward(
+        ctx: Any,
+        x: paddle.Tensor,
+        weight: paddle.Tensor,
+        bias: paddle.Tensor,
+        transpose: bool,
+        tied: TiedGradient | None,
+    ) -> paddle.Tensor:
         ctx.save_for_backward(x, weight)
         ctx.transpose, ctx.tied, ctx.needed = transpose, tied, _needed(x, weight, bias)
         return paddle.matmul(x, weight, transpose_y=transpose).add_(bias)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:  # type: ignore[override]
         x, weight = ctx.saved_tensor()
         x_grad, weight_grad = _product_gradients(x, weight, grad, ctx.needed, transpose=ctx.transpose)
         if ctx.tied is not None and ctx.tied.is_awaited:
@@ -97,7 +113,7 @@ class LinearGelu(PyLayer):
     """ops.linear_activation with gelu. The slope is kept instead of what went in."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias):
+    def forward(ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
         out = paddle.matmul(x, weight)
         ctx.slope = _like(out)
         kernels.bias_gelu(_target(out), _vector(bias), _target(ctx.slope))
@@ -106,7 +122,7 @@ class LinearGelu(PyLayer):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:  # type: ignore[override]
         x, weight = ctx.saved_tensor()
         grad = grad * ctx.slope
         return *_product_gradients(x, weight, grad, ctx.needed), _column_sums(_rows(grad)) if ctx.needed[2] else None
@@ -116,27 +132,39 @@ class LinearAddNorm(PyLayer):
     """ops.linear_add_norm."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, residual, norm_weight, norm_bias, epsilon, mask):
+    def forward(
+        ctx: Any,
+        x: paddle.Tensor,
+        weight: paddle.Tensor,
+        bias: paddle.Tensor,
+        residual: paddle.Tensor,
+        norm_weight: paddle.Tensor,
+        norm_bias: paddle.Tensor,
+        epsilon: float,
+        mask: Dropout,
+    ) -> paddle.Tensor:
         ctx.normalized = paddle.matmul(x, weight)
-        ctx.inverse, ctx.mask = np.empty(math.prod(residual.shape[:-1]), np.float32), _numbers(mask)
+        ctx.inverse = np.empty(math.prod(residual.shape[:-1]), np.float32)
+        ctx.mask = mask_numbers = _numbers(mask)
         ctx.needed = _needed(x, weight, bias, residual, norm_weight, norm_bias)
         ctx.save_for_backward(x, weight, norm_weight)
         out = _like(residual)
         arrays = _target(ctx.normalized), _vector(bias), _array(residual)
         norm = _vector(norm_weight), _vector(norm_bias), np.float32(epsilon)
-        kernels.dropout_add_norm(*arrays, *ctx.mask, *norm, ctx.inverse, _target(out))
+        norm_kernels.dropout_add_norm(*arrays, *mask_numbers, *norm, ctx.inverse, _target(out))
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:  # type: ignore[override]
         x, weight, norm_weight = ctx.saved_tensor()
+        mask_numbers: MaskNumbers = ctx.mask
         product_grad, residual_grad = _like(grad), _like(grad)
         sums = np.zeros((3, grad.shape[-1]), np.float32)
-        kernels.dropout_add_norm_backward(
+        norm_kernels.dropout_add_norm_backward(
             _array(grad),
             _array(ctx.normalized),
             ctx.inverse,
-            *ctx.mask,
+            *mask_numbers,
             _vector(norm_weight),
             _target(product_grad),
             _target(residual_grad),
@@ -159,17 +187,21 @@ class SoftmaxDropout(PyLayer):
     """
 
     @staticmethod
-    def forward(ctx, scores, bias, factor, mask):
-        ctx.probabilities, ctx.mask, ctx.factor = scores.detach(), _numbers(mask), np.float32(factor)
+    def forward(ctx: Any, scores: paddle.Tensor, bias: paddle.Tensor, factor: float, mask: Dropout) -> paddle.Tensor:
+        ctx.probabilities, ctx.factor = scores.detach(), np.float32(factor)
+        ctx.mask = mask_numbers = _numbers(mask)
         out = _like(scores)
         rows = scores.shape[1] * scores.shape[2]
-        kernels.softmax_dropout(_target(ctx.probabilities), _array(bias), rows, ctx.factor, *ctx.mask, _target(out))
+        kernels.softmax_dropout(_target(ctx.probabilities), _array(bias), rows, ctx.factor, *mask_numbers, _target(out))
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor, None]:  # type: ignore[override]
+        mask_numbers: MaskNumbers = ctx.mask
         out = _like(grad)
-        kernels.softmax_dropout_backward(_array(grad), _array(ctx.probabilities), ctx.factor, *ctx.mask, _target(out))
+        kernels.softmax_dropout_backward(
+            _array(grad), _array(ctx.probabilities), ctx.factor, *mask_numbers, _target(out)
+        )
         return out, None
 
 
@@ -177,10 +209,23 @@ class Embed(PyLayer):
     """ops.embed. Its gradient of the word table is added to the decoder's, where `tied` holds that."""
 
     @staticmethod
-    def forward(ctx, ids, types, words, positions, kinds, norm_weight, norm_bias, epsilon, mask, tied):
+    def forward(
+        ctx: Any,
+        ids: paddle.Tensor,
+        types: paddle.Tensor,
+        words: paddle.Tensor,
+        positions: paddle.Tensor,
+        kinds: paddle.Tensor,
+        norm_weight: paddle.Tensor,
+        norm_bias: paddle.Tensor,
+        epsilon: float,
+        mask: Dropout,
+        tied: TiedGradient | None,
+    ) -> paddle.Tensor:
         shape = [*ids.shape, words.shape[1]]
-        ctx.normalized, ctx.inverse, ctx.mask = paddle.empty(shape), np.empty(ids.size, np.float32), _numbers(mask)
-        ctx.ids = (
+        ctx.normalized, ctx.inverse = paddle.empty(shape), np.empty(ids.size, np.float32)
+        ctx.mask = mask_numbers = _numbers(mask)
+        ctx.ids = indices = (
             _indices(ids, "input_ids", bound=words.shape[0]),
             _indices(types, "token_type_ids", bound=kinds.shape[0]),
         )
@@ -190,28 +235,40 @@ class Embed(PyLayer):
             tied.is_awaited = True
         out = dropped = paddle.empty(shape)
         tables = _array(words), _array(positions), _array(kinds)
-        norm = _vector(norm_weight), _vector(norm_bias), np.float32(epsilon)
-        kernels.embed_norm(*ctx.ids, *tables, *norm, _target(ctx.normalized), ctx.inverse, _target(out))
+        norm_kernels.embed_norm(
+            *indices,
+            *tables,
+            _vector(norm_weight),
+            _vector(norm_bias),
+            np.float32(epsilon),
+            _target(ctx.normalized),
+            ctx.inverse,
+            _target(out),
+        )
         if mask.threshold:
             dropped = _like(out)
-            kernels.dropout(_array(out), *ctx.mask, _target(dropped))
+            kernels.dropout(_array(out), *mask_numbers, _target(dropped))
         return dropped
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:  # type: ignore[override]
         (norm_weight,) = ctx.saved_tensor()
+        mask_numbers: MaskNumbers = ctx.mask
+        indices: tuple[np.ndarray, np.ndarray] = ctx.ids
         tables = [paddle.zeros(shape) for shape in ctx.tables[1:]]
         word_grad = ctx.tied.take() if ctx.tied is not None else None
         tables.insert(0, paddle.zeros(ctx.tables[0]) if word_grad is None else word_grad)
         dropped, sums = _like(grad), np.zeros((2, grad.shape[-1]), np.float32)
-        kernels.dropout(_array(grad), *ctx.mask, _target(dropped))
-        kernels.embed_norm_backward(
+        kernels.dropout(_array(grad), *mask_numbers, _target(dropped))
+        norm_kernels.embed_norm_backward(
             _array(dropped),
-            *ctx.ids,
+            *indices,
             _array(ctx.normalized),
             ctx.inverse,
             _vector(norm_weight),
-            *map(_target, tables),
+            _target(tables[0]),
+            _target(tables[1]),
+            _target(tables[2]),
             sums,
         )
         return None, None, *tables, *map(paddle.to_tensor, sums)

@@ -14,10 +14,11 @@ from __future__ import annotations
 import math
 
 import paddle
+import paddle.nn as nn
 import paddle.nn.functional as F
 
 from . import ops
-from .bert import BertLayer, BertModel
+from .bert import BertModel
 
 
 def first_states(
@@ -32,13 +33,14 @@ def first_states(
             input_ids, token_type_ids, attention_mask, paddle.arange(rows, dtype="int64") * columns.astype("int64")
         )
     hidden_BTD = bert.embeddings(input_ids, token_type_ids)
-    for layer in bert.encoder.layers[:-1]:
+    *first_layers, last_layer = bert.encoder.layers
+    for layer in first_layers:
         hidden_BTD = layer(hidden_BTD, attention_mask)
     bias_B1T = ops.attention_bias(attention_mask, dtype=hidden_BTD.dtype).squeeze(1)
-    return _last_layer(bert.encoder.layers[-1], hidden_BTD, bias_B1T)
+    return _last_layer(last_layer, hidden_BTD, bias_B1T)
 
 
-def _last_layer(layer: BertLayer, x_BTD: paddle.Tensor, bias_B1T: paddle.Tensor) -> paddle.Tensor:
+def _last_layer(layer: nn.Layer, x_BTD: paddle.Tensor, bias_B1T: paddle.Tensor) -> paddle.Tensor:
     attention, first_BD = layer.self_attn, x_BTD[:, 0]
     heads, size = attention.num_heads, attention.head_size
     hidden = heads * size

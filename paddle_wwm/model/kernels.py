@@ -14,19 +14,28 @@ and holds the definition in Paddle's own. What to know when reading them:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Callable, Sequence
+
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic
+from numba.core.typing.templates import Signature
 
-from ..compiled import compiled
+from ..compiled import compiled, instruction
+
+if TYPE_CHECKING:
+    from llvmlite import ir
+    from numba.core.base import BaseContext as CodeContext
+    from numba.core.typing.context import BaseContext as TypingContext
+
+    Writer = Callable[[CodeContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
 # Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
-_FAST = {"reassoc", "nsz", "contract", "arcp"}
+SUMS_MAY_BE_REORDERED = {"reassoc", "nsz", "contract", "arcp"}
 _EXACT_ORDER = {"contract", "nsz"}
 
 
 @compiled(inline="always")
-def _fill_bits(key, row, words):
+def fill_bits(key: np.uint64, row: int, words: np.ndarray) -> None:
     """The numbers of a row: those of splitmix64 with that key, from number row * len(words) on
     (pretraining_data/random_bits.py has the same).
     """
@@ -39,35 +48,39 @@ def _fill_bits(key, row, words):
 
 
 @compiled(nogil=True)
-def mask_bits(key, rows, columns):
+def mask_bits(key: np.uint64, rows: int, columns: int) -> np.ndarray:
     """What dropout compares with its threshold: uint16 (rows, columns), the 16-bit parts of each row's numbers."""
     out = np.empty((rows, columns), np.uint16)
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
     for row in range(rows):
-        _fill_bits(key, row, words)
+        fill_bits(key, row, words)
         out[row] = bits[:columns]
     return out
 
 
-@intrinsic
-def _float_of_bits(typing_context, bits):
-    def generate(context, builder, signature, arguments):
+@instruction
+def _float_of_bits(typing_context: TypingContext, bits: types.Type) -> tuple[Signature, Writer]:
+    def generate(
+        context: CodeContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.bitcast(arguments[0], context.get_value_type(types.float32))
 
     return types.float32(types.int32), generate
 
 
-@intrinsic
-def _bits_of_float(typing_context, number):
-    def generate(context, builder, signature, arguments):
+@instruction
+def _bits_of_float(typing_context: TypingContext, number: types.Type) -> tuple[Signature, Writer]:
+    def generate(
+        context: CodeContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.bitcast(arguments[0], context.get_value_type(types.int32))
 
     return types.int32(types.float32), generate
 
 
 @compiled(inline="always", fastmath=_EXACT_ORDER)
-def _exp(x):
+def _exp(x: np.float32) -> np.float32:
     """e**x in float32, wrong by at most 1e-7 of it; 0 below -87."""
     f = np.float32
     shifted = x * f(1.44269504) + f(12582912.0)  # adding 1.5 * 2**23 rounds to a whole number, in the last bits
@@ -85,19 +98,19 @@ def _exp(x):
 
 
 @compiled(nogil=True, error_model="numpy")
-def dropout(x, key, threshold, scale, out):
+def dropout(x: np.ndarray, key: np.uint64, threshold: np.uint16, scale: np.float32, out: np.ndarray) -> None:
     """out = x * scale where the mask keeps, else 0. Its own derivative."""
     rows, columns = x.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
     for row in range(rows):
-        _fill_bits(key, row, words)
+        fill_bits(key, row, words)
         for column in range(columns):
             out[row, column] = x[row, column] * scale if bits[column] >= threshold else np.float32(0)
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
-def bias_gelu(x, bias, derivative):
+def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
     """x becomes gelu(x + bias), and derivative the slope there. Phi by Abramowitz and Stegun 7.1.26: wrong by at most
     7.5e-8.
     """
@@ -122,105 +135,8 @@ def bias_gelu(x, bias, derivative):
             derivative[row, column] = phi + value * e * f(0.3989422804)
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
-def _normalize(row_values, epsilon):
-    """The row becomes (row - mean) / deviation; returns 1 / deviation."""
-    total, squares = np.float32(0), np.float32(0)
-    count = np.float32(len(row_values))
-    for column in range(len(row_values)):
-        total += row_values[column]
-    mean = total / count
-    for column in range(len(row_values)):
-        row_values[column] -= mean
-        squares += row_values[column] * row_values[column]
-    inverse = np.float32(1) / np.sqrt(squares / count + epsilon)
-    for column in range(len(row_values)):
-        row_values[column] *= inverse
-    return inverse
-
-
-@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
-def _normalize_backward(grad, normalized, inverse, weight, out, weight_grad, bias_grad):
-    """A row's gradient before LayerNorm into out; the sums for weight and bias go on."""
-    mean, product = np.float32(0), np.float32(0)
-    count = np.float32(len(grad))
-    for column in range(len(grad)):
-        weighted = grad[column] * weight[column]
-        mean += weighted
-        product += weighted * normalized[column]
-        weight_grad[column] += grad[column] * normalized[column]
-        bias_grad[column] += grad[column]
-    mean, product = mean / count, product / count
-    for column in range(len(grad)):
-        out[column] = (grad[column] * weight[column] - mean - normalized[column] * product) * inverse
-
-
-@compiled(nogil=True, error_model="numpy")
-def dropout_add_norm(x, bias, residual, key, threshold, scale, weight, norm_bias, epsilon, inverse, out):
-    """out = LayerNorm(residual + dropout(x + bias)). x becomes the normalised rows; inverse (rows,) 1 / their
-    deviations.
-    """
-    rows, columns = x.shape
-    words = np.empty((columns + 3) // 4, np.uint64)
-    bits = words.view(np.uint16)
-    for row in range(rows):
-        _fill_bits(key, row, words)
-        values, kept = x[row], residual[row]
-        for column in range(columns):
-            value = (values[column] + bias[column]) * scale if bits[column] >= threshold else np.float32(0)
-            values[column] = kept[column] + value
-        inverse[row] = _normalize(values, epsilon)
-        result = out[row]
-        for column in range(columns):
-            result[column] = values[column] * weight[column] + norm_bias[column]
-
-
-@compiled(nogil=True, error_model="numpy")
-def dropout_add_norm_backward(grad, normalized, inverse, key, threshold, scale, weight, x_grad, residual_grad, sums):
-    """The gradients of x and residual; sums (3, columns), zeros at first: of weight, norm_bias and bias."""
-    rows, columns = grad.shape
-    words = np.empty((columns + 3) // 4, np.uint64)
-    bits = words.view(np.uint16)
-    for row in range(rows):
-        _fill_bits(key, row, words)
-        through, dropped, bias_sum = residual_grad[row], x_grad[row], sums[2]
-        _normalize_backward(grad[row], normalized[row], inverse[row], weight, through, sums[0], sums[1])
-        for column in range(columns):
-            value = through[column] * scale if bits[column] >= threshold else np.float32(0)
-            dropped[column] = value
-            bias_sum[column] += value
-
-
-@compiled(nogil=True, error_model="numpy")
-def embed_norm(ids, types, words_table, positions, types_table, weight, norm_bias, epsilon, normalized, inverse, out):
-    """out = LayerNorm(word + position + type). ids, types int64 (B, T); normalized, out (B * T, D)."""
-    length = ids.shape[1]
-    for row in range(ids.size):
-        values, result = normalized[row], out[row]
-        word, position, kind = words_table[ids.flat[row]], positions[row % length], types_table[types.flat[row]]
-        for column in range(len(values)):
-            values[column] = word[column] + position[column] + kind[column]
-        inverse[row] = _normalize(values, epsilon)
-        for column in range(len(values)):
-            result[column] = values[column] * weight[column] + norm_bias[column]
-
-
-@compiled(nogil=True, error_model="numpy")
-def embed_norm_backward(grad, ids, types, normalized, inverse, weight, words_grad, positions_grad, types_grad, sums):
-    """Adds to the gradients of the tables; sums (2, D), zeros at first: of weight and norm_bias."""
-    length = ids.shape[1]
-    through = np.empty(grad.shape[1], np.float32)
-    for row in range(ids.size):
-        _normalize_backward(grad[row], normalized[row], inverse[row], weight, through, sums[0], sums[1])
-        word, position, kind = words_grad[ids.flat[row]], positions_grad[row % length], types_grad[types.flat[row]]
-        for column in range(len(through)):
-            word[column] += through[column]
-            position[column] += through[column]
-            kind[column] += through[column]
-
-
-@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
-def _largest(values, bias, factor):
+@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.float32:
     """The largest of values * factor + bias."""
     largest = values[0] * factor + bias[0]
     for column in range(1, len(values)):
@@ -228,8 +144,8 @@ def _largest(values, bias, factor):
     return largest
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
-def _sum(values):
+@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+def _sum(values: np.ndarray) -> np.float32:
     total = np.float32(0)
     for column in range(len(values)):
         total += values[column]
@@ -237,7 +153,16 @@ def _sum(values):
 
 
 @compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
-def softmax_dropout(scores, bias, rows_a_bias, factor, key, threshold, scale, out):
+def softmax_dropout(
+    scores: np.ndarray,
+    bias: np.ndarray,
+    rows_a_bias: int,
+    factor: np.float32,
+    key: np.uint64,
+    threshold: np.uint16,
+    scale: np.float32,
+    out: np.ndarray,
+) -> None:
     """scores become softmax(scores * factor + bias), out what dropout leaves of it. bias (B, columns) serves
     rows_a_bias rows each.
     """
@@ -250,15 +175,15 @@ def softmax_dropout(scores, bias, rows_a_bias, factor, key, threshold, scale, ou
         for column in range(columns):
             values[column] = _exp(values[column] * factor + add[column] - largest)
         inverse = np.float32(1) / _sum(values)
-        _fill_bits(key, row, words)
+        fill_bits(key, row, words)
         for column in range(columns):
             value = values[column] * inverse
             values[column] = value
             result[column] = value * scale if bits[column] >= threshold else np.float32(0)
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=_FAST)
-def _weighted_sum(values, weights):
+@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+def _weighted_sum(values: np.ndarray, weights: np.ndarray) -> np.float32:
     total = np.float32(0)
     for column in range(len(values)):
         total += values[column] * weights[column]
@@ -266,13 +191,21 @@ def _weighted_sum(values, weights):
 
 
 @compiled(nogil=True, error_model="numpy")
-def softmax_dropout_backward(grad, probabilities, factor, key, threshold, scale, out):
+def softmax_dropout_backward(
+    grad: np.ndarray,
+    probabilities: np.ndarray,
+    factor: np.float32,
+    key: np.uint64,
+    threshold: np.uint16,
+    scale: np.float32,
+    out: np.ndarray,
+) -> None:
     """The gradient of scores."""
     rows, columns = grad.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
     for row in range(rows):
-        _fill_bits(key, row, words)
+        fill_bits(key, row, words)
         values, result = probabilities[row], out[row]
         for column in range(columns):
             result[column] = grad[row, column] * scale if bits[column] >= threshold else np.float32(0)

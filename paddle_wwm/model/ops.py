@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Callable, Iterator
 
 import numpy as np
 import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}  # gelu with erf, as BERT has it
+ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+}  # gelu with erf, as BERT has it
 
 _exact = False
 _dropout_key, _num_dropouts = 0, 0
@@ -159,7 +162,9 @@ def embed(
             f"has {input_ids.shape[1]}."
         )
     parameters = [words.weight, positions.weight, types.weight, norm.weight, norm.bias]
-    if _is_fast(words.weight, training=training) and not any(parameter.stop_gradient for parameter in parameters):
+    if _is_fast(words.weight, training=training) and not any(
+        parameter is None or parameter.stop_gradient for parameter in parameters
+    ):
         from . import cpu_ops
 
         return cpu_ops.Embed.apply(input_ids, token_type_ids, *parameters, norm._epsilon, mask, tied)

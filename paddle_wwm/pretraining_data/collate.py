@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 
@@ -171,7 +171,10 @@ def numpy_batch(taken: Taken) -> PretrainBatch:
     return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
 
 
-def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> tuple[Any, ...]:
+KernelSettings = tuple[int, int, int, int, np.ndarray, float, int, float, float, bool, bool, np.ndarray]
+
+
+def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> KernelSettings:
     """The arguments of `kernel.fill_batch` that are the same for every batch, in its order: `word_bit` to
     `ngram_thresholds`.
     """

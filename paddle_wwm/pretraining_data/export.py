@@ -107,16 +107,17 @@ def resolve_options(
     config = load_config(recipe) if recipe is not None else None
     masking, data = (config.masking, config.data) if config else (MaskingConfig(), DataConfig())
     try:
-        given = {
-            "dupe_factor": dupe_factor,
-            "max_predictions_per_seq": max_predictions_per_seq,
-            "strategy": strategy and MaskingStrategy(strategy),
-            "actions": actions and ActionUnit(actions),
-        }
         return ExportOptions(
             max_seq_length=max_seq_length,
             masking=dataclasses.replace(
-                masking, dynamic=False, **{name: value for name, value in given.items() if value is not None}
+                masking,
+                dynamic=False,
+                dupe_factor=masking.dupe_factor if dupe_factor is None else dupe_factor,
+                max_predictions_per_seq=(
+                    masking.max_predictions_per_seq if max_predictions_per_seq is None else max_predictions_per_seq
+                ),
+                strategy=MaskingStrategy(strategy or masking.strategy),
+                actions=ActionUnit(actions or masking.actions),
             ),
             data=dataclasses.replace(data, pairing=SentencePairing(pairing or data.pairing)),
             seed=seed if seed is not None else config.seed if config else RunConfig.seed,
@@ -229,7 +230,7 @@ def feature_arrays(data: PretrainData, numbers: np.ndarray, *, options: ExportOp
 
 
 def _padded(array: np.ndarray, width: int, dtype: type, value: int = 0) -> np.ndarray:
-    result = np.full((len(array), width), value, dtype)
+    result: np.ndarray = np.full((len(array), width), value, dtype)
     result[:, : array.shape[1]] = array
     return result
 

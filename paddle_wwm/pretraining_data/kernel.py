@@ -23,7 +23,7 @@ from ..compiled import compiled
 
 
 @compiled(inline="always")
-def _number(key, place):
+def _number(key: np.uint64, place: int) -> np.uint64:
     value = key + np.uint64(place + 1) * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -31,12 +31,12 @@ def _number(key, place):
 
 
 @compiled(inline="always")
-def _unit(bits):
+def _unit(bits: np.uint64) -> np.float64:
     return np.float64(bits >> np.uint64(11)) * 2.0**-53
 
 
 @compiled()
-def _sort_band(units, count, priorities, band, order):
+def _sort_band(units: np.ndarray, count: int, priorities: np.ndarray, band: np.ndarray, order: np.ndarray) -> None:
     """The first `count` entries of `units` by rising (priority, position) into `order`. Every one's rank is counted,
     without a branch that
     a processor could guess wrong: for the dozen or two of a band that is faster than any sorting.
@@ -54,8 +54,19 @@ def _sort_band(units, count, priorities, band, order):
 
 @compiled()
 def select_units(
-    unit_firsts, unit_ends, num_units, key, length, budget, ngram_thresholds, priorities, units, band, order, chosen
-):
+    unit_firsts: np.ndarray,
+    unit_ends: np.ndarray,
+    num_units: int,
+    key: np.uint64,
+    length: int,
+    budget: int,
+    ngram_thresholds: np.ndarray,
+    priorities: np.ndarray,
+    units: np.ndarray,
+    band: np.ndarray,
+    order: np.ndarray,
+    chosen: np.ndarray,
+) -> int:
     """Mark in `chosen` (bool, one a unit) the units to predict; returns how many positions they have.
 
     unit_firsts, unit_ends: int32, the positions [first, end) of every unit in order. ngram_thresholds: float64, the
@@ -106,29 +117,29 @@ def select_units(
 
 @compiled()
 def fill_batch(
-    tokens,
-    first_lengths,
-    second_lengths,
-    keys,
-    word_bit,
-    cls_id,
-    sep_id,
-    mask_id,
-    random_token_ids,
-    masked_lm_prob,
-    max_predictions,
-    mask_token_prob,
-    random_token_prob,
-    whole_words,
-    action_by_word,
-    ngram_thresholds,
-    input_ids,
-    token_type_ids,
-    attention_mask,
-    positions,
-    labels,
-    counts,
-):
+    tokens: np.ndarray,
+    first_lengths: np.ndarray,
+    second_lengths: np.ndarray,
+    keys: np.ndarray,
+    word_bit: int,
+    cls_id: int,
+    sep_id: int,
+    mask_id: int,
+    random_token_ids: np.ndarray,
+    masked_lm_prob: float,
+    max_predictions: int,
+    mask_token_prob: float,
+    random_token_prob: float,
+    whole_words: bool,
+    action_by_word: bool,
+    ngram_thresholds: np.ndarray,
+    input_ids: np.ndarray,
+    token_type_ids: np.ndarray,
+    attention_mask: np.ndarray,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    counts: np.ndarray,
+) -> None:
     """Build and mask a micro-batch.
 
     tokens: the stored tokens (uint16 or uint32, word bit on top) of all examples, first and second segments one after

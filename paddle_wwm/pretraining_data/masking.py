@@ -14,6 +14,8 @@ them and makes both a function of (seed, epoch or copy, example index) alone.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from ..types import ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
@@ -70,7 +72,10 @@ def ngram_thresholds(config: MaskingConfig) -> np.ndarray:
     return np.cumsum(config.ngram_shares) if config.strategy is MaskingStrategy.NGRAM_WORD else np.ones(1)
 
 
-def mask_round(epoch, config: MaskingConfig):
+EpochOrEpochs = TypeVar("EpochOrEpochs", int, np.ndarray)
+
+
+def mask_round(epoch: EpochOrEpochs, config: MaskingConfig) -> EpochOrEpochs:
     """What a mask depends on besides seed and example: the epoch (dynamic), or the number of the frozen copy (static).
     int or int64 array.
     """

@@ -7,7 +7,7 @@ its outputs to scores.
                            comprehension)
 
 A task is a record (`table.TASKS`; `paddle-wwm tasks` prints them): its files, columns, labels, metric and
-recipe. A user's files become one by `table.task_of_flags`. Reading, scoring and the windows of reading comprehension
+recipe. A user's files become one by `own_data.task_of_flags`. Reading, scoring and the windows of reading comprehension
 need no Paddle::
 
     from pathlib import Path

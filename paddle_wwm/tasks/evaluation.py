@@ -56,7 +56,7 @@ def evaluate(
 
     Example:
         >>> from paddle_wwm import evaluate
-        >>> from paddle_wwm.tasks.table import task_of_flags
+        >>> from paddle_wwm.tasks.own_data import task_of_flags
         >>> task = task_of_flags(kind="classification", files={"dev": "dev.tsv"})
         >>> evaluation = evaluate("finetuned", task=task, split="dev", output="runs/scores")
         >>> 0 <= evaluation.scores["accuracy"] <= 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..config import ModelConfig
 from .types import RANDOM_INIT, Recipe, RecipePhase, Variant
 
@@ -20,14 +22,14 @@ _WIKI, _EXT = "Chinese Wikipedia", "Chinese Wikipedia, other encyclopedias, news
 _MILLION = 1_000_000
 _GOOGLE = Recipe(masking="WordPiece", next_sentence=True, init=RANDOM_INIT, optimizer="AdamW")
 _GOOGLE_WWM = Recipe(masking="WWM", next_sentence=True, init=RANDOM_INIT)
-_LAMB = {
-    "masking": "WWM",
-    "next_sentence": True,
-    "init": "bert-base-chinese",
-    "optimizer": "LAMB",
-    "learning_rate": 1e-4,
-    "warmup": "10%",
-}
+_LAMB = Recipe(
+    masking="WWM",
+    next_sentence=True,
+    init="bert-base-chinese",
+    optimizer="LAMB",
+    learning_rate=1e-4,
+    warmup="10%",
+)
 
 
 def _first_layers(parent: str, num_layers: int, *, assumed: tuple[str, ...] = ()) -> Recipe:
@@ -62,8 +64,8 @@ VARIANTS: tuple[Variant, ...] = (
         config=_sizes(12),
         corpus=_WIKI,
         num_tokens="0.4B",
-        recipe=Recipe(
-            **_LAMB,
+        recipe=replace(
+            _LAMB,
             phases=(
                 RecipePhase(max_seq_length=128, num_steps=100_000, global_batch_size=2560),
                 RecipePhase(max_seq_length=512, num_steps=100_000, global_batch_size=384),
@@ -79,8 +81,8 @@ VARIANTS: tuple[Variant, ...] = (
         config=_sizes(12),
         corpus=_EXT,
         num_tokens="5.4B",
-        recipe=Recipe(
-            **_LAMB,
+        recipe=replace(
+            _LAMB,
             phases=(
                 RecipePhase(max_seq_length=128, num_steps=_MILLION, global_batch_size=2560),
                 RecipePhase(max_seq_length=512, num_steps=400_000, global_batch_size=384),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paddle_wwm.download.addresses import without_secrets
 from paddle_wwm.download.home import download_folder, home_folder, key_of, model_folder
-from paddle_wwm.download.network import without_secrets
 from paddle_wwm.download.urls import name_of_url
 from paddle_wwm.errors import ConfigError
 

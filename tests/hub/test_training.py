@@ -192,7 +192,6 @@ def test_a_plain_loop_trains_masked_words_and_answers(weights):
     assert losses[-1] < 0.5 * losses[0] and metrics == {"acc": 1.0}
 
 
-@pytest.mark.filterwarnings("ignore:. seems not to be NE tag:UserWarning:seqeval")
 def test_the_loss_is_the_mean_over_the_labels_that_count(weights):
     module = BertHubModule(task="token-cls", weights=str(weights), num_classes=3)
     ids, types = tensors(module, ["使用语言", "天气"])

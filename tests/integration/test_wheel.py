@@ -20,12 +20,22 @@ from typing import Iterator
 import pytest
 
 from ..wheel import journey
+from ..wheel.air_gapped import way_to_unshare
 from ..wheel.check import version_of
 from ..wheel.journey import Installation
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("Makefile", "MANIFEST.in", "setup.py", "pyproject.toml", "constraints.txt", "LICENSE", "README.md")
+NAMESPACE = """\
+import socket
+from tests.wheel.air_gapped import is_cut_off, raise_loopback
+raise_loopback()
+assert is_cut_off()
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname(), timeout=5).close()
+print("loopback only")
+"""
 FEW_STEPS = ("phases.0.num_steps=20", "phases.0.num_warmup_steps=2", "runtime.evaluate_every_steps=20")
 
 
@@ -124,3 +134,12 @@ def test_every_module_of_the_wheel_compiles_without_a_warning_on(python: str, wh
 def test_a_python_that_does_not_exist_has_no_version() -> None:
     assert version_of("python3.99") is None
     assert version_of(sys.executable) == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_the_namespace_of_the_air_gapped_check_has_the_loopback_interface_and_no_other() -> None:
+    way = way_to_unshare()
+    if way is None:
+        pytest.skip("this system does not permit network namespaces (`unshare --net true` fails)")
+    command = [*way, sys.executable, "-c", NAMESPACE]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "loopback only\n", result.stderr

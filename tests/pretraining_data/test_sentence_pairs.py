@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from paddle_wwm.config import DataConfig
 from paddle_wwm.errors import DataError
-from paddle_wwm.pretraining_data.examples import build_index, truncate_pair
+from paddle_wwm.pretraining_data.examples import build_index
+from paddle_wwm.pretraining_data.segments import truncate_pair
 
 from .builders import word_starts_of
 

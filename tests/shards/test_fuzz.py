@@ -287,6 +287,7 @@ def run_cases(num_cases, real_text, tmp_path_factory, vocab, *, segmenters, seed
     return num_prepared, counts
 
 
+@pytest.mark.slow
 def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_path_factory, vocab):
     num_cases = NUM_CASES - NUM_MADE
     num_prepared, counts = run_cases(

@@ -15,7 +15,8 @@ from paddle_wwm.files import write_json
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.tasks.finetuning.job import FineTuneJob
-from paddle_wwm.tasks.table import find_task, task_of_flags
+from paddle_wwm.tasks.own_data import task_of_flags
+from paddle_wwm.tasks.table import find_task
 
 FILLER = "使用语言模型来预测下一个词的我们在中国北京大学学习"
 GOOD, BAD = "天气很好", "不是这那"

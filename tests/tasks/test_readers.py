@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
+from paddle_wwm.tasks.own_data import task_of_flags
 from paddle_wwm.tasks.readers.splits import read_split, split_path, with_labels
-from paddle_wwm.tasks.table import TASKS, task_of_flags
+from paddle_wwm.tasks.table import TASKS
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TextExample, TokenExample
 
 CONTEXT = "天津在北京东南，北京大学在北京。"

@@ -8,8 +8,9 @@ import pytest
 
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.tasks.metrics.scores import METRICS
+from paddle_wwm.tasks.own_data import task_of_flags
 from paddle_wwm.tasks.readers.splits import READERS, READERS_OF_KIND
-from paddle_wwm.tasks.table import TASKS, find_task, learning_rate_of, task_of_flags
+from paddle_wwm.tasks.table import TASKS, find_task, learning_rate_of
 from paddle_wwm.tasks.types import TaskKind
 from paddle_wwm.variants.scores import PUBLISHED_LEARNING_RATES, PUBLISHED_SCORES
 

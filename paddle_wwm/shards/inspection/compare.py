@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
     )
 
 
-def _document_keys(shards: ShardSet, translation: np.ndarray, bar) -> np.ndarray:
+def _document_keys(shards: ShardSet, translation: np.ndarray, bar: Any) -> np.ndarray:
     """64 bits of a hash of every document's pieces. uint64, shape (num_documents,)."""
     keys = np.zeros(shards.num_documents, np.uint64)
     for block in BlockReader(shards).read():

@@ -40,12 +40,12 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
         f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint "
         f"{manifest.fingerprint[:16]}"
     )
-    size = sum(int(source["size"]) for source in manifest.sources)  # type: ignore[call-overload]
+    size = sum(int(str(source["size"])) for source in manifest.sources)
     yield _labelled("sources", f"{len(manifest.sources):,} file(s), {size / 1e6:,.1f} MB")
     for source in manifest.sources[:MAX_SOURCES_SHOWN]:
         yield _labelled(
-            "", f"{printable(str(source['name']))}  {source['format']}  {int(source['size']) / 1e6:,.1f} MB"
-        )  # type: ignore[call-overload]
+            "", f"{printable(str(source['name']))}  {source['format']}  {int(str(source['size'])) / 1e6:,.1f} MB"
+        )
     if len(manifest.sources) > MAX_SOURCES_SHOWN:
         yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more")
     yield _labelled("segmenter", " ".join(str(value)[:24] for value in manifest.segmenter.values()))
@@ -149,7 +149,7 @@ def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str
     pieces = np.array(vocab.tokens, object)[found.input_ids]
     offsets = found.sentence_offsets.tolist()
     return [
-        "|".join(join_words(pieces[start:end], found.word_starts[start:end]))
+        "|".join(join_words(pieces[start:end], found.word_starts[start:end].tolist()))
         for start, end in zip(offsets, offsets[1:])
     ]
 
@@ -162,12 +162,12 @@ def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
             mine, other = (side.get(key, "not given") for side in values)
             if mine != other:
                 yield _labelled(name, f"{key}: {mine} here, {other} there")
-    mine, other = ([str(source["sha256"]) for source in manifest.sources] for manifest in (here, there))
-    if mine != other:
-        order = ", in another order" if sorted(mine) == sorted(other) else ""
+    sums, others = ([str(source["sha256"]) for source in manifest.sources] for manifest in (here, there))
+    if sums != others:
+        order = ", in another order" if sorted(sums) == sorted(others) else ""
         yield _labelled(
             "sources",
-            f"{len(mine):,} file(s) here, {len(other):,} there, {len(set(mine) & set(other)):,} in both{order}",
+            f"{len(sums):,} file(s) here, {len(others):,} there, {len(set(sums) & set(others)):,} in both{order}",
         )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...files import atomic_write
 from .statistics import Distribution, Statistics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_WORD_CHARS = 12  # the last bar holds the longer ones, too
 MAX_BARS = 60
@@ -35,7 +39,7 @@ def write_picture(path: str | Path, *, statistics: Statistics) -> None:
         figure.savefig(stream, format="png")
 
 
-def _words(axes, chars_per_word: Distribution) -> None:
+def _words(axes: Axes, chars_per_word: Distribution) -> None:
     capped = np.minimum(chars_per_word.values, MAX_WORD_CHARS)
     shares = 100 * np.bincount(capped, weights=chars_per_word.counts, minlength=MAX_WORD_CHARS + 1) / chars_per_word.num
     labels = [*map(str, range(1, MAX_WORD_CHARS)), f"{MAX_WORD_CHARS}+"]
@@ -47,7 +51,7 @@ def _words(axes, chars_per_word: Distribution) -> None:
     )
 
 
-def _lengths(axes, lengths: Distribution, *, title: str, label: str, log: bool = False) -> None:
+def _lengths(axes: Axes, lengths: Distribution, *, title: str, label: str, log: bool = False) -> None:
     """Up to the 99.5th percentile where the scale is linear: a few outliers would press the rest into one bar. They
     are told, not hidden.
     """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int
     return len(paths), sum(sizes)
 
 
-def _bar(what: str, total: int, unit: str, show_progress: bool):
+def _bar(what: str, total: int, unit: str, show_progress: bool) -> Any:
     return progress_bar(
         desc=what, total=total, unit=unit, unit_scale=True, delay=1, leave=False, disable=not show_progress
     )

@@ -32,7 +32,7 @@ class DaskEngine:
     def run(self, task: Task, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
         """As the protocol says."""
         from dask.distributed import as_completed
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         # by keys that say nothing of the arguments: tasks of an earlier attempt must not count as done here

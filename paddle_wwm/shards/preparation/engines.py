@@ -27,7 +27,10 @@ SECONDS_BETWEEN_TICKS = 0.5
 class Engine(Protocol):
     """Runs tasks."""
 
-    description: str  # one line for the report
+    @property
+    def description(self) -> str:
+        """One line for the report."""
+        ...
 
     def run(self, task: Task, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
         """The task's result for every item, as they come, and None now and then while nothing does (for

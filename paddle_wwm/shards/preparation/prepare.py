@@ -275,6 +275,6 @@ def _tokenize_units(plan: Plan, units: Sequence[Unit], engine: Engine, *, show_p
             bar.update(num_chars or 0)
 
 
-def _bar(what: str, units: Sequence[Unit], show_progress: bool):
+def _bar(what: str, units: Sequence[Unit], show_progress: bool) -> Any:
     total = sum(unit.num_chars for unit in units)
     return progress_bar(desc=what, total=total, unit=" chars", unit_scale=True, disable=not show_progress)

@@ -45,7 +45,7 @@ def finetune(
     Args:
         model: a folder (a model, a pretraining run, a hub module with weights) or a published model's name.
         task: a name of the table of tasks (`"chnsenticorp"`), or a Task of your own files, made by
-            `paddle_wwm.tasks.table.task_of_flags(kind="classification", files={"train": "train.tsv"})`.
+            `paddle_wwm.tasks.own_data.task_of_flags(kind="classification", files={"train": "train.tsv"})`.
         output: the run's folder.
         data: the folder with the task's files; needed for a task of the table.
         seeds: how many seeds are trained: `first_seed`, `first_seed` + 1, …
@@ -82,7 +82,7 @@ def finetune(
 
     Example:
         >>> from paddle_wwm import finetune
-        >>> from paddle_wwm.tasks.table import task_of_flags
+        >>> from paddle_wwm.tasks.own_data import task_of_flags
         >>> task = task_of_flags(kind="classification", files={"train": "train.tsv", "dev": "dev.tsv"})
         >>> result = finetune("model", task=task, output="runs/mine", num_epochs=1, max_seq_length=32)
         >>> result.scores["dev"]["accuracy"].num_seeds

@@ -5,18 +5,17 @@ a kill.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Mapping
 
-from ...files import atomic_directory, atomic_write, remove_leftovers
+from ...files import atomic_directory, remove_leftovers
 from ...model.finetuned import write_finetuned
 from ...progress import Progress
-from ...training.fleet import World, barrier
-from ...training.lifetime import StopSignal
+from ...runs.fleet import World, barrier
+from ...runs.lifetime import StopSignal
 from ..metrics.scores import main_score, score
 from ..network.features import Features
 from ..network.heads import TASK_NAMES, label_map_of_reading, predictions_of
@@ -26,6 +25,7 @@ from ..reading_comprehension import DecodingConfig
 from ..results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
 from ..types import Split, Task
 from .recipe import FineTuneRecipe, steps_per_epoch
+from .seed_log import SeedLog
 from .state import (
     BEST_NAME,
     OPTIMIZER_NAME,
@@ -99,7 +99,7 @@ class _Seed:
 
     def run(self, title: str) -> None:
         run, state = self.fine_tuning, self.state
-        log = _Log(self.folder / LOG_NAME, state=state) if run.world.is_main else None
+        log = SeedLog(self.folder / LOG_NAME, state=state) if run.world.is_main else None
         self.title = title
         with log or contextlib.nullcontext():
             self._show_progress()
@@ -119,7 +119,7 @@ class _Seed:
         is_done = bool(self.state.dev_scores) and self.state.dev_scores[-1]["step"] == self.state.step
         return is_due and not is_done and self.fine_tuning.chooses_by_dev
 
-    def _step(self, log: _Log | None) -> None:
+    def _step(self, log: SeedLog | None) -> None:
         run, state = self.fine_tuning, self.state
         minutes = (time.monotonic() - self.saved_at) / 60
         save_asked = run.world.is_main and 0 < run.save_every_minutes <= minutes
@@ -155,7 +155,7 @@ class _Seed:
     def _place(self) -> dict[str, float]:
         return {"step": self.state.step, "epoch": round(self.state.step / self.steps_per_epoch, 4)}
 
-    def _evaluate_dev(self, log: _Log | None) -> None:
+    def _evaluate_dev(self, log: SeedLog | None) -> None:
         run, state = self.fine_tuning, self.state
         predictions = self._predict("dev")
         scores = score(run.task.metric, run.evaluation["dev"].split.examples, predictions)
@@ -275,41 +275,3 @@ class _Seed:
                     label_map=label_map_of_reading(run.training.reading),
                     notes={READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS}},
                 )
-
-
-class _Log:
-    """log.jsonl of a seed; what a killed run has written beyond its checkpoint is dropped."""
-
-    def __init__(self, path: Path, *, state: SeedState) -> None:
-        evaluated = {record["step"] for record in state.dev_scores}
-        kept = [
-            record
-            for record in _records(path)
-            if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)
-        ]
-        with atomic_write(path, "w") as stream:
-            stream.writelines(json.dumps(record) + "\n" for record in kept)
-        self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed by __exit__)
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._stream.close()
-
-    def write(self, kind: str, place: Mapping[str, float], **values: float) -> None:
-        """kind: "train" or "dev"."""
-        self._stream.write(json.dumps({"kind": kind, **place, **values}) + "\n")
-        self._stream.flush()
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:  # half a line, of a killed run
-            return

@@ -95,7 +95,8 @@ def longest_common_substring(one: Sequence[str], other: Sequence[str]) -> int:
     places: dict[str, list[int]] = {}
     for place, segment in enumerate(other):
         places.setdefault(segment, []).append(place)
-    longest, runs = 0, {}
+    longest = 0
+    runs: dict[int, int] = {}
     for segment in one:
         runs = {place: runs.get(place - 1, 0) + 1 for place in places.get(segment, ())}
         longest = max(longest, *runs.values()) if runs else longest

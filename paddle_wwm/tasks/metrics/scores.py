@@ -94,9 +94,13 @@ def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict
     """The mean over all classes that are gold or predicted; a class never predicted right is 0. Of a missing
     prediction the gold class has a miss.
     """
-    gold = Counter(example.label for example in examples)
-    given = Counter(predictions[example.example_id] for example in examples if example.example_id in predictions)
-    right = Counter(example.label for example in examples if predictions.get(example.example_id) == example.label)
+    gold: Counter[Prediction | None] = Counter(example.label for example in examples)
+    given: Counter[Prediction | None] = Counter(
+        predictions[example.example_id] for example in examples if example.example_id in predictions
+    )
+    right: Counter[Prediction | None] = Counter(
+        example.label for example in examples if predictions.get(example.example_id) == example.label
+    )
     classes = set(gold) | set(given)
     return {
         "macro_f1": sum(2 * right[label] / (gold[label] + given[label]) for label in classes) / len(classes),
@@ -119,9 +123,21 @@ def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *,
     return result
 
 
+def _gold_labels(example: TokenExample) -> tuple[str, ...]:
+    assert example.labels is not None  # `score` refuses examples without labels
+    return example.labels
+
+
+def _text_of(prediction: Prediction) -> str:
+    assert isinstance(prediction, str)  # of a question
+    return prediction
+
+
 def _token_accuracy(examples: Sequence[TokenExample], predictions: Predictions) -> dict[str, float]:
     given = _token_labels(examples, predictions, missing="")
-    hits = [one == other for example, labels in zip(examples, given) for one, other in zip(example.labels, labels)]
+    hits = [
+        one == other for example, labels in zip(examples, given) for one, other in zip(_gold_labels(example), labels)
+    ]
     return {"token_accuracy": sum(hits) / max(1, len(hits))}
 
 
@@ -132,14 +148,17 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
     foreign = sorted(
-        {label for example in examples for label in example.labels if not _IS_ENTITY_LABEL.fullmatch(label)}
+        {label for example in examples for label in _gold_labels(example) if not _IS_ENTITY_LABEL.fullmatch(label)}
     )
     if foreign:
         raise DataError(
             f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are "
             f"{', '.join(foreign)}: token_accuracy?"
         )
-    gold, given = [list(example.labels) for example in examples], _token_labels(examples, predictions, missing="O")
+    gold, given = (
+        [list(_gold_labels(example)) for example in examples],
+        _token_labels(examples, predictions, missing="O"),
+    )
     with (
         warnings.catch_warnings()
     ):  # of no entity at all, which is a score of 0, and of M-, which it reads as it should
@@ -150,7 +169,7 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
 
 def _answers(examples: Sequence[QuestionExample], predictions: Predictions, *, rule: AnswerRule) -> dict[str, float]:
     scores = [
-        rule(predictions[example.example_id], [answer.text for answer in example.answers])
+        rule(_text_of(predictions[example.example_id]), [answer.text for answer in example.answers])
         for example in examples
         if example.example_id in predictions
     ]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Features:
     """
 
     rows: Sequence[Row]
-    labels: Sequence[np.ndarray] = ()
+    labels: Sequence[np.ndarray | np.int64] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     first_pieces: Sequence[Sequence[int]] = ()
     num_pieces: Sequence[int] = ()
@@ -64,12 +64,12 @@ def features_of(
 
     Raises DataError for an example without a label, or with one that is not among `reading.labels`.
     """
-    make = {
+    makers: dict[TaskKind, Callable[..., Features]] = {
         TaskKind.CLASSIFICATION: _of_texts,
         TaskKind.TOKEN_LABELS: _of_tokens,
         TaskKind.READING_COMPREHENSION: _of_questions,
-    }[reading.kind]
-    return make(examples, reading=reading, tokenizer=tokenizer, with_labels=with_labels)
+    }
+    return makers[reading.kind](examples, reading=reading, tokenizer=tokenizer, with_labels=with_labels)
 
 
 def uses_kinds(examples: Sequence[Example]) -> bool:
@@ -164,7 +164,7 @@ def _of_questions(
         }
         windows = rows_of_question(owner, encoded, vocab=tokenizer.vocab, **numbers)
         rows += windows
-        if with_labels:
+        if with_labels and answer is not None:
             found = [
                 _answer_label(row.window, encoded=encoded, answer=answer, with_kinds=reading.with_kinds)
                 for row in windows

@@ -59,7 +59,7 @@ def labels_of_batch(features: Features, batch: Batch, *, reading: Reading) -> np
         return np.stack(labels)
     padded = np.full(batch.input_ids.shape, IGNORED_LABEL, np.int64)
     for row, label in enumerate(labels):
-        padded[row, : len(label)] = label
+        padded[row, : np.size(label)] = label
     return padded
 
 
@@ -127,7 +127,7 @@ def predictions_of(
         windows[row.owner].append(number)
     if reading.kind is TaskKind.TOKEN_LABELS:
         outside = OUTSIDE if OUTSIDE in reading.labels else reading.labels[0]
-        found = {}
+        found: dict[str, str | tuple[str, ...]] = {}
         for example, numbers, firsts, num_pieces in zip(examples, windows, features.first_pieces, features.num_pieces):
             logits = join_windows(
                 [(features.rows[number].start, outputs[number]) for number in numbers], num_pieces=num_pieces
@@ -138,7 +138,10 @@ def predictions_of(
         return found
     return {
         example.example_id: _answer(
-            [features.rows[number] for number in numbers], [outputs[number] for number in numbers], reading, decoding
+            [row for row in (features.rows[number] for number in numbers) if isinstance(row, WindowRow)],
+            [outputs[number] for number in numbers],
+            reading,
+            decoding,
         )
         for example, numbers in zip(examples, windows)
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Mapping
 
 from ...errors import DataError
-from ..types import QuestionExample, Split, Task, TaskKind, TextExample
+from ..types import Example, QuestionExample, Split, Task, TaskKind, TextExample
 from .file import Reader, TaskFile
 from .questions import READERS_OF_QUESTIONS
 from .tables import READERS_OF_TABLES
@@ -76,7 +76,7 @@ def with_labels(task: Task, split: Split) -> Task:
     return replace(task, labels=tuple(sorted(labels)))
 
 
-def _has_label(example: object) -> bool:
+def _has_label(example: Example) -> bool:
     if isinstance(example, QuestionExample):
         return bool(example.answers)
     return (example.label if isinstance(example, TextExample) else example.labels) is not None

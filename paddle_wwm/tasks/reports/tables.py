@@ -179,7 +179,7 @@ def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
         if variant
         else {}
     )
-    if not found:
+    if variant is None or not found:
         return None
     return ModelRow(
         name=f"{variant.title}, published",
@@ -254,6 +254,7 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
     for row in rows:
         shares = {task: _shares(row, reference, task) for task in tasks}
         single = [shares[task] for task in tasks if _num_metrics(rows, task) == 1]
+        firsts = [values[0] for values in single if values and all(values) and values[0] is not None]
         average, whole = row.average(tasks), reference.average(tasks)
         lines.append(
             (
@@ -261,11 +262,7 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
                 *(numbers(shares[task], ".1%") for task in tasks),
                 numbers([average / whole if average is not None and whole else None], ".1%"),
                 numbers(
-                    [
-                        statistics.fmean(values[0] for values in single)
-                        if single and all(single) and all(map(all, single))
-                        else None
-                    ],
+                    [statistics.fmean(firsts) if firsts and len(firsts) == len(single) else None],
                     ".1%",
                 ),
             )

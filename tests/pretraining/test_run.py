@@ -9,8 +9,8 @@ import paddle
 import pytest
 
 from paddle_wwm.errors import ConfigError, TrainingError
-from paddle_wwm.training.job import worker_command
-from paddle_wwm.training.run import pretrain
+from paddle_wwm.pretraining.job import worker_command
+from paddle_wwm.pretraining.run import pretrain
 
 RECIPE = """
 model: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,
@@ -97,7 +97,7 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
 
 @pytest.mark.slow
 def test_what_a_worker_could_not_do_is_an_error_of_the_caller(recipe, prepared_sample, tmp_path, monkeypatch, logged):
-    monkeypatch.setattr("paddle_wwm.training.job.worker_command", lambda job: [*worker_command(job), "--nproc", "0"])
+    monkeypatch.setattr("paddle_wwm.pretraining.job.worker_command", lambda job: [*worker_command(job), "--nproc", "0"])
     with pytest.raises(TrainingError, match=r"worker \d ended with exit status 2"):
         pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe, num_workers=2)
     assert any("--nproc must be at least 1" in line for line in logged)

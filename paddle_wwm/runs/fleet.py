@@ -102,7 +102,7 @@ def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None
         fused_allreduce_gradients(list(parameters), None)
 
 
-def sum_over_workers(values: Sequence[float], world: World) -> np.ndarray:
+def sum_over_workers(values: Sequence[float] | np.ndarray, world: World) -> np.ndarray:
     """The sums over all workers, the same on each. float64."""
     if world.size == 1:
         return np.asarray(values, np.float64)

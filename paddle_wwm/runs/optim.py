@@ -128,7 +128,8 @@ class _AdamW(_Moments, paddle.optimizer.AdamW):
         assert self._apply_decay_param_fun is not None
         decay = self._weight_decay if self._apply_decay_param_fun(parameter.name) else 0.0
         rate = self.get_lr() * (self._lr_ratio(parameter) if self._lr_ratio else 1.0)
-        arrays = map(shared_array, (parameter, gradient, *self._moments(parameter)))
+        first, second = map(shared_array, self._moments(parameter))
+        arrays = (shared_array(parameter), shared_array(gradient), first, second)
         adamw_update(*arrays, rate, self._beta1, self._beta2, self._epsilon, decay, *self._correct_bias(parameter))
 
 
@@ -151,7 +152,8 @@ class _PaddleLamb(_Moments, paddle.optimizer.Lamb):
         scales: tuple[float, float],
         adapt: bool,
     ) -> None:
-        arrays = [shared_array(tensor) for tensor in (parameter, gradient, *self._moments(parameter))]
+        first, second = map(shared_array, self._moments(parameter))
+        arrays = (shared_array(parameter), shared_array(gradient), first, second)
         squares = adam_direction(*arrays, self._beta1, self._beta2, self._epsilon, decay, *scales)
         ratio = (squares[0] / squares[1]) ** 0.5 if adapt and min(squares) > 0.0 else 1.0
         subtract(arrays[0], arrays[1], self.get_lr() * ratio)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = (
-    "import os, signal, sys, time; from paddle_wwm.training.lifetime import end_with_parent; "
+    "import os, signal, sys, time; from paddle_wwm.runs.lifetime import end_with_parent; "
     "end_with_parent(signal.SIGKILL, parent=int(sys.argv[1]));"
 )
 PARENT = """\

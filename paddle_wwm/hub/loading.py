@@ -1,0 +1,76 @@
+"""A module's parts from its model folder: the task with its labels, the network, the vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..errors import HubModuleError
+from ..model.finetuned import load_network, read_description
+from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME, read_json
+from ..model.labels import label_map_of
+from ..tokenization.vocab import Vocab, load_vocab
+from .task import Task
+from .tasks import task_class
+from .weights import pinned
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleParts:
+    """What a module is made of. has_new_classifier: the classifier's weights are random."""
+
+    task: Task
+    label_map: dict[int, Any]
+    config: ModelConfig
+    network: nn.Layer
+    vocab: Vocab
+    do_lower_case: bool
+    has_new_classifier: bool
+
+
+def load_parts(
+    folder: Path,
+    *,
+    task: str | None,
+    label_map: Mapping[Any, Any] | Sequence[Any] | None,
+    num_classes: int | None,
+    suffix: bool,
+) -> ModuleParts:
+    """Load the parts for a task; None is the folder's own task. Raises HubModuleError where folder and task, or labels,
+    do not fit each other.
+    """
+    kind = task_class(task)
+    with pinned(folder) as source:
+        description = read_description(source)
+        if task is None and description.task is not None:
+            kind = task_class(description.task)
+        # seq-cls and multi-label have the same network: PaddleNLP's folders do not say which of them they are
+        is_of_task = description.task is not None and task_class(description.task).architecture == kind.architecture
+        if kind.has_classifier and description.task is not None and not is_of_task:
+            raise HubModuleError(f"{folder}: holds a model of task {description.task!r}, not of {task!r}.")
+        own_labels = description.label_map if is_of_task else None
+        if own_labels is not None and label_map is not None and len(label_map_of(label_map)) != len(own_labels):
+            raise HubModuleError(f"{folder}: has {len(own_labels)} classes, but `label_map` has {len(label_map)}.")
+        if label_map is not None and not kind.has_classifier:
+            raise HubModuleError(f"`label_map` goes with a task that has labels, not with {kind.name!r}.")
+        labels = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
+        task_of_module = kind(label_map=labels, suffix=suffix)
+        network = task_of_module.make_network(description.config)
+        parts = ModuleParts(
+            task=task_of_module,
+            label_map=labels,
+            config=description.config,
+            network=network,
+            has_new_classifier=load_network(network, source, untrained=description.untrained),
+            vocab=load_vocab(source / VOCAB_NAME),
+            do_lower_case=bool(read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case", True)),
+        )
+    if len(parts.vocab) != description.config.vocab_size:
+        raise HubModuleError(
+            f"{folder}: vocab.txt has {len(parts.vocab)} entries, but the model {description.config.vocab_size}."
+        )
+    return parts
