@@ -8,8 +8,8 @@ so that a line that is cut more often than that never ends. Its requests therefo
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -23,12 +23,13 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
-from ..progress import progress_bar
+from ..progress import Progress, counted
 from .answers import host_of, reason_of, retry_after_s, start_of
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
 READ_BYTES = 64 << 10  # what a cut can lose, and how often the progress bar moves
+logger = logging.getLogger(__name__)
 HUB_BAR = "huggingface_hub.http_get"
 Result = TypeVar("Result")
 _HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
@@ -93,11 +94,13 @@ def is_offline() -> bool:
 
 
 class Network:
-    """One way of waiting, trying again and showing progress, for a number of transfers."""
+    """One way of waiting, trying again and reporting progress, for a number of transfers."""
 
-    def __init__(self, settings: NetworkSettings | None = None, *, show_progress: bool = True) -> None:
+    def __init__(
+        self, settings: NetworkSettings | None = None, *, progress: Callable[[Progress], None] | None = None
+    ) -> None:
         self.settings = settings or NetworkSettings.from_environment()
-        self.show_progress = show_progress and not constants.HF_HUB_DISABLE_PROGRESS_BARS
+        self.progress = None if constants.HF_HUB_DISABLE_PROGRESS_BARS else progress
         self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the transfer at hand
 
     def session(self, base: requests.Session | None = None) -> requests.Session:
@@ -161,14 +164,9 @@ class Network:
                 self.pause(self.settings.wait_s(failures), f"{title}: {cut} Going on from there")
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Wait, and say why."""
-        self.say(f"{reason} in {seconds:.0f} s")
+        """Log why, and wait."""
+        logger.warning("%s in %.0f s", reason, seconds)
         time.sleep(seconds)
-
-    def say(self, text: str) -> None:
-        """A line for the user, where progress is shown."""
-        if self.show_progress:
-            print(text, file=sys.stderr, flush=True)
 
 
 def _close_connections(session: requests.Session) -> None:
@@ -252,11 +250,10 @@ class _PatientAdapter(HTTPAdapter):
 
         def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
             position = start
-            options = {"desc": self.network.title, "total": total, "initial": start, "unit": "B", "unit_scale": True}
-            with progress_bar(**options, disable=not self.network.show_progress) as bar:
+            with counted(self.network.progress, stage=self.network.title, total=total, unit="B", done=start) as counter:
                 try:
                     for block in stream_of_library(min(amt, READ_BYTES), decode_content=decode_content):
-                        bar.update(len(block))
+                        counter.update(len(block))
                         position += len(block)
                         if position > self.network.max_bytes:
                             raise WrongLength(f"more than {self.network.max_bytes:,} bytes")

@@ -197,7 +197,7 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
                 segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case
             ),
             cache=job.prepared,
-            show_progress=progress is not None,
+            progress=progress,
         )
         what = (
             f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: "

@@ -214,7 +214,6 @@ def check(case, folder, vocab):
                 config=case.config,
                 engine=EngineConfig(num_workers=1, unit_chars=case.unit_chars),
                 output=folder / "set",
-                show_progress=False,
             )
         except DataError as error:
             # bad input where it is not to be skipped, or nothing left of it

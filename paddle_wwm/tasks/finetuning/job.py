@@ -105,7 +105,7 @@ def run_job(
     if fleet.is_worker():
         _train_as_worker(job, progress=progress)
         return None
-    prepared = prepare(job)
+    prepared = prepare(job, progress=progress)
     logger.info(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
     if job.dry_run:
         check_output(job.output, prepared.record, overwrite=job.overwrite)
@@ -190,9 +190,9 @@ def train_seeds(
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def prepare(job: FineTuneJob) -> PreparedRun:
+def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None) -> PreparedRun:
     """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
-    model = find_model(job.model, name=job.model_name)
+    model = find_model(job.model, name=job.model_name, progress=progress)
     description = read_description(model.folder)
     tokenizer = check_vocabulary(model.folder, description.config)
     on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
