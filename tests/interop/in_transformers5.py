@@ -17,9 +17,8 @@ import transformers
 from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from paddle_wwm.corpus.segment import load_segmenter, segment
-from paddle_wwm.pretraining_data.masker import WholeWordMasker
-from paddle_wwm.tokenization.vocab import load_vocab
+from paddle_wwm import WholeWordMasker, load_segmenter, load_vocab
+from paddle_wwm.corpus.segment import segment
 
 SENTENCES = (
     "使用语言模型来预测下一个词的probability。",
