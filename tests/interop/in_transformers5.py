@@ -17,6 +17,7 @@ import transformers
 from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
+import paddle_wwm
 from paddle_wwm import WholeWordMasker, load_segmenter, load_vocab
 from paddle_wwm.corpus.segment import segment
 
@@ -117,6 +118,7 @@ def train(tokenizer, masker, features, word_numbers, start_method):
 
 
 def main(folder):
+    assert paddle_wwm.__file__.startswith(sys.prefix), f"{paddle_wwm.__file__} is not the installed wheel"
     vocab_file = make_vocab(folder)
     tokenizer = BertTokenizer.from_pretrained(folder)
     segmenter = load_segmenter("lac")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -98,7 +99,8 @@ def bits_of(model: OpenedModel, *, dtype: str | None = None) -> dict[str, tuple]
 def call(python: Path, script: str, *arguments: Path | str) -> dict[str, Any]:
     """Run one side's script; returns what its last line has as JSON, the versions of its packages."""
     command = [str(python), str(ROOT / "tests" / "interop" / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the side's own packages
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
