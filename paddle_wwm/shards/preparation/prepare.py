@@ -20,6 +20,7 @@ from ...corpus.segment import make_segmenter
 from ...corpus.sources import Source, find_sources
 from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
@@ -104,6 +105,7 @@ def prepare_corpus(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
+    need_package("pyarrow", purpose="preparing a corpus")
     sources = _describe(files, progress=progress)
     fingerprint = inputs_fingerprint(
         sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config
