@@ -75,7 +75,9 @@ def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def verify(one: str | Path, other: str | Path, *, config: str | Path | None = None) -> Verification:
-    """Compare the outputs of two models, or of a model and stored outputs, on the same inputs.
+    """Compare the outputs of two models on the same inputs.
+
+    Outputs that were stored before may take the place of one of the models.
 
     Args:
         one: a model of any format that `convert` reads, or outputs that `save_reference` stored (.npz).

@@ -7,7 +7,9 @@ processes and the place where a run is resumed change nothing.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
+import os
 import signal
 from typing import Iterator
 
@@ -101,6 +103,19 @@ def _end_loaders() -> None:
             child.kill()
 
 
+@contextlib.contextmanager
+def _without_tokenizers() -> Iterator[None]:
+    """Fork inside without the warning of `tokenizers` that its threads are not forked: no loader tokenizes."""
+    name = "TOKENIZERS_PARALLELISM"
+    is_set = name in os.environ
+    os.environ.setdefault(name, "false")
+    try:
+        yield
+    finally:
+        if not is_set:
+            del os.environ[name]
+
+
 def step_batches(
     data: Mixture,
     *,
@@ -123,6 +138,7 @@ def step_batches(
         places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,
     )
     before = set(multiprocessing.active_children())
-    batches = iter(loader)
+    with _without_tokenizers():
+        batches = iter(loader)
     _loaders.update(set(multiprocessing.active_children()) - before)
     return batches

@@ -33,7 +33,7 @@ def pretrain(
     accept_changes: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> PretrainResult:
-    """Pretrain a whole-word-masked BERT from text (or prepared shards) to a model folder.
+    """Pretrain a whole-word-masked BERT, from text or shards to a model folder.
 
     Args:
         corpus: text files, or folders of shards, which are mixed; empty: the bundled sample corpus.
