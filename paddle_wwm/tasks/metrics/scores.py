@@ -95,7 +95,6 @@ def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict
     prediction the gold class has a miss.
     """
     gold: Counter[Prediction | None] = Counter(example.label for example in examples)
-    answered = [example for example in examples if example.example_id in predictions]
     given: Counter[Prediction | None] = Counter(
         predictions[example.example_id] for example in examples if example.example_id in predictions
     )
