@@ -2,7 +2,7 @@
 
 VENV ?= .venv
 # The interpreters tried for the virtual environment, in this order; `make setup PYTHON=/path/to/python3.11` tries only that one.
-PYTHON ?= python3.11 python3.12 python3.10 python3
+PYTHON ?= python3.11 python3.12 python3
 # pip (the one that comes with Python) or uv (faster).
 INSTALLER ?= pip
 # `make setup QUIET=` shows every step of the installer.
@@ -17,15 +17,15 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast soak lint interop pretrain clean distclean
+.PHONY: help setup test test-fast soak lint interop dist wheel-check wheelhouse air-gapped-check pretrain clean distclean
 
 help: ## what this file can do
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
 	@echo
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Targets set up what they need; the first time that takes a minute or two and 2.2 GB in $(VENV)."
-	@echo "  make setup PYTHON=python3.12    with that Python (3.10, 3.11 or 3.12; default: the first found)"
+	@echo "  make setup PYTHON=python3.12    with that Python (3.11 or 3.12; default: the first found)"
 	@echo "  make setup INSTALLER=uv         with uv instead of pip"
 	@echo "  make setup VENV=/elsewhere      in another folder (give VENV to the other targets, too)"
 	@echo "  make test PY=python             with a Python that has everything already: nothing is installed"
@@ -42,9 +42,10 @@ test: $(READY) ## run the tests
 CASES ?= 50000
 SEED ?= 1
 
-soak: $(READY) ## an hour: 200 steps stopped, killed and resumed; a fuzz of damaged text (CASES=50000 SEED=1)
+soak: $(READY) ## over an hour: runs stopped, killed and resumed; a fuzz of damaged text (CASES=50000 SEED=1); the wheel; no network
 	$(PY) benchmarks/resume.py $(ARGS)
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
+	$(MAKE) wheel-check air-gapped-check
 
 test-fast: $(READY) ## run the tests that take seconds
 	$(PY) -m pytest -m "not slow" $(ARGS)
@@ -67,6 +68,36 @@ $(INTEROP)/%/.installed: tests/interop/%.txt | $(READY)
 	@$(PY) -m venv --clear "$(INTEROP)/$*"
 	@"$(INTEROP)/$*/bin/python" -m pip install $(QUIET) -r $<
 	@touch "$@"
+
+# ---- The wheel -------------------------------------------------------------------------------------------------------------------------------
+
+# Both are built with the environment's setuptools, without a network. The wheel is built from the unpacked source archive, so it holds nothing
+# that lies in this folder by chance, and the source archive holds all that the wheel needs.
+dist: $(READY) ## build the wheel and the source archive into dist/
+	@mkdir -p dist && rm -f dist/paddle_wwm-*.whl dist/paddle_wwm-*.tar.gz
+	@$(PY) -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' >dist/build.log 2>&1 || { cat dist/build.log >&2; exit 1; }
+	@rm dist/build.log
+	@$(PY) -m pip wheel $(QUIET) --no-deps --no-index --no-build-isolation --wheel-dir dist dist/paddle_wwm-*.tar.gz
+	@ls dist/paddle_wwm-*
+
+# Each of these Pythons installs the wheel into an environment of its own.
+WHEEL_PYTHONS ?= python3.11 python3.12
+
+wheel-check: dist ## install the wheel into empty environments (WHEEL_PYTHONS="python3.11 python3.12") and use every part of it
+	$(PY) -m tests.wheel.check $(WHEEL_PYTHONS) --wheel dist/paddle_wwm-*.whl --constraints "$(CONSTRAINTS)"
+
+# For the Python that collects them; with another PY or VENV, the wheels of that Python are added.
+WHEELHOUSE ?= wheelhouse
+
+wheelhouse: dist ## collect the wheel and all pinned packages as wheels (700 MB) in wheelhouse/, for machines without a network
+	@mkdir -p "$(WHEELHOUSE)"
+	PIP_CONSTRAINT="$(CONSTRAINTS)" PIP_BUILD_CONSTRAINT="$(CONSTRAINTS)" \
+	    $(PY) -m pip wheel $(QUIET) --no-deps --wheel-dir "$(WHEELHOUSE)" -r constraints.txt
+	rm -f "$(WHEELHOUSE)"/paddle_wwm-*.whl
+	cp dist/paddle_wwm-*.whl constraints.txt "$(WHEELHOUSE)"
+
+air-gapped-check: wheelhouse ## install from wheelhouse/ without a network, and pretrain, fine-tune and serve there
+	$(PY) -m tests.wheel.air_gapped "$(WHEELHOUSE)"
 
 # ---- Pretraining -----------------------------------------------------------------------------------------------------------------------------
 
@@ -92,7 +123,7 @@ clean: ## remove caches and build products; the environment and runs/ stay
 	find . \( -path './$(VENV)' -o -path './$(INTEROP)' -o -path ./runs -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environments, too
-	rm -rf *.egg-info
+	rm -rf *.egg-info wheelhouse
 	@for folder in "$(VENV)" "$(INTEROP)/torch" "$(INTEROP)/tensorflow"; do \
 	    if [ -e "$$folder/pyvenv.cfg" ]; then echo "rm -rf $$folder"; rm -rf "$$folder"; fi; \
 	done
@@ -102,9 +133,9 @@ distclean: clean ## clean, and remove the environments, too
 CONSTRAINTS := $(CURDIR)/constraints.txt
 comma := ,
 # Success in a Python that can hold the project, and in one that can also make an environment (with pip in it, unless uv installs).
-SUITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 MAKES_ENVIRONMENTS = import venv$(if $(filter pip,$(INSTALLER)),$(comma) ensurepip); $(SUITS)
-# Python 3.10's own pip, 23.0.1, cannot build seqeval; the pips of 3.11 and 3.12 are left as they are.
+# Python 3.11.0 to 3.11.3 bring pip 22.3, which cannot build seqeval; later pips are left unchanged.
 PIP_SUITS = import pip, sys; sys.exit(tuple(int(part) for part in pip.__version__.split(".")[:2]) < (23, 1))
 
 # lac builds with setuptools <= 81 only. Older pips pass PIP_CONSTRAINT on to builds, newer ones PIP_BUILD_CONSTRAINT, and each ignores the other;
@@ -131,7 +162,7 @@ $(VENV)/.installed: setup.py constraints.txt
 	fi
 	@if "$(VENV)/bin/python" -c '' 2>/dev/null; then \
 	    "$(VENV)/bin/python" -c '$(SUITS)' && exit 0; \
-	    echo "error: $(VENV) holds $$("$(VENV)/bin/python" -V), but 3.10, 3.11 or 3.12 is needed: make distclean setup" >&2; exit 1; \
+	    echo "error: $(VENV) holds $$("$(VENV)/bin/python" -V), but 3.11 or 3.12 is needed: make distclean setup" >&2; exit 1; \
 	fi; \
 	for candidate in $(PYTHON); do \
 	    if "$$candidate" -c '$(MAKES_ENVIRONMENTS)' 2>/dev/null; then \
@@ -139,7 +170,7 @@ $(VENV)/.installed: setup.py constraints.txt
 	        exec "$$candidate" -m venv --clear $(if $(filter uv,$(INSTALLER)),--without-pip) "$(VENV)"; \
 	    fi; \
 	done; \
-	echo "error: no working Python 3.10, 3.11 or 3.12 (with venv$(if $(filter pip,$(INSTALLER)), and ensurepip)) among: $(PYTHON)." >&2; \
+	echo "error: no working Python 3.11 or 3.12 (with venv$(if $(filter pip,$(INSTALLER)), and ensurepip)) among: $(PYTHON)." >&2; \
 	echo "Install one, or name one that you have: make setup PYTHON=/path/to/python3.11" >&2; exit 1
 	@rm -f "$@"
 	@echo "Installing 2.2 GB with $(INSTALLER) into $(VENV): a minute or two, longer where all of it has to be downloaded"

@@ -89,7 +89,6 @@ def open_data(shards: Path | None) -> Iterator[Data]:
                 vocab=vocab,
                 output=shards,
                 engine=EngineConfig(num_workers=1),
-                show_progress=False,
             )
         opened = ShardSet(shards)
         yield Data(

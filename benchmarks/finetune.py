@@ -86,10 +86,10 @@ class Ours:
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
         from paddle_wwm.model.finetuned import read_description
+        from paddle_wwm.runs.fleet import World
         from paddle_wwm.tasks.finetuning.trainer import SeedTrainer, TrainingData
         from paddle_wwm.tasks.network.features import Reading, features_of
         from paddle_wwm.tasks.network.inference import check_vocabulary
-        from paddle_wwm.training.fleet import World
 
         description = read_description(folder)
         self.tokenizer = check_vocabulary(folder, description.config)

@@ -79,7 +79,7 @@ def contenders_of(
     import paddle
 
     from paddle_wwm.model.heads import BertForPretraining
-    from paddle_wwm.training.optim import clip_gradients, has_weight_decay, make_optimizer
+    from paddle_wwm.runs.optim import clip_gradients, has_weight_decay, make_optimizer
 
     paddle.set_flags({"FLAGS_use_stride_kernel": False})
     paddle.seed(seed)

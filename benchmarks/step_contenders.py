@@ -33,7 +33,7 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
     from paddle_wwm import cpu
     from paddle_wwm.config import ModelConfig, OptimizerConfig
     from paddle_wwm.model.heads import BertForPretraining
-    from paddle_wwm.training.optim import make_optimizer
+    from paddle_wwm.runs.optim import make_optimizer
 
     import paddle  # isort: skip
     import paddle.nn.functional as F  # isort: skip

@@ -40,7 +40,7 @@ from paddle_wwm.config import DataConfig, ModelConfig, SentencePairing
 from paddle_wwm.cpu import use_fast_matmul
 from paddle_wwm.errors import run_script
 from paddle_wwm.model.flops import training_flops
-from paddle_wwm.training.loader import arrays_of
+from paddle_wwm.pretraining.loader import arrays_of
 
 SHAPES = ((8, 128), (2, 512))
 NUM_MADE, NUM_BATCHES, NUM_WARM_UPS, NUM_DOCUMENTS = 64, 4, 2, 500

@@ -23,7 +23,7 @@ from typing import IO, Any, Callable, Iterator
 
 from .errors import ArchiveError
 from .files import atomic_directory
-from .progress import progress_bar
+from .progress import Progress, counted
 
 BLOCK_BYTES = 1 << 20
 MAX_HEADER_BYTES = 16 << 20  # tarfile reads a member's extended header into memory at whatever size it states
@@ -74,7 +74,11 @@ def is_archive(path: str | Path) -> bool:
 
 
 def unpack_archive(
-    archive: str | Path, *, target: str | Path, limits: ArchiveLimits | None = None, show_progress: bool = False
+    archive: str | Path,
+    *,
+    target: str | Path,
+    limits: ArchiveLimits | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Unpack a zip or tar archive into the new folder `target`, which appears only when everything is there; returns
     it.
@@ -91,7 +95,7 @@ def unpack_archive(
         members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
         with (
             atomic_directory(target) as folder,
-            progress_bar(desc="unpack", unit="B", unit_scale=True, disable=not show_progress) as bar,
+            counted(progress, stage="unpack", total=None, unit="B") as unpacked,
         ):
             for member in _checked(members(archive), archive=archive, limits=limits):
                 place = folder / member.path
@@ -109,7 +113,7 @@ def unpack_archive(
                                 f"that are stated for it."
                             )
                         copy.write(block)
-                        bar.update(len(block))
+                        unpacked.update(len(block))
                 if num_bytes != member.size:
                     raise ArchiveError(
                         f"{archive}: is torn: member {member.path} holds {num_bytes:,} of {member.size:,} bytes."

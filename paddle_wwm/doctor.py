@@ -24,8 +24,20 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-SET_UP_AGAIN = "make -B setup"
-FROM_NOTHING = "make distclean setup"
+# A checkout has a Makefile next to the package. An installed wheel has not: what is missing is installed by pip.
+IN_CHECKOUT = os.path.isfile(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Makefile"))
+
+
+def remedies(*, in_checkout: bool, python: str) -> tuple[str, str, str]:
+    """Return the commands that add what is missing, that install from nothing, and that do so with another Python."""
+    if in_checkout:
+        return "make -B setup", "make distclean setup", "make distclean setup PYTHON=python3.11"
+    pins = 'export PIP_CONSTRAINT="$PWD/constraints.txt" PIP_BUILD_CONSTRAINT="$PWD/constraints.txt"'
+    from_nothing = f"{pins}; python3.11 -m venv --clear env && env/bin/python -m pip install paddle_wwm-*.whl"
+    return f"{pins}; {python} -m pip install paddle_wwm-*.whl", from_nothing, from_nothing
+
+
+SET_UP_AGAIN, FROM_NOTHING, OTHER_PYTHON = remedies(in_checkout=IN_CHECKOUT, python=shlex.quote(sys.executable))
 INSTALL_LIBRARIES = "apt-get install -y libgomp1 libgl1 libglib2.0-0"
 EXAMPLE_WORDS = "使用|语言|模型|来|预测|下一个|词|的|probability|。"
 
@@ -151,16 +163,11 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Python 3.10 to 3.12."""
+    """Return the finding that Python is 3.11 or 3.12."""
     text = ".".join(str(number) for number in version[:3])
-    if (3, 10) <= tuple(version[:2]) <= (3, 12):
+    if (3, 11) <= tuple(version[:2]) <= (3, 12):
         return Finding("Python", True, f"{text}, {platform.platform()}")
-    return Finding(
-        "Python",
-        False,
-        f"{text}, but numpy 1.26 and paddle need 3.10, 3.11 or 3.12",
-        "make distclean setup PYTHON=python3.11",
-    )
+    return Finding("Python", False, f"{text}, but numpy 1.26 and paddle need 3.11 or 3.12", OTHER_PYTHON)
 
 
 def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:

@@ -23,7 +23,7 @@ NOISE: tuple[tuple[str, type[Warning], str], ...] = (
     # paddle, on import, where ccache is not installed. ccache speeds up the compiling of custom C++ operators; we
     # compile none.
     (r"No ccache found\. ", UserWarning, r"paddle\.utils\.cpp_extension\.extension_utils$"),
-    # setuptools, when paddlenlp imports pip after paddle has imported setuptools (Python 3.10 and 3.11): setuptools
+    # setuptools, when paddlenlp imports pip after paddle has imported setuptools (Python 3.11): setuptools
     # then withdraws its copy of distutils in favour of the standard library's. Either copy serves: paddlenlp takes one
     # function from it, `copy_tree`.
     (r"Setuptools is replacing distutils\. ", UserWarning, r"_distutils_hack$"),

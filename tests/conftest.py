@@ -130,7 +130,5 @@ def prepared_sample(sample_corpus, tmp_path_factory):
         (sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000
     )
     output = tmp_path_factory.mktemp("prepared_sample") / "shards"
-    prepare_corpus(
-        corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1), show_progress=False
-    )
+    prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1))
     return ShardSet(output)

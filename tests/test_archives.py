@@ -229,6 +229,7 @@ def test_no_space_is_said_in_the_systems_words_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
+@pytest.mark.slow
 def test_a_bz2_archive_is_read_without_holding_it_in_memory(tmp_path):
     """The bound on one read is far below a member's size."""
     content = os.urandom(1 << 20) * 18

@@ -137,6 +137,7 @@ def test_every_benchmark_is_tested_here():
     assert sorted(path.name for path in BENCHMARKS.glob("*.py")) == sorted([*HEADINGS, *of_text_or_models, *HELPERS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADINGS)
 def test_it_runs_on_shards_and_writes_its_figures(name, prepared_sample, tmp_path):
     png = ["--png", tmp_path / "masks.png"] if name == "masking_distribution.py" else []
@@ -149,6 +150,7 @@ def test_it_runs_on_shards_and_writes_its_figures(name, prepared_sample, tmp_pat
     assert not png or png[1].read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPUS_HEADINGS)
 def test_it_runs_on_a_corpus_and_writes_its_figures(name, sample_corpus, tmp_path):
     result = run(name, "--quick", "--corpus", sample_corpus.parent, "--json", tmp_path / "figures.json")
@@ -173,6 +175,7 @@ def test_without_shards_it_prepares_the_sample_corpus():
     assert "pair labels" not in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_HUB_MODULES)
 def test_it_runs_without_data_and_writes_its_figures(name, tmp_path, monkeypatch):
     monkeypatch.delenv("PADDLE_WWM_DATA", raising=False)

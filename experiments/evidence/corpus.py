@@ -13,6 +13,7 @@ from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.sources import find_sources
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.files import sha256_of_file, write_json
+from paddle_wwm.progress import show_bar
 from paddle_wwm.recipe_file import load_config
 from paddle_wwm.shards.format import MANIFEST_NAME
 from paddle_wwm.shards.preparation.plan import PrepareConfig
@@ -58,7 +59,7 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
     config.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=config.output, prefix=".corpus.") as folder:
         written = Path(folder) / config.corpus_path.name
-        found = write_without_overlap(config.corpus, output=written, overlap=overlap)
+        found = write_without_overlap(config.corpus, output=written, overlap=overlap, progress=show_bar)
         digest = sha256_of_file(written)
         if not config.corpus_path.exists():
             written.replace(config.corpus_path)

@@ -90,8 +90,8 @@ def _masked_as(run: RunConfig, arm: Arm, *, num_examples: int) -> RunConfig:
 
 
 def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]:
-    from paddle_wwm.training.evaluation import evaluation_tensors, held_out_batches
-    from paddle_wwm.training.fleet import World
+    from paddle_wwm.pretraining.evaluation import evaluation_tensors, held_out_batches
+    from paddle_wwm.runs.fleet import World
 
     data = PretrainData(shards=shards, vocab=shards.vocab(), index_path=index_path, masking=run.masking, seed=run.seed)
     return evaluation_tensors(held_out_batches(run, Mixture(sources=(data,)), World()))
@@ -102,8 +102,8 @@ def _accuracies(model_path: Path, run: RunConfig, *, batches: list[Any]) -> dict
 
     from paddle_wwm.model.heads import BertForPretraining
     from paddle_wwm.model.weights import load_weights
-    from paddle_wwm.training.evaluation import evaluate
-    from paddle_wwm.training.fleet import World
+    from paddle_wwm.pretraining.evaluation import evaluate
+    from paddle_wwm.runs.fleet import World
 
     paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in training: faster, equal numbers
     model = BertForPretraining(run.model)

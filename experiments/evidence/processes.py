@@ -14,9 +14,8 @@ from typing import IO, Iterator, Mapping, Sequence
 
 from paddle_wwm.errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from paddle_wwm.progress import progress_bar
-from paddle_wwm.training.lifetime import end_with_parent
+from paddle_wwm.runs.lifetime import end_with_parent
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 GRACE_S = 90.0  # to save, after a signal
 POLL_S = 0.05
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -40,7 +39,7 @@ class Command:
 
 def command_of_package(name: str) -> tuple[str, ...]:
     """Return how Python starts a command of the package. All runs of the experiment are started by this."""
-    return (str(SCRIPTS / f"{name}.py"),)
+    return ("-m", "paddle_wwm", name)
 
 
 @contextlib.contextmanager

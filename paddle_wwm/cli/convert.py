@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..conversion.parts import parse_layers
     from ..conversion.report import describe
     from ..conversion.saving import Target
+    from ..progress import show_bar
 
     result = convert(
         arguments.source,
@@ -76,6 +77,6 @@ def run(arguments: argparse.Namespace) -> None:
         drop_unexpected=arguments.drop_unexpected,
         overwrite=arguments.overwrite,
         dry_run=arguments.dry_run,
-        show_progress=True,
+        progress=show_bar,
     )
     print(describe(result))

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Fetch the models, or list them."""
     from ..download import fetch, home_folder, plan
     from ..download.report import inventory_of, lines_of_model, lines_of_plan
+    from ..progress import show_bar
 
     home = arguments.home or home_folder()
     if arguments.list:
@@ -69,4 +70,4 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.dry_run:
             print("\n".join(lines_of_plan(plan(name, **options))))
         else:
-            print("\n".join(lines_of_model(fetch(name, sha256=arguments.sha256, **options))))
+            print("\n".join(lines_of_model(fetch(name, sha256=arguments.sha256, progress=show_bar, **options))))

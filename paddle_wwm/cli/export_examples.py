@@ -76,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the file and print what it holds."""
     from ..pretraining_data.export import export_examples, resolve_options
+    from ..progress import show_bar
     from ..shards.reader import ShardSet
 
     options = resolve_options(
@@ -91,7 +92,12 @@ def run(arguments: argparse.Namespace) -> None:
     )
     shards = ShardSet(arguments.shards)
     done = export_examples(
-        shards, vocab=shards.vocab(), output=arguments.output, options=options, overwrite=arguments.overwrite
+        shards,
+        vocab=shards.vocab(),
+        output=arguments.output,
+        options=options,
+        overwrite=arguments.overwrite,
+        progress=show_bar,
     )
     print(f"written: {done.path} ({done.num_bytes / 1e6:.1f} MB)")
     print(

@@ -80,7 +80,7 @@ def documents_of(text: str | None, num_documents: int) -> range:
 def run(arguments: argparse.Namespace) -> None:
     """Print the page, or do what --verify, --compare or --jsonl ask for."""
     from ..files import atomic_write
-    from ..progress import progress_bar
+    from ..progress import progress_bar, show_bar
     from ..shards.inspection.compare import compare
     from ..shards.inspection.inspect import (
         comparison_lines,
@@ -92,10 +92,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..shards.inspection.jsonl import write_jsonl
     from ..shards.inspection.picture import write_picture
     from ..shards.inspection.statistics import statistics_of
-    from ..shards.inspection.verify import open_shards, verify
+    from ..shards.inspection.verify import open_with_vocab, verify
 
     if arguments.verify:
-        found = verify(arguments.shards)
+        found = verify(arguments.shards, progress=show_bar)
         print(f"whole: {arguments.shards}")
         print(f"  {found.num_files:,} files with the right checksums, {found.num_bytes / 1e6:,.1f} MB")
         print(
@@ -110,10 +110,10 @@ def run(arguments: argparse.Namespace) -> None:
     for target in (arguments.picture, arguments.jsonl):
         if target and str(target) != "-" and os.path.exists(target) and not arguments.overwrite:
             raise ConfigError(f"{target}: exists already; name another file, or add --overwrite to replace it.")
-    shards, vocab = open_shards(arguments.shards)
+    shards, vocab = open_with_vocab(arguments.shards)
     if arguments.compare:
-        other, other_vocab = open_shards(arguments.compare)
-        comparison = compare(shards, other, here_vocab=vocab, there_vocab=other_vocab)
+        other, other_vocab = open_with_vocab(arguments.compare)
+        comparison = compare(shards, other, here_vocab=vocab, there_vocab=other_vocab, progress=show_bar)
         for line in comparison_lines(shards, other, here_vocab=vocab, there_vocab=other_vocab, comparison=comparison):
             print(line)
         return

@@ -143,6 +143,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..corpus.segment import SegmenterConfig
     from ..corpus.sentences import SentenceRule
     from ..corpus.sources import Format, find_sources
+    from ..progress import show_bar
     from ..shards.preparation.engines import EngineConfig
     from ..shards.preparation.plan import PrepareConfig
     from ..shards.preparation.prepare import prepare_corpus
@@ -170,7 +171,7 @@ def run(arguments: argparse.Namespace) -> None:
         names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
             " …" if len(sources.passed_over) > 3 else ""
         )
-        print(f"passed over {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
+        print(f"skipped {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
         for source in sources.files:
@@ -196,5 +197,6 @@ def run(arguments: argparse.Namespace) -> None:
         ),
         output=arguments.output,
         overwrite=arguments.overwrite,
+        progress=show_bar,
     )
     print(summary(prepared, seconds=time.monotonic() - started))

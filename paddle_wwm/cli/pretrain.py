@@ -138,10 +138,10 @@ def run(arguments: argparse.Namespace) -> None:
         return
     quiet_environment()
     use_fast_matmul()
+    from ..pretraining.job import run_job
+    from ..pretraining.set_up import Job
     from ..progress import show_bar
-    from ..training.devices import visible_gpus
-    from ..training.job import run_job
-    from ..training.set_up import Job
+    from ..runs.devices import visible_gpus
 
     job = Job(
         config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),

@@ -118,7 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
             sentences = segment(make_segmenter(SegmenterConfig()), arguments.texts)
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
-    elif shards is not None:
+    else:
+        assert shards is not None  # `check` asks for TEXT or --shards
         items = first_examples(
             shards,
             vocab=vocab,

@@ -12,12 +12,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError
 from ..files import atomic_directory, sha256_of_file, write_json
-from ..progress import progress_bar
+from ..progress import Progress, counted
 from ..version import __version__
 from .opening import OpenedModel, open_model
 from .parts import INITIAL_SEED, with_layers
@@ -63,7 +63,7 @@ def convert(
     drop_unexpected: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
-    show_progress: bool = False,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Conversion:
     """Convert a model into the new folder `target`, which appears when it is whole.
 
@@ -76,7 +76,7 @@ def convert(
     """
     start, target = time.perf_counter(), Path(target)
     _check_target(target, overwrite=overwrite)
-    with _unpacked(Path(source), near=target, show_progress=show_progress) as place:
+    with _unpacked(Path(source), near=target, progress=progress) as place:
         opened = open_model(place, config=config, vocab=vocab, drop_unexpected=drop_unexpected)
         kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
         model = for_target(_in_dtype(kept, dtype), to)
@@ -99,24 +99,22 @@ def convert(
             _check_space(target, model)
             with _new_folder(target, overwrite=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
-                with progress_bar(
-                    desc=f"to {to.value}", total=total, unit="B", unit_scale=True, disable=not show_progress
-                ) as bar:
-                    save_model_files(folder, model, target=to, on_bytes=bar.update)
+                with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
+                    save_model_files(folder, model, target=to, on_bytes=written.update)
                 write_json(folder / RECORD_NAME, _record(result, opened, to=to, keep_layers=keep_layers))
             result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))
     return dataclasses.replace(result, seconds=time.perf_counter() - start)
 
 
 @contextlib.contextmanager
-def _unpacked(source: Path, *, near: Path, show_progress: bool) -> Iterator[Path]:
+def _unpacked(source: Path, *, near: Path, progress: Callable[[Progress], None] | None) -> Iterator[Path]:
     """The source itself, or a temporary folder beside the target with what an archive holds."""
     if not is_archive(source) or is_torch_archive(source):
         yield source
         return
     near.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=near.parent, prefix=f".{near.name}.unpacked.") as folder:
-        place = unpack_archive(source, target=Path(folder) / "model", show_progress=show_progress)
+        place = unpack_archive(source, target=Path(folder) / "model", progress=progress)
         try:
             yield place
         except CheckpointError as error:  # what is wrong is wrong in the archive

@@ -202,13 +202,11 @@ def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
 
     def convert(array: np.ndarray) -> np.ndarray:
         if dtype == "float64":
-            return (
-                array.astype(np.float64)
-                if tensor.dtype != BFLOAT16
-                else to_float32(array, dtype=BFLOAT16).astype(np.float64)
-            )
+            wide = array if tensor.dtype != BFLOAT16 else to_float32(array, dtype=BFLOAT16)
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                return wide.astype(np.float64)
         values = to_float32(array, dtype=tensor.dtype) if tensor.dtype != "float64" else array
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             result = _to_bfloat16(values) if dtype == BFLOAT16 else values.astype(dtype)
             overflown = np.isinf(to_float32(result, dtype=dtype)) & np.isfinite(values)
         if overflown.any():

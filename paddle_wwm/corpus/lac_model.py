@@ -39,7 +39,9 @@ def lac_model_directory() -> Path:
     """The folder of the packaged segmentation model, found without importing the package."""
     spec = importlib.util.find_spec("LAC")
     if spec is None or spec.origin is None:
-        raise DataError("the package `lac` is not installed, and LAC's model comes with it; run `make setup`.")
+        raise DataError(
+            "the package `lac` is not installed, and LAC's model comes with it; `paddle-wwm doctor` names what to do."
+        )
     return Path(spec.origin).parent / "seg_model"
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
-from typing import Protocol, Sequence
+from typing import Any, Callable, Protocol, Sequence
 
 import numpy as np
 
@@ -66,6 +67,7 @@ class LacSegmenter:
     name = "lac"
 
     def __init__(self, *, custom_dictionary: Path | None = None, engine: str = "auto") -> None:
+        self._arguments: dict[str, Any] = {"custom_dictionary": custom_dictionary, "engine": engine}
         self._tables = load_tables(lac_model_directory())
         self._customization = Customization(custom_dictionary) if custom_dictionary else None
         self._engine, remark = make_engine(self._tables, engine=engine)
@@ -77,6 +79,10 @@ class LacSegmenter:
                 f"{self.model_sha256} {sha256_of_file(custom_dictionary)}".encode()
             ).hexdigest()
             self.description += f", {self._customization.description} of {custom_dictionary.name}"
+
+    def __reduce__(self) -> tuple[Callable[[], LacSegmenter], tuple[()]]:
+        # compiled code and predictors cannot be pickled: another process makes its own
+        return partial(LacSegmenter, **self._arguments), ()
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """As the protocol says."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..files import atomic_write
-from ..progress import progress_bar
+from ..progress import Progress, counted
 from .readers import DocumentReader
 from .report import CorpusReport
 from .sources import find_sources
@@ -71,7 +71,12 @@ class TextOverlap:
 
 
 def write_without_overlap(
-    sources: Iterable[str | Path], *, output: Path, overlap: TextOverlap, reader: DocumentReader = DocumentReader()
+    sources: Iterable[str | Path],
+    *,
+    output: Path,
+    overlap: TextOverlap,
+    reader: DocumentReader = DocumentReader(),
+    progress: Callable[[Progress], None] | None = None,
 ) -> OverlapReport:
     """The documents of `sources` that share no text, as one text file: a line a line, a blank line between documents.
 
@@ -80,7 +85,7 @@ def write_without_overlap(
     counts = {"documents": 0, "left_out": 0, "characters": 0, "characters_left_out": 0}
     examples: list[str] = []
     with atomic_write(output, "w") as stream:
-        for lines in _documents(sources, reader=reader):
+        for lines in _documents(sources, reader=reader, progress=progress):
             size = sum(map(len, lines))
             counts["documents"] += 1
             counts["characters"] += size
@@ -101,16 +106,14 @@ def write_without_overlap(
     )
 
 
-def _documents(sources: Iterable[str | Path], *, reader: DocumentReader) -> Iterator[tuple[str, ...]]:
+def _documents(
+    sources: Iterable[str | Path], *, reader: DocumentReader, progress: Callable[[Progress], None] | None
+) -> Iterator[tuple[str, ...]]:
     report = CorpusReport()
     files = find_sources(sources).files
-    with progress_bar(
-        total=sum(source.path.stat().st_size for source in files),
-        unit="B",
-        unit_scale=True,
-        desc="looking for shared text",
-    ) as bar:
+    total = sum(source.path.stat().st_size for source in files)
+    with counted(progress, stage="looking for shared text", total=total, unit="B") as read:
         for source in files:
             for document in reader.read(source, report):
                 yield document.lines
-            bar.update(source.path.stat().st_size)
+            read.update(source.path.stat().st_size)

@@ -86,6 +86,32 @@ def make_segmenter(config: SegmenterConfig) -> Segmenter:
     return make(**options)
 
 
+def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = None) -> Segmenter:
+    """Return the word segmenter of that name.
+
+    Example:
+        >>> from paddle_wwm import load_segmenter
+        >>> load_segmenter("whitespace").word_starts(["我们 学习"]).tolist()
+        [True, False, False, True, False]
+
+    Args:
+        name: "lac" (Baidu's LAC, the default of this project), "jieba", "rjieba" (jieba in Rust, an optional package),
+            "whitespace" (for text that is segmented already) or "none" (every character is a word).
+        user_dictionary: A text file of your own words, in the format of LAC's or jieba's own project; only for "lac"
+            and "jieba".
+
+    Returns:
+        A segmenter. It can be pickled and copied: the copy loads its model again.
+
+    Raises:
+        ConfigError: For an unknown name, a package that is not installed, or a dictionary that this segmenter does not
+            take.
+        DataError: For a dictionary that does not exist or is wrong.
+    """
+    dictionary = None if user_dictionary is None else Path(user_dictionary)
+    return make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
+
+
 def segment(segmenter: Segmenter, texts: Sequence[str]) -> list[SegmentedSentence]:
     """The words of every text, in the order of the texts; an empty text has none."""
     starts = np.flatnonzero(segmenter.word_starts(texts))

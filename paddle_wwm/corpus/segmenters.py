@@ -9,9 +9,10 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
+from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class JiebaSegmenter:
     name = "jieba"
 
     def __init__(self, *, custom_dictionary: Path | None = None) -> None:
+        self._custom_dictionary = custom_dictionary
         quiet_environment()
         import jieba
 
@@ -51,6 +53,10 @@ class JiebaSegmenter:
         package = Path(jieba.__file__).parent
         model = [package / "__init__.py", package / "dict.txt", *sorted(package.glob("finalseg/*.py"))]
         self.model_sha256 = _hash_files(*model, *([custom_dictionary] if custom_dictionary else []))
+
+    def __reduce__(self) -> tuple[Callable[[], JiebaSegmenter], tuple[()]]:
+        # jieba's tokenizer holds a lock, which cannot be pickled
+        return partial(JiebaSegmenter, custom_dictionary=self._custom_dictionary), ()
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """As the protocol says."""
@@ -75,6 +81,9 @@ class RjiebaSegmenter:
         self.model_sha256 = _hash_text(
             "rjieba", version
         )  # the dictionary is inside the library, whose bytes differ from platform to platform
+
+    def __reduce__(self) -> tuple[type[RjiebaSegmenter], tuple[()]]:
+        return RjiebaSegmenter, ()  # the library's dictionary cannot be pickled
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """As the protocol says. Rust's strings hold no lone surrogates: U+FFFD, as unknown a character, stands in for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 from ..conversion.convert import convert
 from ..conversion.saving import Target
@@ -10,6 +11,7 @@ from ..conversion.sources import CONFIG_NAMES
 from ..errors import DownloadError
 from ..files import write_json
 from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, read_json
+from ..progress import Progress
 from ..variants import Variant
 
 MAX_DEPTH = 3
@@ -41,13 +43,15 @@ def find_model_in(folder: Path) -> Path:
     )
 
 
-def convert_on_arrival(source: Path, *, target: Path, variant: Variant | None, show_progress: bool) -> list[str]:
+def convert_on_arrival(
+    source: Path, *, target: Path, variant: Variant | None, progress: Callable[[Progress], None] | None = None
+) -> list[str]:
     """Convert a model folder of any known format into the new folder `target`; returns what the user should know, in
     sentences.
 
     Raises CheckpointError for files that are torn, hostile or no BERT.
     """
-    done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, show_progress=show_progress)
+    done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, progress=progress)
     notes = list(done.notes)
     if done.made_anew:
         notes.append(

@@ -52,7 +52,7 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
             return archive
         unpacked = folder / "unpacked"
         shutil.rmtree(unpacked, ignore_errors=True)
-        return find_model_in(unpack_archive(archive, target=unpacked, show_progress=network.show_progress))
+        return find_model_in(unpack_archive(archive, target=unpacked, progress=network.progress))
     except (ArchiveError, DownloadError):
         if fetched:
             archive.unlink()

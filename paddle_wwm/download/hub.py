@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import re
 import shutil
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from ..errors import DownloadError
 from .addresses import hub_endpoint, without_secrets
 from .home import told_when_full
 from .network import MAX_FILE_BYTES, Network, WrongLength
+
+logger = logging.getLogger(__name__)
 
 # Each row: the first of these that a repository has is taken; a model needs one of every required row.
 CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
@@ -172,7 +175,7 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
         )  # what huggingface_hub remembers of it, and what it would go on from
         if last_try:
             break
-        network.say(f"{file.name}: {problem}; fetching it again")
+        logger.warning("%s: %s; fetching it again", file.name, problem)
     raise DownloadError(
         f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent, twice, {problem} "
         f"({file.checksum or 'none stated'}). "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from filelock import FileLock, Timeout
 
@@ -15,6 +16,7 @@ from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, DownloadError
 from ..files import sha256_of_file, write_json
 from ..model.folder import read_json
+from ..progress import Progress
 from ..version import __version__
 from .addresses import hub_endpoint, is_url, without_secrets
 from .arrival import convert_on_arrival
@@ -24,6 +26,8 @@ from .hub import RemoteFile, RemoteModel, fetch_files, find_in_hub_cache, look_u
 from .network import Network, NetworkSettings, Unreachable, is_offline
 from .urls import name_of_url, size_of_url
 from .wanted import Wanted, check_same_source, not_here, three_ways, what_is_wanted
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ def fetch(
     home: str | Path | None = None,
     overwrite: bool = False,
     settings: NetworkSettings | None = None,
-    show_progress: bool = True,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """The folder of a model, fetched and converted first where it is not here yet; a model that is here needs no
     network.
@@ -68,8 +72,8 @@ def fetch(
         raise DownloadError(
             f"{wanted.target}: exists, but was not put there by a download (it has no {RECORD_NAME}); move it away."
         )
-    network = Network(settings, show_progress=show_progress)
-    with told_when_full(wanted.home), _alone(wanted, network=network):
+    network = Network(settings, progress=progress)
+    with told_when_full(wanted.home), _alone(wanted):
         if overwrite or not find_stored(wanted.key, home=wanted.home):
             _fetch(wanted, sha256=sha256, network=network)
     return wanted.target
@@ -83,14 +87,13 @@ def plan(
     home: str | Path | None = None,
     overwrite: bool = False,
     settings: NetworkSettings | None = None,
-    show_progress: bool = True,
 ) -> Plan:
     """What `fetch` would transfer; asks for names, sizes and checksums only, and writes nothing."""
     wanted = what_is_wanted(name, revision=revision, source=source, home=home)
     stored = find_stored(wanted.key, home=wanted.home)
     if stored and not overwrite:
         return Plan(wanted=wanted, stored=stored, origin=str(stored.folder))
-    network = Network(settings, show_progress=show_progress)
+    network = Network(settings)
     if wanted.source is None:
         model, folder = _look_up(wanted, network=network)
         origin = f"{wanted.repository} at {without_secrets(hub_endpoint())}" if folder is None else str(folder)
@@ -106,14 +109,14 @@ def plan(
 
 
 @contextlib.contextmanager
-def _alone(wanted: Wanted, *, network: Network) -> Iterator[None]:
+def _alone(wanted: Wanted) -> Iterator[None]:
     """Only one process works at a model; the others wait here."""
     wanted.target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(wanted.target.parent / f".{wanted.key}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        network.say(f"another process is fetching {wanted.name}; waiting for it")
+        logger.info("another process is fetching %s; waiting for it", wanted.name)
         lock.acquire()
     try:
         yield
@@ -146,7 +149,7 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
     converted = folder / "converted"
     shutil.rmtree(converted, ignore_errors=True)
     try:
-        notes = convert_on_arrival(files, target=converted, variant=wanted.variant, show_progress=network.show_progress)
+        notes = convert_on_arrival(files, target=converted, variant=wanted.variant, progress=network.progress)
     except CheckpointError as error:
         kept = f" What was fetched is kept in {files}." if files.is_relative_to(folder) else ""
         raise CheckpointError(f"{error}{kept}") from None
@@ -197,7 +200,7 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
     except Unreachable as error:
         if (cached := find_in_hub_cache(repository, revision=wanted.revision)) is None:
             raise not_here(wanted, error) from None
-        network.say(f"{wanted.name}: {error} Taken from {cached[1]}, where another program has put it.")
+        logger.warning("%s: %s Taken from %s, where another program has put it.", wanted.name, error, cached[1])
         return cached
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import logging
 import os
 import socket
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
-from ..progress import progress_bar
+from ..progress import Progress, counted
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
 READ_BYTES = 64 << 10  # what a cut can lose, and how often the progress bar moves
+logger = logging.getLogger(__name__)
 HUB_BAR = "huggingface_hub.http_get"
 Result = TypeVar("Result")
 _HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
@@ -94,11 +95,13 @@ def is_offline() -> bool:
 
 
 class Network:
-    """One way of waiting, trying again and showing progress, for a number of transfers."""
+    """One way of waiting, trying again and reporting progress, for a number of transfers."""
 
-    def __init__(self, settings: NetworkSettings | None = None, *, show_progress: bool = True) -> None:
+    def __init__(
+        self, settings: NetworkSettings | None = None, *, progress: Callable[[Progress], None] | None = None
+    ) -> None:
         self.settings = settings or NetworkSettings.from_environment()
-        self.show_progress = show_progress and not constants.HF_HUB_DISABLE_PROGRESS_BARS
+        self.progress = None if constants.HF_HUB_DISABLE_PROGRESS_BARS else progress
         self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the transfer at hand
 
     def session(self, base: requests.Session | None = None) -> requests.Session:
@@ -118,19 +121,25 @@ class Network:
 
     def _in_hub_session(self) -> Iterator[None]:
         previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
-        configure_http_backend(lambda: self.session(previous()))
+        sessions: list[requests.Session] = []
+
+        def make() -> requests.Session:
+            sessions.append(self.session(previous()))
+            return sessions[-1]
+
+        configure_http_backend(make)
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
         if hide_bar:  # ours moves more often, and in log files too
             disable_progress_bars(HUB_BAR)
-        with_hf_transfer, constants.HF_HUB_ENABLE_HF_TRANSFER = (
-            constants.HF_HUB_ENABLE_HF_TRANSFER,
-            False,
-        )  # it cannot go on after a cut
+        with_hf_transfer = constants.HF_HUB_ENABLE_HF_TRANSFER
+        constants.HF_HUB_ENABLE_HF_TRANSFER = False  # it cannot continue after a cut
         try:
             yield
         finally:
             constants.HF_HUB_ENABLE_HF_TRANSFER = with_hf_transfer
             configure_http_backend(previous)
+            for session in sessions:
+                _close_connections(session)
             if hide_bar:
                 enable_progress_bars(HUB_BAR)
 
@@ -154,14 +163,16 @@ class Network:
                 self.pause(self.settings.wait_s(failures), f"{title}: {cut} Going on from there")
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Wait, and say why."""
-        self.say(f"{reason} in {seconds:.0f} s")
+        """Log why, and wait."""
+        logger.warning("%s in %.0f s", reason, seconds)
         time.sleep(seconds)
 
-    def say(self, text: str) -> None:
-        """A line for the user, where progress is shown."""
-        if self.show_progress:
-            print(text, file=sys.stderr, flush=True)
+
+def _close_connections(session: requests.Session) -> None:
+    """Close what was opened here; the rest of the session is the user's."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, _PatientAdapter):
+            adapter.close()
 
 
 class _PatientAdapter(HTTPAdapter):
@@ -188,15 +199,11 @@ class _PatientAdapter(HTTPAdapter):
                     if not stream:
                         _ = response.content  # a cut of a short answer is tried again, too
                     return self._prepared(response) if stream and request.method == "GET" else response
-                problem, wait_s = (
-                    f"{_host(request)} answers {response.status_code} {response.reason}",
-                    _retry_after_s(response),
-                )
+                problem = f"{_host(request)} answers {response.status_code} {response.reason}"
+                wait_s = _retry_after_s(response)
                 response.close()
-            except (
-                requests.exceptions.ProxyError,
-                requests.exceptions.SSLError,
-            ) as error:  # waiting does not mend these
+            # waiting does not fix these
+            except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
                 raise Unreachable(
                     f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings."
                 ) from None
@@ -220,18 +227,16 @@ class _PatientAdapter(HTTPAdapter):
             return response
         stream_of_library = response.raw.stream
         start, length = _start_of(response), response.headers.get("Content-Length", "")
-        is_plain = (
-            response.headers.get("Content-Encoding", "identity") == "identity"
-        )  # else the length is that of the compressed body
+        # otherwise the length is that of the compressed body
+        is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
         total = start + int(length) if length.isdecimal() and is_plain else None
 
         def stream(amt: int = READ_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:
             position = start
-            options = {"desc": self.network.title, "total": total, "initial": start, "unit": "B", "unit_scale": True}
-            with progress_bar(**options, disable=not self.network.show_progress) as bar:
+            with counted(self.network.progress, stage=self.network.title, total=total, unit="B", done=start) as counter:
                 try:
                     for block in stream_of_library(min(amt, READ_BYTES), decode_content=decode_content):
-                        bar.update(len(block))
+                        counter.update(len(block))
                         position += len(block)
                         if position > self.network.max_bytes:
                             raise WrongLength(f"more than {self.network.max_bytes:,} bytes")

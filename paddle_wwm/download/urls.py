@@ -32,9 +32,8 @@ def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
     """
     path = folder / name_of_url(url)
     folder.mkdir(parents=True, exist_ok=True)
-    session = network.session()
     try:
-        with told_when_full(folder):
+        with network.session() as session, told_when_full(folder):
             network.until_whole(lambda: _continue(url, path=path, session=session), title=path.name)
     except WrongLength as error:
         raise DownloadError(f"{without_secrets(url)}: sends {error}; no archive of a model is that large.") from None
@@ -104,7 +103,8 @@ def _validator_in(notes: Path, *, url: str) -> str | None:
 def size_of_url(url: str, *, network: Network) -> int | None:
     """In bytes, as the server states it; None where it does not. Raises DownloadError."""
     try:
-        response = network.session().head(url, headers={"Accept-Encoding": "identity"}, allow_redirects=True)
+        with network.session() as session:
+            response = session.head(url, headers={"Accept-Encoding": "identity"}, allow_redirects=True)
     except requests.RequestException as error:
         raise DownloadError(f"{without_secrets(url)}: cannot be fetched: {error}.") from None
     if response.status_code == 405:  # knows no HEAD

@@ -12,8 +12,8 @@ is asked for.
 
 from __future__ import annotations
 
+import logging
 import re
-import sys
 import tarfile
 import threading
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from .sources import module_info
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+logger = logging.getLogger(__name__)
 MAX_SOURCE_BYTES = 1 << 20  # of a module.py
 # versions that the modules are for, as PaddleHub writes such ranges
 PADDLE_VERSIONS, HUB_VERSIONS = "[3.0.0, 99.0.0]", "[2.0.0, 99.0.0]"
@@ -61,7 +62,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def archives(self) -> list[ServedArchive]:
-        """Those that may be served; of the others it is said on stderr, once, why they are not."""
+        """Those that may be served; why the others are not is logged once."""
         known: dict[tuple, ServedArchive | str] = {}
         with self._lock:
             for path in sorted(self._folder.glob("*.tar")):
@@ -83,7 +84,7 @@ class Shelf:
         try:
             return open_archive(path)
         except HubModuleError as error:
-            print(f"not served: {error}", file=sys.stderr, flush=True)
+            logger.warning("not served: %s", error)
             return str(error)
 
 
@@ -179,17 +180,18 @@ def make_app(shelf: Shelf) -> Flask:
 
 
 def serve_archives(folder: Path, *, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Prints the address when it is ready; port 0 takes a free one."""
+    """Answer until Ctrl-C. Logs the address when it is ready; port 0 takes a free one."""
     from werkzeug.serving import make_server
 
     shelf = Shelf(folder)
     archives = shelf.archives()
     server = make_server(host, port, make_app(shelf), threaded=True)
     for archive in archives:
-        print(f"{archive.name}=={archive.version}  {archive.path.name}  sha256 {archive.sha256}")
+        logger.info("%s==%s  %s  sha256 %s", archive.name, archive.version, archive.path.name, archive.sha256)
     address = f"http://{host}:{server.server_port}"
-    print(f"{len(archives)} archive(s) of {folder} at {address}; on the clients: hub config server=={address}")
+    logger.info(
+        "%d archive(s) of %s at %s; on the clients: hub config server==%s", len(archives), folder, address, address
+    )
     if host not in ("127.0.0.1", "::1", "localhost"):
-        print(f"warning: {host} may be reached by other machines; there is no authentication, and no encryption.")
-    sys.stdout.flush()
+        logger.warning("%s may be reached by other machines; there is no authentication, and no encryption.", host)
     server.serve_forever()

@@ -10,6 +10,7 @@ command line.
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
@@ -19,6 +20,7 @@ from ..errors import HubModuleError, PaddleWWMError
 if TYPE_CHECKING:
     from flask import Flask
 
+logger = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_PORT = 8866  # `hub serving`'s
 MAX_BODY_BYTES = 2 << 20  # three bytes a character, escapes, and room
@@ -100,21 +102,15 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
 
 
 def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Prints the address when it is ready; port 0 takes a free one."""
+    """Answer until Ctrl-C. Logs the address when it is ready; port 0 takes a free one."""
     from werkzeug.serving import make_server
 
     server = make_server(host, port, make_app(modules), threaded=True)
     for name, module in modules.items():
-        print(
-            f"serving {name} {module.version}, task {module.task}: http://{host}:{server.server_port}/predict/{name}",
-            flush=True,
-        )
+        address = f"http://{host}:{server.server_port}/predict/{name}"
+        logger.info("serving %s %s, task %s: %s", name, module.version, module.task, address)
     if host not in LOOPBACK:
-        print(
-            (
-                f"warning: {host} may be reached by other machines, and whoever reaches it may use it; there is "
-                f"no authentication."
-            ),
-            flush=True,
+        logger.warning(
+            "%s may be reached by other machines, and whoever reaches it may use it; there is no authentication.", host
         )
     server.serve_forever()

@@ -58,13 +58,17 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
 
 def _fetch(name: str, *, expected: Path) -> Path:
     try:
-        download, errors = (importlib.import_module(f"{LIBRARY}.{part}") for part in ("download", "errors"))
+        download, errors, progress = (
+            importlib.import_module(f"{LIBRARY}.{part}") for part in ("download", "errors", "progress")
+        )
     except ImportError:
         raise _no_weights(
             name, expected=expected, reason="paddle_wwm, which could fetch them, is not installed here."
         ) from None
     try:
-        return download.fetch(name)
+        # as PaddleHub shows its own downloads; 0.1 of the library shows a bar without being asked
+        options = {"progress": progress.show_bar} if hasattr(progress, "show_bar") else {}
+        return download.fetch(name, **options)
     except errors.PaddleWWMError as error:
         raise _no_weights(name, expected=expected, reason=f"fetching them failed: {_reason(error)}") from None
 

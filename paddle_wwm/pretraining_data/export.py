@@ -22,14 +22,14 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
 from ..config import DataConfig, RunConfig, SentencePairing, to_plain
 from ..errors import ConfigError
 from ..files import atomic_write
-from ..progress import progress_bar
+from ..progress import Progress, counted
 from ..recipe_file import load_config
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
@@ -134,7 +134,7 @@ def export_examples(
     output: str | Path,
     options: ExportOptions,
     overwrite: bool = False,
-    show_progress: bool = True,
+    progress: Callable[[Progress], None] | None = None,
 ) -> ExportSummary:
     """Write masking.dupe_factor frozen copies of every example. The file appears at `output` when it is complete, or
     not at all.
@@ -168,22 +168,26 @@ def export_examples(
         data = PretrainData(
             shards=shards, vocab=vocab, index_path=index_path, masking=options.masking, seed=options.seed
         )
-        counts = _write(data, output=output, options=options, num_documents=len(documents), show_progress=show_progress)
+        counts = _write(data, output=output, options=options, num_documents=len(documents), progress=progress)
     return ExportSummary(path=output, num_bytes=output.stat().st_size, report=dict(sorted(report.items())), **counts)
 
 
 def _write(
-    data: PretrainData, *, output: Path, options: ExportOptions, num_documents: int, show_progress: bool
+    data: PretrainData,
+    *,
+    output: Path,
+    options: ExportOptions,
+    num_documents: int,
+    progress: Callable[[Progress], None] | None,
 ) -> dict[str, int]:
     import pyarrow.parquet
 
     num_rows = data.num_examples * options.masking.dupe_factor
     counts = Counter(num_documents=num_documents, num_examples=data.num_examples, num_rows=num_rows)
-    bar = progress_bar(desc="export", total=num_rows, unit=" examples", unit_scale=True, disable=not show_progress)
     # without pyarrow's own copy of the schema, which would hide the metadata that is added at the end
     options_of_writer = {"compression": "zstd", "store_schema": False}
     with (
-        bar,
+        counted(progress, stage="export", total=num_rows, unit=" examples") as exported,
         atomic_write(output) as stream,
         pyarrow.parquet.ParquetWriter(stream, _schema(), **options_of_writer) as writer,
     ):
@@ -192,7 +196,7 @@ def _write(
             parts = []
             for start in range(0, len(numbers), ROWS_AT_ONCE):
                 parts.append(feature_arrays(data, numbers[start : start + ROWS_AT_ONCE], options=options))
-                bar.update(len(parts[-1]["input_ids"]))
+                exported.update(len(parts[-1]["input_ids"]))
             columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
             weights = columns["masked_lm_weights"]
             counts["num_tokens"] += int(columns["input_mask"].sum())

@@ -18,11 +18,12 @@ def join_pieces(pieces: Sequence[str]) -> str:
         elif piece == "[SEP]":
             text += f" {piece} "
         else:
-            text += (" " if text and _is_spaced(text[-1]) and _is_spaced(piece[0]) else "") + piece
+            text += (" " if text and is_spaced(text[-1]) and is_spaced(piece[0]) else "") + piece
     return text.strip()
 
 
-def _is_spaced(character: str) -> bool:
+def is_spaced(character: str) -> bool:
+    """Return True if words that end or begin with this character have spaces between them."""
     return character.isalnum() and character < FIRST_NON_LATIN
 
 

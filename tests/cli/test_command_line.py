@@ -170,7 +170,7 @@ def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_wo
     (checkout / "start.py").write_text(
         "import subprocess, sys\n"
         f"sys.path.insert(0, {str(checkout)!r})\n"
-        "from paddle_wwm.training.launch import package_command, worker_environments\n"
+        "from paddle_wwm.runs.launch import package_command, worker_environments\n"
         "command, [environment] = package_command('--version'), worker_environments(1)\n"
         "sys.exit(subprocess.run(command, env=environment).returncode)\n"
     )

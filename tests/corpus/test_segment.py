@@ -107,6 +107,7 @@ def test_an_unusual_line_has_the_words_of_the_package_itself(lac, reference_word
     assert "".join(sentence.words) == sentence.text == line
 
 
+@pytest.mark.slow
 @pytest.mark.parity
 @pytest.mark.data
 def test_two_thousand_lines_of_the_shared_corpus_have_the_words_of_the_package_itself(

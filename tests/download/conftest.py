@@ -24,7 +24,7 @@ def record_of(name, home):
 def failure(quick, **options):
     """What fetching a model fails with."""
     with pytest.raises(DownloadError) as caught:
-        fetch(options.pop("name", NAME), settings=quick, show_progress=False, **options)
+        fetch(options.pop("name", NAME), settings=quick, **options)
     return str(caught.value)
 
 

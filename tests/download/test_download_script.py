@@ -50,7 +50,7 @@ def test_two_processes_at_once_make_one_transfer(hub, home):
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert len(hub.sent(WEIGHTS)) == len(hub.sent("vocab.txt")) == 1
-    assert sum("waiting for it" in errors for _, errors in outputs) == 1
+    assert sum("waiting for it" in output for output, _ in outputs) == 1
 
 
 def test_a_killed_download_is_gone_on_with(hub, home):

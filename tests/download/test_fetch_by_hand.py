@@ -209,13 +209,13 @@ def test_a_model_that_is_no_bert_is_refused_and_what_was_fetched_is_kept(hub, ho
     assert not (home / "models" / "someone--gpt").exists()
 
 
-def test_passwords_of_a_mirror_are_not_told(hub, quick, monkeypatch, capsys):
+def test_passwords_of_a_mirror_are_not_told(hub, quick, monkeypatch, logged):
     monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("http://", "http://user:hf_secret@"))
     hub.faults.statuses = deque([(503, {}), (403, {})])
     with pytest.raises(DownloadError) as caught:
         fetch(NAME, settings=quick)
     folder = fetch(NAME, settings=quick)
-    assert "hf_secret" not in str(caught.value) + capsys.readouterr().err + (folder / "source.json").read_text()
+    assert "hf_secret" not in str(caught.value) + "".join(logged) + (folder / "source.json").read_text()
 
 
 def test_an_archive_with_two_models_asks_which(hub, files, tmp_path, quick):

@@ -41,6 +41,7 @@ def load(tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_the_first_load_fetches_the_weights_and_the_second_needs_no_network(hub, home, load):
     first = load()
@@ -52,6 +53,7 @@ def test_the_first_load_fetches_the_weights_and_the_second_needs_no_network(hub,
     assert len(hub.requests) == asked
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_where_fetching_fails_the_error_says_why_and_names_the_ways_and_a_later_load_succeeds(hub, home, load):
     hub.faults.bodies[WEIGHTS] = deque([b"wrong bytes of another size"] * 20)

@@ -55,7 +55,7 @@ def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
         "errors.py",
     }
     assert needed <= contents.keys()
-    rooms = ("corpus/", "shards/", "training/", "pretraining_data/", "variants/")
+    rooms = ("corpus/", "shards/", "runs/", "pretraining/", "pretraining_data/", "variants/")
     files = {"hub/build.py", "hub/install.py", "download/hub.py", "conversion/tensorflow.py"}
     assert [name for name in contents if name.startswith(rooms) or name in files] == []
     assert contents["download/__init__.py"] == b"" and contents["hub/__init__.py"] != b""
@@ -202,6 +202,7 @@ USE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("form", ["archive", "folder"])
 def test_hub_install_takes_it_and_hub_module_loads_it_where_paddle_wwm_is_not_installed(weights, bare, tmp_path, form):

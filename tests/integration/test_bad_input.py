@@ -113,6 +113,7 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(case, folder, corpus, re
     assert not [name for name in files_below(folder) if "/." in name or name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_holds_another_run_is_kept(folder, arguments):
     run = folder / "run"
     first = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1)
@@ -142,6 +143,7 @@ def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folde
     assert files_below(folder) == before and not (folder / "shards").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run_goes_on_later(folder, arguments):
     """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints
     do not.
@@ -161,6 +163,7 @@ def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run
     assert resumed.returncode == 0, resumed.stderr
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
     for name, seed in (("run", 7), ("other", 8)):
         result = run_script("pretrain.py", *arguments, "--output", folder / name, "--nproc", 1, f"seed={seed}")
@@ -175,6 +178,7 @@ def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
     assert_one_clear_line(resumed, str(foreign), "is no checkpoint of this run")
 
 
+@pytest.mark.slow
 def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(folder, arguments):
     first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
     assert first.returncode == 0, first.stderr
@@ -186,6 +190,7 @@ def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(fold
     assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave --vocab out")
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1)
     stopped = run_command([*command, "phases.0.num_steps=12", "phases.1.num_steps=6"])
@@ -199,6 +204,7 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
     assert "checkpoint skipped" in resumed.stderr and "go on after step 16" in resumed.stdout
 
 
+@pytest.mark.slow
 def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments, recipe):
     first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
     assert first.returncode == 0, first.stderr

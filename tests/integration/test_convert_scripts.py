@@ -64,6 +64,7 @@ def test_convert_refuses_with_one_clear_line_and_leaves_nothing(tmp_path, argume
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["full", "full/thesis.txt"]
 
 
+@pytest.mark.slow
 def test_verify_compares_models_and_stored_outputs(tmp_path):
     assert run_script("convert.py", HF_FOLDER, tmp_path / "paddle", "--to", "paddle").returncode == 0
     stored = run_script("verify_conversion.py", tmp_path / "paddle", REFERENCE)
@@ -86,6 +87,7 @@ def test_verify_finds_a_parameter_that_differs(tmp_path):
     assert_one_clear_line(run_script("verify_conversion.py", other), "give two models")
 
 
+@pytest.mark.slow
 def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
     """Both commands of the README's way to RBT3, with a small parent."""
     vocab = tmp_path / "vocab.txt"

@@ -128,6 +128,7 @@ def num_done(folder):
     return len(list((folder / "parts").glob("*.json")))
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_bytes_of_one_process(
     cluster, start, tmp_path
 ):

@@ -100,10 +100,10 @@ def test_a_stop_at_any_step_changes_nothing_after_it(prepared_sample, index):
 def test_the_loaders_processes_change_nothing(prepared_sample, index):
     import paddle
 
+    from paddle_wwm.pretraining.loader import step_batches
     from paddle_wwm.pretraining_data.collate import PretrainData
     from paddle_wwm.pretraining_data.mixture import Mixture
-    from paddle_wwm.training.fleet import World
-    from paddle_wwm.training.loader import step_batches
+    from paddle_wwm.runs.fleet import World
     from paddle_wwm.types import MaskingConfig
 
     paddle.set_device("cpu")

@@ -86,6 +86,7 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_two_fleet_workers_train_as_one_process_does(one_process, arguments, tmp_path):
     result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
     assert result.returncode == 0, result.stderr
@@ -93,6 +94,7 @@ def test_two_fleet_workers_train_as_one_process_does(one_process, arguments, tmp
     assert "reusing" in result.stdout
 
 
+@pytest.mark.slow
 def test_two_fleet_workers_draw_the_same_dropout_as_one_process(arguments, tmp_path):
     for count in (1, 2):
         result = run_script("pretrain.py", *arguments, "--output", tmp_path / str(count), "--nproc", count)
@@ -100,6 +102,7 @@ def test_two_fleet_workers_draw_the_same_dropout_as_one_process(arguments, tmp_p
     assert_same_training(tmp_path / "2", tmp_path / "1")
 
 
+@pytest.mark.slow
 def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
     launcher = [
         sys.executable,
@@ -133,6 +136,7 @@ def test_micro_batches_do_not_change_the_training(one_process, arguments, tmp_pa
     assert_same_training(tmp_path / "run", one_process[0])
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not(arguments, tmp_path):
     whole = run_script("pretrain.py", *arguments, "--output", tmp_path / "whole", "--nproc", 1, "phases.0.num_steps=80")
     assert whole.returncode == 0, whole.stderr
@@ -157,6 +161,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_process(one_process, arguments, tmp_path):
     # the processes' own group, as a terminal has it: Ctrl-C reaches the launcher and the workers at once
     command = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
@@ -172,6 +177,7 @@ def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_proces
     assert_same_training(tmp_path / "run", one_process[0])
 
 
+@pytest.mark.slow
 def test_after_the_launcher_was_killed_no_worker_is_left_and_the_run_resumes(one_process, arguments, tmp_path):
     run = tmp_path / "run"
     command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
@@ -211,6 +217,7 @@ def test_prepared_shards_are_taken_as_they_are(one_process, corpus, recipe, tmp_
     assert_same_training(tmp_path / "run", one_process[0])
 
 
+@pytest.mark.slow
 def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process, sample_corpus, recipe, tmp_path):
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
     for number in range(2):
@@ -235,6 +242,7 @@ def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process
     assert half.returncode == 2 and "is no folder of shards, but others are" in half.stderr
 
 
+@pytest.mark.slow
 def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_on_request(arguments, corpus, tmp_path):
     run = tmp_path / "run"
     command = ["--config", arguments[3], "--output", run, "--nproc", 1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from paddle_wwm.model import ops
 from paddle_wwm.model.bert import ReadPositions
-from paddle_wwm.training.fleet import recompute_layers
+from paddle_wwm.runs.fleet import recompute_layers
 
 from .builders import TINY, outputs_of, padded_inputs, scrambled_model
 

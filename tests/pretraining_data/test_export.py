@@ -54,7 +54,7 @@ def export(shards, tmp_path_factory):
 
     def make(options, *, shards=shards):
         output = tmp_path_factory.mktemp("export") / "new" / "examples.parquet"
-        summary = export_examples(shards, vocab=numbered_vocab(), output=output, options=options, show_progress=False)
+        summary = export_examples(shards, vocab=numbered_vocab(), output=output, options=options)
         assert [path.name for path in output.parent.iterdir()] == [output.name]
         return summary
 
@@ -226,11 +226,9 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(export, shards)
     summary = export(options_of())
     before, other = summary.path.read_bytes(), options_of(seed=6)
     with pytest.raises(ConfigError, match="exists already; add --overwrite"):
-        export_examples(shards, vocab=numbered_vocab(), output=summary.path, options=other, show_progress=False)
+        export_examples(shards, vocab=numbered_vocab(), output=summary.path, options=other)
     assert summary.path.read_bytes() == before
-    export_examples(
-        shards, vocab=numbered_vocab(), output=summary.path, options=other, overwrite=True, show_progress=False
-    )
+    export_examples(shards, vocab=numbered_vocab(), output=summary.path, options=other, overwrite=True)
     assert summary.path.read_bytes() != before
 
 

@@ -48,7 +48,6 @@ def kept(tmp_path_factory, mini_vocab):
             config=config,
             output=output,
             engine=EngineConfig(num_workers=1),
-            show_progress=False,
         )
         return ShardSet(output)
 
@@ -72,7 +71,6 @@ def run(tmp_path, corpus, mini_vocab):
             "vocab": mini_vocab,
             "output": tmp_path / "out" / "set",
             "engine": small.ONE_WORKER,
-            "show_progress": False,
         }
         return prepare_corpus(**{**defaults, **changes})
 

@@ -11,7 +11,7 @@ from .builders import DOCUMENTS, WORDS
 
 def compared(here, there):
     here_vocab, there_vocab = here.vocab(), there.vocab()
-    comparison = compare(here, there, here_vocab=here_vocab, there_vocab=there_vocab, show_progress=False)
+    comparison = compare(here, there, here_vocab=here_vocab, there_vocab=there_vocab)
     lines = comparison_lines(here, there, here_vocab=here_vocab, there_vocab=there_vocab, comparison=comparison)
     return comparison, "\n".join(lines)
 

@@ -90,9 +90,7 @@ def test_documents_and_lines_that_stand_earlier_in_the_corpus_are_dropped(
         segmenter=SegmenterConfig(name="none"), cleaning=CleaningConfig(rules=tuple(rules)), keep_text=True
     )
     engine = EngineConfig(num_workers=1, unit_chars=unit_chars)
-    prepared = prepare_corpus(
-        corpus=paths, vocab=mini_vocab, config=config, engine=engine, output=folder / "set", show_progress=False
-    )
+    prepared = prepare_corpus(corpus=paths, vocab=mini_vocab, config=config, engine=engine, output=folder / "set")
     documents = [document for of_file in files for document in of_file]
     keep = first_occurrences(map(tuple, documents)) if "duplicate_documents" in rules else [True] * len(documents)
     keep_lines = iter(first_occurrences([line for document in documents for line in document]))
@@ -112,8 +110,6 @@ def test_the_samples_of_what_was_dropped_name_its_place(tmp_path, mini_vocab):
     (tmp_path / "b.txt").write_text("天气不好。\n\n  天气很好。 \n", encoding="utf-8")
     config = PrepareConfig(segmenter=SegmenterConfig(name="none"))
     files, engine = [tmp_path / "a.txt", tmp_path / "b.txt"], EngineConfig(num_workers=1)
-    prepared = prepare_corpus(
-        corpus=files, vocab=mini_vocab, config=config, engine=engine, output=tmp_path / "set", show_progress=False
-    )
+    prepared = prepare_corpus(corpus=files, vocab=mini_vocab, config=config, engine=engine, output=tmp_path / "set")
     assert prepared.report.samples["duplicate_documents"] == ["b.txt:3: 天气很好。"]
     assert prepared.report.characters["duplicate_documents"] == 5

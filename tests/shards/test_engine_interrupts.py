@@ -34,6 +34,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.1, 0.4, 0.7])
 def test_ctrl_c_in_the_midst_of_many_futures_ends_the_pool(tmp_path, pause):
     program = tmp_path / "program.py"

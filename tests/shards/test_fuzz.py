@@ -214,7 +214,6 @@ def check(case, folder, vocab):
                 config=case.config,
                 engine=EngineConfig(num_workers=1, unit_chars=case.unit_chars),
                 output=folder / "set",
-                show_progress=False,
             )
         except DataError as error:
             # bad input where it is not to be skipped, or nothing left of it
@@ -287,6 +286,7 @@ def run_cases(num_cases, real_text, tmp_path_factory, vocab, *, segmenters, seed
     return num_prepared, counts
 
 
+@pytest.mark.slow
 def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_path_factory, vocab):
     num_cases = NUM_CASES - NUM_MADE
     num_prepared, counts = run_cases(

@@ -104,6 +104,7 @@ def last_line(process):
     return errors.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(preparation, num_workers):
     process = preparation.start_and_wait_for_units(2, num_workers=num_workers)
@@ -125,6 +126,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(
     assert names_in(preparation.folder) == {".set.lock", "set", ".unstopped.lock", "unstopped"}
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
     preparation.finish(output="unstopped")
     chance = random.Random(7)
@@ -137,6 +139,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
     assert bytes_in(preparation.folder / "set") == bytes_in(preparation.folder / "unstopped")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_on(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     os.kill(workers_of(process)[0], signal.SIGKILL)

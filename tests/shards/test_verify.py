@@ -10,7 +10,7 @@ from paddle_wwm.files import sha256_of_file
 from paddle_wwm.shards.format import HEADER, section_offsets
 from paddle_wwm.shards.inspection.statistics import statistics_of
 from paddle_wwm.shards.inspection.texts import read_texts
-from paddle_wwm.shards.inspection.verify import open_shards, verify
+from paddle_wwm.shards.inspection.verify import open_with_vocab, verify
 from paddle_wwm.shards.preparation.units import write_records
 from paddle_wwm.shards.reader import ShardSet
 
@@ -20,7 +20,7 @@ from .builders import DOCUMENTS, rewrite_manifest
 def test_a_whole_set_is_verified(kept, make, prepared_sample):
     found = verify(kept("none").directory)
     assert (found.num_files, found.num_documents, found.num_texts) == (3, 3, 3)
-    assert verify(prepared_sample.directory, show_progress=False).num_tokens == prepared_sample.manifest.num_tokens
+    assert verify(prepared_sample.directory).num_tokens == prepared_sample.manifest.num_tokens
 
 
 def test_all_damaged_files_are_named_at_once(make):
@@ -88,7 +88,7 @@ def test_counts_fingerprint_and_vocabulary_of_the_manifest_must_be_those_of_the_
         verify(directory)
     rewrite_manifest(directory, vocab_size=5)
     with pytest.raises(DataError, match=r"`vocab_size` must be the \d+ of vocab.txt, but is 5"):
-        open_shards(directory)
+        open_with_vocab(directory)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_a_run_prints_its_row_and_where_everything_is(uninterrupted):
         assert (output / name).exists()
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_comes_to_the_same_numbers(arguments, uninterrupted, tmp_path):
     output = tmp_path / "run"
     for step in (40, 100):  # both beyond a checkpoint, which lies 10 steps back
@@ -104,6 +105,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(arguments, uninterrupted, tmp
     assert weights_of(output) == weights_of(uninterrupted[0])
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp_path):
     output = tmp_path / "run"
     process = start(arguments, output)
@@ -121,6 +123,7 @@ def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp
     assert weights_of(output) == weights_of(uninterrupted[0])
 
 
+@pytest.mark.slow
 def test_two_workers_come_to_the_numbers_of_one(arguments, tmp_path):
     # few steps: rounding grows with each
     short = [

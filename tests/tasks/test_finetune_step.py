@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.model.finetuned import read_description
+from paddle_wwm.runs.fleet import World
+from paddle_wwm.runs.optim import learning_rate_at
 from paddle_wwm.tasks.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
@@ -26,8 +28,6 @@ from paddle_wwm.tasks.network.heads import labels_of_batch, summed_loss
 from paddle_wwm.tasks.network.inference import check_vocabulary
 from paddle_wwm.tasks.network.rows import batch_of
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
-from paddle_wwm.training.fleet import World
-from paddle_wwm.training.optim import learning_rate_at
 
 from .finetuning import GOOD, texts, write_model
 

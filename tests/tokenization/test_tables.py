@@ -44,6 +44,7 @@ def test_a_character_that_decomposes_to_punctuation_is_punctuation_where_the_tex
     assert entries_of("\u2260\uf900", cased) == [RUN, vocab.ids["\uf900"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parity
 @pytest.mark.parametrize("do_lower_case", [True, False], ids=["uncased", "cased"])
 def test_every_code_point_between_letters_and_between_chinese_characters_has_the_pieces_of_the_library(

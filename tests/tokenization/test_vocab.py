@@ -68,7 +68,7 @@ def test_white_space_that_is_no_line_end_belongs_to_a_token(file_of):
         (("[PAD]", "[UNK]", "", "[CLS]"), r"vocab\.txt, line 3: empty; the line number is the id"),
         ((*SMALL, "", ""), r"vocab\.txt, line 11: empty"),
         ((*SMALL, "的"), r"vocab\.txt, line 11: '的' stands on line 7 already"),
-        (("[PAD]", "[UNK]", "的"), r"vocab\.txt: lacks \[CLS\], \[SEP\], \[MASK\]; .*build_vocab\.py"),
+        (("[PAD]", "[UNK]", "的"), r"vocab\.txt: lacks \[CLS\], \[SEP\], \[MASK\]; .*build-vocab"),
         ((), r"vocab\.txt: lacks \[PAD\]"),
     ],
 )

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Callable, Iterator
 
 import numpy as np
 
-from ...progress import progress_bar
+from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ..reader import ShardSet
 from .blocks import Block, BlockReader
@@ -69,7 +69,12 @@ class Comparison:
 
 
 def compare(
-    here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, show_progress: bool = True
+    here: ShardSet,
+    there: ShardSet,
+    *,
+    here_vocab: Vocab,
+    there_vocab: Vocab,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Read both sets twice: once to pair the documents, once to compare the pairs. Raises DataError where one of them
     is damaged.
@@ -77,11 +82,9 @@ def compare(
     total = 2 * (here.manifest.num_tokens + there.manifest.num_tokens)
     translation = _translation(from_vocab=there_vocab, to_vocab=here_vocab)
     untranslated = np.arange(len(here_vocab), dtype=np.int64)
-    with progress_bar(
-        desc="compare", total=total, unit=" tokens", unit_scale=True, delay=1, leave=False, disable=not show_progress
-    ) as bar:
-        here_keys = _document_keys(here, untranslated, bar)
-        there_keys = _document_keys(there, translation, bar)
+    with counted(progress, stage="compare", total=total, unit=" tokens") as compared:
+        here_keys = _document_keys(here, untranslated, compared)
+        there_keys = _document_keys(there, translation, compared)
         pairs = _pairs(here_keys, there_keys)
         agreement = Agreement()
         num_identical = num_other_sentences = 0
@@ -94,7 +97,7 @@ def compare(
             if first_differing is None and (words | sentences).any():
                 place = int(np.argmax(words | sentences))
                 first_differing = (here_block.first_document + place, there_block.first_document + place)
-            bar.update(len(here_block.ids) + len(there_block.ids))
+            compared.update(len(here_block.ids) + len(there_block.ids))
     only_here = np.setdiff1d(np.arange(len(here_keys)), pairs[:, 0])
     only_there = np.setdiff1d(np.arange(len(there_keys)), pairs[:, 1])
     in_order = bool((np.diff(pairs[:, 1]) > 0).all())
@@ -130,7 +133,7 @@ def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
     )
 
 
-def _document_keys(shards: ShardSet, translation: np.ndarray, bar: Any) -> np.ndarray:
+def _document_keys(shards: ShardSet, translation: np.ndarray, compared: Counter) -> np.ndarray:
     """64 bits of a hash of every document's pieces. uint64, shape (num_documents,)."""
     keys = np.zeros(shards.num_documents, np.uint64)
     for block in BlockReader(shards).read():
@@ -140,7 +143,7 @@ def _document_keys(shards: ShardSet, translation: np.ndarray, bar: Any) -> np.nd
         keys[block.first_document : block.first_document + block.num_documents] = np.frombuffer(
             b"".join(digests), np.uint64
         )
-        bar.update(len(block.ids))
+        compared.update(len(block.ids))
     return keys
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Callable
 
 import numpy as np
 
 from ...errors import DataError
 from ...files import sha256_of_file
-from ...progress import progress_bar
+from ...progress import Progress, counted
 from ...tokenization.vocab import Vocab
 from ..format import MANIFEST_NAME, VOCAB_NAME, content_fingerprint, read_manifest
 from ..reader import ShardSet
@@ -34,16 +34,16 @@ class Verified:
     num_texts: int
 
 
-def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
+def verify(directory: str | Path, *, progress: Callable[[Progress], None] | None = None) -> Verified:
     """Check a whole shard set. Raises DataError naming the files whose bytes differ, or the first file and document
     that break a rule.
     """
-    num_files, num_bytes = _verify_checksums(Path(directory), show_progress=show_progress)
-    shards, vocab = open_shards(directory)  # the vocabulary has a checksum, too
+    num_files, num_bytes = _verify_checksums(Path(directory), progress=progress)
+    shards, vocab = open_with_vocab(directory)  # the vocabulary has a checksum, too
     manifest = shards.manifest
     counts = dict.fromkeys(COUNTS, 0)
     texts = read_texts(shards, documents=range(shards.num_documents))
-    with _bar("structure", manifest.num_tokens, " tokens", show_progress) as bar:
+    with counted(progress, stage="structure", total=manifest.num_tokens, unit=" tokens") as checked:
         for block in BlockReader(shards).read():
             num_unknown = np.count_nonzero(block.ids == vocab.unk_id)
             found = (
@@ -57,7 +57,7 @@ def verify(directory: str | Path, *, show_progress: bool = True) -> Verified:
             if manifest.texts:
                 for number, num_sentences in enumerate(block.num_sentences.tolist(), start=block.first_document):
                     _verify_text(directory, number, num_sentences=num_sentences, num_kept=len(next(texts).sentences))
-            bar.update(len(block.ids))
+            checked.update(len(block.ids))
     if manifest.texts:
         next(texts, None)  # raises where there is more text than documents
     stated = {name: getattr(manifest, name) for name in COUNTS}
@@ -86,7 +86,7 @@ def _verify_text(directory: str | Path, number: int, *, num_sentences: int, num_
         )
 
 
-def open_shards(directory: str | Path) -> tuple[ShardSet, Vocab]:
+def open_with_vocab(directory: str | Path) -> tuple[ShardSet, Vocab]:
     """A set and its vocabulary. Raises DataError where they do not belong together."""
     shards = ShardSet(directory)
     vocab = shards.vocab()
@@ -98,7 +98,7 @@ def open_shards(directory: str | Path) -> tuple[ShardSet, Vocab]:
     return shards, vocab
 
 
-def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int]:
+def _verify_checksums(directory: Path, *, progress: Callable[[Progress], None] | None) -> tuple[int, int]:
     """Number and bytes of the files that have a checksum. All of the damaged ones are named at once: what to copy
     again is known.
     """
@@ -107,13 +107,13 @@ def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int
     paths = [directory / str(entry["file"]) for entry in entries]
     sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
     damaged = []
-    with _bar("checksums", sum(sizes), "B", show_progress) as bar:
+    with counted(progress, stage="checksums", total=sum(sizes), unit="B") as checked:
         for path, entry, size in zip(paths, entries, sizes):
             if not path.exists():
                 damaged.append(f"{path}: missing")
             elif sha256_of_file(path) != entry["sha256"]:
                 damaged.append(f"{path}: its bytes differ from the manifest's checksum")
-            bar.update(size)
+            checked.update(size)
     if damaged:
         raise DataError(f"{'; '.join(damaged)}; copy the shards from where they are whole, or {REMEDY}.")
     if manifest.fingerprint != content_fingerprint(vocab_sha256=manifest.vocab_sha256, shards=manifest.shards):
@@ -121,9 +121,3 @@ def _verify_checksums(directory: Path, *, show_progress: bool) -> tuple[int, int
             f"{directory / MANIFEST_NAME}: its fingerprint must be that of the checksums in it, but is not; {REMEDY}."
         )
     return len(paths), sum(sizes)
-
-
-def _bar(what: str, total: int, unit: str, show_progress: bool) -> Any:
-    return progress_bar(
-        desc=what, total=total, unit=unit, unit_scale=True, delay=1, leave=False, disable=not show_progress
-    )

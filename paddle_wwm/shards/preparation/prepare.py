@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
 
 from filelock import FileLock
 
@@ -19,7 +20,7 @@ from ...corpus.segment import make_segmenter
 from ...corpus.sources import Source, find_sources
 from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
-from ...progress import progress_bar
+from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
 from ...types import ShardManifest
@@ -32,6 +33,7 @@ from .parts import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
 from .plan import Plan, PrepareConfig, Unit, inputs_fingerprint
 from .units import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
 
+logger = logging.getLogger(__name__)
 PLAN_NAME = "plan.json"
 
 
@@ -57,7 +59,7 @@ def prepare_corpus(
     output: str | Path | None = None,
     cache: str | Path | None = None,
     overwrite: bool = False,
-    show_progress: bool = True,
+    progress: Callable[[Progress], None] | None = None,
 ) -> PreparedCorpus:
     """Prepare `corpus` (files, globs, folders) into the folder `output`, or into a folder of `cache` named by the
     fingerprint (give one).
@@ -74,7 +76,7 @@ def prepare_corpus(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
-    sources = _describe(files, show_progress=show_progress)
+    sources = _describe(files, progress=progress)
     fingerprint = inputs_fingerprint(
         sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config
     )
@@ -100,15 +102,15 @@ def prepare_corpus(
             fingerprint=fingerprint,
             unit_chars=engine.unit_chars,
         )
-        with _kept_for_later(plan, show_progress=show_progress):
+        with _kept_for_later(plan):
             _start(plan, vocab)
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 units, report = _read_sources(
-                    plan, runner, sizes=[source["size"] for source in sources], show_progress=show_progress
+                    plan, runner, sizes=[source["size"] for source in sources], progress=progress
                 )
-                _tokenize_units(plan, units, runner, show_progress=show_progress)
-            with atomic_directory(directory) as folder, _bar("write shards", units, show_progress) as bar:
+                _tokenize_units(plan, units, runner, progress=progress)
+            with atomic_directory(directory) as folder, _counted(progress, "write shards", units) as written:
                 manifest, report = merge_parts(
                     folder,
                     plan=plan,
@@ -116,7 +118,7 @@ def prepare_corpus(
                     report=report,
                     tools=tools,
                     sources=sources,
-                    on_unit=lambda unit: bar.update(unit.num_chars),
+                    on_unit=lambda unit: written.update(unit.num_chars),
                 )
                 if directory.exists():  # only now: what was there stays until the new shards are complete
                     shutil.rmtree(directory)
@@ -124,13 +126,11 @@ def prepare_corpus(
     return PreparedCorpus(directory=directory, manifest=manifest, report=report, reused=False, made_by=made_by)
 
 
-def _describe(files: Sequence[Source], *, show_progress: bool) -> list[dict[str, Any]]:
+def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[dict[str, Any]]:
     """Names, sizes and checksums of the sources, for the manifest."""
     described = []
     total = sum(source.path.stat().st_size for source in files)
-    with progress_bar(
-        desc="checksums", total=total, unit="B", unit_scale=True, disable=not show_progress, leave=False
-    ) as bar:
+    with counted(progress, stage="checksums", total=total, unit="B") as checked:
         for source in files:
             size = source.path.stat().st_size
             described.append(
@@ -141,7 +141,7 @@ def _describe(files: Sequence[Source], *, show_progress: bool) -> list[dict[str,
                     "format": source.format.value + source.compression,
                 }
             )
-            bar.update(size)
+            checked.update(size)
     return described
 
 
@@ -178,7 +178,7 @@ def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) 
 
 
 @contextlib.contextmanager
-def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
+def _kept_for_later(plan: Plan) -> Iterator[None]:
     """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done
     is removed.
     """
@@ -196,10 +196,10 @@ def _kept_for_later(plan: Plan, *, show_progress: bool) -> Iterator[None]:
         elif isinstance(error, KeyboardInterrupt):
             message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
             raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
-        elif show_progress:
-            print(
-                f"what is done is kept in {plan.folder}: give the same command again to go on, or delete the folder.",
-                flush=True,
+        else:
+            logger.info(
+                "what is done is kept in %s: to continue, repeat the same preparation; otherwise delete the folder.",
+                plan.folder,
             )
         raise
 
@@ -228,7 +228,7 @@ def _start(plan: Plan, vocab: Vocab) -> None:
 
 
 def _read_sources(
-    plan: Plan, engine: Engine, *, sizes: Sequence[int], show_progress: bool
+    plan: Plan, engine: Engine, *, sizes: Sequence[int], progress: Callable[[Progress], None] | None
 ) -> tuple[list[Unit], CorpusReport]:
     """Pass 1, and what is between the passes."""
     for number in range(len(plan.sources)):
@@ -239,11 +239,9 @@ def _read_sources(
                 part.unlink()  # the units may be others when it is read again
     # the largest first: no worker is left alone with one at the end
     order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
-    with progress_bar(
-        desc="read and clean", total=len(order), unit=" files", disable=not show_progress or len(order) == 1
-    ) as bar:
+    with counted(progress if len(order) > 1 else None, stage="read and clean", total=len(order), unit=" files") as read:
         for _ in engine.run(read_source, plan, order):
-            bar.update(sum(plan.source_path(number, "json").exists() for number in order) - bar.n)
+            read.update(sum(plan.source_path(number, "json").exists() for number in order) - read.done)
     report = CorpusReport()
     units: list[Unit] = []
     first_document = first_line = 0
@@ -266,15 +264,16 @@ def _read_sources(
     return units, report
 
 
-def _tokenize_units(plan: Plan, units: Sequence[Unit], engine: Engine, *, show_progress: bool) -> None:
+def _tokenize_units(
+    plan: Plan, units: Sequence[Unit], engine: Engine, *, progress: Callable[[Progress], None] | None
+) -> None:
     """Pass 2."""
     missing = [unit for unit in units if not plan.part_path(unit, "json").exists()]
-    with _bar("words and pieces", units, show_progress) as bar:
-        bar.update(sum(unit.num_chars for unit in units) - sum(unit.num_chars for unit in missing))
+    with _counted(progress, "words and pieces", units) as tokenized:
+        tokenized.update(sum(unit.num_chars for unit in units) - sum(unit.num_chars for unit in missing))
         for num_chars in engine.run(tokenize_unit, plan, missing):
-            bar.update(num_chars or 0)
+            tokenized.update(num_chars or 0)
 
 
-def _bar(what: str, units: Sequence[Unit], show_progress: bool) -> Any:
-    total = sum(unit.num_chars for unit in units)
-    return progress_bar(desc=what, total=total, unit=" chars", unit_scale=True, disable=not show_progress)
+def _counted(progress: Callable[[Progress], None] | None, stage: str, units: Sequence[Unit]) -> ContextManager[Counter]:
+    return counted(progress, stage=stage, total=sum(unit.num_chars for unit in units), unit=" chars")

@@ -22,7 +22,7 @@ from ...files import sha256_of_file
 from ...model.finetuned import read_description
 from ...model.folder import VOCAB_NAME, WEIGHTS_NAME
 from ...progress import Progress
-from ...training.devices import visible_gpus
+from ...runs.devices import visible_gpus
 from ...version import __version__
 from ..network.features import Features, Reading, features_of, uses_kinds
 from ..network.inference import check_vocabulary
@@ -37,7 +37,7 @@ from .summary import describe_run
 from .workers import SET_UP_VARIABLE, launch
 
 if TYPE_CHECKING:
-    from ...training.fleet import World
+    from ...runs.fleet import World
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +100,12 @@ def run_job(
     Raises:
         PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
     """
-    from ...training import fleet
+    from ...runs import fleet
 
     if fleet.is_worker():
         _train_as_worker(job, progress=progress)
         return None
-    prepared = prepare(job)
+    prepared = prepare(job, progress=progress)
     logger.info(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
     if job.dry_run:
         check_output(job.output, prepared.record, overwrite=job.overwrite)
@@ -128,7 +128,7 @@ def run_job(
 
 
 def _train_as_worker(job: FineTuneJob, *, progress: Callable[[Progress], None] | None) -> None:
-    from ...training import fleet
+    from ...runs import fleet
 
     world = fleet.init()
     prepared = prepare(job)
@@ -148,7 +148,7 @@ def train_seeds(
 ) -> None:
     """Train every seed that is not done."""
     from ...cpu import use_fast_matmul
-    from ...training.lifetime import StopSignal
+    from ...runs.lifetime import StopSignal
     from .seed import EvaluationData, FineTuneRun, run_seed
     from .state import delete_checkpoints
     from .trainer import TrainingData
@@ -190,9 +190,9 @@ def train_seeds(
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def prepare(job: FineTuneJob) -> PreparedRun:
+def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None) -> PreparedRun:
     """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
-    model = find_model(job.model, name=job.model_name)
+    model = find_model(job.model, name=job.model_name, progress=progress)
     description = read_description(model.folder)
     tokenizer = check_vocabulary(model.folder, description.config)
     on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}

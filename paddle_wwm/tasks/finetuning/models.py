@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from ...errors import ConfigError, DownloadError
 from ...model.folder import CONFIG_NAME, check_is_ours
+from ...progress import Progress
 from ...variants import find_variant
 
 # beside a folder with a model in it: a pretraining run or a seed of a fine-tuning run; a hub module
@@ -22,7 +24,9 @@ class ModelSource:
     title: str
 
 
-def find_model(given: str, *, name: str | None = None) -> ModelSource:
+def find_model(
+    given: str, *, name: str | None = None, progress: Callable[[Progress], None] | None = None
+) -> ModelSource:
     """The model of a path or of a name of the table of models, fetched where it is not here yet. `name`: for tables.
 
     Raises ConfigError, CheckpointError (weights of other programs; the error has the command that converts them) or
@@ -40,7 +44,7 @@ def find_model(given: str, *, name: str | None = None) -> ModelSource:
     from ...download import fetch
 
     try:
-        folder = fetch(given)
+        folder = fetch(given, progress=progress)
     except (ConfigError, DownloadError) as error:
         raise type(error)(f"--model {given}: is no folder here. {error}") from None
     return ModelSource(folder=folder, name=name or _title(given), title=_title(given))

@@ -14,8 +14,8 @@ from typing import Any, Callable, Mapping
 from ...files import atomic_directory, remove_leftovers
 from ...model.finetuned import write_finetuned
 from ...progress import Progress
-from ...training.fleet import World, barrier
-from ...training.lifetime import StopSignal
+from ...runs.fleet import World, barrier
+from ...runs.lifetime import StopSignal
 from ..metrics.scores import main_score, score
 from ..network.features import Features
 from ..network.heads import TASK_NAMES, label_map_of_reading, predictions_of

@@ -18,8 +18,8 @@ from ...model.finetuned import Description, load_network
 from ...model.ops import seed_dropout
 from ...model.weights import load_arrays
 from ...pretraining_data.random_bits import key_of
-from ...training.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
-from ...training.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
+from ...runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
+from ...runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
 from ..network.features import Features, Reading
 from ..network.heads import labels_of_batch, make_network, num_targets, summed_loss
 from ..network.rows import batch_of

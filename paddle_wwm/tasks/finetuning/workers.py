@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Callable
 
 from ...progress import Progress
-from ...training.devices import visible_gpus
-from ...training.launch import launch_workers, package_command
+from ...runs.devices import visible_gpus
+from ...runs.launch import launch_workers, package_command
 from ..results import LOG_NAME, seed_folder
 from ..table import TASKS
 

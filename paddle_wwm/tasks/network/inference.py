@@ -18,9 +18,9 @@ from ...model.finetuned import load_network, read_description
 from ...model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
 from ...model.networks import ANSWER_KINDS
 from ...progress import Progress
+from ...runs.fleet import World, sum_over_workers
 from ...tokenization.vocab import load_vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...training.fleet import World, sum_over_workers
 from ..reading_comprehension import DecodingConfig
 from ..types import Example, TaskKind
 from .features import Features, Reading, features_of

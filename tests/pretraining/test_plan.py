@@ -3,7 +3,7 @@ import pytest
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.training.plan import count_parameters
+from paddle_wwm.pretraining.plan import count_parameters
 
 SMALL = ModelConfig(
     vocab_size=50,

@@ -15,9 +15,9 @@ import numpy as np
 import paddle
 
 from ..pretraining_data.mixture import Mixture
+from ..runs.fleet import World
+from ..runs.lifetime import end_with_parent
 from ..types import IGNORED_LABEL, PretrainBatch
-from .fleet import World
-from .lifetime import end_with_parent
 
 Tensors = dict[str, paddle.Tensor]
 _loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process has started

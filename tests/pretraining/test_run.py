@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 
+import numpy as np
+import paddle
 import pytest
 
 from paddle_wwm.errors import ConfigError, TrainingError
-from paddle_wwm.training.job import worker_command
-from paddle_wwm.training.run import pretrain
+from paddle_wwm.pretraining.job import worker_command
+from paddle_wwm.pretraining.run import pretrain
 
 RECIPE = """
 model: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,
@@ -84,7 +86,10 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
     result = pretrain(
         [prepared_sample.directory], output=tmp_path / "run", config=recipe, num_workers=2, progress=reports.append
     )
-    assert (result.model / "model_state.pdparams").read_bytes() == (alone.model / "model_state.pdparams").read_bytes()
+    # on AMD the first matrix product of a process fixes MKL's code path, so that this process may be on another one
+    weights, expected = (paddle.load(str(one.model / "model_state.pdparams")) for one in (result, alone))
+    assert weights.keys() == expected.keys()
+    assert all(np.allclose(weights[name].numpy(), expected[name].numpy(), atol=1e-6) for name in expected)
     assert reports[-1].done == 6 and reports[-1].total == 6
     assert "held-out loss" in (tmp_path / "run" / "logs" / "worker-0.log").read_text(encoding="utf-8")
     assert capfd.readouterr().out == ""
@@ -92,7 +97,7 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
 
 @pytest.mark.slow
 def test_what_a_worker_could_not_do_is_an_error_of_the_caller(recipe, prepared_sample, tmp_path, monkeypatch, logged):
-    monkeypatch.setattr("paddle_wwm.training.job.worker_command", lambda job: [*worker_command(job), "--nproc", "0"])
+    monkeypatch.setattr("paddle_wwm.pretraining.job.worker_command", lambda job: [*worker_command(job), "--nproc", "0"])
     with pytest.raises(TrainingError, match=r"worker \d ended with exit status 2"):
         pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe, num_workers=2)
     assert any("--nproc must be at least 1" in line for line in logged)

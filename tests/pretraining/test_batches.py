@@ -4,7 +4,7 @@ import pytest
 
 from paddle_wwm.config import PhaseConfig, RunConfig, RuntimeConfig
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.training.batches import accumulation_steps, check_batches
+from paddle_wwm.pretraining.batches import accumulation_steps, check_batches
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 8, 16, 64])

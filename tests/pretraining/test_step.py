@@ -8,11 +8,11 @@ import pytest
 
 from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.training.evaluation import evaluate
-from paddle_wwm.training.fleet import World
-from paddle_wwm.training.loader import tensors_of
-from paddle_wwm.training.optim import make_optimizer
-from paddle_wwm.training.step import Sums, train_step
+from paddle_wwm.pretraining.evaluation import evaluate
+from paddle_wwm.pretraining.loader import tensors_of
+from paddle_wwm.pretraining.step import Sums, train_step
+from paddle_wwm.runs.fleet import World
+from paddle_wwm.runs.optim import make_optimizer
 from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
 
 CONFIG = ModelConfig(

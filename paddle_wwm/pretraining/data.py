@@ -13,9 +13,9 @@ import numpy as np
 from ..config import RunConfig
 from ..pretraining_data.collate import PretrainData, Taken, deal
 from ..pretraining_data.mixture import Mixture, seed_of
+from ..runs.fleet import World
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from .fleet import World
 from .loader import Tensors, step_batches
 from .run_folder import index_path, train_documents_path
 

@@ -11,7 +11,7 @@ from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_weights
-from paddle_wwm.training.checkpoint import (
+from paddle_wwm.pretraining.checkpoint import (
     best_checkpoint,
     export_model,
     load_optimizer,
@@ -19,7 +19,7 @@ from paddle_wwm.training.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from paddle_wwm.training.optim import make_optimizer, optimizer_arrays
+from paddle_wwm.runs.optim import make_optimizer, optimizer_arrays
 from paddle_wwm.types import TrainState
 
 

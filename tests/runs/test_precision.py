@@ -5,9 +5,9 @@ import pytest
 
 from paddle_wwm.config import AmpConfig, AmpDtype, AmpLevel
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.training.precision import FIRST_SCALE, GROWTH_INTERVAL_STEPS, Precision, check_amp
+from paddle_wwm.runs.precision import FIRST_SCALE, GROWTH_INTERVAL_STEPS, Precision, check_amp
 
-from .test_step import cut, fresh_model, make_batch, step_of
+from ..pretraining.test_step import cut, fresh_model, make_batch, step_of
 
 FLOAT16 = AmpConfig(level=AmpLevel.O1, dtype=AmpDtype.FLOAT16)
 

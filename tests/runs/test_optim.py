@@ -6,7 +6,7 @@ import pytest
 
 from paddle_wwm.config import ModelConfig, OptimizerConfig, OptimizerName, PhaseConfig
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.training.optim import (
+from paddle_wwm.runs.optim import (
     clip_gradients,
     has_weight_decay,
     learning_rate_at,
@@ -169,7 +169,7 @@ def test_the_lamb_of_the_authors_in_paddles_operations_equals_the_compiled_one(m
         gradients = gradients_of(compiled, seed=step)
         update(compiled, optimizers[0], gradients, rate=0.01)
         with monkeypatch.context() as patched:
-            patched.setattr("paddle_wwm.training.optim._is_on_cpu", lambda tensor: False)
+            patched.setattr("paddle_wwm.runs.optim._is_on_cpu", lambda tensor: False)
             update(by_paddle, optimizers[1], gradients, rate=0.01)
     assert_equal_models(compiled, by_paddle)
 

@@ -12,8 +12,8 @@ import paddle
 from ..config import RunConfig
 from ..pretraining_data.collate import collate, deal
 from ..pretraining_data.mixture import Mixture
+from ..runs.fleet import World
 from ..types import MaskedExample, PretrainBatch, PretrainExample
-from .fleet import World
 from .loader import Tensors, tensors_of
 from .step import Sums, forward
 

@@ -17,17 +17,17 @@ from ..model.flops import measure_peak, training_flops
 from ..model.folder import CONFIG_NAME, read_json
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
+from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum_over_workers
+from ..runs.optim import learning_rate_at, make_optimizer
+from ..runs.precision import Precision
+from ..runs.sharding import Shares
 from ..types import TrainState
 from . import plan
 from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
-from .fleet import World, barrier, distribute_model, recompute_layers, sum_over_workers
 from .loader import Tensors
-from .optim import learning_rate_at, make_optimizer
-from .precision import Precision
 from .run_folder import CHECKPOINTS_NAME
-from .sharding import Shares
 from .step import StepResult, train_step
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm.errors import TrainingError
-from paddle_wwm.training.launch import launch_workers, worker_environments
+from paddle_wwm.runs.launch import launch_workers, worker_environments
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +43,22 @@ def test_a_worker_that_fails_ends_the_others_and_its_last_lines_are_shown(tmp_pa
     assert "SystemError: the reason" in logged
 
 
+def test_a_worker_that_fails_ends_the_others_by_sigterm_so_that_they_can_save(tmp_path):
+    """Without the signal they would be killed after the grace period, and save nothing."""
+    code = (
+        "import os, pathlib, signal, sys, time\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "def save(number, _): (folder / 'saved').touch(); sys.exit(143)\n"
+        "if os.environ['PADDLE_TRAINER_ID'] == '0':\n"
+        "    signal.signal(signal.SIGTERM, save); (folder / 'ready').touch(); time.sleep(60)\n"
+        "while not (folder / 'ready').exists(): time.sleep(0.01)\n"
+        "sys.exit(1)"
+    )
+    with pytest.raises(TrainingError, match="worker 1 ended with exit status 1"):
+        launch_workers([sys.executable, "-c", code, str(tmp_path)], count=2, log_directory=tmp_path / "logs")
+    assert (tmp_path / "saved").exists()
+
+
 def test_a_killed_worker_is_reported_with_its_signal(tmp_path):
     code = (
         "import os, signal, time\nif os.environ['PADDLE_TRAINER_ID'] == '0': os.kill(os.getpid(), "
@@ -62,7 +78,7 @@ def test_a_signal_to_the_launcher_reaches_the_workers_and_becomes_its_exit_statu
     )
     launcher = (
         "import sys; from pathlib import Path; from paddle_wwm.errors import run_script\n"
-        "from paddle_wwm.training.launch import launch_workers\n"
+        "from paddle_wwm.runs.launch import launch_workers\n"
         f"run_script(lambda: launch_workers([sys.executable, '-c', {worker!r}, sys.argv[1]], count=2, "
         f"log_directory=Path(sys.argv[1])))"
     )

@@ -8,9 +8,9 @@ from typing import Callable
 
 from ..errors import CheckpointError
 from ..progress import Progress
+from ..runs.devices import visible_gpus
+from ..runs.launch import launch_workers, package_command
 from ..shards.reader import ShardSet
-from .devices import visible_gpus
-from .launch import launch_workers, package_command
 from .report import METRICS_NAME, read_metrics
 from .result import PretrainResult, read_result, summary
 from .run_folder import RECIPE_NAME, joint_fingerprint, read_run
@@ -37,7 +37,7 @@ def run_job(job: Job, *, progress: ShowProgress | None = None, on_terminal: bool
     Raises:
         PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
     """
-    from . import fleet
+    from ..runs import fleet
 
     if job.dry_run:
         logger.info(describe(job))
@@ -102,7 +102,7 @@ class _Follower:
 
 
 def _train(job: Job, *, progress: ShowProgress | None) -> None:
-    from . import fleet
+    from ..runs import fleet
     from .data import open_run_data
     from .loop import train
 

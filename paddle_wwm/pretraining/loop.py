@@ -13,12 +13,12 @@ from ..config import RunConfig
 from ..files import write_json
 from ..model.folder import read_json
 from ..progress import Progress
+from ..runs.fleet import World
+from ..runs.lifetime import StopSignal
 from . import plan
 from .checkpoint import export_model, newest_checkpoint
 from .data import RunData
 from .evaluation import held_out_batches
-from .fleet import World
-from .lifetime import StopSignal
 from .report import Reporter, draw_curves
 from .result import read_result, summary
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME

@@ -15,12 +15,12 @@ import paddle.nn.functional as F
 
 from ..model.ops import seed_dropout
 from ..pretraining_data.random_bits import key_of
+from ..runs.fleet import World, average_gradients, sum_over_workers, without_gradient_sync
+from ..runs.optim import clip_gradients
+from ..runs.precision import Precision
+from ..runs.sharding import Shares
 from ..types import IGNORED_LABEL
-from .fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from .loader import Tensors
-from .optim import clip_gradients
-from .precision import Precision
-from .sharding import Shares
 
 
 @dataclass(kw_only=True)

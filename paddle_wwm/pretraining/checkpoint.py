@@ -21,9 +21,9 @@ from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_js
 from ..model.folder import MODEL_FILES, read_json
 from ..model.heads import BertForPretraining
 from ..model.weights import save_model
+from ..runs.optim import set_optimizer_arrays
 from ..tokenization.vocab import Vocab
 from ..types import TrainState
-from .optim import set_optimizer_arrays
 
 logger = logging.getLogger(__name__)
 

@@ -20,12 +20,12 @@ from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
 from ..progress import Progress
+from ..runs.devices import visible_gpus
 from ..shards.format import MANIFEST_NAME
 from ..shards.preparation.plan import PrepareConfig
 from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
-from .devices import visible_gpus
 from .run_folder import (
     MODEL_NAME,
     RECIPE_NAME,
@@ -86,8 +86,8 @@ def describe(job: Job) -> str:
 
 
 def _check_config(config: RunConfig, *, num_workers: int) -> None:
+    from ..runs.precision import check_amp
     from .batches import check_batches
-    from .precision import check_amp
 
     check_amp(config.amp, on_gpu=bool(visible_gpus()))
     check_batches(config, num_workers=num_workers)
@@ -197,7 +197,7 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
                 segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case
             ),
             cache=job.prepared,
-            show_progress=progress is not None,
+            progress=progress,
         )
         what = (
             f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = (
-    "import os, signal, sys, time; from paddle_wwm.training.lifetime import end_with_parent; "
+    "import os, signal, sys, time; from paddle_wwm.runs.lifetime import end_with_parent; "
     "end_with_parent(signal.SIGKILL, parent=int(sys.argv[1]));"
 )
 PARENT = """\
@@ -35,7 +35,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     parent.kill()
-    parent.wait()
+    parent.communicate()
     while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -1,0 +1,289 @@
+"""Whole word masking for a trainer of your own: texts to a batch, or a tokenizer's features to a framework's tensors.
+
+Only numpy, the vocabulary and a segmenter are needed; paddle and torch are imported when their tensors are asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import os
+import sys
+from collections import Counter
+from functools import cached_property
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from ..corpus.segment import Segmenter
+from ..errors import ConfigError, DataError
+from ..tokenization.vocab import Vocab
+from ..tokenization.word_boundaries import align
+from ..tokenization.wordpiece import WordPieceTokenizer
+from ..types import IGNORED_LABEL, NO_PAIR, MaskingConfig, PretrainBatch, PretrainExample
+from .collate import collate
+from .features import examples_of
+from .masking import mask_example
+from .random_bits import key_of
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MASKING = MaskingConfig()
+MIN_SEQ_LENGTH = 5  # [CLS] a [SEP] b [SEP]
+TENSORS = ("np", "pd", "pt")
+
+
+class WholeWordMasker:
+    """Mask whole words of texts, or of features that a tokenizer made.
+
+    The rule is that of pretraining (`MaskingConfig`): words are selected whole up to 15% of the tokens, and of their
+    pieces 80% become [MASK], 10% a random token, and 10% stay unchanged. Special tokens are never selected.
+    Source: https://github.com/ymcui/Chinese-BERT-wwm.
+
+    Example:
+        >>> from paddle_wwm import WholeWordMasker, load_segmenter, load_vocab
+        >>> masker = WholeWordMasker(vocab=load_vocab("vocab.txt"), segmenter=load_segmenter("lac"))
+        >>> batch = masker(["使用语言模型来预测下一个词的probability。"], seed=1)
+        >>> [(name, getattr(batch, name).shape) for name in ("input_ids", "masked_lm_labels")]
+        [('input_ids', (1, 20)), ('masked_lm_labels', (1, 3))]
+
+    Args:
+        vocab: The vocabulary (`load_vocab`).
+        segmenter: Finds the words (`load_segmenter`). `collate` does not use it when features have word boundaries.
+        max_seq_length: The most tokens of an example, special tokens included; at least 5.
+        masking: What is selected and what happens there.
+        do_lower_case: Whether texts are lowercased and stripped of accents; must be what the model was trained with.
+        seed: The seed of `collate`. Give each rank of a distributed run its own.
+
+    Attributes:
+        num_cut: How many texts calls of this object have cut to `max_seq_length` so far.
+
+    Raises:
+        ConfigError: `max_seq_length` is too small.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab: Vocab,
+        segmenter: Segmenter,
+        max_seq_length: int = 512,
+        masking: MaskingConfig = DEFAULT_MASKING,
+        do_lower_case: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if max_seq_length < MIN_SEQ_LENGTH:
+            raise ConfigError(f"`max_seq_length` must be at least {MIN_SEQ_LENGTH}, but is {max_seq_length}.")
+        self.vocab = vocab
+        self.segmenter = segmenter
+        self.max_seq_length = max_seq_length
+        self.masking = masking
+        self.do_lower_case = do_lower_case
+        self.seed = seed
+        self.num_cut = 0
+        self._num_calls = 0
+        self._process = os.getpid()
+
+    def __call__(self, texts: Sequence[str | tuple[str, str]], *, seed: int, epoch: int = 0) -> PretrainBatch:
+        """Segment, tokenize and mask texts.
+
+        Args:
+            texts: One example per text, or per pair (text, text_pair). Texts that are too long are cut at the end, of
+                a pair the longer one first; a warning has their number.
+            seed: With `epoch` and the place in the list, all that a mask depends on.
+            epoch: Another epoch gives other masks. With `masking.dynamic` false, epochs that are `dupe_factor` apart
+                share their masks.
+
+        Returns:
+            A batch of numpy arrays, padded to its longest example. `next_sentence_labels` is None, also for pairs.
+
+        Raises:
+            DataError: A text is empty or has no piece, or `texts` is not a list.
+        """
+        examples = self._examples(texts)
+        return self._masked(examples, config=self.masking, seed=seed, epoch=epoch)
+
+    def collate(
+        self,
+        features: Sequence[Mapping[str, Any]],
+        *,
+        return_tensors: str = "np",
+        pad_to_multiple_of: int = 1,
+    ) -> dict[str, Any]:
+        """Pad and mask features, as transformers' DataCollatorForWholeWordMask did before version 5.
+
+        Every call draws new masks. Call number k of a process gives the masks of `seed` and epoch k. In a worker of
+        torch's or paddle's DataLoader, the worker's number and seed are part of the key, too: workers never share
+        draws, and the framework draws new worker seeds per epoch from its own seed (`torch.manual_seed`; for paddle,
+        `np.random.seed`). With torch, use `collate_fn=functools.partial(masker.collate, return_tensors="pt")`.
+
+        Args:
+            features: One mapping per example, with `input_ids` ([CLS] … [SEP] in place) and the words in one of these
+                forms, the same for all features:
+                `word_starts`: 1 where a piece starts a word, else 0; special tokens have 0. Pieces before the first
+                start belong to a word that was cut; they are not selected.
+                `chinese_ref`: positions that continue a word, as run_chinese_ref.py writes them; [CLS] is position 0,
+                and "##" pieces continue words without being listed.
+                Neither: the pieces are joined to a text, and the segmenter finds its words. [UNK] is a word of its own.
+                `token_type_ids`, `special_tokens_mask` and `attention_mask` are optional. Where special_tokens_mask is
+                1, nothing is selected. Padding at the end is cut off by attention_mask. Other keys are refused.
+            return_tensors: "np" (numpy), "pd" (paddle) or "pt" (torch).
+            pad_to_multiple_of: Pad to a multiple of this number instead of the longest example.
+
+        Returns:
+            `input_ids`, `attention_mask` (1 where there is no padding), `token_type_ids` and `labels` (-100 where
+            nothing is predicted). int64, shape (batch_size, seq_len).
+
+        Raises:
+            DataError: A feature is wrong; the message names its number and the rule.
+            ConfigError: `return_tensors` or `pad_to_multiple_of` is unknown or too small.
+        """
+        if return_tensors not in TENSORS:
+            raise ConfigError(f"`return_tensors` must be one of {', '.join(TENSORS)}, but is {return_tensors!r}.")
+        if pad_to_multiple_of < 1:
+            raise ConfigError(f"`pad_to_multiple_of` must be at least 1, but is {pad_to_multiple_of}.")
+        examples = examples_of(
+            features, vocab=self.vocab, segmenter=self._own_segmenter(), max_seq_length=self.max_seq_length
+        )
+        worker = _loader_worker()
+        batch = self._masked(
+            examples,
+            config=dataclasses.replace(self.masking, dynamic=True),  # frozen copies would repeat after a few calls
+            seed=self.seed if worker is None else int(key_of(self.seed, *worker)),
+            epoch=self._num_calls,
+        )
+        self._num_calls += 1
+        padding = ((0, 0), (0, -batch.input_ids.shape[1] % pad_to_multiple_of))
+        arrays = {
+            "input_ids": np.pad(batch.input_ids, padding, constant_values=self.vocab.pad_id),
+            "attention_mask": np.pad(batch.attention_mask.astype(np.int64), padding),
+            "token_type_ids": np.pad(batch.token_type_ids, padding),
+            "labels": np.pad(_labels(batch), padding, constant_values=IGNORED_LABEL),
+        }
+        return {name: _tensor(array, kind=return_tensors) for name, array in arrays.items()}
+
+    @cached_property
+    def _tokenizer(self) -> WordPieceTokenizer:
+        return WordPieceTokenizer(vocab=self.vocab, do_lower_case=self.do_lower_case)
+
+    def _own_segmenter(self) -> Segmenter:
+        """The segmenter of this process: after a fork a copy, since a model that runs is not safe to share."""
+        if self._process != os.getpid():
+            self.segmenter, self._process = copy.copy(self.segmenter), os.getpid()
+        return self.segmenter
+
+    def _masked(
+        self, examples: Sequence[PretrainExample], *, config: MaskingConfig, seed: int, epoch: int
+    ) -> PretrainBatch:
+        masked = [
+            mask_example(
+                example,
+                config=config,
+                mask_id=self.vocab.mask_id,
+                random_token_ids=self.vocab.random_token_ids,
+                seed=seed,
+                epoch=epoch,
+                example_index=number,
+            )
+            for number, example in enumerate(examples)
+        ]
+        return collate(examples, masked, pad_id=self.vocab.pad_id)
+
+    def _examples(self, texts: Sequence[str | tuple[str, str]]) -> list[PretrainExample]:
+        if isinstance(texts, str) or len(texts) == 0:
+            raise DataError("`texts` must be a list of at least one text; put a single text into a list.")
+        groups = [_group(text, number=number) for number, text in enumerate(texts)]
+        flat = [text for group in groups for text in group]
+        pieces = self._tokenizer.encode(flat)
+        starts = align(pieces, boundaries=self._own_segmenter().word_starts(flat), report=Counter())
+        offsets = pieces.text_offsets.tolist()
+        examples, first, num_cut = [], 0, 0
+        for number, group in enumerate(groups):
+            here = range(first, first + len(group))
+            first += len(group)
+            sizes = [offsets[place + 1] - offsets[place] for place in here]
+            if 0 in sizes:
+                raise DataError(
+                    f"text {number} ({group[sizes.index(0)]!r}) has no piece after tokenization; leave out empty texts."
+                )
+            kept = _cut_to(sizes, max_pieces=self.max_seq_length - 1 - len(group))
+            num_cut += kept != sizes
+            spans = [slice(offsets[place], offsets[place] + size) for place, size in zip(here, kept)]
+            examples.append(
+                _example([pieces.ids[span] for span in spans], [starts[span] for span in spans], vocab=self.vocab)
+            )
+        if num_cut:
+            logger.warning(
+                "%d of %d texts are longer than %d tokens and were cut at the end; split them to keep all of it",
+                num_cut,
+                len(groups),
+                self.max_seq_length,
+            )
+            self.num_cut += num_cut
+        return examples
+
+
+def _group(text: Any, *, number: int) -> tuple[str, ...]:
+    """A text as a tuple of one, a pair as a tuple of two."""
+    group = tuple(text) if isinstance(text, (tuple, list)) else (text,)
+    if len(group) not in (1, 2) or not all(isinstance(part, str) for part in group):
+        raise DataError(f"text {number} must be a str or a pair of them, but is {text!r}.")
+    return group
+
+
+def _cut_to(sizes: Sequence[int], *, max_pieces: int) -> list[int]:
+    """The sizes after the longer text of a pair was cut first, until both fit."""
+    if len(sizes) == 1:
+        return [min(sizes[0], max_pieces)]
+    second = min(sizes[1], max(max_pieces // 2, max_pieces - sizes[0]))
+    return [min(sizes[0], max_pieces - second), second]
+
+
+def _example(ids: Sequence[np.ndarray], starts: Sequence[np.ndarray], *, vocab: Vocab) -> PretrainExample:
+    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]."""
+    special, types = [np.array([True])], [np.array([0])]
+    for number, part in enumerate(ids):
+        special += [np.zeros(len(part), bool), np.array([True])]
+        types.append(np.full(len(part) + 1, number))
+    return PretrainExample(
+        input_ids=np.concatenate([[vocab.cls_id], *(np.append(part, vocab.sep_id) for part in ids)]).astype(np.int64),
+        token_type_ids=np.concatenate(types).astype(np.int64),
+        word_starts=np.concatenate([[False], *(np.append(part, False) for part in starts)]).astype(bool),
+        special_tokens_mask=np.concatenate(special),
+        next_sentence_label=NO_PAIR,
+    )
+
+
+def _labels(batch: PretrainBatch) -> np.ndarray:
+    """The labels at their positions, -100 elsewhere. int64, shape (batch_size, seq_len)."""
+    labels = np.full(batch.input_ids.shape, IGNORED_LABEL, np.int64)
+    rows, columns = np.nonzero(batch.masked_lm_labels != IGNORED_LABEL)
+    labels[rows, batch.masked_lm_positions[rows, columns]] = batch.masked_lm_labels[rows, columns]
+    return labels
+
+
+def _loader_worker() -> tuple[int, int] | None:
+    """The number and the seed of this process as a DataLoader's worker; None where it is not one.
+
+    A process that is a worker has imported its framework already, so nothing is imported here.
+    """
+    for module in ("torch.utils.data", "paddle.io"):
+        if module in sys.modules:
+            info = sys.modules[module].get_worker_info()
+            if info is not None:
+                return int(info.id), int(info.seed)
+    return None
+
+
+def _tensor(array: np.ndarray, *, kind: str) -> Any:
+    array = np.ascontiguousarray(array)
+    if kind == "pd":
+        import paddle
+
+        return paddle.to_tensor(array)
+    if kind == "pt":
+        import torch
+
+        return torch.from_numpy(array)
+    return array

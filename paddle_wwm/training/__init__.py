@@ -1,1 +1,0 @@
-"""Fleet training: optimizer, step, loop, checkpoints, reports."""
