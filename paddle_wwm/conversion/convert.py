@@ -65,14 +65,40 @@ def convert(
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Conversion:
-    """Convert a model into the new folder `target`, which appears when it is whole.
+    """Convert a BERT between TensorFlow, Hugging Face and Paddle into a new folder.
 
-    source: a folder, a weights file, a TensorFlow prefix, or an archive with one of them. config, vocab: instead of
-    the files beside the weights.
-    keep_layers: only these, in this order. dtype: float32, float16 or bfloat16 instead of the source's, whose bits are
-    otherwise kept.
-    drop_unexpected: leave out tensors that are no BERT's. overwrite: replace a folder that `convert` wrote. Raises
-    CheckpointError or ConfigError.
+    The folder appears when it is complete. Neither framework is needed.
+
+    Args:
+        source: a folder, a weights file, a TensorFlow prefix, or a zip or tar archive with one of them.
+        target: the new folder.
+        to: the format.
+        config: a config.json or bert_config.json to use instead of the one next to the weights.
+        vocab: a vocab.txt to use instead of the one next to the weights.
+        keep_layers: numbers of the layers to keep, in this order; None: all.
+        dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
+        drop_unexpected: leave out tensors that are not BERT's.
+        overwrite: replace a folder that `convert` wrote.
+        dry_run: check the source and write nothing.
+        progress: called with the bytes that are unpacked and written.
+
+    Returns:
+        Paths and counts: the files written, tensors, parameters, data types, and what was new, absent or dropped.
+
+    Raises:
+        CheckpointError: the source cannot be read or is not a BERT, or `target` is taken.
+        ConfigError: an argument is wrong.
+        ArchiveError: the archive is damaged or unsafe.
+
+    Source:
+        Names of parameters: Google's BERT, transformers and PaddleNLP; the table is paddle_wwm/conversion/names.py.
+
+    Example:
+        >>> from paddle_wwm import convert
+        >>> from paddle_wwm.conversion.saving import Target
+        >>> done = convert("model", target="model-hf", to=Target.HUGGING_FACE)
+        >>> [path.name for path in done.files if path.suffix == ".safetensors"]
+        ['model.safetensors']
     """
     start, target = time.perf_counter(), Path(target)
     _check_target(target, overwrite=overwrite)

@@ -107,6 +107,9 @@ def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = No
         ConfigError: For an unknown name, a package that is not installed, or a dictionary that this segmenter does not
             take.
         DataError: For a dictionary that does not exist or is wrong.
+
+    Source:
+        LAC: https://github.com/baidu/lac, whose published model is used; jieba: https://github.com/fxsjy/jieba.
     """
     dictionary = None if user_dictionary is None else Path(user_dictionary)
     return make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))

@@ -52,16 +52,37 @@ def fetch(
     settings: NetworkSettings | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """The folder of a model, fetched and converted first where it is not here yet; a model that is here needs no
-    network.
+    """Return the folder of a published model; fetch, check and convert it first if it is not here yet.
 
-    `name` is any name of the table of models, or owner/name of another BERT on the hub. `revision` is a branch, tag or
-    commit (default: main).
-    `source` takes the place of the hub: an address or path of a zip or tar archive (`sha256`: of its bytes, to be
-    checked), or a folder. `home` defaults to PADDLE_WWM_HOME. `overwrite` fetches again what is here. Several
-    processes may ask at once: one fetches, the others wait.
+    A model that is here needs no network. Several processes may ask at once: one fetches, the others wait.
 
-    Raises DownloadError, ArchiveError, CheckpointError (files that are no BERT) or ConfigError (an unknown name).
+    Args:
+        name: any name of the table of models, or owner/name of another BERT on the hub.
+        revision: a branch, tag or commit; None: main.
+        source: used instead of the hub: the address or path of a zip or tar archive, or a folder.
+        sha256: what the checksum of the archive `source` must be.
+        home: where models are kept; None: PADDLE_WWM_HOME, or a folder of the user's cache.
+        overwrite: fetch again what is here.
+        settings: timeouts and retries; None: the defaults, with HF_HUB_DOWNLOAD_TIMEOUT.
+        progress: called with the bytes of each file that is fetched, unpacked and converted.
+
+    Returns:
+        The model folder: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json and download.json, which
+        records where it came from.
+
+    Raises:
+        DownloadError: it cannot be fetched, or its checksum is wrong.
+        ArchiveError: the archive is damaged or unsafe.
+        CheckpointError: the files are not a BERT.
+        ConfigError: the name is unknown.
+
+    Source:
+        The authors' models: https://huggingface.co/hfl.
+
+    Example:
+        >>> from paddle_wwm import fetch
+        >>> fetch("someone/tiny-bert", source="model", home="home").name
+        'someone--tiny-bert'
     """
     wanted = what_is_wanted(name, revision=revision, source=source, home=home)
     stored = find_stored(wanted.key, home=wanted.home)

@@ -53,14 +53,38 @@ def build_module(
     task: str | None = None,
     label_map: Any = None,
 ) -> BuiltModule:
-    """Build module `name` into the folder `output`, with the model folder `weights` inside; without weights it looks
-    for them when it is loaded.
+    """Build a PaddleHub module: a folder and a reproducible archive.
 
-    `modules` is a folder of module sources (hub_modules/ of a checkout); without it, or for a name that it lacks, the
-    sources of the series' models are made from the table. Another name of one of these models stands for it. A name
-    that neither has makes a module of the user's own, version 1.0.0 unless `version` says
-    otherwise. `checkpoint` packages a fine-tuned model of `task` with the labels `label_map`; `weights` then is the
-    model that it was fine-tuned from. Raises HubModuleError or CheckpointError before anything is written.
+    Errors come before anything is written.
+
+    Args:
+        name: a name of the table of models, or of a module of your own.
+        output: the folder for the module's folder, NAME-VERSION.tar and its .sha256 file.
+        modules: a folder of module sources (hub_modules/ of a checkout); None: sources are made from the table.
+        weights: the model folder to put inside, or with `checkpoint` the model that it was fine-tuned from; None: the
+            module looks for weights when it is loaded.
+        version: of a module of your own; None: 1.0.0.
+        allow_other_sizes: accept weights whose sizes are not those of the table.
+        checkpoint: a fine-tuned model to package.
+        task: its task, as hub modules name it, such as "seq-cls"; None: as its config.json says.
+        label_map: its labels by number; None: as its config.json says.
+
+    Returns:
+        Name and version, the paths of the folder and the archive, the archive's sha256, and notes for its maker.
+
+    Raises:
+        HubModuleError: the arguments do not go together, or `output` holds something else.
+        CheckpointError: the weights cannot be used.
+
+    Source:
+        PaddleHub's module format: https://github.com/PaddlePaddle/PaddleHub.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from paddle_wwm import build_module
+        >>> built = build_module(name="my-bert", weights=Path("model"), output=Path("dist"))
+        >>> built.archive.name, built.version
+        ('my-bert-1.0.0.tar', '1.0.0')
     """
     name, notes = _resolved(name)
     variant = _variant(name)

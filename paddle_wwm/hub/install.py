@@ -69,11 +69,33 @@ def hub_home() -> Path:
 
 
 def install_module(source: str | Path, *, home: Path | None = None, sha256: str | None = None) -> InstalledModule:
-    """Install the module of a folder or archive (zip, tar) into PaddleHub's home. Any number of processes may do so,
-    and load, at once.
+    """Install a module's folder or archive into PaddleHub's home, safely.
 
-    An archive is compared with `sha256`, or with the .sha256 file beside it. Raises HubModuleError or ArchiveError;
-    what was installed before is then as it was.
+    Any number of processes may install and load at once. After an error, what was installed before is unchanged. The
+    new module is loaded once in a process of its own before it takes the place of the old one.
+
+    Args:
+        source: a module's folder, or a zip or tar archive of one.
+        home: PaddleHub's home; None: HUB_HOME, or .paddlehub in the user's home folder.
+        sha256: the checksum that an archive must have; None: that of the .sha256 file next to it, if there is one.
+
+    Returns:
+        Name and version, the folder, whether anything changed, and notes for the user.
+
+    Raises:
+        HubModuleError: it is not a module, its checksum is wrong, or it cannot be loaded.
+        ArchiveError: the archive is damaged or unsafe.
+
+    Source:
+        The layout of PaddleHub's home: https://github.com/PaddlePaddle/PaddleHub.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from paddle_wwm import build_module, install_module
+        >>> built = build_module(name="my-bert", weights=Path("model"), output=Path("dist"))
+        >>> installed = install_module(built.archive, home=Path("hub"))
+        >>> installed.name, installed.changed
+        ('my-bert', True)
     """
     source, home = Path(source).expanduser(), home or hub_home()
     work = home / WORK

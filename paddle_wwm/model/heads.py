@@ -44,7 +44,34 @@ class BertPretrainingHeads(nn.Layer):
 
 
 class BertForPretraining(nn.Layer):
-    """BERT with both heads; the masked language model's scores are computed at the asked positions only."""
+    """BERT with both pretraining heads. Scores of masked words are computed at the asked positions only.
+
+    The encoder is `.bert`. A new object has random weights; `load_model` gives one with trained weights.
+
+    Args:
+        config: the sizes of the model.
+
+    Returns:
+        From a call: the scores of every vocabulary entry at the asked positions, shape (P, vocab_size), and the
+        next-sentence scores, shape (batch_size, 2), or None. See `forward`.
+
+    Raises:
+        ValueError: from ModelConfig, where sizes do not fit each other.
+
+    Source:
+        Devlin et al., "BERT" (arXiv 1810.04805); the parameter names are PaddleNLP's.
+
+    Example:
+        >>> import paddle
+        >>> from paddle_wwm import BertForPretraining
+        >>> from paddle_wwm.config import ModelConfig
+        >>> sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        >>> model = BertForPretraining(ModelConfig(vocab_size=100, **sizes))
+        >>> ids = paddle.ones([2, 8], dtype="int64")
+        >>> scores, relations = model(ids, paddle.zeros_like(ids), ids > 0, paddle.to_tensor([3, 9]), True)
+        >>> list(scores.shape), list(relations.shape)
+        ([2, 100], [2, 2])
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -61,10 +88,17 @@ class BertForPretraining(nn.Layer):
         flat_positions: paddle.Tensor,
         with_next_sentence: bool,
     ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-        """(prediction scores (P, V), next-sentence scores (B, 2) or None).
+        """Compute scores at some positions of a batch.
 
-        input_ids, token_type_ids: int64 (B, T); attention_mask: bool (B, T); flat_positions: int64 (P,), row * T +
-        column.
+        Args:
+            input_ids: int64, shape (B, T).
+            token_type_ids: int64, shape (B, T).
+            attention_mask: bool, shape (B, T); True where a token may be attended to.
+            flat_positions: int64, shape (P,): row * T + column of each asked position.
+            with_next_sentence: whether the next-sentence scores are computed.
+
+        Returns:
+            Scores of every vocabulary entry, shape (P, V), and next-sentence scores, shape (B, 2), or None.
         """
         rows, columns = input_ids.shape
         if with_next_sentence:  # the first tokens, for the pooler, before the others

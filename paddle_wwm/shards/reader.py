@@ -7,10 +7,12 @@ a mapping that a loader has visited count as its memory, and after an epoch that
 from __future__ import annotations
 
 import bisect
+import operator
 import os
 import weakref
 from itertools import accumulate
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -59,8 +61,43 @@ class Shard:
         return np.frombuffer(os.pread(self._file, length * size, self._tokens_at + start * size), self._dtype)
 
 
+def open_shards(folder: str | Path) -> ShardSet:
+    """Open the shards of a prepared corpus, as a sequence of documents.
+
+    Only counts and sizes of files are checked here; `ShardSet.verify` compares the checksums.
+
+    Args:
+        folder: what `prepare_corpus` or paddle-wwm prepare-corpus has made.
+
+    Returns:
+        The shard set. `len` gives the number of documents, `shards[i]` document i; tokens are read from the disk when
+        they are asked for.
+
+    Raises:
+        DataError: the folder holds no shards, or a file is missing or damaged.
+
+    Source:
+        The format is this project's own: paddle_wwm/shards/format.py.
+
+    Example:
+        >>> from paddle_wwm import open_shards
+        >>> shards = open_shards("shards")
+        >>> len(shards)
+        2
+        >>> vocab = shards.vocab()
+        >>> [vocab.tokens[i] for i in shards[0].input_ids[:4]], shards[0].word_starts[:4].tolist()
+        (['使', '用', '语', '言'], [True, False, True, False])
+    """
+    return ShardSet(folder)
+
+
 class ShardSet:
-    """A prepared corpus. Token positions and document numbers count through the whole set."""
+    """A prepared corpus: a sequence of documents. Token positions and document numbers count through the whole set.
+
+    Attributes:
+        directory: the folder.
+        manifest: what the set holds and what it was made of.
+    """
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
@@ -80,6 +117,24 @@ class ShardSet:
     def num_documents(self) -> int:
         """Documents of the set."""
         return self._first_document[-1]
+
+    def __len__(self) -> int:
+        return self.num_documents
+
+    @overload
+    def __getitem__(self, index: int) -> TokenizedDocument: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TokenizedDocument]: ...
+
+    def __getitem__(self, index: int | slice) -> TokenizedDocument | list[TokenizedDocument]:
+        """Return document `index` (negative: from the end), or a list of documents for a slice. Raises IndexError."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"document {number} of {len(self):,} does not exist.")
+        return self.document(number % len(self))[1]
 
     def vocab(self) -> Vocab:
         """The vocabulary that the set was made with. Raises DataError when its file was changed."""

@@ -82,7 +82,26 @@ def _encode(tokens: Iterable[str]) -> bytes:
 
 
 def load_vocab(path: str | Path) -> Vocab:
-    """Read and check a vocab.txt. Raises DataError naming the file, the line, the rule and the remedy."""
+    """Read and check a vocab.txt.
+
+    Args:
+        path: a UTF-8 file with one token per line; the line number, from 0, is the token's id.
+
+    Returns:
+        The vocabulary: its tokens in the order of their ids, the ids by token, and the sha256 of the file.
+
+    Raises:
+        DataError: the file is missing, or a line breaks a rule. The message names file, line and rule.
+
+    Source:
+        The format is that of Google's BERT, https://github.com/google-research/bert.
+
+    Example:
+        >>> from paddle_wwm import load_vocab
+        >>> vocab = load_vocab("vocab.txt")
+        >>> vocab.tokens[vocab.mask_id]
+        '[MASK]'
+    """
     path = Path(path)
     try:
         data = path.read_bytes()

@@ -23,10 +23,26 @@ _BY_KEY = {_key(name): variant for variant in VARIANTS for name in names_of(vari
 
 
 def find_variant(name: str) -> Variant:
-    """The model of a name: the hub's, PaddleNLP's, Hugging Face's, an archive's or a paper's; case and `-`, `_`, `/`
-    do not matter.
+    """Return a published model's row of the table of models.
 
-    Raises ConfigError with the nearest names.
+    Args:
+        name: PaddleHub's, PaddleNLP's or Hugging Face's name, or that of an archive or paper. Case and `-`, `_`, `/`
+            do not matter.
+
+    Returns:
+        Sizes, sources, training recipe and published scores of the model.
+
+    Raises:
+        ConfigError: no model has this name; the message has the nearest ones.
+
+    Source:
+        The tables of https://github.com/ymcui/Chinese-BERT-wwm.
+
+    Example:
+        >>> from paddle_wwm import find_variant
+        >>> variant = find_variant("hfl/rbt3")
+        >>> variant.name, variant.config.num_hidden_layers
+        ('rbt3', 3)
     """
     key = _key(name.removesuffix(".zip"))
     if key in _BY_KEY:

@@ -20,6 +20,7 @@ from ...corpus.segment import make_segmenter
 from ...corpus.sources import Source, find_sources
 from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
@@ -61,13 +62,41 @@ def prepare_corpus(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> PreparedCorpus:
-    """Prepare `corpus` (files, globs, folders) into the folder `output`, or into a folder of `cache` named by the
-    fingerprint (give one).
+    """Segment, tokenize and store a corpus as shards.
 
-    Shards that are there already with the same fingerprint are reused, or made again where they are damaged. A folder
-    `output` that holds other shards is an error unless `overwrite`. Several processes may call this at once: one
-    prepares, the others wait and reuse. Interrupted in any way and called again, it goes on with what DIR.partial
-    holds.
+    Shards that exist already for the same input are reused; damaged ones are made again. Several processes may call
+    this at once: one prepares, the others wait and reuse. After an interruption, the same call continues with what
+    DIR.partial holds. The bytes do not depend on the engine or the number of workers.
+
+    Args:
+        corpus: text files, globs or folders.
+        vocab: the vocabulary (`load_vocab`).
+        config: how text is read, cleaned, segmented and tokenized.
+        engine: who does the work: processes or Dask workers, and how many.
+        output: the folder of the shards. Give either this or `cache`.
+        cache: a folder of prepared corpora; the shards go into a folder in it that is named by the fingerprint.
+        overwrite: replace other shards in `output`.
+        progress: called with files, characters and bytes that are done, by stage.
+
+    Returns:
+        The folder, its manifest with all counts, the report of cleaning, and whether the shards existed already.
+
+    Raises:
+        DataError: a source or the vocabulary is wrong, or `output` is taken.
+        ConfigError: a segmenter or engine is not available.
+        Interrupted: Ctrl-C came; what is done is kept.
+
+    Source:
+        Words are stored next to pieces as in "Pre-Training with Whole Word Masking for Chinese BERT" (arXiv
+        1906.08101), which segments before masking.
+
+    Example:
+        >>> from paddle_wwm import load_vocab, prepare_corpus
+        >>> from paddle_wwm.shards.preparation.engines import EngineConfig
+        >>> engine = EngineConfig(num_workers=1)
+        >>> done = prepare_corpus(corpus=["corpus.txt"], vocab=load_vocab("vocab.txt"), output="new", engine=engine)
+        >>> done.manifest.num_documents, done.reused
+        (2, False)
     """
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
@@ -76,6 +105,7 @@ def prepare_corpus(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
+    need_package("pyarrow", purpose="preparing a corpus")
     sources = _describe(files, progress=progress)
     fingerprint = inputs_fingerprint(
         sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config

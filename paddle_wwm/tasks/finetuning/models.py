@@ -46,7 +46,7 @@ def find_model(
     try:
         folder = fetch(given, progress=progress)
     except (ConfigError, DownloadError) as error:
-        raise type(error)(f"--model {given}: is no folder here. {error}") from None
+        raise type(error)(f"{given}: is no folder here. {error}") from None
     return ModelSource(folder=folder, name=name or _title(given), title=_title(given))
 
 

@@ -1,0 +1,151 @@
+"""A network with its weights, of a folder or of a published model's name."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Callable, Literal, overload
+
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..conversion.pdparams import read_pdparams
+from ..errors import CheckpointError, ConfigError
+from ..model.finetuned import (
+    CLASSIFIER,
+    KIND_CLASSIFIER,
+    MLM_HEAD,
+    NSP_HEAD,
+    POOLER,
+    QUESTION_ANSWERING,
+    TASK_NAMES,
+    Description,
+    load_network,
+    read_description,
+    with_bert_in_front,
+)
+from ..model.folder import CONFIG_NAME, WEIGHTS_NAME
+from ..model.heads import BertForPretraining
+from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
+from ..model.weights import load_arrays
+from ..progress import Progress
+from .finetuning.models import find_model
+
+logger = logging.getLogger(__name__)
+FILL_MASK = "fill-mask"
+NETWORKS: dict[str, Callable[[ModelConfig, int], nn.Layer]] = {
+    "seq-cls": PooledNetwork,
+    "multi-label": PooledNetwork,
+    "token-cls": TokenNetwork,
+    "text-matching": TowerNetwork,
+}
+
+
+@overload
+def load_model(
+    name_or_folder: str | Path,
+    *,
+    task: Literal["fill-mask"] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> BertForPretraining: ...
+
+
+@overload
+def load_model(
+    name_or_folder: str | Path, *, task: str, progress: Callable[[Progress], None] | None = None
+) -> nn.Layer: ...
+
+
+def load_model(
+    name_or_folder: str | Path, *, task: str | None = None, progress: Callable[[Progress], None] | None = None
+) -> nn.Layer:
+    """Load a Paddle network with its weights, in evaluation mode.
+
+    Without a task the result is always a `BertForPretraining`; its encoder is `.bert`. Many published models come
+    without pretraining heads. What a folder lacks, or its config.json calls untrained, is random: a logged warning
+    names it.
+
+    Args:
+        name_or_folder: a model folder, the folder of a pretraining run, a hub module with weights inside, or a
+            published model's name, which is fetched if it is not here yet.
+        task: None, or what the model was fine-tuned for: "seq-cls", "multi-label", "token-cls", "text-matching" or
+            "question-answering". "fill-mask" is None with a trained head for masked words required.
+        progress: called with the bytes of a model that is fetched.
+
+    Returns:
+        The network. A task's network maps int64 `input_ids` and `token_type_ids` and bool `attention_mask` (True: may
+        be attended to), each of shape (batch_size, seq_len), to logits: (batch_size, num_classes) of texts,
+        (batch_size, seq_len, num_classes) of tokens.
+
+    Raises:
+        ConfigError: the task or the model's name is unknown.
+        CheckpointError: the folder holds no model, or no trained head for the task.
+        DownloadError: the model cannot be fetched.
+
+    Source:
+        The networks and parameter names are those of PaddleNLP's BertFor… classes.
+
+    Example:
+        >>> from paddle_wwm import load_model
+        >>> model = load_model("model")
+        >>> model.training, model.config.num_hidden_layers
+        (False, 2)
+        >>> type(load_model("finetuned", task="seq-cls")).__name__
+        'PooledNetwork'
+    """
+    if task is not None and task not in TASK_NAMES:
+        raise ConfigError(f"`task` must be None or one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+    folder = find_model(str(name_or_folder), progress=progress).folder
+    description = read_description(folder)
+    if task is None or task == FILL_MASK:
+        network: nn.Layer = _pretraining_network(folder, description, needs_mlm_head=task == FILL_MASK)
+    else:
+        network = _task_network(folder, description, task=task)
+    network.eval()
+    return network
+
+
+def _pretraining_network(folder: Path, description: Description, *, needs_mlm_head: bool) -> BertForPretraining:
+    model = BertForPretraining(description.config)
+    source = folder / WEIGHTS_NAME
+    arrays = {
+        name: array
+        for name, array in with_bert_in_front(read_pdparams(source)).items()
+        if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))
+    }
+    parts = (POOLER, MLM_HEAD, NSP_HEAD)
+    absent = load_arrays(model, arrays, source=source, optional=parts)
+    new = [
+        part.rstrip(".")
+        for part in parts
+        if part.rstrip(".") in description.untrained or any(name.startswith(part) for name in absent)
+    ]
+    model.bert.has_pooler = POOLER.rstrip(".") not in new
+    if needs_mlm_head and MLM_HEAD.rstrip(".") in new:
+        raise CheckpointError(
+            f"{source}: fill-mask needs a trained head for masked words ({MLM_HEAD.rstrip('.')}), which these weights "
+            f"lack. Pretrain further with paddle-wwm pretrain --init {folder}, or use task=None."
+        )
+    if new:
+        logger.warning("%s: has no trained %s; these parts are random until they are trained", folder, ", ".join(new))
+    return model
+
+
+def _task_network(folder: Path, description: Description, *, task: str) -> nn.Layer:
+    if description.task != task:
+        is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
+        raise CheckpointError(
+            f"{folder}: must be a model of {task}, but {is_what}; fine-tune one with paddle-wwm finetune."
+        )
+    labels = tuple(str(label) for label in (description.label_map or {}).values())
+    network: nn.Layer
+    if task == QUESTION_ANSWERING:
+        config = description.config
+        network = AnswerNetwork(config) if labels == ANSWER_KINDS else TokenNetwork(config, 2)
+    elif labels:
+        network = NETWORKS[task](description.config, len(labels))
+    else:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: has no id2label, so the number of classes is unknown.")
+    if load_network(network, folder, untrained=description.untrained):
+        raise CheckpointError(f"{folder}: the weights have no classifier; it was not fine-tuned to the end.")
+    return network
