@@ -57,16 +57,25 @@ lint: $(READY) ## check formatting, style and types
 
 # ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
 
-# TensorFlow and PyTorch fit into no environment with PaddleNLP, so each gets one of its own, beside that of the project.
+# TensorFlow, PyTorch and transformers 5 fit into no environment with PaddleNLP, so each gets one of its own.
 INTEROP ?= .venv-interop
 
-interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed ## converted models opened by transformers, TensorFlow and PaddleNLP
-	$(PY) tests/interop/run.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python"
+interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed $(INTEROP)/transformers5/.lac dist ## converted models opened by transformers, TensorFlow and PaddleNLP; whole word masks for a torch trainer
+	"$(INTEROP)/transformers5/bin/python" -m pip install $(QUIET) --no-deps --no-index --force-reinstall dist/paddle_wwm-*.whl
+	$(PY) tests/interop/run.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python" \
+	    --transformers5 "$(INTEROP)/transformers5/bin/python"
 
 $(INTEROP)/%/.installed: tests/interop/%.txt | $(READY)
 	@echo "Installing what $< lists into $(INTEROP)/$*"
 	@$(PY) -m venv --clear "$(INTEROP)/$*"
 	@"$(INTEROP)/$*/bin/python" -m pip install $(QUIET) -r $<
+	@touch "$@"
+
+# constraints.txt and transformers 5 exclude each other, so lac's build has a constraint of its own.
+BUILDS := $(CURDIR)/tests/interop/builds.txt
+$(INTEROP)/transformers5/.lac: $(INTEROP)/transformers5/.installed tests/interop/builds.txt
+	@PIP_CONSTRAINT="$(BUILDS)" PIP_BUILD_CONSTRAINT="$(BUILDS)" \
+	    "$(INTEROP)/transformers5/bin/python" -m pip install $(QUIET) --no-deps lac==2.1.2
 	@touch "$@"
 
 # ---- The wheel -------------------------------------------------------------------------------------------------------------------------------
@@ -124,7 +133,7 @@ clean: ## remove caches and build products; the environment and runs/ stay
 
 distclean: clean ## clean, and remove the environments, too
 	rm -rf *.egg-info wheelhouse
-	@for folder in "$(VENV)" "$(INTEROP)/torch" "$(INTEROP)/tensorflow"; do \
+	@for folder in "$(VENV)" "$(INTEROP)/torch" "$(INTEROP)/tensorflow" "$(INTEROP)/transformers5"; do \
 	    if [ -e "$$folder/pyvenv.cfg" ]; then echo "rm -rf $$folder"; rm -rf "$$folder"; fi; \
 	done
 

@@ -79,6 +79,7 @@ def test_every_name_of_the_guides_to_adding_something_is_in_the_file_that_they_n
         files += [path for folder in folders for path in folder.glob("*.py")]
         source = "\n".join(path.read_text(encoding="utf-8") for path in files)
         names = re.findall(r"`([A-Za-z_]\w*[A-Z_]\w*|[A-Z]\w+)`", guide)
+        names = [name for name in names if not (ROOT / name).exists()]
         assert names and [name for name in names if not re.search(rf"\b{name}\b", source)] == [], guide
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
 from ..archives import is_archive, unpack_archive
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..files import atomic_directory, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
@@ -55,7 +55,7 @@ def convert(
     source: str | Path,
     *,
     target: str | Path,
-    to: Target,
+    to: Target | str,
     config: str | Path | None = None,
     vocab: str | Path | None = None,
     keep_layers: tuple[int, ...] | None = None,
@@ -72,7 +72,7 @@ def convert(
     Args:
         source: a folder, a weights file, a TensorFlow prefix, or a zip or tar archive with one of them.
         target: the new folder.
-        to: the format.
+        to: where the model is to be opened: "paddle", "huggingface" or "tensorflow".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
         keep_layers: numbers of the layers to keep, in this order; None: all.
@@ -95,12 +95,11 @@ def convert(
 
     Example:
         >>> from paddle_wwm import convert
-        >>> from paddle_wwm.conversion.saving import Target
-        >>> done = convert("model", target="model-hf", to=Target.HUGGING_FACE)
+        >>> done = convert("model", target="model-hf", to="huggingface")
         >>> [path.name for path in done.files if path.suffix == ".safetensors"]
         ['model.safetensors']
     """
-    start, target = time.perf_counter(), Path(target)
+    start, target, to = time.perf_counter(), Path(target), _target_of(to)
     _check_target(target, overwrite=overwrite)
     with _unpacked(Path(source), near=target, progress=progress) as place:
         opened = open_model(place, config=config, vocab=vocab, drop_unexpected=drop_unexpected)
@@ -153,6 +152,13 @@ def _in_dtype(model: OpenedModel, dtype: str | None) -> OpenedModel:
     return dataclasses.replace(
         model, tensors={name: cast(tensor, dtype, name=name) for name, tensor in model.tensors.items()}
     )
+
+
+def _target_of(to: Target | str) -> Target:
+    try:
+        return Target(to)
+    except ValueError:
+        raise ConfigError(f"`to` must be one of {', '.join(one.value for one in Target)}, but is {to!r}.") from None
 
 
 def _notes(model: OpenedModel, to: Target) -> tuple[str, ...]:

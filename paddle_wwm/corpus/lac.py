@@ -19,6 +19,7 @@ from typing import Iterator
 import numpy as np
 
 from ..cpu import use_fast_matmul
+from ..optional import need_package
 from ..quiet import quiet_environment
 from .lac_model import LacTables
 
@@ -52,6 +53,7 @@ class PaddleLac:
     def __init__(
         self, tables: LacTables, *, max_texts: int = MAX_TEXTS_PER_RUN, sort: bool = True, use_onednn: bool = False
     ) -> None:
+        need_package("paddle", purpose="LAC without its compiled kernel")
         quiet_environment()
         use_fast_matmul()
         from paddle import inference

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Iterator
 
 from ..errors import DataError
+from ..optional import need_package
 from .report import CorpusReport, excerpt
 from .sources import READ_ERRORS, Format, Source, open_seekable, open_source
 
@@ -198,6 +199,7 @@ class DocumentReader:
             yield from self._record(report, source, number, text)
 
     def _read_parquet(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
+        need_package("pyarrow", purpose="a Parquet file")
         import pyarrow
         from pyarrow import parquet
 

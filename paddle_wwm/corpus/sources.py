@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Iterable
 
 from ..errors import DataError
+from ..optional import need_package
 
 
 class Format(enum.Enum):
@@ -143,6 +144,7 @@ def open_source(source: Source) -> BinaryIO:
     if source.compression == ".xz":
         return lzma.open(source.path, "rb")  # type: ignore[return-value]
     if source.compression == ".zst":
+        need_package("pyarrow", purpose="a .zst file")
         import pyarrow
 
         # Arrow's stream notices a truncated frame, which the zstandard package's reader takes for the end

@@ -54,7 +54,8 @@ def fetch(
 ) -> Path:
     """Return the folder of a published model, fetching it if needed.
 
-    What is fetched is checked and converted. A model that is here needs no network. Several processes may ask at once: one fetches, the others wait.
+    What is fetched is checked and converted. A model that is here needs no network. Several processes may ask
+    at once: one fetches, the others wait.
 
     Args:
         name: any name of the table of models, or owner/name of another BERT on the hub.
@@ -67,8 +68,8 @@ def fetch(
         progress: called with the bytes of each file that is fetched, unpacked and converted.
 
     Returns:
-        The model folder: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json and download.json, which
-        records where it came from.
+        The model folder: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json and download.json,
+        which records where it came from.
 
     Raises:
         DownloadError: it cannot be fetched, or its checksum is wrong.

@@ -8,10 +8,8 @@ so that a line that is cut more often than that never ends. Its requests therefo
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import logging
 import os
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from ..errors import DownloadError
 from ..progress import Progress, counted
+from .answers import host_of, reason_of, retry_after_s, start_of
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
@@ -179,6 +178,14 @@ class _PatientAdapter(HTTPAdapter):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        self.answers: list[requests.Response] = []
+
+    def close(self) -> None:
+        """Close all connections, also those of answers that nobody read to their end."""
+        for answer in self.answers:
+            answer.close()
+        self.answers.clear()
+        super().close()
 
     def send(
         self,
@@ -193,22 +200,25 @@ class _PatientAdapter(HTTPAdapter):
         while True:
             try:
                 response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
+                if stream:
+                    self.answers.append(response)
                 # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
                 response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
                 if response.status_code not in RETRIED_STATUSES:
                     if not stream:
                         _ = response.content  # a cut of a short answer is tried again, too
                     return self._prepared(response) if stream and request.method == "GET" else response
-                problem = f"{_host(request)} answers {response.status_code} {response.reason}"
-                wait_s = _retry_after_s(response)
+                problem = f"{host_of(request)} answers {response.status_code} {response.reason}"
+                wait_s = retry_after_s(response)
                 response.close()
             # waiting does not fix these
             except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
                 raise Unreachable(
-                    f"{_host(request)} cannot be reached: {_reason(error)}; check the proxy and certificate settings."
+                    f"{host_of(request)} cannot be reached: {reason_of(error)}; "
+                    "check the proxy and certificate settings."
                 ) from None
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                problem, wait_s = f"{_host(request)} cannot be reached: {_reason(error)}", None
+                problem, wait_s = f"{host_of(request)} cannot be reached: {reason_of(error)}", None
                 response = None
             failures += 1
             if wait_s is not None and wait_s > settings.max_retry_after_s:
@@ -226,7 +236,7 @@ class _PatientAdapter(HTTPAdapter):
         if not response.ok or response.is_redirect:
             return response
         stream_of_library = response.raw.stream
-        start, length = _start_of(response), response.headers.get("Content-Length", "")
+        start, length = start_of(response), response.headers.get("Content-Length", "")
         # otherwise the length is that of the compressed body
         is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
         total = start + int(length) if length.isdecimal() and is_plain else None
@@ -243,53 +253,8 @@ class _PatientAdapter(HTTPAdapter):
                         yield block
                 except (urllib3.exceptions.HTTPError, OSError) as error:
                     raise TransferCut(
-                        f"the transfer was cut after {position:,} bytes ({_reason(error)}).", position=position
+                        f"the transfer was cut after {position:,} bytes ({reason_of(error)}).", position=position
                     ) from None
 
         response.raw.stream = stream
         return response
-
-
-def _start_of(response: requests.Response) -> int:
-    """The first byte that an answer carries: 0 but for an answer to a Range."""
-    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(start) if response.status_code == 206 and start.isdecimal() else 0
-
-
-def _retry_after_s(response: requests.Response) -> float | None:
-    """The wait that a server asks for, given in seconds or as a date; None where it asks for none."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        if text.isdecimal():
-            return float(text)
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _host(request: requests.PreparedRequest) -> str:
-    return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause in a few words, without the addresses of objects."""
-    cause = error
-    while True:
-        inner = (
-            getattr(cause, "reason", None)
-            or cause.__cause__
-            or next((value for value in cause.args if isinstance(value, BaseException)), None)
-        )
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
-        return "no answer in time"
-    if isinstance(cause, urllib3.exceptions.IncompleteRead):
-        return "the connection was closed"
-    if isinstance(cause, socket.gaierror):
-        return "the name of the host cannot be resolved"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    text = str(cause).rpartition("object at 0x")[2].partition(">: ")[2] or str(cause)
-    return text.strip(" .") or type(cause).__name__

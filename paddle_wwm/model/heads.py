@@ -46,7 +46,8 @@ class BertPretrainingHeads(nn.Layer):
 class BertForPretraining(nn.Layer):
     """BERT with both pretraining heads.
 
-    Scores of masked words are computed at the asked positions only. The encoder is `.bert`. A new object has random weights; `load_model` gives one with trained weights.
+    Scores of masked words are computed at the asked positions only. The encoder is `.bert`. A new object has
+    random weights; `load_model` gives one with trained weights.
 
     Args:
         config: the sizes of the model.

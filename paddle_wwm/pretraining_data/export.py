@@ -29,6 +29,7 @@ import numpy as np
 from ..config import DataConfig, RunConfig, SentencePairing, to_plain
 from ..errors import ConfigError
 from ..files import atomic_write
+from ..optional import need_package
 from ..progress import Progress, counted
 from ..recipe_file import load_config
 from ..shards.reader import ShardSet
@@ -180,6 +181,7 @@ def _write(
     num_documents: int,
     progress: Callable[[Progress], None] | None,
 ) -> dict[str, int]:
+    need_package("pyarrow", purpose="exporting examples")
     import pyarrow.parquet
 
     num_rows = data.num_examples * options.masking.dupe_factor

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..corpus.segment import Segmenter
 from ..errors import ConfigError, DataError
+from ..optional import need_package
 from ..tokenization.vocab import Vocab
 from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
@@ -279,10 +280,12 @@ def _loader_worker() -> tuple[int, int] | None:
 def _tensor(array: np.ndarray, *, kind: str) -> Any:
     array = np.ascontiguousarray(array)
     if kind == "pd":
+        need_package("paddle", purpose='`return_tensors="pd"`')
         import paddle
 
         return paddle.to_tensor(array)
     if kind == "pt":
+        need_package("torch", purpose='`return_tensors="pt"`')
         import torch
 
         return torch.from_numpy(array)

@@ -98,7 +98,7 @@ def load_model(
     folder = find_model(str(name_or_folder), progress=progress).folder
     description = read_description(folder)
     if task is None or task == FILL_MASK:
-        network = _pretraining_network(folder, description, needs_mlm_head=task == FILL_MASK)
+        network: nn.Layer = _pretraining_network(folder, description, needs_mlm_head=task == FILL_MASK)
     else:
         network = _task_network(folder, description, task=task)
     network.eval()

@@ -13,6 +13,7 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
+from ..optional import need_package
 from .vocab import CLS, MASK, PAD, SEP, UNK, Vocab
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -70,6 +71,7 @@ class LibraryTokenizer:
     """
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool) -> None:
+        need_package("tokenizers", purpose="the WordPiece tokenizer")
         from tokenizers import BertWordPieceTokenizer
 
         self._tokenizer = BertWordPieceTokenizer(

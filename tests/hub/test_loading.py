@@ -198,6 +198,7 @@ def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbe
     assert model.config.id2label == LABELS
 
 
+@pytest.mark.filterwarnings("ignore:the classifier of text-matching is new and random")
 def test_checkpoints_of_paddlehubs_own_modules_are_understood(weights, tmp_path):
     """Theirs have the names of ours, but for two towers: an encoder without "bert." and a classifier beside it."""
     module = BertHubModule(task="text-matching", weights=str(weights))

@@ -263,7 +263,7 @@ def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_
     assert "forty.txt" in refused.stderr and "changed.txt" in refused.stderr and "--accept-changes" in refused.stderr
     accepted = run_script("pretrain.py", *again, "--accept-changes")
     assert accepted.returncode == 0, accepted.stderr
-    assert "going on although the data differ" in accepted.stderr and "about to go on after step" in accepted.stdout
+    assert "continuing although the data differ" in accepted.stderr and "about to go on after step" in accepted.stdout
 
 
 @pytest.mark.parity

@@ -2,8 +2,12 @@
 environments.
 
   python tests/interop/run.py --torch .venv-interop/torch/bin/python --tensorflow .venv-interop/tensorflow/bin/python
+  python tests/interop/run.py --transformers5 .venv-interop/transformers5/bin/python
 
-Exits with status 1 where any opening fails, any output differs by more than 1e-5, or any bit is lost.
+With --transformers5, WholeWordMasker feeds a torch trainer there: this package without its dependencies.
+
+Exits with status 1 where any opening fails, any output differs by more than 1e-5, any bit is lost, or a word is masked
+in part.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,10 +96,11 @@ def bits_of(model: OpenedModel, *, dtype: str | None = None) -> dict[str, tuple]
     }
 
 
-def call(python: Path, script: str, *arguments: Path | str) -> dict[str, str]:
-    """Run one side's script; returns the versions that it prints."""
+def call(python: Path, script: str, *arguments: Path | str) -> dict[str, Any]:
+    """Run one side's script; returns what its last line has as JSON, the versions of its packages."""
     command = [str(python), str(ROOT / "tests" / "interop" / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the side's own packages
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -143,10 +150,26 @@ def check_side(report: Report, *, work: Path, ours: Path, target: Target, python
             )
 
 
+def check_masker(report: Report, *, work: Path, python: Path) -> None:
+    """WholeWordMasker in an environment with transformers 5 and without paddle."""
+    folder = work / "transformers5"
+    folder.mkdir()
+    result = call(python, "in_transformers5.py", folder)
+    program = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    for form, line in result["lines"].items():
+        report.line(f"WholeWordMasker in a DataLoader with {program}: {form}", True, line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch", type=Path, metavar="PYTHON", help="a Python with torch and transformers")
     parser.add_argument("--tensorflow", type=Path, metavar="PYTHON", help="a Python with TensorFlow")
+    parser.add_argument(
+        "--transformers5",
+        type=Path,
+        metavar="PYTHON",
+        help="a Python with transformers 5 and our wheel, without paddle",
+    )
     arguments = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_interop_") as folder:
@@ -165,6 +188,8 @@ def main() -> None:
                 python=arguments.tensorflow,
                 script="in_tensorflow.py",
             )
+        if arguments.transformers5:
+            check_masker(report, work=work, python=arguments.transformers5)
     print("every opening succeeded" if not report.num_faults else f"{report.num_faults} FAILED")
     sys.exit(bool(report.num_faults))
 

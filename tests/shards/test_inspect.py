@@ -181,7 +181,7 @@ def test_the_page_tells_how_the_set_was_made(kept, mini_vocab):
 def test_a_set_without_a_report_or_with_a_damaged_one(kept, make, tmp_path):
     assert "nothing was dropped or changed" in "\n".join(manifest_lines(make("set", ["的"])))
     (tmp_path / "set" / "report.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match=r"report\.json: not a report of prepare_corpus\.py"):
+    with pytest.raises(DataError, match=r"report\.json: not a report of"):
         list(manifest_lines(ShardSet(tmp_path / "set")))
 
 

@@ -94,7 +94,9 @@ def preparation(tmp_path, sample_corpus, mini_vocab):
     for process in made.started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 def last_line(process):

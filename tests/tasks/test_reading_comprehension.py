@@ -11,6 +11,7 @@ from paddle_wwm.tasks.reading_comprehension import (
     Answer,
     DecodingConfig,
     EncodedQuestion,
+    Window,
     answer_characters,
     answers_as_json,
     decode,
@@ -119,6 +120,20 @@ def test_the_score_is_the_spans_share_of_all_spans_each_counted_once(mini_vocab)
     answers = decode(encoded, windows=windows, logits=logits, config=DecodingConfig(num_answers=1000, max_answer_len=1))
     assert sorted(answer.start for answer in answers) == list(range(30))
     assert [answer.score for answer in answers] == pytest.approx([1 / 30] * 30)
+
+
+def test_a_span_that_two_windows_show_with_equal_surroundings_counts_once():
+    """Pieces 2 to 5 are in both windows, and piece 3 and 4 have as many neighbours in one as in the other."""
+    question = passage_of(8, num_question_pieces=1)
+    windows = [
+        Window(input_ids=[], token_type_ids=[], first_column=0, first_piece=first, num_pieces=6) for first in (0, 2)
+    ]
+    config = DecodingConfig(num_answers=50, max_answer_len=4)
+    answers = decode(question, windows=windows, logits=[np.zeros((6, 2))] * 2, config=config)
+    num_spans = sum(min(4, 8 - start) for start in range(8))
+    assert len(answers) == num_spans == 26
+    assert sum(answer.score for answer in answers) == pytest.approx(1.0)
+    assert {round(answer.score * num_spans, 6) for answer in answers} == {1.0}
 
 
 @settings(max_examples=50, deadline=None)

@@ -4,13 +4,12 @@ interrupted, and the same bytes for any engine and any number of workers. `plan.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
+from typing import Any, Callable, ContextManager, Iterable, Sequence
 
 from filelock import FileLock
 
@@ -18,8 +17,9 @@ from ...corpus.readers import BAD_INPUT, OnError
 from ...corpus.report import CorpusReport
 from ...corpus.segment import make_segmenter
 from ...corpus.sources import Source, find_sources
-from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
-from ...files import atomic_directory, remove_leftovers, sha256_of_file, write_json
+from ...errors import DataError
+from ...files import atomic_directory, remove_leftovers, sha256_of_file
+from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
@@ -28,13 +28,13 @@ from ..format import read_manifest, shard_name
 from ..reader import ShardSet
 from .duplicates import write_first_occurrences
 from .engines import Engine, EngineConfig, open_engine
-from .merge import REPORT_NAME, NothingLeftError, merge_parts
+from .folders import check_replaceable, kept_for_later, start_work
+from .merge import REPORT_NAME, merge_parts
 from .parts import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
 from .plan import Plan, PrepareConfig, Unit, inputs_fingerprint
 from .units import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
 
 logger = logging.getLogger(__name__)
-PLAN_NAME = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,7 @@ def prepare_corpus(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
     )
+    need_package("pyarrow", purpose="preparing a corpus")
     sources = _describe(files, progress=progress)
     fingerprint = inputs_fingerprint(
         sources=sources, vocab_sha256=vocab.sha256, segmenter=tools.segmenter, tokenizer=tools.tokenizer, config=config
@@ -114,7 +115,7 @@ def prepare_corpus(
         if directory.exists():
             found = _manifest_in(directory)
             if found is None or found.inputs_fingerprint != fingerprint or not _is_acceptable(found.report, config):
-                _check_replaceable(
+                check_replaceable(
                     directory,
                     holds_shards=found is not None or (directory / shard_name(0)).exists(),
                     overwrite=overwrite,
@@ -130,8 +131,8 @@ def prepare_corpus(
             fingerprint=fingerprint,
             unit_chars=engine.unit_chars,
         )
-        with _kept_for_later(plan):
-            _start(plan, vocab)
+        with kept_for_later(plan):
+            start_work(plan, vocab)
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 units, report = _read_sources(
@@ -191,68 +192,6 @@ def _is_whole(directory: Path) -> bool:
     except DataError:
         return False
     return (directory / REPORT_NAME).exists()
-
-
-def _check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
-    if not any(directory.iterdir()):
-        return
-    if not holds_shards:
-        raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
-    if not overwrite:
-        raise DataError(
-            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to "
-            f"replace them."
-        )
-
-
-@contextlib.contextmanager
-def _kept_for_later(plan: Plan) -> Iterator[None]:
-    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done
-    is removed.
-    """
-    try:
-        yield
-    except BaseException as error:
-        done = [
-            path
-            for folder in (plan.parts_folder, plan.text_folder)
-            if folder.exists()
-            for path in folder.glob("*.json")
-        ]
-        if not done or isinstance(error, NothingLeftError):
-            shutil.rmtree(plan.folder, ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt):
-            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
-            raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
-        else:
-            logger.info(
-                "what is done is kept in %s: to continue, repeat the same preparation; otherwise delete the folder.",
-                plan.folder,
-            )
-        raise
-
-
-def _start(plan: Plan, vocab: Vocab) -> None:
-    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something
-    else.
-    """
-    path = plan.folder / PLAN_NAME
-    try:
-        is_ours = json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == plan.fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
-        is_ours = False
-    if not is_ours and plan.folder.exists():
-        if not path.exists() and any(plan.folder.iterdir()):
-            raise DataError(
-                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; "
-                f"move it away."
-            )
-        shutil.rmtree(plan.folder)
-    plan.text_folder.mkdir(parents=True, exist_ok=True)
-    plan.parts_folder.mkdir(exist_ok=True)
-    if not is_ours:
-        vocab.save(plan.vocab_path)
-        write_json(path, {"fingerprint": plan.fingerprint})
 
 
 def _read_sources(

@@ -1,0 +1,56 @@
+"""What answers and errors of a server say: the place of a part, the wait asked for, the cause of a failure."""
+
+from __future__ import annotations
+
+import email.utils
+import socket
+import time
+
+import requests
+import urllib3
+
+
+def start_of(response: requests.Response) -> int:
+    """Return the first byte that an answer carries: 0 but for an answer to a Range."""
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(start) if response.status_code == 206 and start.isdecimal() else 0
+
+
+def retry_after_s(response: requests.Response) -> float | None:
+    """Return the wait that a server asks for, given in seconds or as a date; None where it asks for none."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        if text.isdecimal():
+            return float(text)
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def host_of(request: requests.PreparedRequest) -> str:
+    """Return the host that a request goes to, for messages."""
+    return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the innermost cause in a few words, without the addresses of objects."""
+    cause = error
+    while True:
+        inner = (
+            getattr(cause, "reason", None)
+            or cause.__cause__
+            or next((value for value in cause.args if isinstance(value, BaseException)), None)
+        )
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
+        return "no answer in time"
+    if isinstance(cause, urllib3.exceptions.IncompleteRead):
+        return "the connection was closed"
+    if isinstance(cause, socket.gaierror):
+        return "the name of the host cannot be resolved"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    text = str(cause).rpartition("object at 0x")[2].partition(">: ")[2] or str(cause)
+    return text.strip(" .") or type(cause).__name__

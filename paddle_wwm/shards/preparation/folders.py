@@ -1,0 +1,81 @@
+"""The folders of a preparation: the one that shards are to replace, and the one of unfinished work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
+from ...files import write_json
+from ...tokenization.vocab import Vocab
+from .merge import NothingLeftError
+from .plan import Plan
+
+logger = logging.getLogger(__name__)
+PLAN_NAME = "plan.json"
+
+
+def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
+    if not any(directory.iterdir()):
+        return
+    if not holds_shards:
+        raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
+    if not overwrite:
+        raise DataError(
+            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to "
+            f"replace them."
+        )
+
+
+@contextlib.contextmanager
+def kept_for_later(plan: Plan) -> Iterator[None]:
+    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done
+    is removed.
+    """
+    try:
+        yield
+    except BaseException as error:
+        done = [
+            path
+            for folder in (plan.parts_folder, plan.text_folder)
+            if folder.exists()
+            for path in folder.glob("*.json")
+        ]
+        if not done or isinstance(error, NothingLeftError):
+            shutil.rmtree(plan.folder, ignore_errors=True)
+        elif isinstance(error, KeyboardInterrupt):
+            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
+            raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
+        else:
+            logger.info(
+                "what is done is kept in %s: to continue, repeat the same preparation; otherwise delete the folder.",
+                plan.folder,
+            )
+        raise
+
+
+def start_work(plan: Plan, vocab: Vocab) -> None:
+    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something
+    else.
+    """
+    path = plan.folder / PLAN_NAME
+    try:
+        is_ours = json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == plan.fingerprint
+    except (OSError, ValueError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours and plan.folder.exists():
+        if not path.exists() and any(plan.folder.iterdir()):
+            raise DataError(
+                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; "
+                f"move it away."
+            )
+        shutil.rmtree(plan.folder)
+    plan.text_folder.mkdir(parents=True, exist_ok=True)
+    plan.parts_folder.mkdir(exist_ok=True)
+    if not is_ours:
+        vocab.save(plan.vocab_path)
+        write_json(path, {"fingerprint": plan.fingerprint})

@@ -1,0 +1,34 @@
+"""A batch as the step reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paddle_wwm.pretraining.loader import tensors_of
+from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
+
+
+def batch_of(labels: list[list[int]], positions: list[list[int]]) -> PretrainBatch:
+    shape = (2, 5)
+    return PretrainBatch(
+        input_ids=np.ones(shape, dtype=np.int64),
+        token_type_ids=np.zeros(shape, dtype=np.int64),
+        attention_mask=np.ones(shape, dtype=bool),
+        masked_lm_positions=np.array(positions, dtype=np.int64),
+        masked_lm_labels=np.array(labels, dtype=np.int64),
+        next_sentence_labels=None,
+    )
+
+
+def test_positions_are_those_of_the_flattened_batch_without_the_padding_of_labels():
+    tensors = tensors_of(batch_of([[7, 8], [9, IGNORED_LABEL]], [[1, 3], [2, 0]]))
+    assert tensors["flat_positions"].tolist() == [1, 3, 5 + 2]
+    assert tensors["labels"].tolist() == [7, 8, 9] and int(tensors["num_predictions"]) == 3
+
+
+def test_a_batch_without_predictions_has_one_position_whose_label_is_ignored():
+    """The heads must be part of every backward pass: the workers' exchange of gradients waits for them."""
+    nothing = [[IGNORED_LABEL, IGNORED_LABEL]] * 2
+    tensors = tensors_of(batch_of(nothing, [[0, 0]] * 2))
+    assert tensors["flat_positions"].tolist() == [0] and tensors["labels"].tolist() == [IGNORED_LABEL]
+    assert int(tensors["num_predictions"]) == 0

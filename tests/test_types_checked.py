@@ -1,0 +1,51 @@
+"""The package's types are checked by mypy (`make lint`); what is exempt from it stays little, and says what it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "paddle_wwm"
+MAX_IGNORED = 30
+IGNORE, IGNORE_WITH_CODE = re.compile(r"#\s*type:\s*ignore"), re.compile(r"#\s*type:\s*ignore\[[a-z-]+(, ?[a-z-]+)*\]")
+
+
+def ignoring_lines(texts: dict[str, str]) -> list[str]:
+    """The lines that mypy is to ignore, each with its place."""
+    return [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if IGNORE.search(line)
+    ]
+
+
+@pytest.fixture(scope="module")
+def ignored() -> list[str]:
+    texts = {str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+    return ignoring_lines(texts)
+
+
+def test_few_lines_are_exempt_from_type_checking(ignored):
+    assert len(ignored) <= MAX_IGNORED, "\n".join(ignored)
+
+
+def test_every_exempt_line_names_the_code_of_its_error(ignored):
+    assert [line for line in ignored if not IGNORE_WITH_CODE.search(line)] == []
+
+
+def test_no_file_is_exempt_as_a_whole():
+    switched_off = re.compile(r"^#\s*(type:\s*ignore|mypy:)", re.MULTILINE)
+    paths = sorted(PACKAGE.rglob("*.py"))
+    assert paths
+    assert [path.name for path in paths if switched_off.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_exempt_lines_are_found_with_and_without_a_code():
+    # put together, so that nothing reads this file's own examples as exemptions
+    bare, coded = "x = f()  # type" + ": ignore", "y = g()  # type" + ": ignore[no-any-return]"
+    found = ignoring_lines({"a.py": f"{bare}\n{coded}\nz = 1\n"})
+    assert [line.partition(": ")[0] for line in found] == ["a.py:1", "a.py:2"]
+    assert [bool(IGNORE_WITH_CODE.search(line)) for line in found] == [False, True]
