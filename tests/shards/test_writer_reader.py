@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.format import HEADER, VOCAB_NAME, shard_name
-from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.reader import ShardSet, open_shards
 from paddle_wwm.types import TokenizedDocument
 
 from ..shard_sets import write_set
@@ -182,3 +182,21 @@ def test_a_changed_or_missing_vocabulary_is_found_and_named(damaged):
     path.unlink()
     with pytest.raises(DataError, match=r"vocab\.txt: no such vocabulary"):
         ShardSet(damaged).verify()
+
+
+def test_a_shard_set_is_a_sequence_of_its_documents(prepared_sample):
+    shards = open_shards(prepared_sample.directory)
+    size = shards.manifest.num_documents
+    assert len(shards) == size > 3
+
+    def ids(document):
+        return document.input_ids.tolist()
+
+    expected = [ids(shards.document(number)[1]) for number in range(size)]
+    assert [ids(document) for document in shards] == expected
+    assert ids(shards[-1]) == expected[-1] and ids(shards[-size]) == expected[0]
+    assert [ids(document) for document in shards[-1:0:-2]] == expected[-1:0:-2]
+    assert ids(shards[np.int64(1)]) == expected[1]
+    for number in (size, -size - 1):
+        with pytest.raises(IndexError, match=f"document {number} of"):
+            shards[number]
