@@ -1,10 +1,9 @@
 """Paddle's matrix products on AMD processors.
 
 Paddle's CPU build links Intel's MKL of 2019, which gives processors of other makers a generic code path.
-MKL_DEBUG_CPU_TYPE=5 makes that MKL
-take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC, products of BERT's shapes took a half to
-a third of the time. It must be set before Paddle is imported. On Intel processors, and where the variable is set
-already, nothing is changed.
+MKL_DEBUG_CPU_TYPE=5 makes that MKL take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC,
+products of BERT's shapes took a half to a third of the time. It must be set before the first product of the process.
+On Intel processors, and where the variable is set already, nothing is changed.
 """
 
 from __future__ import annotations
