@@ -142,7 +142,7 @@ def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same
     )
     assert_one_clear_line(full, "File too large: '", "out")
     assert not (folder / "out").exists()
-    assert (folder / "out.partial").exists() == ("give the same command again to go on" in full.stdout) == is_kept
+    assert (folder / "out.partial").exists() == ("to continue, repeat" in full.stdout) == is_kept
     assert not [name for name in files_below(folder) if Path(name).name.startswith(".")], "no half-written file stays"
     again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
