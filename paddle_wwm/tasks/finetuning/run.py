@@ -28,10 +28,16 @@ def finetune(
     learning_rate: float | None = None,
     warmup_share: float | None = None,
     weight_decay: float | None = None,
+    clip_norm: float | None = None,
     layer_decay: float | None = None,
     limit_train: int | None = None,
     evaluate_every_steps: int | None = None,
     patience: int | None = None,
+    micro_batch_size: int | None = None,
+    micro_batch_tokens: int | None = None,
+    doc_stride: int | None = None,
+    max_question_len: int | None = None,
+    max_answer_len: int | None = None,
     num_workers: int = 1,
     keep_models: bool = True,
     save_every_minutes: float = 10.0,
@@ -57,10 +63,16 @@ def finetune(
         learning_rate: the highest one, after warmup; None: the authors' for this task and model.
         warmup_share: of all steps, 0 to 1; None: 0.1.
         weight_decay: not applied to biases and LayerNorms; None: 0.01.
+        clip_norm: the largest norm of the whole gradient; None: 1.0.
         layer_decay: each layer's learning rate is this times that of the layer above; None: 1.
         limit_train: use only so many training examples, the same for all seeds; None: all.
         evaluate_every_steps: how often dev is scored; None: after every epoch.
         patience: evaluations without a better one after which a seed stops; None: never.
+        micro_batch_size: rows computed at once at most; the gradient is that of the whole batch. None: by tokens.
+        micro_batch_tokens: tokens computed at once at most, padding counted; None: 1,024 on the CPU.
+        doc_stride: pieces that the windows of a passage share; None: 128.
+        max_question_len: pieces of a question that are read; None: 64.
+        max_answer_len: pieces of an answer at most; None: 64.
         num_workers: 1 trains in this process, more start that many fleet processes that share every batch.
         keep_models: False keeps scores and predictions only.
         save_every_minutes: how often a checkpoint is written between evaluations, in minutes; 0: never.
@@ -109,10 +121,16 @@ def finetune(
             "learning_rate": learning_rate,
             "warmup_share": warmup_share,
             "weight_decay": weight_decay,
+            "clip_norm": clip_norm,
             "layer_decay": layer_decay,
             "limit_train": limit_train,
             "evaluate_every_steps": evaluate_every_steps,
             "patience": patience,
+            "micro_batch_size": micro_batch_size,
+            "micro_batch_tokens": micro_batch_tokens,
+            "doc_stride": doc_stride,
+            "max_question_len": max_question_len,
+            "max_answer_len": max_answer_len,
         },
         num_workers=num_workers,
         keep_models=keep_models,
