@@ -20,7 +20,7 @@ from ..corpus.segment import Segmenter
 from ..errors import DataError
 from ..tokenization.library import Pieces, offsets_of
 from ..tokenization.pieces import is_spaced
-from ..tokenization.vocab import MASK, UNK, Vocab
+from ..tokenization.vocab import UNK, Vocab
 from ..tokenization.word_boundaries import align
 from ..types import NO_PAIR, PretrainExample
 
@@ -31,9 +31,17 @@ UNKNOWN_CHARACTER = "\ufffd"
 
 
 def examples_of(
-    features: Sequence[Mapping[str, Any]], *, vocab: Vocab, segmenter: Segmenter, max_seq_length: int
+    features: Sequence[Mapping[str, Any]],
+    *,
+    vocab: Vocab,
+    segmenter: Segmenter,
+    max_seq_length: int,
+    report: Counter[str],
 ) -> list[PretrainExample]:
-    """Check the features and return them as examples. Raises DataError naming the feature's number and the rule."""
+    """Check the features and return them as examples. Raises DataError naming the feature's number and the rule.
+
+    `report` counts texts that cannot be aligned with words, under the names of `align`.
+    """
     if isinstance(features, (str, Mapping)) or len(features) == 0:
         raise DataError(
             "`features` must be a list of at least one mapping with `input_ids`; give one mapping per text."
@@ -51,7 +59,7 @@ def examples_of(
     if checked[0].form:
         starts = [feature.given_starts() for feature in checked]
     else:
-        starts = _starts_of_text(checked, vocab=vocab, segmenter=segmenter)
+        starts = _starts_of_text(checked, vocab=vocab, segmenter=segmenter, report=report)
     return [
         PretrainExample(
             input_ids=feature.input_ids,
@@ -101,6 +109,9 @@ class _Feature:
             self.fail(
                 "must have [CLS], at least one piece, and [SEP] at its end; give an `attention_mask` if it is padded"
             )
+        masked = np.flatnonzero(self.input_ids == vocab.mask_id)
+        if len(masked):
+            self.fail(f"has [MASK] at position {masked[0]}; give the ids of the whole text, masks are drawn here")
         self.special = np.isin(self.input_ids, [vocab.pad_id, vocab.cls_id, vocab.sep_id])
         if "special_tokens_mask" in feature:
             self.special |= self._flags("special_tokens_mask")
@@ -172,7 +183,9 @@ class _Feature:
         return values.astype(bool)
 
 
-def _starts_of_text(features: Sequence[_Feature], *, vocab: Vocab, segmenter: Segmenter) -> list[np.ndarray]:
+def _starts_of_text(
+    features: Sequence[_Feature], *, vocab: Vocab, segmenter: Segmenter, report: Counter[str]
+) -> list[np.ndarray]:
     """The word starts of the text that the pieces spell; every stretch between special tokens is a text by itself."""
     texts: list[str] = []
     sizes: list[int] = []
@@ -187,14 +200,14 @@ def _starts_of_text(features: Sequence[_Feature], *, vocab: Vocab, segmenter: Se
             texts.append(text)
             sizes.append(len(pieces))
             spans += spans_here
-            alone += [piece in (UNK, MASK) for piece in pieces]
+            alone += [piece == UNK for piece in pieces]
     offsets = offsets_of(sizes)
     firsts = np.repeat(offsets_of([len(text) for text in texts])[:-1], sizes)
     places = np.array(spans, np.int64).reshape(-1, 2) + firsts[:, None]
     pieces_of_all = Pieces(
         ids=np.zeros(len(places), np.int32), starts=places[:, 0], ends=places[:, 1], text_offsets=offsets
     )
-    starts = align(pieces_of_all, boundaries=segmenter.word_starts(texts), report=Counter())
+    starts = align(pieces_of_all, boundaries=segmenter.word_starts(texts), report=report)
     by_itself = np.array(alone, bool)
     starts |= by_itself
     starts[1:] |= by_itself[:-1]
@@ -215,7 +228,7 @@ def _spell(pieces: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
     length, last = 0, ""
     for piece in pieces:
         continues = piece.startswith("##") and len(piece) > 2
-        part = UNKNOWN_CHARACTER if piece in (UNK, MASK) else piece[2:] if continues else piece
+        part = UNKNOWN_CHARACTER if piece == UNK else piece[2:] if continues else piece
         if last and not continues and is_spaced(last) and is_spaced(part[0]):
             parts.append(" ")
             length += 1

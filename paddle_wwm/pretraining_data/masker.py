@@ -22,11 +22,12 @@ from ..optional import need_package
 from ..tokenization.vocab import Vocab
 from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL, NO_PAIR, MaskingConfig, PretrainBatch, PretrainExample
+from ..types import IGNORED_LABEL, MaskingConfig, PretrainBatch, PretrainExample
 from .collate import collate
 from .features import examples_of
 from .masking import mask_example
 from .random_bits import key_of
+from .texts import cut_sizes, example_of, group_of, whole_words
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class WholeWordMasker:
 
     Attributes:
         num_cut: How many texts calls of this object have cut to `max_seq_length` so far.
+        num_aligned_by_piece: How many texts, of calls and of `collate`, had pieces that could not be aligned with words
+            so far. In these every piece is a word by itself.
 
     Raises:
         ConfigError: `max_seq_length` is too small.
@@ -83,18 +86,24 @@ class WholeWordMasker:
         self.do_lower_case = do_lower_case
         self.seed = seed
         self.num_cut = 0
+        self.num_aligned_by_piece = 0
         self._num_calls = 0
         self._process = os.getpid()
 
-    def __call__(self, texts: Sequence[str | tuple[str, str]], *, seed: int, epoch: int = 0) -> PretrainBatch:
+    def __call__(
+        self, texts: Sequence[str | tuple[str, str]], *, seed: int, epoch: int = 0, first_index: int = 0
+    ) -> PretrainBatch:
         """Segment, tokenize and mask texts.
 
         Args:
             texts: One example per text, or per pair (text, text_pair). Texts that are too long are cut at the end, of
-                a pair the longer one first; a warning has their number.
-            seed: With `epoch` and the place in the list, all that a mask depends on.
+                a pair the longer one first; a warning has their number. A cut never leaves a part of a word: it moves
+                back to the word's start. A word longer than everything that is left is cut, and not selected.
+            seed: With `epoch` and a text's index, all that a mask depends on.
             epoch: Another epoch gives other masks. With `masking.dynamic` false, epochs that are `dupe_factor` apart
                 share their masks.
+            first_index: The index of the first text; the others follow. Give the number of texts before this batch, so
+                that no two batches of an epoch share draws.
 
         Returns:
             A batch of numpy arrays, padded to its longest example. `next_sentence_labels` is None, also for pairs.
@@ -103,7 +112,7 @@ class WholeWordMasker:
             DataError: A text is empty or has no piece, or `texts` is not a list.
         """
         examples = self._examples(texts)
-        return self._masked(examples, config=self.masking, seed=seed, epoch=epoch)
+        return self._masked(examples, config=self.masking, seed=seed, epoch=epoch, first_index=first_index)
 
     def collate(
         self,
@@ -144,9 +153,15 @@ class WholeWordMasker:
             raise ConfigError(f"`return_tensors` must be one of {', '.join(TENSORS)}, but is {return_tensors!r}.")
         if pad_to_multiple_of < 1:
             raise ConfigError(f"`pad_to_multiple_of` must be at least 1, but is {pad_to_multiple_of}.")
+        report: Counter[str] = Counter()
         examples = examples_of(
-            features, vocab=self.vocab, segmenter=self._own_segmenter(), max_seq_length=self.max_seq_length
+            features,
+            vocab=self.vocab,
+            segmenter=self._own_segmenter(),
+            max_seq_length=self.max_seq_length,
+            report=report,
         )
+        self.num_aligned_by_piece += report["sentences_aligned_by_piece"]
         worker = _loader_worker()
         batch = self._masked(
             examples,
@@ -175,7 +190,7 @@ class WholeWordMasker:
         return self.segmenter
 
     def _masked(
-        self, examples: Sequence[PretrainExample], *, config: MaskingConfig, seed: int, epoch: int
+        self, examples: Sequence[PretrainExample], *, config: MaskingConfig, seed: int, epoch: int, first_index: int = 0
     ) -> PretrainBatch:
         masked = [
             mask_example(
@@ -187,17 +202,19 @@ class WholeWordMasker:
                 epoch=epoch,
                 example_index=number,
             )
-            for number, example in enumerate(examples)
+            for number, example in enumerate(examples, start=first_index)
         ]
         return collate(examples, masked, pad_id=self.vocab.pad_id)
 
     def _examples(self, texts: Sequence[str | tuple[str, str]]) -> list[PretrainExample]:
         if isinstance(texts, str) or len(texts) == 0:
             raise DataError("`texts` must be a list of at least one text; put a single text into a list.")
-        groups = [_group(text, number=number) for number, text in enumerate(texts)]
+        groups = [group_of(text, number=number) for number, text in enumerate(texts)]
         flat = [text for group in groups for text in group]
         pieces = self._tokenizer.encode(flat)
-        starts = align(pieces, boundaries=self._own_segmenter().word_starts(flat), report=Counter())
+        report: Counter[str] = Counter()
+        starts = align(pieces, boundaries=self._own_segmenter().word_starts(flat), report=report)
+        self.num_aligned_by_piece += report["sentences_aligned_by_piece"]
         offsets = pieces.text_offsets.tolist()
         examples, first, num_cut = [], 0, 0
         for number, group in enumerate(groups):
@@ -208,12 +225,13 @@ class WholeWordMasker:
                 raise DataError(
                     f"text {number} ({group[sizes.index(0)]!r}) has no piece after tokenization; leave out empty texts."
                 )
-            kept = _cut_to(sizes, max_pieces=self.max_seq_length - 1 - len(group))
+            kept = cut_sizes(sizes, max_pieces=self.max_seq_length - 1 - len(group))
             num_cut += kept != sizes
-            spans = [slice(offsets[place], offsets[place] + size) for place, size in zip(here, kept)]
-            examples.append(
-                _example([pieces.ids[span] for span in spans], [starts[span] for span in spans], vocab=self.vocab)
-            )
+            of_words = [
+                whole_words(starts[slice(*offsets[place : place + 2])], size) for place, size in zip(here, kept)
+            ]
+            ids = [pieces.ids[offsets[place] : offsets[place] + len(words)] for place, words in zip(here, of_words)]
+            examples.append(example_of(ids, of_words, vocab=self.vocab))
         if num_cut:
             logger.warning(
                 "%d of %d texts are longer than %d tokens and were cut at the end; split them to keep all of it",
@@ -223,37 +241,6 @@ class WholeWordMasker:
             )
             self.num_cut += num_cut
         return examples
-
-
-def _group(text: Any, *, number: int) -> tuple[str, ...]:
-    """A text as a tuple of one, a pair as a tuple of two."""
-    group = tuple(text) if isinstance(text, (tuple, list)) else (text,)
-    if len(group) not in (1, 2) or not all(isinstance(part, str) for part in group):
-        raise DataError(f"text {number} must be a str or a pair of them, but is {text!r}.")
-    return group
-
-
-def _cut_to(sizes: Sequence[int], *, max_pieces: int) -> list[int]:
-    """The sizes after the longer text of a pair was cut first, until both fit."""
-    if len(sizes) == 1:
-        return [min(sizes[0], max_pieces)]
-    second = min(sizes[1], max(max_pieces // 2, max_pieces - sizes[0]))
-    return [min(sizes[0], max_pieces - second), second]
-
-
-def _example(ids: Sequence[np.ndarray], starts: Sequence[np.ndarray], *, vocab: Vocab) -> PretrainExample:
-    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]."""
-    special, types = [np.array([True])], [np.array([0])]
-    for number, part in enumerate(ids):
-        special += [np.zeros(len(part), bool), np.array([True])]
-        types.append(np.full(len(part) + 1, number))
-    return PretrainExample(
-        input_ids=np.concatenate([[vocab.cls_id], *(np.append(part, vocab.sep_id) for part in ids)]).astype(np.int64),
-        token_type_ids=np.concatenate(types).astype(np.int64),
-        word_starts=np.concatenate([[False], *(np.append(part, False) for part in starts)]).astype(bool),
-        special_tokens_mask=np.concatenate(special),
-        next_sentence_label=NO_PAIR,
-    )
 
 
 def _labels(batch: PretrainBatch) -> np.ndarray:

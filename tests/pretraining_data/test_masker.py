@@ -161,6 +161,38 @@ def test_texts_that_are_cut_are_counted_and_reported_once_per_call(make_masker, 
     assert (masker.num_cut, len(logged)) == (4, 1)
 
 
+@pytest.mark.parametrize(("max_seq_length", "num_pieces"), [(5, 2), (6, 4), (7, 4), (8, 6)])
+def test_a_cut_moves_back_to_the_start_of_a_word(make_masker, seed_text, max_seq_length, num_pieces):
+    """使用|语言|模型|来: three pieces would leave half of 语言."""
+    batch = make_masker(max_seq_length=max_seq_length)([seed_text], seed=1)
+    assert batch.input_ids.shape == (1, num_pieces + 2)
+
+
+@given(seed=st.integers(0, 1000), max_seq_length=st.integers(5, 20))
+@settings(max_examples=60, deadline=None)
+def test_of_a_text_that_is_cut_whole_words_are_selected(mini_vocab, seed_words, seed, max_seq_length):
+    masker = WholeWordMasker(vocab=mini_vocab, segmenter=ListedWords(seed_words), max_seq_length=max_seq_length)
+    batch = masker(["".join(seed_words)], seed=seed)
+    selected = set(batch.masked_lm_positions[0][batch.masked_lm_labels[0] != IGNORED_LABEL].tolist())
+    starts = [1, 3, 5, 7, 8, 10, 11, 13, 14, 15, 18]  # of the seed's words, [CLS] at 0
+    for first, end in zip(starts, [*starts[1:], 19]):
+        assert selected & set(range(first, end)) in (set(), set(range(first, end)))
+
+
+def test_a_word_longer_than_the_room_is_cut_and_not_selected(mini_vocab):
+    masker = WholeWordMasker(vocab=mini_vocab, segmenter=ListedWords(["我们在中国学习"]), max_seq_length=6)
+    batch = masker(["我们在中国学习"], seed=1)
+    assert batch.input_ids.shape == (1, 6) and batch.num_predictions == 0 and masker.num_cut == 1
+
+
+def test_batches_of_a_corpus_have_the_masks_of_the_corpus_at_once(make_masker, seed_text):
+    masker = make_masker()
+    whole = masker([seed_text] * 6, seed=3)
+    second = masker([seed_text] * 3, seed=3, first_index=3)
+    np.testing.assert_array_equal(second.input_ids, whole.input_ids[3:])
+    assert (second.input_ids != whole.input_ids[:3]).any()
+
+
 @pytest.mark.parametrize(
     ("texts", "rule"),
     [
@@ -443,3 +475,20 @@ def test_wrong_options_are_refused(make_masker, seed_feature):
         load_segmenter("ltp")
     with pytest.raises(DataError, match="no such file"):
         load_segmenter("lac", user_dictionary="/nowhere/words.txt")
+
+
+def test_features_that_are_masked_already_are_refused(make_masker, mini_vocab):
+    ids = [mini_vocab.cls_id, mini_vocab.mask_id, mini_vocab.sep_id]
+    with pytest.raises(DataError, match=r"feature 0 has \[MASK\] at position 1"):
+        make_masker().collate([{"input_ids": ids, "word_starts": [0, 1, 0]}])
+
+
+def test_texts_that_cannot_be_aligned_are_counted(make_masker, seed_text, monkeypatch):
+    def align_by_piece(pieces, *, boundaries, report):
+        report["sentences_aligned_by_piece"] += len(pieces.text_offsets) - 1
+        return np.ones(len(pieces), bool)
+
+    monkeypatch.setattr("paddle_wwm.pretraining_data.masker.align", align_by_piece)
+    masker = make_masker()
+    masker([seed_text, "我们"], seed=1)
+    assert masker.num_aligned_by_piece == 2
