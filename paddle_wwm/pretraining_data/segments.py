@@ -21,6 +21,8 @@ COLUMNS = (
 
 
 class SegmentBuilder:
+    """What cuts documents into the token ranges of examples."""
+
     def __init__(
         self,
         shards: ShardSet,

@@ -20,6 +20,7 @@ PLAN_NAME = "plan.json"
 
 
 def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
+    """Raise DataError unless the target folder is empty, or holds shards that `overwrite` may replace."""
     if not any(directory.iterdir()):
         return
     if not holds_shards:
