@@ -52,7 +52,7 @@ def _run(argv: list[str]) -> int | None:
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the name of the command and its arguments; the name is "" or a family ("hub") where there is none."""
+    """Return the name of the command and its arguments; the name is "" or a family ("hub") if no command is named."""
     words = list(argv[:2])
     for count in (2, 1):
         name = " ".join(words[:count])

@@ -128,10 +128,10 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Pretrain, or do what --list-recipes and --dry-run ask for."""
+    from ..corpus.documents import SAMPLE_CORPUS
     from ..cpu import use_fast_matmul
     from ..quiet import quiet_environment
     from ..recipe_file import PACKAGED, list_recipes, load_config
-    from .samples import SAMPLE_CORPUS
 
     if arguments.list_recipes:
         print(list_recipes())

@@ -92,7 +92,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
     from ..config import DataConfig, SentencePairing
-    from ..corpus.documents import read_documents
+    from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
     from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
@@ -100,7 +100,6 @@ def run(arguments: argparse.Namespace) -> None:
     from ..tokenization.vocab import build_vocab, load_vocab
     from ..tokenization.wordpiece import WordPieceTokenizer
     from ..types import ActionUnit, MaskingConfig, MaskingStrategy
-    from .samples import SAMPLE_CORPUS
 
     quiet_environment()
     shards = ShardSet(arguments.shards) if arguments.shards else None

@@ -16,6 +16,8 @@ from .report import CorpusReport
 from .sentences import SentenceRule
 from .sources import find_sources
 
+SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # part of the package
+
 
 def read_documents(
     sources: str | Path | Iterable[str | Path],

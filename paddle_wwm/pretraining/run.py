@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from ..config import RunConfig
+from ..corpus.documents import SAMPLE_CORPUS
 from ..cpu import use_fast_matmul
 from ..progress import Progress
 from ..recipe_file import load_config
 from .job import run_job
 from .result import PretrainResult
-from .set_up import SAMPLE_CORPUS, Job
+from .set_up import Job
 
 DEFAULT_VOCAB_SIZE = 21128  # entries of the published Chinese vocabulary
 
@@ -71,6 +72,8 @@ def pretrain(
         >>> result.num_steps, result.model.name
         (2, 'model')
     """
+    if isinstance(config, RunConfig) and overrides:
+        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a RunConfig.")
     use_fast_matmul()
     output = Path(output)
     job = Job(
@@ -88,8 +91,6 @@ def pretrain(
         dry_run=False,
         accept_changes=accept_changes,
     )
-    if isinstance(config, RunConfig) and overrides:
-        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a RunConfig.")
     result = run_job(job, progress=progress)
     assert result is not None  # neither a dry run nor a worker
     return result

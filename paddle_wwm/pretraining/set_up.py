@@ -40,8 +40,6 @@ from .run_folder import (
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_CORPUS = Path(__file__).resolve().parent.parent / "sample_data" / "sample_corpus.txt"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
