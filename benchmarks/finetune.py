@@ -87,7 +87,7 @@ class Ours:
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
         from paddle_wwm.model.finetuned import read_description
         from paddle_wwm.runs.fleet import World
-        from paddle_wwm.tasks.finetuning.trainer import SeedTrainer, TrainingData
+        from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
         from paddle_wwm.tasks.network.features import Reading, features_of
         from paddle_wwm.tasks.network.inference import check_vocabulary
 
@@ -158,7 +158,7 @@ class PaddleNLP:
         """One batch."""
         import paddle
 
-        from paddle_wwm.tasks.finetuning.recipe import rows_of_step
+        from paddle_wwm.finetuning.recipe import rows_of_step
 
         paddle.set_flags({"FLAGS_use_stride_kernel": True})  # Paddle's default
         chosen = rows_of_step(number, num_rows=len(self.rows), seed=self.seed, recipe=self.recipe)
@@ -288,7 +288,7 @@ def main() -> None:
             12,
             1,
         )
-    from paddle_wwm.tasks.finetuning.recipe import FineTuneRecipe
+    from paddle_wwm.finetuning.recipe import FineTuneRecipe
 
     vocab = hub_peers.vocab_of(arguments.data)
     num_tested = 8 if arguments.quick else 1000

@@ -45,7 +45,7 @@ _MODULES = {
     "evaluate": "tasks.evaluation",
     "fetch": "download.models",
     "find_variant": "variants.lookup",
-    "finetune": "tasks.finetuning.run",
+    "finetune": "finetuning.run",
     "install_module": "hub.install",
     "load_model": "tasks.loading",
     "load_segmenter": "corpus.segment",

@@ -10,7 +10,7 @@ from .pretraining_data.masker import WholeWordMasker as WholeWordMasker
 from .shards.preparation.prepare import prepare_corpus as prepare_corpus
 from .shards.reader import open_shards as open_shards
 from .tasks.evaluation import evaluate as evaluate
-from .tasks.finetuning.run import finetune as finetune
+from .finetuning.run import finetune as finetune
 from .tasks.loading import load_model as load_model
 from .tokenization.vocab import load_vocab as load_vocab
 from .variants.lookup import find_variant as find_variant

@@ -159,7 +159,7 @@ def files(tmp_path_factory, mini_vocab):
     from paddle_wwm.shards.preparation.engines import EngineConfig
     from paddle_wwm.shards.preparation.prepare import prepare_corpus
 
-    from .tasks.finetuning import write_model, write_texts
+    from .finetuning.builders import write_model, write_texts
 
     folder = tmp_path_factory.mktemp("examples")
     mini_vocab.save(folder / "vocab.txt")

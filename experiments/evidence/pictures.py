@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any, Sequence
 
-from paddle_wwm.tasks.reports.plots import as_svg, new_figure
+from paddle_wwm.reports.plots import as_svg, new_figure
 
 from . import tables
 from .finetune import scores_of

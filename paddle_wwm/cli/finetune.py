@@ -202,7 +202,7 @@ def run(arguments: argparse.Namespace) -> None:
     quiet_environment()
     use_fast_matmul()
     from ..progress import show_bar
-    from ..tasks.finetuning.job import FineTuneJob, run_job
+    from ..finetuning.job import FineTuneJob, run_job
 
     job = FineTuneJob(
         task=task_of(arguments),

@@ -27,7 +27,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..tasks.reports.report import FILES
+    from ..reports.report import FILES
 
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders that hold some")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the tables and write the files."""
-    from ..tasks.reports.report import make_report, markdown_of, write_report
+    from ..reports.report import make_report, markdown_of, write_report
 
     report = make_report(arguments.runs, reference=arguments.reference)
     print(markdown_of(report))

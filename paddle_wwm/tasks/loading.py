@@ -29,7 +29,7 @@ from ..model.heads import BertForPretraining
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 from ..model.weights import load_arrays
 from ..progress import Progress
-from .finetuning.models import find_model
+from ..download.finding import find_model
 
 logger = logging.getLogger(__name__)
 FILL_MASK = "fill-mask"

@@ -28,7 +28,7 @@ from paddle_wwm.pretraining.run_folder import read_run
 from paddle_wwm.pretraining.trainer import Trainer
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.tasks.results import read_results
+from paddle_wwm.finetuning.results import read_results
 from tests.experiments.builders import RECIPE, sentiment_folder
 from tests.integration.scripts import ROOT, TIMEOUT_S, run_command, wait_for_step
 

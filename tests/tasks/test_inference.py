@@ -19,7 +19,7 @@ from paddle_wwm.tasks.network.inference import (
 )
 from paddle_wwm.tasks.types import QuestionExample, TaskKind, TextExample, TokenExample
 
-from .finetuning import texts, write_model
+from ..finetuning.builders import texts, write_model
 
 READINGS = [
     Reading(kind=TaskKind.CLASSIFICATION, labels=("a", "b", "c"), max_seq_length=12),

@@ -14,7 +14,7 @@ from paddle_wwm.model.folder import WEIGHTS_NAME, read_model_config
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 
-from .finetuning import write_model
+from ..finetuning.builders import write_model
 
 KINDS = [
     ("seq-cls", PooledNetwork, ("no", "yes")),

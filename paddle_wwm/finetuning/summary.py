@@ -8,7 +8,7 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
-from ..results import MODEL_NAME, RunRecord, SeedResult, seed_folder
+from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
 from .recipe import steps_per_epoch
 
 if TYPE_CHECKING:

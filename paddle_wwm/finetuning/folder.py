@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Sequence
 
-from ...errors import CheckpointError, ConfigError
-from ...files import atomic_write
-from ..results import RESULT_NAME, RUN_NAME, RunRecord, read_results, read_run, seed_folder, write_record
+from ..errors import CheckpointError, ConfigError
+from ..files import atomic_write
+from .results import RESULT_NAME, RUN_NAME, RunRecord, read_results, read_run, seed_folder, write_record
 from .summary import SUMMARY_NAME, summary_of
 
 LOCK_NAME = ".lock"

@@ -7,12 +7,12 @@ import io
 import pytest
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.tasks.reports.format import as_markdown
-from paddle_wwm.tasks.reports.plots import curve_of
-from paddle_wwm.tasks.reports.report import csv_of, html_of, make_report, markdown_of, write_report
-from paddle_wwm.tasks.reports.runs import gather
-from paddle_wwm.tasks.reports.tables import published_row, relative_table, small_model_table
-from paddle_wwm.tasks.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
+from paddle_wwm.reports.format import as_markdown
+from paddle_wwm.reports.plots import curve_of
+from paddle_wwm.reports.report import csv_of, html_of, make_report, markdown_of, write_report
+from paddle_wwm.reports.runs import gather
+from paddle_wwm.reports.tables import published_row, relative_table, small_model_table
+from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
 from paddle_wwm.variants.lookup import find_variant
 from tests.integration.scripts import run_script
 
@@ -272,7 +272,7 @@ def test_the_page_is_whole_in_itself_and_the_csv_has_full_precision(tmp_path):
 
 
 def test_a_pipe_in_a_cell_does_not_break_a_markdown_table():
-    from paddle_wwm.tasks.reports.format import Table
+    from paddle_wwm.reports.format import Table
 
     assert "a\\|b" in as_markdown(Table(key="k", title="", header=("x",), rows=(("a|b",),)))
 

@@ -12,12 +12,12 @@ import statistics
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from ...errors import DataError
-from ...model.folder import model_config_from
-from ...variants.lookup import find_variant
-from ...variants.types import count_parameters
-from ..results import RunRecord
-from ..table import TASKS
+from ..errors import DataError
+from ..model.folder import model_config_from
+from ..variants.lookup import find_variant
+from ..variants.types import count_parameters
+from ..finetuning.results import RunRecord
+from ..tasks.table import TASKS
 from .format import NOTHING, Table, max_and_mean, numbers
 from .runs import Entry, Gathered, variant_of
 

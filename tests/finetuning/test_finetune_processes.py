@@ -11,7 +11,7 @@ import pytest
 from paddle_wwm.conversion.pdparams import read_pdparams
 
 from ..integration.scripts import command_of, run_script
-from .finetuning import result_of, weights_of, write_chnsenticorp, write_model
+from .builders import result_of, weights_of, write_chnsenticorp, write_model
 
 pytestmark = pytest.mark.integration
 NUMBERS = [

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from ...files import atomic_directory, remove_leftovers
-from ...model.finetuned import write_finetuned
-from ...progress import Progress
-from ...runs.fleet import World, barrier
-from ...runs.lifetime import StopSignal
-from ..metrics.scores import main_score, score
-from ..network.features import Features
-from ..network.heads import TASK_NAMES, label_map_of_reading, predictions_of
-from ..network.inference import READING_KEY, READING_NUMBERS, compute_outputs
-from ..predictions import write_predictions
-from ..reading_comprehension import DecodingConfig
-from ..results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
-from ..types import Split, Task
+from ..files import atomic_directory, remove_leftovers
+from ..model.finetuned import write_finetuned
+from ..progress import Progress
+from ..runs.fleet import World, barrier
+from ..runs.lifetime import StopSignal
+from ..tasks.metrics.scores import main_score, score
+from ..tasks.network.features import Features
+from ..tasks.network.heads import TASK_NAMES, label_map_of_reading, predictions_of
+from ..tasks.network.inference import READING_KEY, READING_NUMBERS, compute_outputs
+from ..tasks.predictions import write_predictions
+from ..tasks.reading_comprehension import DecodingConfig
+from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
+from ..tasks.types import Split, Task
 from .recipe import FineTuneRecipe, steps_per_epoch
 from .seed_log import SeedLog
 from .state import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Callable
 
-from ...progress import Progress
-from ...runs.devices import visible_gpus
-from ...runs.launch import launch_workers, package_command
-from ..results import LOG_NAME, seed_folder
-from ..table import TASKS
+from ..progress import Progress
+from ..runs.devices import visible_gpus
+from ..runs.launch import launch_workers, package_command
+from .results import LOG_NAME, seed_folder
+from ..tasks.table import TASKS
 
 if TYPE_CHECKING:
     from .job import FineTuneJob

@@ -6,11 +6,11 @@ import pytest
 
 from paddle_wwm.errors import CheckpointError, PaddleWWMError
 from paddle_wwm.files import write_json
-from paddle_wwm.tasks.finetuning.models import find_model
-from paddle_wwm.tasks.finetuning.recipe import recipe_of
+from paddle_wwm.download.finding import find_model
+from paddle_wwm.finetuning.recipe import recipe_of
 from paddle_wwm.tasks.table import find_task
 
-from .finetuning import write_model
+from ..finetuning.builders import write_model
 
 
 @pytest.fixture(scope="module")

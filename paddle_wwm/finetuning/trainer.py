@@ -11,18 +11,18 @@ from typing import Mapping
 import numpy as np
 import paddle
 
-from ...config import OptimizerConfig
-from ...cpu import keep_freed_memory
-from ...errors import TrainingError
-from ...model.finetuned import Description, load_network
-from ...model.ops import seed_dropout
-from ...model.weights import load_arrays
-from ...pretraining_data.random_bits import key_of
-from ...runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
-from ...runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
-from ..network.features import Features, Reading
-from ..network.heads import labels_of_batch, make_network, num_targets, summed_loss
-from ..network.rows import batch_of
+from ..config import OptimizerConfig
+from ..cpu import keep_freed_memory
+from ..errors import TrainingError
+from ..model.finetuned import Description, load_network
+from ..model.ops import seed_dropout
+from ..model.weights import load_arrays
+from ..pretraining_data.random_bits import key_of
+from ..runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
+from ..runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
+from ..tasks.network.features import Features, Reading
+from ..tasks.network.heads import labels_of_batch, make_network, num_targets, summed_loss
+from ..tasks.network.rows import batch_of
 from .recipe import FineTuneRecipe, micro_batches, rate_scale_of, rows_of_step, schedule_of, steps_per_epoch
 
 

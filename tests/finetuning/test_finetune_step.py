@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paddle_wwm.model.finetuned import read_description
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.runs.optim import learning_rate_at
-from paddle_wwm.tasks.finetuning.recipe import (
+from paddle_wwm.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
     micro_batches,
@@ -22,14 +22,14 @@ from paddle_wwm.tasks.finetuning.recipe import (
     schedule_of,
     steps_per_epoch,
 )
-from paddle_wwm.tasks.finetuning.trainer import SeedTrainer, TrainingData
+from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
 from paddle_wwm.tasks.network.features import Reading, features_of
 from paddle_wwm.tasks.network.heads import labels_of_batch, summed_loss
 from paddle_wwm.tasks.network.inference import check_vocabulary
 from paddle_wwm.tasks.network.rows import batch_of
 from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 
-from .finetuning import GOOD, texts, write_model
+from .builders import GOOD, texts, write_model
 
 RECIPE = FineTuneRecipe(max_seq_length=24, batch_size=8, num_epochs=2, learning_rate=1e-3)
 CONTEXT = "我们在北京大学学习天气很好"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable
 
-from ...errors import ConfigError
-from ...progress import Progress
-from ..table import find_task
-from ..types import Task
+from ..errors import ConfigError
+from ..progress import Progress
+from ..tasks.table import find_task
+from ..tasks.types import Task
 from .job import FineTuneJob, run_job
 from .result import FineTuneResult
 

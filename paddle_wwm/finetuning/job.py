@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
-from ...errors import ConfigError, DataError
-from ...files import sha256_of_file
-from ...model.finetuned import read_description
-from ...model.folder import VOCAB_NAME, WEIGHTS_NAME
-from ...progress import Progress
-from ...runs.devices import visible_gpus
-from ...version import __version__
-from ..network.features import Features, Reading, features_of, uses_kinds
-from ..network.inference import check_vocabulary
-from ..readers.splits import read_split, split_path, with_labels
-from ..results import RunRecord, seed_folder
-from ..types import Split, Task, TaskKind
+from ..errors import ConfigError, DataError
+from ..files import sha256_of_file
+from ..model.finetuned import read_description
+from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
+from ..progress import Progress
+from ..runs.devices import visible_gpus
+from ..version import __version__
+from ..tasks.network.features import Features, Reading, features_of, uses_kinds
+from ..tasks.network.inference import check_vocabulary
+from ..tasks.readers.splits import read_split, split_path, with_labels
+from .results import RunRecord, seed_folder
+from ..tasks.types import Split, Task, TaskKind
 from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
-from .models import ModelSource, find_model
+from ..download.finding import ModelSource, find_model
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
 from .result import FineTuneResult, read_result
 from .summary import describe_run
 from .workers import SET_UP_VARIABLE, launch
 
 if TYPE_CHECKING:
-    from ...runs.fleet import World
+    from ..runs.fleet import World
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def run_job(
     Raises:
         PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
     """
-    from ...runs import fleet
+    from ..runs import fleet
 
     if fleet.is_worker():
         _train_as_worker(job, progress=progress)
@@ -128,7 +128,7 @@ def run_job(
 
 
 def _train_as_worker(job: FineTuneJob, *, progress: Callable[[Progress], None] | None) -> None:
-    from ...runs import fleet
+    from ..runs import fleet
 
     world = fleet.init()
     prepared = prepare(job)
@@ -147,8 +147,8 @@ def train_seeds(
     job: FineTuneJob, prepared: PreparedRun, *, world: World, progress: Callable[[Progress], None] | None = None
 ) -> None:
     """Train every seed that is not done."""
-    from ...cpu import use_fast_matmul
-    from ...runs.lifetime import StopSignal
+    from ..cpu import use_fast_matmul
+    from ..runs.lifetime import StopSignal
     from .seed import EvaluationData, FineTuneRun, run_seed
     from .state import delete_checkpoints
     from .trainer import TrainingData
@@ -271,7 +271,7 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ...variants import count_parameters
+    from ..variants import count_parameters
 
     config = read_description(model.folder).config
     return {

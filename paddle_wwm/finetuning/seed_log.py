@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from ...files import atomic_write
+from ..files import atomic_write
 from .state import SeedState
 
 

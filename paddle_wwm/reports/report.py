@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
 
-from ...files import atomic_write
+from ..files import atomic_write
 from .format import Table, as_html, as_markdown, html_page
 from .plots import plots_of
 from .runs import Gathered, gather

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from ...errors import ConfigError, DownloadError
-from ...model.folder import CONFIG_NAME, check_is_ours
-from ...progress import Progress
-from ...variants import find_variant
+from ..errors import ConfigError, DownloadError
+from ..model.folder import CONFIG_NAME, check_is_ours
+from ..progress import Progress
+from ..variants import find_variant
 
 # beside a folder with a model in it: a pretraining run or a seed of a fine-tuning run; a hub module
 INNER_FOLDERS = ("model", "assets")
@@ -41,7 +41,7 @@ def find_model(
         check_is_ours(folder)
         title = path.resolve().parent.name if path.name in INNER_FOLDERS else path.resolve().name
         return ModelSource(folder=folder, name=name or title, title=title)
-    from ...download import fetch
+    from . import fetch
 
     try:
         folder = fetch(given, progress=progress)

@@ -18,7 +18,7 @@ from typing import Any, Mapping
 
 from ..errors import DataError
 from ..files import write_json
-from .types import ScoreValues
+from ..tasks.types import ScoreValues
 
 RUN_NAME = "run.json"
 RESULT_NAME = "result.json"
