@@ -19,13 +19,12 @@ from typing import Sequence
 
 import numpy as np
 
-from ..config import RunConfig
+from ..config import RunConfig, count_parameters
 from ..errors import ConfigError
 from ..files import atomic_write
 from ..model.folder import read_json
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
-from .plan import count_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,11 @@ def differences(
 
 def check_space(output: Path, config: RunConfig) -> None:
     """Raises ConfigError when the checkpoints that will be kept do not fit on the disk."""
-    needed = count_parameters(config.model) * BYTES_A_PARAMETER * (config.runtime.keep_checkpoints + 1)
+    needed = (
+        count_parameters(config.model, with_pretraining_heads=True)
+        * BYTES_A_PARAMETER
+        * (config.runtime.keep_checkpoints + 1)
+    )
     folder = next(parent for parent in (output, *output.resolve().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < needed:
