@@ -111,7 +111,8 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     """Ask the hub which files a model needs, with sizes and checksums. Raises DownloadError."""
     endpoint = hub_endpoint()
     with _errors_of_hub(repository, revision=revision), network.hub_session():
-        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
+        ask = partial(HfApi(endpoint=endpoint).model_info, repository, revision=revision, files_metadata=True)
+        info = network.until_whole(ask, title=repository)
         if info.sha is None or not re.fullmatch(r"\w[\w.-]{0,99}", info.sha):  # it becomes a folder's name
             raise DownloadError(
                 f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub "
