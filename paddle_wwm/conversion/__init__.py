@@ -1,8 +1,8 @@
 """Weights between Paddle, Hugging Face and TensorFlow, tensor by tensor; every reader treats its file as untrusted.
 
-    source ─► sources ─► opening ─► parts ─► saving ─► new folder + conversion.json
-              (which     (Paddle's  (some     (the target's
-               files)     names)     layers)   names and files)
+    source ─► sources ─► opening ─► layers ─► saving ─► new folder + conversion.json
+              (which     (Paddle's  (some      (the target's
+               files)     names)     layers)    names and files)
 
 The formats stand beside each other (`pdparams`, `pytorch`, `safetensors`, `tensorflow`) and know nothing of BERT;
 `names` is the one table of parameters, walked in both directions; `verify` runs two models on the same inputs. From

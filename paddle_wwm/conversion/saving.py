@@ -18,9 +18,9 @@ from ..model.folder import (
     paddle_config,
     tokenizer_config,
 )
+from .layers import with_absent_tensors
 from .names import Naming, parameters, tied_names
 from .opening import OpenedModel
-from .parts import with_absent_parts
 from .pdparams import write_pdparams
 from .safetensors import write_safetensors
 from .tensorflow import write_tensorflow
@@ -46,7 +46,7 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made
     anew for them.
     """
-    return with_absent_parts(model) if target is Target.PADDLE else model
+    return with_absent_tensors(model) if target is Target.PADDLE else model
 
 
 def save_model_files(

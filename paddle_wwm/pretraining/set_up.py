@@ -67,7 +67,7 @@ class Job:
 
 def describe(job: Job) -> str:
     """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
-    from .plan import describe_recipe
+    from .preview import describe_recipe
 
     _check_init(job)
     _check_config(job.config, num_workers=job.num_workers)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.config import ModelConfig, count_parameters
+from paddle_wwm.conversion.layers import parse_layers
 from paddle_wwm.conversion.names import Naming, naming_of, parameters, standard_name, tied_names, tied_parameter
-from paddle_wwm.conversion.parts import parse_layers
 from paddle_wwm.conversion.tensorflow import open_tensorflow
 from paddle_wwm.conversion.tensors import ArrayTensor, cast, to_float32
 from paddle_wwm.errors import ConfigError

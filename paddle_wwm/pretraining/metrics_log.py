@@ -1,6 +1,4 @@
-"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker
-0 only.
-"""
+"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Worker 0 only."""
 
 from __future__ import annotations
 

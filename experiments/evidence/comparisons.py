@@ -7,13 +7,13 @@ from __future__ import annotations
 import statistics
 from typing import Mapping
 
-from paddle_wwm.tasks.metrics.scores import METRICS
 from paddle_wwm.reports.format import NOTHING, Table, max_and_mean, numbers
+from paddle_wwm.tasks.metrics.scores import METRICS
 from paddle_wwm.tasks.table import find_task
 
+from .experiment import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import Scores, scores_of
 from .masked import read_masked
-from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .statistics import CONFIDENCE, PairedDifference, paired_difference
 
 NAMES = {Arm.WHOLE_WORD: "whole words", Arm.PIECE: "pieces", Arm.FROM_SCRATCH: "from scratch"}

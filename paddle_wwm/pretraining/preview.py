@@ -1,6 +1,4 @@
-"""What a run is about to do, said before it does it: one masked example, tokens, steps, batches, parameters, the time
-a step takes here.
-"""
+"""Describe a run before it starts: a masked example, tokens, steps, batches, parameters, memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `paddle-wwm download` prints: a plan, a model that is here, all models."""
+"""Describe what `paddle-wwm download` lists: a plan, a model that is here, all models."""
 
 from __future__ import annotations
 
