@@ -212,7 +212,7 @@ def how_it_failed(run: Run) -> str:
 
 
 def remedy_of(run: Run) -> str:
-    """What is absent can be added; what is there and broken is only mended from nothing."""
+    """What is absent can be added; what is there and broken is only fixed from nothing."""
     return SET_UP_AGAIN if "ModuleNotFoundError" in run.stderr else FROM_NOTHING
 
 
@@ -248,7 +248,7 @@ def report(findings: Sequence[Finding]) -> str:
     width = max(len(finding.name) for finding in findings)
     return "\n".join(
         f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}"
-        + (f". Mend it: {finding.remedy}" if finding.remedy else "")
+        + (f". Fix it: {finding.remedy}" if finding.remedy else "")
         for finding in findings
     )
 

@@ -63,7 +63,7 @@ def test_a_version_out_of_bounds_names_the_bound_and_the_command(package, versio
 
 
 @pytest.mark.parametrize("package", [package for package, _, _ in doctor.REQUIREMENTS])
-def test_a_missing_package_is_mended_by_installing_again(package):
+def test_a_missing_package_is_fixed_by_installing_again(package):
     failure = only_failure(check_versions({name: version for name, version in HEALTHY.items() if name != package}))
     assert (failure.name, failure.remedy) == (package, "make -B setup")
     assert failure.detail.startswith("not installed; ")
@@ -95,7 +95,7 @@ def test_python_3_11_and_3_12_are_ok(version):
 
 
 @pytest.mark.parametrize("version", [(3, 10, 13), (3, 13, 0), (2, 7, 18)])
-def test_another_python_is_mended_by_a_new_environment(version):
+def test_another_python_is_fixed_by_a_new_environment(version):
     finding = check_python(version)
     assert not finding.ok
     assert finding.remedy == "make distclean setup PYTHON=python3.11"
@@ -135,7 +135,7 @@ def test_the_headless_opencv_alone_serves_as_well():
 @pytest.mark.parametrize(
     ("keep", "remove"), [("opencv-python", "opencv-python-headless"), ("opencc-python-reimplemented", "opencc")]
 )
-def test_two_packages_in_one_folder_are_mended_by_removing_one_and_restoring_the_other(keep, remove):
+def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_restoring_the_other(keep, remove):
     failure = only_failure(check_clashes({"opencv-python": "4.11.0.86", keep: "1.0", remove: "2.0"}, python="python"))
     assert keep in failure.detail and remove in failure.detail
     assert (
@@ -212,7 +212,7 @@ def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
     lines = doctor.report(
         [Finding("a", True, "found"), Finding("long name", False, "gone", "make -B setup")]
     ).splitlines()
-    assert lines == ["ok    a          found", "FAIL  long name  gone. Mend it: make -B setup"]
+    assert lines == ["ok    a          found", "FAIL  long name  gone. Fix it: make -B setup"]
 
 
 def test_the_help_teaches_what_to_do_and_what_the_exit_status_means():

@@ -36,11 +36,6 @@ class PairedDifference:
         return len(self.differences)
 
     @property
-    def num_higher(self) -> int:
-        """Pairs in which the first arm is higher."""
-        return sum(difference > 0 for difference in self.differences)
-
-    @property
     def excludes_zero(self) -> bool:
         """Whether the interval says which arm is higher."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)

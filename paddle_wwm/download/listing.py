@@ -79,7 +79,6 @@ def inventory_of(home: Path) -> str:
     unfinished = [f"{key} ({size_in_words(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
     if unfinished:
         lines.append(
-            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes "
-            f"on with it"
+            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command continues it"
         )
     return "\n".join(lines)

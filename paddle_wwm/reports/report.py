@@ -48,7 +48,7 @@ def markdown_of(report: Report) -> str:
 def _left_out(gathered: Gathered) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (title, lines)
-        for title, lines in (("Not finished", gathered.unfinished), ("Passed over", gathered.passed_over))
+        for title, lines in (("Not finished", gathered.unfinished), ("Skipped", gathered.skipped))
         if lines
     ]
 
