@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, Mapping
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError, ConfigError
-from ..files import atomic_directory, sha256_of_file, write_json
+from ..files import atomic_directory, check_space, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
 from .layers import INITIAL_SEED, with_layers
@@ -121,7 +121,13 @@ def convert(
             seconds=0.0,
         )
         if not dry_run:
-            _check_space(target, model)
+            check_space(
+                target,
+                num_bytes=sum(tensor.num_bytes for tensor in model.tensors.values()),
+                what="the model",
+                remedy="make room, or name another folder",
+                error=CheckpointError,
+            )
             with _new_folder(target, overwrite=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
@@ -188,13 +194,6 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
             else "name another folder, or add --overwrite"
         )
         raise CheckpointError(f"{target}: exists already; {remedy}.")
-
-
-def _check_space(target: Path, model: OpenedModel) -> None:
-    folder = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(folder).free, sum(tensor.num_bytes for tensor in model.tensors.values())
-    if needed > free:
-        raise CheckpointError(f"{target}: {needed / 1e9:.1f} GB are needed, but {free / 1e9:.1f} GB are free.")
 
 
 @contextlib.contextmanager
