@@ -82,12 +82,9 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def sha256_of_file(path: str | Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
