@@ -9,11 +9,9 @@ from typing import Callable, Literal, overload
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from ..conversion.pdparams import read_pdparams
+from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError
 from ..model.finetuned import (
-    CLASSIFIER,
-    KIND_CLASSIFIER,
     MLM_HEAD,
     NSP_HEAD,
     POOLER,
@@ -22,14 +20,14 @@ from ..model.finetuned import (
     Description,
     load_network,
     read_description,
-    with_bert_in_front,
 )
-from ..model.folder import CONFIG_NAME, WEIGHTS_NAME
+from ..model.folder import CLASSIFIER, CONFIG_NAME, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 from ..model.weights import load_arrays
 from ..progress import Progress
-from ..download.finding import find_model
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams
 
 logger = logging.getLogger(__name__)
 FILL_MASK = "fill-mask"

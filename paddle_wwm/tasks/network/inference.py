@@ -14,8 +14,9 @@ import paddle.nn as nn
 
 from ...config import ModelConfig
 from ...errors import CheckpointError
+from ...files import read_json
 from ...model.finetuned import load_network, read_description
-from ...model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
+from ...model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours
 from ...model.networks import ANSWER_KINDS
 from ...progress import Progress
 from ...runs.fleet import World, sum_over_workers
