@@ -21,7 +21,7 @@ from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
 from ..model.finetuned import read_description
-from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
+from ..model.folder import VOCAB_NAME
 from ..model.networks import ANSWER_KINDS
 from ..progress import Progress
 from ..runs.devices import visible_gpus
@@ -33,6 +33,7 @@ from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
 from ..version import __version__
+from ..weights.names import WEIGHTS_NAME
 from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
 from .result import FineTuneResult, read_result

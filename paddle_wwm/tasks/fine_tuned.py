@@ -11,8 +11,9 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..errors import CheckpointError
+from ..files import read_json
 from ..model.finetuned import Description, load_network, read_description
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours, read_json
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example

@@ -8,24 +8,22 @@ from typing import Callable, Literal, overload
 
 import paddle.nn as nn
 
-from ..conversion.pdparams import read_pdparams
 from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError
 from ..model.finetuned import (
-    CLASSIFIER,
-    KIND_CLASSIFIER,
     MLM_HEAD,
     NSP_HEAD,
     POOLER,
     TASK_NAMES,
     Description,
     read_description,
-    with_bert_in_front,
 )
-from ..model.folder import WEIGHTS_NAME
+from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
 from ..progress import Progress
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams
 from .fill_mask import FillMask
 from .fine_tuned import load_task_network
 

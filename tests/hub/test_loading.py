@@ -11,12 +11,12 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError, DataError, HubModuleError
 from paddle_wwm.files import write_json
 from paddle_wwm.hub import BertHubModule
 from paddle_wwm.hub.build import build_module
 from paddle_wwm.hub.finetuned import read_label_file
+from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
 from .test_build import MODULES
 
