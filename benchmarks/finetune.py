@@ -31,7 +31,7 @@ import hub_peers
 import numpy as np
 from common import print_machine, print_table, write_figures
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.tasks.examples import TextExample
 from paddle_wwm.tokenization.vocab import Vocab
 

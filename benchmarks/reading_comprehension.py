@@ -32,7 +32,7 @@ import numpy as np
 from common import print_machine, print_table, write_figures
 from question_answering import _Examples as Examples
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.tasks.dataset import Split
 from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.tasks.metrics.answers import score_cmrc
