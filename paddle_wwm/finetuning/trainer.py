@@ -14,12 +14,12 @@ import paddle
 from ..config import OptimizerConfig
 from ..cpu import keep_freed_memory
 from ..errors import TrainingError
-from ..model.finetuned import Description, load_network
 from ..model.ops import seed_dropout
 from ..model.weights import load_arrays
 from ..pretraining_data.random_bits import key_of
 from ..runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
 from ..runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
+from ..tasks.model_folder import Description, load_network
 from ..tasks.rows import batch_of
 from ..tasks.task import Features, Task
 from ..tokenization.wordpiece import WordPieceTokenizer
