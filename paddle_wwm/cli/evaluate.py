@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from .flags import add_task_flags, check_task_flags, chosen_task
+from .flags import add_task_flags, check_task_flags, chosen_dataset
 
 SUMMARY = "score a fine-tuned model or a file of predictions"
 EXAMPLES = """\
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     job = EvaluationJob(
-        task=chosen_task(
+        dataset=chosen_dataset(
             arguments, name="" if arguments.file is None else arguments.file.stem, files={split: arguments.file}
         ),
         data=arguments.data or Path(),

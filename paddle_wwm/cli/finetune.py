@@ -15,10 +15,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .flags import add_task_flags, check_task_flags, chosen_task
+from .flags import add_task_flags, check_task_flags, chosen_dataset
 
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 SUMMARY = "fine-tune a model on a task, over several seeds"
 SPLITS = ("train", "dev", "test")
@@ -148,9 +148,9 @@ RECIPE_FLAGS = (
 )
 
 
-def task_of(arguments: argparse.Namespace) -> Task:
-    """Return the task that the flags describe."""
-    return chosen_task(
+def dataset_of(arguments: argparse.Namespace) -> Dataset:
+    """Return the data set that the flags describe."""
+    return chosen_dataset(
         arguments,
         name=arguments.task_name or ("" if arguments.train is None else _name_of(arguments.train)),
         files={split: getattr(arguments, split) for split in SPLITS},
@@ -173,7 +173,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..progress import show_bar
 
     job = FineTuneJob(
-        task=task_of(arguments),
+        dataset=dataset_of(arguments),
         data=arguments.data or Path(),
         model=arguments.model,
         model_name=arguments.model_name,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, Sequence
 
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 
 def add_task_flags(group: argparse._ArgumentGroup, *, files: Mapping[str, str]) -> None:
@@ -49,16 +49,16 @@ def check_task_flags(arguments: argparse.Namespace, *, parser: argparse.Argument
         parser.error(f"--kind needs --{file}")
 
 
-def chosen_task(
+def chosen_dataset(
     arguments: argparse.Namespace, *, name: str, files: Mapping[str, Path | None], labels: Sequence[str] = ()
-) -> Task:
-    """Return the task that the flags describe. The rest describes the user's own files; None is a file not given."""
-    from ..tasks.own_data import columns_of_flags, task_of_flags
-    from ..tasks.table import find_task
+) -> Dataset:
+    """Return the data set that the flags describe. The rest describes the user's own files; None: not given."""
+    from ..tasks.dataset_table import find_dataset
+    from ..tasks.own_data import columns_of_flags, dataset_of_flags
 
     if arguments.task:
-        return find_task(arguments.task)
-    return task_of_flags(
+        return find_dataset(arguments.task)
+    return dataset_of_flags(
         name=name,
         kind=arguments.kind,
         files={split: path for split, path in files.items() if path is not None},

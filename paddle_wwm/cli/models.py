@@ -106,11 +106,11 @@ def row_of(variant: Variant) -> dict[str, str]:
 def record_of(variant: Variant) -> dict[str, Any]:
     """Everything in the table about a model, as JSON has it."""
     from ..config import count_parameters, to_plain
-    from ..tasks.table import TASKS, learning_rate_of
+    from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
     from ..variants.types import NUM_XNLI_LABELS
 
-    rates = {task.name: learning_rate_of(task, model=variant.name) for task in TASKS.values() if task.learning_rates}
+    rates = {row.name: learning_rate_of(row, model=variant.name) for row in DATASETS.values() if row.learning_rates}
     return {
         **to_plain(variant),
         "hub_name": variant.hub_name,

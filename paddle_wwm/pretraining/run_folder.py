@@ -20,8 +20,7 @@ import numpy as np
 
 from ..config import RunConfig, count_parameters
 from ..errors import ConfigError
-from ..files import atomic_write, check_space
-from ..model.folder import read_json
+from ..files import atomic_write, check_space, read_json
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
 

@@ -13,7 +13,7 @@ import pytest
 
 from paddle_wwm.config import count_parameters
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.tasks.table import TASKS
+from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, find_variant
 from paddle_wwm.variants.lookup import names_of
 from paddle_wwm.variants.scores import Score, parse_scores
@@ -206,7 +206,7 @@ def test_the_learning_rates_of_the_tasks_are_those_of_the_seed(seed_lines):
             if (match := re.fullmatch(rf"{title} (\de-5) (\de-5) (\de-5)", line.strip()))
         )
         expected = {"bert": float(bert), "ernie": float(ernie), "bert-wwm": float(wwm)}
-        assert TASKS[task].learning_rates == expected
+        assert DATASETS[task].learning_rates == expected
 
 
 @pytest.mark.data

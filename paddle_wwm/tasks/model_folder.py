@@ -1,7 +1,7 @@
 """Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called.
 Random weights are never used silently.
 
-    config.json  "finetuning_task": "seq-cls"    as transformers names it; one of HEADS
+    config.json  "finetuning_task": "seq-cls"    a name of `task_table.TASKS`
                  "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells
                  them apart
                  "architectures": […]            PaddleNLP's class for such weights, which opens the folder
@@ -18,39 +18,32 @@ import numpy as np
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import HubModuleError
 from ..files import write_json
-from .folder import (
+from ..model.folder import (
+    CLASSIFIER,
     CONFIG_NAME,
+    HEAD_PREFIXES,
+    KIND_CLASSIFIER,
     TOKENIZER_CONFIG_NAME,
     UNTRAINED,
     VOCAB_NAME,
-    WEIGHTS_NAME,
-    read_json,
+    read_config,
     read_model_config,
     tokenizer_config,
+    with_bert_in_front,
 )
-from .labels import label_map_of
-from .networks import ANSWER_KINDS
-from .weights import load_arrays
+from ..model.networks import ANSWER_KINDS
+from ..model.weights import load_arrays
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams, write_pdparams
+from .label_map import label_map_of
+from .task_table import TASKS
 
 TASK_KEY = "finetuning_task"
 LABELS_KEY = "id2label"
-QUESTION_ANSWERING = "question-answering"
-# The tasks that have a classifier, and PaddleNLP's class for each. The first of a class is what a folder of
-# PaddleNLP's is taken for.
-HEADS = {
-    "seq-cls": "BertForSequenceClassification",
-    "multi-label": "BertForSequenceClassification",
-    "token-cls": "BertForTokenClassification",
-    "text-matching": "BertModel",
-    QUESTION_ANSWERING: "BertForQuestionAnswering",
-}
-TASK_NAMES = ("fill-mask", *HEADS)
+TASK_NAMES = tuple(name for name in TASKS if name is not None)
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
-CLASSIFIER, KIND_CLASSIFIER = "classifier.", "kind_classifier."
-HEADS_OF_OTHERS = ("cls.", CLASSIFIER, KIND_CLASSIFIER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +58,7 @@ class Description:
 
 def read_description(folder: Path) -> Description:
     """Raises CheckpointError or HubModuleError for a config.json that describes no model of ours."""
-    values = read_json(folder / CONFIG_NAME)
+    values = read_config(folder)
     task = values.get(TASK_KEY)
     if task is None:
         task = _task_of_architecture(values.get("architectures") or [])
@@ -74,7 +67,7 @@ def read_description(folder: Path) -> Description:
             f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}."
         )
     labels = values.get(LABELS_KEY)
-    label_map = label_map_of(labels) if task in HEADS and labels and _has_labels(task, labels) else None
+    label_map = label_map_of(labels) if task is not None and labels and _has_labels(task, labels) else None
     return Description(
         config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map
     )
@@ -82,13 +75,20 @@ def read_description(folder: Path) -> Description:
 
 def _has_labels(task: str, labels: Any) -> bool:
     # PaddleNLP writes made-up labels for reading comprehension, too
-    return task != QUESTION_ANSWERING or (isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS)
+    are_kinds = isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS
+    return TASKS[task].has_classifier and (TASKS[task].needs_labels or are_kinds)
 
 
 def _task_of_architecture(architectures: list[str]) -> str | None:
     """Of a model that PaddleNLP has fine-tuned and saved."""
-    fine_tuned = {architecture: name for name, architecture in reversed(HEADS.items()) if architecture != "BertModel"}
-    return next((fine_tuned[architecture] for architecture in architectures if architecture in fine_tuned), None)
+    # the first task of a class is what a folder of PaddleNLP's is taken for: seq-cls, not multi-label
+    found = (
+        task.name
+        for architecture in architectures
+        for task in TASKS.values()
+        if task.has_classifier and task.architecture == architecture != "BertModel"
+    )
+    return next(found, None)
 
 
 def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
@@ -108,7 +108,7 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
             "without it). Pretrain further with paddle-wwm pretrain --init, or use task=None."
         )
     # the heads of pretraining, and of another model's task, are no part of this network
-    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEADS_OF_OTHERS)}
+    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEAD_PREFIXES)}
     if not with_classifier:
         arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
     absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, KIND_CLASSIFIER, POOLER, NSP_HEAD))
@@ -116,13 +116,6 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
         name.startswith(POOLER) for name in absent
     )
     return any(name.startswith((CLASSIFIER, KIND_CLASSIFIER)) for name in absent)
-
-
-def with_bert_in_front(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The names of a bare BertModel, as PaddleNLP saves it, as those of a model that has one."""
-    if any(name.startswith("bert.") for name in arrays):
-        return dict(arrays)
-    return {name if name.startswith(HEADS_OF_OTHERS) else f"bert.{name}": array for name, array in arrays.items()}
 
 
 def write_finetuned(
@@ -141,8 +134,8 @@ def write_finetuned(
     """
     write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
-    values = {name: value for name, value in read_json(source / CONFIG_NAME).items() if name not in left_out}
-    values |= {"architectures": [HEADS[task]], TASK_KEY: task, **(notes or {})}
+    values = {name: value for name, value in read_config(source).items() if name not in left_out}
+    values |= {"architectures": [TASKS[task].architecture], TASK_KEY: task, **(notes or {})}
     if label_map:
         values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}
         values["label2id"] = {str(label): number for number, label in label_map.items()}
