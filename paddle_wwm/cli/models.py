@@ -85,7 +85,7 @@ def init_of(recipe: Recipe) -> str:
 
 def row_of(variant: Variant) -> dict[str, str]:
     """A row for people, by column."""
-    from ..variants.types import count_parameters
+    from ..config import count_parameters
 
     config = variant.config
     return {
@@ -105,10 +105,11 @@ def row_of(variant: Variant) -> dict[str, str]:
 
 def record_of(variant: Variant) -> dict[str, Any]:
     """Everything in the table about a model, as JSON has it."""
-    from ..config import to_plain
+    from ..config import count_parameters, to_plain
+    from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
-    from ..variants.types import count_parameters
 
+    rates = {one.name: learning_rate_of(one, model=variant.name) for one in DATASETS.values() if one.learning_rates}
     return {
         **to_plain(variant),
         "hub_name": variant.hub_name,
@@ -122,7 +123,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
             }
             for task, splits in variant.published_scores.items()
         },
-        "published_learning_rates": dict(variant.published_learning_rates),
+        "learning_rates": {task: {"value": rate, "source": source} for task, (rate, source) in rates.items()},
     }
 
 

@@ -12,6 +12,8 @@ import os
 import sys
 from pathlib import Path
 
+from .flags import add_masking_flags
+
 SUMMARY = "show the words, pieces and masks of a text or of shards"
 INTERMIXED = True  # TEXT may stand between flags
 EXAMPLES = """\
@@ -24,8 +26,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import RunConfig, SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
+    from ..config import RunConfig
 
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
@@ -54,24 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="length of the shards' examples (default: %(default)s)",
     )
-    add(
-        "--pairing",
-        choices=[item.value for item in SentencePairing],
-        default="next-sentence",
-        help="of the shards' examples (default: %(default)s)",
-    )
-    add(
-        "--strategy",
-        choices=[item.value for item in MaskingStrategy],
-        default="whole-word",
-        help="what is selected (default: %(default)s)",
-    )
-    add(
-        "--actions",
-        choices=[item.value for item in ActionUnit],
-        default="piece",
-        help="what draws an action (default: %(default)s)",
-    )
+    add_masking_flags(parser, with_recipe=False)
     add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
     add("--no-color", action="store_true", help="plain text, also at a terminal")

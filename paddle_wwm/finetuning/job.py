@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
+from ..config import count_parameters
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
@@ -275,8 +276,6 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ..variants import count_parameters
-
     config = read_description(model.folder).config
     return {
         "name": model.name,

@@ -14,11 +14,11 @@ from ..files import read_json, write_json
 from ..progress import Progress
 from ..runs.fleet import World
 from ..runs.lifetime import StopSignal
-from . import plan
+from . import preview
 from .checkpoint import export_model, newest_checkpoint
 from .data import RunData
 from .evaluation import held_out_batches
-from .report import Reporter, draw_curves
+from .metrics_log import Reporter, draw_curves
 from .result import read_result, summary
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
 from .step import Sums
@@ -112,7 +112,7 @@ def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) 
     """Log what the run is about to do, and open its reports."""
     config, data, step = trainer.config, trainer.data, trainer.step
     held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
-    baseline = plan.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
+    baseline = preview.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
     write_json(trainer.output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion
     first = config.phases[0]
@@ -122,10 +122,10 @@ def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) 
     )
     seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
     logger.info("one example, its words and its mask (seen←to predict):")
-    logger.info(plan.show_example(data.phases[0].train.sources[0]))
+    logger.info(preview.show_example(data.phases[0].train.sources[0]))
     logger.info("about to train:" if step == 0 else f"about to go on after step {step}:")
     logger.info(
-        plan.describe_run(
+        preview.describe_run(
             config,
             corpora=data.corpora,
             num_examples=[phase.train.num_examples for phase in data.phases],

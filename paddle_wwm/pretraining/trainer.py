@@ -22,7 +22,7 @@ from ..runs.optim import learning_rate_at, make_optimizer
 from ..runs.precision import Precision
 from ..runs.sharding import Shares
 from ..types import TrainState
-from . import plan
+from . import preview
 from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
@@ -86,7 +86,7 @@ class Trainer:
         with self.precision.autocast():
             self.gemm_peak = measure_peak()
             first = data.phases[0].train
-            self.seconds_a_micro_batch = plan.time_of_a_micro_batch(
+            self.seconds_a_micro_batch = preview.time_of_a_micro_batch(
                 self.core, first, micro_batch_size=config.runtime.micro_batch_size
             )
         self.model = distribute_model(self.core, world)

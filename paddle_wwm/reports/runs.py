@@ -76,12 +76,12 @@ class Entry:
 class Gathered:
     """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs
     without any;
-    passed_over: folders that hold another kind of run.
+    skipped: folders that hold another kind of run.
     """
 
     entries: Mapping[str, tuple[Entry, ...]]
     unfinished: tuple[str, ...]
-    passed_over: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def summarise(values: Iterable[float]) -> Summary:
@@ -116,10 +116,10 @@ def gather(paths: Iterable[Path]) -> Gathered:
     not be compared.
     """
     runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]] = []
-    unfinished, passed_over = [], []
+    unfinished, skipped = [], []
     for path in _run_folders(paths):
         if _is_another_kind(path):
-            passed_over.append(f"{path}: no run of paddle-wwm finetune")
+            skipped.append(f"{path}: not a run of paddle-wwm finetune")
             continue
         record, results = read_run(path), read_results(path)
         unfinished += [
@@ -144,7 +144,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
     return Gathered(
         entries={task: _entries(by_task[task]) for task in sorted(by_task, key=_place)},
         unfinished=tuple(unfinished),
-        passed_over=tuple(passed_over),
+        skipped=tuple(skipped),
     )
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from paddle_wwm.config import count_parameters
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, count_parameters, find_variant
+from paddle_wwm.tasks.dataset_table import DATASETS
+from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, find_variant
 from paddle_wwm.variants.lookup import names_of
 from paddle_wwm.variants.scores import Score, parse_scores
 
@@ -187,7 +189,7 @@ def test_published_test_scores_of_the_small_models_are_those_of_the_seed(seed_li
 
 
 @pytest.mark.data
-def test_published_learning_rates_are_those_of_the_seed(seed_lines):
+def test_the_learning_rates_of_the_tasks_are_those_of_the_seed(seed_lines):
     titles = {
         "CMRC 2018": "cmrc2018",
         "DRCD": "drcd",
@@ -198,11 +200,13 @@ def test_published_learning_rates_are_those_of_the_seed(seed_lines):
     }
     titles |= {"BQ Corpus": "bq_corpus", "THUCNews": "thucnews"}
     for title, task in titles.items():
-        rates = next(
-            match for line in seed_lines if (match := re.fullmatch(rf"{title} (\de-5) \de-5 (\de-5)", line.strip()))
+        bert, ernie, wwm = next(
+            match.groups()
+            for line in seed_lines
+            if (match := re.fullmatch(rf"{title} (\de-5) (\de-5) (\de-5)", line.strip()))
         )
-        assert float(rates[1]) == BY_NAME["bert-base-chinese"].published_learning_rates[task]
-        assert float(rates[2]) == BY_NAME["chinese-roberta-wwm-ext-large"].published_learning_rates[task]
+        expected = {"bert": float(bert), "ernie": float(ernie), "bert-wwm": float(wwm)}
+        assert DATASETS[task].learning_rates == expected
 
 
 @pytest.mark.data
