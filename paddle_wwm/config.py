@@ -17,6 +17,8 @@ from typing import Any
 from .types import MaskingConfig
 from .types import require as _require
 
+SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:

@@ -5,6 +5,7 @@ that is left for them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -100,7 +101,7 @@ def sha256_of_file(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Return the records of a file of JSON lines, none if there is no file.
 
     The records end at the first line that is not JSON: a killed process may leave half of a line.
@@ -120,6 +121,17 @@ def check_space(path: Path, *, num_bytes: int, what: str, remedy: str, error: ty
     free = shutil.disk_usage(next(parent for parent in (path, *path.parents) if parent.exists())).free
     if num_bytes > free:
         raise error(f"{path}: {what} needs about {size_text(num_bytes)}, but {size_text(free)} are free; {remedy}.")
+
+
+@contextlib.contextmanager
+def disk_errors_as(kind: type[PaddleWWMError], *, folder: Path, remedy: str) -> Iterator[None]:
+    """Raise `kind`, with a remedy, where the disk is full, over a quota or a limit, or may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        raise kind(f"{folder}: {error.strerror}. {remedy}") from None
 
 
 def size_text(num_bytes: int) -> str:

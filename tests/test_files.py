@@ -13,7 +13,7 @@ from paddle_wwm.files import (
     atomic_directory,
     atomic_write,
     check_space,
-    read_json_lines,
+    read_log,
     remove_leftovers,
     sha256_of_file,
     size_text,
@@ -140,9 +140,9 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
 
 def test_json_lines_end_at_half_a_line_and_no_file_has_none(tmp_path):
     path = tmp_path / "log.jsonl"
-    assert read_json_lines(path) == []
+    assert read_log(path) == []
     path.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
-    assert read_json_lines(path) == [{"step": 1}, {"step": 2}]
+    assert read_log(path) == [{"step": 1}, {"step": 2}]
 
 
 def test_too_little_space_is_an_error_of_the_kind_asked_for(tmp_path):

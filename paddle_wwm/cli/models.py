@@ -21,7 +21,6 @@ examples:
   paddle-wwm models roberta-wwm-ext
   # Everything, for programs
   paddle-wwm models --json"""
-XNLI_LABELS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,13 +85,14 @@ def init_of(recipe: Recipe) -> str:
 def row_of(variant: Variant) -> dict[str, str]:
     """A row for people, by column."""
     from ..config import count_parameters
+    from ..variants.types import NUM_XNLI_LABELS
 
     config = variant.config
     return {
         "name": variant.name,
         "title": variant.title,
         "layers x hidden": f"{config.num_hidden_layers} x {config.hidden_size}",
-        "parameters": f"{count_parameters(config, num_labels=XNLI_LABELS) // 1_000_000}M",
+        "parameters": f"{count_parameters(config, num_labels=NUM_XNLI_LABELS) // 1_000_000}M",
         "vocabulary": f"{config.vocab_size:,}",
         "cased": "no" if variant.do_lower_case else "yes",
         "masking": variant.recipe.masking,
@@ -108,6 +108,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
     from ..config import count_parameters, to_plain
     from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
+    from ..variants.types import NUM_XNLI_LABELS
 
     rates = {one.name: learning_rate_of(one, model=variant.name) for one in DATASETS.values() if one.learning_rates}
     return {
@@ -115,7 +116,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
         "hub_name": variant.hub_name,
         "names": list(names_of(variant)),
         "model_class": "Bert",
-        "num_parameters": count_parameters(variant.config, num_labels=XNLI_LABELS),
+        "num_parameters": count_parameters(variant.config, num_labels=NUM_XNLI_LABELS),
         "published_scores": {
             task: {
                 split: {name: [score.max, score.mean] for name, score in scores.by_metric.items()}

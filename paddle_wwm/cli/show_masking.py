@@ -75,7 +75,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
-    from ..config import DataConfig, SentencePairing
+    from ..config import SERIES_VOCAB_SIZE, DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
     from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
@@ -91,7 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
         vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
     else:
         sample = [sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences]
-        vocab = build_vocab([*sample, *arguments.texts], vocab_size=21128, do_lower_case=not arguments.cased)
+        vocab = build_vocab(
+            [*sample, *arguments.texts], vocab_size=SERIES_VOCAB_SIZE, do_lower_case=not arguments.cased
+        )
         print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
     if arguments.texts:
         lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..files import atomic_write, read_json_lines
+from ..files import atomic_write, read_log
 from .state import SeedState
 
 
@@ -17,7 +17,7 @@ class SeedLog:
         evaluated = {record["step"] for record in state.dev_scores}
         kept = [
             record
-            for record in read_json_lines(path)
+            for record in read_log(path)
             if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)
         ]
         with atomic_write(path, "w") as stream:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from ..files import atomic_write, read_json_lines
+from ..files import atomic_write, read_log
 from ..progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Reporter:
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
     """Return the records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
-    return read_json_lines(output / METRICS_NAME)
+    return read_log(output / METRICS_NAME)
 
 
 def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:

@@ -17,12 +17,12 @@ from ..errors import DataError
 from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
 from ..tasks.dataset_table import DATASETS
-from ..variants.lookup import find_variant
+from ..variants.lookup import find_variant, known_variant
+from ..variants.types import NUM_XNLI_LABELS
 from .format import NOTHING, Table, max_and_mean, numbers
-from .runs import Entry, Gathered, variant_of
+from .runs import Entry, Gathered
 
 REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
-_NUM_XNLI_LABELS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ def model_rows(gathered: Gathered) -> list[ModelRow]:
 
 def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
     """A model's published test scores, None where it has none on these tasks."""
-    variant = variant_of(name)
+    variant = known_variant(name)
     found = (
         {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores}
         if variant
@@ -184,14 +184,14 @@ def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
     return ModelRow(
         name=f"{variant.title}, published",
         scores={task: {metric: score.max for metric, score in cell.by_metric.items()} for task, cell in found.items()},
-        num_parameters=count_parameters(variant.config, num_labels=_NUM_XNLI_LABELS),
+        num_parameters=count_parameters(variant.config, num_labels=NUM_XNLI_LABELS),
     )
 
 
 def _num_parameters(entry: Entry) -> int | None:
     config = entry.record.model.get("config")
     if config:
-        return count_parameters(model_config_from(dict(config), source=entry.paths[0]), num_labels=_NUM_XNLI_LABELS)
+        return count_parameters(model_config_from(dict(config), source=entry.paths[0]), num_labels=NUM_XNLI_LABELS)
     return entry.record.model.get("num_parameters")
 
 
@@ -200,7 +200,7 @@ def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
     name without a row.
     """
     if name is not None:
-        variant = variant_of(name)
+        variant = known_variant(name)
         row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
         if row is None:
             raise DataError(

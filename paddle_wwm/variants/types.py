@@ -9,6 +9,7 @@ from ..config import ModelConfig
 from .scores import PUBLISHED_SCORES, Scores
 
 RANDOM_INIT = "random"
+NUM_XNLI_LABELS = 3  # the series counts parameters with a classifier for XNLI
 
 
 @dataclass(frozen=True, kw_only=True)

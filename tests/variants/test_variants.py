@@ -17,9 +17,9 @@ from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, find_variant
 from paddle_wwm.variants.lookup import names_of
 from paddle_wwm.variants.scores import Score, parse_scores
+from paddle_wwm.variants.types import NUM_XNLI_LABELS
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
-XNLI_LABELS = 3
 
 
 def run_variants(*arguments: str) -> subprocess.CompletedProcess:
@@ -88,9 +88,9 @@ def test_an_unknown_name_gets_the_nearest_ones():
     [("chinese-roberta-wwm-ext", None), ("chinese-roberta-wwm-ext-large", None), ("rbtl3", 59.8), ("rbt3", 37.3)],
 )
 def test_parameters_counted_as_the_series_counts_are_those_it_prints(name, share):
-    millions = count_parameters(BY_NAME[name].config, num_labels=XNLI_LABELS) // 1_000_000
+    millions = count_parameters(BY_NAME[name].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
     assert f"{millions}M" == BY_NAME[name].published_parameters
-    base = count_parameters(BY_NAME["chinese-roberta-wwm-ext"].config, num_labels=XNLI_LABELS) // 1_000_000
+    base = count_parameters(BY_NAME["chinese-roberta-wwm-ext"].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
     assert share is None or round(100 * millions / base, 1) == share
 
 
