@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from paddle_wwm.model.finetuned import read_description
 from paddle_wwm.runs.fleet import World
-from paddle_wwm.runs.optim import learning_rate_at
 from paddle_wwm.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
@@ -121,7 +120,7 @@ def test_a_limited_training_split_is_a_part_of_a_larger_one():
 
 def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
     schedule = schedule_of(20, recipe=RECIPE)
-    rates = [learning_rate_at(step, schedule) for step in range(20)]
+    rates = [schedule.rate_at(step) for step in range(20)]
     assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3]) and rates[-1] == pytest.approx(1e-3 / 18)
 
 
@@ -153,8 +152,9 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, kind):
     for changes in ({"micro_batch_tokens": 10_000}, {"micro_batch_tokens": 40}, {"micro_batch_size": 1}):
         recipe = dataclasses.replace(RECIPE, clip_norm=1e9, **changes)
         trainer = trainer_of(model, kind=kind, recipe=recipe)
-        trainer._parameters = []  # so that they keep the gradients, and nothing is updated
-        trainer.optimizer.step = lambda: None
+        # so that they keep the gradients, and nothing is updated
+        trainer.context = dataclasses.replace(trainer.context, parameters=[])
+        trainer.context.optimizer.step = lambda: None
         loss = trainer.step(0).loss
         found.append(
             (
