@@ -20,9 +20,9 @@ from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated
 from ..runs.devices import prepare_training
 from ..runs.fleet import World, distribute_model
 from ..runs.optim import make_optimizer, optimizer_arrays, set_optimizer_arrays
-from ..tasks.network.features import Features, Reading
-from ..tasks.network.heads import labels_of_batch, make_network, num_targets, summed_loss
-from ..tasks.network.rows import batch_of
+from ..tasks.rows import batch_of
+from ..tasks.task import Features, Task
+from ..tokenization.wordpiece import WordPieceTokenizer
 from .recipe import FineTuneRecipe, micro_batches, rate_scale_of, rows_of_step, schedule_of, steps_per_epoch
 
 
@@ -31,8 +31,8 @@ class TrainingData:
     """The rows that are trained on. model: the folder to start from."""
 
     features: Features
-    reading: Reading
-    pad_id: int
+    task: Task
+    tokenizer: WordPieceTokenizer
     model: Path
     description: Description
 
@@ -43,7 +43,11 @@ class SeedTrainer:
     def __init__(self, data: TrainingData, *, recipe: FineTuneRecipe, seed: int, world: World) -> None:
         self.data, self.recipe, self.seed = data, recipe, seed
         prepare_training(seed=seed)
-        self.network = make_network(data.description.config, reading=data.reading)
+        self.network = data.task.make_network(data.description.config)
+        # the exchange of gradients needs one of every parameter that is trained
+        for layer in data.task.unused_layers(self.network):
+            for parameter in layer.parameters():
+                parameter.stop_gradient = True
         load_network(self.network, data.model, untrained=data.description.untrained, with_classifier=False)
         self.network.train()
         rate_scale = rate_scale_of(data.description.config.num_hidden_layers, layer_decay=recipe.layer_decay)
@@ -71,12 +75,12 @@ class SeedTrainer:
             TrainingError: the loss or the gradient is not finite; no parameter was changed.
         """
         rows = rows_of_step(number, num_rows=len(self.lengths), seed=self.seed, recipe=self.recipe)
-        num_summands = num_targets([self.data.features.labels[row] for row in rows], reading=self.data.reading)
+        num_targets = sum(int(self.data.task.num_targets(self.data.features.labels[row])) for row in rows)
         groups = micro_batches(rows, self.lengths, recipe=self.recipe)
         mine = groups[self.context.world.rank :: self.context.world.size]
         # A worker without a micro-batch computes one that counts nothing: the exchange of gradients needs a backward
         # pass of everyone.
-        divisor = max(1, num_summands) if mine else math.inf
+        divisor = max(1, num_targets) if mine else math.inf
 
         result = accumulated_step(
             self.context,
@@ -101,11 +105,11 @@ class SeedTrainer:
 
     def _summed_loss(self, group: list[int]) -> paddle.Tensor:
         """Return the loss of a micro-batch's rows, summed."""
-        features, reading = self.data.features, self.data.reading
-        batch = batch_of(features.rows, group, pad_id=self.data.pad_id)
+        features, task = self.data.features, self.data.task
+        batch = batch_of(features.rows, group, pad_id=self.data.tokenizer.vocab.pad_id)
         inputs = list(map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.attention_mask)))
-        labels = paddle.to_tensor(labels_of_batch(features, batch, reading=reading))
-        return summed_loss(self.context.model(*inputs), labels, inputs[2], reading=reading)
+        labels = paddle.to_tensor(task.batch_labels(features, batch))
+        return task.loss_sum(task.logits(self.context.model, inputs), labels, inputs[2])
 
     def weights(self) -> dict[str, np.ndarray]:
         """The network's parameters."""

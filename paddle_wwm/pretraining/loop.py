@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Callable
 
 from ..config import RunConfig
-from ..files import write_json
+from ..files import read_json, write_json
 from ..model.flops import measure_peak
-from ..model.folder import read_json
 from ..progress import Progress
 from ..runs.fleet import World, without_gradient_sync
 from ..runs.lifetime import StopSignal
@@ -125,7 +124,7 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
         if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
             trainer.save()
         if result.stop and not ended:
-            raise stop.interrupted(f"saved after step {step}; go on with the same command and --resume auto.")
+            raise stop.interrupted(f"saved after step {step}; to continue, rerun the same command with --resume auto.")
 
 
 def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Progress], None] | None) -> Reporter:
@@ -143,7 +142,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
     seconds = micro_batch_s * examples / (config.runtime.micro_batch_size * trainer.world.size)
     logger.info("one example, its words and its mask (seen←to predict):")
     logger.info(plan.show_example(data.phases[0].train.sources[0]))
-    logger.info("about to train:" if step == 0 else f"about to go on after step {step}:")
+    logger.info("about to train:" if step == 0 else f"about to continue after step {step}:")
     logger.info(
         plan.describe_run(
             config,

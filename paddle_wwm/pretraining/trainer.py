@@ -11,9 +11,9 @@ import numpy as np
 
 from ..config import PhaseConfig, RunConfig, SentencePairing
 from ..errors import CheckpointError, TrainingError
-from ..files import write_json
+from ..files import read_json, write_json
 from ..model.flops import training_flops
-from ..model.folder import CONFIG_NAME, read_json
+from ..model.folder import CONFIG_NAME
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
 from ..runs.accumulation import StepContext, StepResult
@@ -171,8 +171,8 @@ class Trainer:
             f"step {self.step}: "
             f"{f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; nothing was "
             f"updated. The examples of the step are in {path}. The last checkpoint is of step "
-            f"{self.saved_step}; to go on from it, try a "
-            "lower learning rate or a longer warm-up (with --resume auto --accept-changes)."
+            f"{self.saved_step}; to continue from it, try a "
+            "lower learning rate or a longer warmup (with --resume auto --accept-changes)."
         )
 
     def evaluate(self) -> dict[str, float]:

@@ -231,7 +231,7 @@ def optimizer_arrays(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimiz
 def set_optimizer_arrays(
     model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, arrays: dict[str, np.ndarray]
 ) -> None:
-    """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are passed over."""
+    """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are skipped."""
     if arrays:
         # as at the first update
         optimizer._create_accumulators(paddle.static.default_main_program().global_block(), optimizer._parameter_list)

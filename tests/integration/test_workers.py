@@ -66,7 +66,7 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
     assert len(examples) == 8 and len(set(examples)) == 8
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000004"]
     resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 2, "--resume", "auto")
-    assert resumed.returncode == 0 and "about to go on after step 4" in resumed.stdout, resumed.stderr
+    assert resumed.returncode == 0 and "about to continue after step 4" in resumed.stdout, resumed.stderr
 
 
 @pytest.mark.slow
