@@ -20,7 +20,6 @@ from filelock import FileLock, Timeout
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
-from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME
 from ..model.networks import ANSWER_KINDS
 from ..progress import Progress
@@ -29,6 +28,7 @@ from ..tasks.answer_kinds import uses_kinds
 from ..tasks.dataset import Dataset, Split
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
 from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class

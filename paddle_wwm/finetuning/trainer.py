@@ -14,12 +14,12 @@ import paddle
 
 from ..config import OptimizerConfig
 from ..errors import TrainingError
-from ..model.finetuned import Description, load_network
 from ..model.weights import load_arrays
 from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated_step
 from ..runs.devices import prepare_training
 from ..runs.fleet import World, distribute_model
 from ..runs.optim import make_optimizer, optimizer_arrays, set_optimizer_arrays
+from ..tasks.model_folder import Description, load_network
 from ..tasks.rows import batch_of
 from ..tasks.task import Features, Task
 from ..tokenization.wordpiece import WordPieceTokenizer

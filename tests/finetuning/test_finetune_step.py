@@ -21,12 +21,12 @@ from paddle_wwm.finetuning.recipe import (
     steps_per_epoch,
 )
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-from paddle_wwm.model.finetuned import read_description
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.runs import accumulation
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample
 from paddle_wwm.tasks.fine_tuned import load_tokenizer
+from paddle_wwm.tasks.model_folder import read_description
 from paddle_wwm.tasks.question_answering import QuestionAnswering
 from paddle_wwm.tasks.rows import batch_of
 from paddle_wwm.tasks.task import Reading
