@@ -52,7 +52,7 @@ def check_task_flags(arguments: argparse.Namespace, *, parser: argparse.Argument
 def chosen_dataset(
     arguments: argparse.Namespace, *, name: str, files: Mapping[str, Path | None], labels: Sequence[str] = ()
 ) -> Dataset:
-    """Return the data set that the flags describe. The rest describes the user's own files; None: not given."""
+    """Return the data set that the flags describe. `files` are the user's own; None is a file not given."""
     from ..tasks.dataset_table import find_dataset
     from ..tasks.own_data import columns_of_flags, dataset_of_flags
 

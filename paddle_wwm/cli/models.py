@@ -110,7 +110,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
     from ..variants.lookup import names_of
     from ..variants.types import NUM_XNLI_LABELS
 
-    rates = {row.name: learning_rate_of(row, model=variant.name) for row in DATASETS.values() if row.learning_rates}
+    rates = {one.name: learning_rate_of(one, model=variant.name) for one in DATASETS.values() if one.learning_rates}
     return {
         **to_plain(variant),
         "hub_name": variant.hub_name,

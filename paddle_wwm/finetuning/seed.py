@@ -125,8 +125,8 @@ class _Seed:
         started = time.monotonic()
         done = self.trainer.step(state.step, stop_asked=self.stop.number != 0, save_asked=save_asked)
         state.training_seconds += time.monotonic() - started
+        state.num_rows += self.trainer.num_rows_of(state.step)
         state.step += 1
-        state.num_rows += done.num_rows
         if log:
             log.write(
                 "train",

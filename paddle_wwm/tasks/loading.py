@@ -22,10 +22,10 @@ from .model_folder import (
     MLM_HEAD,
     NSP_HEAD,
     POOLER,
-    TASK_NAMES,
     Description,
     read_description,
 )
+from .task_table import TASKS, task_names
 
 logger = logging.getLogger(__name__)
 FILL_MASK = FillMask.name
@@ -83,8 +83,8 @@ def load_model(
         >>> type(load_model("finetuned", task="seq-cls")).__name__
         'PooledNetwork'
     """
-    if task is not None and task not in TASK_NAMES:
-        raise ConfigError(f"`task` must be None or one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+    if task not in TASKS:
+        raise ConfigError(f"`task` must be None or one of {', '.join(task_names())}, but is {task!r}.")
     folder = find_model(str(name_or_folder), progress=progress).folder
     description = read_description(folder)
     if task is None or task == FILL_MASK:

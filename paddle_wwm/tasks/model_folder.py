@@ -38,11 +38,10 @@ from ..model.weights import load_arrays
 from ..weights.names import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams, write_pdparams
 from .label_map import label_map_of
-from .task_table import TASKS
+from .task_table import TASKS, task_names
 
 TASK_KEY = "finetuning_task"
 LABELS_KEY = "id2label"
-TASK_NAMES = tuple(name for name in TASKS if name is not None)
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
 
 
@@ -62,9 +61,9 @@ def read_description(folder: Path) -> Description:
     task = values.get(TASK_KEY)
     if task is None:
         task = _task_of_architecture(values.get("architectures") or [])
-    elif task not in TASK_NAMES:
+    elif task not in TASKS:
         raise HubModuleError(
-            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}."
+            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(task_names())}, but is {task!r}."
         )
     labels = values.get(LABELS_KEY)
     label_map = label_map_of(labels) if task is not None and labels and _has_labels(task, labels) else None
