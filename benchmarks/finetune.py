@@ -85,9 +85,9 @@ class Ours:
     """Fine-tuning as scripts/finetune.py does it."""
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
+        from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
         from paddle_wwm.model.finetuned import read_description
         from paddle_wwm.runs.fleet import World
-        from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
         from paddle_wwm.tasks.network.features import Reading, features_of
         from paddle_wwm.tasks.network.inference import check_vocabulary
 

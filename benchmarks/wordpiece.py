@@ -38,12 +38,12 @@ import common
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
+from paddle_wwm.corpus.documents import Document
 from paddle_wwm.errors import DataError, run_script
 from paddle_wwm.tokenization.documents import tokenize_documents
 from paddle_wwm.tokenization.library import LibraryTokenizer, Pieces
 from paddle_wwm.tokenization.vocab import Vocab, build_vocab, load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import Document
 
 LINES_AT_ONCE = 10_000
 LINES_OF_A_DOCUMENT = 50

@@ -14,8 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .types import MaskingConfig
-from .types import require as _require
+from .errors import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +44,17 @@ class ModelConfig:
             "max_position_embeddings",
             "type_vocab_size",
         ):
-            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
-        _require(
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        require(
             self.hidden_size % self.num_attention_heads == 0,
             (
                 f"`hidden_size` must be a multiple of `num_attention_heads`, but is {self.hidden_size} for "
                 f"{self.num_attention_heads} heads."
             ),
         )
-        _require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
+        require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+            require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
 
 
 class SentencePairing(enum.Enum):
@@ -81,10 +80,65 @@ class DataConfig:
     ] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
 
     def __post_init__(self) -> None:
-        _require(
-            0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}."
+        require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
+        require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
+
+
+class MaskingStrategy(enum.Enum):
+    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row
+    (MacBERT).
+    """
+
+    PIECE = "piece"
+    WHOLE_WORD = "whole-word"
+    NGRAM_WORD = "ngram-word"
+
+
+class ActionUnit(enum.Enum):
+    """What draws an action ([MASK], random token, unchanged) of its own: every piece (BERT), or every selected word."""
+
+    PIECE = "piece"
+    WORD = "word"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingConfig:
+    """Whole word masking as the BERT-wwm authors define it; probabilities in [0, 1].
+
+    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of
+    the length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor`
+    frozen copies.
+    ngram_shares: the shares of 1-, 2-, … grams of words (MacBERT's, Cui et al. 2020), for the ngram-word strategy.
+    """
+
+    strategy: MaskingStrategy = MaskingStrategy.WHOLE_WORD
+    actions: ActionUnit = ActionUnit.PIECE
+    ngram_shares: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+    masked_lm_prob: float = 0.15
+    mask_token_prob: float = 0.8
+    random_token_prob: float = 0.1
+    max_predictions_per_seq: int = 80
+    dynamic: bool = True
+    dupe_factor: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("masked_lm_prob", "mask_token_prob", "random_token_prob"):
+            require(0.0 <= getattr(self, name) <= 1.0, f"`{name}` must be in [0, 1], but is {getattr(self, name)}.")
+        require(self.masked_lm_prob > 0.0, "`masked_lm_prob` must be above 0, but is 0: nothing would be predicted.")
+        require(
+            self.mask_token_prob + self.random_token_prob <= 1.0 + 1e-9,
+            (
+                f"`mask_token_prob` + `random_token_prob` must be at most 1, but are {self.mask_token_prob} + "
+                f"{self.random_token_prob}."
+            ),
         )
-        _require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
+        shares = self.ngram_shares
+        require(
+            len(shares) > 0 and min(shares) >= 0 and abs(sum(shares) - 1.0) <= 1e-6,
+            f"`ngram_shares` must be shares that sum to 1, but are {list(shares)}.",
+        )
+        for name in ("max_predictions_per_seq", "dupe_factor"):
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
 
 class OptimizerName(enum.Enum):
@@ -110,10 +164,10 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("beta1", "beta2"):
-            _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+            require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
         for name in ("epsilon", "clip_norm"):
-            _require(getattr(self, name) > 0, f"`{name}` must be above 0, but is {getattr(self, name)}.")
-        _require(self.weight_decay >= 0, f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
+            require(getattr(self, name) > 0, f"`{name}` must be above 0, but is {getattr(self, name)}.")
+        require(self.weight_decay >= 0, f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
 
 
 class AmpLevel(enum.Enum):
@@ -152,11 +206,11 @@ class PhaseConfig:
     num_warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.max_seq_length >= 8, f"`max_seq_length` must be at least 8, but is {self.max_seq_length}.")
+        require(self.max_seq_length >= 8, f"`max_seq_length` must be at least 8, but is {self.max_seq_length}.")
         for name in ("global_batch_size", "num_steps"):
-            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
-        _require(self.learning_rate > 0, f"`learning_rate` must be above 0, but is {self.learning_rate}.")
-        _require(
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        require(self.learning_rate > 0, f"`learning_rate` must be above 0, but is {self.learning_rate}.")
+        require(
             0 <= self.num_warmup_steps <= self.num_steps,
             f"`num_warmup_steps` must be between 0 and `num_steps` ({self.num_steps}), but is {self.num_warmup_steps}.",
         )
@@ -187,7 +241,7 @@ class RuntimeConfig:
             least = (
                 0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
             )
-            _require(
+            require(
                 getattr(self, item.name) >= least,
                 f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.",
             )
@@ -207,9 +261,9 @@ class RunConfig:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        _require(len(self.phases) >= 1, "`phases` must have at least one phase, but is empty.")
+        require(len(self.phases) >= 1, "`phases` must have at least one phase, but is empty.")
         longest = max(phase.max_seq_length for phase in self.phases)
-        _require(
+        require(
             longest <= self.model.max_position_embeddings,
             (
                 f"`max_seq_length` must be at most `model.max_position_embeddings` "

@@ -16,6 +16,12 @@ SIGINT_EXIT_STATUS = 130
 SIGTERM_EXIT_STATUS = 143
 
 
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with `message` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
+
+
 class PaddleWWMError(Exception):
     """Base of the errors that a user can mend."""
 

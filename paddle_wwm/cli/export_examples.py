@@ -20,8 +20,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
+    from ..config import ActionUnit, MaskingStrategy, SentencePairing
 
     add = parser.add_argument
     add("shards", type=Path, metavar="SHARDS", help="the folder that `paddle-wwm prepare-corpus` has made")

@@ -201,8 +201,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
-    from ..progress import show_bar
     from ..finetuning.job import FineTuneJob, run_job
+    from ..progress import show_bar
 
     job = FineTuneJob(
         task=task_of(arguments),

@@ -24,8 +24,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import RunConfig, SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
+    from ..config import ActionUnit, MaskingStrategy, RunConfig, SentencePairing
 
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
@@ -91,7 +90,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
-    from ..config import DataConfig, SentencePairing
+    from ..config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
     from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
@@ -99,7 +98,6 @@ def run(arguments: argparse.Namespace) -> None:
     from ..shards.reader import ShardSet
     from ..tokenization.vocab import build_vocab, load_vocab
     from ..tokenization.wordpiece import WordPieceTokenizer
-    from ..types import ActionUnit, MaskingConfig, MaskingStrategy
 
     quiet_environment()
     shards = ShardSet(arguments.shards) if arguments.shards else None
@@ -110,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
         vocab = build_vocab([*sample, *arguments.texts], vocab_size=21128, do_lower_case=not arguments.cased)
         print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
     if arguments.texts:
-        lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))
+        lower = not arguments.cased and (shards is None or shards.manifest.tokenizer.do_lower_case)
         if arguments.words is not None:
             sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
         else:

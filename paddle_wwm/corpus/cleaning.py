@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Callable
 
-from ..errors import ConfigError
-from ..types import require
+from ..errors import ConfigError, require
 from .readers import RawDocument
 from .report import CorpusReport
 

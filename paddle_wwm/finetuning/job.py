@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
+from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
 from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..version import __version__
 from ..tasks.network.features import Features, Reading, features_of, uses_kinds
 from ..tasks.network.inference import check_vocabulary
 from ..tasks.readers.splits import read_split, split_path, with_labels
-from .results import RunRecord, seed_folder
 from ..tasks.types import Split, Task, TaskKind
+from ..version import __version__
 from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
-from ..download.finding import ModelSource, find_model
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
 from .result import FineTuneResult, read_result
+from .results import RunRecord, seed_folder
 from .summary import describe_run
 from .workers import SET_UP_VARIABLE, launch
 

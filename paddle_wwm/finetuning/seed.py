@@ -22,9 +22,9 @@ from ..tasks.network.heads import TASK_NAMES, label_map_of_reading, predictions_
 from ..tasks.network.inference import READING_KEY, READING_NUMBERS, compute_outputs
 from ..tasks.predictions import write_predictions
 from ..tasks.reading_comprehension import DecodingConfig
-from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
 from ..tasks.types import Split, Task
 from .recipe import FineTuneRecipe, steps_per_epoch
+from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
 from .seed_log import SeedLog
 from .state import (
     BEST_NAME,

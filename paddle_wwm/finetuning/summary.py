@@ -8,8 +8,8 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
-from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
 from .recipe import steps_per_epoch
+from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
 
 if TYPE_CHECKING:
     from .job import PreparedRun

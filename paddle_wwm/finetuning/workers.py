@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Callable
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.launch import launch_workers, package_command
-from .results import LOG_NAME, seed_folder
 from ..tasks.table import TASKS
+from .results import LOG_NAME, seed_folder
 
 if TYPE_CHECKING:
     from .job import FineTuneJob

@@ -13,6 +13,7 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row
+from ..tokenization.vocab import IGNORED_LABEL
 from .inputs import RowEncoder
 
 # Arrays in, one array out: input_ids, token_type_ids, attention_mask, and what else a task's `run` gives it (see
@@ -104,9 +105,6 @@ class Task:
         chosen = labels.reshape(-1) != IGNORED_LABEL
         right = logits.reshape(-1, logits.shape[-1]).argmax(-1)[chosen] == labels.reshape(-1)[chosen]
         return {"acc": float(right.mean()) if right.size else 0.0}
-
-
-IGNORED_LABEL = -100
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ from ..config import ModelConfig
 from ..model.finetuned import HEADS
 from ..model.networks import TokenNetwork
 from ..tasks.network.rows import Batch, Row, join_windows, overlapping_rows
+from ..tokenization.vocab import IGNORED_LABEL
 from .inputs import RowEncoder, texts_of
-from .task import IGNORED_LABEL, Predictions, PredictOptions, Program, Task, softmax
+from .task import Predictions, PredictOptions, Program, Task, softmax
 
 OUTSIDE = "O"
 

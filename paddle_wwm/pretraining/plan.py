@@ -13,10 +13,9 @@ import yaml
 
 from ..config import AmpLevel, ModelConfig, RunConfig, SentencePairing, to_plain
 from ..model.flops import training_flops
-from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.collate import PretrainBatch, PretrainData
 from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
-from ..types import PretrainBatch
 from .batches import accumulation_steps
 from .loader import tensors_of
 from .step import forward

@@ -19,7 +19,7 @@ from ..runs.fleet import World, average_gradients, sum_over_workers, without_gra
 from ..runs.optim import clip_gradients
 from ..runs.precision import Precision
 from ..runs.sharding import Shares
-from ..types import IGNORED_LABEL
+from ..tokenization.vocab import IGNORED_LABEL
 from .loader import Tensors
 
 

@@ -21,9 +21,8 @@ from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum
 from ..runs.optim import learning_rate_at, make_optimizer
 from ..runs.precision import Precision
 from ..runs.sharding import Shares
-from ..types import TrainState
 from . import plan
-from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, TrainState, load_optimizer, newest_checkpoint, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
 from .loader import Tensors

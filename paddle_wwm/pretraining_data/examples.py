@@ -18,7 +18,6 @@ from ..config import DataConfig, SentencePairing
 from ..errors import DataError
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from ..types import PretrainExample
 from .segments import COLUMNS, FullSentenceBuilder, PairBuilder
 
 INDEX_ROW = np.dtype(
@@ -31,6 +30,22 @@ INDEX_ROW = np.dtype(
         ("reserved", "V3"),
     ]
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainExample:
+    """One unmasked sequence, special tokens in place. All arrays have shape (seq_len,).
+
+    input_ids int64; token_type_ids int64; word_starts bool (False at special tokens); special_tokens_mask bool (True
+    at [CLS] and [SEP]); next_sentence_label: 0 the second segment follows the first, 1 it is random, NO_PAIR (-1)
+    there is one segment only.
+    """
+
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray
+    word_starts: np.ndarray
+    special_tokens_mask: np.ndarray
+    next_sentence_label: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,15 +26,14 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..config import DataConfig, RunConfig, SentencePairing, to_plain
-from ..errors import ConfigError
+from ..config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, RunConfig, SentencePairing, to_plain
+from ..errors import ConfigError, require
 from ..files import atomic_write
 from ..optional import need_package
 from ..progress import Progress, counted
 from ..recipe_file import load_config
 from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab
-from ..types import IGNORED_LABEL, ActionUnit, MaskingConfig, MaskingStrategy, require
+from ..tokenization.vocab import IGNORED_LABEL, Vocab
 from .collate import PretrainData, Taken, compiled_batch, numpy_batch
 from .examples import INDEX_ROW, build_index, split_documents
 from .masking import num_to_predict

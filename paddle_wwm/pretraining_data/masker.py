@@ -16,14 +16,15 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
+from ..config import MaskingConfig
 from ..corpus.segment import Segmenter
 from ..errors import ConfigError, DataError
 from ..optional import need_package
-from ..tokenization.vocab import Vocab
+from ..tokenization.vocab import IGNORED_LABEL, Vocab
 from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL, MaskingConfig, PretrainBatch, PretrainExample
-from .collate import collate
+from .collate import PretrainBatch, collate
+from .examples import PretrainExample
 from .features import examples_of
 from .masking import mask_example
 from .random_bits import key_of

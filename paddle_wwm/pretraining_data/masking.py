@@ -14,12 +14,25 @@ them and makes both a function of (seed, epoch or copy, example index) alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from ..types import ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
+from ..config import ActionUnit, MaskingConfig, MaskingStrategy
+from .examples import PretrainExample
 from .random_bits import keys_of, random_uint64, to_index, to_unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedExample:
+    """An example after masking: input_ids int64 (seq_len,) as the model sees them; positions and labels int64
+    (num_predictions,).
+    """
+
+    input_ids: np.ndarray
+    masked_lm_positions: np.ndarray
+    masked_lm_labels: np.ndarray
 
 
 def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:

@@ -14,8 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
-from ..types import PretrainBatch
-from .collate import PretrainData, Taken, cut_global_batch
+from .collate import PretrainBatch, PretrainData, Taken, cut_global_batch
 from .random_bits import key_of
 from .sampler import permute
 

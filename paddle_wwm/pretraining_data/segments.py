@@ -8,9 +8,10 @@ from collections import Counter
 import numpy as np
 
 from ..shards.reader import ShardSet
-from ..types import NO_PAIR, TokenizedDocument
+from ..tokenization.documents import TokenizedDocument
 from .random_bits import key_of, random_uint64, to_unit
 
+NO_PAIR = -1
 COLUMNS = (
     "first_start",
     "first_length",

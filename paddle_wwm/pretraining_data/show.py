@@ -19,16 +19,17 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ..config import DataConfig
+from ..config import DataConfig, MaskingConfig
+from ..corpus.segment import SegmentedSentence
 from ..errors import ConfigError, DataError
 from ..shards.reader import ShardSet
 from ..tokenization.documents import tokenize_sentence
 from ..tokenization.pieces import join_pieces
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import NO_PAIR, MaskedExample, MaskingConfig, PretrainExample, SegmentedSentence
-from .examples import build_index, make_example
-from .masking import mask_example, num_to_predict
+from .examples import PretrainExample, build_index, make_example
+from .masking import MaskedExample, mask_example, num_to_predict
+from .segments import NO_PAIR
 
 # Random second segments come from these many documents, so that a look at a large corpus need not index all of it.
 NUM_DOCUMENTS_READ = 1000

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from ..errors import DataError
+from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
+from ..tasks.table import TASKS
 from ..variants.lookup import find_variant
 from ..variants.types import count_parameters
-from ..finetuning.results import RunRecord
-from ..tasks.table import TASKS
 from .format import NOTHING, Table, max_and_mean, numbers
 from .runs import Entry, Gathered, variant_of
 

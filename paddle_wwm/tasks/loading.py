@@ -10,6 +10,7 @@ import paddle.nn as nn
 
 from ..config import ModelConfig
 from ..conversion.pdparams import read_pdparams
+from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError
 from ..model.finetuned import (
     CLASSIFIER,
@@ -29,7 +30,6 @@ from ..model.heads import BertForPretraining
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 from ..model.weights import load_arrays
 from ..progress import Progress
-from ..download.finding import find_model
 
 logger = logging.getLogger(__name__)
 FILL_MASK = "fill-mask"

@@ -9,6 +9,7 @@ characters that depend on each other. They go through the library, and few of th
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Sequence
 
@@ -20,6 +21,14 @@ from .vocab import Vocab
 
 # A block of texts has about so many characters: its arrays stay in the processor's cache.
 BLOCK_CHARACTERS = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerOptions:
+    """What the ids of a tokenizer depend on besides the vocabulary."""
+
+    implementation: str = "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer"
+    do_lower_case: bool
 
 
 class WordPieceTokenizer:
@@ -40,12 +49,9 @@ class WordPieceTokenizer:
         return partial(WordPieceTokenizer, vocab=self.vocab, do_lower_case=self.do_lower_case), ()
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> TokenizerOptions:
         """What the ids depend on besides the vocabulary; goes into the manifest."""
-        return {
-            "implementation": "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer",
-            "do_lower_case": self.do_lower_case,
-        }
+        return TokenizerOptions(do_lower_case=self.do_lower_case)
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
+from paddle_wwm.download.finding import find_model
 from paddle_wwm.errors import CheckpointError, PaddleWWMError
 from paddle_wwm.files import write_json
-from paddle_wwm.download.finding import find_model
 from paddle_wwm.finetuning.recipe import recipe_of
 from paddle_wwm.tasks.table import find_task
 

@@ -21,6 +21,7 @@ from experiments.evidence.settings import read_settings
 from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.errors import DataError
 from paddle_wwm.files import write_json
+from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.model.folder import WEIGHTS_NAME
 from paddle_wwm.pretraining.data import open_run_data
 from paddle_wwm.pretraining.report import read_metrics
@@ -28,7 +29,6 @@ from paddle_wwm.pretraining.run_folder import read_run
 from paddle_wwm.pretraining.trainer import Trainer
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.finetuning.results import read_results
 from tests.experiments.builders import RECIPE, sentiment_folder
 from tests.integration.scripts import ROOT, TIMEOUT_S, run_command, wait_for_step
 

@@ -8,12 +8,12 @@ import inspect
 import pytest
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
+from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
 from paddle_wwm.finetuning.workers import worker_command
+from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.tasks.own_data import task_of_flags
-from paddle_wwm.finetuning.results import read_results
 
 from .builders import write_chnsenticorp, write_model
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paddle_wwm.config import DataConfig, SentencePairing
+from paddle_wwm.config import DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.pretraining_data.masking import MaskedExample
 from paddle_wwm.pretraining_data.show import (
     Span,
     Style,
@@ -20,7 +21,6 @@ from paddle_wwm.pretraining_data.show import (
     words_of,
 )
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import MaskedExample, MaskingConfig, MaskingStrategy
 
 PIECES = "[CLS] | 使 用 | 语 言 | 模 型 | 来 | 预 测 | 下 | 一 个 | 词 | 的 | pro ##ba ##bility | 。 | [SEP]"
 ALWAYS_MASK = {"mask_token_prob": 1.0, "random_token_prob": 0.0}

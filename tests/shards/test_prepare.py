@@ -12,7 +12,8 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import ConfigError, DataError, Interrupted
-from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, shard_name
+from paddle_wwm.shards.format import VOCAB_NAME, shard_name
+from paddle_wwm.shards.manifest import FORMAT_VERSION, MANIFEST_NAME
 from paddle_wwm.shards.preparation import prepare
 from paddle_wwm.shards.preparation.engines import EngineConfig
 from paddle_wwm.shards.preparation.merge import REPORT_NAME
@@ -52,7 +53,7 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
         4,
     )
     assert manifest.num_words == int(first.word_starts.sum() + second.word_starts.sum())
-    assert [(source["name"], source["size"]) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
+    assert [(source.name, source.size) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
 
 def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(run, sample_corpus, prepared_sample):
@@ -113,7 +114,7 @@ def test_other_shards_are_replaced_only_when_asked(run):
     with pytest.raises(DataError, match=r"set: holds shards of other data or options; .*--overwrite"):
         run(config=PrepareConfig(do_lower_case=False))
     prepared = run(config=PrepareConfig(do_lower_case=False), overwrite=True)
-    assert (prepared.reused, prepared.manifest.tokenizer["do_lower_case"]) == (False, False)
+    assert (prepared.reused, prepared.manifest.tokenizer.do_lower_case) == (False, False)
     assert bytes_in(prepared.directory) != before
 
 

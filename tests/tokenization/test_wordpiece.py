@@ -130,7 +130,7 @@ def test_spans_lie_in_the_texts_laid_end_to_end_and_every_text_has_its_pieces(to
 def test_case_is_kept_where_the_vocabulary_keeps_it(mini_vocab):
     cased = WordPieceTokenizer(vocab=mini_vocab, do_lower_case=False)
     assert pieces_of(cased, "the The thé")[0] == ["the", "[UNK]", "[UNK]"]
-    assert cased.options["do_lower_case"] is False
+    assert cased.options.do_lower_case is False
     assert cased.options != WordPieceTokenizer(vocab=mini_vocab).options
 
 

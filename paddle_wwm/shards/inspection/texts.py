@@ -31,8 +31,8 @@ def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptTe
     wanted = iter(documents)
     number = next(wanted, None)
     first = 0
-    for entry in shards.manifest.texts:
-        path, last = shards.directory / str(entry["file"]), first + int(entry["num_documents"])  # type: ignore[call-overload]
+    for record in shards.manifest.texts:
+        path, last = shards.directory / record.file, first + record.num_documents
         if number is None:
             return
         if number < last:

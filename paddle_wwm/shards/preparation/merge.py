@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 from ...corpus.report import CorpusReport
 from ...errors import DataError
 from ...files import sha256_of_file, write_json
-from ...types import ShardManifest
-from ..format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, content_fingerprint, text_name, token_bits
+from ..format import VOCAB_NAME, text_name, token_bits
+from ..manifest import (
+    FORMAT_VERSION,
+    SegmenterRecord,
+    ShardManifest,
+    SourceRecord,
+    TextRecord,
+    content_fingerprint,
+    write_manifest,
+)
 from ..reader import Shard
 from ..writer import Sections, ShardWriter
 from .parts import Tools, part_result
@@ -35,7 +42,7 @@ def merge_parts(
     units: Sequence[Unit],
     report: CorpusReport,
     tools: Tools,
-    sources: Sequence[dict[str, Any]],
+    sources: Sequence[SourceRecord],
     on_unit: Callable[[Unit], None],
 ) -> tuple[ShardManifest, CorpusReport]:
     """Write the shard set into `folder`. `report` is pass 1's; the whole one is returned. Raises NothingLeftError
@@ -76,7 +83,7 @@ def merge_parts(
         num_unknown_tokens=counts["unknown"],
         vocab_size=len(vocab),
         vocab_sha256=vocab.sha256,
-        segmenter={"name": tools.segmenter.name, "model_sha256": tools.segmenter.model_sha256},
+        segmenter=SegmenterRecord(name=tools.segmenter.name, model_sha256=tools.segmenter.model_sha256),
         tokenizer=tools.tokenizer.options,
         options=plan.config.content_options(),
         sources=tuple(sources),
@@ -87,7 +94,7 @@ def merge_parts(
         fingerprint=content_fingerprint(vocab_sha256=vocab.sha256, shards=writer.shards),
     )
     write_json(folder / REPORT_NAME, total.to_json())
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    write_manifest(folder, manifest)
     return manifest, total
 
 
@@ -101,14 +108,20 @@ class _TextWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: list[dict[str, Any]] = []
+        self._num_documents: list[int] = []  # of each file
 
     def append(self, part: Path, *, num_documents: int) -> None:
-        if not self._files or (self._folder / self._files[-1]["file"]).stat().st_size >= MAX_TEXT_BYTES:
-            self._files.append({"file": text_name(len(self._files)), "num_documents": 0})
-        with open(self._folder / self._files[-1]["file"], "ab") as target, open(part, "rb") as source:
+        if not self._num_documents or self._path(-1).stat().st_size >= MAX_TEXT_BYTES:
+            self._num_documents.append(0)
+        with open(self._path(-1), "ab") as target, open(part, "rb") as source:
             shutil.copyfileobj(source, target)
-        self._files[-1]["num_documents"] += num_documents
+        self._num_documents[-1] += num_documents
 
-    def close(self) -> list[dict[str, Any]]:
-        return [{**entry, "sha256": sha256_of_file(self._folder / entry["file"])} for entry in self._files]
+    def _path(self, number: int) -> Path:
+        return self._folder / text_name(range(len(self._num_documents))[number])
+
+    def close(self) -> list[TextRecord]:
+        return [
+            TextRecord(file=text_name(number), num_documents=count, sha256=sha256_of_file(self._path(number)))
+            for number, count in enumerate(self._num_documents)
+        ]

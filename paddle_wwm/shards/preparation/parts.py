@@ -12,14 +12,14 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
+from ...corpus.documents import Document
 from ...corpus.readers import RawDocument
 from ...corpus.report import CorpusReport
 from ...corpus.segment import Segmenter, make_segmenter
 from ...files import atomic_write, write_json
-from ...tokenization.documents import tokenize_documents
+from ...tokenization.documents import TokenizedDocument, tokenize_documents
 from ...tokenization.vocab import load_vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...types import Document, TokenizedDocument
 from ..format import token_bits
 from ..writer import ShardFile, sections_of
 from .duplicates import read_first_occurrences

@@ -22,7 +22,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 from ...corpus.cleaning import CleaningConfig
 from ...corpus.readers import DocumentReader, OnError
@@ -30,7 +30,8 @@ from ...corpus.segment import Segmenter, SegmenterConfig
 from ...corpus.sentences import SentenceRule
 from ...corpus.sources import Format, Source
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ..format import FORMAT_VERSION, VOCAB_NAME
+from ..format import VOCAB_NAME
+from ..manifest import FORMAT_VERSION, ContentOptions, SourceRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +49,14 @@ class PrepareConfig:
     on_error: OnError = OnError.FAIL
     keep_text: bool = False
 
-    def content_options(self) -> dict[str, Any]:
-        """What the shards' content depends on, as plain values; goes into the manifest and the fingerprint.
+    def content_options(self) -> ContentOptions:
+        """What the shards' content depends on; goes into the manifest and the fingerprint.
 
         Not `on_error`: where nothing is wrong it changes nothing, and where something was skipped, the report says so.
         """
-        return {
-            "sentences": dataclasses.asdict(self.sentences),
-            "cleaning": {**dataclasses.asdict(self.cleaning), "rules": list(self.cleaning.rules)},
-            "text_key": self.text_key,
-            "keep_text": self.keep_text,
-        }
+        return ContentOptions(
+            sentences=self.sentences, cleaning=self.cleaning, text_key=self.text_key, keep_text=self.keep_text
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +121,7 @@ class Unit:
 
 def inputs_fingerprint(
     *,
-    sources: Sequence[dict[str, Any]],
+    sources: Sequence[SourceRecord],
     vocab_sha256: str,
     segmenter: Segmenter,
     tokenizer: WordPieceTokenizer,
@@ -132,10 +130,10 @@ def inputs_fingerprint(
     """sha256 of all that the content depends on. File names do not matter, file contents and their order do."""
     value = {
         "format_version": FORMAT_VERSION,
-        "sources": [[source["sha256"], source["format"]] for source in sources],
+        "sources": [[source.sha256, source.format] for source in sources],
         "vocab": vocab_sha256,
         "segmenter": [segmenter.name, segmenter.model_sha256],
-        "tokenizer": tokenizer.options,
-        **config.content_options(),
+        "tokenizer": dataclasses.asdict(tokenizer.options),
+        **dataclasses.asdict(config.content_options()),
     }
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Iterable, Sequence
+from typing import Callable, ContextManager, Iterable, Sequence
 
 from filelock import FileLock
 
@@ -23,8 +23,8 @@ from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...types import ShardManifest
-from ..format import read_manifest, shard_name
+from ..format import shard_name
+from ..manifest import ShardManifest, SourceRecord, read_manifest
 from ..reader import ShardSet
 from .duplicates import write_first_occurrences
 from .engines import Engine, EngineConfig, open_engine
@@ -136,7 +136,7 @@ def prepare_corpus(
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 units, report = _read_sources(
-                    plan, runner, sizes=[source["size"] for source in sources], progress=progress
+                    plan, runner, sizes=[source.size for source in sources], progress=progress
                 )
                 _tokenize_units(plan, units, runner, progress=progress)
             with atomic_directory(directory) as folder, _counted(progress, "write shards", units) as written:
@@ -155,7 +155,7 @@ def prepare_corpus(
     return PreparedCorpus(directory=directory, manifest=manifest, report=report, reused=False, made_by=made_by)
 
 
-def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[dict[str, Any]]:
+def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[SourceRecord]:
     """Names, sizes and checksums of the sources, for the manifest."""
     described = []
     total = sum(source.path.stat().st_size for source in files)
@@ -163,12 +163,12 @@ def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] |
         for source in files:
             size = source.path.stat().st_size
             described.append(
-                {
-                    "name": source.name,
-                    "size": size,
-                    "sha256": sha256_of_file(source.path),
-                    "format": source.format.value + source.compression,
-                }
+                SourceRecord(
+                    name=source.name,
+                    size=size,
+                    sha256=sha256_of_file(source.path),
+                    format=source.format.value + source.compression,
+                )
             )
             checked.update(size)
     return described

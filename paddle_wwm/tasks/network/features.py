@@ -19,8 +19,8 @@ from typing import Callable, Mapping, Sequence
 import numpy as np
 
 from ...errors import DataError
+from ...tokenization.vocab import IGNORED_LABEL
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...types import IGNORED_LABEL
 from ..answer_kinds import KINDS, training_answer
 from ..reading_comprehension import DOC_STRIDE, MAX_QUESTION_LEN, EncodedQuestion, Window, encode, label_of
 from ..types import AnswerKind, Example, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample

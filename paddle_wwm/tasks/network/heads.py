@@ -14,7 +14,7 @@ import paddle.nn.functional as F
 from ...config import ModelConfig
 from ...model.finetuned import QUESTION_ANSWERING
 from ...model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, split_kinds
-from ...types import IGNORED_LABEL
+from ...tokenization.vocab import IGNORED_LABEL
 from ..answer_kinds import KIND_TEXTS, kind_of_windows
 from ..reading_comprehension import DecodingConfig, decode
 from ..types import AnswerKind, Example, TaskKind
