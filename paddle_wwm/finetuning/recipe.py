@@ -18,7 +18,7 @@ import numpy as np
 
 from ..config import PhaseConfig
 from ..errors import ConfigError
-from ..pretraining_data.random_bits import key_of, random_uint64
+from ..random_bits import key_of, random_uint64
 from ..tasks.network.rows import cut_by_length
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
 from ..tasks.table import learning_rate_of

@@ -17,7 +17,7 @@ from ..errors import TrainingError
 from ..model.finetuned import Description, load_network
 from ..model.ops import seed_dropout
 from ..model.weights import load_arrays
-from ..pretraining_data.random_bits import key_of
+from ..random_bits import key_of
 from ..runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
 from ..runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
 from ..tasks.network.features import Features, Reading

@@ -12,11 +12,11 @@ from typing import Sequence
 import numpy as np
 
 from ..config import ActionUnit, MaskingConfig, MaskingStrategy
+from ..random_bits import keys_of
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import IGNORED_LABEL, Vocab
 from .examples import PretrainExample, make_example
 from .masking import MaskedExample, mask_example, mask_round, ngram_thresholds, num_to_predict
-from .random_bits import keys_of
 from .sampler import order_of
 from .segments import NO_PAIR
 

@@ -20,6 +20,7 @@ from ..config import MaskingConfig
 from ..corpus.segment import Segmenter
 from ..errors import ConfigError, DataError
 from ..optional import need_package
+from ..random_bits import key_of
 from ..tokenization.vocab import IGNORED_LABEL, Vocab
 from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
@@ -27,7 +28,6 @@ from .collate import PretrainBatch, collate
 from .examples import PretrainExample
 from .features import examples_of
 from .masking import mask_example
-from .random_bits import key_of
 from .texts import cut_sizes, example_of, group_of, whole_words
 
 logger = logging.getLogger(__name__)

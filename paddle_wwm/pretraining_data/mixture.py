@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
+from ..random_bits import key_of
 from .collate import PretrainBatch, PretrainData, Taken, cut_global_batch
-from .random_bits import key_of
 from .sampler import permute
 
 PERIOD = 4096

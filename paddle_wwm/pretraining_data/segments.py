@@ -7,9 +7,9 @@ from collections import Counter
 
 import numpy as np
 
+from ..random_bits import key_of, random_uint64, to_unit
 from ..shards.reader import ShardSet
 from ..tokenization.documents import TokenizedDocument
-from .random_bits import key_of, random_uint64, to_unit
 
 NO_PAIR = -1
 COLUMNS = (
