@@ -35,7 +35,7 @@ from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import run_script
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.sampler import order_of
-from paddle_wwm.shards.format import VOCAB_NAME
+from paddle_wwm.shards.shard_format import VOCAB_NAME
 from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 

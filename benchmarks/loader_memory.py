@@ -36,11 +36,11 @@ import numpy as np
 
 from paddle_wwm.config import DataConfig
 from paddle_wwm.errors import run_script
-from paddle_wwm.shards.format import VOCAB_NAME
 from paddle_wwm.shards.manifest import content_fingerprint, write_manifest
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.shard_format import VOCAB_NAME
 from paddle_wwm.shards.writer import ShardWriter
-from paddle_wwm.tokenization.documents import TokenizedDocument
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 MAX_RATIO = 1.2
 MICRO_BATCH_SIZE = 32

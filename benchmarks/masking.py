@@ -44,7 +44,7 @@ from paddle_wwm.pretraining_data.collate import kernel_settings
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
 from paddle_wwm.random_bits import keys_of
-from paddle_wwm.shards.format import VOCAB_NAME
+from paddle_wwm.shards.shard_format import VOCAB_NAME
 from paddle_wwm.tokenization.vocab import IGNORED_LABEL, Vocab
 
 COLLATOR_BATCH = 32

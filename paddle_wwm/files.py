@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, Iterator
 
+from .errors import ConfigError, PaddleWWMError
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO]:
@@ -62,6 +64,31 @@ def remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
+
+
+def check_free_space(
+    folder: str | Path, needed_bytes: int, *, what: str, remedy: str, error: type[PaddleWWMError] = ConfigError
+) -> None:
+    """Raise `error` where the disk of `folder` has less free space than needed; the folder need not exist yet.
+
+    Args:
+        folder: where the bytes are to be written.
+        needed_bytes: how many.
+        what: what needs the space, for example "the checkpoints of this model".
+        remedy: what the user can do.
+        error: the type of error.
+    """
+    path = Path(folder).absolute()
+    free = shutil.disk_usage(next(parent for parent in (path, *path.parents) if parent.exists())).free
+    if free < needed_bytes:
+        raise error(
+            f"{folder}: too little space for {what}: {_size(needed_bytes)} are needed, but {_size(free)} are free; "
+            f"{remedy}."
+        )
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:,.2f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.0f} MB"
 
 
 def _umask() -> int:

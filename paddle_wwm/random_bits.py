@@ -11,12 +11,15 @@ where they need them.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 
+OneOrMany = TypeVar("OneOrMany", np.uint64, np.ndarray)
 GAMMA = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 divided by the golden ratio
 
 
-def mix(values: np.ndarray) -> np.ndarray:
+def mix(values: OneOrMany) -> OneOrMany:
     """splitmix64's finalizer: a bijection of uint64 that scatters neighbouring values."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -50,7 +53,7 @@ def random_uint64(key: np.uint64, count: int) -> np.ndarray:
         return mix(key + (np.arange(1, count + 1, dtype=np.uint64)) * GAMMA)
 
 
-def to_unit(bits: np.ndarray) -> np.ndarray:
+def to_unit(bits: OneOrMany) -> Any:
     """float64 in [0, 1), from the upper 53 bits."""
     return (bits >> np.uint64(11)) * 2.0**-53
 

@@ -9,7 +9,7 @@ from paddle_wwm.shards.manifest import (
     content_fingerprint,
     write_manifest,
 )
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.writer import ShardWriter
 from paddle_wwm.tokenization.wordpiece import TokenizerOptions

@@ -5,10 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
-from paddle_wwm.files import atomic_directory, atomic_write, remove_leftovers, sha256_of_file, write_json
+from paddle_wwm.errors import ConfigError, DownloadError
+from paddle_wwm.files import (
+    atomic_directory,
+    atomic_write,
+    check_free_space,
+    remove_leftovers,
+    sha256_of_file,
+    write_json,
+)
 
 
 def names_in(folder):
@@ -126,3 +135,22 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
     with pytest.raises(OSError, match="'other'"), write(tmp_path / "target"):
         raise OSError(28, "No space left on device", "other")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_free_space_names_the_folder_the_need_and_the_remedy(tmp_path, monkeypatch):
+    asked = []
+
+    def disk_usage(path):
+        asked.append(path)
+        return SimpleNamespace(free=1_500_000_000)
+
+    monkeypatch.setattr("paddle_wwm.files.shutil.disk_usage", disk_usage)
+    target = tmp_path / "new" / "folder"
+    check_free_space(target, 1_500_000_000, what="a model", remedy="free some space")
+    with pytest.raises(
+        ConfigError, match=r"folder: too little space for a model: 2\.00 GB are .* but 1\.50 GB .*free some"
+    ):
+        check_free_space(target, 2_000_000_000, what="a model", remedy="free some space")
+    with pytest.raises(DownloadError):
+        check_free_space(target, 2_000_000_000, what="a model", remedy="free some space", error=DownloadError)
+    assert asked == [tmp_path] * 3

@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
-    from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
+    from ..pretraining_data.mask_printer import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
     from ..shards.reader import ShardSet
     from ..tokenization.vocab import build_vocab, load_vocab

@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, Mapping
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError, ConfigError
-from ..files import atomic_directory, sha256_of_file, write_json
+from ..files import atomic_directory, check_free_space, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
 from .opening import OpenedModel, open_model
@@ -191,10 +191,9 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def _check_space(target: Path, model: OpenedModel) -> None:
-    folder = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(folder).free, sum(tensor.num_bytes for tensor in model.tensors.values())
-    if needed > free:
-        raise CheckpointError(f"{target}: {needed / 1e9:.1f} GB are needed, but {free / 1e9:.1f} GB are free.")
+    needed = sum(tensor.num_bytes for tensor in model.tensors.values())
+    remedy = "free some space, or name another folder"
+    check_free_space(target, needed, what="the converted model", remedy=remedy, error=CheckpointError)
 
 
 @contextlib.contextmanager

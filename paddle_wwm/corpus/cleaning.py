@@ -14,8 +14,8 @@ from functools import cached_property, lru_cache
 from typing import Callable
 
 from ..errors import ConfigError, require
+from .counts import CorpusReport
 from .readers import RawDocument
-from .report import CorpusReport
 
 
 @dataclass(frozen=True, kw_only=True)

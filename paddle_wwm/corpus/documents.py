@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 from .cleaning import Cleaner, CleaningConfig
+from .counts import CorpusReport
 from .readers import DocumentReader
-from .report import CorpusReport
 from .sentences import SentenceRule
-from .sources import find_sources
+from .source_files import find_sources
 
 SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # part of the package
 

@@ -17,9 +17,9 @@ import numpy as np
 from ..files import atomic_write
 from ..progress import Progress, counted
 from ..random_bits import GAMMA
+from .counts import CorpusReport
 from .readers import DocumentReader
-from .report import CorpusReport
-from .sources import find_sources
+from .source_files import find_sources
 
 SHARED_CHARACTERS = 16  # a run of so many is hardly chance, though it may be the name of an office
 

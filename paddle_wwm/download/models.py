@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, DownloadError
-from ..files import sha256_of_file, write_json
+from ..files import check_free_space, sha256_of_file, write_json
 from ..model.folder import read_json
 from ..progress import Progress
 from ..version import __version__
@@ -230,9 +230,6 @@ def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:
     """Before the transfer: what is to come, and the converted model beside it."""
     wanted.home.mkdir(parents=True, exist_ok=True)
     here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
-    needed, free = max(0, model.size_bytes - here) + model.size_bytes, shutil.disk_usage(wanted.home).free
-    if needed > free:
-        raise DownloadError(
-            f"{wanted.home}: {wanted.name} needs {needed / 1e6:,.0f} MB there, but {free / 1e6:,.0f} MB are "
-            f"free; make room, or set PADDLE_WWM_HOME."
-        )
+    needed = max(0, model.size_bytes - here) + model.size_bytes
+    remedy = "free some space, or set PADDLE_WWM_HOME"
+    check_free_space(wanted.home, needed, what=wanted.name, remedy=remedy, error=DownloadError)

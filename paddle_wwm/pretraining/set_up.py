@@ -15,15 +15,15 @@ import yaml
 from ..config import RunConfig, numbers_fingerprint, to_plain
 from ..corpus.documents import read_documents
 from ..corpus.segment import SegmenterConfig
-from ..corpus.sources import find_sources
+from ..corpus.source_files import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..shards.manifest import MANIFEST_NAME
-from ..shards.preparation.plan import PrepareConfig
 from ..shards.preparation.prepare import prepare_corpus
+from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
 from .run_folder import (

@@ -18,18 +18,7 @@ from ..config import DataConfig, SentencePairing
 from ..errors import DataError
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from .segments import COLUMNS, FullSentenceBuilder, PairBuilder
-
-INDEX_ROW = np.dtype(
-    [
-        ("first_start", "<u8"),  # position of the first segment's first token in the shard set
-        ("second_start", "<u8"),
-        ("first_length", "<u2"),
-        ("second_length", "<u2"),  # 0 where there is one segment only
-        ("next_sentence_label", "i1"),
-        ("reserved", "V3"),
-    ]
-)
+from .segments import COLUMNS, INDEX_ROW, FullSentenceBuilder, PairBuilder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,9 @@ from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .collate import PretrainBatch, collate
 from .examples import PretrainExample
-from .features import examples_of
 from .masking import mask_example
-from .texts import cut_sizes, example_of, group_of, whole_words
+from .text_examples import cut_sizes, example_of, group_of, whole_words
+from .tokenizer_features import examples_of
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import sha256_of_file
-from ..tokenization.documents import TokenizedDocument
+from ..tokenization.tokenized import TokenizedDocument
 from ..tokenization.vocab import Vocab, load_vocab
-from .format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, section_offsets, token_bits, token_dtype
 from .manifest import read_manifest
+from .shard_format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, section_offsets, token_bits, token_dtype
 
 
 class Shard:
@@ -78,7 +78,7 @@ def open_shards(folder: str | Path) -> ShardSet:
         DataError: the folder holds no shards, or a file is missing or damaged.
 
     Source:
-        The format is this project's own: paddle_wwm/shards/format.py.
+        The format is this project's own: paddle_wwm/shards/shard_format.py.
 
     Example:
         >>> from paddle_wwm import open_shards

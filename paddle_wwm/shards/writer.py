@@ -12,9 +12,18 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import sha256_of_file
-from ..tokenization.documents import TokenizedDocument
-from .format import HEADER, LENGTH_ESCAPE, MAGIC, encode_lengths, section_offsets, shard_name, token_bits, token_dtype
+from ..tokenization.tokenized import TokenizedDocument
 from .manifest import ShardRecord
+from .shard_format import (
+    HEADER,
+    LENGTH_ESCAPE,
+    MAGIC,
+    encode_lengths,
+    section_offsets,
+    shard_name,
+    token_bits,
+    token_dtype,
+)
 
 MAX_TOKENS_PER_SHARD = 1 << 26
 

@@ -3,7 +3,7 @@ Chinese text.
 
 In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole
 batch is looked up at once in a table of code points. What is left are runs, here "pro": the longest stretches of
-characters that depend on each other. They go through the library, and few of them are new (`tables.py`).
+characters that depend on each other. They go through the library, and few of them are new (`piece_tables.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Callable, Sequence
 import numpy as np
 
 from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
-from .tables import RUN, CodePointTable, RunCache
+from .piece_tables import RUN, CodePointTable, RunCache
 from .vocab import Vocab
 
 # A block of texts has about so many characters: its arrays stay in the processor's cache.

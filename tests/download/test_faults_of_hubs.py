@@ -198,8 +198,8 @@ def test_something_else_than_a_hub_is_recognised(body, hub, quick):
 
 def test_too_little_space_is_said_before_the_transfer(hub, home, quick, monkeypatch):
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("paddle_wwm.download.models.shutil.disk_usage", lambda _: usage._replace(free=1_000_000))
-    assert re.search(r"needs [\d.]+ MB there, but 1 MB are free", failure(quick))
+    monkeypatch.setattr("paddle_wwm.files.shutil.disk_usage", lambda _: usage._replace(free=1_000_000))
+    assert re.search(r"too little space for .*: [\d.]+ MB are needed, but 1 MB are free", failure(quick))
     assert not any(hub.sent(name) for name in NEEDED)
 
 

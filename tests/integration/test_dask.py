@@ -125,7 +125,7 @@ def bytes_in(folder):
 
 
 def num_done(folder):
-    return len(list((folder / "parts").glob("*.json")))
+    return len(list((folder / "tokens").glob("*.json")))
 
 
 @pytest.mark.slow

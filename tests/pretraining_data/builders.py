@@ -15,7 +15,7 @@ from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.segments import NO_PAIR
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.writer import MAX_TOKENS_PER_SHARD
-from paddle_wwm.tokenization.documents import TokenizedDocument
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, Vocab
 
 from ..shard_sets import write_set

@@ -21,7 +21,7 @@ from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masker import WholeWordMasker
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
 from paddle_wwm.pretraining_data.segments import NO_PAIR
-from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
 from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 

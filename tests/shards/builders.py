@@ -8,7 +8,7 @@ import numpy as np
 
 from paddle_wwm.files import sha256_of_file
 from paddle_wwm.shards.manifest import content_fingerprint, read_manifest, write_manifest
-from paddle_wwm.tokenization.documents import TokenizedDocument
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 WORDS = "使用|语言|模型|来|预测|下|一个|词|的|probability|。"
 DOCUMENTS = [[WORDS, "天气|?"], ["北京大学|。"], ["一|一|一", "我们|在|?|。", "的"]]

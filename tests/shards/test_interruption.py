@@ -39,7 +39,7 @@ def bytes_in(folder):
 
 def marks_in(folder):
     """The units that are done, and when they were."""
-    return {path.name: path.stat().st_mtime_ns for path in (folder / "parts").glob("*.json")}
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "tokens").glob("*.json")}
 
 
 class Preparation:

@@ -12,13 +12,13 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import ConfigError, DataError, Interrupted
-from paddle_wwm.shards.format import VOCAB_NAME, shard_name
 from paddle_wwm.shards.manifest import FORMAT_VERSION, MANIFEST_NAME
 from paddle_wwm.shards.preparation import prepare
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.merge import REPORT_NAME
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.merge_units import REPORT_NAME
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.shard_format import VOCAB_NAME, shard_name
 
 from .small import TEXT, WITHOUT_WORDS
 
@@ -236,7 +236,7 @@ def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_r
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "merge_parts", stop)
+        patch.setattr(prepare, "merge_units", stop)
         with pytest.raises(Interrupted, match="give the same command again to go on"):
             run(config=skipping, engine=small)
     with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):

@@ -12,7 +12,7 @@ import pytest
 from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
-from paddle_wwm.shards.inspection.texts import read_texts
+from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.reader import ShardSet
 
 from ..corpus.conftest import compress, parquet_bytes

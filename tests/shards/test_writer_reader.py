@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.format import HEADER, VOCAB_NAME, shard_name
 from paddle_wwm.shards.reader import ShardSet, open_shards
-from paddle_wwm.tokenization.documents import TokenizedDocument
+from paddle_wwm.shards.shard_format import HEADER, VOCAB_NAME, shard_name
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 from ..shard_sets import write_set
 

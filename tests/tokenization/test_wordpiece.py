@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.tokenization import tables, wordpiece
-from paddle_wwm.tokenization.documents import tokenize_sentence
 from paddle_wwm.tokenization.library import LibraryTokenizer
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
 from paddle_wwm.tokenization.vocab import build_vocab, load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 

@@ -13,8 +13,8 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from ...errors import DataError
-from ..format import LENGTH_ESCAPE, decode_lengths, token_bits
 from ..reader import Shard, ShardSet
+from ..shard_format import LENGTH_ESCAPE, decode_lengths, token_bits
 
 TOKENS_PER_BLOCK = 1 << 20
 

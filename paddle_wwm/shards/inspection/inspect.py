@@ -13,18 +13,18 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ...corpus.report import CorpusReport, printable
+from ...corpus.counts import CorpusReport, printable
 from ...errors import DataError
 from ...tokenization.pieces import join_words
 from ...tokenization.vocab import Vocab
 from ..manifest import ShardManifest
-from ..preparation.merge import REPORT_NAME
-from ..preparation.show import report_lines
+from ..preparation.merge_units import REPORT_NAME
+from ..preparation.prepared_summary import report_lines
 from ..reader import ShardSet
 from .compare import Agreement, Comparison
+from .kept_texts import read_texts
 from .statistics import Distribution, Statistics
-from .texts import read_texts
-from .verify import COUNTS
+from .verify_shards import COUNTS
 
 MAX_SOURCES_SHOWN = 5
 MAX_SENTENCES_SHOWN = 4

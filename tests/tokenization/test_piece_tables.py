@@ -9,7 +9,7 @@ import pytest
 
 from paddle_wwm.tokenization import tables
 from paddle_wwm.tokenization.library import LibraryTokenizer
-from paddle_wwm.tokenization.tables import NUM_CODE_POINTS, RUN, SEPARATOR, CodePointTable, RunCache
+from paddle_wwm.tokenization.piece_tables import NUM_CODE_POINTS, RUN, SEPARATOR, CodePointTable, RunCache
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 from .builders import plain

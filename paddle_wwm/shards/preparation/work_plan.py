@@ -1,18 +1,18 @@
 """What preparing a corpus depends on, the folder of unfinished work, and the names of the files in it.
 
-Preparation goes in three passes. Every pass is a set of tasks that read files and write files, so any process of any
-machine that sees the folder can do any of them, twice if need be, and what is there already is not done again::
+Preparation goes in three passes. Every piece of work reads files and writes files, so any process of any machine that
+sees the folder can do it, twice if need be, and what is there already is not done again::
 
     DIR.partial/                          beside the output DIR; removed when that is complete
       plan.json                           what is being prepared (fingerprint): work on something else is thrown away
       vocab.txt
-      text/00003-00017.zst, 00003.json    pass 1, a task a source: cleaned documents in units of about unit_chars
+      text/00003-00017.zst, 00003.json    pass 1, per source: cleaned documents in units of about unit_chars
       characters; hashes; what was found
       text/documents.keep, lines.keep     between: which are no duplicates
-      parts/00003-00017.wwm, .json        pass 2, a task a unit: tokens in the shard format; counts
-      (pass 3, this process: the parts in order make the shards)
+      tokens/00003-00017.wwm, .json       pass 2, per unit: tokens in the shard format; counts
+      (pass 3, this process: the units in order make the shards)
 
-The .json file of a source or a unit is written last: it is the mark that the task is done.
+The .json file of a source or a unit is written last: it is the mark that the work is done.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Callable, Sequence
 
 from ...corpus.cleaning import CleaningConfig
 from ...corpus.readers import DocumentReader, OnError
 from ...corpus.segment import Segmenter, SegmenterConfig
 from ...corpus.sentences import SentenceRule
-from ...corpus.sources import Format, Source
+from ...corpus.source_files import Format, Source
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ..format import VOCAB_NAME
 from ..manifest import FORMAT_VERSION, ContentOptions, SourceRecord
+from ..shard_format import VOCAB_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class PrepareConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that a task needs to know; pickled to every worker. `folder` is DIR.partial."""
+    """All that a worker needs to know; pickled to every one. `folder` is DIR.partial."""
 
     folder: Path
     sources: tuple[Source, ...]
@@ -80,21 +80,21 @@ class Plan:
         return self.folder / "text"
 
     @property
-    def parts_folder(self) -> Path:
+    def tokens_folder(self) -> Path:
         """What pass 2 writes."""
-        return self.folder / "parts"
+        return self.folder / "tokens"
 
     def source_path(self, source: int, ending: str) -> Path:
         """A file of pass 1 about a whole source."""
         return self.text_folder / f"{source:05d}.{ending}"
 
-    def unit_path(self, unit: Unit) -> Path:
+    def text_path(self, unit: Unit) -> Path:
         """The cleaned documents of a unit."""
         return self.text_folder / f"{unit.name}.zst"
 
-    def part_path(self, unit: Unit, ending: str) -> Path:
+    def tokens_path(self, unit: Unit, ending: str) -> Path:
         """A file of pass 2 about a unit."""
-        return self.parts_folder / f"{unit.name}.{ending}"
+        return self.tokens_folder / f"{unit.name}.{ending}"
 
     def reader(self) -> DocumentReader:
         """The reader of the sources."""
@@ -103,7 +103,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """Consecutive documents of one source: a task of pass 2. The first numbers count through the whole corpus."""
+    """Consecutive documents of one source: what a worker does at once in pass 2.
+
+    The first numbers count through the whole corpus.
+    """
 
     source: int
     number: int
@@ -117,6 +120,11 @@ class Unit:
     def name(self) -> str:
         """As in the names of its files; in the order of the corpus."""
         return f"{self.source:05d}-{self.number:05d}"
+
+
+# A function of (plan, source number or unit) that reads and writes files, and may be called twice for the same item. An
+# engine calls it for every item, in any order.
+Work = Callable[[Plan, Any], Any]
 
 
 def inputs_fingerprint(

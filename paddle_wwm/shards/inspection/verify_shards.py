@@ -14,11 +14,11 @@ from ...errors import DataError
 from ...files import sha256_of_file
 from ...progress import Progress, counted
 from ...tokenization.vocab import Vocab
-from ..format import VOCAB_NAME
 from ..manifest import MANIFEST_NAME, REMEDY, content_fingerprint, read_manifest
 from ..reader import ShardSet
+from ..shard_format import VOCAB_NAME
 from .blocks import BlockReader
-from .texts import read_texts
+from .kept_texts import read_texts
 
 COUNTS = ("num_documents", "num_sentences", "num_words", "num_tokens", "num_unknown_tokens")
 

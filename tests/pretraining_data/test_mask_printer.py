@@ -7,8 +7,7 @@ import pytest
 
 from paddle_wwm.config import DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.pretraining_data.masking import MaskedExample
-from paddle_wwm.pretraining_data.show import (
+from paddle_wwm.pretraining_data.mask_printer import (
     Span,
     Style,
     first_examples,
@@ -20,6 +19,7 @@ from paddle_wwm.pretraining_data.show import (
     spans_of,
     words_of,
 )
+from paddle_wwm.pretraining_data.masking import MaskedExample
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 PIECES = "[CLS] | 使 用 | 语 言 | 模 型 | 来 | 预 测 | 下 | 一 个 | 词 | 的 | pro ##ba ##bility | 。 | [SEP]"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.corpus.documents import Document
-from paddle_wwm.tokenization.documents import TokenizedDocument, tokenize_documents, tokenize_sentence
+from paddle_wwm.tokenization.tokenized import TokenizedDocument, tokenize_documents, tokenize_sentence
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 from .builders import GivenWords, properties

@@ -13,8 +13,8 @@ import pytest
 from paddle_wwm.config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.pretraining_data.examples import build_index, make_example, split_documents
-from paddle_wwm.pretraining_data.export import ROWS_PER_GROUP, ExportOptions, export_examples, resolve_options
 from paddle_wwm.pretraining_data.masking import mask_example
+from paddle_wwm.pretraining_data.parquet_export import ROWS_PER_GROUP, ExportOptions, export_examples, resolve_options
 
 from .builders import numbered_vocab, words_of
 

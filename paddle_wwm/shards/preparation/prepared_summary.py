@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...corpus.cleaning import RULES
+from ...corpus.counts import CorpusReport
 from ...corpus.readers import BAD_INPUT
-from ...corpus.report import CorpusReport
-from .merge import REPORT_NAME
+from .merge_units import REPORT_NAME
 from .prepare import PreparedCorpus
 
 MAX_SAMPLES_SHOWN = 2

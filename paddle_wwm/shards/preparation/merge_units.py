@@ -1,4 +1,4 @@
-"""Pass 3 of preparing a corpus: the parts, in the order of the corpus, make the shards and their manifest."""
+"""Pass 3 of preparing a corpus: the units, in the order of the corpus, make the shards and their manifest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Callable, Sequence
 
-from ...corpus.report import CorpusReport
+from ...corpus.counts import CorpusReport
 from ...errors import DataError
 from ...files import sha256_of_file, write_json
-from ..format import VOCAB_NAME, text_name, token_bits
 from ..manifest import (
     FORMAT_VERSION,
     SegmenterRecord,
@@ -21,21 +20,20 @@ from ..manifest import (
     write_manifest,
 )
 from ..reader import Shard
+from ..shard_format import VOCAB_NAME, text_name, token_bits
 from ..writer import Sections, ShardWriter
-from .parts import Tools, part_result
-from .plan import Plan, Unit
+from .tokenize_units import Tools, unit_result
+from .work_plan import Plan, Unit
 
 REPORT_NAME = "report.json"
 MAX_TEXT_BYTES = 1 << 30
 
 
 class NothingLeftError(DataError):
-    """There is no text in the corpus, or the rules have dropped all of it: to go on with what was done would be of no
-    use.
-    """
+    """There is no text in the corpus, or the rules have dropped all of it: what was done is of no use."""
 
 
-def merge_parts(
+def merge_units(
     folder: Path,
     *,
     plan: Plan,
@@ -54,9 +52,9 @@ def merge_parts(
     counts: Counter = Counter()
     total = CorpusReport.from_json(report.to_json())
     for unit in units:
-        unit_counts, unit_report = part_result(plan, unit)
+        unit_counts, unit_report = unit_result(plan, unit)
         if unit_counts["documents"]:
-            shard = Shard(plan.part_path(unit, "wwm"), bits=token_bits(len(vocab)))
+            shard = Shard(plan.tokens_path(unit, "wwm"), bits=token_bits(len(vocab)))
             sections = Sections(
                 tokens=shard.tokens(0, shard.num_tokens),
                 lengths=shard.lengths,
@@ -65,7 +63,7 @@ def merge_parts(
             )
             writer.append(sections)
             if plan.config.keep_text:
-                texts.append(plan.part_path(unit, "zst"), num_documents=unit_counts["documents"])
+                texts.append(plan.tokens_path(unit, "zst"), num_documents=unit_counts["documents"])
         counts.update(unit_counts)
         total.merge(unit_report)
         on_unit(unit)
@@ -110,10 +108,10 @@ class _TextWriter:
         self._folder = folder
         self._num_documents: list[int] = []  # of each file
 
-    def append(self, part: Path, *, num_documents: int) -> None:
+    def append(self, path: Path, *, num_documents: int) -> None:
         if not self._num_documents or self._path(-1).stat().st_size >= MAX_TEXT_BYTES:
             self._num_documents.append(0)
-        with open(self._path(-1), "ab") as target, open(part, "rb") as source:
+        with open(self._path(-1), "ab") as target, open(path, "rb") as source:
             shutil.copyfileobj(source, target)
         self._num_documents[-1] += num_documents
 

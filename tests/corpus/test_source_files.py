@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.corpus.sources import (
+from paddle_wwm.corpus.source_files import (
     COMPRESSIONS,
     READ_ERRORS,
     Format,

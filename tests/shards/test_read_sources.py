@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
-from paddle_wwm.shards.preparation.units import (
+from paddle_wwm.shards.preparation.read_sources import (
     DOCUMENT_HASHES,
     LINE_HASHES,
     read_records,
@@ -16,6 +15,7 @@ from paddle_wwm.shards.preparation.units import (
     source_result,
     write_records,
 )
+from paddle_wwm.shards.preparation.work_plan import Plan, PrepareConfig
 
 TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文档。\n\n第一个文档。\n有两行。\n"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paddle_wwm.shards.format import (
+from paddle_wwm.shards.shard_format import (
     HEADER,
     LENGTH_ESCAPE,
     decode_lengths,
