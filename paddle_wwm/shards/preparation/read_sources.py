@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from ...corpus.cleaning import Cleaner
 from ...corpus.counts import CorpusReport
 from ...corpus.readers import RawDocument
 from ...files import atomic_write, write_json
+from ..records import record_lines, write_records
 from .work_plan import Plan, Unit
 
 DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"
@@ -92,24 +92,5 @@ def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit
 
 def read_unit(plan: Plan, unit: Unit) -> list[RawDocument]:
     """The cleaned documents of a unit."""
-    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in read_records(plan.text_path(unit))]
-
-
-def write_records(path: Path, records: Any) -> None:
-    """Values as lines of JSON in one Zstandard frame; such files may be joined end to end."""
-    import pyarrow
-
-    data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode("utf-8")
-    with atomic_write(path) as stream:
-        stream.write(pyarrow.Codec("zstd", compression_level=1).compress(data, asbytes=True))
-
-
-def read_records(path: Path) -> Iterator[Any]:
-    """The values of a file of `write_records`, or of several joined end to end."""
-    import io
-
-    import pyarrow
-
-    with io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd")) as stream:
-        for line in stream:
-            yield json.loads(line)
+    records = map(json.loads, record_lines(plan.text_path(unit)))
+    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in records]

@@ -18,10 +18,11 @@ from ...files import atomic_write, write_json
 from ...tokenization.tokenized import TokenizedDocument, tokenize_documents
 from ...tokenization.vocab import load_vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
+from ..records import write_records
 from ..shard_format import token_bits
 from ..writer import ShardFile, sections_of
 from .duplicates import read_first_occurrences
-from .read_sources import read_unit, write_records
+from .read_sources import read_unit
 from .work_plan import Plan, Unit
 
 KEEP_DOCUMENTS, KEEP_LINES = "documents.keep", "lines.keep"
