@@ -1,7 +1,7 @@
 """Whole word masking, as the BERT-wwm authors define it. numpy only; every random number is an argument.
 
 - A word is all the pieces of one segmented word, a single character too. Words are selected whole; a word that would
-  exceed the budget is passed over, not cut. [CLS], [SEP] and padding are never selected.
+  exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
 - Budget: min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), T counting [CLS] and [SEP].
 - "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10%
   unchanged.

@@ -90,7 +90,7 @@ class FullSentenceBuilder(SegmentBuilder):
 
 
 class PairBuilder(SegmentBuilder):
-    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults mended.
+    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults fixed.
 
     A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the
     sentences that B would have been start the next chunk. Here the other document is never the same one, a

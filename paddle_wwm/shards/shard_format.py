@@ -1,7 +1,8 @@
 """The shard format. A shard set is a folder: manifest.json, vocab.txt, and shard-00000.wwm, shard-00001.wwm, …
 
-Where the text was kept, text-00000.jsonl.zst, … hold it: a line a document, in order, ["file:line", ["sentence", …]],
-the sentences being those that have tokens. report.json counts and samples what was dropped and changed.
+Where the text was kept, text-00000.jsonl.zst, … hold it: one line per document, in order,
+["file:line", ["sentence", …]], with the sentences that have tokens. report.json counts and samples what was dropped
+and changed.
 
 A shard file, little endian, every section starting at a multiple of 8 bytes::
 

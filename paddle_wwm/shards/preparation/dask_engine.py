@@ -18,7 +18,7 @@ from ...errors import ConfigError, DataError
 from .work_plan import Plan, Work
 
 SECONDS_BETWEEN_LOOKS = 0.05
-GO_ON = "what is done is kept: give the same command again to go on."
+REMEDY = "what is done is kept: give the same command again to continue."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,10 @@ class DaskEngine:
                 remaining -= 1
                 yield future.result()
         except (CommClosedError, CancelledError):
-            raise DataError(f"the connection to the Dask scheduler was lost; {GO_ON}") from None
+            raise DataError(f"the connection to the Dask scheduler was lost; {REMEDY}") from None
         except KilledWorker as error:
             raise DataError(
-                f"a unit of work ended its Dask worker several times (out of memory?): {error}; {GO_ON}"
+                f"a unit of work ended its Dask worker several times (out of memory?): {error}; {REMEDY}"
             ) from None
         finally:
             with contextlib.suppress(Exception):

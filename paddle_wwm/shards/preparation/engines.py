@@ -31,7 +31,7 @@ class Engine(Protocol):
 class EngineConfig:
     """Which engine, and how much text a unit has; nothing of this changes the result.
 
-    num_workers None: one a core. scheduler: the address of a Dask scheduler (or its scheduler file), or None for a
+    num_workers None: one per core. scheduler: the address of a Dask scheduler (or its scheduler file), or None for a
     cluster on this machine.
     """
 

@@ -49,7 +49,7 @@ def kept_for_later(plan: Plan) -> Iterator[None]:
         if not done or isinstance(error, NothingLeftError):
             shutil.rmtree(plan.folder, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
-            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
+            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to continue."
             raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
         else:
             logger.info(

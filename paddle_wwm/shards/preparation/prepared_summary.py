@@ -35,7 +35,7 @@ def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
 
 
 def report_lines(report: CorpusReport) -> list[str]:
-    """A line a rule, with its first samples below it."""
+    """One line per rule, with its first samples below it."""
     lines = []
     for rule, count in sorted(report.counts.items()):
         if not count:

@@ -36,7 +36,7 @@ from ..shard_format import VOCAB_NAME
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """How raw text becomes shards. `format` None: by the files' endings. `keep_text`: the sentences are kept beside
+    """How raw text becomes shards. `format` None: by the files' endings. `keep_text`: the sentences are kept next to
     the shards.
     """
 
