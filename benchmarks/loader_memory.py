@@ -34,8 +34,8 @@ from typing import Any
 import common
 import numpy as np
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig
-from paddle_wwm.errors import run_script
 from paddle_wwm.shards.manifest import content_fingerprint, write_manifest
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.shard_format import VOCAB_NAME

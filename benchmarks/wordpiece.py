@@ -38,8 +38,9 @@ import common
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.corpus.documents import Document
-from paddle_wwm.errors import DataError, run_script
+from paddle_wwm.errors import DataError
 from paddle_wwm.tokenization.library import LibraryTokenizer, Pieces
 from paddle_wwm.tokenization.tokenized import tokenize_documents
 from paddle_wwm.tokenization.vocab import Vocab, build_vocab, load_vocab

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..errors import CheckpointError
-from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
-from ..model.folder import MODEL_FILES, read_json
+from ..files import atomic_directory, read_json, remove_leftovers, sha256_of_file, write_json
+from ..model.folder import MODEL_FILES
 from ..model.heads import BertForPretraining
 from ..model.weights import save_model
 from ..runs.optim import set_optimizer_arrays

@@ -21,8 +21,7 @@ import numpy as np
 
 from ..config import RunConfig
 from ..errors import ConfigError
-from ..files import atomic_write
-from ..model.folder import read_json
+from ..files import atomic_write, read_json
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
 from .plan import count_parameters

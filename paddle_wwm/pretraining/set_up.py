@@ -18,7 +18,7 @@ from ..corpus.segment import SegmenterConfig
 from ..corpus.source_files import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
-from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
+from ..model.folder import check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..shards.manifest import MANIFEST_NAME
@@ -26,6 +26,7 @@ from ..shards.preparation.prepare import prepare_corpus
 from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+from ..weights.names import WEIGHTS_NAME
 from .run_folder import (
     MODEL_NAME,
     RECIPE_NAME,
