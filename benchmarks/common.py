@@ -28,7 +28,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 
-from paddle_wwm.config import DataConfig, MaskingConfig  # noqa: E402
+from paddle_wwm.config import DataConfig  # noqa: E402
+from paddle_wwm.masking_config import MaskingConfig  # noqa: E402
 from paddle_wwm.pretraining_data.collate import PretrainData  # noqa: E402
 from paddle_wwm.pretraining_data.examples import build_index  # noqa: E402
 from paddle_wwm.quiet import quiet_environment  # noqa: E402

@@ -39,7 +39,7 @@ import numpy as np
 import peers
 
 from paddle_wwm.cli.process import run_script
-from paddle_wwm.config import MaskingConfig
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.pretraining_data.collate import kernel_settings
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict

@@ -15,7 +15,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from paddle_wwm.config import MaskingConfig
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.tokenization.vocab import IGNORED_LABEL, Vocab
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import require
+from .masking_config import MaskingConfig
+
+SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,28 @@ class ModelConfig:
             require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
 
 
+def count_parameters(
+    config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
+) -> int:
+    """Return the number of trainable parameters of a BERT.
+
+    Embeddings, layers and pooler are counted; on request also a classifier of `num_labels`, and the MLM and NSP heads.
+    The decoder of the MLM head is tied to the word embeddings and counts once.
+
+    The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
+    """
+    hidden, ffn, layer_norm = config.hidden_size, config.intermediate_size, 2 * config.hidden_size
+    dense = hidden * hidden + hidden
+    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + layer_norm
+    layer = 4 * dense + 2 * hidden * ffn + ffn + hidden + 2 * layer_norm
+    total = embeddings + config.num_hidden_layers * layer + dense
+    if num_labels is not None:
+        total += hidden * num_labels + num_labels
+    if with_pretraining_heads:
+        total += dense + layer_norm + config.vocab_size + 2 * hidden + 2
+    return total
+
+
 class SentencePairing(enum.Enum):
     """What an example is made of: two segments with next-sentence prediction (BERT-wwm), or full sentences
     (RoBERTa-wwm-ext).
@@ -82,63 +107,6 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
         require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
-
-
-class MaskingStrategy(enum.Enum):
-    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row
-    (MacBERT).
-    """
-
-    PIECE = "piece"
-    WHOLE_WORD = "whole-word"
-    NGRAM_WORD = "ngram-word"
-
-
-class ActionUnit(enum.Enum):
-    """What draws an action ([MASK], random token, unchanged) of its own: every piece (BERT), or every selected word."""
-
-    PIECE = "piece"
-    WORD = "word"
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskingConfig:
-    """Whole word masking as the BERT-wwm authors define it; probabilities in [0, 1].
-
-    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of
-    the length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor`
-    frozen copies.
-    ngram_shares: the shares of 1-, 2-, … grams of words (MacBERT's, Cui et al. 2020), for the ngram-word strategy.
-    """
-
-    strategy: MaskingStrategy = MaskingStrategy.WHOLE_WORD
-    actions: ActionUnit = ActionUnit.PIECE
-    ngram_shares: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
-    masked_lm_prob: float = 0.15
-    mask_token_prob: float = 0.8
-    random_token_prob: float = 0.1
-    max_predictions_per_seq: int = 80
-    dynamic: bool = True
-    dupe_factor: int = 5
-
-    def __post_init__(self) -> None:
-        for name in ("masked_lm_prob", "mask_token_prob", "random_token_prob"):
-            require(0.0 <= getattr(self, name) <= 1.0, f"`{name}` must be in [0, 1], but is {getattr(self, name)}.")
-        require(self.masked_lm_prob > 0.0, "`masked_lm_prob` must be above 0, but is 0: nothing would be predicted.")
-        require(
-            self.mask_token_prob + self.random_token_prob <= 1.0 + 1e-9,
-            (
-                f"`mask_token_prob` + `random_token_prob` must be at most 1, but are {self.mask_token_prob} + "
-                f"{self.random_token_prob}."
-            ),
-        )
-        shares = self.ngram_shares
-        require(
-            len(shares) > 0 and min(shares) >= 0 and abs(sum(shares) - 1.0) <= 1e-6,
-            f"`ngram_shares` must be shares that sum to 1, but are {list(shares)}.",
-        )
-        for name in ("max_predictions_per_seq", "dupe_factor"):
-            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
 
 class OptimizerName(enum.Enum):

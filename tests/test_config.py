@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm.config import (
-    MaskingConfig,
-    MaskingStrategy,
     ModelConfig,
     OptimizerConfig,
     PhaseConfig,
     RunConfig,
     SentencePairing,
+    count_parameters,
     numbers_fingerprint,
     to_plain,
 )
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.recipe_file import find_recipe, list_recipes, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -340,3 +340,15 @@ def test_masking_that_cannot_be_is_refused_with_rule_and_value(changes, message)
 
 def test_masking_probabilities_may_fill_the_whole():
     assert MaskingConfig(masked_lm_prob=1.0, mask_token_prob=0.9, random_token_prob=0.1).random_token_prob == 0.1
+
+
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+
+
+@pytest.mark.parametrize(("sizes", "millions"), [({}, 102.9), ({"num_hidden_layers": 3}, 39.1), (LARGE, 326.6)])
+def test_the_models_of_the_series_have_their_known_sizes(sizes, millions):
+    """Base, RBT3 and large with the vocabulary of 21,128; the heads add 0.6 to 1.1 million to the seed's 102M, 38M and
+    325M.
+    """
+    counted = count_parameters(ModelConfig(vocab_size=21128, **sizes), with_pretraining_heads=True)
+    assert counted / 1e6 == pytest.approx(millions, abs=0.05)

@@ -10,7 +10,7 @@ from paddle_wwm.finetuning.results import RUN_NAME, SeedResult, read_results, re
 from paddle_wwm.reports.runs import gather
 
 from . import cmrc
-from .plan import Arm, EvidenceConfig, FineTuning, model_name
+from .experiment import Arm, EvidenceConfig, FineTuning, model_name
 from .processes import Command, command_of_package, run_all
 
 Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
+from ..config import count_parameters
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
-from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME
 from ..model.networks import ANSWER_KINDS
 from ..progress import Progress
@@ -29,6 +29,7 @@ from ..tasks.answer_kinds import uses_kinds
 from ..tasks.dataset import Dataset, Split
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
 from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
@@ -275,8 +276,6 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ..variants import count_parameters
-
     config = read_description(model.folder).config
     return {
         "name": model.name,

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..files import atomic_directory, remove_leftovers
-from ..model.finetuned import write_finetuned
 from ..progress import Progress
 from ..runs.fleet import World, barrier
 from ..runs.lifetime import StopSignal
 from ..tasks.dataset import Dataset, Split
 from ..tasks.fine_tuned import READING_KEY, READING_NUMBERS
 from ..tasks.metrics.scores import main_score, score
+from ..tasks.model_folder import write_finetuned
 from ..tasks.prediction_files import write_predictions
 from ..tasks.task import Features, ResultOptions
 from .outputs import compute_on_workers
@@ -125,8 +125,8 @@ class _Seed:
         started = time.monotonic()
         done = self.trainer.step(state.step, stop_asked=self.stop.number != 0, save_asked=save_asked)
         state.training_seconds += time.monotonic() - started
+        state.num_rows += self.trainer.num_rows_of(state.step)
         state.step += 1
-        state.num_rows += done.num_rows
         if log:
             log.write(
                 "train",

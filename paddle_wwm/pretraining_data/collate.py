@@ -11,7 +11,7 @@ from typing import Sequence
 
 import numpy as np
 
-from ..config import ActionUnit, MaskingConfig, MaskingStrategy
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from ..random_bits import keys_of
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import IGNORED_LABEL, Vocab

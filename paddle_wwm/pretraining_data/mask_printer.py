@@ -19,9 +19,10 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ..config import DataConfig, MaskingConfig
+from ..config import DataConfig
 from ..corpus.segment import SegmentedSentence
 from ..errors import ConfigError, DataError
+from ..masking_config import MaskingConfig
 from ..shards.reader import ShardSet
 from ..tokenization.pieces import group_pieces, join_pieces
 from ..tokenization.tokenized import tokenize_sentence

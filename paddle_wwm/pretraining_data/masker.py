@@ -16,9 +16,9 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from ..config import MaskingConfig
 from ..corpus.segment import Segmenter
 from ..errors import ConfigError, DataError
+from ..masking_config import MaskingConfig
 from ..optional import need_package
 from ..random_bits import key_of
 from ..tokenization.vocab import IGNORED_LABEL, Vocab

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..config import ActionUnit, MaskingConfig, MaskingStrategy
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from ..random_bits import keys_of, random_uint64, to_index, to_unit
 from .examples import PretrainExample
 

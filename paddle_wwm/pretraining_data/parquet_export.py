@@ -26,9 +26,10 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, RunConfig, SentencePairing, to_plain
+from ..config import DataConfig, RunConfig, SentencePairing, to_plain
 from ..errors import ConfigError, require
 from ..files import atomic_write
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from ..optional import need_package
 from ..progress import Progress, counted
 from ..recipe_file import load_config

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.config import DataConfig, MaskingConfig, SentencePairing
+from paddle_wwm.config import DataConfig, SentencePairing
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.pretraining_data.collate import PretrainBatch, PretrainData, collate
 from paddle_wwm.pretraining_data.examples import build_index
 from paddle_wwm.pretraining_data.masking import MaskedExample, num_to_predict

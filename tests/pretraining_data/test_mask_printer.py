@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paddle_wwm.config import DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
+from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.mask_printer import (
     Span,
     Style,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.config import MaskingConfig, MaskingStrategy
 from paddle_wwm.corpus.segment import load_segmenter
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.collate import collate
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masker import WholeWordMasker

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.config import MaskingConfig, MaskingStrategy
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masking import MaskedExample, mask_example, num_to_predict, select_positions
 from paddle_wwm.pretraining_data.segments import NO_PAIR

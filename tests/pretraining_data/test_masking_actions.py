@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paddle_wwm.config import MaskingConfig
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masking import MaskedExample, apply_actions, mask_example
 

@@ -10,8 +10,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from paddle_wwm.config import ActionUnit, DataConfig, MaskingConfig, MaskingStrategy, SentencePairing
+from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.examples import build_index, make_example, split_documents
 from paddle_wwm.pretraining_data.masking import mask_example
 from paddle_wwm.pretraining_data.parquet_export import ROWS_PER_GROUP, ExportOptions, export_examples, resolve_options

@@ -1,6 +1,4 @@
-"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker
-0 only.
-"""
+"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Worker 0 only."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from ..files import atomic_write
+from ..files import atomic_write, read_log
 from ..progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -68,17 +66,8 @@ class Reporter:
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
-    """The records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
-    path = output / METRICS_NAME
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+    """Return the records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
+    return read_log(output / METRICS_NAME)
 
 
 def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:

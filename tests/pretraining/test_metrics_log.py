@@ -2,7 +2,7 @@
 
 import json
 
-from paddle_wwm.pretraining.report import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
+from paddle_wwm.pretraining.metrics_log import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
 
 VALUES = {"loss": 3.0, "mlm_loss": 2.5, "masked_accuracy": 0.25, "tokens_per_s": 1000.0}
 
