@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from ..pretraining_data.random_bits import key_of, random_uint64
+from ..random_bits import key_of, random_uint64
 from ..runs.schedules import LinearSchedule
 from ..tasks.dataset import Dataset
 from ..tasks.dataset_table import learning_rate_of

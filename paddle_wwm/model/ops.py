@@ -17,6 +17,8 @@ import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
+from ..random_bits import mix
+
 ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
     "gelu": F.gelu,
     "relu": F.relu,
@@ -100,13 +102,8 @@ def _draw(rate: float, *, training: bool) -> Dropout:
 
 
 def _scatter(value: int) -> int:
-    # splitmix64's finalizer, as in pretraining_data/random_bits.py: neighbours get keys that have nothing to do with
-    # each other
-    bits = (1 << 64) - 1
-    value &= bits
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & bits
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & bits
-    return value ^ (value >> 31)
+    # neighbours get keys that have nothing to do with each other
+    return int(mix(np.array([value % (1 << 64)], np.uint64))[0])
 
 
 def _drop(x: paddle.Tensor, mask: Dropout, *, rate: float, training: bool) -> paddle.Tensor:

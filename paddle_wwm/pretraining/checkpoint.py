@@ -23,13 +23,25 @@ from ..model.heads import BertForPretraining
 from ..model.weights import save_model
 from ..runs.optim import set_optimizer_arrays
 from ..tokenization.vocab import Vocab
-from ..types import TrainState
 
 logger = logging.getLogger(__name__)
 
 STATE_NAME = "training_state.json"
 OPTIMIZER_NAME = "optimizer.safetensors"
 MASTER_SLOT = "/master_weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainState:
+    """Where a run stands: with the data and the config it determines everything that is still to come."""
+
+    global_step: int
+    num_examples_seen: int  # of the present phase
+    seed: int
+    phase: int
+    shard_fingerprint: str
+    config_fingerprint: str
+    world_size: int
 
 
 @dataclass(frozen=True, kw_only=True)

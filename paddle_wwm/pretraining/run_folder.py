@@ -72,7 +72,7 @@ def differences(
             f"{source.get('name')} {source.get('sha256', '')[:8]}" for source in record.get("sources", [])
         )
         now = ", ".join(
-            f"{source['name']} {str(source['sha256'])[:8]}" for shards in corpora for source in shards.manifest.sources
+            f"{source.name} {source.sha256[:8]}" for shards in corpora for source in shards.manifest.sources
         )
         found.append(f"the data differ (before: {before}; now: {now})")
     if record.get("config_fingerprint") != fingerprint:

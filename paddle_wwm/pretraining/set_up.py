@@ -15,15 +15,15 @@ import yaml
 from ..config import RunConfig, numbers_fingerprint, to_plain
 from ..corpus.documents import read_documents
 from ..corpus.segment import SegmenterConfig
-from ..corpus.sources import find_sources
+from ..corpus.source_files import find_sources
 from ..errors import CheckpointError, ConfigError, DataError
 from ..files import atomic_write, sha256_of_file, write_json
 from ..model.folder import check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..shards.format import MANIFEST_NAME
-from ..shards.preparation.plan import PrepareConfig
+from ..shards.manifest import MANIFEST_NAME
 from ..shards.preparation.prepare import prepare_corpus
+from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
 from ..weights.names import WEIGHTS_NAME
@@ -131,7 +131,7 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
         ],  # that its checkpoints may have: more with --accept-changes
         "vocab_sha256": corpora[0].manifest.vocab_sha256,
         "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
-        "sources": [source for shards in corpora for source in shards.manifest.sources],
+        "sources": [dataclasses.asdict(source) for shards in corpora for source in shards.manifest.sources],
     }
     write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
     return False
@@ -247,8 +247,8 @@ def with_model(job: Job, *, vocab_size: int) -> RunConfig:
 
 def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
     made_with = {
-        "segmenter": shards.manifest.segmenter["name"],
-        "do_lower_case": shards.manifest.tokenizer["do_lower_case"],
+        "segmenter": shards.manifest.segmenter.name,
+        "do_lower_case": shards.manifest.tokenizer.do_lower_case,
     }
     for name, value in made_with.items():
         if getattr(config.data, name) != value:

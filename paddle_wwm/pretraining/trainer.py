@@ -23,8 +23,7 @@ from ..runs.optim import make_optimizer
 from ..runs.precision import Precision
 from ..runs.schedules import LinearSchedule
 from ..runs.sharding import Shares
-from ..types import TrainState
-from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, TrainState, load_optimizer, newest_checkpoint, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
 from .loader import Tensors

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.model import ops
-from paddle_wwm.pretraining_data.random_bits import random_uint64
+from paddle_wwm.random_bits import random_uint64
 
 from ..conftest import ROOT
 

@@ -12,6 +12,7 @@ from paddle_wwm.errors import CheckpointError
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_weights
 from paddle_wwm.pretraining.checkpoint import (
+    TrainState,
     best_checkpoint,
     export_model,
     load_optimizer,
@@ -20,7 +21,6 @@ from paddle_wwm.pretraining.checkpoint import (
     save_checkpoint,
 )
 from paddle_wwm.runs.optim import make_optimizer, optimizer_arrays
-from paddle_wwm.types import TrainState
 
 
 @pytest.fixture

@@ -27,22 +27,45 @@ from typing import Any, Callable
 import numpy as np
 
 from ..config import DataConfig, RunConfig, SentencePairing, to_plain
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..files import atomic_write
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from ..optional import need_package
 from ..progress import Progress, counted
 from ..recipe_file import load_config
 from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab
-from ..types import IGNORED_LABEL, ActionUnit, MaskingConfig, MaskingStrategy, require
-from .collate import PretrainData, Taken, compiled_batch, numpy_batch
-from .examples import INDEX_ROW, build_index, split_documents
+from ..tokenization.vocab import IGNORED_LABEL, Vocab
+from .collate import PretrainBatch, PretrainData, Taken, compiled_batch, numpy_batch
+from .examples import build_index, split_documents
 from .masking import num_to_predict
+from .segments import INDEX_ROW
 
 FORMAT_VERSION = 1
 ROWS_PER_GROUP = 10_000
 ROWS_AT_ONCE = 1_000  # made as one batch: the int64 arrays of a batch are far larger than the rows they become
 LEAST_SEQ_LENGTH, MOST_SEQ_LENGTH = 8, int(np.iinfo(INDEX_ROW["first_length"]).max)
+
+
+def _is_prediction(batch: PretrainBatch) -> np.ndarray:
+    return batch.masked_lm_labels != IGNORED_LABEL
+
+
+def _next_sentence_labels(batch: PretrainBatch) -> np.ndarray:
+    # Google's readers need the column, also where there are no pairs
+    labels = batch.next_sentence_labels
+    return (np.zeros(len(batch.input_ids)) if labels is None else labels)[:, None]
+
+
+# name -> entries per row (T, P or 1), type, and the values of a batch before they are padded
+_COLUMNS: dict[str, tuple[str, type, Callable[[PretrainBatch], np.ndarray]]] = {
+    "input_ids": ("T", np.int32, lambda batch: batch.input_ids),
+    "input_mask": ("T", np.int32, lambda batch: batch.attention_mask),
+    "segment_ids": ("T", np.int32, lambda batch: batch.token_type_ids),
+    "masked_lm_positions": ("P", np.int32, lambda batch: batch.masked_lm_positions),
+    "masked_lm_ids": ("P", np.int32, lambda batch: np.where(_is_prediction(batch), batch.masked_lm_labels, 0)),
+    "masked_lm_weights": ("P", np.float32, _is_prediction),
+    "next_sentence_labels": ("1", np.int32, _next_sentence_labels),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,24 +243,12 @@ def feature_arrays(data: PretrainData, numbers: np.ndarray, *, options: ExportOp
         rows=data.index[indices], epochs=copies, indices=indices, sources=np.zeros(len(numbers), np.int64), data=(data,)
     )
     batch = (compiled_batch if data.compiled else numpy_batch)(taken)
-    known = batch.masked_lm_labels != IGNORED_LABEL
-    labels = batch.next_sentence_labels
-    sizes = {"T": options.max_seq_length, "P": options.max_predictions_per_seq}
-    return {
-        "input_ids": _padded(batch.input_ids, sizes["T"], np.int32, data.vocab.pad_id),
-        "input_mask": _padded(batch.attention_mask, sizes["T"], np.int32),
-        "segment_ids": _padded(batch.token_type_ids, sizes["T"], np.int32),
-        "masked_lm_positions": _padded(batch.masked_lm_positions, sizes["P"], np.int32),
-        "masked_lm_ids": _padded(np.where(known, batch.masked_lm_labels, 0), sizes["P"], np.int32),
-        "masked_lm_weights": _padded(known, sizes["P"], np.float32),
-        # Google's readers need the column, also where there are no pairs
-        "next_sentence_labels": (np.zeros(len(numbers)) if labels is None else labels).astype(np.int32)[:, None],
-    }
-
-
-def _padded(array: np.ndarray, width: int, dtype: type, value: int = 0) -> np.ndarray:
-    result: np.ndarray = np.full((len(array), width), value, dtype)
-    result[:, : array.shape[1]] = array
+    widths = {"T": options.max_seq_length, "P": options.max_predictions_per_seq, "1": 1}
+    result: dict[str, np.ndarray] = {}
+    for name, (entries, dtype, values_of) in _COLUMNS.items():
+        values, padding = values_of(batch), data.vocab.pad_id if name == "input_ids" else 0
+        result[name] = np.full((len(numbers), widths[entries]), padding, dtype)
+        result[name][:, : values.shape[1]] = values
     return result
 
 
@@ -245,16 +256,7 @@ def _schema() -> Any:
     import pyarrow
 
     ints, floats = pyarrow.list_(pyarrow.int32()), pyarrow.list_(pyarrow.float32())
-    names = (
-        "input_ids",
-        "input_mask",
-        "segment_ids",
-        "masked_lm_positions",
-        "masked_lm_ids",
-        "masked_lm_weights",
-        "next_sentence_labels",
-    )
-    return pyarrow.schema([(name, floats if name == "masked_lm_weights" else ints) for name in names])
+    return pyarrow.schema([(name, floats if dtype is np.float32 else ints) for name, (_, dtype, _) in _COLUMNS.items()])
 
 
 def _table(columns: dict[str, np.ndarray]) -> Any:

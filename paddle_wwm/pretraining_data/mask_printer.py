@@ -20,15 +20,18 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from ..config import DataConfig
+from ..corpus.segment import SegmentedSentence
 from ..errors import ConfigError, DataError
+from ..masking_config import MaskingConfig
 from ..shards.reader import ShardSet
-from ..tokenization.documents import tokenize_sentence
-from ..tokenization.pieces import join_pieces
+from ..tokenization.pieces import group_pieces, join_pieces
+from ..tokenization.tokenized import tokenize_sentence
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import NO_PAIR, MaskedExample, MaskingConfig, PretrainExample, SegmentedSentence
-from .examples import build_index, make_example
-from .masking import mask_example, num_to_predict
+from .examples import PretrainExample, build_index, make_example
+from .masking import MaskedExample, mask_example, num_to_predict
+from .segments import NO_PAIR
+from .text_examples import example_of
 
 # Random second segments come from these many documents, so that a look at a large corpus need not index all of it.
 NUM_DOCUMENTS_READ = 1000
@@ -92,17 +95,8 @@ def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer
     ids, starts = tokenize_sentence(sentence, tokenizer=tokenizer, report=Counter())
     if len(ids) == 0:
         raise DataError(f"{sentence.text!r}: nothing is left of this text after tokenization; give a text with words.")
-    vocab = tokenizer.vocab
-    example = PretrainExample(
-        input_ids=np.concatenate([[vocab.cls_id], ids, [vocab.sep_id]]).astype(np.int64),
-        token_type_ids=np.zeros(len(ids) + 2, np.int64),
-        word_starts=np.concatenate([[False], starts, [False]]),
-        special_tokens_mask=np.array([True, *[False] * len(ids), True]),
-        next_sentence_label=NO_PAIR,
-    )
-    return Shown(
-        example=example, text=sentence.text, words=tuple(word.strip() for word in sentence.words if word.strip())
-    )
+    words = tuple(word.strip() for word in sentence.words if word.strip())
+    return Shown(example=example_of([ids], [starts], vocab=tokenizer.vocab), text=sentence.text, words=words)
 
 
 def first_examples(
@@ -133,12 +127,8 @@ def first_examples(
 
 def words_of(example: PretrainExample, *, vocab: Vocab) -> list[list[str]]:
     """The pieces of every word; a special token is a word by itself."""
-    words: list[list[str]] = []
-    for token, starts, special in zip(example.input_ids.tolist(), example.word_starts, example.special_tokens_mask):
-        if starts or special:
-            words.append([])
-        words[-1].append(vocab.tokens[token])
-    return words
+    pieces = [vocab.tokens[token] for token in example.input_ids.tolist()]
+    return group_pieces(pieces, (example.word_starts | example.special_tokens_mask).tolist())
 
 
 def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -> tuple[Span, ...]:

@@ -1,24 +1,28 @@
-"""Counter-based randomness: a random number is a function of its key and its place, so nothing needs to be stored or
-replayed.
+"""Counter-based randomness: a random number is a function of its key and its place.
 
-splitmix64 (Steele, Lea and Flood 2014, the finalizer of java.util.SplittableRandom) over key + place; the key mixes
-seed, epoch and example index in the same way. It is vectorised over places, and the same in every process, on every
-machine and for every order of work.
+So nothing needs to be stored or replayed. Number `place` of a key is mix(key + (place + 1) * GAMMA), as in splitmix64
+(Steele, Lea and Flood 2014, the finalizer of java.util.SplittableRandom); the key mixes seed, epoch and example index
+in the same way. It is vectorised over places, and the same in every process, on every machine and for every order of
+work.
+
+`mix` and `to_unit` also compile: compiled loops wrap them with `compiled(inline="always")` and compute single numbers
+where they need them.
 """
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+OneOrMany = TypeVar("OneOrMany", np.uint64, np.ndarray)
+GAMMA = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 divided by the golden ratio
 
 
-def mix(values: np.ndarray) -> np.ndarray:
+def mix(values: OneOrMany) -> OneOrMany:
     """splitmix64's finalizer: a bijection of uint64 that scatters neighbouring values."""
-    values = (values ^ (values >> np.uint64(30))) * _MIX_1
-    values = (values ^ (values >> np.uint64(27))) * _MIX_2
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
 
 
@@ -34,7 +38,7 @@ def keys_of(*parts: int | np.ndarray) -> np.ndarray:
                 if isinstance(part, np.ndarray)
                 else np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
             )
-            keys = mix((keys + _GAMMA) ^ bits)
+            keys = mix((keys + GAMMA) ^ bits)
     return keys
 
 
@@ -46,12 +50,12 @@ def key_of(*parts: int) -> np.uint64:
 def random_uint64(key: np.uint64, count: int) -> np.ndarray:
     """uint64, shape (count,): the numbers at places 0 … count - 1 of that key."""
     with np.errstate(over="ignore"):
-        return mix(key + (np.arange(1, count + 1, dtype=np.uint64)) * _GAMMA)
+        return mix(key + (np.arange(1, count + 1, dtype=np.uint64)) * GAMMA)
 
 
-def to_unit(bits: np.ndarray) -> np.ndarray:
+def to_unit(bits: OneOrMany) -> Any:
     """float64 in [0, 1), from the upper 53 bits."""
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (bits >> np.uint64(11)) * 2.0**-53
 
 
 def to_index(bits: np.ndarray, bound: int) -> np.ndarray:

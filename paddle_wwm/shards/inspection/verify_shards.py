@@ -14,13 +14,13 @@ from ...errors import DataError
 from ...files import sha256_of_file
 from ...progress import Progress, counted
 from ...tokenization.vocab import Vocab
-from ..format import MANIFEST_NAME, VOCAB_NAME, content_fingerprint, read_manifest
+from ..manifest import MANIFEST_NAME, REMEDY, content_fingerprint, read_manifest
 from ..reader import ShardSet
+from ..shard_format import VOCAB_NAME
 from .blocks import BlockReader
-from .texts import read_texts
+from .kept_texts import read_texts
 
 COUNTS = ("num_documents", "num_sentences", "num_words", "num_tokens", "num_unknown_tokens")
-REMEDY = "prepare the corpus again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +103,14 @@ def _verify_checksums(directory: Path, *, progress: Callable[[Progress], None] |
     again is known.
     """
     manifest = read_manifest(directory)
-    entries = [*manifest.shards, *manifest.texts]
-    paths = [directory / str(entry["file"]) for entry in entries]
+    paths = [directory / record.file for record in manifest.files]
     sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
     damaged = []
     with counted(progress, stage="checksums", total=sum(sizes), unit="B") as checked:
-        for path, entry, size in zip(paths, entries, sizes):
+        for path, record, size in zip(paths, manifest.files, sizes):
             if not path.exists():
                 damaged.append(f"{path}: missing")
-            elif sha256_of_file(path) != entry["sha256"]:
+            elif sha256_of_file(path) != record.sha256:
                 damaged.append(f"{path}: its bytes differ from the manifest's checksum")
             checked.update(size)
     if damaged:

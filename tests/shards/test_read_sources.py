@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
-from paddle_wwm.shards.preparation.units import (
+from paddle_wwm.shards.preparation.read_sources import (
     DOCUMENT_HASHES,
     LINE_HASHES,
-    read_records,
     read_source,
     read_unit,
     source_result,
-    write_records,
 )
+from paddle_wwm.shards.preparation.work_plan import Plan, PrepareConfig
 
 TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文档。\n\n第一个文档。\n有两行。\n"
 
@@ -89,12 +87,3 @@ def test_units_of_later_sources_come_later(plan_of):
         read_source(plan, number)
     names = [unit.name for number in (0, 1) for unit in source_result(plan, number)[0]]
     assert names == sorted(names) == ["00000-00000", "00000-00001", "00000-00002", "00000-00003", "00001-00000"]
-
-
-def test_records_survive_and_files_of_them_may_be_laid_end_to_end(tmp_path):
-    records = [["a\n\u2028", ["好", "\x00😀"]], [], "三", {"k": None}]
-    write_records(tmp_path / "1", records[:3])
-    write_records(tmp_path / "2", [])
-    write_records(tmp_path / "3", records[3:])
-    (tmp_path / "all").write_bytes(b"".join((tmp_path / name).read_bytes() for name in "123"))
-    assert list(read_records(tmp_path / "all")) == records

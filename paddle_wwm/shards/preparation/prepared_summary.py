@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...corpus.cleaning import RULES
+from ...corpus.counts import CorpusReport
 from ...corpus.readers import BAD_INPUT
-from ...corpus.report import CorpusReport
-from .merge import REPORT_NAME
+from .merge_units import REPORT_NAME
 from .prepare import PreparedCorpus
 
 MAX_SAMPLES_SHOWN = 2
@@ -35,7 +35,7 @@ def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
 
 
 def report_lines(report: CorpusReport) -> list[str]:
-    """A line a rule, with its first samples below it."""
+    """One line per rule, with its first samples below it."""
     lines = []
     for rule, count in sorted(report.counts.items()):
         if not count:

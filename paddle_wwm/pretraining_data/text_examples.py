@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..tokenization.vocab import Vocab
-from ..types import NO_PAIR, PretrainExample
+from .examples import PretrainExample
+from .segments import NO_PAIR
 
 
 def group_of(text: Any, *, number: int) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_wwm.tokenization.documents import tokenize_documents, tokenize_sentence
+from paddle_wwm.corpus.documents import Document
+from paddle_wwm.tokenization.tokenized import TokenizedDocument, tokenize_documents, tokenize_sentence
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import Document
 
 from .builders import GivenWords, properties
 
@@ -118,3 +118,28 @@ def test_ids_take_two_bytes_as_long_as_they_fit(tokenize, mini_vocab, num_tokens
     large = type(mini_vocab)(tokens=(*mini_vocab.tokens, *fillers, "龘"), sha256="")
     [document], _ = tokenize(["龘"], vocab=large)
     assert (document.input_ids.dtype, document.input_ids.tolist()) == (dtype, [num_tokens - 1])
+
+
+def tokenized(ids=(5, 6, 7), starts=(1, 0, 1), offsets=(0, 2, 3)):
+    return TokenizedDocument(
+        input_ids=np.array(ids, np.uint16),
+        word_starts=np.array(starts, bool),
+        sentence_offsets=np.array(offsets, np.int32),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"starts": (1, 0)}, "word_starts must have the shape of input_ids"),
+        ({"offsets": (0, 2)}, "sentence_offsets must rise from 0 to num_tokens"),
+        ({"offsets": (1, 3)}, "sentence_offsets must rise from 0 to num_tokens"),
+        ({"offsets": (0, 2, 2, 3)}, "sentence_offsets must rise from 0 to num_tokens"),
+        ({"offsets": (0, 1, 3)}, "the first token of every sentence must start a word"),
+        ({"starts": (0, 1, 1)}, "the first token of every sentence must start a word"),
+    ],
+)
+def test_a_document_whose_parts_do_not_fit_together_is_refused(changes, message):
+    assert tokenized().sentence_offsets.tolist() == [0, 2, 3]
+    with pytest.raises(ValueError, match=message):
+        tokenized(**changes)

@@ -1,7 +1,8 @@
 """The shard format. A shard set is a folder: manifest.json, vocab.txt, and shard-00000.wwm, shard-00001.wwm, …
 
-Where the text was kept, text-00000.jsonl.zst, … hold it: a line a document, in order, ["file:line", ["sentence", …]],
-the sentences being those that have tokens. report.json counts and samples what was dropped and changed.
+Where the text was kept, text-00000.jsonl.zst, … hold it: one line per document, in order,
+["file:line", ["sentence", …]], with the sentences that have tokens. report.json counts and samples what was dropped
+and changed.
 
 A shard file, little endian, every section starting at a multiple of 8 bytes::
 
@@ -14,23 +15,13 @@ A shard file, little endian, every section starting at a multiple of 8 bytes::
     documents  (num_documents + 1) x 2 x uint64: where a document's tokens and its lengths begin; the last row is the
     end
 
-Two bytes a token and two a sentence, O(1) access to any document; a document never crosses two shards.
+Two bytes per token and two per sentence, O(1) access to any document; a document never crosses two shards.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-from pathlib import Path
-from typing import Any, Sequence
-
 import numpy as np
 
-from ..errors import DataError
-from ..types import ShardManifest
-
-FORMAT_VERSION = 2
 MAGIC = b"WWMSHRD1"
 HEADER = np.dtype(
     [
@@ -46,7 +37,6 @@ HEADER = np.dtype(
 )
 assert HEADER.itemsize == 64
 LENGTH_ESCAPE = 0xFFFF
-MANIFEST_NAME = "manifest.json"
 VOCAB_NAME = "vocab.txt"
 
 
@@ -97,40 +87,3 @@ def decode_lengths(entries: np.ndarray) -> np.ndarray:
         return lengths
     ends = np.flatnonzero(entries != LENGTH_ESCAPE)
     return np.diff(np.concatenate([[0], np.cumsum(lengths)[ends]]))
-
-
-def content_fingerprint(*, vocab_sha256: str, shards: Sequence[dict[str, Any]]) -> str:
-    """The manifest's `fingerprint`, from its own `vocab_sha256` and `shards`."""
-    return hashlib.sha256(json.dumps([vocab_sha256, [entry["sha256"] for entry in shards]]).encode()).hexdigest()
-
-
-def read_manifest(directory: str | Path) -> ShardManifest:
-    """The manifest of a shard set. Raises DataError when the folder holds none, or one of another format version."""
-    path = Path(directory) / MANIFEST_NAME
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with paddle-wwm prepare-corpus."
-        ) from None
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}); prepare the corpus again.") from None
-    version = values.get("format_version") if isinstance(values, dict) else None
-    if version != FORMAT_VERSION:
-        raise DataError(
-            f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; prepare the corpus again."
-        )
-    names = {item.name for item in dataclasses.fields(ShardManifest)}
-    if set(values) != names:
-        raise DataError(
-            f"{path}: keys must be {sorted(names)}, but differ in {sorted(set(values) ^ names)}; prepare the "
-            f"corpus again."
-        )
-    return ShardManifest(
-        **{
-            **values,
-            "sources": tuple(values["sources"]),
-            "shards": tuple(values["shards"]),
-            "texts": tuple(values["texts"]),
-        }
-    )

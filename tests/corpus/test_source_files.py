@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.corpus.sources import (
+from paddle_wwm.corpus.source_files import (
     COMPRESSIONS,
     READ_ERRORS,
     Format,
@@ -137,7 +137,7 @@ def make_other_folder(folder):
     [
         (lambda folder: folder / "absent.txt", "absent.txt: no such file"),
         (lambda folder: folder / "*.tct", r"\*\.tct: no such file"),
-        (make_pipe, "pipe.txt: is no regular file"),
+        (make_pipe, "pipe.txt: is not a regular file"),
         (make_broken_link, "link.txt: is a link to nothing"),
         (lambda folder: str(make_broken_link(folder).parent / "li*.txt"), "link.txt: is a link to nothing"),
         (make_other_folder, r"pictures: is a folder without files that end in \.txt,.*\.gz"),

@@ -1,6 +1,4 @@
-"""Pass 2 of preparing a corpus, a task a unit: drop duplicates, split sentences, find words, cut WordPieces, write the
-tokens as a part.
-"""
+"""Pass 2 of preparing a corpus, per unit: drop duplicates, split sentences, find words and WordPieces, write tokens."""
 
 from __future__ import annotations
 
@@ -12,26 +10,27 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
+from ...corpus.counts import CorpusReport
+from ...corpus.documents import Document
 from ...corpus.readers import RawDocument
-from ...corpus.report import CorpusReport
 from ...corpus.segment import Segmenter, make_segmenter
 from ...files import atomic_write, write_json
-from ...tokenization.documents import tokenize_documents
+from ...tokenization.tokenized import TokenizedDocument, tokenize_documents
 from ...tokenization.vocab import load_vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...types import Document, TokenizedDocument
-from ..format import token_bits
+from ..records import write_records
+from ..shard_format import token_bits
 from ..writer import ShardFile, sections_of
 from .duplicates import read_first_occurrences
-from .plan import Plan, Unit
-from .units import read_unit, write_records
+from .read_sources import read_unit
+from .work_plan import Plan, Unit
 
 KEEP_DOCUMENTS, KEEP_LINES = "documents.keep", "lines.keep"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What turns sentences into tokens; made once a process."""
+    """What turns sentences into tokens; made once per process."""
 
     segmenter: Segmenter
     tokenizer: WordPieceTokenizer
@@ -48,8 +47,8 @@ def tools_of(plan: Plan) -> Tools:
 
 
 def tokenize_unit(plan: Plan, unit: Unit) -> int:
-    """Do the task of a unit. Returns its number of characters."""
-    mark = plan.part_path(unit, "json")
+    """Tokenize a unit. Returns its number of characters."""
+    mark = plan.tokens_path(unit, "json")
     if mark.exists():
         return unit.num_chars
     tools, report = tools_of(plan), CorpusReport()
@@ -61,19 +60,19 @@ def tokenize_unit(plan: Plan, unit: Unit) -> int:
     report.counts.update(other_counts)
     vocab = tools.tokenizer.vocab
     if tokenized:
-        with atomic_write(plan.part_path(unit, "wwm")) as stream:
+        with atomic_write(plan.tokens_path(unit, "wwm")) as stream:
             file = ShardFile(stream, bits=token_bits(len(vocab)))
             file.append(sections_of(tokenized, vocab_size=len(vocab)))
             file.close()
     if plan.config.keep_text:
-        write_records(plan.part_path(unit, "zst"), ([document.doc_id, document.sentences] for document in documents))
+        write_records(plan.tokens_path(unit, "zst"), ([document.doc_id, document.sentences] for document in documents))
     write_json(mark, {"counts": _counts(tokenized, unknown_id=vocab.unk_id), "report": report.to_json()})
     return unit.num_chars
 
 
-def part_result(plan: Plan, unit: Unit) -> tuple[Counter, CorpusReport]:
-    """What the task of a unit counted; it must be done."""
-    value: dict[str, Any] = json.loads(plan.part_path(unit, "json").read_text(encoding="utf-8"))
+def unit_result(plan: Plan, unit: Unit) -> tuple[Counter, CorpusReport]:
+    """What `tokenize_unit` counted; it must be done."""
+    value: dict[str, Any] = json.loads(plan.tokens_path(unit, "json").read_text(encoding="utf-8"))
     return Counter(value["counts"]), CorpusReport.from_json(value["report"])
 
 

@@ -22,7 +22,8 @@ from ..tokenization.library import Pieces, offsets_of
 from ..tokenization.pieces import is_spaced
 from ..tokenization.vocab import UNK, Vocab
 from ..tokenization.word_boundaries import align
-from ..types import NO_PAIR, PretrainExample
+from .examples import PretrainExample
+from .segments import NO_PAIR
 
 BOUNDARIES = ("word_starts", "chinese_ref")
 PER_POSITION = ("attention_mask", "special_tokens_mask", "token_type_ids")

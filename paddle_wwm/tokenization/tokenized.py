@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Iterator, Sequence
 
 import numpy as np
 
-from ..types import Document, SegmentedSentence, TokenizedDocument
 from .library import Pieces
 from .word_boundaries import align
 from .wordpiece import WordPieceTokenizer
 
 if TYPE_CHECKING:
-    from ..corpus.segment import Segmenter
+    from ..corpus.documents import Document
+    from ..corpus.segment import SegmentedSentence, Segmenter
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizedDocument:
+    """A document as WordPiece ids.
+
+    input_ids: uint16 or uint32, shape (num_tokens,), without special tokens.
+    word_starts: bool, shape (num_tokens,); True where a token begins a word. A sentence's first token always does.
+    sentence_offsets: int32, shape (num_sentences + 1,); sentence i is tokens [offsets[i], offsets[i + 1]).
+    """
+
+    input_ids: np.ndarray
+    word_starts: np.ndarray
+    sentence_offsets: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.input_ids.shape != self.word_starts.shape or self.input_ids.ndim != 1:
+            raise ValueError(
+                f"word_starts must have the shape of input_ids {self.input_ids.shape}, but has "
+                f"{self.word_starts.shape}."
+            )
+        offsets = self.sentence_offsets
+        if offsets[0] != 0 or offsets[-1] != len(self.input_ids) or np.any(np.diff(offsets) <= 0):
+            raise ValueError("sentence_offsets must rise from 0 to num_tokens.")
+        if not self.word_starts[offsets[:-1]].all():
+            raise ValueError("the first token of every sentence must start a word.")
 
 
 def tokenize_sentence(

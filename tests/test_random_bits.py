@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.pretraining_data.random_bits import key_of, mix, random_uint64, to_index, to_unit
+from paddle_wwm.random_bits import key_of, mix, random_uint64, to_index, to_unit
 
 uint64s = st.integers(0, 2**64 - 1)
 properties = settings(deadline=None, derandomize=True, max_examples=200)

@@ -7,12 +7,12 @@ import pytest
 
 from paddle_wwm.errors import DataError
 from paddle_wwm.files import sha256_of_file
-from paddle_wwm.shards.format import HEADER, section_offsets
+from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.inspection.statistics import statistics_of
-from paddle_wwm.shards.inspection.texts import read_texts
-from paddle_wwm.shards.inspection.verify import open_with_vocab, verify
-from paddle_wwm.shards.preparation.units import write_records
+from paddle_wwm.shards.inspection.verify_shards import open_with_vocab, verify
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.records import write_records
+from paddle_wwm.shards.shard_format import HEADER, section_offsets
 
 from .builders import DOCUMENTS, rewrite_manifest
 

@@ -1,41 +1,46 @@
-"""Pass 3 of preparing a corpus: the parts, in the order of the corpus, make the shards and their manifest."""
+"""Pass 3 of preparing a corpus: the units, in the order of the corpus, make the shards and their manifest."""
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
-from ...corpus.report import CorpusReport
+from ...corpus.counts import CorpusReport
 from ...errors import DataError
 from ...files import sha256_of_file, write_json
-from ...types import ShardManifest
-from ..format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, content_fingerprint, text_name, token_bits
+from ..manifest import (
+    FORMAT_VERSION,
+    SegmenterRecord,
+    ShardManifest,
+    SourceRecord,
+    TextRecord,
+    content_fingerprint,
+    write_manifest,
+)
 from ..reader import Shard
+from ..shard_format import VOCAB_NAME, text_name, token_bits
 from ..writer import Sections, ShardWriter
-from .parts import Tools, part_result
-from .plan import Plan, Unit
+from .tokenize_units import Tools, unit_result
+from .work_plan import Plan, Unit
 
 REPORT_NAME = "report.json"
 MAX_TEXT_BYTES = 1 << 30
 
 
 class NothingLeftError(DataError):
-    """There is no text in the corpus, or the rules have dropped all of it: to go on with what was done would be of no
-    use.
-    """
+    """There is no text in the corpus, or the rules have dropped all of it: what was done is of no use."""
 
 
-def merge_parts(
+def merge_units(
     folder: Path,
     *,
     plan: Plan,
     units: Sequence[Unit],
     report: CorpusReport,
     tools: Tools,
-    sources: Sequence[dict[str, Any]],
+    sources: Sequence[SourceRecord],
     on_unit: Callable[[Unit], None],
 ) -> tuple[ShardManifest, CorpusReport]:
     """Write the shard set into `folder`. `report` is pass 1's; the whole one is returned. Raises NothingLeftError
@@ -47,9 +52,9 @@ def merge_parts(
     counts: Counter = Counter()
     total = CorpusReport.from_json(report.to_json())
     for unit in units:
-        unit_counts, unit_report = part_result(plan, unit)
+        unit_counts, unit_report = unit_result(plan, unit)
         if unit_counts["documents"]:
-            shard = Shard(plan.part_path(unit, "wwm"), bits=token_bits(len(vocab)))
+            shard = Shard(plan.tokens_path(unit, "wwm"), bits=token_bits(len(vocab)))
             sections = Sections(
                 tokens=shard.tokens(0, shard.num_tokens),
                 lengths=shard.lengths,
@@ -58,7 +63,7 @@ def merge_parts(
             )
             writer.append(sections)
             if plan.config.keep_text:
-                texts.append(plan.part_path(unit, "zst"), num_documents=unit_counts["documents"])
+                texts.append(plan.tokens_path(unit, "zst"), num_documents=unit_counts["documents"])
         counts.update(unit_counts)
         total.merge(unit_report)
         on_unit(unit)
@@ -76,7 +81,7 @@ def merge_parts(
         num_unknown_tokens=counts["unknown"],
         vocab_size=len(vocab),
         vocab_sha256=vocab.sha256,
-        segmenter={"name": tools.segmenter.name, "model_sha256": tools.segmenter.model_sha256},
+        segmenter=SegmenterRecord(name=tools.segmenter.name, model_sha256=tools.segmenter.model_sha256),
         tokenizer=tools.tokenizer.options,
         options=plan.config.content_options(),
         sources=tuple(sources),
@@ -87,7 +92,7 @@ def merge_parts(
         fingerprint=content_fingerprint(vocab_sha256=vocab.sha256, shards=writer.shards),
     )
     write_json(folder / REPORT_NAME, total.to_json())
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    write_manifest(folder, manifest)
     return manifest, total
 
 
@@ -101,14 +106,20 @@ class _TextWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: list[dict[str, Any]] = []
+        self._num_documents: list[int] = []  # of each file
 
-    def append(self, part: Path, *, num_documents: int) -> None:
-        if not self._files or (self._folder / self._files[-1]["file"]).stat().st_size >= MAX_TEXT_BYTES:
-            self._files.append({"file": text_name(len(self._files)), "num_documents": 0})
-        with open(self._folder / self._files[-1]["file"], "ab") as target, open(part, "rb") as source:
+    def append(self, path: Path, *, num_documents: int) -> None:
+        if not self._num_documents or self._path(-1).stat().st_size >= MAX_TEXT_BYTES:
+            self._num_documents.append(0)
+        with open(self._path(-1), "ab") as target, open(path, "rb") as source:
             shutil.copyfileobj(source, target)
-        self._files[-1]["num_documents"] += num_documents
+        self._num_documents[-1] += num_documents
 
-    def close(self) -> list[dict[str, Any]]:
-        return [{**entry, "sha256": sha256_of_file(self._folder / entry["file"])} for entry in self._files]
+    def _path(self, number: int) -> Path:
+        return self._folder / text_name(range(len(self._num_documents))[number])
+
+    def close(self) -> list[TextRecord]:
+        return [
+            TextRecord(file=text_name(number), num_documents=count, sha256=sha256_of_file(self._path(number)))
+            for number, count in enumerate(self._num_documents)
+        ]

@@ -12,10 +12,10 @@ import pytest
 
 from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.examples import build_index, make_example, split_documents
-from paddle_wwm.pretraining_data.export import ROWS_PER_GROUP, ExportOptions, export_examples, resolve_options
 from paddle_wwm.pretraining_data.masking import mask_example
-from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy
+from paddle_wwm.pretraining_data.parquet_export import ROWS_PER_GROUP, ExportOptions, export_examples, resolve_options
 
 from .builders import numbered_vocab, words_of
 

@@ -7,9 +7,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from paddle_wwm.tokenization import tables
+from paddle_wwm.tokenization import piece_tables
 from paddle_wwm.tokenization.library import LibraryTokenizer
-from paddle_wwm.tokenization.tables import NUM_CODE_POINTS, RUN, SEPARATOR, CodePointTable, RunCache
+from paddle_wwm.tokenization.piece_tables import NUM_CODE_POINTS, RUN, SEPARATOR, CodePointTable, RunCache
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 from .builders import plain
@@ -85,7 +85,7 @@ def test_the_pieces_of_a_run_count_from_its_start(library, mini_vocab):
 
 
 def test_the_cache_of_runs_does_not_grow_without_bound(library, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_CACHED_CHARACTERS", 1000)
+    monkeypatch.setattr(piece_tables, "MAX_CACHED_CHARACTERS", 1000)
     cache, sizes = RunCache(library), []
     for first in range(0, 5000, 50):
         cache.numbers_of([f"r{number}" for number in range(first, first + 50)])

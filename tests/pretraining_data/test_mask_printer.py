@@ -7,7 +7,8 @@ import pytest
 
 from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.pretraining_data.show import (
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
+from paddle_wwm.pretraining_data.mask_printer import (
     Span,
     Style,
     first_examples,
@@ -19,8 +20,8 @@ from paddle_wwm.pretraining_data.show import (
     spans_of,
     words_of,
 )
+from paddle_wwm.pretraining_data.masking import MaskedExample
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import MaskedExample, MaskingConfig, MaskingStrategy
 
 PIECES = "[CLS] | 使 用 | 语 言 | 模 型 | 来 | 预 测 | 下 | 一 个 | 词 | 的 | pro ##ba ##bility | 。 | [SEP]"
 ALWAYS_MASK = {"mask_token_prob": 1.0, "random_token_prob": 0.0}

@@ -72,7 +72,7 @@ class CodePointTable:
 
 
 class RunCache:
-    """The pieces of runs, kept until they have MAX_CACHED_CHARACTERS; then the cache starts anew, so its memory is
+    """The pieces of runs, kept until they have MAX_CACHED_CHARACTERS; then the cache starts again, so its memory is
     bounded.
 
     Run i of the cache has the pieces [firsts[i], firsts[i + 1]) of `ids` (int32), `starts` and `ends` (int32, counted

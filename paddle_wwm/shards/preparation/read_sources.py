@@ -1,5 +1,4 @@
-"""Pass 1 of preparing a corpus, a task a source: read, clean, and write the documents in units of work, with their
-hashes.
+"""Pass 1 of preparing a corpus, per source: read, clean, and write the documents in units, with their hashes.
 
 All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work
 ahead is known exactly.
@@ -10,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from ...corpus.cleaning import Cleaner
+from ...corpus.counts import CorpusReport
 from ...corpus.readers import RawDocument
-from ...corpus.report import CorpusReport
 from ...files import atomic_write, write_json
-from .plan import Plan, Unit
+from ..records import record_lines, write_records
+from .work_plan import Plan, Unit
 
 DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"
 HASH_BYTES = 8
@@ -33,7 +32,7 @@ class _Pending:
 
 
 def read_source(plan: Plan, number: int) -> None:
-    """Do the task of source `number`. Raises DataError for bad input unless it is to be skipped."""
+    """Read and clean source `number`. Raises DataError for bad input unless it is to be skipped."""
     mark = plan.source_path(number, "json")
     if mark.exists():
         return
@@ -65,7 +64,7 @@ def read_source(plan: Plan, number: int) -> None:
 
 
 def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
-    """What the task of a source found; it must be done."""
+    """What `read_source` found; it must be done."""
     value: dict[str, Any] = json.loads(plan.source_path(number, "json").read_text(encoding="utf-8"))
     units = [
         Unit(source=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
@@ -87,30 +86,11 @@ def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit
         num_lines=pending.num_lines,
         num_chars=pending.num_chars,
     )
-    write_records(plan.unit_path(unit), ([document.doc_id, document.lines] for document in pending.documents))
+    write_records(plan.text_path(unit), ([document.doc_id, document.lines] for document in pending.documents))
     return unit
 
 
 def read_unit(plan: Plan, unit: Unit) -> list[RawDocument]:
     """The cleaned documents of a unit."""
-    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in read_records(plan.unit_path(unit))]
-
-
-def write_records(path: Path, records: Any) -> None:
-    """Values as lines of JSON in one Zstandard frame; such files may be joined end to end."""
-    import pyarrow
-
-    data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode("utf-8")
-    with atomic_write(path) as stream:
-        stream.write(pyarrow.Codec("zstd", compression_level=1).compress(data, asbytes=True))
-
-
-def read_records(path: Path) -> Iterator[Any]:
-    """The values of a file of `write_records`, or of several joined end to end."""
-    import io
-
-    import pyarrow
-
-    with io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd")) as stream:
-        for line in stream:
-            yield json.loads(line)
+    records = map(json.loads, record_lines(plan.text_path(unit)))
+    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in records]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Iterable, Iterator
 
 from ...errors import DataError
 from ..reader import ShardSet
+from ..records import record_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,31 +21,28 @@ class KeptText:
 
 
 def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptText]:
-    """The text of those documents, whose numbers must rise; the lines between are passed over, whole files are not
-    opened.
+    """The text of those documents, whose numbers must rise; the lines between are skipped, files without any
+    of them are not opened.
 
     Raises DataError where a file is missing, damaged, or has not the lines that the manifest says.
     """
-    import pyarrow
-
     wanted = iter(documents)
     number = next(wanted, None)
     first = 0
-    for entry in shards.manifest.texts:
-        path, last = shards.directory / str(entry["file"]), first + int(entry["num_documents"])  # type: ignore[call-overload]
+    for record in shards.manifest.texts:
+        path, last = shards.directory / record.file, first + record.num_documents
         if number is None:
             return
         if number < last:
             try:
-                with io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd")) as lines:
-                    for place, line in enumerate(lines, start=first):
-                        if place >= last:
-                            raise _damaged(path, f"has more than the {last - first:,} lines that the manifest says")
-                        if place == number:
-                            yield _parsed(line, path, place - first + 1)
-                            number = next(wanted, None)
-                        if (number is None or number >= last) and place < last - 1:
-                            break
+                for place, line in enumerate(record_lines(path), start=first):
+                    if place >= last:
+                        raise _damaged(path, f"has more than the {last - first:,} lines that the manifest says")
+                    if place == number:
+                        yield _parsed(line, path, place - first + 1)
+                        number = next(wanted, None)
+                    if (number is None or number >= last) and place < last - 1:
+                        break
             except FileNotFoundError:
                 raise _damaged(path, "missing") from None
             except OSError as error:  # pyarrow's own words: truncated, not Zstandard

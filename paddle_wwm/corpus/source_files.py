@@ -58,7 +58,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The files in the order they are read in, and the files of the folders that were passed over because of their
+    """The files in the order they are read in, and the files of the folders that were skipped because of their
     endings.
     """
 
@@ -114,13 +114,13 @@ def _source_named(path: Path, *, format: Format | None) -> Source | None:
         raise DataError(f"{path}: is a link to nothing.")
     if not path.is_file():
         raise DataError(
-            f"{path}: is no regular file (a pipe or a device?); files are read more than once, so save it as one."
+            f"{path}: is not a regular file (a pipe or a device?); files are read more than once, so save it as one."
         )
     return source_of(path, format=format) or source_of(path, format=Format.TEXT)
 
 
 def _sources_in(folder: Path, *, format: Format | None) -> dict[Path, Source | None]:
-    """The files below a folder; None for those that are passed over: of other endings, no regular files, links that
+    """The files below a folder; None for those that are skipped: of other endings, no regular files, links that
     lead nowhere or to folders (those may lead back).
     """
     below = sorted(

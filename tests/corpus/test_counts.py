@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from paddle_wwm.corpus.report import MAX_SAMPLE_CHARS, MAX_SAMPLES, CorpusReport, excerpt
+from paddle_wwm.corpus.counts import MAX_SAMPLE_CHARS, MAX_SAMPLES, CorpusReport, excerpt
 
 
 def report_of(rule, *places, removed=1):

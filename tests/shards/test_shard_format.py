@@ -1,23 +1,17 @@
-"""The format of shard files and of the manifest."""
+"""The format of shard files."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paddle_wwm.errors import DataError
-from paddle_wwm.shards.format import (
-    FORMAT_VERSION,
+from paddle_wwm.shards.shard_format import (
     HEADER,
     LENGTH_ESCAPE,
-    MANIFEST_NAME,
     decode_lengths,
     encode_lengths,
-    read_manifest,
     section_offsets,
     shard_name,
     token_bits,
@@ -82,41 +76,3 @@ def test_names_of_shards_sort_in_their_order():
     names = [shard_name(number) for number in (0, 1, 9, 10, 99_999)]
     assert names[0] == "shard-00000.wwm"
     assert names == sorted(names)
-
-
-def test_a_manifest_reads_back_as_it_was_written(prepared_sample):
-    manifest = read_manifest(prepared_sample.directory)
-    assert manifest == prepared_sample.manifest
-    assert manifest.format_version == FORMAT_VERSION
-    assert isinstance(manifest.shards, tuple) and isinstance(manifest.sources, tuple)
-
-
-def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tmp_path):
-    with pytest.raises(
-        DataError, match=r"holds no shards \(no manifest\.json\); make them with paddle-wwm prepare-corpus"
-    ):
-        read_manifest(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "not valid JSON"),
-        ('{"format_version": 1,', "not valid JSON"),
-        ("[]", "`format_version` must be 2, but is None"),
-        ("{}", "`format_version` must be 2, but is None"),
-        ('{"format_version": 1}', "`format_version` must be 2, but is 1"),
-        ('{"format_version": 2}', "keys must be .* but differ in .*'fingerprint'"),
-    ],
-)
-def test_a_faulty_manifest_is_an_error_that_names_it_and_the_remedy(tmp_path, text, message):
-    (tmp_path / MANIFEST_NAME).write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"manifest\.json: {message}.*; prepare the corpus again"):
-        read_manifest(tmp_path)
-
-
-def test_a_manifest_with_a_key_too_many_is_an_error_that_names_the_key(prepared_sample, tmp_path):
-    values = json.loads((prepared_sample.directory / MANIFEST_NAME).read_text(encoding="utf-8"))
-    (tmp_path / MANIFEST_NAME).write_text(json.dumps({**values, "colour": 1}), encoding="utf-8")
-    with pytest.raises(DataError, match=r"differ in \['colour'\]"):
-        read_manifest(tmp_path)
