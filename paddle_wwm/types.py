@@ -224,16 +224,3 @@ class PretrainBatch:
     def num_tokens(self) -> int:
         """Number of tokens that are not padding."""
         return int(self.attention_mask.sum())
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainState:
-    """Where a run stands: with the data and the config it determines everything that is still to come."""
-
-    global_step: int
-    num_examples_seen: int  # of the present phase
-    seed: int
-    phase: int
-    shard_fingerprint: str
-    config_fingerprint: str
-    world_size: int

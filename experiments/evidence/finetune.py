@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Sequence
 
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.finetuning.results import SeedResult, read_results, read_run
 from paddle_wwm.reports.runs import gather
-from paddle_wwm.finetuning.results import RUN_NAME, SeedResult, read_results, read_run
+from paddle_wwm.runs.folder import RUN_NAME
 
 from . import cmrc
 from .plan import Arm, EvidenceConfig, FineTuning, model_name

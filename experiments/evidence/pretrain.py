@@ -13,7 +13,8 @@ from paddle_wwm.errors import ConfigError
 from paddle_wwm.files import atomic_directory
 from paddle_wwm.model.folder import CONFIG_NAME
 from paddle_wwm.pretraining.report import read_metrics
-from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME, read_run
+from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME
+from paddle_wwm.runs.folder import read_record
 from paddle_wwm.shards.reader import ShardSet
 
 from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
@@ -63,7 +64,7 @@ def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_termi
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:
     """That a run which is there is the one meant. Raises ConfigError naming the keys of the recipe that differ."""
     path = config.pretraining_path(arm, seed)
-    record = read_run(path)
+    record = read_record(path)
     if record is None:
         return
     expected = to_plain(config.arm_config(arm, seed, vocab_size=shards.manifest.vocab_size))

@@ -7,8 +7,8 @@ from __future__ import annotations
 import statistics
 from typing import Mapping
 
-from paddle_wwm.tasks.metrics.scores import METRICS
 from paddle_wwm.reports.format import NOTHING, Table, max_and_mean, numbers
+from paddle_wwm.tasks.metrics.scores import METRICS
 from paddle_wwm.tasks.table import find_task
 
 from .finetune import Scores, scores_of

@@ -10,31 +10,28 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable
 
-from filelock import FileLock, Timeout
-
+from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
 from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME, WEIGHTS_NAME
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..version import __version__
+from ..runs.job import run_in_folder
+from ..runs.log import LogFollower
 from ..tasks.network.features import Features, Reading, features_of, uses_kinds
 from ..tasks.network.inference import check_vocabulary
 from ..tasks.readers.splits import read_split, split_path, with_labels
-from .results import RunRecord, seed_folder
-from ..tasks.types import Split, Task, TaskKind
-from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
-from ..download.finding import ModelSource, find_model
-from .recipe import FineTuneRecipe, chosen_examples, recipe_of
+from ..tasks.types import Split, TaskKind
+from ..version import __version__
+from .recipe import chosen_examples, recipe_of
 from .result import FineTuneResult, read_result
-from .summary import describe_run
-from .workers import SET_UP_VARIABLE, launch
+from .results import LOG_NAME, RunRecord, seed_folder, unfinished
+from .set_up import FineTuneJob, PreparedRun, check_folder, set_up
+from .summary import describe_run, write_summary
+from .workers import worker_command
 
 if TYPE_CHECKING:
     from ..runs.fleet import World
@@ -45,42 +42,6 @@ EVALUATED = ("dev", "test")
 GPU_MICRO_BATCH_TOKENS = (
     16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineTuneJob:
-    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the
-    recipe, None for the task's own.
-
-    save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
-    """
-
-    task: Task
-    data: Path
-    model: str
-    output: Path
-    seeds: Sequence[int]
-    model_name: str | None = None
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    num_workers: int = 1
-    keep_models: bool = True
-    save_every_minutes: float = 10.0
-    overwrite: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedRun:
-    """All that is read before training."""
-
-    task: Task
-    model: ModelSource
-    recipe: FineTuneRecipe
-    record: RunRecord
-    train: Features
-    evaluation: Mapping[str, tuple[Split, Features]]
-    reading: Reading
-    example: str
 
 
 def run_job(
@@ -100,57 +61,41 @@ def run_job(
     Raises:
         PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
     """
-    from ..runs import fleet
-
-    if fleet.is_worker():
-        _train_as_worker(job, progress=progress)
-        return None
     prepared = prepare(job, progress=progress)
-    logger.info(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
     if job.dry_run:
-        check_output(job.output, prepared.record, overwrite=job.overwrite)
+        logger.info(describe_run(prepared, num_workers=job.num_workers, seeds=job.seeds))
+        check_folder(job, prepared.record)
         return None
-    job.output.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(job.output / LOCK_NAME, timeout=0):
-            set_up(job.output, prepared.record, overwrite=job.overwrite)
-            if unfinished(job.output, job.seeds):
-                if job.num_workers == 1:
-                    train_seeds(job, prepared, world=fleet.World(), progress=progress)
-                else:
-                    launch(job, progress=progress, on_terminal=on_terminal)
+
+    def set_up_run(num_workers: int) -> bool:
+        logger.info(describe_run(prepared, num_workers=num_workers, seeds=job.seeds))
+        set_up(job, prepared.record)
+        is_left = bool(unfinished(job.output, job.seeds))
+        if not is_left:
             logger.info(write_summary(job.output))
-    except Timeout:
-        raise ConfigError(
-            f"{job.output}: another process is working there; wait for it, or name another --output."
-        ) from None
-    return read_result(job.output)
+        return is_left
 
-
-def _train_as_worker(job: FineTuneJob, *, progress: Callable[[Progress], None] | None) -> None:
-    from ..runs import fleet
-
-    world = fleet.init()
-    prepared = prepare(job)
-    if SET_UP_VARIABLE not in os.environ:  # started by paddle.distributed.launch
-        if world.is_main:
-            logger.info(describe_run(prepared, num_workers=world.size, seeds=job.seeds))
-            job.output.mkdir(parents=True, exist_ok=True)
-            set_up(job.output, prepared.record, overwrite=job.overwrite)
-        fleet.barrier(world)
-    train_seeds(job, prepared, world=world, progress=progress)
-    if SET_UP_VARIABLE not in os.environ and world.is_main:
-        logger.info(write_summary(job.output))
+    logs = {f"seed {seed}": seed_folder(job.output, seed) / LOG_NAME for seed in job.seeds}
+    is_caller = run_in_folder(
+        job.output,
+        num_workers=job.num_workers,
+        set_up=set_up_run,
+        train=lambda world: train_seeds(job, prepared, world=world, progress=progress),
+        worker_command=worker_command(job),
+        on_terminal=on_terminal,
+        follower=LogFollower(logs, total=None, progress=progress),
+    )
+    return read_result(job.output) if is_caller else None
 
 
 def train_seeds(
     job: FineTuneJob, prepared: PreparedRun, *, world: World, progress: Callable[[Progress], None] | None = None
 ) -> None:
-    """Train every seed that is not done."""
+    """Train every seed that is not done, then write the summary."""
     from ..cpu import use_fast_matmul
     from ..runs.lifetime import StopSignal
+    from .checkpoint import checkpoints_of
     from .seed import EvaluationData, FineTuneRun, run_seed
-    from .state import delete_checkpoints
     from .trainer import TrainingData
 
     use_fast_matmul()
@@ -177,13 +122,15 @@ def train_seeds(
     )
     for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):
         if world.is_main:  # a kill may have come between a seed's result and the end of its checkpoint
-            delete_checkpoints(seed_folder(job.output, seed))
+            checkpoints_of(seed_folder(job.output, seed)).delete()
     with StopSignal() as stop:
         for seed in unfinished(job.output, job.seeds):
             title = f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})"
             run_seed(run, seed=seed, stop=stop, title=title)
             if stop.number and seed != job.seeds[-1]:
                 raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
+    if world.is_main:
+        logger.info(write_summary(job.output))
 
 
 # ---- Before training

@@ -14,17 +14,19 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..errors import DataError
 from ..files import write_json
+from ..runs.folder import RUN_NAME
 from ..tasks.types import ScoreValues
 
-RUN_NAME = "run.json"
 RESULT_NAME = "result.json"
 LOG_NAME = "log.jsonl"
 PREDICTIONS_NAME = "predictions"
 MODEL_NAME = "model"
+SUMMARY_NAME = "summary.txt"
+CONTENTS = ("seed-[0-9]*", SUMMARY_NAME)  # of a run's folder, besides what every run has
 RESULTS_FORMAT = 1
 
 
@@ -86,13 +88,22 @@ def read_results(run: Path) -> tuple[SeedResult, ...]:
     return tuple(sorted(found, key=lambda result: result.seed))
 
 
+def unfinished(run: Path, seeds: Sequence[int]) -> list[int]:
+    """Return the seeds without a result."""
+    return [seed for seed in seeds if not (seed_folder(run, seed) / RESULT_NAME).exists()]
+
+
 def _read(path: Path, kind: type) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if kind is RunRecord and values.get("format") != RESULTS_FORMAT:
             raise ValueError(f"`format` must be {RESULTS_FORMAT}, but is {values.get('format')!r}")
+        if kind is RunRecord:  # runs of version 0.1 have the ratio under another name
+            values["recipe"] = {
+                {"warmup_share": "warmup_ratio"}.get(name, name): value for name, value in values["recipe"].items()
+            }
         return kind(**values)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; a run of paddle-wwm finetune has one.") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: is not what paddle-wwm finetune writes: {error}.") from None

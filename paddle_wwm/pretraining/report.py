@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -13,11 +12,10 @@ from typing import Any, Callable
 
 from ..files import atomic_write
 from ..progress import Progress
+from ..runs.log import RunLog, read_log
+from .run_folder import CURVES_NAME, METRICS_NAME, VISUALDL_NAME
 
 logger = logging.getLogger(__name__)
-
-METRICS_NAME = "metrics.jsonl"
-CURVES_NAME = "loss.png"
 
 
 class Reporter:
@@ -30,11 +28,8 @@ class Reporter:
     ) -> None:
         from visualdl import LogWriter
 
-        kept = [record for record in read_metrics(output) if record["step"] <= first_step]
-        with atomic_write(output / METRICS_NAME, "w") as stream:
-            stream.writelines(json.dumps(record) + "\n" for record in kept)
-        self._stream = open(output / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
-        self._visualdl = LogWriter(logdir=str(output / "visualdl"))
+        self._log = RunLog(output / METRICS_NAME, keep=lambda record: record["step"] <= first_step)
+        self._visualdl = LogWriter(logdir=str(output / VISUALDL_NAME))
         self._progress, self._num_steps, self._note = progress, num_steps, ""
         self.step_done(first_step)
 
@@ -45,8 +40,7 @@ class Reporter:
 
     def log(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
-        self._stream.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
-        self._stream.flush()
+        self._log.write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         for name, value in values.items():
             if math.isfinite(value):
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
@@ -63,22 +57,13 @@ class Reporter:
 
     def close(self) -> None:
         """Close the files."""
-        self._stream.close()
+        self._log.close()
         self._visualdl.close()
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
-    """The records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
-    path = output / METRICS_NAME
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+    """Return the records of a run's metrics.jsonl; none where there is no file."""
+    return read_log(output / METRICS_NAME)
 
 
 def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
@@ -102,8 +87,7 @@ def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
         axis.legend()
     figure.tight_layout()
     path = output / CURVES_NAME
-    temporary = path.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=110)
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", dpi=110)
     plt.close(figure)
-    temporary.replace(path)
     return path

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping
 
 from ..errors import ConfigError, DataError
+from ..finetuning.results import RESULT_NAME, RunRecord, SeedResult, read_results, read_run
+from ..runs.folder import RUN_NAME
+from ..tasks.metrics.scores import METRICS
+from ..tasks.table import TASKS
 from ..variants.lookup import find_variant
 from ..variants.scores import Score
 from ..variants.types import Variant
-from ..tasks.metrics.scores import METRICS
-from ..finetuning.results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
-from ..tasks.table import TASKS
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
 COMPARED_OF_DATA = (

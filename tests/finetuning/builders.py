@@ -12,9 +12,9 @@ import paddle
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.files import write_json
+from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
-from paddle_wwm.finetuning.job import FineTuneJob
 from paddle_wwm.tasks.own_data import task_of_flags
 from paddle_wwm.tasks.table import find_task
 

@@ -8,12 +8,13 @@ import paddle
 import pytest
 
 from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModuleError, PaddleWWMError
+from paddle_wwm.finetuning.job import run_job
+from paddle_wwm.finetuning.results import read_results, read_run
+from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.tasks.answer_kinds import KINDS
-from paddle_wwm.finetuning.job import FineTuneJob, run_job
 from paddle_wwm.tasks.network.inference import load_finetuned, predict_examples
 from paddle_wwm.tasks.readers.splits import read_split
-from paddle_wwm.finetuning.results import read_results, read_run
 from paddle_wwm.tasks.table import find_task
 from paddle_wwm.tasks.types import TaskKind
 

@@ -10,9 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_wwm.model.finetuned import read_description
-from paddle_wwm.runs.fleet import World
-from paddle_wwm.runs.optim import learning_rate_at
 from paddle_wwm.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
@@ -23,6 +20,9 @@ from paddle_wwm.finetuning.recipe import (
     steps_per_epoch,
 )
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
+from paddle_wwm.model.finetuned import read_description
+from paddle_wwm.runs.fleet import World
+from paddle_wwm.runs.optim import learning_rate_at
 from paddle_wwm.tasks.network.features import Reading, features_of
 from paddle_wwm.tasks.network.heads import labels_of_batch, summed_loss
 from paddle_wwm.tasks.network.inference import check_vocabulary

@@ -8,12 +8,12 @@ import inspect
 import pytest
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
+from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
 from paddle_wwm.finetuning.workers import worker_command
+from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.tasks.own_data import task_of_flags
-from paddle_wwm.finetuning.results import read_results
 
 from .builders import write_chnsenticorp, write_model
 
@@ -86,7 +86,7 @@ def test_two_workers_take_the_same_steps_and_report_them_to_the_caller(done, mod
 def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
     from paddle_wwm.cli.finetune import task_of
     from paddle_wwm.cli.main import parse
-    from paddle_wwm.finetuning.job import FineTuneJob
+    from paddle_wwm.finetuning.set_up import FineTuneJob
 
     task = task_of_flags(
         name="mine",

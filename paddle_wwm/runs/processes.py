@@ -1,0 +1,140 @@
+"""Run commands as processes: several at a time, watched and ended by this one, none outliving it.
+
+Workers of a training run and the runs of an experiment are started here alike. A process that is asked to end gets
+SIGTERM, whatever signal has come, so that it saves; who does not end in time is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Callable, Mapping, Sequence
+
+from .lifetime import StopSignal, end_with_parent
+
+POLL_S = 0.05
+AGREED_GRACE_S = 20.0  # for the others to end by themselves
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A program to start.
+
+    Attributes:
+        line: the program and its arguments.
+        environment: variables besides those of this process.
+        log: the file that its output goes to, begun again unless `append_log`; None: this process's terminal.
+    """
+
+    line: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None
+    append_log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How commands have ended.
+
+    Attributes:
+        statuses: the exit status of each command, negative for a signal; None for one that was not started.
+        failed: the number of the first command that failed; None where none did.
+        stop: the signal that this process got; 0 where none came.
+    """
+
+    statuses: tuple[int | None, ...]
+    failed: int | None
+    stop: int
+
+
+def run_processes(
+    commands: Sequence[Command],
+    *,
+    num_at_a_time: int,
+    grace_s: float,
+    failed_grace_s: float,
+    agreed_status: int | None = None,
+    on_poll: Callable[[int], None] | None = None,
+) -> Ended:
+    """Run commands in their order until all have ended, or one has failed, or SIGTERM or Ctrl-C comes.
+
+    Args:
+        commands: what to run.
+        num_at_a_time: how many processes run at once at most.
+        grace_s: time to save and end for all processes, after a signal to this one.
+        failed_grace_s: the same for the others, after one has failed.
+        agreed_status: an exit status on which all processes agree: the others are not asked to end, since they do it
+            by themselves.
+        on_poll: called several times per second with the number of processes that have ended.
+    """
+    statuses: list[int | None] = [None] * len(commands)
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    num_started, failed = 0, None
+    deadline: float | None = None
+    with StopSignal() as stop:
+        try:
+            while running or (num_started < len(commands) and deadline is None):
+                for number in [number for number, process in running.items() if process.poll() is not None]:
+                    statuses[number] = running.pop(number).returncode
+                    if failed is None and statuses[number] != 0:
+                        failed = number
+                if deadline is None and (stop.number or failed is not None):
+                    agreed = not stop.number and failed is not None and statuses[failed] == agreed_status
+                    if not agreed:
+                        for process in running.values():
+                            process.terminate()
+                    grace = grace_s if stop.number else AGREED_GRACE_S if agreed else failed_grace_s
+                    deadline = time.monotonic() + grace
+                while num_started < len(commands) and len(running) < num_at_a_time and deadline is None:
+                    running[num_started] = _start(commands[num_started])
+                    num_started += 1
+                if deadline is not None and time.monotonic() > deadline:
+                    for process in running.values():
+                        process.kill()
+                if on_poll:
+                    on_poll(num_started - len(running))
+                time.sleep(POLL_S)
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
+    return Ended(statuses=tuple(statuses), failed=failed, stop=stop.number)
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    with contextlib.ExitStack() as files:
+        log: IO[bytes] | None = None
+        if command.log is not None:
+            command.log.parent.mkdir(parents=True, exist_ok=True)
+            log = files.enter_context(open(command.log, "ab" if command.append_log else "wb"))
+        return subprocess.Popen(
+            command.line,
+            env={**os.environ, **command.environment},
+            stdin=subprocess.DEVNULL if log else None,
+            stdout=log,
+            stderr=subprocess.STDOUT if log else None,
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM, parent=parent),
+        )
+
+
+def thread_variables(num_processes: int) -> dict[str, str]:
+    """Return the variables that share the processor's cores among so many processes, unless they are set already."""
+    threads = str(max(1, (os.cpu_count() or 1) // num_processes))
+    return {name: os.environ.get(name, threads) for name in THREAD_VARIABLES}
+
+
+def describe_status(status: int) -> str:
+    """Return an exit status in words: "exit status 1" or "signal 9"."""
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def last_lines(log: Path, *, of: str) -> str:
+    """Return the end of a log, to show why its process failed."""
+    return "\n".join([f"--- last lines of {of} ---", *log.read_text(errors="replace").splitlines()[-20:], "---"])
