@@ -15,10 +15,11 @@ from paddle_wwm.model.folder import CONFIG_NAME
 from paddle_wwm.pretraining.report import read_metrics
 from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME
 from paddle_wwm.runs.folder import read_record
+from paddle_wwm.runs.processes import Command, package_command
 from paddle_wwm.shards.reader import ShardSet
 
 from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
-from .processes import Command, command_of_package, run_all
+from .processes import run_all
 
 # in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
 UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
@@ -58,7 +59,7 @@ def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_termi
         *config.arm_overrides(arm, seed),
     )
     log = None if to_terminal else config.output / "logs" / f"pretrain-{model_name(arm, seed)}.log"
-    return Command(program=command_of_package("pretrain"), arguments=arguments, name=model_name(arm, seed), log=log)
+    return Command(name=model_name(arm, seed), line=package_command("pretrain", *arguments), log=log)
 
 
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..runs.launch import package_command
+from ..runs.processes import package_command
 from ..tasks.table import TASKS
 
 if TYPE_CHECKING:
     from .set_up import FineTuneJob
 
 
-def worker_command(job: FineTuneJob) -> list[str]:
+def worker_command(job: FineTuneJob) -> tuple[str, ...]:
     """Return the command that trains a set-up run as one of its workers."""
     assert list(job.seeds) == list(range(job.seeds[0], job.seeds[-1] + 1))
     flags: dict[str, object] = {

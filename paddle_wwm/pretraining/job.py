@@ -9,8 +9,8 @@ from ..errors import CheckpointError
 from ..progress import Progress
 from ..runs.folder import read_record
 from ..runs.job import run_in_folder
-from ..runs.launch import package_command
 from ..runs.log import LogFollower
+from ..runs.processes import package_command
 from ..shards.reader import ShardSet
 from .result import PretrainResult, read_result, summary
 from .run_folder import METRICS_NAME, RECIPE_NAME, joint_fingerprint
@@ -62,7 +62,7 @@ def _set_up(job: Job, *, num_workers: int, progress: ShowProgress | None) -> boo
     return is_left
 
 
-def worker_command(job: Job) -> list[str]:
+def worker_command(job: Job) -> tuple[str, ...]:
     """Return the command that trains a set-up run as one of its workers."""
     flags: list[object] = ["--config", job.output / RECIPE_NAME, "--output", job.output, "--nproc", job.num_workers]
     if job.init is not None:

@@ -7,16 +7,24 @@ SIGTERM, whatever signal has come, so that it saves; who does not end in time is
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
+import site
 import subprocess
+import sys
+import sysconfig
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Callable, Mapping, Sequence
 
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
 from .lifetime import StopSignal, end_with_parent
 
+logger = logging.getLogger(__name__)
+
+PACKAGE = Path(__file__).absolute().parents[1]
 POLL_S = 0.05
 AGREED_GRACE_S = 20.0  # for the others to end by themselves
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -27,15 +35,16 @@ class Command:
     """A program to start.
 
     Attributes:
+        name: what messages call it.
         line: the program and its arguments.
+        log: the file that its output is appended to; None: this process's terminal.
         environment: variables besides those of this process.
-        log: the file that its output goes to, begun again unless `append_log`; None: this process's terminal.
     """
 
+    name: str
     line: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
-    append_log: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +75,16 @@ def run_processes(
 
     Args:
         commands: what to run.
-        num_at_a_time: how many processes run at once at most.
+        num_at_a_time: how many processes run at once at most. They share the cores: each gets its part of the
+            threads, unless the environment says how many.
         grace_s: time to save and end for all processes, after a signal to this one.
         failed_grace_s: the same for the others, after one has failed.
         agreed_status: an exit status on which all processes agree: the others are not asked to end, since they do it
             by themselves.
         on_poll: called several times per second with the number of processes that have ended.
     """
+    threads = str(max(1, (os.cpu_count() or 1) // num_at_a_time))
+    variables = {name: os.environ.get(name, threads) for name in THREAD_VARIABLES} if num_at_a_time > 1 else {}
     statuses: list[int | None] = [None] * len(commands)
     running: dict[int, subprocess.Popen[bytes]] = {}
     num_started, failed = 0, None
@@ -92,7 +104,7 @@ def run_processes(
                     grace = grace_s if stop.number else AGREED_GRACE_S if agreed else failed_grace_s
                     deadline = time.monotonic() + grace
                 while num_started < len(commands) and len(running) < num_at_a_time and deadline is None:
-                    running[num_started] = _start(commands[num_started])
+                    running[num_started] = _start(commands[num_started], variables)
                     num_started += 1
                 if deadline is not None and time.monotonic() > deadline:
                     for process in running.values():
@@ -107,16 +119,16 @@ def run_processes(
     return Ended(statuses=tuple(statuses), failed=failed, stop=stop.number)
 
 
-def _start(command: Command) -> subprocess.Popen[bytes]:
+def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     with contextlib.ExitStack() as files:
         log: IO[bytes] | None = None
         if command.log is not None:
             command.log.parent.mkdir(parents=True, exist_ok=True)
-            log = files.enter_context(open(command.log, "ab" if command.append_log else "wb"))
+            log = files.enter_context(open(command.log, "ab"))
         return subprocess.Popen(
             command.line,
-            env={**os.environ, **command.environment},
+            env={**os.environ, **_python_path(), **variables, **command.environment},
             stdin=subprocess.DEVNULL if log else None,
             stdout=log,
             stderr=subprocess.STDOUT if log else None,
@@ -124,17 +136,41 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
         )
 
 
-def thread_variables(num_processes: int) -> dict[str, str]:
-    """Return the variables that share the processor's cores among so many processes, unless they are set already."""
-    threads = str(max(1, (os.cpu_count() or 1) // num_processes))
-    return {name: os.environ.get(name, threads) for name in THREAD_VARIABLES}
+def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None:
+    """Raise the error that stands for how the commands have ended; return when all of them were done.
+
+    Raises:
+        Interrupted: a signal came, to this process or to the command that failed first.
+        TrainingError: a command failed. The last lines of its log are logged.
+    """
+    if all(status == 0 for status in ended.statuses):
+        return
+    status = 0 if ended.failed is None else ended.statuses[ended.failed] or 0
+    stopped = 128 + ended.stop if ended.stop else status
+    if stopped in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
+        raise Interrupted(f"what was done is saved. {remedy}", exit_status=stopped)
+    assert ended.failed is not None
+    failed, place = commands[ended.failed], "above"
+    if failed.log is not None:
+        place = f"in {failed.log}"
+        lines = failed.log.read_text(errors="replace").splitlines()[-20:]
+        logger.error("\n".join([f"--- last lines of {failed.log} ---", *lines, "---"]))
+    what = f"signal {-status}" if status < 0 else f"exit status {status}"
+    raise TrainingError(f"{failed.name} ended with {what}; its output is {place}. {remedy}")
 
 
-def describe_status(status: int) -> str:
-    """Return an exit status in words: "exit status 1" or "signal 9"."""
-    return f"signal {-status}" if status < 0 else f"exit status {status}"
+def package_command(command: str, *arguments: object) -> tuple[str, ...]:
+    """Return the command line that runs a command of this very package, `python -m paddle_wwm COMMAND …`.
+
+    -P keeps the working directory, which may hold another paddle_wwm, out of the search; every process that is
+    started here gets a PYTHONPATH that leads to a checkout, which need not be installed.
+    """
+    return (sys.executable, "-P", "-m", PACKAGE.name, command, *map(str, arguments))
 
 
-def last_lines(log: Path, *, of: str) -> str:
-    """Return the end of a log, to show why its process failed."""
-    return "\n".join([f"--- last lines of {of} ---", *log.read_text(errors="replace").splitlines()[-20:], "---"])
+def _python_path() -> dict[str, str]:
+    root, given = str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    if root in installed or root == given.split(os.pathsep)[0]:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([root, given]) if given else root}
