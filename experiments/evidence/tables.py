@@ -8,8 +8,8 @@ import statistics
 from typing import Mapping
 
 from paddle_wwm.reports.format import NOTHING, Table, max_and_mean, numbers
+from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.metrics.scores import METRICS
-from paddle_wwm.tasks.table import find_task
 
 from .finetune import Scores, scores_of
 from .masked import read_masked
@@ -51,7 +51,7 @@ def masked_table(config: EvidenceConfig) -> Table:
 
 def metrics_of(task: FineTuning) -> tuple[str, ...]:
     """The metrics of a task that are shown."""
-    return METRICS[find_task(task.task).metric].main
+    return METRICS[find_dataset(task.task).metric].main
 
 
 def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
@@ -122,7 +122,7 @@ def tasks_without_gain(config: EvidenceConfig) -> Mapping[str, str]:
 
 def title_of(task: FineTuning) -> str:
     """As the authors write it."""
-    return find_task(task.task).title
+    return find_dataset(task.task).title
 
 
 def difference_table(found: Mapping[str, PairedDifference], *, what: str = "whole words minus pieces") -> Table:

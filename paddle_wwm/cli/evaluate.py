@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 SUMMARY = "score a fine-tuned model or a file of predictions"
 EXAMPLES = """\
@@ -96,14 +96,14 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
         parser.error("--kind needs --file")
 
 
-def task_of(arguments: argparse.Namespace, *, split: str) -> Task:
-    """Return the task that the flags describe."""
-    from ..tasks.own_data import columns_of_flags, task_of_flags
-    from ..tasks.table import find_task
+def dataset_of(arguments: argparse.Namespace, *, split: str) -> Dataset:
+    """Return the data set that the flags describe."""
+    from ..tasks.dataset_table import find_dataset
+    from ..tasks.own_data import columns_of_flags, dataset_of_flags
 
     if arguments.task:
-        return find_task(arguments.task)
-    return task_of_flags(
+        return find_dataset(arguments.task)
+    return dataset_of_flags(
         name=arguments.file.stem,
         kind=arguments.kind,
         files={split: arguments.file},
@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     job = EvaluationJob(
-        task=task_of(arguments, split=split),
+        dataset=dataset_of(arguments, split=split),
         data=arguments.data or Path(),
         split=split,
         output=arguments.output,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 SUMMARY = "fine-tune a model on a task, over several seeds"
 SPLITS = ("train", "dev", "test")
@@ -174,14 +174,14 @@ RECIPE_FLAGS = (
 )
 
 
-def task_of(arguments: argparse.Namespace) -> Task:
-    """Return the task that the flags describe."""
-    from ..tasks.own_data import columns_of_flags, task_of_flags
-    from ..tasks.table import find_task
+def dataset_of(arguments: argparse.Namespace) -> Dataset:
+    """Return the data set that the flags describe."""
+    from ..tasks.dataset_table import find_dataset
+    from ..tasks.own_data import columns_of_flags, dataset_of_flags
 
     if arguments.task:
-        return find_task(arguments.task)
-    return task_of_flags(
+        return find_dataset(arguments.task)
+    return dataset_of_flags(
         name=arguments.task_name or _name_of(arguments.train),
         kind=arguments.kind,
         files={split: getattr(arguments, split) for split in SPLITS if getattr(arguments, split)},
@@ -208,7 +208,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..progress import show_bar
 
     job = FineTuneJob(
-        task=task_of(arguments),
+        dataset=dataset_of(arguments),
         data=arguments.data or Path(),
         model=arguments.model,
         model_name=arguments.model_name,

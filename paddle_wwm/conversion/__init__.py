@@ -1,12 +1,11 @@
-"""Weights between Paddle, Hugging Face and TensorFlow, tensor by tensor; every reader treats its file as untrusted.
+"""Weights between Paddle, Hugging Face and TensorFlow, tensor by tensor.
 
-    source ─► sources ─► opening ─► parts ─► saving ─► new folder + conversion.json
-              (which     (Paddle's  (some     (the target's
-               files)     names)     layers)   names and files)
+    source ─► weights.opening ─► opening ─► parts ─► saving ─► new folder + conversion.json
+              (files of          (Paddle's  (some     (the target's
+               tensors)           names)     layers)   names and files)
 
-The formats stand beside each other (`pdparams`, `pytorch`, `safetensors`, `tensorflow`) and know nothing of BERT;
-`names` is the one table of parameters, walked in both directions; `verify` runs two models on the same inputs. From
-Python::
+`names` is the one table of parameters, walked in both directions; `verify` runs two models on the same inputs. The
+formats of files lie in `weights/`. From Python::
 
     from paddle_wwm.conversion.convert import convert
     from paddle_wwm.conversion.saving import Target

@@ -19,11 +19,11 @@ from ..errors import CheckpointError, ConfigError
 from ..files import atomic_directory, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
+from ..weights.opening import is_torch_archive
+from ..weights.tensors import cast
 from .opening import OpenedModel, open_model
 from .parts import INITIAL_SEED, with_layers
 from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
-from .sources import is_torch_archive
-from .tensors import cast
 
 RECORD_NAME = "conversion.json"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Iterable
 
 from ..config import ModelConfig
+from ..model.folder import TIED_NAMES
 
 
 class Naming(enum.Enum):
@@ -24,65 +25,103 @@ class Naming(enum.Enum):
     TENSORFLOW = "tensorflow"
 
 
-_AS_IS: frozenset[Naming] = frozenset()
-_HF_TURNED = frozenset({Naming.HUGGING_FACE})
-_BOTH_TURNED = frozenset({Naming.HUGGING_FACE, Naming.TENSORFLOW})
+@dataclass(frozen=True)
+class _Names:
+    """A name, or a part of one, as each of the three has it."""
 
-# Endings in Paddle, Hugging Face and TensorFlow, and where the matrix lies the other way round than in Paddle.
-_EMBEDDING = ((".weight", ".weight", "", _AS_IS),)
-_NORM = ((".weight", ".weight", "/gamma", _AS_IS), (".bias", ".bias", "/beta", _AS_IS))
-_DENSE = ((".weight", ".weight", "/kernel", _HF_TURNED), (".bias", ".bias", "/bias", _AS_IS))
-_OUTPUT = ((".weight", ".weight", "/output_weights", _BOTH_TURNED), (".bias", ".bias", "/output_bias", _AS_IS))
-_VECTOR = (("", "", "", _AS_IS),)
+    paddle: str
+    hugging_face: str
+    tensorflow: str
 
-# What * stands for, with the layer's number.
-_LAYER = ("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer_{}")
+    def by(self, naming: Naming) -> str:
+        """The name that one of the three uses."""
+        return getattr(self, naming.name.lower())
 
-# Sizes in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A second tensor, the
-# bias, has the last one.
-_Endings = tuple[tuple[str, str, str, frozenset[Naming]], ...]
-_TABLE: tuple[tuple[str, str, str, _Endings, str], ...] = (
-    (
+
+@dataclass(frozen=True)
+class _Ending(_Names):
+    """The ending of a name. turned: where the matrix is the transpose of Paddle's."""
+
+    turned: tuple[Naming, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Row(_Names):
+    """The tensors of one layer.
+
+    sizes: of the first tensor, in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A
+    second tensor, the bias, has the last of them.
+    """
+
+    endings: tuple[_Ending, ...]
+    sizes: str
+
+    @property
+    def is_in_every_layer(self) -> bool:
+        """Whether * stands for a layer of the encoder in the name."""
+        return self.paddle.startswith("*")
+
+    @property
+    def tensors(self) -> tuple[tuple[_Ending, str], ...]:
+        """The ending and the sizes of each tensor."""
+        return tuple(zip(self.endings, (self.sizes, self.sizes[-1])))
+
+
+_BIAS = _Ending(".bias", ".bias", "/bias")
+_EMBEDDING = (_Ending(".weight", ".weight", ""),)
+_NORM = (_Ending(".weight", ".weight", "/gamma"), _Ending(".bias", ".bias", "/beta"))
+_DENSE = (_Ending(".weight", ".weight", "/kernel", (Naming.HUGGING_FACE,)), _BIAS)
+_OUTPUT = (
+    _Ending(".weight", ".weight", "/output_weights", (Naming.HUGGING_FACE, Naming.TENSORFLOW)),
+    _Ending(".bias", ".bias", "/output_bias"),
+)
+_VECTOR = (_Ending("", "", ""),)
+
+_LAYER = _Names("bert.encoder.layers.{}", "bert.encoder.layer.{}", "bert/encoder/layer_{}")  # what * stands for
+_TABLE = (
+    _Row(
         "bert.embeddings.word_embeddings",
         "bert.embeddings.word_embeddings",
         "bert/embeddings/word_embeddings",
         _EMBEDDING,
         "VH",
     ),
-    (
+    _Row(
         "bert.embeddings.position_embeddings",
         "bert.embeddings.position_embeddings",
         "bert/embeddings/position_embeddings",
         _EMBEDDING,
         "PH",
     ),
-    (
+    _Row(
         "bert.embeddings.token_type_embeddings",
         "bert.embeddings.token_type_embeddings",
         "bert/embeddings/token_type_embeddings",
         _EMBEDDING,
         "TH",
     ),
-    ("bert.embeddings.layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", _NORM, "H"),
-    ("*.self_attn.q_proj", "*.attention.self.query", "*/attention/self/query", _DENSE, "HH"),
-    ("*.self_attn.k_proj", "*.attention.self.key", "*/attention/self/key", _DENSE, "HH"),
-    ("*.self_attn.v_proj", "*.attention.self.value", "*/attention/self/value", _DENSE, "HH"),
-    ("*.self_attn.out_proj", "*.attention.output.dense", "*/attention/output/dense", _DENSE, "HH"),
-    ("*.norm1", "*.attention.output.LayerNorm", "*/attention/output/LayerNorm", _NORM, "H"),
-    ("*.linear1", "*.intermediate.dense", "*/intermediate/dense", _DENSE, "HF"),
-    ("*.linear2", "*.output.dense", "*/output/dense", _DENSE, "FH"),
-    ("*.norm2", "*.output.LayerNorm", "*/output/LayerNorm", _NORM, "H"),
-    ("bert.pooler.dense", "bert.pooler.dense", "bert/pooler/dense", _DENSE, "HH"),
-    ("cls.predictions.transform", "cls.predictions.transform.dense", "cls/predictions/transform/dense", _DENSE, "HH"),
-    (
+    _Row("bert.embeddings.layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm", _NORM, "H"),
+    _Row("*.self_attn.q_proj", "*.attention.self.query", "*/attention/self/query", _DENSE, "HH"),
+    _Row("*.self_attn.k_proj", "*.attention.self.key", "*/attention/self/key", _DENSE, "HH"),
+    _Row("*.self_attn.v_proj", "*.attention.self.value", "*/attention/self/value", _DENSE, "HH"),
+    _Row("*.self_attn.out_proj", "*.attention.output.dense", "*/attention/output/dense", _DENSE, "HH"),
+    _Row("*.norm1", "*.attention.output.LayerNorm", "*/attention/output/LayerNorm", _NORM, "H"),
+    _Row("*.linear1", "*.intermediate.dense", "*/intermediate/dense", _DENSE, "HF"),
+    _Row("*.linear2", "*.output.dense", "*/output/dense", _DENSE, "FH"),
+    _Row("*.norm2", "*.output.LayerNorm", "*/output/LayerNorm", _NORM, "H"),
+    _Row("bert.pooler.dense", "bert.pooler.dense", "bert/pooler/dense", _DENSE, "HH"),
+    _Row(
+        "cls.predictions.transform", "cls.predictions.transform.dense", "cls/predictions/transform/dense", _DENSE, "HH"
+    ),
+    _Row(
         "cls.predictions.layer_norm",
         "cls.predictions.transform.LayerNorm",
         "cls/predictions/transform/LayerNorm",
         _NORM,
         "H",
     ),
-    ("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR, "V"),
-    ("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
+    _Row("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR, "V"),
+    _Row("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )
 
 # Parts that files may lack as a whole: the published weights of the series come without the heads, other files without
@@ -92,17 +131,13 @@ OPTIONAL_PARTS = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
 # One-way from here on: names that are read and never written.
 
 # The output layer of the masked language model is the word embeddings; files that store it again must store the same.
-_TIED = {
+_TIED: dict[Naming, dict[str, str]] = {
     Naming.PADDLE: {
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        **TIED_NAMES,
         "cls.predictions.decoder_weight": "bert.embeddings.word_embeddings.weight",  # PaddleNLP 2.0
-        "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
         "cls.predictions.lm_head_bias": "cls.predictions.decoder_bias",  # the Roberta class's, see _SYNONYMS
     },
-    Naming.HUGGING_FACE: {
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-        "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
-    },
+    Naming.HUGGING_FACE: TIED_NAMES,  # the same names there
     Naming.TENSORFLOW: {},
 }
 _SYNONYMS: dict[Naming, tuple[tuple[str, str], ...]] = {
@@ -152,7 +187,6 @@ class Parameter:
 
 def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
     """All parameters of a BERT with both heads, in the order of the table."""
-    column = (Naming.PADDLE, Naming.HUGGING_FACE, Naming.TENSORFLOW).index(naming)
     sizes = {
         "V": config.vocab_size,
         "P": config.max_position_embeddings,
@@ -161,21 +195,23 @@ def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
         "F": config.intermediate_size,
         "2": 2,
     }
-    per_layer = [row for row in _TABLE if row[0].startswith("*")]
+    per_layer = [row for row in _TABLE if row.is_in_every_layer]
     first = _TABLE.index(per_layer[0])
-    prefixes = [(_LAYER[0].format(number), _LAYER[column].format(number)) for number in range(config.num_hidden_layers)]
-    rows = [(row, ("", "")) for row in _TABLE[:first]]
-    rows += [(row, prefix) for prefix in prefixes for row in per_layer]
-    rows += [(row, ("", "")) for row in _TABLE[first + len(per_layer) :]]
+    numbered = [(row, str(number)) for number in range(config.num_hidden_layers) for row in per_layer]
+    rows = [(row, "") for row in _TABLE[:first]] + numbered + [(row, "") for row in _TABLE[first + len(per_layer) :]]
+
+    def name(row: _Row, number: str, ending: _Ending, naming: Naming) -> str:
+        return row.by(naming).replace("*", _LAYER.by(naming).format(number)) + ending.by(naming)
+
     return [
         Parameter(
-            name=row[0].replace("*", prefix[0]) + ending[0],
-            foreign_name=row[:3][column].replace("*", prefix[1]) + ending[:3][column],
-            shape=tuple(sizes[letter] for letter in (row[4] if place == 0 else row[4][-1])),
-            is_turned=naming in ending[3],
+            name=name(row, number, ending, Naming.PADDLE),
+            foreign_name=name(row, number, ending, naming),
+            shape=tuple(sizes[letter] for letter in letters),
+            is_turned=naming in ending.turned,
         )
-        for row, prefix in rows
-        for place, ending in enumerate(row[3])
+        for row, number in rows
+        for ending, letters in row.tensors
     ]
 
 
@@ -198,13 +234,6 @@ def standard_name(name: str, naming: Naming) -> str:
 def tied_parameter(name: str, naming: Naming) -> str | None:
     """Paddle's name of the parameter that a standard name stores a second time; None for all others."""
     return _TIED[naming].get(name)
-
-
-def tied_names() -> dict[str, str]:
-    """The names under which PaddleNLP's classes list tied parameters a second time -> the parameters; Paddle's files
-    have both.
-    """
-    return {name: source for name, source in _TIED[Naming.PADDLE].items() if ".decoder." in name}
 
 
 def passed_over(name: str, naming: Naming) -> str | None:

@@ -15,11 +15,13 @@ from typing import Any, Mapping
 
 from ..config import ModelConfig
 from ..errors import CheckpointError
-from ..model.folder import TOKENIZER_CONFIG_NAME, UNTRAINED, read_json
+from ..files import read_json
+from ..model.folder import TOKENIZER_CONFIG_NAME, UNTRAINED
 from ..tokenization.vocab import load_vocab
+from ..weights.opening import WeightsFiles, open_weights
+from ..weights.tensors import FLOAT_TYPES, Tensor, same_bytes, transposed
+from .description import read_description
 from .names import OPTIONAL_PARTS, Naming, naming_of, parameters, passed_over, standard_name, tied_parameter
-from .sources import WeightsFiles, open_weights, read_description
-from .tensors import FLOAT_TYPES, Tensor, same_bytes, transposed
 
 MAX_NAMES_TOLD = 8
 

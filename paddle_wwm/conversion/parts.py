@@ -9,9 +9,9 @@ import numpy as np
 
 from ..config import ModelConfig
 from ..errors import ConfigError
+from ..weights.tensors import ArrayTensor, Tensor, cast
 from .names import Naming, parameters
 from .opening import OpenedModel
-from .tensors import ArrayTensor, Tensor, cast
 
 INITIAL_SEED = 0
 _LAYER = re.compile(r"^(bert\.encoder\.layers\.)(\d+)(\..*)$")

@@ -11,22 +11,22 @@ from typing import Any, Callable, Mapping
 from ..files import write_json
 from ..model.folder import (
     CONFIG_NAME,
+    TIED_NAMES,
     TOKENIZER_CONFIG_NAME,
     UNTRAINED,
     VOCAB_NAME,
-    WEIGHTS_NAME,
     paddle_config,
     tokenizer_config,
 )
-from .names import Naming, parameters, tied_names
+from ..weights.names import SAFETENSORS_NAME, WEIGHTS_NAME
+from ..weights.pdparams import write_pdparams
+from ..weights.safetensors import write_safetensors
+from ..weights.tensorflow import write_tensorflow
+from ..weights.tensors import ObservedTensor, Tensor, transposed
+from .names import Naming, parameters
 from .opening import OpenedModel
 from .parts import with_absent_parts
-from .pdparams import write_pdparams
-from .safetensors import write_safetensors
-from .tensorflow import write_tensorflow
-from .tensors import ObservedTensor, Tensor, transposed
 
-SAFETENSORS_NAME = "model.safetensors"
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
 GOOGLE_LAYER_NORM_EPS = 1e-12  # not a key of bert_config.json: Google's code has it as a constant
@@ -71,7 +71,7 @@ def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
 
 
 def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
-    tied = {name: tensors[source] for name, source in tied_names().items()}
+    tied = {name: tensors[source] for name, source in TIED_NAMES.items()}
     write_pdparams(folder / WEIGHTS_NAME, {**tensors, **tied})
     write_json(folder / CONFIG_NAME, paddle_config(model.config, untrained=model.untrained))
 

@@ -16,9 +16,9 @@ import numpy as np
 from ..config import ModelConfig
 from ..errors import CheckpointError, ConfigError
 from ..files import atomic_write
+from ..weights.tensors import same_bytes, to_float32
 from .names import Naming
 from .opening import OpenedModel, open_model
-from .tensors import same_bytes, to_float32
 
 TOLERANCE = 1e-5
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")

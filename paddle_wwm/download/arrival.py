@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Callable
 
 from ..conversion.convert import convert
+from ..conversion.description import CONFIG_NAMES
 from ..conversion.saving import Target
-from ..conversion.sources import CONFIG_NAMES
 from ..errors import DownloadError
-from ..files import write_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, read_json
+from ..files import read_json, write_json
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME
 from ..progress import Progress
 from ..variants import Variant
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from ..archives import is_archive, unpack_archive
-from ..conversion.sources import is_torch_archive
 from ..errors import ArchiveError, ConfigError, DownloadError
+from ..weights.opening import is_torch_archive
 from .addresses import is_url, without_secrets
 from .arrival import find_model_in
 from .hub import checksum_of

@@ -14,8 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, DownloadError
-from ..files import sha256_of_file, write_json
-from ..model.folder import read_json
+from ..files import read_json, sha256_of_file, write_json
 from ..progress import Progress
 from ..version import __version__
 from .addresses import hub_endpoint, is_url, without_secrets

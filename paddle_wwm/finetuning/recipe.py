@@ -19,10 +19,10 @@ import numpy as np
 from ..config import PhaseConfig
 from ..errors import ConfigError
 from ..pretraining_data.random_bits import key_of, random_uint64
-from ..tasks.network.rows import cut_by_length
+from ..tasks.dataset import Dataset
+from ..tasks.dataset_table import learning_rate_of
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
-from ..tasks.table import learning_rate_of
-from ..tasks.types import Task
+from ..tasks.rows import cut_by_length
 
 _LAYER = re.compile(r"bert\.encoder\.layers\.(\d+)\.")
 
@@ -90,13 +90,13 @@ class FineTuneRecipe:
         return {name: value for name, value in dataclasses.asdict(self).items() if name != "learning_rate"}
 
 
-def recipe_of(task: Task, *, model: str, **changes: Any) -> FineTuneRecipe:
-    """The task's recipe, for a model of that name; `changes` that are not None take the place of its numbers."""
+def recipe_of(dataset: Dataset, *, model: str, **changes: Any) -> FineTuneRecipe:
+    """Return the data set's recipe for a model of that name; `changes` that are not None replace its numbers."""
     values = {
-        "max_seq_length": task.max_seq_length,
-        "batch_size": task.batch_size,
-        "num_epochs": task.num_epochs,
-        "learning_rate": learning_rate_of(task, model=model)[0],
+        "max_seq_length": dataset.max_seq_length,
+        "batch_size": dataset.batch_size,
+        "num_epochs": dataset.num_epochs,
+        "learning_rate": learning_rate_of(dataset, model=model)[0],
     }
     return FineTuneRecipe(**{**values, **{name: value for name, value in changes.items() if value is not None}})
 

@@ -19,7 +19,7 @@ from typing import Any, Mapping, Sequence
 from ..errors import DataError
 from ..files import write_json
 from ..runs.folder import RUN_NAME
-from ..tasks.types import ScoreValues
+from ..tasks.metrics.scores import ScoreValues
 
 RESULT_NAME = "result.json"
 LOG_NAME = "log.jsonl"

@@ -17,8 +17,8 @@ from ..runs.folder import (
     refuse_differences,
     write_record,
 )
-from ..tasks.network.features import Features, Reading
-from ..tasks.types import Split, Task
+from ..tasks.dataset import Dataset, Split
+from ..tasks.task import Features, Task
 from .recipe import FineTuneRecipe
 from .results import CONTENTS, RunRecord, read_run, unfinished
 
@@ -31,7 +31,7 @@ class FineTuneJob:
     save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
     """
 
-    task: Task
+    dataset: Dataset
     data: Path
     model: str
     output: Path
@@ -49,13 +49,13 @@ class FineTuneJob:
 class PreparedRun:
     """All that is read before training."""
 
+    dataset: Dataset
     task: Task
     model: ModelSource
     recipe: FineTuneRecipe
     record: RunRecord
     train: Features
     evaluation: Mapping[str, tuple[Split, Features]]
-    reading: Reading
     example: str
 
 

@@ -20,9 +20,9 @@ from ..model.weights import load_arrays
 from ..pretraining_data.random_bits import key_of
 from ..runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync
 from ..runs.optim import clip_gradients, learning_rate_at, make_optimizer, optimizer_arrays, set_optimizer_arrays
-from ..tasks.network.features import Features, Reading
-from ..tasks.network.heads import labels_of_batch, make_network, num_targets, summed_loss
-from ..tasks.network.rows import batch_of
+from ..tasks.rows import batch_of
+from ..tasks.task import Features, Task
+from ..tokenization.wordpiece import WordPieceTokenizer
 from .recipe import FineTuneRecipe, micro_batches, rate_scale_of, rows_of_step, schedule_of, steps_per_epoch
 
 
@@ -31,8 +31,8 @@ class TrainingData:
     """The rows that are trained on. model: the folder to start from."""
 
     features: Features
-    reading: Reading
-    pad_id: int
+    task: Task
+    tokenizer: WordPieceTokenizer
     model: Path
     description: Description
 
@@ -61,7 +61,11 @@ class SeedTrainer:
         )  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
         keep_freed_memory()
         paddle.seed(seed)
-        self.network = make_network(data.description.config, reading=data.reading)
+        self.network = data.task.make_network(data.description.config)
+        # the exchange of gradients needs one of every parameter that is trained
+        for layer in data.task.unused_layers(self.network):
+            for parameter in layer.parameters():
+                parameter.stop_gradient = True
         load_network(self.network, data.model, untrained=data.description.untrained, with_classifier=False)
         self.network.train()
         rate_scale = rate_scale_of(data.description.config.num_hidden_layers, layer_decay=recipe.layer_decay)
@@ -82,7 +86,7 @@ class SeedTrainer:
         Raises TrainingError, the parameters as they were, where the gradient is not finite.
         """
         rows = rows_of_step(number, num_rows=len(self.lengths), seed=self.seed, recipe=self.recipe)
-        targets = num_targets([self.data.features.labels[row] for row in rows], reading=self.data.reading)
+        targets = sum(int(self.data.task.num_targets(self.data.features.labels[row])) for row in rows)
         groups = micro_batches(rows, self.lengths, recipe=self.recipe)
         mine = list(range(self.world.rank, len(groups), self.world.size))
         # a worker without a micro-batch computes one for nothing: the exchange of gradients needs a backward pass of
@@ -122,11 +126,11 @@ class SeedTrainer:
 
     def _forward_backward(self, group: list[int], *, factor: float) -> float:
         """The loss of a micro-batch's rows, summed, times `factor`, which makes all of a batch's sums its mean."""
-        features, reading = self.data.features, self.data.reading
-        batch = batch_of(features.rows, group, pad_id=self.data.pad_id)
+        features, task = self.data.features, self.data.task
+        batch = batch_of(features.rows, group, pad_id=self.data.tokenizer.vocab.pad_id)
         inputs = list(map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.attention_mask)))
-        labels = paddle.to_tensor(labels_of_batch(features, batch, reading=reading))
-        loss = summed_loss(self._model(*inputs), labels, inputs[2], reading=reading)
+        labels = paddle.to_tensor(task.batch_labels(features, batch))
+        loss = task.loss_sum(task.logits(self._model, inputs), labels, inputs[2])
         # fleet averages gradients over the workers: times world.size makes it the sum that the batch's mean needs
         (loss * (factor * self.world.size)).backward()
         return float(loss) * factor

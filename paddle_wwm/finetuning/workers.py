@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..runs.processes import package_command
-from ..tasks.table import TASKS
+from ..tasks.dataset_table import DATASETS
 
 if TYPE_CHECKING:
     from .set_up import FineTuneJob
@@ -25,14 +25,19 @@ def worker_command(job: FineTuneJob) -> tuple[str, ...]:
         "save-every-minutes": job.save_every_minutes,
         **{name.replace("_", "-").replace("num-epochs", "epochs"): value for name, value in job.changes.items()},
     }
-    task = job.task
-    in_table = TASKS.get(task.name) == task
+    dataset = job.dataset
+    in_table = DATASETS.get(dataset.name) == dataset
     if in_table:
-        flags |= {"task": task.name, "data": job.data}
+        flags |= {"task": dataset.name, "data": job.data}
     else:
-        flags |= {"task-name": task.name, "kind": task.kind.value, "format": task.reader, "metric": task.metric}
-        flags |= {split: paths[0] for split, paths in task.files.items()}
-        flags |= {"labels": ",".join(task.labels) or None}
+        flags |= {
+            "task-name": dataset.name,
+            "kind": dataset.task.value,
+            "format": dataset.reader,
+            "metric": dataset.metric,
+        }
+        flags |= {split: paths[0] for split, paths in dataset.files.items()}
+        flags |= {"labels": ",".join(dataset.labels) or None}
     pairs = [str(word) for name, value in flags.items() if value is not None for word in (f"--{name}", value)]
-    columns = [word for field, column in task.columns.items() for word in ("--column", f"{field}={column}")]
+    columns = [word for field, column in dataset.columns.items() for word in ("--column", f"{field}={column}")]
     return package_command("finetune", *pairs, *([] if in_table else columns))

@@ -10,19 +10,21 @@ import numpy as np
 
 from ..config import ModelConfig
 from ..conversion.names import Naming, parameters
-from ..conversion.pdparams import open_pdparams
 from ..errors import CheckpointError, HubModuleError
+from ..files import read_json
 from ..model.folder import (
     CONFIG_NAME,
+    HEAD_PREFIXES,
     TOKENIZER_CONFIG_NAME,
     VOCAB_NAME,
-    WEIGHTS_NAME,
     check_is_ours,
-    read_json,
     read_model_config,
+    with_bert_in_front,
 )
 from ..tokenization.vocab import load_vocab
 from ..variants import Variant
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import open_pdparams
 
 SIZES = (
     *(
@@ -39,7 +41,7 @@ SIZES = (
 # of the 21,128 entries that all Chinese models share
 SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"
 SERIES_VOCAB_SIZE = 21128
-HEADS = ("cls.", "classifier.", "kind_classifier.", "bert.pooler.")  # what a model may lack, or have beside the encoder
+OPTIONAL = (*HEAD_PREFIXES, "bert.pooler.")  # what a model may lack, or have next to the encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +89,10 @@ def _deviations(variant: Variant, *, config: ModelConfig, vocab_sha256: str, do_
 
 def _check_tensors(path: Path, config: ModelConfig) -> None:
     """Every tensor of the encoder is there, in its shape, and finite."""
-    tensors = open_pdparams(path)
-    if not any(name.startswith("bert.") for name in tensors):  # a bare BertModel, as PaddleNLP saves it
-        tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
+    tensors = with_bert_in_front(open_pdparams(path))
     expected = {parameter.name: tuple(parameter.shape) for parameter in parameters(Naming.PADDLE, config)}
-    missing = [name for name in expected if name not in tensors and not name.startswith(HEADS)]
-    unexpected = [name for name in tensors if name not in expected and not name.startswith(HEADS)]
+    missing = [name for name in expected if name not in tensors and not name.startswith(OPTIONAL)]
+    unexpected = [name for name in tensors if name not in expected and not name.startswith(OPTIONAL)]
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     misshaped = [
         f"{name} {found[name]} instead of {shape}"

@@ -16,11 +16,11 @@ from typing import Iterator, Mapping
 import numpy as np
 import paddle.nn as nn
 
-from ..conversion.pdparams import read_pdparams
 from ..errors import CheckpointError, DataError, HubModuleError
-from ..model.finetuned import with_bert_in_front
-from ..model.folder import CONFIG_NAME, WEIGHTS_NAME, check_is_ours
+from ..model.folder import CONFIG_NAME, check_is_ours, with_bert_in_front
 from ..model.weights import load_arrays
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams
 
 ASSETS = "assets"
 CHECKPOINT_NAMES = ("model.pdparams", WEIGHTS_NAME)  # of hub.Trainer, and of model folders

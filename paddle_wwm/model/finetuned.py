@@ -18,18 +18,22 @@ import numpy as np
 import paddle.nn as nn
 
 from ..config import ModelConfig
-from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import HubModuleError
 from ..files import write_json
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams, write_pdparams
 from .folder import (
+    CLASSIFIER,
     CONFIG_NAME,
+    HEAD_PREFIXES,
+    KIND_CLASSIFIER,
     TOKENIZER_CONFIG_NAME,
     UNTRAINED,
     VOCAB_NAME,
-    WEIGHTS_NAME,
-    read_json,
+    read_config,
     read_model_config,
     tokenizer_config,
+    with_bert_in_front,
 )
 from .labels import label_map_of
 from .networks import ANSWER_KINDS
@@ -49,8 +53,6 @@ HEADS = {
 }
 TASK_NAMES = ("fill-mask", *HEADS)
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
-CLASSIFIER, KIND_CLASSIFIER = "classifier.", "kind_classifier."
-HEADS_OF_OTHERS = ("cls.", CLASSIFIER, KIND_CLASSIFIER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Description:
 
 def read_description(folder: Path) -> Description:
     """Raises CheckpointError or HubModuleError for a config.json that describes no model of ours."""
-    values = read_json(folder / CONFIG_NAME)
+    values = read_config(folder)
     task = values.get(TASK_KEY)
     if task is None:
         task = _task_of_architecture(values.get("architectures") or [])
@@ -108,7 +110,7 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
             "without it). Pretrain further with paddle-wwm pretrain --init, or use task=None."
         )
     # the heads of pretraining, and of another model's task, are no part of this network
-    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEADS_OF_OTHERS)}
+    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEAD_PREFIXES)}
     if not with_classifier:
         arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
     absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, KIND_CLASSIFIER, POOLER, NSP_HEAD))
@@ -116,13 +118,6 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
         name.startswith(POOLER) for name in absent
     )
     return any(name.startswith((CLASSIFIER, KIND_CLASSIFIER)) for name in absent)
-
-
-def with_bert_in_front(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The names of a bare BertModel, as PaddleNLP saves it, as those of a model that has one."""
-    if any(name.startswith("bert.") for name in arrays):
-        return dict(arrays)
-    return {name if name.startswith(HEADS_OF_OTHERS) else f"bert.{name}": array for name, array in arrays.items()}
 
 
 def write_finetuned(
@@ -141,7 +136,7 @@ def write_finetuned(
     """
     write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
-    values = {name: value for name, value in read_json(source / CONFIG_NAME).items() if name not in left_out}
+    values = {name: value for name, value in read_config(source).items() if name not in left_out}
     values |= {"architectures": [HEADS[task]], TASK_KEY: task, **(notes or {})}
     if label_map:
         values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}

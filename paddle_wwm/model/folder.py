@@ -5,28 +5,29 @@ tokenizer_config.json.
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, TypeVar
 
 from ..config import ModelConfig
 from ..errors import CheckpointError
+from ..files import read_json
+from ..weights.names import PATTERNS, WEIGHTS_NAME
 
 CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model_state.pdparams"
 VOCAB_NAME = "vocab.txt"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
 UNTRAINED = (
     "untrained_parameters"  # in config.json: the parts whose values are random, by the beginnings of their names
 )
-FOREIGN_WEIGHTS = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "pytorch_model*.bin",
-    "*.ckpt.index",
-    "*.pdparams.index.json",
-)
+# PaddleNLP's classes list the tied decoder again under these names, so files have it twice; they are never loaded.
+TIED_NAMES = {
+    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+    "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
+}
+CLASSIFIER, KIND_CLASSIFIER = "classifier.", "kind_classifier."
+HEAD_PREFIXES = ("cls.", CLASSIFIER, KIND_CLASSIFIER)  # how the parameters of all heads begin
+Value = TypeVar("Value")
 
 
 def paddle_config(config: ModelConfig, *, untrained: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -54,17 +55,11 @@ def tokenizer_config(config: ModelConfig, *, do_lower_case: bool) -> dict[str, A
     }
 
 
-def read_json(path: Path) -> dict:
-    """A JSON object. Raises CheckpointError naming the file."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; a model folder holds {', '.join(MODEL_FILES)}.") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not valid JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: must hold a JSON object.")
-    return value
+def with_bert_in_front(tensors: Mapping[str, Value]) -> dict[str, Value]:
+    """Give the names of a bare BertModel, as PaddleNLP saves it, the "bert." of a model that has one."""
+    if any(name.startswith("bert.") for name in tensors):
+        return dict(tensors)
+    return {name if name.startswith(HEAD_PREFIXES) else f"bert.{name}": tensor for name, tensor in tensors.items()}
 
 
 def check_is_ours(directory: str | Path) -> None:
@@ -74,13 +69,13 @@ def check_is_ours(directory: str | Path) -> None:
     directory = Path(directory)
     if (directory / WEIGHTS_NAME).exists():
         return
-    foreign = next((path.name for pattern in FOREIGN_WEIGHTS for path in sorted(directory.glob(pattern))), None)
+    foreign = next((path.name for pattern in PATTERNS for path in sorted(directory.glob(pattern))), None)
     if foreign is not None or (directory.is_file() and directory.suffix in (".zip", ".bin", ".safetensors", ".index")):
         raise CheckpointError(
             f"{directory}: {f'holds {foreign}' if foreign else 'is a file'}, not {WEIGHTS_NAME}. "
             f"Convert it first: paddle-wwm convert {directory} NEW_FOLDER --to paddle"
         )
-    raise CheckpointError(f"{directory / WEIGHTS_NAME}: no such file; a model folder holds {', '.join(MODEL_FILES)}.")
+    raise _no_file(directory / WEIGHTS_NAME)
 
 
 def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelConfig:
@@ -92,10 +87,22 @@ def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelCon
         raise CheckpointError(f"{source}: {error}") from None
 
 
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Read all of a model folder's config.json."""
+    path = Path(directory) / CONFIG_NAME
+    if not path.exists():
+        raise _no_file(path)
+    return read_json(path)
+
+
+def _no_file(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path}: no such file; a model folder holds {', '.join(MODEL_FILES)}.")
+
+
 def read_model_config(directory: str | Path) -> ModelConfig:
     """The sizes of the model in a folder."""
     path = Path(directory) / CONFIG_NAME
-    values = read_json(path)
+    values = read_config(directory)
     if values.get("model_type", "bert") != "bert":
         raise CheckpointError(f"{path}: `model_type` must be bert, but is {values['model_type']!r}.")
     return model_config_from(values, source=path)

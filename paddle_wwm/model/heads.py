@@ -9,12 +9,6 @@ from ..config import ModelConfig
 from . import ops
 from .bert import BertModel, initialize_weights
 
-# The tied decoder goes into files under this name, too, since PaddleNLP's classes list it; one-way: it is never read.
-TIED_NAMES = {
-    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
-}
-
 
 class BertLMPredictionHead(nn.Layer):
     """Dense, activation, LayerNorm, then the word embeddings transposed, plus a bias."""

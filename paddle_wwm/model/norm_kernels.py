@@ -12,7 +12,7 @@ from ..compiled import compiled
 from .kernels import SUMS_MAY_BE_REORDERED, fill_bits
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+@compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _normalize(row_values: np.ndarray, epsilon: np.float32) -> np.float32:
     """The row becomes (row - mean) / deviation; returns 1 / deviation."""
     total, squares = np.float32(0), np.float32(0)
@@ -29,7 +29,7 @@ def _normalize(row_values: np.ndarray, epsilon: np.float32) -> np.float32:
     return inverse
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+@compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _normalize_backward(
     grad: np.ndarray,
     normalized: np.ndarray,

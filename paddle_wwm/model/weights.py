@@ -11,20 +11,23 @@ from typing import Mapping
 import numpy as np
 import paddle
 
-from ..conversion.pdparams import read_pdparams, write_pdparams
 from ..errors import CheckpointError
 from ..files import write_json
 from ..tokenization.vocab import Vocab
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams, write_pdparams
+from ..weights.tensors import BFLOAT16, to_float32
 from .folder import (
     CONFIG_NAME,
+    TIED_NAMES,
     TOKENIZER_CONFIG_NAME,
     VOCAB_NAME,
-    WEIGHTS_NAME,
     paddle_config,
     read_model_config,
     tokenizer_config,
+    with_bert_in_front,
 )
-from .heads import TIED_NAMES, BertForPretraining
+from .heads import BertForPretraining
 
 
 def save_model(
@@ -90,7 +93,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 def _as_float32(array: np.ndarray) -> np.ndarray:
     # numpy has no bfloat16: Paddle stores its bits as uint16
-    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array.astype(np.float32)
+    return to_float32(array, dtype=BFLOAT16 if array.dtype == np.uint16 else array.dtype.name)
 
 
 def load_weights(
@@ -102,9 +105,7 @@ def load_weights(
     The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood. first_layers_only:
     layers beyond the model's are left out, as RBT3 takes the first three of its parent's.
     """
-    arrays = read_pdparams(directory / WEIGHTS_NAME)
-    if not any(name.startswith("bert.") for name in arrays):
-        arrays = {f"bert.{name}": array for name, array in arrays.items()}
+    arrays = with_bert_in_front(read_pdparams(directory / WEIGHTS_NAME))
     if first_layers_only:
         arrays = {name: array for name, array in arrays.items() if _layer_of(name) < model.config.num_hidden_layers}
     return load_arrays(model, arrays, source=directory / WEIGHTS_NAME, optional=optional)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Callable
 
 from ..config import RunConfig
-from ..files import write_json
-from ..model.folder import read_json
+from ..files import read_json, write_json
 from ..progress import Progress
 from ..runs.fleet import World
 from ..runs.lifetime import StopSignal

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Mapping
 
 from ..config import RunConfig
-from ..model.folder import read_json
+from ..files import read_json
 from .checkpoint import best_checkpoint, checkpoint_path
 from .report import read_metrics
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, MODEL_NAME, VISUALDL_NAME

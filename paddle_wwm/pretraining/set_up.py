@@ -18,7 +18,7 @@ from ..corpus.segment import SegmenterConfig
 from ..corpus.sources import find_sources
 from ..errors import ConfigError, DataError
 from ..files import atomic_write, sha256_of_file
-from ..model.folder import WEIGHTS_NAME, check_is_ours, read_model_config
+from ..model.folder import check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.folder import (
@@ -35,6 +35,7 @@ from ..shards.preparation.plan import PrepareConfig
 from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+from ..weights.names import WEIGHTS_NAME
 from .run_folder import CONTENTS, MODEL_NAME, RECIPE_NAME, RUN_FORMAT, differences, joint_fingerprint, write_indices
 
 logger = logging.getLogger(__name__)

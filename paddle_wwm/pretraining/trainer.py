@@ -12,9 +12,9 @@ import paddle
 from ..config import RunConfig, SentencePairing
 from ..cpu import keep_freed_memory
 from ..errors import CheckpointError, TrainingError
-from ..files import write_json
+from ..files import read_json, write_json
 from ..model.flops import measure_peak, training_flops
-from ..model.folder import CONFIG_NAME, read_json
+from ..model.folder import CONFIG_NAME
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
 from ..runs.checkpoints import Checkpoint

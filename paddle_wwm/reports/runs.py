@@ -16,8 +16,8 @@ from typing import Any, Iterable, Mapping
 from ..errors import ConfigError, DataError
 from ..finetuning.results import RESULT_NAME, RunRecord, SeedResult, read_results, read_run
 from ..runs.folder import RUN_NAME
+from ..tasks.dataset_table import DATASETS
 from ..tasks.metrics.scores import METRICS
-from ..tasks.table import TASKS
 from ..variants.lookup import find_variant
 from ..variants.scores import Score
 from ..variants.types import Variant
@@ -151,7 +151,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
 
 def _place(task: str) -> tuple[int, str]:
     """The authors' order of tasks; a user's own come last."""
-    names = list(TASKS)
+    names = list(DATASETS)
     return (names.index(task) if task in names else len(names), task)
 
 

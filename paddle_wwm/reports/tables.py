@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from ..errors import DataError
+from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
+from ..tasks.dataset_table import DATASETS
 from ..variants.lookup import find_variant
 from ..variants.types import count_parameters
-from ..finetuning.results import RunRecord
-from ..tasks.table import TASKS
 from .format import NOTHING, Table, max_and_mean, numbers
 from .runs import Entry, Gathered, variant_of
 
@@ -139,7 +139,7 @@ def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]
 
 def _not_the_authors(record: RunRecord) -> list[str]:
     """What stands between our scores and the published ones beside the model."""
-    task = TASKS.get(record.task)
+    task = DATASETS.get(record.task)
     theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
     changed = [
         f"{name} {record.recipe[name]} instead of {value}"

@@ -21,8 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..errors import CheckpointError
-from ..files import atomic_directory, remove_leftovers, sha256_of_file, write_json
-from ..model.folder import read_json
+from ..files import atomic_directory, read_json, remove_leftovers, sha256_of_file, write_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..errors import CheckpointError, ConfigError
-from ..files import locked, write_json
-from ..model.folder import read_json
+from ..files import locked, read_json, write_json
 
 RUN_NAME, LOCK_NAME, LOGS_NAME = "run.json", ".lock", "logs"
 BYTES_PER_PARAMETER = 12  # of a checkpoint: the weights and two moments, in 32 bits

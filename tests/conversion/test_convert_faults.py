@@ -17,13 +17,13 @@ import pytest
 from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.names import Naming, parameters
 from paddle_wwm.conversion.opening import open_model
-from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
-from paddle_wwm.conversion.tensors import ArrayTensor
-from paddle_wwm.errors import CheckpointError
+from paddle_wwm.errors import ArchiveError, CheckpointError
 from paddle_wwm.files import write_json
 from paddle_wwm.model.folder import paddle_config
 from paddle_wwm.model.weights import load_model
 from paddle_wwm.variants import find_variant
+from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
+from paddle_wwm.weights.tensors import ArrayTensor
 
 from .sources import CONFIG, HF_FOLDER, TF_FOLDER, bits_of, converted, hf_arrays, hf_folder, vocab_file
 
@@ -263,3 +263,34 @@ def test_converting_needs_neither_paddle_nor_torch_nor_tensorflow(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# ---- Cut files and archives
+# ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index"]
+)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_cut_file_is_refused(tmp_path, name, share):
+    source = TF_FOLDER if name.startswith("bert_model") else HF_FOLDER
+    for path in source.iterdir():
+        if path.name == name or path.name.startswith("bert_model"):
+            whole = path.read_bytes()
+            (tmp_path / path.name).write_bytes(whole[: int(share * len(whole))] if path.name == name else whole)
+    with pytest.raises(CheckpointError):
+        open_model(tmp_path, config=CONFIG)
+
+
+def test_an_archive_that_reaches_outside_or_explodes_is_refused_and_leaves_nothing(tmp_path):
+    def archive(member: str, data: bytes) -> Path:
+        with zipfile.ZipFile(tmp_path / "model.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as stream:
+            stream.writestr(member, data)
+        return tmp_path / "model.zip"
+
+    for path in (("../escaped.txt", b"x"), ("/tmp/escaped.txt", b"x"), ("bert_model.ckpt.index", bytes(257 << 20))):
+        with pytest.raises(ArchiveError):
+            converted(archive(*path), tmp_path / "out" / "model")
+        assert sorted(item.name for item in tmp_path.iterdir()) in (["model.zip"], ["model.zip", "out"])
+        assert not list((tmp_path / "out").iterdir())

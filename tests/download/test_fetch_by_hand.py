@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.download import fetch, find_stored, plan
 from paddle_wwm.download.hub import checksum_of
 from paddle_wwm.errors import ArchiveError, CheckpointError, ConfigError, DownloadError
+from paddle_wwm.weights.pdparams import read_pdparams
 
 TF = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_bert_tf"
 NAME = "chinese-bert-wwm"

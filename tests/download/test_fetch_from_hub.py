@@ -13,9 +13,9 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.utils import _http, are_progress_bars_disabled
 from safetensors.numpy import load_file
 
-from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.download import fetch, find_stored, plan, stored_models
 from paddle_wwm.download.hub import choose_files
+from paddle_wwm.weights.pdparams import read_pdparams
 
 from .conftest import NAME, NEEDED, REPOSITORY, WEIGHTS, failure, record_of
 from .hub_server import COMMIT

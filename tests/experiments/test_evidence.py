@@ -18,7 +18,6 @@ from experiments.evidence.masked import read_masked
 from experiments.evidence.plan import PRETRAINED, Arm
 from experiments.evidence.pretrain import is_pretrained
 from experiments.evidence.settings import read_settings
-from paddle_wwm.conversion.pdparams import read_pdparams
 from paddle_wwm.errors import DataError
 from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.results import read_results
@@ -29,6 +28,7 @@ from paddle_wwm.pretraining.trainer import Trainer
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.runs.folder import read_record
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.weights.pdparams import read_pdparams
 from tests.experiments.builders import RECIPE, sentiment_folder
 from tests.integration.scripts import ROOT, TIMEOUT_S, run_command, wait_for_step
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams
+from paddle_wwm.weights.pdparams import read_pdparams
 
 from ..integration.scripts import command_of, run_script
 from .builders import result_of, weights_of, write_chnsenticorp, write_model

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError, DataError, HubModuleError
 from paddle_wwm.files import sha256_of_file
 from paddle_wwm.hub.build import build_module
 from paddle_wwm.hub.sources import folder_name, module_info, variant_sources
 from paddle_wwm.hub.vendor import vendored_contents
 from paddle_wwm.variants import VARIANTS, find_variant
+from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 DEMO = "chinese-bert-wwm-quickstart"
@@ -50,13 +50,13 @@ def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
         "hub/module.py",
         "model/bert.py",
         "tokenization/wordpiece.py",
-        "conversion/pdparams.py",
+        "weights/pdparams.py",
         "download/home.py",
         "errors.py",
     }
     assert needed <= contents.keys()
     rooms = ("corpus/", "shards/", "runs/", "pretraining/", "pretraining_data/", "variants/")
-    files = {"hub/build.py", "hub/install.py", "download/hub.py", "conversion/tensorflow.py"}
+    files = {"hub/build.py", "hub/install.py", "download/hub.py", "weights/tensorflow.py"}
     assert [name for name in contents if name.startswith(rooms) or name in files] == []
     assert contents["download/__init__.py"] == b"" and contents["hub/__init__.py"] != b""
 
@@ -223,7 +223,7 @@ def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, 
         second.directory
         / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_"))
         / "hub"
-        / "hidden_states.py"
+        / "embeddings.py"
     )
     renamed = code.parents[1].with_name("wwm_000000000000")
     code.write_text(

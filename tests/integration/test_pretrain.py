@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams
+from paddle_wwm.weights.pdparams import read_pdparams
 
 from .conftest import WITHOUT_DROPOUT
 from .scripts import ROOT, command_of, run_command, run_script, train_records, wait_for_step

@@ -35,12 +35,12 @@ from paddle_wwm.config import ModelConfig  # noqa: E402
 from paddle_wwm.conversion.convert import convert  # noqa: E402
 from paddle_wwm.conversion.names import Naming, parameters  # noqa: E402
 from paddle_wwm.conversion.opening import OpenedModel, open_model  # noqa: E402
-from paddle_wwm.conversion.pdparams import write_pdparams  # noqa: E402
 from paddle_wwm.conversion.saving import Target  # noqa: E402
-from paddle_wwm.conversion.tensors import cast  # noqa: E402
 from paddle_wwm.conversion.verify import make_inputs, run_model  # noqa: E402
 from paddle_wwm.files import write_json  # noqa: E402
 from paddle_wwm.model.folder import paddle_config  # noqa: E402
+from paddle_wwm.weights.pdparams import write_pdparams  # noqa: E402
+from paddle_wwm.weights.tensors import cast  # noqa: E402
 
 TOLERANCE = 1e-5
 CONFIG = ModelConfig(

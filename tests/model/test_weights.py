@@ -11,13 +11,13 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError
-from paddle_wwm.model.folder import MODEL_FILES, read_model_config
-from paddle_wwm.model.heads import TIED_NAMES, BertForPretraining
+from paddle_wwm.model.folder import MODEL_FILES, TIED_NAMES, read_model_config
+from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_arrays, load_model, load_weights, save_model
 from paddle_wwm.tokenization.vocab import load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
+from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
 from .builders import TINY, numbered_vocab, outputs_of, padded_inputs, scrambled_model
 

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from paddle_wwm.conversion.pdparams import open_pdparams, write_pdparams
-from paddle_wwm.conversion.pytorch import open_pytorch
-from paddle_wwm.conversion.safetensors import open_safetensors
-from paddle_wwm.conversion.tensorflow import open_tensorflow, write_tensorflow
-from paddle_wwm.conversion.tensors import ArrayTensor
-from paddle_wwm.conversion.tf_table import masked_crc
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.weights.pdparams import open_pdparams, write_pdparams
+from paddle_wwm.weights.pytorch import open_pytorch
+from paddle_wwm.weights.safetensors import open_safetensors
+from paddle_wwm.weights.tensorflow import open_tensorflow, write_tensorflow
+from paddle_wwm.weights.tensors import ArrayTensor
+from paddle_wwm.weights.tf_table import masked_crc
 
-from .sources import torch_legacy, torch_zip
+from ..conversion.sources import torch_legacy, torch_zip
 
 FILES_A_FORMAT = 100
 SECONDS_A_FILE = 10

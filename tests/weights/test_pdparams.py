@@ -13,8 +13,8 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.conversion.pdparams import read_pdparams, write_pdparams
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
 
 def some_arrays() -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.tasks.predictions import read_predictions, write_answers_for_authors, write_predictions
-from paddle_wwm.tasks.table import TASKS
+from paddle_wwm.tasks.dataset_table import DATASETS
+from paddle_wwm.tasks.prediction_files import read_predictions, write_answers_for_authors, write_predictions
 
 PREDICTIONS = {
     "chnsenticorp": {"2": "1", "3": "0"},
@@ -19,17 +19,17 @@ PREDICTIONS = {
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_what_is_written_is_read_again(tmp_path, name):
     path = tmp_path / "dev.jsonl"
-    write_predictions(path, PREDICTIONS[name], TASKS[name])
+    write_predictions(path, PREDICTIONS[name], DATASETS[name])
     assert len(path.read_text(encoding="utf-8").splitlines()) == len(PREDICTIONS[name])
-    assert read_predictions(path, TASKS[name]) == PREDICTIONS[name]
+    assert read_predictions(path, DATASETS[name]) == PREDICTIONS[name]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("cmrc2018", dict), ("cjrc", list)])
 def test_the_authors_forms(tmp_path, name, kind):
     path = tmp_path / "answers.json"
-    write_answers_for_authors(path, PREDICTIONS[name], TASKS[name])
+    write_answers_for_authors(path, PREDICTIONS[name], DATASETS[name])
     assert isinstance(json.loads(path.read_text(encoding="utf-8")), kind)
-    assert read_predictions(path, TASKS[name]) == PREDICTIONS[name]
+    assert read_predictions(path, DATASETS[name]) == PREDICTIONS[name]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_authors_forms(tmp_path, name, kind):
 def test_authors_files_on_one_line_or_many(tmp_path, content):
     path = tmp_path / "answers.json"
     path.write_text(content, encoding="utf-8")
-    assert read_predictions(path, TASKS["cmrc2018"]) == {"1": "甲", "2": "乙"}
+    assert read_predictions(path, DATASETS["cmrc2018"]) == {"1": "甲", "2": "乙"}
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_a_bad_file_is_an_error_that_names_it(tmp_path, name, content, message):
     path = tmp_path / "predictions.jsonl"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message) as error:
-        read_predictions(path, TASKS[name])
+        read_predictions(path, DATASETS[name])
     assert str(error.value).startswith(str(path))
 
 
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no such file of predictions"):
-        read_predictions(tmp_path / "absent.jsonl", TASKS["cmrc2018"])
+        read_predictions(tmp_path / "absent.jsonl", DATASETS["cmrc2018"])

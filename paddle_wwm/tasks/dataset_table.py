@@ -1,9 +1,9 @@
-"""The table of tasks: files as their authors publish them, and the recipe of the series' authors for each.
+"""The table of data sets: files as their authors publish them, and the recipe of the series' authors for each.
 
 Lengths, batch sizes and epochs are those of "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021),
 learning rates those of the README of ymcui/Chinese-BERT-wwm: BERT's, ERNIE's, and BERT-wwm's for every wwm model. For
-the small models (RBT3 and others) none are published; BERT-wwm's are assumed. Tasks at the end are not the authors':
-their recipes are ours.
+the small models (RBT3 and others) none are published; BERT-wwm's are assumed. The data sets at the end are not the
+authors': their recipes are ours.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Mapping
 
 from ..errors import ConfigError
-from .types import Task, TaskKind
+from .dataset import Dataset
+from .examples import TaskName
 
-CLASSIFICATION, TOKEN_LABELS, READING = TaskKind.CLASSIFICATION, TaskKind.TOKEN_LABELS, TaskKind.READING_COMPREHENSION
 PAIR = {"text": 0, "text_pair": 1, "label": 2}
 CNEWS_LABELS = ("体育", "娱乐", "家居", "房产", "教育", "时尚", "时政", "游戏", "科技", "财经")
 TITLE_LABELS = (
@@ -47,10 +47,10 @@ def _tsv(*prefixes: str) -> Mapping[str, tuple[str, ...]]:
 
 
 _ROWS = (
-    Task(
+    Dataset(
         name="cmrc2018",
         title="CMRC 2018",
-        kind=READING,
+        task=TaskName.QUESTION_ANSWERING,
         files={
             "train": ("cmrc2018_train.json",),
             "dev": ("cmrc2018_dev.json",),
@@ -64,10 +64,10 @@ _ROWS = (
         num_epochs=2,
         learning_rates=_rates(bert=3e-5, ernie=8e-5),
     ),
-    Task(
+    Dataset(
         name="drcd",
         title="DRCD",
-        kind=READING,
+        task=TaskName.QUESTION_ANSWERING,
         files={"train": ("DRCD_training.json",), "dev": ("DRCD_dev.json",), "test": ("DRCD_test.json",)},
         reader="squad",
         # DRCD has no script of its own; the authors of the series score it by CMRC 2018's (ymcui/cmrc2018,
@@ -77,10 +77,10 @@ _ROWS = (
         num_epochs=2,
         learning_rates=_rates(bert=3e-5, ernie=8e-5),
     ),
-    Task(
+    Dataset(
         name="cjrc",
         title="CJRC",
-        kind=READING,
+        task=TaskName.QUESTION_ANSWERING,
         files={
             "train": ("big_train_data.json", "train_data.json", "small_train_data.json"),
             "dev": ("dev_ground_truth.json", "dev_data.json"),
@@ -93,10 +93,10 @@ _ROWS = (
         learning_rate=4e-5,
         learning_rates=_rates(bert=4e-5, ernie=8e-5),
     ),
-    Task(
+    Dataset(
         name="xnli",
         title="XNLI",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files={
             "train": ("train.tsv", "multinli.train.zh.tsv"),
             "dev": ("dev.tsv", "xnli.dev.zh.tsv", "xnli.dev.tsv"),
@@ -109,10 +109,10 @@ _ROWS = (
         num_epochs=2,
         learning_rates=_rates(bert=3e-5, ernie=5e-5),
     ),
-    Task(
+    Dataset(
         name="chnsenticorp",
         title="ChnSentiCorp",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files=_tsv(),
         reader="tsv",
         columns={"text": "text_a", "label": "label"},
@@ -121,10 +121,10 @@ _ROWS = (
         learning_rate=2e-5,
         learning_rates=_rates(bert=2e-5, ernie=5e-5),
     ),
-    Task(
+    Dataset(
         name="lcqmc",
         title="LCQMC",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files=_tsv("LCQMC_"),
         reader="tsv-either",
         columns=PAIR,
@@ -133,10 +133,10 @@ _ROWS = (
         learning_rate=2e-5,
         learning_rates=_rates(bert=2e-5, ernie=3e-5),
     ),
-    Task(
+    Dataset(
         name="bq_corpus",
         title="BQ Corpus",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files=_tsv("BQ_"),
         reader="tsv-either",
         columns=PAIR,
@@ -144,10 +144,10 @@ _ROWS = (
         max_seq_length=128,
         learning_rates=_rates(bert=3e-5, ernie=5e-5),
     ),
-    Task(
+    Dataset(
         name="thucnews",
         title="THUCNews",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files={
             "train": ("cnews.train.txt", "train.tsv"),
             "dev": ("cnews.val.txt", "dev.tsv"),
@@ -160,10 +160,10 @@ _ROWS = (
         learning_rate=2e-5,
         learning_rates=_rates(bert=2e-5, ernie=5e-5),
     ),
-    Task(
+    Dataset(
         name="msra_ner",
         title="MSRA-NER",
-        kind=TOKEN_LABELS,
+        task=TaskName.TOKEN_CLS,
         files={
             "train": ("train.tsv", "train.txt", "msra_train_bio.txt"),
             "dev": ("dev.tsv", "dev.txt"),
@@ -174,10 +174,10 @@ _ROWS = (
         metric="entity_f1",
         num_epochs=5,
     ),
-    Task(
+    Dataset(
         name="thucnews_title10",
         title="THUCNews titles",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files={split: (f"{split}.txt",) for split in ("train", "dev", "test")},
         reader="tsv-class-numbers",
         columns={"text": 0, "label": 1},
@@ -185,10 +185,10 @@ _ROWS = (
         max_seq_length=64,
         learning_rate=2e-5,
     ),
-    Task(
+    Dataset(
         name="bustm",
         title="BUSTM",
-        kind=CLASSIFICATION,
+        task=TaskName.SEQ_CLS,
         files={"train": ("train_few_all.json",), "dev": ("dev_few_all.json",), "test": ("test_public.json",)},
         reader="json-lines",
         columns={"text": "sentence1", "text_pair": "sentence2", "label": "label", "id": "id"},
@@ -199,33 +199,33 @@ _ROWS = (
         learning_rate=2e-5,
     ),
 )
-TASKS: Mapping[str, Task] = {task.name: task for task in _ROWS}
+DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ROWS}
 
 
-def find_task(name: str) -> Task:
+def find_dataset(name: str) -> Dataset:
     """The row of a name, in any case, with - for _. Raises ConfigError with the nearest names."""
     wanted = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if wanted in TASKS:
-        return TASKS[wanted]
-    near = difflib.get_close_matches(wanted, TASKS, n=1, cutoff=0.5)
+    if wanted in DATASETS:
+        return DATASETS[wanted]
+    near = difflib.get_close_matches(wanted, DATASETS, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
-        f"--task must be one of {', '.join(TASKS)}, but is {name!r}.{hint} Your own data is a task by --kind "
+        f"--task must be one of {', '.join(DATASETS)}, but is {name!r}.{hint} Your own data is a task by --kind "
         f"and --train."
     )
 
 
-def learning_rate_of(task: Task, *, model: str) -> tuple[float, str]:
+def learning_rate_of(dataset: Dataset, *, model: str) -> tuple[float, str]:
     """The learning rate for a model's name or folder, and where it is from, in words."""
     name = Path(model).name.lower()
-    if not task.learning_rates:
-        return task.learning_rate, "of the task: none is published"
+    if not dataset.learning_rates:
+        return dataset.learning_rate, "of the task: none is published"
     if "ernie" in name:
-        return task.learning_rates["ernie"], "published as the best of ERNIE"
+        return dataset.learning_rates["ernie"], "published as the best of ERNIE"
     if "wwm" in name:
-        return task.learning_rates["bert-wwm"], "published as the best of BERT-wwm and its successors"
+        return dataset.learning_rates["bert-wwm"], "published as the best of BERT-wwm and its successors"
     if name.startswith("rbt"):
-        return task.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for the small models"
+        return dataset.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for the small models"
     if name.startswith("bert"):
-        return task.learning_rates["bert"], "published as the best of BERT"
-    return task.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for this model"
+        return dataset.learning_rates["bert"], "published as the best of BERT"
+    return dataset.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for this model"

@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.tasks.dataset_table import DATASETS, find_dataset, learning_rate_of
+from paddle_wwm.tasks.examples import TaskName
 from paddle_wwm.tasks.metrics.scores import METRICS
-from paddle_wwm.tasks.own_data import task_of_flags
+from paddle_wwm.tasks.own_data import dataset_of_flags
 from paddle_wwm.tasks.readers.splits import READERS, READERS_OF_KIND
-from paddle_wwm.tasks.table import TASKS, find_task, learning_rate_of
-from paddle_wwm.tasks.types import TaskKind
 from paddle_wwm.variants.scores import PUBLISHED_LEARNING_RATES, PUBLISHED_SCORES
 
 # maximum length, batch, epochs; learning rates of BERT, ERNIE, BERT-wwm*
@@ -29,7 +29,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_recipe_is_the_authors(name):
-    task = TASKS[name]
+    task = DATASETS[name]
     rates = [task.learning_rates[family] for family in ("bert", "ernie", "bert-wwm")]
     assert (task.max_seq_length, task.batch_size, task.num_epochs, *rates) == RECIPES[name]
 
@@ -38,23 +38,24 @@ def test_every_task_with_published_scores_is_in_the_table_with_its_learning_rate
     assert {task for tasks in PUBLISHED_SCORES.values() for task in tasks} == set(RECIPES)
     for model, rates in PUBLISHED_LEARNING_RATES.items():
         for name, rate in rates.items():
-            assert learning_rate_of(TASKS[name], model=model)[0] == rate
-    values = {name: set(METRICS[TASKS[name].metric].values) for name in RECIPES}
+            assert learning_rate_of(DATASETS[name], model=model)[0] == rate
+    values = {name: set(METRICS[DATASETS[name].metric].values) for name in RECIPES}
     for tasks in PUBLISHED_SCORES.values():
         for name, splits in tasks.items():
             assert all(
-                set(scores.by_metric) == values[name] and split in TASKS[name].files for split, scores in splits.items()
+                set(scores.by_metric) == values[name] and split in DATASETS[name].files
+                for split, scores in splits.items()
             )
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_a_row_fits_together(name):
-    task = TASKS[name]
+    task = DATASETS[name]
     assert task.name == name
-    assert task.reader in READERS_OF_KIND[task.kind]
-    assert METRICS[task.metric].kind is task.kind
+    assert task.reader in READERS_OF_KIND[task.task]
+    assert METRICS[task.metric].task is task.task
     assert {"train", "dev", "test"} <= set(task.files)
-    assert task.kind is TaskKind.READING_COMPREHENSION or len(task.labels) >= 2
+    assert task.task is TaskName.QUESTION_ANSWERING or len(task.labels) >= 2
 
 
 def test_every_reader_is_of_one_kind():
@@ -73,18 +74,18 @@ def test_every_reader_is_of_one_kind():
     ],
 )
 def test_a_learning_rate_says_where_it_is_from(model, rate, source):
-    assert learning_rate_of(TASKS["cjrc"], model=model) == (rate, source)
+    assert learning_rate_of(DATASETS["cjrc"], model=model) == (rate, source)
 
 
 def test_names_are_found_as_people_write_them():
-    assert find_task("BQ Corpus") is TASKS["bq_corpus"]
-    assert find_task("msra-ner") is TASKS["msra_ner"]
+    assert find_dataset("BQ Corpus") is DATASETS["bq_corpus"]
+    assert find_dataset("msra-ner") is DATASETS["msra_ner"]
     with pytest.raises(ConfigError, match="Did you mean 'chnsenticorp'"):
-        find_task("chnsenticop")
+        find_dataset("chnsenticop")
 
 
 def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
-    task = task_of_flags(
+    task = dataset_of_flags(
         kind="classification",
         files={"train": tmp_path / "a.jsonl", "dev": "b.jsonl"},
         labels=("好", "坏"),
@@ -98,7 +99,7 @@ def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
         256,
     )
     assert task.files["train"] == (str(tmp_path / "a.jsonl"),)
-    reading = task_of_flags(kind=TaskKind.READING_COMPREHENSION, files={"train": "a.json"}, metric="squad2")
+    reading = dataset_of_flags(kind=TaskName.QUESTION_ANSWERING, files={"train": "a.json"}, metric="squad2")
     assert (reading.reader, reading.metric, reading.max_seq_length) == ("squad", "squad2", 512)
 
 
@@ -115,7 +116,7 @@ def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
 )
 def test_a_flag_that_fits_nothing_is_an_error(options, message):
     with pytest.raises(ConfigError, match=message):
-        task_of_flags(**{"kind": "classification", "files": {"train": "a.tsv"}, **options})
+        dataset_of_flags(**{"kind": "classification", "files": {"train": "a.tsv"}, **options})
 
 
 def run(*arguments):
@@ -127,9 +128,9 @@ def run(*arguments):
 @pytest.mark.integration
 def test_the_table_is_printed_for_people_and_programs():
     lines = run().stdout.splitlines()
-    assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["name", *TASKS]
+    assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["name", *DATASETS]
     assert {row["name"]: row["max_seq_length"] for row in json.loads(run("--json").stdout)} == {
-        task.name: task.max_seq_length for task in TASKS.values()
+        task.name: task.max_seq_length for task in DATASETS.values()
     }
 
 
@@ -158,7 +159,7 @@ def test_a_wrong_name_or_folder_is_one_line(arguments, message):
 
 @pytest.mark.integration
 def test_reading_and_scoring_need_no_paddle():
-    modules = "import sys, paddle_wwm.tasks.table, paddle_wwm.tasks.predictions"
+    modules = "import sys, paddle_wwm.tasks.dataset_table, paddle_wwm.tasks.prediction_files"
     code = f"{modules}; print([name for name in ('paddle', 'seqeval', 'numba') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

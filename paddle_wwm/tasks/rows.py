@@ -7,8 +7,8 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
-from ...tokenization.vocab import Vocab
-from ..reading_comprehension import EncodedQuestion, Window, windows_of
+from ..tokenization.vocab import Vocab
+from .reading_comprehension import EncodedQuestion, Window, windows_of
 
 MAX_BATCH_TOKENS = 8192  # padding counted; keeps memory flat, whatever the lengths
 

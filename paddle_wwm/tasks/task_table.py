@@ -1,23 +1,24 @@
-"""The table of tasks."""
+"""The table of tasks. A row is a class; fine-tuning, evaluation, hub modules and model folders find it by its name."""
 
 from __future__ import annotations
 
 import difflib
 
 from ..errors import HubModuleError
-from .classification import MultiLabel, SequenceClassification, TextMatching
+from .fill_mask import FillMask
 from .hidden_states import HiddenStates
-from .masked_words import FillMask
 from .question_answering import QuestionAnswering
 from .task import Task
-from .token_labels import TokenClassification
+from .text_classification import MultiLabel, TextClassification
+from .text_matching import TextMatching
+from .token_classification import TokenClassification
 
 TASKS: dict[str | None, type[Task]] = {
     task.name: task
     for task in (
         HiddenStates,
         FillMask,
-        SequenceClassification,
+        TextClassification,
         MultiLabel,
         TokenClassification,
         TextMatching,
@@ -37,7 +38,7 @@ OTHER_NAMES = {
 
 
 def task_class(name: str | None) -> type[Task]:
-    """The class of a task's name. Raises HubModuleError with the nearest name."""
+    """Return the class of a task's name. Raises HubModuleError with the nearest name."""
     if name in TASKS:
         return TASKS[name]
     names = [known for known in TASKS if known]

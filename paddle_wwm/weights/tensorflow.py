@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import atomic_write
+from .names import INDEX_ENDING
 from .tensors import FilePart, FileTensor, Tensor
 from .tf_table import TableError, build_table, decode_message, encode_field, encode_varint, masked_crc, read_table
 
-INDEX_ENDING = ".index"
 MAX_INDEX_BYTES = 64 << 20  # that of a large BERT with its optimizer has 100 KB
 MAX_DIMENSIONS = 8
 _TYPES = {

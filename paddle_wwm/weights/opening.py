@@ -1,34 +1,22 @@
-"""What a source is: which of its files hold weights, in which format, and which describe them."""
+"""Find the files of tensors in a folder, tell their format, and open them without reading the tensors."""
 
 from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Callable, Mapping
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
-from ..model.folder import VOCAB_NAME, model_config_from, read_json
+from ..files import read_json
+from .names import INDEX_ENDING, PATTERNS, SHARD_INDEX_ENDING
 from .pdparams import open_pdparams
 from .pytorch import open_pytorch
 from .safetensors import open_safetensors
-from .tensorflow import INDEX_ENDING, open_tensorflow
+from .tensorflow import open_tensorflow
 from .tensors import BFLOAT16, Tensor
 
-CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # today's, Google's, older PaddleNLP's
 MAX_SHARDS = 1000
-SHARD_INDEX_ENDING = ".index.json"
-# In this order: where a folder holds several, PaddleNLP may have made the .pdparams from the others, and not all of it
-_PATTERNS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "model_state.pdparams",
-    "model_state.pdparams.index.json",
-    f"*{INDEX_ENDING}",
-)
 KNOWN_KINDS = (
     "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such "
     "a file itself, "
@@ -55,8 +43,9 @@ _FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFiles:
-    """format: for people. files: all that were opened. folder: where the files that describe the model lie. tensors:
-    by the names in the file.
+    """Files of tensors, opened.
+
+    format: for people. files: all that were opened. folder: where they lie. tensors: by the names in the file.
     """
 
     format: str
@@ -98,7 +87,7 @@ def is_torch_archive(path: Path) -> bool:
 
 
 def _weights_in(folder: Path) -> Path:
-    for pattern in _PATTERNS:
+    for pattern in PATTERNS:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             raise CheckpointError(
@@ -140,40 +129,4 @@ def _open_shards(index: Path) -> WeightsFiles:
     files = (index, *(index.parent / name for name in names))
     return WeightsFiles(
         format=f"{'/'.join(sorted(kinds))} in {len(names)} parts", files=files, folder=index.parent, tensors=tensors
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """config.json or what stands for it, and the vocabulary, if there is one."""
-
-    config: ModelConfig
-    values: Mapping[str, Any]
-    path: Path
-    vocab: Path | None
-
-
-def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -> Description:
-    """The sizes of a source's model. `config` and `vocab` take the place of the files beside the weights."""
-    path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
-    if path is None:
-        raise CheckpointError(
-            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The sizes could be guessed from the weights, "
-            f"but not the number of heads: "
-            "name the configuration with --config."
-        )
-    values = read_json(path)
-    if isinstance(values.get("init_args"), list) and values["init_args"] and isinstance(values["init_args"][0], dict):
-        values = {
-            **values["init_args"][0],
-            **{key: value for key, value in values.items() if key != "init_args"},
-        }  # model_config.json
-    if vocab is not None and not vocab.exists():
-        raise CheckpointError(f"{vocab}: no such vocabulary.")
-    beside = folder / VOCAB_NAME
-    return Description(
-        config=model_config_from(values, source=path),
-        values=values,
-        path=path,
-        vocab=vocab or (beside if beside.exists() else None),
     )
