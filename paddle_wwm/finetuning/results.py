@@ -93,6 +93,27 @@ def unfinished(run: Path, seeds: Sequence[int]) -> list[int]:
     return [seed for seed in seeds if not (seed_folder(run, seed) / RESULT_NAME).exists()]
 
 
+def differences(before: RunRecord, now: RunRecord) -> list[str]:
+    """All in which two runs differ that changes scores, in words; paths and names do not."""
+    found = [
+        f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}"
+        for name in ("task", "metric", "learning_rate")
+        if getattr(before, name) != getattr(now, name)
+    ]
+    found += [
+        f"the model's {name} differs"
+        for name in ("sha256", "vocab_sha256")
+        if before.model.get(name) != now.model[name]
+    ]
+    for name in sorted(before.data.keys() | now.data.keys()):
+        if before.data.get(name, {}).get("sha256") != now.data.get(name, {}).get("sha256"):
+            found.append(f"the data of {name} differ")
+    for name in sorted(before.recipe.keys() | now.recipe.keys()):
+        if before.recipe.get(name) != now.recipe.get(name):
+            found.append(f"`{name}` was {before.recipe.get(name)!r} and is {now.recipe.get(name)!r}")
+    return found
+
+
 def _read(path: Path, kind: type) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

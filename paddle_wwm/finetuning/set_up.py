@@ -5,9 +5,16 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-from ..download.finding import ModelSource
+from ..download.finding import ModelSource, find_model
+from ..errors import ConfigError, DataError
+from ..files import sha256_of_file
+from ..model.finetuned import read_description
+from ..model.folder import VOCAB_NAME
+from ..model.networks import ANSWER_KINDS
+from ..progress import Progress
+from ..runs.devices import visible_gpus
 from ..runs.folder import (
     BYTES_PER_PARAMETER,
     RUN_NAME,
@@ -17,10 +24,22 @@ from ..runs.folder import (
     refuse_differences,
     write_record,
 )
+from ..tasks.answer_kinds import uses_kinds
 from ..tasks.dataset import Dataset, Split
-from ..tasks.task import Features, Task
-from .recipe import FineTuneRecipe
-from .results import CONTENTS, RunRecord, read_run, unfinished
+from ..tasks.examples import TaskName
+from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.readers.splits import read_split, split_path, with_labels
+from ..tasks.task import Features, Reading, Task
+from ..tasks.task_table import task_class
+from ..version import __version__
+from ..weights.names import WEIGHTS_NAME
+from .recipe import FineTuneRecipe, chosen_examples, recipe_of
+from .results import CONTENTS, RunRecord, differences, read_run, unfinished
+
+EVALUATED = ("dev", "test")
+GPU_MICRO_BATCH_TOKENS = (
+    16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +102,95 @@ def set_up(job: FineTuneJob, record: RunRecord) -> None:
     write_record(job.output, dataclasses.asdict(record))
 
 
-def differences(before: RunRecord, now: RunRecord) -> list[str]:
-    """All in which two runs differ that changes scores, in words; paths and names do not."""
-    found = [
-        f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}"
-        for name in ("task", "metric", "learning_rate")
-        if getattr(before, name) != getattr(now, name)
-    ]
-    found += [
-        f"the model's {name} differs"
-        for name in ("sha256", "vocab_sha256")
-        if before.model.get(name) != now.model[name]
-    ]
-    for name in sorted(before.data.keys() | now.data.keys()):
-        if before.data.get(name, {}).get("sha256") != now.data.get(name, {}).get("sha256"):
-            found.append(f"the data of {name} differ")
-    for name in sorted(before.recipe.keys() | now.recipe.keys()):
-        if before.recipe.get(name) != now.recipe.get(name):
-            found.append(f"`{name}` was {before.recipe.get(name)!r} and is {now.recipe.get(name)!r}")
-    return found
+def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None) -> PreparedRun:
+    """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
+    model = find_model(job.model, name=job.model_name, progress=progress)
+    description = read_description(model.folder)
+    tokenizer = load_tokenizer(model.folder, description.config)
+    on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
+    positions = description.config.max_position_embeddings
+    shortened = {"max_seq_length": min(job.dataset.max_seq_length, positions)}  # unless a length is asked for
+    changes = {name: value for name, value in job.changes.items() if value is not None}
+    recipe = recipe_of(job.dataset, model=model.title, **{**on_gpu, **shortened, **changes})
+    if recipe.max_seq_length > positions:
+        raise ConfigError(
+            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is "
+            f"{recipe.max_seq_length}."
+        )
+    train = read_split(job.dataset, data=job.data, split="train")
+    if not train.has_labels:
+        raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
+    dataset = with_labels(job.dataset, train)
+    splits = {
+        name: read_split(dataset, data=job.data, split=name)
+        for name in EVALUATED
+        if split_path(dataset, data=job.data, split=name)
+    }
+    chosen = [train.examples[number] for number in chosen_examples(len(train.examples), limit=recipe.limit_train)]
+    with_kinds = dataset.task is TaskName.QUESTION_ANSWERING and uses_kinds(chosen)
+    task = task_class(dataset.task)(labels=ANSWER_KINDS if with_kinds else dataset.labels)
+    reading = Reading(
+        max_seq_length=recipe.max_seq_length,
+        doc_stride=recipe.doc_stride,
+        max_question_len=recipe.max_question_len,
+    )
+    features = task.encode(chosen, tokenizer=tokenizer, reading=reading, with_labels=True)
+    if not features.rows:
+        raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
+    evaluation = {
+        name: (split, task.encode(split.examples, tokenizer=tokenizer, reading=reading))
+        for name, split in splits.items()
+    }
+    data = {"train": _data_record(train, features, num_examples=len(chosen))}
+    data |= {name: _data_record(split, found) for name, (split, found) in evaluation.items()}
+    record = RunRecord(
+        task=dataset.name,
+        title=dataset.title,
+        metric=dataset.metric,
+        model=_model_record(model, num_labels=len(dataset.labels)),
+        data=data,
+        recipe={**recipe.plain(), "labels": list(dataset.labels), "kinds_of_answers": with_kinds},
+        learning_rate=recipe.learning_rate,
+        version=__version__,
+    )
+    first = features.rows[0]
+    example = " ".join(tokenizer.vocab.tokens[number] for number in first.input_ids[:40]) + (
+        " …" if len(first) > 40 else ""
+    )
+    return PreparedRun(
+        dataset=dataset,
+        task=task,
+        model=model,
+        recipe=recipe,
+        record=record,
+        train=features,
+        evaluation=evaluation,
+        example=f"{example}  label {features.labels[0].tolist() if features.labels[0].size < 4 else '…'}",
+    )
+
+
+def _data_record(split: Split, features: Features, *, num_examples: int | None = None) -> dict[str, Any]:
+    number = len(split.examples) if num_examples is None else num_examples
+    counts = {**split.counts, **features.counts, "rows": len(features.rows)}
+    return {
+        "path": split.path,
+        "sha256": split.sha256,
+        "num_examples": number,
+        "has_labels": split.has_labels,
+        "counts": counts,
+    }
+
+
+def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
+    from ..variants import count_parameters
+
+    config = read_description(model.folder).config
+    return {
+        "name": model.name,
+        "path": str(model.folder),
+        "sha256": sha256_of_file(model.folder / WEIGHTS_NAME),
+        "vocab_sha256": sha256_of_file(model.folder / VOCAB_NAME),
+        "num_parameters": count_parameters(config, num_labels=num_labels or 2),
+        "num_encoder_parameters": count_parameters(config),
+        "config": dataclasses.asdict(config),
+    }

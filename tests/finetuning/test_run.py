@@ -8,10 +8,10 @@ import inspect
 import pytest
 
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.finetuning.job import worker_command
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
 from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
-from paddle_wwm.finetuning.workers import worker_command
 from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.tasks.own_data import dataset_of_flags
 
