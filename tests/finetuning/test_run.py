@@ -103,6 +103,14 @@ def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
     assert (arguments.epochs, arguments.learning_rate, arguments.batch_size) == (2, 3e-5, None)
 
 
+def test_the_warmup_ratio_is_a_flag_and_its_former_name_still_works():
+    from paddle_wwm.cli.main import parse
+
+    for flag in ("--warmup-ratio", "--warmup-share"):
+        arguments = parse("finetune", ["--task", "xnli", "--data", "d", "--model", "m", "--output", "o", flag, "0.2"])
+        assert arguments.warmup_ratio == 0.2
+
+
 def test_every_number_of_the_recipe_is_a_parameter():
     assert {field.name for field in dataclasses.fields(FineTuneRecipe)} <= inspect.signature(finetune).parameters.keys()
 
