@@ -86,9 +86,9 @@ class Ours:
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
         from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-        from paddle_wwm.model.finetuned import read_description
         from paddle_wwm.runs.fleet import World
         from paddle_wwm.tasks.fine_tuned import load_tokenizer
+        from paddle_wwm.tasks.model_folder import read_description
         from paddle_wwm.tasks.task import Reading
         from paddle_wwm.tasks.text_classification import TextClassification
 

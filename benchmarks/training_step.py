@@ -123,7 +123,7 @@ def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, An
     }
 
 
-def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray]]:
+def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray | int]]:
     """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens
     (documents' ends are short).
     """

@@ -1,8 +1,8 @@
 """The project's error types: what a user can mend ends in one of these, with the rule, the value and the remedy in its
 text.
 
-Commands print such an error as one line and exit with status 2 (`cli.process`); anything else is a bug of ours and keeps
-its traceback.
+Commands print such an error as one line and exit with status 2 (`cli.process`). Anything else is a bug of ours and
+keeps its traceback.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from paddle_wwm.tasks.readers.splits import read_split, split_path
 from paddle_wwm.tokenization.vocab import load_vocab
 
 from . import cmrc
-from .plan import EvidenceConfig, FineTuning
+from .experiment import EvidenceConfig, FineTuning
 
 REPORT_NAME = "corpus.json"
 

@@ -12,7 +12,7 @@ from paddle_wwm.runs.folder import RUN_NAME
 from paddle_wwm.runs.processes import Command, package_command
 
 from . import cmrc
-from .plan import Arm, EvidenceConfig, FineTuning, model_name
+from .experiment import Arm, EvidenceConfig, FineTuning, model_name
 from .processes import run_all
 
 Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed

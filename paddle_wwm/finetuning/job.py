@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Callable
 
-from ..model.finetuned import read_description
 from ..progress import Progress
 from ..runs.job import run_in_folder
 from ..runs.log import LogFollower
 from ..runs.processes import package_command
 from ..tasks.dataset_table import DATASETS
 from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
 from .result import FineTuneResult, read_result
 from .results import LOG_NAME, seed_folder, unfinished
 from .set_up import FineTuneJob, PreparedRun, check_folder, prepare, set_up

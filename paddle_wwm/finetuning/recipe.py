@@ -16,9 +16,9 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ..config import PhaseConfig
 from ..errors import ConfigError
 from ..pretraining_data.random_bits import key_of, random_uint64
+from ..runs.schedules import LinearSchedule
 from ..tasks.dataset import Dataset
 from ..tasks.dataset_table import learning_rate_of
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
@@ -106,13 +106,11 @@ def steps_per_epoch(num_rows: int, *, recipe: FineTuneRecipe) -> int:
     return -(-num_rows // recipe.batch_size)
 
 
-def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> PhaseConfig:
-    """Warm-up and decay in pretraining's terms."""
-    return PhaseConfig(
-        max_seq_length=recipe.max_seq_length,
-        global_batch_size=recipe.batch_size,
-        num_steps=num_steps,
+def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> LinearSchedule:
+    """Return the learning rates of a seed's steps."""
+    return LinearSchedule(
         learning_rate=recipe.learning_rate,
+        num_steps=num_steps,
         num_warmup_steps=min(round(recipe.warmup_ratio * num_steps), num_steps - 1),
     )
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..files import atomic_directory, remove_leftovers
-from ..model.finetuned import write_finetuned
 from ..progress import Progress
 from ..runs.checkpoints import read_arrays
 from ..runs.fleet import World, barrier
@@ -21,6 +20,7 @@ from ..runs.log import RunLog
 from ..tasks.dataset import Dataset, Split
 from ..tasks.fine_tuned import READING_KEY, READING_NUMBERS
 from ..tasks.metrics.scores import main_score, score
+from ..tasks.model_folder import write_finetuned
 from ..tasks.prediction_files import write_predictions
 from ..tasks.task import Features, ResultOptions
 from .checkpoint import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, checkpoints_of, save_checkpoint
@@ -123,8 +123,8 @@ class _Seed:
         started = time.monotonic()
         done = self.trainer.step(state.step, stop_asked=self.stop.number != 0, save_asked=save_asked)
         state.training_seconds += time.monotonic() - started
+        state.num_rows += self.trainer.num_rows_of(state.step)
         state.step += 1
-        state.num_rows += done.num_rows
         if log:
             values = {"loss": done.loss, "learning_rate": done.learning_rate, "gradient_norm": done.gradient_norm}
             log.write({"kind": "train", **self._place(), **values})

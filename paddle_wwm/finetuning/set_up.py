@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
+from ..config import count_parameters
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
-from ..files import sha256_of_file
-from ..model.finetuned import read_description
+from ..files import check_space, sha256_of_file
 from ..model.folder import VOCAB_NAME
 from ..model.networks import ANSWER_KINDS
 from ..progress import Progress
@@ -19,7 +19,6 @@ from ..runs.folder import (
     BYTES_PER_PARAMETER,
     RUN_NAME,
     check_output,
-    check_space,
     discard_run,
     refuse_differences,
     write_record,
@@ -28,6 +27,7 @@ from ..tasks.answer_kinds import uses_kinds
 from ..tasks.dataset import Dataset, Split
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
 from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
@@ -84,9 +84,13 @@ def check_folder(job: FineTuneJob, record: RunRecord) -> bool:
     if seeds := unfinished(job.output, job.seeds):
         # two checkpoints while the new one is written, the network of the best one, and the models that are kept
         num_networks = 1 + (len(seeds) if job.keep_models else 0)
-        bytes_per_parameter = 2 * BYTES_PER_PARAMETER + 4 * num_networks
-        needed = record.model["num_parameters"] * bytes_per_parameter
-        check_space(job.output, needed=needed, remedy=", or keep no models (--keep-models none)")
+        check_space(
+            job.output,
+            num_bytes=record.model["num_parameters"] * (2 * BYTES_PER_PARAMETER + 4 * num_networks),
+            what="the run, with its checkpoints and models,",
+            remedy="make room, name another --output, or keep no models (--keep-models none)",
+            error=ConfigError,
+        )
     if job.overwrite or not (job.output / RUN_NAME).exists():
         return False
     found = differences(read_run(job.output), record)
@@ -182,8 +186,6 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ..variants import count_parameters
-
     config = read_description(model.folder).config
     return {
         "name": model.name,

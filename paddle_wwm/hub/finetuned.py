@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import HubModuleError
 from ..model.folder import CONFIG_NAME
-from ..model.labels import label_map_of
+from ..tasks.label_map import label_map_of
 
 
 def write_finetuned_model(
@@ -20,7 +20,7 @@ def write_finetuned_model(
     `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is
     missing or does not fit.
     """
-    from ..model.finetuned import read_description, write_finetuned
+    from ..tasks.model_folder import read_description, write_finetuned
     from ..tasks.task_table import task_class
     from .weights import load_checkpoint
 

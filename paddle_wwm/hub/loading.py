@@ -11,9 +11,9 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..files import read_json
-from ..model.finetuned import load_network, read_description
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
-from ..model.labels import label_map_of
+from ..tasks.label_map import label_map_of
+from ..tasks.model_folder import load_network, read_description
 from ..tasks.task import Task
 from ..tasks.task_table import task_class
 from ..tokenization.vocab import Vocab, load_vocab

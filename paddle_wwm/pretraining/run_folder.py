@@ -18,9 +18,11 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from ..config import RunConfig
-from ..files import atomic_write
+from ..config import RunConfig, count_parameters
+from ..errors import ConfigError
+from ..files import atomic_write, check_space
 from ..pretraining_data.examples import build_index, split_documents
+from ..runs.folder import BYTES_PER_PARAMETER
 from ..shards.reader import ShardSet
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,18 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, output: Pa
     if before.get("config_fingerprint") != now["config_fingerprint"]:
         found.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
     return found
+
+
+def check_space_for_checkpoints(output: Path, config: RunConfig) -> None:
+    """Raise ConfigError if the checkpoints that will be kept do not fit on the disk."""
+    num_parameters = count_parameters(config.model, with_pretraining_heads=True)
+    check_space(
+        output,
+        num_bytes=num_parameters * BYTES_PER_PARAMETER * (config.runtime.keep_checkpoints + 1),
+        what=f"a run with {config.runtime.keep_checkpoints} checkpoints of this model",
+        remedy="make room, name another --output, or lower runtime.keep_checkpoints",
+        error=ConfigError,
+    )
 
 
 def index_path(output: Path, *, corpus: int, phase: int, side: str) -> Path:

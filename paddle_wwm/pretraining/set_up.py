@@ -21,22 +21,23 @@ from ..files import atomic_write, sha256_of_file
 from ..model.folder import check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..runs.folder import (
-    BYTES_PER_PARAMETER,
-    check_output,
-    check_space,
-    discard_run,
-    read_record,
-    refuse_differences,
-    write_record,
-)
+from ..runs.folder import check_output, discard_run, read_record, refuse_differences, write_record
 from ..shards.format import MANIFEST_NAME
 from ..shards.preparation.plan import PrepareConfig
 from ..shards.preparation.prepare import prepare_corpus
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
 from ..weights.names import WEIGHTS_NAME
-from .run_folder import CONTENTS, MODEL_NAME, RECIPE_NAME, RUN_FORMAT, differences, joint_fingerprint, write_indices
+from .run_folder import (
+    CONTENTS,
+    MODEL_NAME,
+    RECIPE_NAME,
+    RUN_FORMAT,
+    check_space_for_checkpoints,
+    differences,
+    joint_fingerprint,
+    write_indices,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Job:
 
 def describe(job: Job) -> str:
     """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
-    from .plan import describe_recipe
+    from .preview import describe_recipe
 
     _check(job, num_workers=job.num_workers)
     if _is_prepared(job.corpus):
@@ -77,7 +78,7 @@ def describe(job: Job) -> str:
         vocab_path = _vocab_path(job)
         vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
     config = with_model(job, vocab_size=vocab_size)
-    _check_space(job, config)
+    check_space_for_checkpoints(job.output, config)
     return describe_recipe(config, num_workers=job.num_workers)
 
 
@@ -97,18 +98,11 @@ def _check(job: Job, *, num_workers: int) -> None:
         )
 
 
-def _check_space(job: Job, config: RunConfig) -> None:
-    from .plan import count_parameters
-
-    needed = count_parameters(config.model) * BYTES_PER_PARAMETER * (config.runtime.keep_checkpoints + 1)
-    check_space(job.output, needed=needed, remedy=", or lower runtime.keep_checkpoints")
-
-
 def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] | None = None) -> bool:
     """Do all that comes before training, in the order of its cost. Returns False when the run is complete already."""
     _check(job, num_workers=num_workers)
     corpora, config = _prepare(job, progress=progress)
-    _check_space(job, config)
+    check_space_for_checkpoints(job.output, config)
     record: dict[str, Any] = {
         "format": RUN_FORMAT,
         "config_fingerprint": numbers_fingerprint(config),

@@ -72,14 +72,3 @@ def discard_run(output: Path, *, contents: Sequence[str]) -> None:
         else:
             path.unlink()
     (output / RUN_NAME).unlink(missing_ok=True)  # last: --overwrite then works after a kill, too
-
-
-def check_space(output: Path, *, needed: int, remedy: str) -> None:
-    """Raise ConfigError when so many bytes of checkpoints do not fit on the disk."""
-    folder = next(parent for parent in (output, *output.resolve().parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ConfigError(
-            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about "
-            f"{needed / 1e9:.2f} GB; free some space, name another --output{remedy}."
-        )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from ..files import atomic_write
+from ..files import atomic_write, read_log
 from ..progress import Progress
 
 
@@ -38,19 +38,6 @@ class RunLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a log, without the half-written last line of a killed run; none where there is no file."""
-    records: list[dict[str, Any]] = []
-    if not path.exists():
-        return records
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
 
 
 class LogFollower:

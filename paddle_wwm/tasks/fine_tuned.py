@@ -12,11 +12,11 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
-from ..model.finetuned import Description, load_network, read_description
 from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example
+from .model_folder import Description, load_network, read_description
 from .programs import compute_outputs, dygraph_program, evaluating
 from .results import Result
 from .task import Reading, ResultOptions, Task

@@ -10,14 +10,6 @@ import paddle.nn as nn
 
 from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError
-from ..model.finetuned import (
-    MLM_HEAD,
-    NSP_HEAD,
-    POOLER,
-    TASK_NAMES,
-    Description,
-    read_description,
-)
 from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
@@ -26,6 +18,14 @@ from ..weights.names import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
 from .fill_mask import FillMask
 from .fine_tuned import load_task_network
+from .model_folder import (
+    MLM_HEAD,
+    NSP_HEAD,
+    POOLER,
+    Description,
+    read_description,
+)
+from .task_table import TASKS, task_names
 
 logger = logging.getLogger(__name__)
 FILL_MASK = FillMask.name
@@ -83,8 +83,8 @@ def load_model(
         >>> type(load_model("finetuned", task="seq-cls")).__name__
         'PooledNetwork'
     """
-    if task is not None and task not in TASK_NAMES:
-        raise ConfigError(f"`task` must be None or one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+    if task not in TASKS:
+        raise ConfigError(f"`task` must be None or one of {', '.join(task_names())}, but is {task!r}.")
     folder = find_model(str(name_or_folder), progress=progress).folder
     description = read_description(folder)
     if task is None or task == FILL_MASK:

@@ -37,11 +37,16 @@ OTHER_NAMES = {
 }
 
 
+def task_names() -> list[str]:
+    """Return the names of the tasks, without the one that is None."""
+    return [name for name in TASKS if name]
+
+
 def task_class(name: str | None) -> type[Task]:
     """Return the class of a task's name. Raises HubModuleError with the nearest name."""
     if name in TASKS:
         return TASKS[name]
-    names = [known for known in TASKS if known]
+    names = task_names()
     if name in OTHER_NAMES:
         hint = f"Did you mean {OTHER_NAMES[name]!r}?"
     else:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paddle_wwm.finetuning import trainer as trainer_module
 from paddle_wwm.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
@@ -20,12 +21,12 @@ from paddle_wwm.finetuning.recipe import (
     steps_per_epoch,
 )
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-from paddle_wwm.model.finetuned import read_description
 from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.runs import accumulation
 from paddle_wwm.runs.fleet import World
-from paddle_wwm.runs.optim import learning_rate_at
 from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample
 from paddle_wwm.tasks.fine_tuned import load_tokenizer
+from paddle_wwm.tasks.model_folder import read_description
 from paddle_wwm.tasks.question_answering import QuestionAnswering
 from paddle_wwm.tasks.rows import batch_of
 from paddle_wwm.tasks.task import Reading
@@ -71,14 +72,14 @@ def examples_of(name):
     ]
 
 
-def trainer_of(model, *, name=TaskName.SEQ_CLS, recipe=RECIPE, seed=1):
+def trainer_of(model, *, name=TaskName.SEQ_CLS, recipe=RECIPE, seed=1, world=World()):  # noqa: B008  (it is frozen)
     description = read_description(model)
     tokenizer = load_tokenizer(model, description.config)
     task = task_class(name)(labels=() if name is TaskName.QUESTION_ANSWERING else ("0", "1"))
     reading = Reading(max_seq_length=recipe.max_seq_length)
     features = task.encode(examples_of(name), tokenizer=tokenizer, reading=reading, with_labels=True)
     data = TrainingData(features=features, task=task, tokenizer=tokenizer, model=model, description=description)
-    return SeedTrainer(data, recipe=recipe, seed=seed, world=World())
+    return SeedTrainer(data, recipe=recipe, seed=seed, world=world)
 
 
 @given(num_rows=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 3))
@@ -119,7 +120,7 @@ def test_a_limited_training_split_is_a_part_of_a_larger_one():
 
 def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
     schedule = schedule_of(20, recipe=RECIPE)
-    rates = [learning_rate_at(step, schedule) for step in range(20)]
+    rates = [schedule.rate_at(step) for step in range(20)]
     assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3]) and rates[-1] == pytest.approx(1e-3 / 18)
 
 
@@ -151,8 +152,9 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, task_name):
     for changes in ({"micro_batch_tokens": 10_000}, {"micro_batch_tokens": 40}, {"micro_batch_size": 1}):
         recipe = dataclasses.replace(RECIPE, clip_norm=1e9, **changes)
         trainer = trainer_of(model, name=task_name, recipe=recipe)
-        trainer._parameters = []  # so that they keep the gradients, and nothing is updated
-        trainer.optimizer.step = lambda: None
+        # so that they keep the gradients, and nothing is updated
+        trainer.context = dataclasses.replace(trainer.context, parameters=[])
+        trainer.context.optimizer.step = lambda: None
         loss = trainer.step(0).loss
         found.append(
             (
@@ -169,6 +171,21 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, task_name):
         assert gradients.keys() == found[0][1].keys()
         for name, gradient in gradients.items():
             np.testing.assert_allclose(gradient, found[0][1][name], atol=1e-5, err_msg=name)
+
+
+def test_a_worker_without_a_micro_batch_adds_nothing(model, monkeypatch):
+    """It still makes a backward pass, which the exchange of gradients needs."""
+    monkeypatch.setattr(trainer_module, "distribute_model", lambda network, world: network)
+    monkeypatch.setattr(accumulation, "sum_over_workers", lambda values, world: np.asarray(values, np.float64))
+    recipe = dataclasses.replace(RECIPE, micro_batch_tokens=10_000)  # one micro-batch, which is the first worker's
+    losses = []
+    for rank in (0, 1):
+        trainer = trainer_of(model, recipe=recipe, world=World(rank=rank, size=2))
+        result = trainer.step(0)
+        losses.append(result.loss)
+        assert all(parameter.grad is not None for parameter in trainer.context.parameters)
+        assert (result.gradient_norm > 0) == (rank == 0)
+    assert losses[0] > 0 and losses[1] == 0
 
 
 HEADS = {

@@ -2,7 +2,8 @@
 
 import json
 
-from paddle_wwm.runs.log import LogFollower, RunLog, read_log
+from paddle_wwm.files import read_log
+from paddle_wwm.runs.log import LogFollower, RunLog
 
 
 def records(*steps):
@@ -26,10 +27,6 @@ def test_a_half_written_last_line_is_left_out(tmp_path):
     assert read_log(path) == records(1)
     RunLog(path, keep=lambda record: True).close()
     assert path.read_text(encoding="utf-8") == json.dumps(records(1)[0]) + "\n"
-
-
-def test_a_log_that_does_not_exist_is_empty(tmp_path):
-    assert read_log(tmp_path / "log.jsonl") == []
 
 
 def test_a_follower_reports_each_stage_when_its_log_has_grown(tmp_path):

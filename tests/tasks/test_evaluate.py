@@ -9,11 +9,11 @@ import pytest
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.model.finetuned import write_finetuned
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
+from paddle_wwm.tasks.model_folder import write_finetuned
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig
 from paddle_wwm.tasks.task_table import task_class
 from tests.integration.scripts import run_script

@@ -9,11 +9,7 @@ import pytest
 
 from experiments.evidence.__main__ import parse_arguments
 from experiments.evidence.commands import commands
-from experiments.evidence.finetune import is_finetuned
-from experiments.evidence.plan import Arm, differing_fields, model_name
-from experiments.evidence.report import make_page, write_page
-from experiments.evidence.settings import keep_plan, read_settings, save_settings
-from experiments.evidence.tables import (
+from experiments.evidence.comparisons import (
     difference_table,
     differences,
     finetuned_table,
@@ -21,6 +17,10 @@ from experiments.evidence.tables import (
     tasks_without_gain,
     verdict,
 )
+from experiments.evidence.experiment import Arm, differing_fields, model_name
+from experiments.evidence.finetune import is_finetuned
+from experiments.evidence.page import make_page, write_page
+from experiments.evidence.settings import keep_plan, read_settings, save_settings
 from paddle_wwm.errors import ConfigError, DataError
 from tests.experiments.builders import config_of, write_finetuned, write_masked
 

@@ -11,9 +11,9 @@ from paddle_wwm.reports.format import NOTHING, Table, max_and_mean, numbers
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.metrics.scores import METRICS
 
+from .experiment import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import Scores, scores_of
 from .masked import read_masked
-from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .statistics import CONFIDENCE, PairedDifference, paired_difference
 
 NAMES = {Arm.WHOLE_WORD: "whole words", Arm.PIECE: "pieces", Arm.FROM_SCRATCH: "from scratch"}

@@ -1,6 +1,6 @@
 """The record of a run: what is kept when it goes on, and what a killed run leaves."""
 
-from paddle_wwm.pretraining.report import Reporter, draw_curves, read_metrics
+from paddle_wwm.pretraining.metrics_log import Reporter, draw_curves, read_metrics
 from paddle_wwm.pretraining.run_folder import CURVES_NAME
 
 VALUES = {"loss": 3.0, "mlm_loss": 2.5, "masked_accuracy": 0.25, "tokens_per_s": 1000.0}

@@ -1,6 +1,4 @@
-"""What a run is about to do, said before it does it: one masked example, tokens, steps, batches, parameters, the time
-a step takes here.
-"""
+"""Describe a run before it starts: a masked example, tokens, steps, batches, parameters, memory and time."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 import paddle
 import yaml
 
-from ..config import AmpLevel, ModelConfig, RunConfig, SentencePairing, to_plain
+from ..config import AmpLevel, RunConfig, SentencePairing, count_parameters, to_plain
 from ..model.flops import training_flops
 from ..pretraining_data.collate import PretrainData
 from ..pretraining_data.mixture import Mixture
@@ -19,7 +17,7 @@ from ..shards.reader import ShardSet
 from ..types import PretrainBatch
 from .batches import accumulation_steps
 from .loader import tensors_of
-from .step import forward
+from .step import pretraining_losses
 
 
 def show_example(data: PretrainData) -> str:
@@ -47,24 +45,13 @@ def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_
     elapsed = 0.0
     for _ in range(2):  # the first one warms up
         started = time.perf_counter()
-        mlm_loss, nsp_loss, _ = forward(model, tensors_of(batches[0]))
-        (mlm_loss if nsp_loss is None else mlm_loss + nsp_loss).backward()
+        losses = pretraining_losses(model, tensors_of(batches[0]))
+        (losses.mlm_loss if losses.nsp_loss is None else losses.mlm_loss + losses.nsp_loss).backward()
         for parameter in model.parameters():
             parameter.clear_grad()
+        float(losses.mlm_loss)  # reading a number waits for the device
         elapsed = time.perf_counter() - started
     return elapsed
-
-
-def count_parameters(config: ModelConfig) -> int:
-    """Number of parameters of a BERT with both pretraining heads; the decoder, tied to the word embeddings, counts
-    once.
-    """
-    hidden, inner = config.hidden_size, config.intermediate_size
-    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + 2 * hidden
-    layer = 4 * (hidden * hidden + hidden) + (hidden * inner + inner) + (inner * hidden + hidden) + 4 * hidden
-    dense = hidden * hidden + hidden  # the pooler's, and the masked language model's
-    heads = dense + 2 * hidden + config.vocab_size + 2 * hidden + 2
-    return embeddings + config.num_hidden_layers * layer + dense + heads
 
 
 def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]:
@@ -76,7 +63,7 @@ def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]
     of the vocabulary, thrice.
     """
     model, amp = config.model, config.amp.level is not AmpLevel.O0
-    parameters = count_parameters(model)
+    parameters = count_parameters(model, with_pretraining_heads=True)
     moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
     masters = 2 if config.amp.level is AmpLevel.O2 else 0  # a 16-bit copy besides
     rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
@@ -94,7 +81,7 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
     """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase,
     memory.
     """
-    parameters = count_parameters(config.model)
+    parameters = count_parameters(config.model, with_pretraining_heads=True)
     state, activations = bytes_of_a_worker(config, num_workers=num_workers)
     lines = [
         yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
@@ -144,7 +131,7 @@ def describe_run(
     lines += [
         (
             f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, "
-            f"{count_parameters(config.model):,} parameters"
+            f"{count_parameters(config.model, with_pretraining_heads=True):,} parameters"
         ),
     ]
     for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):

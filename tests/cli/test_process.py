@@ -13,7 +13,15 @@ from paddle_wwm import errors
 from paddle_wwm.errors import Interrupted, PaddleWWMError
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = "from paddle_wwm.errors import *\ndef main():\n    {body}\nrun_script(main)\nprint('never reached')"
+SCRIPT = """
+import os, sys
+from paddle_wwm.errors import *
+from paddle_wwm.cli.process import run_script
+def main():
+    {body}
+run_script(main)
+print('never reached')
+"""
 
 
 def run(body, **options):

@@ -12,17 +12,17 @@ import statistics
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
+from ..config import count_parameters
 from ..errors import DataError
 from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
 from ..tasks.dataset_table import DATASETS
-from ..variants.lookup import find_variant
-from ..variants.types import count_parameters
+from ..variants.lookup import find_variant, known_variant
+from ..variants.types import NUM_XNLI_LABELS
 from .format import NOTHING, Table, max_and_mean, numbers
-from .runs import Entry, Gathered, variant_of
+from .runs import Entry, Gathered
 
 REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
-_NUM_XNLI_LABELS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ def model_rows(gathered: Gathered) -> list[ModelRow]:
 
 def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
     """A model's published test scores, None where it has none on these tasks."""
-    variant = variant_of(name)
+    variant = known_variant(name)
     found = (
         {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores}
         if variant
@@ -184,14 +184,14 @@ def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
     return ModelRow(
         name=f"{variant.title}, published",
         scores={task: {metric: score.max for metric, score in cell.by_metric.items()} for task, cell in found.items()},
-        num_parameters=count_parameters(variant.config, num_labels=_NUM_XNLI_LABELS),
+        num_parameters=count_parameters(variant.config, num_labels=NUM_XNLI_LABELS),
     )
 
 
 def _num_parameters(entry: Entry) -> int | None:
     config = entry.record.model.get("config")
     if config:
-        return count_parameters(model_config_from(dict(config), source=entry.paths[0]), num_labels=_NUM_XNLI_LABELS)
+        return count_parameters(model_config_from(dict(config), source=entry.paths[0]), num_labels=NUM_XNLI_LABELS)
     return entry.record.model.get("num_parameters")
 
 
@@ -200,7 +200,7 @@ def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
     name without a row.
     """
     if name is not None:
-        variant = variant_of(name)
+        variant = known_variant(name)
         row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
         if row is None:
             raise DataError(
@@ -230,7 +230,7 @@ def small_model_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], re
         rows=tuple(lines),
         notes=(
             "The best of the seeds on test. The average is over all single values, EM and F1 each counting as one.",
-            f"Parameters with a classifier of three classes; in parentheses as a share of those of {reference.name}.",
+            f"Parameters with a classifier of three classes; in parentheses relative to those of {reference.name}.",
         ),
     )
 
@@ -248,18 +248,18 @@ def _millions(count: int) -> str:
 
 
 def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], reference: ModelRow) -> Table:
-    """Every score as a share of the reference model's."""
+    """Every score relative to the reference model's."""
     tasks = list(titles)
     lines = []
     for row in rows:
-        shares = {task: _shares(row, reference, task) for task in tasks}
-        single = [shares[task] for task in tasks if _num_metrics(rows, task) == 1]
+        ratios = {task: _ratios(row, reference, task) for task in tasks}
+        single = [ratios[task] for task in tasks if _num_metrics(rows, task) == 1]
         firsts = [values[0] for values in single if values and all(values) and values[0] is not None]
         average, whole = row.average(tasks), reference.average(tasks)
         lines.append(
             (
                 row.name,
-                *(numbers(shares[task], ".1%") for task in tasks),
+                *(numbers(ratios[task], ".1%") for task in tasks),
                 numbers([average / whole if average is not None and whole else None], ".1%"),
                 numbers(
                     [statistics.fmean(firsts) if firsts and len(firsts) == len(single) else None],
@@ -285,7 +285,7 @@ def _num_metrics(rows: Sequence[ModelRow], task: str) -> int:
     return max(len(row.scores.get(task, ())) for row in rows)
 
 
-def _shares(row: ModelRow, reference: ModelRow, task: str) -> list[float | None]:
+def _ratios(row: ModelRow, reference: ModelRow, task: str) -> list[float | None]:
     """None where the reference has 0; empty where one of the two was not tested."""
     if task not in row.scores or task not in reference.scores:
         return []

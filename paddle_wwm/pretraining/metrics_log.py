@@ -1,6 +1,4 @@
-"""What a run tells: a progress bar, metrics as JSON lines and for VisualDL, and a picture of the curves. Worker
-0 only.
-"""
+"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Worker 0 only."""
 
 from __future__ import annotations
 
@@ -10,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from ..files import atomic_write
+from ..files import atomic_write, read_log
 from ..progress import Progress
-from ..runs.log import RunLog, read_log
+from ..runs.log import RunLog
 from .run_folder import CURVES_NAME, METRICS_NAME, VISUALDL_NAME
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Models with other parts than their source: some of its layers only, and parts that it lacks made anew."""
+"""Take some layers of a model only, and initialise the tensors that it lacks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LAYER = re.compile(r"^(bert\.encoder\.layers\.)(\d+)(\..*)$")
 def parse_layers(text: str) -> tuple[int, ...]:
     """ "0,1,2" or "0-2" or both mixed, as numbers. Raises ConfigError."""
     layers: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+    for item in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", item)
         if match is None:
             raise ConfigError(f"layers must be given like 0,1,2 or 0-2, but are {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -52,10 +52,11 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
     return dataclasses.replace(model, config=config, tensors={name: tensors[name] for name in order if name in tensors})
 
 
-def with_absent_parts(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:
-    """The model with its absent parts made anew, as BERT initialises them: weights from a normal distribution of
-    `initializer_range`, cut at two of it, biases 0, LayerNorm 1 and 0. They are `untrained` from then on. The same
-    seed gives the same values.
+def with_absent_tensors(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:
+    """Return the model with its absent tensors initialised as BERT does it.
+
+    Weights are drawn from a normal distribution of `initializer_range`, cut at two standard deviations; biases are 0,
+    LayerNorm 1 and 0. They are `untrained` from then on. The same seed gives the same values.
     """
     rng = np.random.default_rng(seed)
     dtype = model.tensors["bert.embeddings.word_embeddings.weight"].dtype

@@ -1,7 +1,7 @@
 """Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called.
 Random weights are never used silently.
 
-    config.json  "finetuning_task": "seq-cls"    as transformers names it; one of HEADS
+    config.json  "finetuning_task": "seq-cls"    a name of `task_table.TASKS`
                  "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells
                  them apart
                  "architectures": […]            PaddleNLP's class for such weights, which opens the folder
@@ -20,9 +20,7 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..files import write_json
-from ..weights.names import WEIGHTS_NAME
-from ..weights.pdparams import read_pdparams, write_pdparams
-from .folder import (
+from ..model.folder import (
     CLASSIFIER,
     CONFIG_NAME,
     HEAD_PREFIXES,
@@ -35,23 +33,15 @@ from .folder import (
     tokenizer_config,
     with_bert_in_front,
 )
-from .labels import label_map_of
-from .networks import ANSWER_KINDS
-from .weights import load_arrays
+from ..model.networks import ANSWER_KINDS
+from ..model.weights import load_arrays
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams, write_pdparams
+from .label_map import label_map_of
+from .task_table import TASKS, task_names
 
 TASK_KEY = "finetuning_task"
 LABELS_KEY = "id2label"
-QUESTION_ANSWERING = "question-answering"
-# The tasks that have a classifier, and PaddleNLP's class for each. The first of a class is what a folder of
-# PaddleNLP's is taken for.
-HEADS = {
-    "seq-cls": "BertForSequenceClassification",
-    "multi-label": "BertForSequenceClassification",
-    "token-cls": "BertForTokenClassification",
-    "text-matching": "BertModel",
-    QUESTION_ANSWERING: "BertForQuestionAnswering",
-}
-TASK_NAMES = ("fill-mask", *HEADS)
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
 
 
@@ -71,12 +61,12 @@ def read_description(folder: Path) -> Description:
     task = values.get(TASK_KEY)
     if task is None:
         task = _task_of_architecture(values.get("architectures") or [])
-    elif task not in TASK_NAMES:
+    elif task not in TASKS:
         raise HubModuleError(
-            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(TASK_NAMES)}, but is {task!r}."
+            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(task_names())}, but is {task!r}."
         )
     labels = values.get(LABELS_KEY)
-    label_map = label_map_of(labels) if task in HEADS and labels and _has_labels(task, labels) else None
+    label_map = label_map_of(labels) if task is not None and labels and _has_labels(task, labels) else None
     return Description(
         config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map
     )
@@ -84,13 +74,20 @@ def read_description(folder: Path) -> Description:
 
 def _has_labels(task: str, labels: Any) -> bool:
     # PaddleNLP writes made-up labels for reading comprehension, too
-    return task != QUESTION_ANSWERING or (isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS)
+    are_kinds = isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS
+    return TASKS[task].has_classifier and (TASKS[task].needs_labels or are_kinds)
 
 
 def _task_of_architecture(architectures: list[str]) -> str | None:
     """Of a model that PaddleNLP has fine-tuned and saved."""
-    fine_tuned = {architecture: name for name, architecture in reversed(HEADS.items()) if architecture != "BertModel"}
-    return next((fine_tuned[architecture] for architecture in architectures if architecture in fine_tuned), None)
+    # the first task of a class is what a folder of PaddleNLP's is taken for: seq-cls, not multi-label
+    found = (
+        task.name
+        for architecture in architectures
+        for task in TASKS.values()
+        if task.has_classifier and task.architecture == architecture != "BertModel"
+    )
+    return next(found, None)
 
 
 def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
@@ -137,7 +134,7 @@ def write_finetuned(
     write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
     values = {name: value for name, value in read_config(source).items() if name not in left_out}
-    values |= {"architectures": [HEADS[task]], TASK_KEY: task, **(notes or {})}
+    values |= {"architectures": [TASKS[task].architecture], TASK_KEY: task, **(notes or {})}
     if label_map:
         values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}
         values["label2id"] = {str(label): number for number, label in label_map.items()}

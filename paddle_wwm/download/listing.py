@@ -1,19 +1,17 @@
-"""What `paddle-wwm download` prints: a plan, a model that is here, all models."""
+"""Describe what `paddle-wwm download` lists: a plan, a model that is here, all models."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ..files import size_text
 from ..variants import VARIANTS
 from .home import download_folder, find_stored, model_folder, stored_models, unfinished_downloads
 from .models import Plan
 
 
-def size_in_words(num_bytes: int | None) -> str:
-    """For people."""
-    if num_bytes is None:
-        return "size not stated"
-    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:,.1f} kB"
+def _size(num_bytes: int | None) -> str:
+    return "size not stated" if num_bytes is None else size_text(num_bytes)
 
 
 def lines_of_plan(plan: Plan) -> list[str]:
@@ -26,12 +24,10 @@ def lines_of_plan(plan: Plan) -> list[str]:
             f"{plan.origin}{f', commit {plan.commit[:12]}' if plan.commit else ''}"
         )
     ]
-    lines += [
-        f"  {file.name:<28} {size_in_words(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files
-    ]
+    lines += [f"  {file.name:<28} {_size(file.size_bytes):>12}  checked by {file.checked_by}" for file in plan.files]
     sizes = [file.size_bytes for file in plan.files if file.size_bytes is not None]
     is_stated = len(sizes) == len(plan.files)
-    total = "nothing" if not plan.files else size_in_words(sum(sizes) if is_stated else None)
+    total = "nothing" if not plan.files else _size(sum(sizes) if is_stated else None)
     return [*lines, f"  to transfer: {total}", f"  it would be kept in {plan.wanted.target}"]
 
 
@@ -40,7 +36,7 @@ def lines_of_model(folder: Path) -> list[str]:
     stored = find_stored(folder.name, home=folder.parent.parent)
     assert stored is not None  # `fetch` returned its folder
     record = stored.record
-    lines = [f"{record['name']}: {folder} ({size_in_words(stored.size_bytes)})"]
+    lines = [f"{record['name']}: {folder} ({size_text(stored.size_bytes)})"]
     if "repository" in record:
         lines.append(
             f"  from {record['repository']} at {record['endpoint']}, commit {record['commit'][:12]} "
@@ -49,7 +45,7 @@ def lines_of_model(folder: Path) -> list[str]:
     else:
         lines.append(f"  from {record['from']}")
     lines += [
-        f"  {file['name']:<28} {size_in_words(file['size_bytes']):>12}  {_verdict(file['checked_by'])}"
+        f"  {file['name']:<28} {size_text(file['size_bytes']):>12}  {_verdict(file['checked_by'])}"
         for file in record["files"]
     ]
     lines += [f"  note: {note}" for note in record["notes"]]
@@ -72,14 +68,13 @@ def inventory_of(home: Path) -> str:
     ]
     lines = [f"{'model':<48} {'from':<54} here"]
     lines += [
-        f"{name:<48} {source:<54} {size_in_words(here[key].size_bytes) if key in here else '-'}"
+        f"{name:<48} {source:<54} {size_text(here[key].size_bytes) if key in here else '-'}"
         for name, source, key in rows
     ]
     lines += ["", f"{len(here)} here, in {model_folder('', home=home)}"]
-    unfinished = [f"{key} ({size_in_words(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
+    unfinished = [f"{key} ({size_text(num_bytes)})" for key, num_bytes in unfinished_downloads(home=home).items()]
     if unfinished:
         lines.append(
-            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command goes "
-            f"on with it"
+            f"unfinished, in {download_folder('', home=home)}: {', '.join(unfinished)}; the same command continues it"
         )
     return "\n".join(lines)

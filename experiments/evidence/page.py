@@ -13,12 +13,12 @@ from paddle_wwm.reports.format import as_markdown
 from paddle_wwm.runs.folder import RUN_NAME
 from paddle_wwm.shards.format import MANIFEST_NAME
 
-from . import tables
+from . import comparisons
 from .commands import commands
 from .corpus import REPORT_NAME
+from .experiment import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import check_comparable, finished_paths, seed_results
 from .pictures import finetuning_picture, pretraining_picture
-from .plan import PLAN_NAME, PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .pretrain import is_pretrained, masked_share
 from .text import (
     FOLLOW_UP,
@@ -47,7 +47,7 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Seq
     planned = _planned(follow_ups, name=name)
     for prefix, other in planned.items():
         pictures |= _pictures(other, name=prefix)
-    found = tables.differences(config)
+    found = comparisons.differences(config)
     text = PAGE.format(
         status=status_of(config),
         summary=_summary(config, planned),
@@ -58,13 +58,13 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Seq
         floor_seeds=config.num_floor_seeds,
         evaluation_examples=f"{config.evaluation_examples:,}",
         masked_shares=_masked_shares(config),
-        masked=as_markdown(tables.masked_table(config)),
+        masked=as_markdown(comparisons.masked_table(config)),
         pretraining_picture=f"{name}-pretraining.svg",
         finetuning_picture=f"{name}-finetuning.svg",
         tasks="\n".join(_task_text(config, task) for task in config.tasks),
-        differences=as_markdown(tables.difference_table(found)) if found else "No pair is finished yet.\n",
+        differences=as_markdown(comparisons.difference_table(found)) if found else "No pair is finished yet.\n",
         floor=_floor_text(config),
-        verdict=tables.verdict(found) + "\n" + _without_gain_text(config),
+        verdict=comparisons.verdict(found) + "\n" + _without_gain_text(config),
         shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
         follow_ups="\n".join(_follow_up_text(other, name=prefix) for prefix, other in planned.items())
         or "None was run.\n",
@@ -129,15 +129,17 @@ def _tokens(config: EvidenceConfig) -> str:
 
 
 def _floor_text(config: EvidenceConfig) -> str:
-    found = tables.without_pretraining(config)
+    found = comparisons.without_pretraining(config)
     if not found:
         return ""
-    table = as_markdown(tables.difference_table(found, what="pretrained minus from scratch"))
+    table = as_markdown(comparisons.difference_table(found, what="pretrained minus from scratch"))
     return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
 
 
 def _without_gain_text(config: EvidenceConfig) -> str:
-    return "".join(f"- {title}: {WITHOUT_GAIN[found]}\n" for title, found in tables.tasks_without_gain(config).items())
+    return "".join(
+        f"- {title}: {WITHOUT_GAIN[found]}\n" for title, found in comparisons.tasks_without_gain(config).items()
+    )
 
 
 def _corpus_text(config: EvidenceConfig) -> str:
@@ -156,7 +158,7 @@ def _corpus_text(config: EvidenceConfig) -> str:
 
 def _masked_shares(config: EvidenceConfig) -> str:
     shares = {
-        tables.NAMES[arm]: [
+        comparisons.NAMES[arm]: [
             masked_share(config, arm, seed) for seed in config.seeds if is_pretrained(config, arm, seed)
         ]
         for arm in PRETRAINED
@@ -187,7 +189,8 @@ def _task_text(config: EvidenceConfig, task: FineTuning, *, heading: str = "###"
         f"{task.max_seq_length} tokens, batches of {task.batch_size}, {task.num_epochs} epoch(s), learning rate "
         f"{task.learning_rate:g}{limit}{sizes}."
     )
-    return f"{heading} {tables.title_of(task)}\n\n{recipe}\n\n{as_markdown(tables.finetuned_table(config, task))}"
+    table = as_markdown(comparisons.finetuned_table(config, task))
+    return f"{heading} {comparisons.title_of(task)}\n\n{recipe}\n\n{table}"
 
 
 def _pictures(config: EvidenceConfig, *, name: str) -> dict[str, str]:
@@ -208,9 +211,10 @@ def _summary(config: EvidenceConfig, planned: Mapping[str, EvidenceConfig]) -> s
 
 
 def _in_short(name: str, config: EvidenceConfig) -> str:
-    parts = [tables.in_short(tables.differences(config))]
+    parts = [comparisons.in_short(comparisons.differences(config))]
     parts += [
-        WITHOUT_GAIN_IN_SHORT[found].format(title=title) for title, found in tables.tasks_without_gain(config).items()
+        WITHOUT_GAIN_IN_SHORT[found].format(title=title)
+        for title, found in comparisons.tasks_without_gain(config).items()
     ]
     return f"- {name}: {' '.join(parts)}\n"
 
@@ -222,13 +226,13 @@ def _follow_up_text(config: EvidenceConfig, *, name: str) -> str:
     parts = [FOLLOW_UP.format(number=name.rpartition("-")[2], plan=quoted, status=status_of(config))]
     if not config.borrows_models:
         parts.append(FOLLOW_UP_MODELS.format(model=_model_text(config), masked_shares=_masked_shares(config)))
-    found = tables.differences(config)
+    found = comparisons.differences(config)
     if found and not config.borrows_models:
         parts.append(
             FOLLOW_UP_PRETRAINING.format(
                 picture=f"{name}-pretraining.svg",
                 evaluation_examples=f"{config.evaluation_examples:,}",
-                masked=as_markdown(tables.masked_table(config)),
+                masked=as_markdown(comparisons.masked_table(config)),
             )
         )
     if found:
@@ -236,9 +240,9 @@ def _follow_up_text(config: EvidenceConfig, *, name: str) -> str:
             FOLLOW_UP_OUTCOME.format(
                 tasks="\n".join(_task_text(config, task, heading="####") for task in config.tasks),
                 picture=f"{name}-finetuning.svg",
-                differences=as_markdown(tables.difference_table(found)),
+                differences=as_markdown(comparisons.difference_table(found)),
                 floor=_floor_text(config),
-                verdict=tables.verdict(found) + _without_gain_text(config),
+                verdict=comparisons.verdict(found) + _without_gain_text(config),
             )
         )
     return "".join(parts)
