@@ -160,7 +160,7 @@ def compare(arguments: argparse.Namespace) -> None:
             )
             figures["bf16_same_labels"] = same
         if arguments.torch_python:
-            lengths = [len(encoder.rows_of_texts([text])[0]) for text in texts]
+            lengths = list(map(len, rows))
             sizes = {"vocab_size": len(vocab), **(hub_peers.QUICK if arguments.quick else hub_peers.RBT3)}
             for precision in ("fp32", *(("bf16",) if "ours, bf16" in seconds else ())):
                 call = ["-c", TORCH, json.dumps(sizes), json.dumps(lengths), precision, arguments.repetitions]

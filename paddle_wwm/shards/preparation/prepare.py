@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, ContextManager, Iterable, Sequence
 
-from filelock import FileLock
-
 from ...corpus.counts import CorpusReport
 from ...corpus.readers import BAD_INPUT, OnError
 from ...corpus.segment import make_segmenter
 from ...corpus.source_files import Source, find_sources
 from ...errors import DataError
-from ...files import atomic_directory, remove_leftovers, sha256_of_file
+from ...files import atomic_directory, locked, remove_leftovers, sha256_of_file
 from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
@@ -111,7 +109,7 @@ def prepare_corpus(
     )
     directory = Path(output) if output is not None else Path(cache) / fingerprint[:16]  # type: ignore[arg-type]
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory.parent / f".{directory.name}.lock"):
+    with locked(directory.parent / f".{directory.name}.lock"):
         if directory.exists():
             found = _manifest_in(directory)
             if found is None or found.inputs_fingerprint != fingerprint or not _is_acceptable(found.report, config):
@@ -139,7 +137,10 @@ def prepare_corpus(
                     plan, runner, sizes=[source.size for source in sources], progress=progress
                 )
                 _tokenize_units(plan, units, runner, progress=progress)
-            with atomic_directory(directory) as folder, _counted(progress, "write shards", units) as written:
+            with (
+                atomic_directory(directory, replace=True) as folder,
+                _counted(progress, "write shards", units) as written,
+            ):
                 manifest, report = merge_units(
                     folder,
                     plan=plan,
@@ -149,8 +150,6 @@ def prepare_corpus(
                     sources=sources,
                     on_unit=lambda unit: written.update(unit.num_chars),
                 )
-                if directory.exists():  # only now: what was there stays until the new shards are complete
-                    shutil.rmtree(directory)
         shutil.rmtree(plan.folder)
     return PreparedCorpus(directory=directory, manifest=manifest, report=report, reused=False, made_by=made_by)
 
