@@ -11,11 +11,11 @@ from typing import Mapping
 import numpy as np
 import paddle
 
+from ..compute.dropout import seed_dropout
 from ..config import OptimizerConfig
 from ..cpu import keep_freed_memory
 from ..errors import TrainingError
 from ..model.finetuned import Description, load_network
-from ..model.ops import seed_dropout
 from ..model.weights import load_arrays
 from ..pretraining_data.random_bits import key_of
 from ..runs.fleet import World, distribute_model, sum_over_workers, without_gradient_sync

@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
-from ..model.ops import seed_dropout
+from ..compute.dropout import seed_dropout
 from ..pretraining_data.random_bits import key_of
 from ..runs.fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from ..runs.optim import clip_gradients
