@@ -75,10 +75,10 @@ class TiedGradient:
     is_awaited = False  # the embeddings say so, when they are computed in a way that takes it
 
     def __enter__(self) -> None:
-        TiedGradient.current = self
+        self._outer, TiedGradient.current = TiedGradient.current, self
 
     def __exit__(self, *_: object) -> None:
-        TiedGradient.current = None
+        TiedGradient.current = self._outer
 
     def take(self) -> paddle.Tensor | None:
         """The gradient, once."""
