@@ -160,7 +160,7 @@ INSTALL_uv = \
 	uv pip install $(QUIET) --compile-bytecode --python "$(VENV)/bin/python" -e '.[test]' -c "$(CONSTRAINTS)" --build-constraints "$(CONSTRAINTS)"
 
 # The stamp is written last, so a failed or interrupted set-up is taken up again by the next call.
-$(VENV)/.installed: setup.py constraints.txt
+$(VENV)/.installed: setup.py paddle_wwm/requirements.py constraints.txt
 	$(if $(INSTALL_$(INSTALLER)),,$(error INSTALLER must be pip or uv, but is "$(INSTALLER)"))
 	$(if $(word 2,$(CURDIR)),$(error The path of this checkout must be without spaces (pip splits PIP_CONSTRAINT at them), but is "$(CURDIR)"))
 	@if [ "$(INSTALLER)" = uv ] && ! command -v uv >/dev/null; then \

@@ -1,8 +1,9 @@
-"""Installs paddle_wwm. `make setup` calls this with constraints.txt, which pins every package that the bounds below
-leave open.
+"""Installs paddle_wwm. `make setup` calls this with constraints.txt, which pins every package that the bounds in
+paddle_wwm/requirements.py leave open.
 """
 
 import re
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -13,33 +14,7 @@ VERSION = re.search(
 ).group(1)
 README = ROOT / "README.md"
 
-# Most bounds stand here because the newest set that pip accepts (`pip check` finds nothing) does not import.
-INSTALL_REQUIRES = [
-    # 2.6 exports zlib symbols that break scipy and aiohttp; what is measured here was measured on 3.3
-    "paddlepaddle>=3.3.1,<3.4",
-    "paddlenlp>=3.0.0b4,<3.1",  # checked with Paddle 3.3; a pre-release is taken only where a bound names one
-    "paddlehub>=2.4,<2.5",  # hub modules are written against 2.4's loader
-    "lac>=2.1.2,<2.2",  # only its packaged model files are used; other versions may hold another model
-    "numpy>=1.26,<=1.26.4",  # paddlenlp 3.0.0b4 is written for numpy 1
-    "protobuf>=3.20.2,<4",  # paddlehub's generated code fails on protobuf 4
-    "aistudio-sdk<0.3",  # paddlenlp does not import with 0.3
-    "pyarrow<26",  # paddlenlp's datasets use it; 26 is built for numpy 2
-    "tokenizers>=0.21,<0.22",  # paddlenlp's bound, and the version whose offsets and ids were compared
-    "setuptools<82",  # paddle imports it and does not declare it; 82 cannot build lac
-    "pip",  # paddlenlp imports it and does not declare it
-    "safetensors>=0.6",
-    "crc32c>=2.7",  # checksums of TensorFlow's checkpoints, at the speed of the disk
-    "PyYAML",
-    "tqdm",
-    "visualdl>=2.5",
-    "matplotlib",
-    "scipy",
-    "filelock",
-    "huggingface-hub>=0.36,<1",  # 1.0 has another HTTP library, and downloads run in a session of ours
-    "requests",
-    "seqeval>=1.2",  # scores of named entities
-    "numba>=0.60",  # compiles segmentation, masking and parts of training on the CPU
-]
+REQUIREMENTS = runpy.run_path(str(ROOT / "paddle_wwm" / "requirements.py"))["REQUIREMENTS"]
 # What only some corpora need; `make setup` installs all of it.
 OPTIONAL_REQUIRES = {
     "dask": ["dask", "distributed"],  # preparing a corpus on many machines
@@ -87,6 +62,6 @@ setup(
     packages=find_packages(include=["paddle_wwm", "paddle_wwm.*"]),
     package_data={"paddle_wwm": ["py.typed", "*.pyi", "recipes/*.yaml", "sample_data/*.txt", "sample_data/*.md"]},
     entry_points={"console_scripts": ["paddle-wwm = paddle_wwm.cli.main:main"]},
-    install_requires=INSTALL_REQUIRES,
+    install_requires=[package + bounds for package, bounds, _ in REQUIREMENTS],
     extras_require={**OPTIONAL_REQUIRES, "test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},
 )

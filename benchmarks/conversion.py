@@ -35,10 +35,10 @@ from typing import Any, Callable
 import common
 import numpy as np
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.conversion.convert import convert
 from paddle_wwm.conversion.names import Naming, parameters
 from paddle_wwm.conversion.saving import CHECKPOINT_PREFIX, SAFETENSORS_NAME, Target
-from paddle_wwm.errors import run_script
 from paddle_wwm.files import sha256_of_file, write_json
 from paddle_wwm.model.folder import CONFIG_NAME, WEIGHTS_NAME, paddle_config
 from paddle_wwm.variants import find_variant

@@ -31,8 +31,8 @@ import hub_peers
 import numpy as np
 from common import print_machine, print_table, write_figures
 
-from paddle_wwm.errors import run_script
-from paddle_wwm.tasks.types import TaskKind, TextExample
+from paddle_wwm.cli.process import run_script
+from paddle_wwm.tasks.examples import TextExample
 from paddle_wwm.tokenization.vocab import Vocab
 
 TOY = {
@@ -85,24 +85,29 @@ class Ours:
     """Fine-tuning as scripts/finetune.py does it."""
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
-        from paddle_wwm.model.finetuned import read_description
-        from paddle_wwm.runs.fleet import World
         from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-        from paddle_wwm.tasks.network.features import Reading, features_of
-        from paddle_wwm.tasks.network.inference import check_vocabulary
+        from paddle_wwm.runs.fleet import World
+        from paddle_wwm.tasks.fine_tuned import load_tokenizer
+        from paddle_wwm.tasks.model_folder import read_description
+        from paddle_wwm.tasks.task import Reading
+        from paddle_wwm.tasks.text_classification import TextClassification
 
         description = read_description(folder)
-        self.tokenizer = check_vocabulary(folder, description.config)
-        self.reading = Reading(kind=TaskKind.CLASSIFICATION, labels=("0", "1"), max_seq_length=recipe.max_seq_length)
-        self.features = features_of(examples, reading=self.reading, tokenizer=self.tokenizer, with_labels=True)
+        self.tokenizer = load_tokenizer(folder, description.config)
+        self.task, self.reading = TextClassification(labels=("0", "1")), Reading(max_seq_length=recipe.max_seq_length)
+        self.features = self.encode(examples)
         data = TrainingData(
             features=self.features,
-            reading=self.reading,
-            pad_id=self.tokenizer.vocab.pad_id,
+            task=self.task,
+            tokenizer=self.tokenizer,
             model=folder,
             description=description,
         )
         self.trainer = SeedTrainer(data, recipe=recipe, seed=seed, world=World())
+
+    def encode(self, examples: Sequence[TextExample]) -> Any:
+        """Rows with labels."""
+        return self.task.encode(examples, tokenizer=self.tokenizer, reading=self.reading, with_labels=True)
 
     def step(self, number: int) -> None:
         """One batch."""
@@ -113,11 +118,13 @@ class Ours:
 
     def accuracy(self, examples: Sequence[TextExample]) -> float:
         """In percent."""
-        from paddle_wwm.tasks.network.inference import FineTunedModel, predict_examples
+        from paddle_wwm.tasks.fine_tuned import FineTunedModel, predict_examples
 
-        model = FineTunedModel(network=self.trainer.network, tokenizer=self.tokenizer, reading=self.reading)
+        model = FineTunedModel(
+            task=self.task, network=self.trainer.network, tokenizer=self.tokenizer, reading=self.reading
+        )
         found = predict_examples(model, examples)
-        return 100 * statistics.fmean(found[example.example_id] == example.label for example in examples)
+        return 100 * statistics.fmean(result.label == example.label for result, example in zip(found, examples))
 
 
 class PaddleNLP:
@@ -228,8 +235,6 @@ def measure_accuracy(
     folder: Path, examples: Sequence[TextExample], held_out: Sequence[TextExample], *, recipe: Any, seeds: int
 ) -> dict[str, list[float]]:
     """Of both after the same steps, by seed."""
-    from paddle_wwm.tasks.network.features import features_of
-
     found: dict[str, list[float]] = {"ours": [], DYNAMIC: []}
     for seed in range(1, seeds + 1):
         ours = Ours(folder, examples, recipe=recipe, seed=seed)
@@ -237,7 +242,7 @@ def measure_accuracy(
         for number in range(ours.trainer.num_steps):
             ours.step(number)
             theirs.step(number)
-        tested = features_of(held_out, reading=ours.reading, tokenizer=ours.tokenizer, with_labels=True)
+        tested = ours.encode(held_out)
         found["ours"].append(ours.accuracy(held_out))
         found[DYNAMIC].append(theirs.accuracy(tested.rows, np.array(tested.labels)))
     rows = [

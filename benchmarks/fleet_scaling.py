@@ -26,7 +26,7 @@ from pathlib import Path
 
 import common
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 
 LENGTH, MICRO_BATCH_SIZE, NUM_FIRST_STEPS = 128, 8, 2
 RECIPE = """\

@@ -34,7 +34,7 @@ import hub_peers
 import numpy as np
 from common import print_table, write_figures
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 
 MAX_SEQ_LEN = 256
 TORCH = """

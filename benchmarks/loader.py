@@ -31,8 +31,8 @@ import common
 import numpy as np
 import peers
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig, SentencePairing
-from paddle_wwm.errors import run_script
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.sampler import order_of
 from paddle_wwm.shards.format import VOCAB_NAME

@@ -35,8 +35,8 @@ from typing import Any
 import common
 import numpy as np
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig
-from paddle_wwm.errors import run_script
 from paddle_wwm.files import write_json
 from paddle_wwm.shards.format import MANIFEST_NAME, VOCAB_NAME
 from paddle_wwm.shards.reader import ShardSet

@@ -38,7 +38,7 @@ import common
 import numpy as np
 import peers
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.pretraining_data.collate import kernel_settings
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
 from paddle_wwm.pretraining_data.random_bits import keys_of

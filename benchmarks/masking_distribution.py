@@ -30,8 +30,8 @@ from typing import Any
 import common
 import numpy as np
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig, SentencePairing
-from paddle_wwm.errors import run_script
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.masking import num_to_predict
 from paddle_wwm.pretraining_data.sampler import order_of

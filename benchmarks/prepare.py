@@ -37,9 +37,9 @@ from typing import Any, Sequence
 
 import common
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.cpu import use_fast_matmul
-from paddle_wwm.errors import run_script
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.tokenization.vocab import build_vocab
 

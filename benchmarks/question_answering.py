@@ -33,7 +33,7 @@ import hub_peers
 import numpy as np
 from common import print_table, write_figures
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 
 CONTEXT_CHARACTERS, MAX_SEQ_LEN, DOC_STRIDE, BATCH_WINDOWS = 2000, 512, 128, 12
 

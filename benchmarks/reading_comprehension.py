@@ -32,12 +32,12 @@ import numpy as np
 from common import print_machine, print_table, write_figures
 from question_answering import _Examples as Examples
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
+from paddle_wwm.tasks.dataset import Split
+from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.tasks.metrics.answers import score_cmrc
 from paddle_wwm.tasks.readers.splits import read_split, split_path
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig, decode, encode, label_of, windows_of
-from paddle_wwm.tasks.table import TASKS
-from paddle_wwm.tasks.types import Split
 from paddle_wwm.tokenization.vocab import Vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
@@ -86,13 +86,13 @@ def splits_of(data: Path | None, *, folder: Path, seed: int) -> dict[str, Split]
     """The development sets that the data folder has; without any, one made up."""
     found = {}
     for name, split in SETS:
-        task, of_task = TASKS[name], (data or folder) / "tasks" / name
+        task, of_task = DATASETS[name], (data or folder) / "tasks" / name
         if split_path(task, data=of_task, split=split):
             found[f"{task.title}, {split}"] = read_split(task, data=of_task, split=split)
     if found:
         return found
     (folder / "cmrc2018_dev.json").write_text(json.dumps(made_up(seed=seed)), encoding="utf-8")
-    return {"made-up passages": read_split(TASKS["cmrc2018"], data=folder, split="dev")}
+    return {"made-up passages": read_split(DATASETS["cmrc2018"], data=folder, split="dev")}
 
 
 def made_up(*, seed: int) -> dict:

@@ -33,7 +33,7 @@ from pathlib import Path
 import common
 import numpy as np
 
-from paddle_wwm.errors import run_script
+from paddle_wwm.cli.process import run_script
 
 TOLERANCE = 1e-5
 WITHOUT_DROPOUT = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]

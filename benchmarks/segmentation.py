@@ -36,11 +36,12 @@ from typing import Callable, Iterator, Sequence
 import common
 import numpy as np
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.corpus.lac import PaddleLac
 from paddle_wwm.corpus.lac_compiled import CompiledLac, KernelUnusable, width_for_this_cpu
 from paddle_wwm.corpus.lac_model import lac_model_directory, load_tables, load_weights
 from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
-from paddle_wwm.errors import DataError, run_script
+from paddle_wwm.errors import DataError
 
 COMPARED_AT_ONCE = 1_000_000
 PADDLE_SETTINGS = {

@@ -30,16 +30,15 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
     """This project, set up as its trainer does it."""
     import common  # noqa: F401  (it makes paddle_wwm importable)
 
-    from paddle_wwm import cpu
     from paddle_wwm.config import ModelConfig, OptimizerConfig
     from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.runs.devices import prepare_training
     from paddle_wwm.runs.optim import make_optimizer
 
     import paddle  # isort: skip
     import paddle.nn.functional as F  # isort: skip
 
-    cpu.keep_freed_memory()
-    paddle.set_flags({"FLAGS_use_stride_kernel": False})
+    prepare_training(seed=0)
     model = BertForPretraining(ModelConfig(**sizes))
     model.train()
     optimizer = make_optimizer(model, OptimizerConfig(weight_decay=HYPERPARAMETERS["weight_decay"]))

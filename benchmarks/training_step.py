@@ -36,9 +36,9 @@ import common
 import numpy as np
 import step_contenders
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig, ModelConfig, SentencePairing
 from paddle_wwm.cpu import use_fast_matmul
-from paddle_wwm.errors import run_script
 from paddle_wwm.model.flops import training_flops
 from paddle_wwm.pretraining.loader import arrays_of
 
@@ -123,7 +123,7 @@ def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, An
     }
 
 
-def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray]]:
+def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray | int]]:
     """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens
     (documents' ends are short).
     """

@@ -38,7 +38,8 @@ import common
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
-from paddle_wwm.errors import DataError, run_script
+from paddle_wwm.cli.process import run_script
+from paddle_wwm.errors import DataError
 from paddle_wwm.tokenization.documents import tokenize_documents
 from paddle_wwm.tokenization.library import LibraryTokenizer, Pieces
 from paddle_wwm.tokenization.vocab import Vocab, build_vocab, load_vocab

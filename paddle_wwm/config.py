@@ -17,6 +17,8 @@ from typing import Any
 from .types import MaskingConfig
 from .types import require as _require
 
+SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -56,6 +58,28 @@ class ModelConfig:
         _require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+
+
+def count_parameters(
+    config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
+) -> int:
+    """Return the number of trainable parameters of a BERT.
+
+    Embeddings, layers and pooler are counted; on request also a classifier of `num_labels`, and the MLM and NSP heads.
+    The decoder of the MLM head is tied to the word embeddings and counts once.
+
+    The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
+    """
+    hidden, ffn, layer_norm = config.hidden_size, config.intermediate_size, 2 * config.hidden_size
+    dense = hidden * hidden + hidden
+    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + layer_norm
+    layer = 4 * dense + 2 * hidden * ffn + ffn + hidden + 2 * layer_norm
+    total = embeddings + config.num_hidden_layers * layer + dense
+    if num_labels is not None:
+        total += hidden * num_labels + num_labels
+    if with_pretraining_heads:
+        total += dense + layer_norm + config.vocab_size + 2 * hidden + 2
+    return total
 
 
 class SentencePairing(enum.Enum):

@@ -3,7 +3,7 @@ is not ok names its remedy.
 
 A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is
 tried in a process of its own. The checks take what they look at as arguments; only `collect` looks at the machine.
-Standard library only: it must run where nothing else does.
+At import it needs the standard library only: it must run where nothing else does.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import concurrent.futures
 import contextlib
 import ctypes
 import importlib.metadata
-import operator
 import os
 import platform
-import re
 import shlex
 import signal
 import subprocess
@@ -23,6 +21,8 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
+
+from .requirements import REQUIREMENTS
 
 # A checkout has a Makefile next to the package. An installed wheel has not: what is missing is installed by pip.
 IN_CHECKOUT = os.path.isfile(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Makefile"))
@@ -53,32 +53,6 @@ class Finding:
     remedy: str = ""
 
 
-# (package, the versions of it that work, as in setup.py, and why it matters)
-REQUIREMENTS: tuple[tuple[str, str, str], ...] = (
-    ("paddlepaddle", ">=3.3.1,<3.4", "models train and run on it; 2.6 breaks scipy and aiohttp"),
-    ("paddlenlp", ">=3.0.0b4,<3.1", "paddlehub imports it, and this release goes with Paddle 3.3"),
-    ("paddlehub", ">=2.4,<2.5", "hub modules are written for its loader"),
-    ("lac", ">=2.1.2,<2.2", "it brings the segmentation model, which other versions may change"),
-    ("numpy", ">=1.26,<=1.26.4", "paddlenlp is written for numpy 1"),
-    ("protobuf", ">=3.20.2,<4", "paddlehub's generated code fails on protobuf 4"),
-    ("aistudio-sdk", "<0.3", "paddlenlp imports it and fails with 0.3"),
-    ("pyarrow", "<26", "paddlenlp's datasets import it, and 26 is built for numpy 2"),
-    ("tokenizers", ">=0.21,<0.22", "paddlenlp needs this version, and ids were compared with it"),
-    ("setuptools", "<82", "paddle imports it, and 82 cannot build lac"),
-    ("pip", "", "paddlenlp imports it"),
-    ("safetensors", ">=0.6", "paddle imports it, and weights are stored with it"),
-    ("crc32c", ">=2.7", "TensorFlow's checkpoints carry its checksums"),
-    ("PyYAML", "", "recipes are YAML"),
-    ("tqdm", "", "paddlenlp imports it"),
-    ("visualdl", ">=2.5", "training logs to it"),
-    ("matplotlib", "", "paddlehub imports it"),
-    ("scipy", "", "seqeval imports it, and intervals of experiments need it"),
-    ("filelock", "", "paddlehub imports it"),
-    ("huggingface-hub", ">=0.36,<1", "it fetches weights, and 1.0 works in another way"),
-    ("requests", "", "huggingface_hub imports it"),
-    ("seqeval", ">=1.2", "paddlenlp imports it, and named entities are scored with it"),
-    ("numba", ">=0.60", "it compiles segmentation, masking and training's loops"),
-)
 # (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks
 # the other.
 CLASHES: tuple[tuple[str, str, str], ...] = (
@@ -144,24 +118,6 @@ def run_python(code: str, timeout_s: float = 300) -> Run:
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
 
-def allows(bounds: str, version: str) -> bool:
-    """Whether a version keeps within bounds such as ">=3.0.0b4,<3.1". Only releases count: 3.0.0b4 and 3.0.0
-    are one.
-    """
-    compare = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
-    return all(
-        compare[sign](release(version), release(limit)) for sign, limit in re.findall(r"([<>]=?)([^,]+)", bounds)
-    )
-
-
-def release(version: str) -> tuple[int, ...]:
-    """The numbers at the start, without zeros at the end, so that 3.4.0 is 3.4."""
-    start = re.match(r"[\d.]*\d", version)
-    if start is None:
-        raise ValueError(f"`version` must begin with a number, but is {version!r}")
-    return tuple(int(number) for number in re.sub(r"(\.0)+$", "", start.group()).split("."))
-
-
 def check_python(version: Sequence[int]) -> Finding:
     """Return the finding that Python is 3.11 or 3.12."""
     text = ".".join(str(number) for number in version[:3])
@@ -181,12 +137,16 @@ def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
 
 def check_versions(versions: Mapping[str, str], python: str = "python") -> list[Finding]:
     """Every package of REQUIREMENTS is there, within its bounds."""
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return [Finding("packaging", False, "not installed; versions are compared with it", SET_UP_AGAIN)]
     findings = []
     for package, bounds, why in REQUIREMENTS:
         found = versions.get(package)
         if found is None:
             findings.append(Finding(package, False, f"not installed; {why}", SET_UP_AGAIN))
-        elif not allows(bounds, found):
+        elif not SpecifierSet(bounds).contains(found, prereleases=True):
             findings.append(
                 Finding(
                     package,
@@ -252,7 +212,7 @@ def how_it_failed(run: Run) -> str:
 
 
 def remedy_of(run: Run) -> str:
-    """What is absent can be added; what is there and broken is only mended from nothing."""
+    """What is absent can be added; what is there and broken is only fixed from nothing."""
     return SET_UP_AGAIN if "ModuleNotFoundError" in run.stderr else FROM_NOTHING
 
 
@@ -288,7 +248,7 @@ def report(findings: Sequence[Finding]) -> str:
     width = max(len(finding.name) for finding in findings)
     return "\n".join(
         f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}"
-        + (f". Mend it: {finding.remedy}" if finding.remedy else "")
+        + (f". Fix it: {finding.remedy}" if finding.remedy else "")
         for finding in findings
     )
 

@@ -1,8 +1,11 @@
-"""Files that are either whole or absent: written under a temporary name, flushed to disk, then renamed."""
+"""Files that are either whole or absent: written under a temporary name, flushed to disk, then renamed. Also the room
+that is left for them.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -11,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, Iterator
 
-from .errors import CheckpointError
+from .errors import CheckpointError, PaddleWWMError
 
 
 @contextlib.contextmanager
@@ -93,9 +96,46 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def sha256_of_file(path: str | Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_log(path: str | Path) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON lines, none if there is no file.
+
+    The records end at the first line that is not JSON: a killed process may leave half of a line.
+    """
+    path, records = Path(path), []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def check_space(path: Path, *, num_bytes: int, what: str, remedy: str, error: type[PaddleWWMError]) -> None:
+    """Raise `error` unless the disk of `path`, which need not exist yet, has room for `num_bytes` bytes."""
+    path = path.absolute()
+    free = shutil.disk_usage(next(parent for parent in (path, *path.parents) if parent.exists())).free
+    if num_bytes > free:
+        raise error(f"{path}: {what} needs about {size_text(num_bytes)}, but {size_text(free)} are free; {remedy}.")
+
+
+@contextlib.contextmanager
+def disk_errors_as(kind: type[PaddleWWMError], *, folder: Path, remedy: str) -> Iterator[None]:
+    """Raise `kind`, with a remedy, where the disk is full, over a quota or a limit, or may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        raise kind(f"{folder}: {error.strerror}. {remedy}") from None
+
+
+def size_text(num_bytes: int) -> str:
+    """Return a number of bytes for people: 3.1 kB, 412.0 MB, 1.3 GB."""
+    if num_bytes >= 1e9:
+        return f"{num_bytes / 1e9:,.1f} GB"
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:,.1f} kB"

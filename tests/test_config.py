@@ -13,6 +13,7 @@ from paddle_wwm.config import (
     PhaseConfig,
     RunConfig,
     SentencePairing,
+    count_parameters,
     numbers_fingerprint,
     to_plain,
 )
@@ -318,3 +319,15 @@ def test_the_list_has_every_packaged_recipe_with_a_description():
     lines = list_recipes().splitlines()
     assert [line.split()[0] for line in lines] == sorted(path.stem for path in PACKAGED)
     assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines)
+
+
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+
+
+@pytest.mark.parametrize(("sizes", "millions"), [({}, 102.9), ({"num_hidden_layers": 3}, 39.1), (LARGE, 326.6)])
+def test_the_models_of_the_series_have_their_known_sizes(sizes, millions):
+    """Base, RBT3 and large with the vocabulary of 21,128; the heads add 0.6 to 1.1 million to the seed's 102M, 38M and
+    325M.
+    """
+    counted = count_parameters(ModelConfig(vocab_size=21128, **sizes), with_pretraining_heads=True)
+    assert counted / 1e6 == pytest.approx(millions, abs=0.05)

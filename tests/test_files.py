@@ -8,7 +8,17 @@ import os
 
 import pytest
 
-from paddle_wwm.files import atomic_directory, atomic_write, remove_leftovers, sha256_of_file, write_json
+from paddle_wwm.errors import ConfigError
+from paddle_wwm.files import (
+    atomic_directory,
+    atomic_write,
+    check_space,
+    read_log,
+    remove_leftovers,
+    sha256_of_file,
+    size_text,
+    write_json,
+)
 
 
 def names_in(folder):
@@ -126,3 +136,24 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
     with pytest.raises(OSError, match="'other'"), write(tmp_path / "target"):
         raise OSError(28, "No space left on device", "other")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_lines_end_at_half_a_line_and_no_file_has_none(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert read_log(path) == []
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
+    assert read_log(path) == [{"step": 1}, {"step": 2}]
+
+
+def test_too_little_space_is_an_error_of_the_kind_asked_for(tmp_path):
+    absent = tmp_path / "not" / "yet"
+    check_space(absent, num_bytes=1, what="it", remedy="make room", error=ConfigError)
+    with pytest.raises(ConfigError, match=r"not/yet: it needs about [\d,]+\.0 GB, but .* free; make room\."):
+        check_space(absent, num_bytes=10**18, what="it", remedy="make room", error=ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "text"), [(3_100, "3.1 kB"), (412_000_000, "412.0 MB"), (1_302_000_000, "1.3 GB")]
+)
+def test_a_number_of_bytes_in_a_unit_of_its_size(num_bytes, text):
+    assert size_text(num_bytes) == text

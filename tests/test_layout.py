@@ -125,13 +125,13 @@ def paddle_distributed_outside_fleet(sources: Sources) -> list[str]:
 def tasks_in_pretraining(sources: Sources) -> list[str]:
     """Runs and pretraining import the model, not the tasks, not even by way of others."""
     paths = reached_from([path for path in sources if in_room(path, "runs", "pretraining")], sources)
-    return [path for path in paths if in_room(path, "tasks")]
+    return [path for path in paths if in_room(path, "tasks", "finetuning")]
 
 
 def pretraining_in_runs(sources: Sources) -> list[str]:
     """What pretraining and fine-tuning share knows neither."""
     paths = reached_from([path for path in sources if in_room(path, "runs")], sources)
-    return [path for path in paths if in_room(path, "pretraining")]
+    return [path for path in paths if in_room(path, "pretraining", "finetuning")]
 
 
 # what the rooms of models and weights may import of other rooms

@@ -72,7 +72,9 @@ def test_every_name_of_the_guides_to_adding_something_is_in_the_file_that_they_n
     """`NAME` in `FILE`, in the order of the guide: a name is looked up in all files of its section."""
     sections = re.split(r"^## ", read("CONTRIBUTING.md"), flags=re.MULTILINE)
     guides = [section for section in sections if section.startswith("Add a ")]
-    assert [guide.partition("\n")[0] for guide in guides] == ["Add a segmenter", "Add a task", "Add a variant"]
+    assert [guide.partition("\n")[0] for guide in guides] == [
+        *("Add a segmenter", "Add a task", "Add a data set", "Add a variant")
+    ]
     for guide in guides:
         files = [path for name in paths_in(guide) for path in ([ROOT / name] if (ROOT / name).is_file() else [])]
         folders = [ROOT / name for name in paths_in(guide) if (ROOT / name).is_dir()]

@@ -153,11 +153,11 @@ def test_what_a_function_returns_is_a_frozen_dataclass(name):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, mini_vocab):
     """The files that the examples name."""
-    from paddle_wwm.model.finetuned import write_finetuned
     from paddle_wwm.model.networks import PooledNetwork
     from paddle_wwm.model.weights import load_model, save_model
     from paddle_wwm.shards.preparation.engines import EngineConfig
     from paddle_wwm.shards.preparation.prepare import prepare_corpus
+    from paddle_wwm.tasks.model_folder import write_finetuned
 
     from .finetuning.builders import write_model, write_texts
 

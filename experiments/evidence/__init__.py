@@ -5,7 +5,7 @@ checkout: `python -m experiments.evidence`.
     (corpus.py)                                 (pretrain.py)  │                    (masked.py)            │
                                                                ▼                                           ▼
                                    from-scratch floor ─► fine-tuning, several seeds each ─► docs/evidence.md
-                                                         (finetune.py)                      (report.py)
+                                                         (finetune.py)                      (page.py)
 
 Every stage looks at what is in the output folder and does what is missing. A stage with nothing missing is skipped.
 The unit of the statistics is the pretraining seed. Both arms of a seed start from the same weights and read the same

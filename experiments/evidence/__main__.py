@@ -21,11 +21,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paddle_wwm.cli.process import run_script
 from paddle_wwm.cpu import use_fast_matmul
-from paddle_wwm.errors import ConfigError, run_script
+from paddle_wwm.errors import ConfigError
 from paddle_wwm.quiet import quiet_environment
 
-from .plan import DEFAULT_RECIPE, EvidenceConfig, FineTuning, find_recipe, overrides_of_steps
+from .experiment import DEFAULT_RECIPE, EvidenceConfig, FineTuning, find_recipe, overrides_of_steps
 
 STAGES = ("corpus", "shards", "pretrain", "masked", "finetune", "report")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from .plan import PLAN_NAME, RECIPES, EvidenceConfig, FineTuning
+from .experiment import PLAN_NAME, RECIPES, EvidenceConfig, FineTuning
 
 OUTPUT = "runs/evidence"
 _FLAGS = {"chnsenticorp": "chnsenticorp", "cmrc2018": "cmrc"}

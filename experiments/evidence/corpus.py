@@ -19,13 +19,13 @@ from paddle_wwm.shards.format import MANIFEST_NAME
 from paddle_wwm.shards.preparation.plan import PrepareConfig
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.tasks.dataset_table import find_dataset
+from paddle_wwm.tasks.examples import TextExample
 from paddle_wwm.tasks.readers.splits import read_split, split_path
-from paddle_wwm.tasks.table import find_task
-from paddle_wwm.tasks.types import TextExample
 from paddle_wwm.tokenization.vocab import load_vocab
 
 from . import cmrc
-from .plan import EvidenceConfig, FineTuning
+from .experiment import EvidenceConfig, FineTuning
 
 REPORT_NAME = "corpus.json"
 
@@ -77,7 +77,7 @@ def evaluation_texts(task: FineTuning) -> Iterable[str]:
     """All text of an evaluation set, of all its splits."""
     if task.task == "cmrc2018":
         return cmrc.texts_of(task.data)
-    row = find_task(task.task)
+    row = find_dataset(task.task)
     examples = [
         example
         for split in row.files

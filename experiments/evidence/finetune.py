@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Sequence
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.reports.runs import gather
 from paddle_wwm.finetuning.results import RUN_NAME, SeedResult, read_results, read_run
+from paddle_wwm.reports.runs import gather
 
 from . import cmrc
-from .plan import Arm, EvidenceConfig, FineTuning, model_name
+from .experiment import Arm, EvidenceConfig, FineTuning, model_name
 from .processes import Command, command_of_package, run_all
 
 Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed

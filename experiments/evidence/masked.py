@@ -20,7 +20,7 @@ from paddle_wwm.pretraining_data.mixture import Mixture
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.types import MaskingStrategy
 
-from .plan import PRETRAINED, Arm, EvidenceConfig, model_name
+from .experiment import PRETRAINED, Arm, EvidenceConfig, model_name
 
 EVALUATION_SEED = 20_260  # of examples and masks; no run is trained with it
 INDEX_NAME = "held-out.npy"

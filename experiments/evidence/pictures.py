@@ -7,9 +7,9 @@ from typing import Any, Sequence
 
 from paddle_wwm.reports.plots import as_svg, new_figure
 
-from . import tables
+from . import comparisons
+from .experiment import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import scores_of
-from .plan import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .pretrain import curves
 
 COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH: "tab:grey"}
@@ -35,18 +35,20 @@ def pretraining_picture(config: EvidenceConfig) -> str:
 def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor: float, arm: Arm) -> None:
     for number, points in enumerate(runs):
         steps, values = [point["step"] for point in points], [factor * point[key] for point in points]
-        label = f"{tables.NAMES[arm]}, under its own masks" if number == 0 else None
+        label = f"{comparisons.NAMES[arm]}, under its own masks" if number == 0 else None
         axis.plot(steps, values, color=COLOURS[arm], alpha=0.7, linewidth=1.2, label=label)
 
 
 def finetuning_picture(config: EvidenceConfig) -> str:
     """Test scores: every fine-tuning a dot, the means of one pair a line."""
-    measures = [(task, metric) for task in config.tasks for metric in tables.metrics_of(task)]
+    measures = [(task, metric) for task in config.tasks for metric in comparisons.metrics_of(task)]
     figure, axes = new_figure(len(measures))
     for axis, (task, metric) in zip(axes, measures):
         _draw_pairs(axis, config, task, metric=metric)
-        axis.set(title=f"{tables.title_of(task)}, test, {metric.replace('_', ' ')} (%)", xlim=(-0.4, len(Arm) - 0.6))
-        axis.set_xticks(range(len(Arm)), [tables.NAMES[arm] for arm in Arm])
+        axis.set(
+            title=f"{comparisons.title_of(task)}, test, {metric.replace('_', ' ')} (%)", xlim=(-0.4, len(Arm) - 0.6)
+        )
+        axis.set_xticks(range(len(Arm)), [comparisons.NAMES[arm] for arm in Arm])
         axis.grid(alpha=0.3, axis="y")
     return as_svg(figure)
 

@@ -12,11 +12,11 @@ from paddle_wwm.config import to_plain
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.files import atomic_directory
 from paddle_wwm.model.folder import CONFIG_NAME
-from paddle_wwm.pretraining.report import read_metrics
+from paddle_wwm.pretraining.metrics_log import read_metrics
 from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME, read_run
 from paddle_wwm.shards.reader import ShardSet
 
-from .plan import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
+from .experiment import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
 from .processes import Command, command_of_package, run_all
 
 # in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike

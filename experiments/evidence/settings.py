@@ -12,7 +12,7 @@ from typing import Any
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.files import atomic_write, write_json
 
-from .plan import PLAN_NAME, EvidenceConfig, FineTuning, find_recipe
+from .experiment import PLAN_NAME, EvidenceConfig, FineTuning, find_recipe
 
 SETTINGS_NAME = "evidence.json"
 

@@ -12,12 +12,12 @@ from paddle_wwm.shards.format import MANIFEST_NAME
 from paddle_wwm.shards.reader import ShardSet
 
 from . import corpus
+from .experiment import EvidenceConfig, model_name
 from .finetune import finetune, seed_results
 from .masked import measure_masked, read_masked
-from .plan import EvidenceConfig, model_name
+from .page import Page, make_page, status_of, write_page
 from .pretrain import is_pretrained, pretrain, save_first_weights
 from .processes import signals_interrupt
-from .report import Page, make_page, status_of, write_page
 from .settings import keep_plan, read_settings, save_settings
 
 PAGE_NAME = "evidence.md"

@@ -8,12 +8,13 @@ wide: 2 degrees of freedom, t = 4.30 for 95%.
 
 from __future__ import annotations
 
-import math
 import statistics
+import warnings
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from scipy.stats import t as student
+import numpy as np
+from scipy.stats import ttest_rel
 
 CONFIDENCE = 0.95
 
@@ -35,11 +36,6 @@ class PairedDifference:
         return len(self.differences)
 
     @property
-    def num_higher(self) -> int:
-        """Pairs in which the first arm is higher."""
-        return sum(difference > 0 for difference in self.differences)
-
-    @property
     def excludes_zero(self) -> bool:
         """Whether the interval says which arm is higher."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
@@ -52,13 +48,11 @@ def paired_difference(
     seeds = sorted(set(one) & set(other))
     if not seeds:
         raise ValueError("no pretraining seed is in both arms.")
-    differences = tuple(statistics.fmean(one[seed]) - statistics.fmean(other[seed]) for seed in seeds)
-    mean = statistics.fmean(differences)
-    if len(differences) < 2:
-        return PairedDifference(differences=differences, mean=mean, low=None, high=None)
-    half = (
-        float(student.ppf((1 + confidence) / 2, len(differences) - 1))
-        * statistics.stdev(differences)
-        / math.sqrt(len(differences))
-    )
-    return PairedDifference(differences=differences, mean=mean, low=mean - half, high=mean + half)
+    ones, others = (np.array([statistics.fmean(arm[seed]) for seed in seeds]) for arm in (one, other))
+    differences = ones - others
+    low, high = None, None
+    if len(seeds) > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # equal differences: an interval of no width is right
+            low, high = map(float, ttest_rel(ones, others).confidence_interval(confidence))
+    return PairedDifference(differences=tuple(differences.tolist()), mean=float(differences.mean()), low=low, high=high)

@@ -1,4 +1,4 @@
-"""The fixed words of docs/evidence.md; `report.py` fills the numbers in."""
+"""The fixed words of docs/evidence.md; `page.py` fills the numbers in."""
 
 PAGE = """# What whole words do: evidence
 

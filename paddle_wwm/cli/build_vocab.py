@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the vocab.txt to write")
     parser.add_argument(
-        "--size", type=int, default=21128, metavar="N", help="largest number of entries (default: %(default)s)"
+        "--size", type=int, metavar="N", help="largest number of entries (default: 21128, as in the series)"
     )
     parser.add_argument(
         "--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)"
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Build the vocabulary and write it."""
     if arguments.output.exists() and not arguments.overwrite:
         raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
+    from ..config import SERIES_VOCAB_SIZE
     from ..corpus.documents import read_documents
     from ..corpus.readers import DocumentReader
     from ..tokenization.vocab import build_vocab
@@ -47,7 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
         sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
     )
     vocab = build_vocab(
-        sentences, vocab_size=arguments.size, do_lower_case=not arguments.cased, min_frequency=arguments.min_frequency
+        sentences,
+        vocab_size=SERIES_VOCAB_SIZE if arguments.size is None else arguments.size,
+        do_lower_case=not arguments.cased,
+        min_frequency=arguments.min_frequency,
     )
     vocab.save(arguments.output)
     print(f"written: {arguments.output} ({len(vocab):,} entries, sha256 {vocab.sha256})")

@@ -60,9 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert and print what was done."""
-    from ..conversion.convert import convert
-    from ..conversion.parts import parse_layers
-    from ..conversion.report import describe
+    from ..conversion.convert import convert, describe
+    from ..conversion.layers import parse_layers
     from ..conversion.saving import Target
     from ..progress import show_bar
 

@@ -54,7 +54,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 def run(arguments: argparse.Namespace) -> None:
     """Fetch the models, or list them."""
     from ..download import fetch, home_folder, plan
-    from ..download.report import inventory_of, lines_of_model, lines_of_plan
+    from ..download.listing import inventory_of, lines_of_model, lines_of_plan
     from ..progress import show_bar
 
     home = arguments.home or home_folder()

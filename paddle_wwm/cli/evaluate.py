@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-
-if TYPE_CHECKING:
-    from ..tasks.types import Task
+from .flags import add_task_flags, check_task_flags, chosen_dataset
 
 SUMMARY = "score a fine-tuned model or a file of predictions"
 EXAMPLES = """\
@@ -37,22 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--model", type=Path, metavar="DIR", help="a fine-tuned model folder, such as RUN/seed-1/model")
     what.add_argument("--predictions", type=Path, metavar="FILE", help="a file of predictions, instead of a model")
     group = parser.add_argument_group("the task: one of the table, or your own file")
-    group.add_argument("--task", metavar="NAME", help="chnsenticorp, xnli, cmrc2018, … see `paddle-wwm tasks`")
-    group.add_argument("--data", type=Path, metavar="DIR", help="the folder with its files")
+    add_task_flags(group, files={"file": "your own file"})
     group.add_argument("--split", metavar="NAME", help="dev, test, … (default: test)")
-    group.add_argument(
-        "--kind", metavar="KIND", help="of your own file: classification, token-labels or reading-comprehension"
-    )
-    group.add_argument("--file", type=Path, metavar="FILE", help="your own file")
-    group.add_argument("--format", metavar="NAME", help="how it is read (default: by kind and file name)")
-    group.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="FIELD=COLUMN",
-        help="text, text_pair, label, …: a name, or a number from 0",
-    )
-    group.add_argument("--metric", metavar="NAME", help="default: by kind")
     group = parser.add_argument_group("reading comprehension")
     group.add_argument(
         "--num-answers",
@@ -88,29 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
     """Refuse flags that do not fit together."""
-    if (arguments.task is None) == (arguments.kind is None):
-        parser.error("give --task with --data, or --kind with --file")
-    if arguments.task and arguments.data is None:
-        parser.error("--task needs --data, the folder with its files")
-    if arguments.kind and arguments.file is None:
-        parser.error("--kind needs --file")
-
-
-def task_of(arguments: argparse.Namespace, *, split: str) -> Task:
-    """Return the task that the flags describe."""
-    from ..tasks.own_data import columns_of_flags, task_of_flags
-    from ..tasks.table import find_task
-
-    if arguments.task:
-        return find_task(arguments.task)
-    return task_of_flags(
-        name=arguments.file.stem,
-        kind=arguments.kind,
-        files={split: arguments.file},
-        reader=arguments.format,
-        columns=columns_of_flags(arguments.column),
-        metric=arguments.metric,
-    )
+    check_task_flags(arguments, parser=parser, file="file")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -134,7 +95,9 @@ def run(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     job = EvaluationJob(
-        task=task_of(arguments, split=split),
+        dataset=chosen_dataset(
+            arguments, name="" if arguments.file is None else arguments.file.stem, files={split: arguments.file}
+        ),
         data=arguments.data or Path(),
         split=split,
         output=arguments.output,

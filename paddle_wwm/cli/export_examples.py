@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .flags import add_masking_flags
+
 SUMMARY = "write masked examples of shards as Parquet, for other trainers"
 EXAMPLES = """\
 examples:
@@ -20,9 +22,6 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
-
     add = parser.add_argument
     add("shards", type=Path, metavar="SHARDS", help="the folder that `paddle-wwm prepare-corpus` has made")
     add("--output", required=True, type=Path, metavar="FILE", help="the .parquet file to write")
@@ -49,21 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="most predictions per row (default: the recipe's, or 80; 15%% of the length at most)",
     )
     add("--seed", type=int, metavar="N", help="of examples and masks (default: the recipe's, or 42)")
-    add(
-        "--pairing",
-        choices=[item.value for item in SentencePairing],
-        help="what a row is made of (default: the recipe's, or next-sentence)",
-    )
-    add(
-        "--strategy",
-        choices=[item.value for item in MaskingStrategy],
-        help="what is selected (default: the recipe's, or whole-word)",
-    )
-    add(
-        "--actions",
-        choices=[item.value for item in ActionUnit],
-        help="what draws [MASK], random or kept (default: the recipe's, or piece)",
-    )
+    add_masking_flags(parser, with_recipe=True)
     add(
         "--held-out-share",
         type=float,

@@ -15,8 +15,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .flags import add_task_flags, check_task_flags, chosen_dataset
+
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 SUMMARY = "fine-tune a model on a task, over several seeds"
 SPLITS = ("train", "dev", "test")
@@ -43,36 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     group = parser.add_argument_group("the task: one of the table, or your own files")
-    group.add_argument(
-        "--task",
-        metavar="NAME",
-        help="chnsenticorp, xnli, lcqmc, bq_corpus, thucnews, cmrc2018, drcd, cjrc, msra_ner, …",
-    )
-    group.add_argument(
-        "--data", type=Path, metavar="DIR", help="the folder with its files, as their authors publish them"
-    )
-    group.add_argument(
-        "--kind", metavar="KIND", help="of your own files: classification, token-labels or reading-comprehension"
-    )
-    for split in SPLITS:
-        group.add_argument(f"--{split}", type=Path, metavar="FILE", help=f"your {split} file")
+    add_task_flags(group, files={split: f"your {split} file" for split in SPLITS})
     group.add_argument(
         "--task-name", metavar="NAME", help="what tables call your files (default: the training file's name)"
-    )
-    group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
-    group.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="FIELD=COLUMN",
-        help="text, text_pair, label, …: a name, or a number from 0",
     )
     group.add_argument(
         "--labels",
         metavar="A,B,…",
         help="your labels in the order of their numbers (default: those of the training file)",
     )
-    group.add_argument("--metric", metavar="NAME", help="of your own files (default: by kind)")
 
     group = parser.add_argument_group("the run")
     group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="what to start from")
@@ -138,12 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
     """Refuse flags that do not fit together."""
-    if (arguments.task is None) == (arguments.kind is None):
-        parser.error("give --task with --data, or --kind with --train (and --dev, --test)")
-    if arguments.task and arguments.data is None:
-        parser.error("--task needs --data, the folder with its files")
-    if arguments.kind and arguments.train is None:
-        parser.error("--kind needs --train")
+    check_task_flags(arguments, parser=parser, file="train")
     for name in ("seeds", "nproc"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
@@ -172,21 +148,13 @@ RECIPE_FLAGS = (
 )
 
 
-def task_of(arguments: argparse.Namespace) -> Task:
-    """Return the task that the flags describe."""
-    from ..tasks.own_data import columns_of_flags, task_of_flags
-    from ..tasks.table import find_task
-
-    if arguments.task:
-        return find_task(arguments.task)
-    return task_of_flags(
-        name=arguments.task_name or _name_of(arguments.train),
-        kind=arguments.kind,
-        files={split: getattr(arguments, split) for split in SPLITS if getattr(arguments, split)},
-        reader=arguments.format,
-        columns=columns_of_flags(arguments.column),
+def dataset_of(arguments: argparse.Namespace) -> Dataset:
+    """Return the data set that the flags describe."""
+    return chosen_dataset(
+        arguments,
+        name=arguments.task_name or ("" if arguments.train is None else _name_of(arguments.train)),
+        files={split: getattr(arguments, split) for split in SPLITS},
         labels=arguments.labels.split(",") if arguments.labels else (),
-        metric=arguments.metric,
     )
 
 
@@ -201,11 +169,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
-    from ..progress import show_bar
     from ..finetuning.job import FineTuneJob, run_job
+    from ..progress import show_bar
 
     job = FineTuneJob(
-        task=task_of(arguments),
+        dataset=dataset_of(arguments),
         data=arguments.data or Path(),
         model=arguments.model,
         model_name=arguments.model_name,

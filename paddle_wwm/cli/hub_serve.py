@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from ..errors import ConfigError
+from .flags import add_server_flags
 
 SUMMARY = "answer requests over HTTP, on this machine only"
 EXAMPLES = """\
@@ -22,8 +23,6 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..hub.serve import DEFAULT_PORT, LOOPBACK
-
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="installed modules by name, or folders of modules")
     parser.add_argument("--task", metavar="NAME", help="the task (default: the module's own)")
     parser.add_argument("--load-checkpoint", metavar="PATH", help="fine-tuned parameters")
@@ -32,12 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-classes", type=int, metavar="N", help="of a classification task (default: the module's own)"
     )
     parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
-    parser.add_argument(
-        "--host", default=LOOPBACK[0], metavar="ADDRESS", help="the address to bind to (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="0: any free one (default: %(default)s)"
-    )
+    add_server_flags(parser, port=8866)  # the port of `hub serving`
 
 
 def run(arguments: argparse.Namespace) -> None:

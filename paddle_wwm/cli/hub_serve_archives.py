@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .flags import add_server_flags
+
 SUMMARY = "offer built modules to `hub install` in a private network"
 EXAMPLES = """\
 examples:
@@ -28,10 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("folder", type=Path, metavar="DIST", help="the folder of the archives")
-    parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="the address to bind to (default: %(default)s)"
-    )
-    parser.add_argument("--port", type=int, default=8867, metavar="N", help="0: any free one (default: %(default)s)")
+    add_server_flags(parser, port=8867)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,8 +9,9 @@ import sys
 from types import ModuleType
 from typing import NoReturn, Sequence
 
-from ..errors import USER_ERROR_EXIT_STATUS, run_script
+from ..errors import USER_ERROR_EXIT_STATUS
 from ..version import __version__
+from .process import run_script
 
 PROGRAM = "paddle-wwm"
 # What a person wants to do, and the commands for it. The module of "hub serve-archives" is hub_serve_archives.

@@ -21,7 +21,6 @@ examples:
   paddle-wwm models roberta-wwm-ext
   # Everything, for programs
   paddle-wwm models --json"""
-XNLI_LABELS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,14 +84,15 @@ def init_of(recipe: Recipe) -> str:
 
 def row_of(variant: Variant) -> dict[str, str]:
     """A row for people, by column."""
-    from ..variants.types import count_parameters
+    from ..config import count_parameters
+    from ..variants.types import NUM_XNLI_LABELS
 
     config = variant.config
     return {
         "name": variant.name,
         "title": variant.title,
         "layers x hidden": f"{config.num_hidden_layers} x {config.hidden_size}",
-        "parameters": f"{count_parameters(config, num_labels=XNLI_LABELS) // 1_000_000}M",
+        "parameters": f"{count_parameters(config, num_labels=NUM_XNLI_LABELS) // 1_000_000}M",
         "vocabulary": f"{config.vocab_size:,}",
         "cased": "no" if variant.do_lower_case else "yes",
         "masking": variant.recipe.masking,
@@ -105,16 +105,18 @@ def row_of(variant: Variant) -> dict[str, str]:
 
 def record_of(variant: Variant) -> dict[str, Any]:
     """Everything in the table about a model, as JSON has it."""
-    from ..config import to_plain
+    from ..config import count_parameters, to_plain
+    from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
-    from ..variants.types import count_parameters
+    from ..variants.types import NUM_XNLI_LABELS
 
+    rates = {one.name: learning_rate_of(one, model=variant.name) for one in DATASETS.values() if one.learning_rates}
     return {
         **to_plain(variant),
         "hub_name": variant.hub_name,
         "names": list(names_of(variant)),
         "model_class": "Bert",
-        "num_parameters": count_parameters(variant.config, num_labels=XNLI_LABELS),
+        "num_parameters": count_parameters(variant.config, num_labels=NUM_XNLI_LABELS),
         "published_scores": {
             task: {
                 split: {name: [score.max, score.mean] for name, score in scores.by_metric.items()}
@@ -122,7 +124,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
             }
             for task, splits in variant.published_scores.items()
         },
-        "published_learning_rates": dict(variant.published_learning_rates),
+        "learning_rates": {task: {"value": rate, "source": source} for task, (rate, source) in rates.items()},
     }
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 SUMMARY = "pretrain a BERT on raw text or shards, from random weights or from a model"
 INTERMIXED = True  # key=value may stand anywhere
-DEFAULT_VOCAB_SIZE = 21128
 EXAMPLES = """\
 examples:
   # The quick start: bundled corpus, two workers, a few minutes
@@ -88,9 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vocab-size",
         type=int,
-        default=DEFAULT_VOCAB_SIZE,
         metavar="N",
-        help="largest size of a vocabulary that is built (default: %(default)s)",
+        help="largest size of a vocabulary that is built (default: 21128, as in the series)",
     )
     add(
         "--resume",
@@ -128,6 +126,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Pretrain, or do what --list-recipes and --dry-run ask for."""
+    from ..config import SERIES_VOCAB_SIZE
     from ..corpus.documents import SAMPLE_CORPUS
     from ..cpu import use_fast_matmul
     from ..quiet import quiet_environment
@@ -149,7 +148,7 @@ def run(arguments: argparse.Namespace) -> None:
         vocab=arguments.vocab,
         init=arguments.init,
         init_layers=arguments.init_layers,
-        built_vocab_size=arguments.vocab_size,
+        built_vocab_size=SERIES_VOCAB_SIZE if arguments.vocab_size is None else arguments.vocab_size,
         output=arguments.output,
         prepared=arguments.prepared or arguments.output.parent / "prepared",
         resume=arguments.resume == "auto",

@@ -12,6 +12,8 @@ import os
 import sys
 from pathlib import Path
 
+from .flags import add_masking_flags
+
 SUMMARY = "show the words, pieces and masks of a text or of shards"
 INTERMIXED = True  # TEXT may stand between flags
 EXAMPLES = """\
@@ -24,8 +26,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import RunConfig, SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
+    from ..config import RunConfig
 
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
@@ -54,24 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="length of the shards' examples (default: %(default)s)",
     )
-    add(
-        "--pairing",
-        choices=[item.value for item in SentencePairing],
-        default="next-sentence",
-        help="of the shards' examples (default: %(default)s)",
-    )
-    add(
-        "--strategy",
-        choices=[item.value for item in MaskingStrategy],
-        default="whole-word",
-        help="what is selected (default: %(default)s)",
-    )
-    add(
-        "--actions",
-        choices=[item.value for item in ActionUnit],
-        default="piece",
-        help="what draws an action (default: %(default)s)",
-    )
+    add_masking_flags(parser, with_recipe=False)
     add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
     add("--no-color", action="store_true", help="plain text, also at a terminal")
@@ -91,7 +75,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
-    from ..config import DataConfig, SentencePairing
+    from ..config import SERIES_VOCAB_SIZE, DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
     from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
@@ -107,7 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
         vocab = shards.vocab() if shards else load_vocab(arguments.vocab)
     else:
         sample = [sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences]
-        vocab = build_vocab([*sample, *arguments.texts], vocab_size=21128, do_lower_case=not arguments.cased)
+        vocab = build_vocab(
+            [*sample, *arguments.texts], vocab_size=SERIES_VOCAB_SIZE, do_lower_case=not arguments.cased
+        )
         print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
     if arguments.texts:
         lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from ..tasks.types import Task
+    from ..tasks.dataset import Dataset
 
 SUMMARY = "print the table of tasks, or check the files of one"
 EXAMPLES = """\
@@ -48,15 +48,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table, one task or JSON."""
     from ..config import to_plain
     from ..markdown import aligned_table
-    from ..tasks.table import TASKS, find_task
-    from ..tasks.types import TaskKind
+    from ..tasks.dataset_table import DATASETS, find_dataset
+    from ..tasks.examples import TaskName
 
-    chosen = [find_task(arguments.name)] if arguments.name else list(TASKS.values())
+    chosen = [find_dataset(arguments.name)] if arguments.name else list(DATASETS.values())
     found = found_in(chosen[0], data=arguments.data) if arguments.data else None
     if arguments.json:
         print(
             json.dumps(
-                [{**to_plain(task), **({"found": found} if found else {})} for task in chosen],
+                [{**to_plain(dataset), **({"found": found} if found else {})} for dataset in chosen],
                 ensure_ascii=False,
                 indent=2,
             )
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(_line(split, read))
     else:
         print(aligned_table([row_of(one) for one in chosen]))
-        reading = ", ".join(task.name for task in chosen if task.kind is TaskKind.READING_COMPREHENSION)
+        reading = ", ".join(dataset.name for dataset in chosen if dataset.task is TaskName.QUESTION_ANSWERING)
         print(
             f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. "
             f"Reading comprehension: {reading}."
@@ -78,41 +78,41 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def row_of(task: Task) -> dict[str, str]:
+def row_of(dataset: Dataset) -> dict[str, str]:
     """A row for people, by column."""
-    rates = task.learning_rates or {"any": task.learning_rate}
+    rates = dataset.learning_rates or {"any": dataset.learning_rate}
     return {
-        "name": task.name,
-        "title": task.title,
-        "kind": task.kind.value,
-        "labels": str(len(task.labels)) if task.labels else "-",
-        "metric": task.metric,
-        "length": str(task.max_seq_length),
-        "batch": str(task.batch_size),
-        "epochs": str(task.num_epochs),
+        "name": dataset.name,
+        "title": dataset.title,
+        "kind": dataset.task.value,
+        "labels": str(len(dataset.labels)) if dataset.labels else "-",
+        "metric": dataset.metric,
+        "length": str(dataset.max_seq_length),
+        "batch": str(dataset.batch_size),
+        "epochs": str(dataset.num_epochs),
         "learning rate (BERT / ERNIE / BERT-wwm)": " / ".join(
             f"{rate:.0e}".replace("e-0", "e-") for rate in rates.values()
         ),
     }
 
 
-def details_of(task: Task) -> str:
+def details_of(dataset: Dataset) -> str:
     """All about one task, a line each."""
-    facts = {**row_of(task), "read as": task.reader}
-    if task.labels:
-        facts["labels"] = ", ".join(task.labels)
-    facts |= {f"files: {split}": " or ".join(names) for split, names in task.files.items()}
+    facts = {**row_of(dataset), "read as": dataset.reader}
+    if dataset.labels:
+        facts["labels"] = ", ".join(dataset.labels)
+    facts |= {f"files: {split}": " or ".join(names) for split, names in dataset.files.items()}
     return "\n".join(f"{name:<42}{value}" for name, value in facts.items())
 
 
-def found_in(task: Task, *, data: Path) -> dict[str, dict[str, Any]]:
+def found_in(dataset: Dataset, *, data: Path) -> dict[str, dict[str, Any]]:
     """What a folder holds of a task, by split. Raises DataError where a file is wrong, or none is there."""
     from ..tasks.readers.splits import read_split, split_path
 
     found = {}
-    for split in task.files:
-        if split_path(task, data=data, split=split) is not None:
-            read = read_split(task, data=data, split=split)
+    for split in dataset.files:
+        if split_path(dataset, data=data, split=split) is not None:
+            read = read_split(dataset, data=data, split=split)
             found[split] = {
                 "path": read.path,
                 "num_examples": len(read.examples),
@@ -120,8 +120,8 @@ def found_in(task: Task, *, data: Path) -> dict[str, dict[str, Any]]:
                 "counts": dict(read.counts),
             }
     if not found:
-        read_split(task, data=data, split=next(iter(task.files)))  # tells what is missing
-        raise DataError(f"{data}: holds no file of {task.title}.")
+        read_split(dataset, data=data, split=next(iter(dataset.files)))  # tells what is missing
+        raise DataError(f"{data}: holds no file of {dataset.title}.")
     return found
 
 

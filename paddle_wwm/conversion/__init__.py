@@ -1,6 +1,6 @@
 """Weights between Paddle, Hugging Face and TensorFlow, tensor by tensor.
 
-    source ─► weights.opening ─► opening ─► parts ─► saving ─► new folder + conversion.json
+    source ─► weights.opening ─► opening ─► layers ─► saving ─► new folder + conversion.json
               (files of          (Paddle's  (some     (the target's
                tensors)           names)     layers)   names and files)
 

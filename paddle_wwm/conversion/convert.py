@@ -16,13 +16,13 @@ from typing import Any, Callable, Iterator, Mapping
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError, ConfigError
-from ..files import atomic_directory, sha256_of_file, write_json
+from ..files import atomic_directory, check_space, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
 from ..weights.opening import is_torch_archive
 from ..weights.tensors import cast
+from .layers import INITIAL_SEED, with_layers
 from .opening import OpenedModel, open_model
-from .parts import INITIAL_SEED, with_layers
 from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
 
 RECORD_NAME = "conversion.json"
@@ -121,7 +121,13 @@ def convert(
             seconds=0.0,
         )
         if not dry_run:
-            _check_space(target, model)
+            check_space(
+                target,
+                num_bytes=sum(tensor.num_bytes for tensor in model.tensors.values()),
+                what="the model",
+                remedy="make room, or name another folder",
+                error=CheckpointError,
+            )
             with _new_folder(target, overwrite=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
@@ -190,13 +196,6 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         raise CheckpointError(f"{target}: exists already; {remedy}.")
 
 
-def _check_space(target: Path, model: OpenedModel) -> None:
-    folder = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(folder).free, sum(tensor.num_bytes for tensor in model.tensors.values())
-    if needed > free:
-        raise CheckpointError(f"{target}: {needed / 1e9:.1f} GB are needed, but {free / 1e9:.1f} GB are free.")
-
-
 @contextlib.contextmanager
 def _new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """`atomic_directory`; a folder that is replaced is moved away only when the new one is whole."""
@@ -235,3 +234,28 @@ def _record(
         "dropped": list(result.dropped),
         "notes": list(result.notes),
     }
+
+
+def describe(result: Conversion) -> str:
+    """Return what a conversion did, one line per fact, with the paths that were written."""
+    lines = [
+        f"source      {result.source}: {result.description}",
+        f"model       {result.num_tensors} tensors, {result.num_parameters:,} parameters, {', '.join(result.dtypes)}",
+    ]
+    if result.passed_over:
+        lines.append("passed over " + ", ".join(f"{count} {reason}" for reason, count in result.passed_over.items()))
+    if result.dropped:
+        lines.append(f"left out    {', '.join(result.dropped)}")
+    if result.made_anew:
+        lines.append(
+            f"made anew   {', '.join(result.made_anew)}: the source has none, so they are random (as BERT "
+            f"initialises them) until they are trained; "
+            "config.json records it"
+        )
+    if result.absent:
+        lines.append(f"absent      {', '.join(result.absent)}: the source has none, and neither has the target")
+    lines += [f"note        {note}" for note in result.notes]
+    if not result.files:
+        return "\n".join([*lines, f"dry run: nothing was written to {result.target}"])
+    lines += [f"written     {path} ({path.stat().st_size:,} bytes)" for path in result.files]
+    return "\n".join([*lines, f"done in {result.seconds:.1f} s"])

@@ -23,9 +23,9 @@ from ..weights.pdparams import write_pdparams
 from ..weights.safetensors import write_safetensors
 from ..weights.tensorflow import write_tensorflow
 from ..weights.tensors import ObservedTensor, Tensor, transposed
+from .layers import with_absent_tensors
 from .names import Naming, parameters
 from .opening import OpenedModel
-from .parts import with_absent_parts
 
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
@@ -46,7 +46,7 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made
     anew for them.
     """
-    return with_absent_parts(model) if target is Target.PADDLE else model
+    return with_absent_tensors(model) if target is Target.PADDLE else model
 
 
 def save_model_files(

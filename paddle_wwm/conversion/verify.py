@@ -30,7 +30,7 @@ OUTPUTS = {
     "seq_relationship_logits": ("bert.pooler", "cls.seq_relationship"),
 }
 REFERENCE_ENDING = ".npz"
-NUM_TEXTS, MAX_LENGTH = 3, 48
+MAX_LENGTH = 48
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,8 @@
-"""What answers and errors of a server say: the place of a part, the wait asked for, the cause of a failure."""
+"""Read what answers and errors of a server say: the place of a part, the host, the cause of a failure."""
 
 from __future__ import annotations
 
-import email.utils
 import socket
-import time
 
 import requests
 import urllib3
@@ -14,17 +12,6 @@ def start_of(response: requests.Response) -> int:
     """Return the first byte that an answer carries: 0 but for an answer to a Range."""
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(start) if response.status_code == 206 and start.isdecimal() else 0
-
-
-def retry_after_s(response: requests.Response) -> float | None:
-    """Return the wait that a server asks for, given in seconds or as a date; None where it asks for none."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        if text.isdecimal():
-            return float(text)
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
 
 
 def host_of(request: requests.PreparedRequest) -> str:

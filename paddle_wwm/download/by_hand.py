@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, ConfigError, DownloadError
+from ..files import sha256_of_file
 from ..weights.opening import is_torch_archive
 from .addresses import is_url, without_secrets
 from .arrival import find_model_in
-from .hub import checksum_of
 from .network import Network, is_offline
 from .urls import fetch_url
 from .wanted import Wanted
@@ -41,7 +41,7 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
                 raise ConfigError(f"{archive}: is a folder; `sha256` goes with an archive.")
             return find_model_in(archive)
     try:
-        if sha256 is not None and (found := checksum_of(archive, num_digits=64)) != sha256.lower():
+        if sha256 is not None and (found := sha256_of_file(archive)) != sha256.lower():
             raise DownloadError(
                 f"{archive}: its sha256 must be {sha256}, but is {found}{'; it was deleted' if fetched else ''}."
             )

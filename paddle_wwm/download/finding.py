@@ -9,7 +9,7 @@ from typing import Callable
 from ..errors import ConfigError, DownloadError
 from ..model.folder import CONFIG_NAME, check_is_ours
 from ..progress import Progress
-from ..variants import find_variant
+from ..variants.lookup import known_variant
 
 # beside a folder with a model in it: a pretraining run or a seed of a fine-tuning run; a hub module
 INNER_FOLDERS = ("model", "assets")
@@ -51,7 +51,5 @@ def find_model(
 
 
 def _title(name: str) -> str:
-    try:
-        return find_variant(name).name
-    except ConfigError:
-        return name
+    variant = known_variant(name)
+    return variant.name if variant else name

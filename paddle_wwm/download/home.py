@@ -10,18 +10,17 @@ A model folder appears when it is whole, by a rename; it needs nothing else to b
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from ..errors import ConfigError, DownloadError
+from ..files import disk_errors_as
 
 RECORD_NAME = "source.json"
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +94,7 @@ def unfinished_downloads(*, home: Path) -> dict[str, int]:
     return {folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in folders}
 
 
-@contextlib.contextmanager
-def told_when_full(folder: Path) -> Iterator[None]:
-    """A full disk, a quota or a limit on the size of files, said with what to do; what has arrived stays."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        remedy = "What has arrived is kept: make room, or set PADDLE_WWM_HOME, and run the same again."
-        raise DownloadError(f"{folder}: {error.strerror}. {remedy}") from None
+def told_when_full(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """A full or closed disk is reported with what to do; what has arrived stays."""
+    remedy = "What has arrived is kept: make room, or set PADDLE_WWM_HOME, and run the same again."
+    return disk_errors_as(DownloadError, folder=folder, remedy=remedy)

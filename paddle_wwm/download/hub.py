@@ -34,6 +34,7 @@ from huggingface_hub.errors import (
 )
 
 from ..errors import DownloadError
+from ..files import sha256_of_file
 from .addresses import hub_endpoint, without_secrets
 from .home import told_when_full
 from .network import MAX_FILE_BYTES, Network, WrongLength
@@ -111,7 +112,8 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
     """Ask the hub which files a model needs, with sizes and checksums. Raises DownloadError."""
     endpoint = hub_endpoint()
     with _errors_of_hub(repository, revision=revision), network.hub_session():
-        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision, files_metadata=True)
+        ask = partial(HfApi(endpoint=endpoint).model_info, repository, revision=revision, files_metadata=True)
+        info = network.until_whole(ask, title=repository)
         if info.sha is None or not re.fullmatch(r"\w[\w.-]{0,99}", info.sha):  # it becomes a folder's name
             raise DownloadError(
                 f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub "
@@ -206,20 +208,15 @@ def is_right(path: Path, file: RemoteFile) -> bool:
     """Whether a file here has the size and the checksum of the one in the repository."""
     if path.stat().st_size != file.size_bytes:
         return False
-    return file.checksum is None or file.checksum == checksum_of(path, num_digits=len(file.checksum))
+    checksum = sha256_of_file if file.checked_by == "sha256" else git_sha1_of_file
+    return file.checksum is None or file.checksum == checksum(path)
 
 
-def checksum_of(path: Path, *, num_digits: int) -> str:
-    """sha256 of a file's bytes (64 digits), or the sha1 that git names the same bytes by (40 digits)."""
-    digest = (
-        hashlib.sha256()
-        if num_digits == 64
-        else hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    )
+def git_sha1_of_file(path: Path) -> str:
+    """Return the sha1 that git names a file's bytes by."""
+    header = f"blob {path.stat().st_size}\0".encode()
     with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
 
 
 def _is_checksum(text: str | None) -> bool:

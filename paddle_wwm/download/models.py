@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, DownloadError
-from ..files import read_json, sha256_of_file, write_json
+from ..files import check_space, read_json, sha256_of_file, write_json
 from ..progress import Progress
 from ..version import __version__
 from .addresses import hub_endpoint, is_url, without_secrets
@@ -226,12 +226,12 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
 
 
 def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:
-    """Before the transfer: what is to come, and the converted model beside it."""
-    wanted.home.mkdir(parents=True, exist_ok=True)
+    """Before the transfer: what is to come, and the converted model next to it."""
     here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
-    needed, free = max(0, model.size_bytes - here) + model.size_bytes, shutil.disk_usage(wanted.home).free
-    if needed > free:
-        raise DownloadError(
-            f"{wanted.home}: {wanted.name} needs {needed / 1e6:,.0f} MB there, but {free / 1e6:,.0f} MB are "
-            f"free; make room, or set PADDLE_WWM_HOME."
-        )
+    check_space(
+        wanted.home,
+        num_bytes=max(0, model.size_bytes - here) + model.size_bytes,
+        what=wanted.name,
+        remedy="make room, or set PADDLE_WWM_HOME",
+        error=DownloadError,
+    )

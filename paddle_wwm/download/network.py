@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from huggingface_hub import configure_http_backend, constants
 from huggingface_hub.utils import _http
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from ..errors import DownloadError
 from ..progress import Progress, counted
-from .answers import host_of, reason_of, retry_after_s, start_of
+from .answers import host_of, reason_of, start_of
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
@@ -159,12 +161,13 @@ class Network:
                 if failures >= self.settings.num_tries:
                     remedy = "What has arrived is kept: run the same again later."
                     raise DownloadError(f"{title}: {cut} No progress in {failures} tries. {remedy}") from None
-                self.pause(self.settings.wait_s(failures), f"{title}: {cut} Going on from there")
+                pause(self.settings.wait_s(failures), f"{title}: {cut} Continuing from there")
 
-    def pause(self, seconds: float, reason: str) -> None:
-        """Log why, and wait."""
-        logger.warning("%s in %.0f s", reason, seconds)
-        time.sleep(seconds)
+
+def pause(seconds: float, reason: str) -> None:
+    """Log why, and wait."""
+    logger.warning("%s in %.0f s", reason, seconds)
+    time.sleep(seconds)
 
 
 def _close_connections(session: requests.Session) -> None:
@@ -172,6 +175,42 @@ def _close_connections(session: requests.Session) -> None:
     for adapter in session.adapters.values():
         if isinstance(adapter, _PatientAdapter):
             adapter.close()
+
+
+class _Patience(Retry):
+    """urllib3's retries with the waits of `settings`, each one logged. host: for messages."""
+
+    RETRY_AFTER_STATUS_CODES = frozenset()  # only those of `status_forcelist`
+
+    def __init__(self, *, settings: NetworkSettings, host: str, **state: Any) -> None:
+        super().__init__(**state)
+        self.settings, self.host = settings, host
+
+    def new(self, **changes: Any) -> _Patience:
+        return super().new(settings=self.settings, host=self.host, **changes)
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        """Wait as the server asks in Retry-After, or twice as long as before."""
+        error, wait_s = self.history[-1].error, self.settings.wait_s(len(self.history))
+        if isinstance(error, urllib3.exceptions.ProxyError):
+            raise error  # waiting does not fix it
+        problem = f"{self.host} cannot be reached: {reason_of(error)}" if error else ""
+        if response is not None:
+            problem = f"{self.host} answers {response.status} {response.reason}"
+            with contextlib.suppress(urllib3.exceptions.InvalidHeader):
+                asked_s = self.get_retry_after(response)
+                if asked_s is not None and asked_s > self.settings.max_retry_after_s:
+                    raise DownloadError(
+                        f"{problem} and asks to come back in {asked_s:,.0f} s; run the same again then."
+                    )
+                wait_s = wait_s if asked_s is None else asked_s
+        pause(wait_s, f"{problem}; trying again")
+
+
+# urllib3 logs our retries, too, but not in plain words
+logging.getLogger("urllib3.connectionpool").addFilter(
+    lambda record: not any(isinstance(value, _Patience) for value in record.args or ())
+)
 
 
 class _PatientAdapter(HTTPAdapter):
@@ -196,40 +235,41 @@ class _PatientAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        settings, failures = self.network.settings, 0
-        while True:
-            try:
-                response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
-                if stream:
-                    self.answers.append(response)
-                # Without it the file comes by plain GET, which mirrors have, and which can go on after a cut.
-                response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
-                if response.status_code not in RETRIED_STATUSES:
-                    if not stream:
-                        _ = response.content  # a cut of a short answer is tried again, too
-                    return self._prepared(response) if stream and request.method == "GET" else response
-                problem = f"{host_of(request)} answers {response.status_code} {response.reason}"
-                wait_s = retry_after_s(response)
-                response.close()
-            # waiting does not fix these
-            except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
-                raise Unreachable(
-                    f"{host_of(request)} cannot be reached: {reason_of(error)}; "
-                    "check the proxy and certificate settings."
-                ) from None
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                problem, wait_s = f"{host_of(request)} cannot be reached: {reason_of(error)}", None
-                response = None
-            failures += 1
-            if wait_s is not None and wait_s > settings.max_retry_after_s:
-                raise DownloadError(f"{problem} and asks to come back in {wait_s:,.0f} s; run the same again then.")
-            if failures >= settings.num_tries:
-                if response is None:
-                    raise Unreachable(f"{problem} ({failures} tries).")
-                raise DownloadError(
-                    f"{problem}, {failures} times; run the same again later, or name a mirror in HF_ENDPOINT."
-                )
-            self.network.pause(settings.wait_s(failures) if wait_s is None else wait_s, f"{problem}; trying again")
+        settings, host = self.network.settings, host_of(request)
+        self.max_retries = _Patience(
+            settings=settings,
+            host=host,
+            total=settings.num_tries - 1,
+            other=0,  # waiting does not fix certificates
+            allowed_methods=None,
+            status_forcelist=RETRIED_STATUSES,
+            raise_on_status=False,
+            retry_after_max=sys.maxsize,  # `sleep` refuses long waits
+        )
+        try:
+            response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
+            # Without it the file comes by plain GET, which mirrors have, and which can continue after a cut.
+            response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
+        except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
+            raise Unreachable(
+                f"{host} cannot be reached: {reason_of(error)}; check the proxy and certificate settings."
+            ) from None
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise Unreachable(f"{host} cannot be reached: {reason_of(error)} ({settings.num_tries} tries).") from None
+        if response.status_code in RETRIED_STATUSES:
+            response.close()
+            raise DownloadError(
+                f"{host} answers {response.status_code} {response.reason}, {settings.num_tries} times; run the same "
+                "again later, or name a mirror in HF_ENDPOINT."
+            )
+        if stream:
+            self.answers.append(response)
+            return self._prepared(response) if request.method == "GET" else response
+        try:
+            _ = response.content
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise TransferCut(f"the answer of {host} was cut ({reason_of(error)}).", position=0) from None
+        return response
 
     def _prepared(self, response: requests.Response) -> requests.Response:
         """A transfer in small reads, with a progress bar and with cuts that say how far it came."""

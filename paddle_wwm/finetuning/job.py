@@ -17,17 +17,22 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
+from ..config import count_parameters
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import sha256_of_file
-from ..model.finetuned import read_description
 from ..model.folder import VOCAB_NAME
+from ..model.networks import ANSWER_KINDS
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..tasks.network.features import Features, Reading, features_of, uses_kinds
-from ..tasks.network.inference import check_vocabulary
+from ..tasks.answer_kinds import uses_kinds
+from ..tasks.dataset import Dataset, Split
+from ..tasks.examples import TaskName
+from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
 from ..tasks.readers.splits import read_split, split_path, with_labels
-from ..tasks.types import Split, Task, TaskKind
+from ..tasks.task import Features, Reading, Task
+from ..tasks.task_table import task_class
 from ..version import __version__
 from ..weights.names import WEIGHTS_NAME
 from .folder import LOCK_NAME, check_output, set_up, unfinished, write_summary
@@ -56,7 +61,7 @@ class FineTuneJob:
     save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
     """
 
-    task: Task
+    dataset: Dataset
     data: Path
     model: str
     output: Path
@@ -74,13 +79,13 @@ class FineTuneJob:
 class PreparedRun:
     """All that is read before training."""
 
+    dataset: Dataset
     task: Task
     model: ModelSource
     recipe: FineTuneRecipe
     record: RunRecord
     train: Features
     evaluation: Mapping[str, tuple[Split, Features]]
-    reading: Reading
     example: str
 
 
@@ -155,15 +160,15 @@ def train_seeds(
     from .trainer import TrainingData
 
     use_fast_matmul()
-    tokenizer = check_vocabulary(prepared.model.folder, read_description(prepared.model.folder).config)
+    tokenizer = load_tokenizer(prepared.model.folder, read_description(prepared.model.folder).config)
     run = FineTuneRun(
-        task=prepared.task,
+        dataset=prepared.dataset,
         output=job.output,
         recipe=prepared.recipe,
         training=TrainingData(
             features=prepared.train,
-            reading=prepared.reading,
-            pad_id=tokenizer.vocab.pad_id,
+            task=prepared.task,
+            tokenizer=tokenizer,
             model=prepared.model.folder,
             description=read_description(prepared.model.folder),
         ),
@@ -195,51 +200,50 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
     """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
     model = find_model(job.model, name=job.model_name, progress=progress)
     description = read_description(model.folder)
-    tokenizer = check_vocabulary(model.folder, description.config)
+    tokenizer = load_tokenizer(model.folder, description.config)
     on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
     positions = description.config.max_position_embeddings
-    shortened = {"max_seq_length": min(job.task.max_seq_length, positions)}  # unless a length is asked for
+    shortened = {"max_seq_length": min(job.dataset.max_seq_length, positions)}  # unless a length is asked for
     changes = {name: value for name, value in job.changes.items() if value is not None}
-    recipe = recipe_of(job.task, model=model.title, **{**on_gpu, **shortened, **changes})
+    recipe = recipe_of(job.dataset, model=model.title, **{**on_gpu, **shortened, **changes})
     if recipe.max_seq_length > positions:
         raise ConfigError(
             f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is "
             f"{recipe.max_seq_length}."
         )
-    train = read_split(job.task, data=job.data, split="train")
+    train = read_split(job.dataset, data=job.data, split="train")
     if not train.has_labels:
         raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
-    task = with_labels(job.task, train)
+    dataset = with_labels(job.dataset, train)
     splits = {
-        name: read_split(task, data=job.data, split=name)
+        name: read_split(dataset, data=job.data, split=name)
         for name in EVALUATED
-        if split_path(task, data=job.data, split=name)
+        if split_path(dataset, data=job.data, split=name)
     }
     chosen = [train.examples[number] for number in chosen_examples(len(train.examples), limit=recipe.limit_train)]
+    with_kinds = dataset.task is TaskName.QUESTION_ANSWERING and uses_kinds(chosen)
+    task = task_class(dataset.task)(labels=ANSWER_KINDS if with_kinds else dataset.labels)
     reading = Reading(
-        kind=task.kind,
-        labels=task.labels,
-        with_kinds=task.kind is TaskKind.READING_COMPREHENSION and uses_kinds(chosen),
         max_seq_length=recipe.max_seq_length,
         doc_stride=recipe.doc_stride,
         max_question_len=recipe.max_question_len,
     )
-    features = features_of(chosen, reading=reading, tokenizer=tokenizer, with_labels=True)
+    features = task.encode(chosen, tokenizer=tokenizer, reading=reading, with_labels=True)
     if not features.rows:
         raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
     evaluation = {
-        name: (split, features_of(split.examples, reading=reading, tokenizer=tokenizer, with_labels=False))
+        name: (split, task.encode(split.examples, tokenizer=tokenizer, reading=reading))
         for name, split in splits.items()
     }
     data = {"train": _data_record(train, features, num_examples=len(chosen))}
     data |= {name: _data_record(split, found) for name, (split, found) in evaluation.items()}
     record = RunRecord(
-        task=task.name,
-        title=task.title,
-        metric=task.metric,
-        model=_model_record(model, num_labels=len(task.labels)),
+        task=dataset.name,
+        title=dataset.title,
+        metric=dataset.metric,
+        model=_model_record(model, num_labels=len(dataset.labels)),
         data=data,
-        recipe={**recipe.plain(), "labels": list(task.labels), "kinds_of_answers": reading.with_kinds},
+        recipe={**recipe.plain(), "labels": list(dataset.labels), "kinds_of_answers": with_kinds},
         learning_rate=recipe.learning_rate,
         version=__version__,
     )
@@ -248,13 +252,13 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
         " …" if len(first) > 40 else ""
     )
     return PreparedRun(
+        dataset=dataset,
         task=task,
         model=model,
         recipe=recipe,
         record=record,
         train=features,
         evaluation=evaluation,
-        reading=reading,
         example=f"{example}  label {features.labels[0].tolist() if features.labels[0].size < 4 else '…'}",
     )
 
@@ -272,8 +276,6 @@ def _data_record(split: Split, features: Features, *, num_examples: int | None =
 
 
 def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
-    from ..variants import count_parameters
-
     config = read_description(model.folder).config
     return {
         "name": model.name,

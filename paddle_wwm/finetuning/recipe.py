@@ -16,13 +16,13 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ..config import PhaseConfig
 from ..errors import ConfigError
 from ..pretraining_data.random_bits import key_of, random_uint64
-from ..tasks.network.rows import cut_by_length
+from ..runs.schedules import LinearSchedule
+from ..tasks.dataset import Dataset
+from ..tasks.dataset_table import learning_rate_of
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
-from ..tasks.table import learning_rate_of
-from ..tasks.types import Task
+from ..tasks.rows import cut_by_length
 
 _LAYER = re.compile(r"bert\.encoder\.layers\.(\d+)\.")
 
@@ -90,13 +90,13 @@ class FineTuneRecipe:
         return {name: value for name, value in dataclasses.asdict(self).items() if name != "learning_rate"}
 
 
-def recipe_of(task: Task, *, model: str, **changes: Any) -> FineTuneRecipe:
-    """The task's recipe, for a model of that name; `changes` that are not None take the place of its numbers."""
+def recipe_of(dataset: Dataset, *, model: str, **changes: Any) -> FineTuneRecipe:
+    """Return the data set's recipe for a model of that name; `changes` that are not None replace its numbers."""
     values = {
-        "max_seq_length": task.max_seq_length,
-        "batch_size": task.batch_size,
-        "num_epochs": task.num_epochs,
-        "learning_rate": learning_rate_of(task, model=model)[0],
+        "max_seq_length": dataset.max_seq_length,
+        "batch_size": dataset.batch_size,
+        "num_epochs": dataset.num_epochs,
+        "learning_rate": learning_rate_of(dataset, model=model)[0],
     }
     return FineTuneRecipe(**{**values, **{name: value for name, value in changes.items() if value is not None}})
 
@@ -106,13 +106,11 @@ def steps_per_epoch(num_rows: int, *, recipe: FineTuneRecipe) -> int:
     return -(-num_rows // recipe.batch_size)
 
 
-def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> PhaseConfig:
-    """Warm-up and decay in pretraining's terms."""
-    return PhaseConfig(
-        max_seq_length=recipe.max_seq_length,
-        global_batch_size=recipe.batch_size,
-        num_steps=num_steps,
+def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> LinearSchedule:
+    """Return the learning rates of a seed's steps."""
+    return LinearSchedule(
         learning_rate=recipe.learning_rate,
+        num_steps=num_steps,
         num_warmup_steps=min(round(recipe.warmup_share * num_steps), num_steps - 1),
     )
 

@@ -18,7 +18,7 @@ from typing import Any, Mapping
 
 from ..errors import DataError
 from ..files import write_json
-from ..tasks.types import ScoreValues
+from ..tasks.metrics.scores import ScoreValues
 
 RUN_NAME = "run.json"
 RESULT_NAME = "result.json"

@@ -7,8 +7,8 @@ from typing import Callable
 
 from ..errors import ConfigError
 from ..progress import Progress
-from ..tasks.table import find_task
-from ..tasks.types import Task
+from ..tasks.dataset import Dataset
+from ..tasks.dataset_table import find_dataset
 from .job import FineTuneJob, run_job
 from .result import FineTuneResult
 
@@ -16,7 +16,7 @@ from .result import FineTuneResult
 def finetune(
     model: str | Path,
     *,
-    task: str | Task,
+    task: str | Dataset,
     output: str | Path,
     data: str | Path | None = None,
     seeds: int = 1,
@@ -50,8 +50,8 @@ def finetune(
 
     Args:
         model: a folder (a model, a pretraining run, a hub module with weights) or a published model's name.
-        task: a name of the table of tasks (`"chnsenticorp"`), or a Task of your own files, made by
-            `paddle_wwm.tasks.own_data.task_of_flags(kind="classification", files={"train": "train.tsv"})`.
+        task: a name of the table of data sets (`"chnsenticorp"`), or a Dataset of your own files, made by
+            `paddle_wwm.tasks.own_data.dataset_of_flags(kind="classification", files={"train": "train.tsv"})`.
         output: the run's folder.
         data: the folder with the task's files; needed for a task of the table.
         seeds: how many seeds are trained: `first_seed`, `first_seed` + 1, …
@@ -94,8 +94,8 @@ def finetune(
 
     Example:
         >>> from paddle_wwm import finetune
-        >>> from paddle_wwm.tasks.own_data import task_of_flags
-        >>> task = task_of_flags(kind="classification", files={"train": "train.tsv", "dev": "dev.tsv"})
+        >>> from paddle_wwm.tasks.own_data import dataset_of_flags
+        >>> task = dataset_of_flags(kind="classification", files={"train": "train.tsv", "dev": "dev.tsv"})
         >>> result = finetune("model", task=task, output="runs/mine", num_epochs=1, max_seq_length=32)
         >>> result.scores["dev"]["accuracy"].num_seeds
         1
@@ -103,12 +103,14 @@ def finetune(
     if isinstance(task, str):
         if data is None:
             raise ConfigError(f"`data` must name the folder with the files of {task!r}, but is None.")
-        task = find_task(task)
+        dataset = find_dataset(task)
+    else:
+        dataset = task
     for name, value in (("seeds", seeds), ("num_workers", num_workers)):
         if value < 1:
             raise ConfigError(f"`{name}` must be at least 1, but is {value}.")
     job = FineTuneJob(
-        task=task,
+        dataset=dataset,
         data=Path() if data is None else Path(data),
         model=str(model),
         model_name=model_name,

@@ -9,22 +9,21 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from ..files import atomic_directory, remove_leftovers
-from ..model.finetuned import write_finetuned
 from ..progress import Progress
 from ..runs.fleet import World, barrier
 from ..runs.lifetime import StopSignal
+from ..tasks.dataset import Dataset, Split
+from ..tasks.fine_tuned import READING_KEY, READING_NUMBERS
 from ..tasks.metrics.scores import main_score, score
-from ..tasks.network.features import Features
-from ..tasks.network.heads import TASK_NAMES, label_map_of_reading, predictions_of
-from ..tasks.network.inference import READING_KEY, READING_NUMBERS, compute_outputs
-from ..tasks.predictions import write_predictions
-from ..tasks.reading_comprehension import DecodingConfig
-from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
-from ..tasks.types import Split, Task
+from ..tasks.model_folder import write_finetuned
+from ..tasks.prediction_files import write_predictions
+from ..tasks.task import Features, ResultOptions
+from .outputs import compute_on_workers
 from .recipe import FineTuneRecipe, steps_per_epoch
+from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
 from .seed_log import SeedLog
 from .state import (
     BEST_NAME,
@@ -55,7 +54,7 @@ class FineTuneRun:
     labels) the last one counts.
     """
 
-    task: Task
+    dataset: Dataset
     output: Path
     recipe: FineTuneRecipe
     training: TrainingData
@@ -126,8 +125,8 @@ class _Seed:
         started = time.monotonic()
         done = self.trainer.step(state.step, stop_asked=self.stop.number != 0, save_asked=save_asked)
         state.training_seconds += time.monotonic() - started
+        state.num_rows += self.trainer.num_rows_of(state.step)
         state.step += 1
-        state.num_rows += done.num_rows
         if log:
             log.write(
                 "train",
@@ -158,13 +157,13 @@ class _Seed:
     def _evaluate_dev(self, log: SeedLog | None) -> None:
         run, state = self.fine_tuning, self.state
         predictions = self._predict("dev")
-        scores = score(run.task.metric, run.evaluation["dev"].split.examples, predictions)
+        scores = score(run.dataset.metric, run.evaluation["dev"].split.examples, predictions)
         state.dev_scores.append({**self._place(), **scores})
-        main = main_score(run.task.metric, scores)
+        main = main_score(run.dataset.metric, scores)
         if state.best_score is None or main > state.best_score:
             state.best_score, state.best_step, state.num_worse = main, state.step, 0
             if run.world.is_main:
-                write_predictions(self.folder / BEST_PREDICTIONS_NAME, predictions, run.task)
+                write_predictions(self.folder / BEST_PREDICTIONS_NAME, predictions, run.dataset)
         else:
             state.num_worse += 1
             state.stopped_early = 0 < run.recipe.patience <= state.num_worse
@@ -183,11 +182,11 @@ class _Seed:
                 raise _Stopped
 
         try:
-            outputs = compute_outputs(
+            outputs = compute_on_workers(
                 self.trainer.network,
-                data.features,
-                reading=run.training.reading,
-                pad_id=run.training.pad_id,
+                data.features.rows,
+                task=run.training.task,
+                vocab=run.training.tokenizer.vocab,
                 world=run.world,
                 stage=f"evaluate {name}",
                 progress=run.progress,
@@ -198,10 +197,14 @@ class _Seed:
             raise self.stop.interrupted(
                 f"seed {self.seed} is saved after step {self.state.step}; run the same command again to go on."
             ) from None
-        decoding = DecodingConfig(max_answer_len=run.recipe.max_answer_len)
-        return predictions_of(
-            data.split.examples, data.features, outputs, reading=run.training.reading, decoding=decoding
+        results: Sequence[Any] = run.training.task.results(
+            data.split.examples,
+            features=data.features,
+            outputs=outputs,
+            tokenizer=run.training.tokenizer,
+            options=ResultOptions(max_answer_len=run.recipe.max_answer_len),
         )
+        return {example.example_id: result.predicted for example, result in zip(data.split.examples, results)}
 
     def save(self) -> None:
         """Write the checkpoint, by the main worker; the others wait."""
@@ -235,10 +238,11 @@ class _Seed:
         folder = self.folder / PREDICTIONS_NAME
         folder.mkdir(exist_ok=True)
         for name, found in predictions.items():
-            write_predictions(folder / f"{name}.jsonl", found, run.task)
+            write_predictions(folder / f"{name}.jsonl", found, run.dataset)
         labelled = {name: found for name, found in predictions.items() if run.evaluation[name].split.has_labels}
         scores = {
-            name: score(run.task.metric, run.evaluation[name].split.examples, found) for name, found in labelled.items()
+            name: score(run.dataset.metric, run.evaluation[name].split.examples, found)
+            for name, found in labelled.items()
         }
         if run.chooses_by_dev:
             shutil.copyfile(self.folder / BEST_PREDICTIONS_NAME, folder / "dev.jsonl")
@@ -271,7 +275,7 @@ class _Seed:
                     folder,
                     arrays=self.trainer.weights(),
                     source=run.training.model,
-                    task=TASK_NAMES[run.task.kind],
-                    label_map=label_map_of_reading(run.training.reading),
+                    task=run.dataset.task,
+                    label_map=dict(enumerate(run.training.task.labels)),
                     notes={READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS}},
                 )

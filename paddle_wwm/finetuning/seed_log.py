@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
-from ..files import atomic_write
+from ..files import atomic_write, read_log
 from .state import SeedState
 
 
@@ -17,7 +17,7 @@ class SeedLog:
         evaluated = {record["step"] for record in state.dev_scores}
         kept = [
             record
-            for record in _records(path)
+            for record in read_log(path)
             if (record["step"] in evaluated if record["kind"] == "dev" else record["step"] <= state.step)
         ]
         with atomic_write(path, "w") as stream:
@@ -34,15 +34,3 @@ class SeedLog:
         """kind: "train" or "dev"."""
         self._stream.write(json.dumps({"kind": kind, **place, **values}) + "\n")
         self._stream.flush()
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:  # half a line, of a killed run
-            return

@@ -8,8 +8,8 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
-from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
 from .recipe import steps_per_epoch
+from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
 
 if TYPE_CHECKING:
     from .job import PreparedRun
@@ -25,9 +25,9 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     num_rows = len(prepared.train.rows)
     per_epoch = steps_per_epoch(num_rows, recipe=recipe)
     sizes = record.model["config"]
-    is_short = recipe.max_seq_length == sizes["max_position_embeddings"] < prepared.task.max_seq_length
+    is_short = recipe.max_seq_length == sizes["max_position_embeddings"] < prepared.dataset.max_seq_length
     why = (
-        f" (all that the model has positions for; the task's own are {prepared.task.max_seq_length})"
+        f" (all that the model has positions for; the task's own are {prepared.dataset.max_seq_length})"
         if is_short
         else ""
     )

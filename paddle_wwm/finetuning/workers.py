@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Callable
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.launch import launch_workers, package_command
+from ..tasks.dataset_table import DATASETS
 from .results import LOG_NAME, seed_folder
-from ..tasks.table import TASKS
 
 if TYPE_CHECKING:
     from .job import FineTuneJob
@@ -33,16 +33,21 @@ def worker_command(job: FineTuneJob) -> list[str]:
         "save-every-minutes": job.save_every_minutes,
         **{name.replace("_", "-").replace("num-epochs", "epochs"): value for name, value in job.changes.items()},
     }
-    task = job.task
-    in_table = TASKS.get(task.name) == task
+    dataset = job.dataset
+    in_table = DATASETS.get(dataset.name) == dataset
     if in_table:
-        flags |= {"task": task.name, "data": job.data}
+        flags |= {"task": dataset.name, "data": job.data}
     else:
-        flags |= {"task-name": task.name, "kind": task.kind.value, "format": task.reader, "metric": task.metric}
-        flags |= {split: paths[0] for split, paths in task.files.items()}
-        flags |= {"labels": ",".join(task.labels) or None}
+        flags |= {
+            "task-name": dataset.name,
+            "kind": dataset.task.value,
+            "format": dataset.reader,
+            "metric": dataset.metric,
+        }
+        flags |= {split: paths[0] for split, paths in dataset.files.items()}
+        flags |= {"labels": ",".join(dataset.labels) or None}
     pairs = [str(word) for name, value in flags.items() if value is not None for word in (f"--{name}", value)]
-    columns = [word for field, column in task.columns.items() for word in ("--column", f"{field}={column}")]
+    columns = [word for field, column in dataset.columns.items() for word in ("--column", f"{field}={column}")]
     return package_command("finetune", *pairs, *([] if in_table else columns))
 
 

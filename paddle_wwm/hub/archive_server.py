@@ -13,15 +13,17 @@ is asked for.
 from __future__ import annotations
 
 import logging
-import re
 import tarfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import InvalidVersion, Version
+
 from ..errors import HubModuleError
 from ..files import sha256_of_file
+from .http import new_app, serve_app
 from .sources import module_info
 
 if TYPE_CHECKING:
@@ -42,11 +44,6 @@ class ServedArchive:
     version: str
     summary: str
     sha256: str
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """Greater for newer versions."""
-        return tuple(map(int, re.findall(r"\d+", self.version)))
 
 
 class Shelf:
@@ -77,7 +74,7 @@ class Shelf:
                 known[key] = self._known[key] if key in self._known else self._look_at(path)
             self._known = known
         found = [archive for archive in known.values() if isinstance(archive, ServedArchive)]
-        return sorted(found, key=lambda archive: (archive.name, archive.order), reverse=True)
+        return sorted(found, key=lambda archive: (archive.name, Version(archive.version)), reverse=True)
 
     @staticmethod
     def _look_at(path: Path) -> ServedArchive | str:
@@ -111,7 +108,8 @@ def open_archive(path: Path) -> ServedArchive:
             stream = tar.extractfile(source)
             assert stream is not None  # it is a regular file
             info = module_info(stream.read().decode("utf-8"), path=path / source.name)
-    except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError) as error:
+            Version(info["version"])  # the shelf is in its order, and so is PaddleHub's
+    except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError, InvalidVersion) as error:
         raise HubModuleError(f"{path}: is no module's archive: {error}.") from None
     return ServedArchive(
         path=path, name=info["name"], version=info["version"], summary=str(info.get("summary", "")), sha256=found
@@ -129,12 +127,9 @@ def _state(path: Path) -> tuple[int, int]:
 
 def make_app(shelf: Shelf) -> Flask:
     """A Flask application that answers for a folder."""
-    from flask import Flask, abort, request, send_file
-    from flask.json.provider import DefaultJSONProvider
+    from flask import abort, request, send_file
 
-    app = Flask(__name__)
-    if isinstance(app.json, DefaultJSONProvider):
-        app.json.ensure_ascii = False
+    app = new_app()
 
     def entry(archive: ServedArchive) -> dict[str, Any]:
         return {
@@ -180,18 +175,17 @@ def make_app(shelf: Shelf) -> Flask:
 
 
 def serve_archives(folder: Path, *, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Logs the address when it is ready; port 0 takes a free one."""
-    from werkzeug.serving import make_server
-
+    """Serve a folder of archives until Ctrl-C or SIGTERM; port 0 takes a free one."""
     shelf = Shelf(folder)
     archives = shelf.archives()
-    server = make_server(host, port, make_app(shelf), threaded=True)
-    for archive in archives:
-        logger.info("%s==%s  %s  sha256 %s", archive.name, archive.version, archive.path.name, archive.sha256)
-    address = f"http://{host}:{server.server_port}"
-    logger.info(
-        "%d archive(s) of %s at %s; on the clients: hub config server==%s", len(archives), folder, address, address
-    )
-    if host not in ("127.0.0.1", "::1", "localhost"):
-        logger.warning("%s may be reached by other machines; there is no authentication, and no encryption.", host)
-    server.serve_forever()
+
+    def describe(address: str) -> list[str]:
+        return [
+            *(
+                f"{archive.name}=={archive.version}  {archive.path.name}  sha256 {archive.sha256}"
+                for archive in archives
+            ),
+            f"{len(archives)} archive(s) of {folder} at {address}; on the clients: hub config server=={address}",
+        ]
+
+    serve_app(make_app(shelf), host=host, port=port, describe=describe)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, HubModuleError
+from ..errors import HubModuleError
 from ..files import atomic_directory, atomic_write, sha256_of_file
 from ..model.folder import MODEL_FILES
-from ..variants import Variant, find_variant
+from ..variants.lookup import known_variant
 from .checks import Checked, check_model_folder
 from .finetuned import write_finetuned_model
 from .sources import SHARED_IMPORT, folder_name, module_info, module_sources, sizes_in_words
@@ -87,7 +87,7 @@ def build_module(
         ('my-bert-1.0.0.tar', '1.0.0')
     """
     name, notes = _resolved(name)
-    variant = _variant(name)
+    variant = known_variant(name)
     if checkpoint is not None and (variant or (modules is not None and (modules / folder_name(name)).exists())):
         raise HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
     if checkpoint is None and (task, label_map) != (None, None):
@@ -123,19 +123,12 @@ def build_module(
 
 
 def _resolved(name: str) -> tuple[str, tuple[str, ...]]:
-    variant = _variant(name)
+    variant = known_variant(name)
     if variant is None or variant.name == name:
         return name, ()
     return variant.name, (
         f"{name} is another name of {variant.name}; the module has that name: hub.Module(name={variant.name!r})",
     )
-
-
-def _variant(name: str) -> Variant | None:
-    try:
-        return find_variant(name)
-    except ConfigError:
-        return None
 
 
 def _inside(checked: Checked | None, *, assets: Path | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import ModelConfig
+from ..config import SERIES_VOCAB_SIZE, ModelConfig
 from ..conversion.names import Naming, parameters
 from ..errors import CheckpointError, HubModuleError
 from ..files import read_json
@@ -38,9 +38,7 @@ SIZES = (
     ),
     *("hidden_act", "layer_norm_eps"),
 )
-# of the 21,128 entries that all Chinese models share
 SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"
-SERIES_VOCAB_SIZE = 21128
 OPTIONAL = (*HEAD_PREFIXES, "bert.pooler.")  # what a model may lack, or have next to the encoder
 
 

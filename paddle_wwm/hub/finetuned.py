@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import HubModuleError
 from ..model.folder import CONFIG_NAME
-from ..model.labels import label_map_of
+from ..tasks.label_map import label_map_of
 
 
 def write_finetuned_model(
@@ -20,8 +20,8 @@ def write_finetuned_model(
     `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is
     missing or does not fit.
     """
-    from ..model.finetuned import QUESTION_ANSWERING, read_description, write_finetuned
-    from .tasks import task_class
+    from ..tasks.model_folder import read_description, write_finetuned
+    from ..tasks.task_table import task_class
     from .weights import load_checkpoint
 
     source = base or (checkpoint if checkpoint.is_dir() else checkpoint.parent)
@@ -37,7 +37,7 @@ def write_finetuned_model(
             f"{checkpoint}: does not say what it was fine-tuned for; give --task seq-cls (or another task)."
         )
     kind = task_class(task)
-    needs_labels = kind.has_classifier and task != QUESTION_ANSWERING
+    needs_labels = kind.needs_labels
     if needs_labels and label_map is None and description.label_map is None:
         raise HubModuleError(f"{checkpoint}: does not say what its classes are called; give --label-map FILE.")
     labels = (
@@ -45,7 +45,7 @@ def write_finetuned_model(
         if needs_labels
         else description.label_map or {}
     )
-    network = kind(label_map=labels).make_network(description.config)
+    network = kind(labels=[labels[number] for number in range(len(labels))]).make_network(description.config)
     load_checkpoint(network, checkpoint, task=task)
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     write_finetuned(folder, arrays=arrays, source=source, task=task, label_map=labels)

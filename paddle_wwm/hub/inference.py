@@ -12,7 +12,6 @@ weights), and when training or loading has changed them, the program is made ane
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import os
@@ -21,7 +20,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
-from typing import Iterator, Literal
+from typing import Literal
 
 import numpy as np
 import paddle
@@ -30,13 +29,10 @@ import paddle.nn as nn
 from ..compute.choice import exact
 from ..cpu import use_fast_matmul
 from ..errors import HubModuleError
-from ..tasks.network.rows import MAX_BATCH_TOKENS
-from .task import Program
+from ..tasks.programs import dygraph_program
+from ..tasks.task import Program
 
 PRECISIONS = ("fp32", "bf16")
-CPU_BATCH_TOKENS = (
-    1024  # of 512 to 8,192, the fastest in fp32: what a layer makes of a batch stays in the processor's cache
-)
 MIN_CALL_TOKENS = 4096  # a smaller call is over before the checksum would pay
 EXPORT_AFTER_TOKENS = 32_768
 ONEDNN_SHAPES = (
@@ -83,21 +79,11 @@ class Programs:
         return program
 
 
-def dygraph_program(network: nn.Layer) -> Program:
-    """The network as it is, without gradients. Dropout is the network's affair: call its `eval` first."""
-
-    def run(*arrays: np.ndarray) -> np.ndarray:
-        # transposed views instead of copies, which Paddle's matrix product then makes by a slow way: a sixth of the
-        # time
-        strided = paddle.get_flags("FLAGS_use_stride_kernel")
-        paddle.set_flags({"FLAGS_use_stride_kernel": False})
-        try:
-            with paddle.no_grad():
-                return network(*map(paddle.to_tensor, arrays)).numpy()
-        finally:
-            paddle.set_flags(strided)
-
-    return run
+def use_device(use_gpu: bool) -> None:
+    """Compute on the GPU or on the CPU from now on. Raises HubModuleError where Paddle has no GPU."""
+    if use_gpu and not paddle.is_compiled_with_cuda():
+        raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only.")
+    paddle.set_device("gpu" if use_gpu else "cpu")
 
 
 def exported_program(network: nn.Layer, *, precision: str) -> Program:
@@ -168,23 +154,6 @@ class _OfBatchAtPositions(_OfBatch):
         flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
         return self.network(input_ids, token_type_ids, attention_mask, flat_positions)
-
-
-@contextlib.contextmanager
-def evaluating(layer: nn.Layer) -> Iterator[None]:
-    """Inside, a layer is in evaluation mode; afterwards it is as it was."""
-    was_training = layer.training
-    layer.eval()
-    try:
-        yield
-    finally:
-        if was_training:
-            layer.train()
-
-
-def max_batch_tokens(*, on_gpu: bool) -> int:
-    """How many tokens a batch has at most, by device."""
-    return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
 
 
 def weights_checksum(network: nn.Layer) -> int:

@@ -1,23 +1,52 @@
-"""From the caller's data to what a network reads: the checks, and the warnings; the rest is in `tasks.rows`."""
+"""From the data of a module's caller to examples: the checks, and the warnings about what was cut."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any, Iterator, Mapping, Sequence
 
-from ..errors import HubModuleError
-from ..tasks.network import rows as tasks_rows
-from ..tasks.network.rows import MAX_BATCH_TOKENS, Batch, Row, row_of_texts
+from ..errors import DataError, HubModuleError
+from ..tasks.examples import Example, QuestionExample, TextExample, TokenExample
+from ..tasks.question_answering import QuestionAnswering
+from ..tasks.reading_comprehension import num_question_pieces_read
+from ..tasks.rows import WindowRow
+from ..tasks.task import Features, Reading, Task
+from ..tasks.token_classification import TokenClassification
 from ..tokenization.wordpiece import WordPieceTokenizer
+
+WANTED = {1: "a text", 2: "a list of two texts"}
+WANTED_QUESTION = "{'question': text, 'context': text}, or a list of these two texts"
+
+
+def examples_of(data: Sequence[Any], *, task: Task, split_char: str = "") -> list[Example]:
+    """Turn the caller's data into the examples of a task, which are named "data[0]", "data[1]", …
+
+    Raises:
+        HubModuleError: an item is not what the task reads.
+    """
+    if isinstance(task, QuestionAnswering):
+        pairs = texts_of(_pairs(data), num_texts=(2,), wanted=WANTED_QUESTION)
+        return [
+            QuestionExample(example_id=f"data[{number}]", question=question, context=context)
+            for number, (question, context) in enumerate(pairs)
+        ]
+    wanted = "a text, or a list of one or two texts" if len(task.num_texts) > 1 else WANTED[task.num_texts[0]]
+    return [
+        TokenExample(example_id=f"data[{number}]", tokens=tuple(texts[0].split(split_char)))
+        if isinstance(task, TokenClassification) and split_char and split_char in texts[0]
+        else TextExample(example_id=f"data[{number}]", text=texts[0], text_pair=texts[1] if len(texts) > 1 else None)
+        for number, texts in enumerate(texts_of(data, num_texts=task.num_texts, wanted=wanted))
+    ]
 
 
 def texts_of(
     data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: str = "a text"
 ) -> list[tuple[str, ...]]:
-    """The caller's data as tuples of texts, checked: every item a text, or a list of as many texts as `num_texts`
-    allows.
+    """Return the caller's data as tuples of texts; the caller's lists are left unchanged.
 
-    Raises HubModuleError naming the item. The caller's lists are left as they are.
+    Raises:
+        HubModuleError: an item is not a text, or not a list of as many texts as `num_texts` allows.
     """
     if isinstance(data, (str, bytes, Mapping)) or not hasattr(data, "__iter__"):
         raise HubModuleError(f"`data` must be a list of texts, but is {_kind(data)}; write [text].")
@@ -32,12 +61,31 @@ def texts_of(
                 )
             if not _is_unicode(text):
                 raise HubModuleError(
-                    f"data[{index}] holds half of a surrogate pair, which is no character; decode the text anew."
+                    f"data[{index}] holds half of a surrogate pair, which is not a character; decode the text again."
                 )
         if len(texts) not in num_texts:
             allowed = " or ".join(map(str, num_texts))
             raise HubModuleError(f"data[{index}] must be {wanted}, so {allowed} text(s), but holds {len(texts)}.")
         items.append(texts)
+    return items
+
+
+def _pairs(data: Any) -> Any:
+    """Return questions and contexts as pairs."""
+    if isinstance(data, Mapping):
+        raise HubModuleError(f"`data` must be a list, each item {WANTED_QUESTION}; write [item].")
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
+        return data
+    items = []
+    for index, item in enumerate(data):
+        if isinstance(item, Mapping):
+            if set(item) != {"question", "context"}:
+                raise HubModuleError(
+                    f"data[{index}] must have the keys question and context, but has "
+                    f"{', '.join(map(str, item)) or 'none'}."
+                )
+            item = [item["question"], item["context"]]
+        items.append(item)
     return items
 
 
@@ -53,53 +101,64 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-class RowEncoder:
-    """Texts to rows with [CLS] and [SEP], at most `max_seq_len` tokens each (None: as many as the model has positions).
-
-    What is cut off is counted, and told by a warning in `warn_of_cuts`.
-    """
-
-    def __init__(self, *, tokenizer: WordPieceTokenizer, max_positions: int, max_seq_len: int | None) -> None:
-        self.limit = max_positions if max_seq_len is None else max_seq_len
-        if not isinstance(self.limit, int) or not 3 <= self.limit <= max_positions:
-            raise HubModuleError(
-                f"`max_seq_len` must be between 3 and the model's {max_positions} positions, but is {self.limit!r}."
-            )
-        self.tokenizer = tokenizer
-        self.vocab = tokenizer.vocab
-        self._num_cut = 0
-
-    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of every text, uncut, without special tokens."""
-        return [ids for ids, _ in self.tokenizer.encode_each(texts)]
-
-    def row(self, owner: int, ids: list[int], second: list[int] | None = None) -> Row:
-        """A row of one text, or of two in one sequence; of what is too long the end is cut off, of two texts that of
-        the longer one.
-        """
-        row, is_cut = row_of_texts(owner, ids, second, vocab=self.vocab, limit=self.limit)
-        self._num_cut += is_cut
-        return row
-
-    def rows_of_texts(self, data: Sequence[Any]) -> list[Row]:
-        """A row for every text, or pair of texts, of the caller's data."""
-        items = texts_of(data, num_texts=(1, 2), wanted="a text, or a list of one or two texts")
-        pieces = iter(self.pieces([text for texts in items for text in texts]))
-        return [self.row(owner, *(next(pieces) for _ in texts)) for owner, texts in enumerate(items)]
-
-    def warn_of_cuts(self) -> None:
-        """One warning for all texts that were too long."""
-        if self._num_cut:
-            warnings.warn(
-                f"{self._num_cut} text(s) had more than {self.limit} tokens and were cut at their end.", stacklevel=4
-            )
-            self._num_cut = 0
+def reading_of(
+    *, max_seq_len: int | None, max_positions: int, doc_stride: int = 128, max_question_len: int = 64
+) -> Reading:
+    """Return how long texts may be; without `max_seq_len` as long as the model has positions."""
+    limit = max_positions if max_seq_len is None else max_seq_len
+    if not isinstance(limit, int) or not 3 <= limit <= max_positions:
+        raise HubModuleError(
+            f"`max_seq_len` must be between 3 and the model's {max_positions} positions, but is {limit!r}."
+        )
+    return Reading(max_seq_length=limit, doc_stride=doc_stride, max_question_len=max_question_len)
 
 
-def batches_by_length(
-    rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS
-) -> Iterator[Batch]:
-    """`tasks.rows.batches_by_length`, for a `batch_size` of the caller's."""
+def check_batch_size(batch_size: int) -> None:
+    """Raise HubModuleError for a batch size below 1."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size!r}.")
-    return tasks_rows.batches_by_length(rows, batch_size=batch_size, pad_id=pad_id, max_tokens=max_tokens)
+
+
+def _check_readable(features: Features) -> None:
+    """Raise HubModuleError for a question or a passage without pieces."""
+    for row in features.rows:
+        if isinstance(row, WindowRow):
+            for part, ids in (("question", row.encoded.question_ids), ("context", row.encoded.context_ids)):
+                if not ids:
+                    raise HubModuleError(f"data[{row.owner}]: the {part} has no characters to read.")
+
+
+@contextlib.contextmanager
+def hub_errors() -> Iterator[None]:
+    """Report a wrong item or option like every other error of a module."""
+    try:
+        yield
+    except (DataError, ValueError) as error:
+        raise HubModuleError(str(error)) from None
+
+
+def encode_data(
+    data: Sequence[Any], *, task: Task, tokenizer: WordPieceTokenizer, reading: Reading, split_char: str = ""
+) -> tuple[list[Example], Features]:
+    """Turn the caller's data into examples and rows, and warn about what was cut.
+
+    Raises:
+        HubModuleError: an item is not what the task reads; the message names it.
+    """
+    with hub_errors():
+        examples = examples_of(data, task=task, split_char=split_char)
+        features = task.encode(examples, tokenizer=tokenizer, reading=reading)
+    _check_readable(features)
+    _warn_of_cuts(features, reading=reading)
+    return examples, features
+
+
+def _warn_of_cuts(features: Features, *, reading: Reading) -> None:
+    """Warn once about all texts, and once about all questions, that were too long."""
+    if num_cut := features.counts.get("texts_cut", 0):
+        warnings.warn(
+            f"{num_cut} text(s) had more than {reading.max_seq_length} tokens and were cut at their end.", stacklevel=5
+        )
+    if num_cut := features.counts.get("questions_cut", 0):
+        limit = num_question_pieces_read(max_seq_len=reading.max_seq_length, max_question_len=reading.max_question_len)
+        warnings.warn(f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.", stacklevel=5)

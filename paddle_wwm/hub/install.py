@@ -22,14 +22,13 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 from filelock import FileLock
 
 from ..archives import is_archive, unpack_archive
-from ..errors import ArchiveError, ConfigError, HubModuleError
-from ..files import sha256_of_file
-from ..variants import find_variant
+from ..errors import ArchiveError, HubModuleError
+from ..files import disk_errors_as, sha256_of_file
+from ..variants.lookup import known_variant
 from .build import SUMS_NAME
 from .sources import folder_name, module_info
 
@@ -99,7 +98,8 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
     """
     source, home = Path(source).expanduser(), home or hub_home()
     work = home / WORK
-    with _told_when_full(home):
+    unchanged = "Nothing was changed; the module that was installed before is still there."
+    with disk_errors_as(HubModuleError, folder=home, remedy=unchanged):
         for folder in (home / "modules", work / "replaced"):
             folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=work, prefix="new-", ignore_cleanup_errors=True) as staged:
@@ -159,9 +159,8 @@ def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
 
 
 def _hint(name: str) -> str:
-    try:
-        variant = find_variant(name)
-    except ConfigError:
+    variant = known_variant(name)
+    if variant is None:
         return ""
     other = "" if variant.name == name else f" ({name} is another name of {variant.name}.)"
     return (
@@ -278,15 +277,3 @@ def _remove_old(work: Path) -> None:
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _told_when_full(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
-            raise
-        raise HubModuleError(
-            f"{home}: {error.strerror}. Nothing was changed; the module that was installed before is still there."
-        ) from None

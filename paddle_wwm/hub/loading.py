@@ -11,12 +11,12 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..files import read_json
-from ..model.finetuned import load_network, read_description
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
-from ..model.labels import label_map_of
+from ..tasks.label_map import label_map_of
+from ..tasks.model_folder import load_network, read_description
+from ..tasks.task import Task
+from ..tasks.task_table import task_class
 from ..tokenization.vocab import Vocab, load_vocab
-from .task import Task
-from .tasks import task_class
 from .weights import pinned
 
 
@@ -59,7 +59,7 @@ def load_parts(
         if label_map is not None and not kind.has_classifier:
             raise HubModuleError(f"`label_map` goes with a task that has labels, not with {kind.name!r}.")
         labels = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
-        task_of_module = kind(label_map=labels, suffix=suffix)
+        task_of_module = kind(labels=[labels[number] for number in range(len(labels))], suffix=suffix)
         network = task_of_module.make_network(description.config)
         parts = ModuleParts(
             task=task_of_module,

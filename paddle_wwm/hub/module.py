@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -15,16 +16,18 @@ from paddlehub.module.nlp_module import TransformerModule
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
 from ..model.networks import AllStates
-from ..tasks.network.rows import Row
+from ..tasks.hidden_states import HiddenStates
+from ..tasks.programs import compute_outputs, evaluating
+from ..tasks.rows import Row
+from ..tasks.task import Program, Reading, ResultOptions
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
+from .embeddings import check_pooling, embed
 from .export import export_onnx, export_program
-from .hidden_states import embed
-from .inference import Programs, evaluating, max_batch_tokens
-from .inputs import RowEncoder, batches_by_length
+from .inference import Programs, use_device
+from .inputs import check_batch_size, encode_data, hub_errors, reading_of
 from .loading import load_parts
 from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
-from .task import PredictOptions, Program
 from .training import encoder_layers, named_batch, network_inputs
 from .weights import find_weights, load_checkpoint, warn_of_new_classifier
 
@@ -32,8 +35,7 @@ from .weights import find_weights, load_checkpoint, warn_of_new_classifier
 class BertHubModule(nn.Layer, TransformerModule):
     """What every module of the series is; a subclass adds its `moduleinfo`.
 
-    task: None (hidden states, embeddings) or a name of `tasks.TASKS`; None is the task of its own for a module of a
-    fine-tuned model.
+    task: a name of `task_table.TASKS`, or None: hidden states, or the own task of a module of a fine-tuned model.
     load_checkpoint: a file or folder of hub.Trainer's, or a fine-tuned model folder. label_map, num_classes: see
     `labels`. suffix: entity labels end in B, I … instead of beginning with them. weights: a model folder to use
     instead of the module's own.
@@ -109,31 +111,37 @@ class BertHubModule(nn.Layer, TransformerModule):
         precision: "fp32", or "bf16" where the CPU multiplies such numbers: faster, and a little less exact.
         return_prob: return (results, probabilities). Raises HubModuleError naming the item that is wrong.
         """
-        self._use_device(use_gpu)
-        data = list(data) if not isinstance(data, (str, bytes, Mapping)) and hasattr(data, "__iter__") else data
-        options = PredictOptions(
-            split_char=split_char, top_k=top_k, threshold=threshold, doc_stride=doc_stride, max_question_len=max_question_len,  # noqa: E501
-            max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold,
-        )  # fmt: skip
-        encoder = self._encoder(max_seq_len)
-        rows = self._task.rows(data, encoder=encoder, options=options)
-        encoder.warn_of_cuts()
-        if self._has_new_classifier and rows:
+        use_device(use_gpu)
+        check_batch_size(batch_size)
+        reading = self._reading(max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
+        with hub_errors():
+            options = ResultOptions(
+                top_k=top_k,
+                threshold=threshold,
+                max_answer_len=max_answer_len,
+                no_answer_threshold=no_answer_threshold,
+            )
+        examples, features = encode_data(
+            data, task=self._task, tokenizer=self._tokenizer, reading=reading, split_char=split_char
+        )
+        if self._has_new_classifier and examples:
             warn_of_new_classifier(self.task)
-        outputs: list[Any] = [None] * len(rows)
         with evaluating(self), paddle.no_grad():
-            program = self._program(None, rows, precision=precision, on_gpu=use_gpu)
-            max_tokens = min(self._task.max_batch_tokens, max_batch_tokens(on_gpu=use_gpu))
-            for batch in batches_by_length(
-                rows, batch_size=batch_size, pad_id=self._vocab.pad_id, max_tokens=max_tokens
-            ):
-                for index, output in zip(
-                    batch.indices, self._task.run(program, batch, encoder=encoder, options=options)
-                ):
-                    outputs[index] = output
-            outputs = self._task.combine(self.model, outputs)
-        predictions = self._task.results(data, rows=rows, outputs=outputs, encoder=encoder, options=options)
-        return (predictions.results, predictions.probabilities) if return_prob and self.task else predictions.results
+            outputs = compute_outputs(
+                self._program(None, features.rows, precision=precision, on_gpu=use_gpu),
+                features.rows,
+                task=self._task,
+                vocab=self._vocab,
+                options=options,
+                batch_size=batch_size,
+                on_gpu=use_gpu,
+            )
+            combined = self._task.combine(self.model, list(outputs))
+        results = self._task.results(
+            examples, features=features, outputs=combined, tokenizer=self._tokenizer, options=options
+        )
+        shown = [result.shown for result in results]
+        return (shown, [result.shown_probabilities for result in results]) if return_prob and self.task else shown
 
     def get_embedding(
         self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,  # noqa: E501
@@ -144,15 +152,21 @@ class BertHubModule(nn.Layer, TransformerModule):
         pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's pieces; "pooler" BERT's pooler,
         where it is trained.
         """
-        self._use_device(use_gpu)
-        encoder = self._encoder(max_seq_len)
+        use_device(use_gpu)
+        check_batch_size(batch_size)
+        check_pooling(pooling, bert=self.model.bert)
+        reading, task = self._reading(max_seq_len), HiddenStates()
+        _, features = encode_data(data, task=task, tokenizer=self._tokenizer, reading=reading)
         with evaluating(self), paddle.no_grad():
-            vectors = embed(
-                self.model.bert, data, pooling=pooling, encoder=encoder, batch_size=batch_size, max_tokens=max_batch_tokens(on_gpu=use_gpu),  # noqa: E501
+            return embed(
+                self.model.bert,
+                features.rows,
+                pooling=pooling,
+                vocab=self._vocab,
+                batch_size=batch_size,
+                on_gpu=use_gpu,
                 make_program=lambda kind, rows: self._program(kind, rows, precision=precision, on_gpu=use_gpu),
-            )  # fmt: skip
-        encoder.warn_of_cuts()
-        return vectors
+            )
 
     def predict_method(
         self,
@@ -187,16 +201,8 @@ class BertHubModule(nn.Layer, TransformerModule):
             self._programs[kind] = Programs(self.model if kind is None else kind(self.model.bert))
         return self._programs[kind].get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
 
-    def _encoder(self, max_seq_len: int | None) -> RowEncoder:
-        return RowEncoder(
-            tokenizer=self._tokenizer, max_positions=self._config.max_position_embeddings, max_seq_len=max_seq_len
-        )
-
-    @staticmethod
-    def _use_device(use_gpu: bool) -> None:
-        if use_gpu and not paddle.is_compiled_with_cuda():
-            raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only.")
-        paddle.set_device("gpu" if use_gpu else "cpu")
+    def _reading(self, max_seq_len: int | None, **numbers: int) -> Reading:
+        return reading_of(max_seq_len=max_seq_len, max_positions=self._config.max_position_embeddings, **numbers)
 
     # ---- Training
     # ------------------------------------------------------------------------------------------------------------------
@@ -224,29 +230,23 @@ class BertHubModule(nn.Layer, TransformerModule):
         """
         if position_ids is not None:
             raise HubModuleError("`position_ids` must be None: positions are always 0, 1, 2, …")
+        inputs_of = partial(network_inputs, task=self.task, pad_id=self._vocab.pad_id)
         if self.task == "text-matching":
-            inputs = [
-                *self._inputs(query_input_ids, query_token_type_ids, None),
-                *self._inputs(title_input_ids, title_token_type_ids, None),
-            ]
+            towers = (query_input_ids, query_token_type_ids), (title_input_ids, title_token_type_ids)
+            inputs = [tensor for tower in towers for tensor in inputs_of(*tower, None)]
         else:
-            inputs = self._inputs(input_ids, token_type_ids, attention_mask)
+            inputs = inputs_of(input_ids, token_type_ids, attention_mask)
         logits = self._task.logits(self.model, inputs)
         if self.task is None:
             return logits, self.model.bert.pooler(logits[:, 0])
-        probabilities = self._task.probabilities(logits)
+        mask = inputs[2] if len(inputs) == 3 else None
+        probabilities = self._task.probabilities(logits, mask)
         if labels is None:
             return probabilities
         self._has_new_classifier = self._has_new_classifier and not self.training
-        return probabilities, self._task.loss(logits, labels), self._task.metrics(logits.numpy(), labels.numpy())
-
-    def _inputs(
-        self,
-        input_ids: paddle.Tensor | None,
-        token_type_ids: paddle.Tensor | None,
-        attention_mask: paddle.Tensor | None,
-    ) -> list[paddle.Tensor]:
-        return network_inputs(input_ids, token_type_ids, attention_mask, task=self.task, pad_id=self._vocab.pad_id)
+        with hub_errors():
+            loss = self._task.loss(logits, labels, mask)
+        return probabilities, loss, self._task.batch_scores(logits.numpy(), labels.numpy())
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
         """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else

@@ -10,19 +10,16 @@ command line.
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 
 from ..errors import HubModuleError, PaddleWWMError
+from .http import new_app, serve_app
 
 if TYPE_CHECKING:
     from flask import Flask
 
-logger = logging.getLogger(__name__)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-DEFAULT_PORT = 8866  # `hub serving`'s
 MAX_BODY_BYTES = 2 << 20  # three bytes a character, escapes, and room
 MAX_WAITING = 32
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
@@ -30,14 +27,11 @@ OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
 
 def make_app(modules: Mapping[str, Any]) -> Flask:
     """A Flask application that answers for loaded modules, by name; one request is computed at a time."""
-    from flask import Flask, request
-    from flask.json.provider import DefaultJSONProvider
+    from flask import request
     from werkzeug.exceptions import HTTPException
 
-    app = Flask(__name__)
+    app = new_app()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    if isinstance(app.json, DefaultJSONProvider):
-        app.json.ensure_ascii = False
     computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
     def answer(status: str, message: str, results: Any = "", *, code: int = 200) -> tuple[dict[str, Any], int]:
@@ -102,15 +96,12 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
 
 
 def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
-    """Answer until Ctrl-C. Logs the address when it is ready; port 0 takes a free one."""
-    from werkzeug.serving import make_server
+    """Serve modules until Ctrl-C or SIGTERM; port 0 takes a free one."""
 
-    server = make_server(host, port, make_app(modules), threaded=True)
-    for name, module in modules.items():
-        address = f"http://{host}:{server.server_port}/predict/{name}"
-        logger.info("serving %s %s, task %s: %s", name, module.version, module.task, address)
-    if host not in LOOPBACK:
-        logger.warning(
-            "%s may be reached by other machines, and whoever reaches it may use it; there is no authentication.", host
-        )
-    server.serve_forever()
+    def describe(address: str) -> list[str]:
+        return [
+            f"serving {name} {module.version}, task {module.task}: {address}/predict/{name}"
+            for name, module in modules.items()
+        ]
+
+    serve_app(make_app(modules), host=host, port=port, describe=describe)

@@ -10,9 +10,9 @@ import ast
 import re
 from pathlib import Path
 
-from ..config import ModelConfig
+from ..config import ModelConfig, count_parameters
 from ..errors import HubModuleError
-from ..variants import VARIANTS, Variant, count_parameters
+from ..variants import VARIANTS, Variant
 
 NAME_RULE = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 VERSION_RULE = re.compile(r"\d+\.\d+\.\d+")

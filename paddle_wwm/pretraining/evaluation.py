@@ -15,7 +15,7 @@ from ..pretraining_data.mixture import Mixture
 from ..runs.fleet import World
 from ..types import MaskedExample, PretrainBatch, PretrainExample
 from .loader import Tensors, tensors_of
-from .step import Sums, forward
+from .step import Sums, pretraining_losses
 
 HeldOutBatch = tuple[PretrainBatch, np.ndarray]  # with the word number of every prediction
 
@@ -51,17 +51,30 @@ def word_numbers(pairs: Sequence[tuple[PretrainExample, MaskedExample]]) -> np.n
     return np.concatenate(numbers).astype(np.int64)
 
 
+def word_sums(numbers: np.ndarray, correct: np.ndarray) -> Sums:
+    """Count a word as right if all its predictions are.
+
+    Shape: numbers: (P,), of words; correct: bool, (P,) or longer.
+    """
+    num_words = len(np.unique(numbers))
+    num_wrong = len(np.unique(numbers[~correct[: len(numbers)]]))
+    return Sums(num_words=num_words, words_correct=num_words - num_wrong)
+
+
 def evaluation_tensors(batches: Iterable[HeldOutBatch]) -> list[Tensors]:
     """The batches as tensors, made once a phase."""
     return [{**tensors_of(batch), "word_numbers": paddle.to_tensor(numbers)} for batch, numbers in batches]
 
 
 def evaluate(model: paddle.nn.Layer, micro_batches: Iterable[Tensors], *, world: World) -> dict[str, float]:
-    """Means over all workers' micro-batches, dropout off."""
+    """Return the means over all workers' micro-batches, dropout off."""
     model.eval()
     total = Sums()
     with paddle.no_grad():
         for batch in micro_batches:
-            total.add(forward(model, batch)[2])
+            losses = pretraining_losses(model, batch)
+            total.add(losses.sums)
+            if "word_numbers" in batch:
+                total.add(word_sums(batch["word_numbers"].numpy(), losses.correct.numpy()))
     model.train()
     return total.over_workers(world).means()

@@ -11,7 +11,7 @@ from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.launch import launch_workers, package_command
 from ..shards.reader import ShardSet
-from .report import METRICS_NAME, read_metrics
+from .metrics_log import METRICS_NAME, read_metrics
 from .result import PretrainResult, read_result, summary
 from .run_folder import RECIPE_NAME, joint_fingerprint, read_run
 from .set_up import Job, describe, set_up, with_model

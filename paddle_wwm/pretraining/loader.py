@@ -11,7 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from typing import Iterator
+from typing import Iterator, TypedDict, cast
 
 import numpy as np
 import paddle
@@ -21,31 +21,48 @@ from ..runs.fleet import World
 from ..runs.lifetime import end_with_parent
 from ..types import IGNORED_LABEL, PretrainBatch
 
-Tensors = dict[str, paddle.Tensor]
 _loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process has started
 
 
-def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
-    """What a forward pass needs of a batch: as it is, but with predictions flat and without padding, so that the heads
-    compute no more.
+class Tensors(TypedDict, total=False):
+    """What a forward pass needs of a micro-batch: predictions are flat and without padding, so that the heads compute
+    no more.
 
-    flat_positions int64 (P,), row * T + column; labels int64 (P,); num_tokens and num_predictions int64 ();
-    next_sentence_labels only where there are any. Where no word of the batch fitted its budget there is one position
-    whose label is ignored: the heads are part of every backward pass, which the workers' exchange of gradients needs.
+    input_ids, token_type_ids, attention_mask: (B, T). flat_positions: int64 (P,), row * T + column. labels: int64
+    (P,). next_sentence_labels: int64 (B,), only in batches of pairs. word_numbers: int64 (P,), in evaluation only;
+    predictions of a word have the same. The counts are numbers of the host: reading them waits for no device.
+    """
+
+    input_ids: paddle.Tensor
+    token_type_ids: paddle.Tensor
+    attention_mask: paddle.Tensor
+    flat_positions: paddle.Tensor
+    labels: paddle.Tensor
+    next_sentence_labels: paddle.Tensor
+    word_numbers: paddle.Tensor
+    num_tokens: int
+    num_predictions: int
+
+
+def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray | int]:
+    """Return what `Tensors` holds, as arrays.
+
+    If no word of the batch fitted its budget there is one position whose label is ignored: the heads are part of every
+    backward pass, which the workers' exchange of gradients needs.
     """
     valid = batch.masked_lm_labels != IGNORED_LABEL
     num_predictions = int(valid.sum())
     if num_predictions == 0:
         valid[0, 0] = True
     first_of_row = np.arange(len(batch.input_ids))[:, None] * batch.input_ids.shape[1]
-    arrays = {
+    arrays: dict[str, np.ndarray | int] = {
         "input_ids": batch.input_ids,
         "token_type_ids": batch.token_type_ids,
         "attention_mask": batch.attention_mask,
         "flat_positions": (batch.masked_lm_positions + first_of_row)[valid],
         "labels": batch.masked_lm_labels[valid],
-        "num_tokens": np.array(batch.num_tokens),
-        "num_predictions": np.array(num_predictions),
+        "num_tokens": batch.num_tokens,
+        "num_predictions": num_predictions,
     }
     if batch.next_sentence_labels is not None:
         arrays["next_sentence_labels"] = batch.next_sentence_labels
@@ -53,8 +70,9 @@ def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray]:
 
 
 def tensors_of(batch: PretrainBatch) -> Tensors:
-    """The same as tensors."""
-    return {name: paddle.to_tensor(array) for name, array in arrays_of(batch).items()}
+    """Return a batch as the forward pass needs it."""
+    arrays = arrays_of(batch).items()
+    return cast(Tensors, {name: item if isinstance(item, int) else paddle.to_tensor(item) for name, item in arrays})
 
 
 class _Steps(paddle.io.Dataset):
@@ -65,7 +83,7 @@ class _Steps(paddle.io.Dataset):
     def __len__(self) -> int:
         return 1 << 62  # a phase's end is the sampler's
 
-    def __getitem__(self, step: int) -> list[dict[str, np.ndarray]]:
+    def __getitem__(self, step: int) -> list[dict[str, np.ndarray | int]]:
         batches = self._data.micro_batches(first_example=step * self._size, global_batch_size=self._size, **self._cut)
         return [arrays_of(batch) for batch in batches]
 

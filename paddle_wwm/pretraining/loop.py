@@ -11,14 +11,15 @@ from typing import Callable
 
 from ..config import RunConfig
 from ..files import read_json, write_json
+from ..model.flops import measure_peak
 from ..progress import Progress
-from ..runs.fleet import World
+from ..runs.fleet import World, without_gradient_sync
 from ..runs.lifetime import StopSignal
-from . import plan
+from . import preview
 from .checkpoint import export_model, newest_checkpoint
 from .data import RunData
 from .evaluation import held_out_batches
-from .report import Reporter, draw_curves
+from .metrics_log import Reporter, draw_curves
 from .result import read_result, summary
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
 from .step import Sums
@@ -35,14 +36,14 @@ class _Interval:
     def __init__(self) -> None:
         self.sums, self.seconds, self.waited, self.flops = Sums(), 0.0, 0.0, 0
 
-    def values(self, trainer: Trainer) -> dict[str, float]:
+    def values(self, world: World, *, gemm_peak: float) -> dict[str, float]:
         """Means and rates over all workers (the two shares of time are this one's); every worker must call it."""
-        sums = self.sums.over_workers(trainer.world)
+        sums = self.sums.over_workers(world)
         return {
             **sums.means(),
             "tokens_per_s": sums.num_tokens / self.seconds,
             "data_share": self.waited / self.seconds,
-            "mfu": self.flops / self.seconds / trainer.gemm_peak,
+            "mfu": self.flops / self.seconds / gemm_peak,
             "padding_share": 1 - sums.num_tokens / max(1.0, sums.num_slots),
             "masked_share": sums.num_predictions / max(1.0, sums.num_tokens),
         }
@@ -62,9 +63,10 @@ def train(
     """
     with StopSignal() as stop:
         trainer = Trainer(config, data=data, output=output, world=world)
-        reporter = _announce(trainer, progress=progress) if world.is_main else None
+        gemm_peak, micro_batch_s = _measure_speed(trainer)
+        reporter = _announce(trainer, micro_batch_s=micro_batch_s, progress=progress) if world.is_main else None
         try:
-            _train(trainer, reporter=reporter, stop=stop)
+            _train(trainer, reporter=reporter, stop=stop, gemm_peak=gemm_peak)
         finally:
             if reporter:
                 reporter.close()
@@ -72,16 +74,29 @@ def train(
         _finish(config, output=output)
 
 
-def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> None:
+def _measure_speed(trainer: Trainer) -> tuple[float, float]:
+    """Return this machine's peak of a matrix product, in FLOP/s, and the seconds of a micro-batch, both by trial.
+
+    All workers try at once, as they will train.
+    """
+    with trainer.precision.autocast(), without_gradient_sync(trainer.model, trainer.world):
+        return measure_peak(), preview.time_of_a_micro_batch(
+            trainer.model,
+            trainer.data.phases[0].train,
+            micro_batch_size=trainer.config.runtime.micro_batch_size,
+        )
+
+
+def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gemm_peak: float) -> None:
     config, runtime = trainer.config, trainer.config.runtime
     batches, interval = trainer.batches(), _Interval()
     while trainer.step < config.num_steps:
         started = time.perf_counter()
         micro_batches = next(batches)
         interval.waited += time.perf_counter() - started
-        result, rate = trainer.update(micro_batches, stop_asked=stop.number != 0)
+        result, sums = trainer.update(micro_batches, stop_asked=stop.number != 0)
         if result.updated:  # the sums of a skipped step are not finite
-            interval.sums.add(result.sums)
+            interval.sums.add(sums)
         interval.flops += trainer.flops_of(micro_batches)
         interval.seconds += time.perf_counter() - started
 
@@ -94,7 +109,11 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
                     f"{trainer.precision.loss_scale:g}"
                 )
         if step % runtime.log_every_steps == 0 or ended or result.stop:
-            values = {**interval.values(trainer), "learning_rate": rate, "gradient_norm": result.gradient_norm}
+            values = {
+                **interval.values(trainer.world, gemm_peak=gemm_peak),
+                "learning_rate": result.learning_rate,
+                "gradient_norm": result.gradient_norm,
+            }
             if reporter:
                 reporter.log("train", step, values)
             interval = _Interval()
@@ -105,14 +124,14 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal) -> 
         if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
             trainer.save()
         if result.stop and not ended:
-            raise stop.interrupted(f"saved after step {step}; go on with the same command and --resume auto.")
+            raise stop.interrupted(f"saved after step {step}; to continue, rerun the same command with --resume auto.")
 
 
-def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) -> Reporter:
+def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Progress], None] | None) -> Reporter:
     """Log what the run is about to do, and open its reports."""
     config, data, step = trainer.config, trainer.data, trainer.step
     held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
-    baseline = plan.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
+    baseline = preview.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
     write_json(trainer.output / BASELINE_NAME, baseline)
     # lengths of later phases cost about in proportion
     first = config.phases[0]
@@ -120,12 +139,12 @@ def _announce(trainer: Trainer, *, progress: Callable[[Progress], None] | None) 
         phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length
         for phase in config.phases
     )
-    seconds = trainer.seconds_a_micro_batch * examples / (config.runtime.micro_batch_size * trainer.world.size)
+    seconds = micro_batch_s * examples / (config.runtime.micro_batch_size * trainer.world.size)
     logger.info("one example, its words and its mask (seen←to predict):")
-    logger.info(plan.show_example(data.phases[0].train.sources[0]))
-    logger.info("about to train:" if step == 0 else f"about to go on after step {step}:")
+    logger.info(preview.show_example(data.phases[0].train.sources[0]))
+    logger.info("about to train:" if step == 0 else f"about to continue after step {step}:")
     logger.info(
-        plan.describe_run(
+        preview.describe_run(
             config,
             corpora=data.corpora,
             num_examples=[phase.train.num_examples for phase in data.phases],

@@ -9,7 +9,7 @@ from typing import Mapping
 from ..config import RunConfig
 from ..files import read_json
 from .checkpoint import best_checkpoint, checkpoint_path
-from .report import CURVES_NAME, METRICS_NAME, read_metrics
+from .metrics_log import CURVES_NAME, METRICS_NAME, read_metrics
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
 
 MEANS = ("data_share", "padding_share", "mfu")

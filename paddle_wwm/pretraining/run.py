@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Sequence
 
-from ..config import RunConfig
+from ..config import SERIES_VOCAB_SIZE, RunConfig
 from ..corpus.documents import SAMPLE_CORPUS
 from ..cpu import use_fast_matmul
 from ..progress import Progress
@@ -13,8 +13,6 @@ from ..recipe_file import load_config
 from .job import run_job
 from .result import PretrainResult
 from .set_up import Job
-
-DEFAULT_VOCAB_SIZE = 21128  # entries of the published Chinese vocabulary
 
 
 def pretrain(
@@ -24,7 +22,7 @@ def pretrain(
     config: RunConfig | str | Path = "quickstart",
     overrides: Sequence[str] = (),
     vocab: str | Path | None = None,
-    vocab_size: int = DEFAULT_VOCAB_SIZE,
+    vocab_size: int = SERIES_VOCAB_SIZE,
     init: str | Path | None = None,
     init_layers: int | None = None,
     prepared: str | Path | None = None,

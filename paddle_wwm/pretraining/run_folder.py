@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Sequence
 
 import numpy as np
 
-from ..config import RunConfig
+from ..config import RunConfig, count_parameters
 from ..errors import ConfigError
-from ..files import atomic_write, read_json
+from ..files import atomic_write, check_space, read_json
 from ..pretraining_data.examples import build_index, split_documents
 from ..shards.reader import ShardSet
-from .plan import count_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -82,17 +80,16 @@ def differences(
     return found
 
 
-def check_space(output: Path, config: RunConfig) -> None:
-    """Raises ConfigError when the checkpoints that will be kept do not fit on the disk."""
-    needed = count_parameters(config.model) * BYTES_A_PARAMETER * (config.runtime.keep_checkpoints + 1)
-    folder = next(parent for parent in (output, *output.resolve().parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise ConfigError(
-            f"{folder}: {free / 1e9:.2f} GB are free, but the checkpoints of this model need about "
-            f"{needed / 1e9:.2f} GB; "
-            "free some space, name another --output, or lower runtime.keep_checkpoints."
-        )
+def check_space_for_checkpoints(output: Path, config: RunConfig) -> None:
+    """Raise ConfigError if the checkpoints that will be kept do not fit on the disk."""
+    num_parameters = count_parameters(config.model, with_pretraining_heads=True)
+    check_space(
+        output,
+        num_bytes=num_parameters * BYTES_A_PARAMETER * (config.runtime.keep_checkpoints + 1),
+        what=f"a run with {config.runtime.keep_checkpoints} checkpoints of this model",
+        remedy="make room, name another --output, or lower runtime.keep_checkpoints",
+        error=ConfigError,
+    )
 
 
 def index_path(output: Path, *, corpus: int, phase: int, side: str) -> Path:

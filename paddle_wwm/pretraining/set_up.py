@@ -33,7 +33,7 @@ from .run_folder import (
     RUN_FORMAT,
     RUN_NAME,
     check_output,
-    check_space,
+    check_space_for_checkpoints,
     differences,
     joint_fingerprint,
     write_indices,
@@ -68,7 +68,7 @@ class Job:
 
 def describe(job: Job) -> str:
     """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
-    from .plan import describe_recipe
+    from .preview import describe_recipe
 
     _check_init(job)
     _check_config(job.config, num_workers=job.num_workers)
@@ -80,7 +80,7 @@ def describe(job: Job) -> str:
         vocab_path = _vocab_path(job)
         vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
     config = with_model(job, vocab_size=vocab_size)
-    check_space(job.output, config)
+    check_space_for_checkpoints(job.output, config)
     return describe_recipe(config, num_workers=job.num_workers)
 
 
@@ -98,7 +98,7 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
     _check_config(job.config, num_workers=num_workers)
     existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
     corpora, config = _prepare(job, progress=progress)
-    check_space(job.output, config)
+    check_space_for_checkpoints(job.output, config)
     fingerprint = numbers_fingerprint(config)
     init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
     known_states: list = []

@@ -7,28 +7,29 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-import paddle
+import numpy as np
 
-from ..config import RunConfig, SentencePairing
-from ..cpu import keep_freed_memory
+from ..config import PhaseConfig, RunConfig, SentencePairing
 from ..errors import CheckpointError, TrainingError
 from ..files import read_json, write_json
-from ..model.flops import measure_peak, training_flops
+from ..model.flops import training_flops
 from ..model.folder import CONFIG_NAME
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
+from ..runs.accumulation import StepContext, StepResult
+from ..runs.devices import prepare_training
 from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum_over_workers
-from ..runs.optim import learning_rate_at, make_optimizer
+from ..runs.optim import make_optimizer
 from ..runs.precision import Precision
+from ..runs.schedules import LinearSchedule
 from ..runs.sharding import Shares
 from ..types import TrainState
-from . import plan
 from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
 from .loader import Tensors
 from .run_folder import CHECKPOINTS_NAME
-from .step import StepResult, train_step
+from .step import Sums, pretraining_step
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
         self.config, self.data, self.output, self.world = config, data, output, world
-        paddle.set_flags(
-            {"FLAGS_use_stride_kernel": False}
-        )  # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
-        keep_freed_memory()
-        paddle.seed(config.seed)
+        prepare_training(seed=config.seed)
         self.core = BertForPretraining(config.model)
         self.core.train()
         self.precision = Precision(config.amp)
@@ -80,16 +77,21 @@ class Trainer:
             self.precision.set_state(found.precision)
         if config.runtime.recompute:
             recompute_layers(self.core.bert.encoder.layers)
+        self.model = distribute_model(self.core, world)
+        self._context = StepContext(
+            model=self.model,
+            parameters=[parameter for parameter in self.core.parameters() if not parameter.stop_gradient],
+            optimizer=self.optimizer,
+            world=world,
+            seed=config.seed,
+            clip_norm=config.optimizer.clip_norm,
+            precision=self.precision,
+            shares=self.shares,
+            sync_in_backward=not config.runtime.recompute,
+        )
         self.saved_at = time.monotonic()
         self._held_out: dict[int, list[Tensors]] = {}  # by phase
         self._evaluated: tuple[int, float] | None = None  # the last evaluation's step and loss
-        with self.precision.autocast():
-            self.gemm_peak = measure_peak()
-            first = data.phases[0].train
-            self.seconds_a_micro_batch = plan.time_of_a_micro_batch(
-                self.core, first, micro_batch_size=config.runtime.micro_batch_size
-            )
-        self.model = distribute_model(self.core, world)
 
     def batches(self) -> Iterator[list[Tensors]]:
         """This worker's micro-batches of every step from here to the end, through all phases."""
@@ -116,39 +118,34 @@ class Trainer:
         minutes = self.config.runtime.save_every_minutes
         return self.world.is_main and minutes > 0 and time.monotonic() - self.saved_at >= minutes * 60
 
-    def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, float]:
-        """One step; returns what it did and its learning rate. Raises TrainingError, with the parameters as they were,
-        when it may not.
+    def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, Sums]:
+        """Take a step; the sums are this worker's.
+
+        Raises:
+            TrainingError: a loss or a gradient is not finite; no parameter was changed.
         """
         number, phase_step = phase_of(self.config, self.step)
-        rate = learning_rate_at(phase_step, self.config.phases[number])
-        result = train_step(
-            self.model,
-            self.optimizer,
+        result, sums = pretraining_step(
+            self._context,
             micro_batches,
-            world=self.world,
-            clip_norm=self.config.optimizer.clip_norm,
-            learning_rate=rate,
-            seed=self.config.seed,
             step=self.step,
+            learning_rate=_schedule_of(self.config.phases[number]).rate_at(phase_step),
             stop_asked=stop_asked,
             save_asked=self.save_is_due(),
-            precision=self.precision,
-            shares=self.shares,
-            sync_in_backward=not self.config.runtime.recompute,
         )
         if not result.updated and not self.precision.may_skip():
             raise TrainingError(self._record_failure(result))
         self.precision.step_done(updated=result.updated)
         self.step += 1
-        return result, rate
+        return result, sums
 
     def _record_failure(self, result: StepResult) -> str:
         """Write down which examples a step that must not be made was computed from; returns what to say."""
         number, phase_step = phase_of(self.config, self.step)
         path = self.output / f"not_finite-step-{self.step:08d}.json"
-        losses = result.micro_losses
-        assert losses is not None  # a step that was not made has them
+        losses = np.zeros((self.world.size, len(result.micro_losses)))
+        losses[self.world.rank] = [float(loss) for loss in result.micro_losses]
+        losses = sum_over_workers(losses.ravel(), self.world).reshape(losses.shape)
         if self.world.is_main:
             examples = examples_of_step(self.config, number, phase_step, data=self.data, num_workers=self.world.size)
             micro_batches = [
@@ -169,13 +166,13 @@ class Trainer:
             }
             write_json(path, record)
         barrier(self.world)
-        bad = [f"worker {rank}, micro-batch {place}" for rank, place in zip(*((losses - losses) != 0).nonzero())]
+        bad = [f"worker {rank}, micro-batch {place}" for rank, place in zip(*(~np.isfinite(losses)).nonzero())]
         return (
             f"step {self.step}: "
             f"{f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; nothing was "
             f"updated. The examples of the step are in {path}. The last checkpoint is of step "
-            f"{self.saved_step}; to go on from it, try a "
-            "lower learning rate or a longer warm-up (with --resume auto --accept-changes)."
+            f"{self.saved_step}; to continue from it, try a "
+            "lower learning rate or a longer warmup (with --resume auto --accept-changes)."
         )
 
     def evaluate(self) -> dict[str, float]:
@@ -218,6 +215,12 @@ class Trainer:
             )
         barrier(self.world)
         self.saved_step, self.saved_at = self.step, time.monotonic()
+
+
+def _schedule_of(phase: PhaseConfig) -> LinearSchedule:
+    return LinearSchedule(
+        learning_rate=phase.learning_rate, num_steps=phase.num_steps, num_warmup_steps=phase.num_warmup_steps
+    )
 
 
 def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkpoint | None:

@@ -12,7 +12,7 @@ from ..files import atomic_write
 from .format import Table, as_html, as_markdown, html_page
 from .plots import plots_of
 from .runs import Gathered, gather
-from .tables import tables_of
+from .score_tables import tables_of
 
 TITLE = "Fine-tuning results"
 FILES = {"markdown": "report.md", "html": "report.html", "csv": "scores.csv"}
@@ -48,7 +48,7 @@ def markdown_of(report: Report) -> str:
 def _left_out(gathered: Gathered) -> list[tuple[str, tuple[str, ...]]]:
     return [
         (title, lines)
-        for title, lines in (("Not finished", gathered.unfinished), ("Passed over", gathered.passed_over))
+        for title, lines in (("Not finished", gathered.unfinished), ("Skipped", gathered.skipped))
         if lines
     ]
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-from ..errors import ConfigError, DataError
-from ..variants.lookup import find_variant
-from ..variants.scores import Score
-from ..variants.types import Variant
-from ..tasks.metrics.scores import METRICS
+from ..errors import DataError
 from ..finetuning.results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
-from ..tasks.table import TASKS
+from ..tasks.dataset_table import DATASETS
+from ..tasks.metrics.scores import METRICS
+from ..variants.lookup import known_variant
+from ..variants.scores import Score
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
 COMPARED_OF_DATA = (
@@ -67,7 +66,7 @@ class Entry:
 
     def published(self, split: str, metric: str) -> Score | None:
         """The authors' score of this model, None where there is none."""
-        variant = variant_of(self.record.model["name"])
+        variant = known_variant(self.record.model["name"])
         scores = variant.published_scores.get(self.record.task, {}).get(split) if variant else None
         return scores.by_metric.get(metric) if scores else None
 
@@ -76,12 +75,12 @@ class Entry:
 class Gathered:
     """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs
     without any;
-    passed_over: folders that hold another kind of run.
+    skipped: folders that hold another kind of run.
     """
 
     entries: Mapping[str, tuple[Entry, ...]]
     unfinished: tuple[str, ...]
-    passed_over: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def summarise(values: Iterable[float]) -> Summary:
@@ -103,23 +102,15 @@ def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(name for name in values if name in scores)
 
 
-def variant_of(name: str) -> Variant | None:
-    """The model of the series that a run's model is called after, None where it is none of them."""
-    try:
-        return find_variant(name)
-    except ConfigError:
-        return None
-
-
 def gather(paths: Iterable[Path]) -> Gathered:
     """The runs in these folders, which are runs or hold some. Raises DataError where there is none, or where two may
     not be compared.
     """
     runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]] = []
-    unfinished, passed_over = [], []
+    unfinished, skipped = [], []
     for path in _run_folders(paths):
         if _is_another_kind(path):
-            passed_over.append(f"{path}: no run of paddle-wwm finetune")
+            skipped.append(f"{path}: not a run of paddle-wwm finetune")
             continue
         record, results = read_run(path), read_results(path)
         unfinished += [
@@ -144,13 +135,13 @@ def gather(paths: Iterable[Path]) -> Gathered:
     return Gathered(
         entries={task: _entries(by_task[task]) for task in sorted(by_task, key=_place)},
         unfinished=tuple(unfinished),
-        passed_over=tuple(passed_over),
+        skipped=tuple(skipped),
     )
 
 
 def _place(task: str) -> tuple[int, str]:
     """The authors' order of tasks; a user's own come last."""
-    names = list(TASKS)
+    names = list(DATASETS)
     return (names.index(task) if task in names else len(names), task)
 
 
@@ -248,5 +239,5 @@ def _entries(runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]]) -> tupl
 
 
 def _title(name: str) -> str:
-    variant = variant_of(name)
+    variant = known_variant(name)
     return variant.title if variant else name

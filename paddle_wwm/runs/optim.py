@@ -1,4 +1,4 @@
-"""AdamW and two LAMBs, the learning rate schedule, and gradient clipping.
+"""AdamW and two LAMBs, and gradient clipping.
 
 Paddle's optimizers keep the state and are what runs on GPUs; on the CPU their update of a parameter is replaced by a
 compiled one (`fused_update.py`) of the same rule. With m and v the moments of the clipped gradient, t the number of
@@ -23,18 +23,8 @@ import numpy as np
 import paddle
 
 from ..compute.memory import shared_array
-from ..config import OptimizerConfig, OptimizerName, PhaseConfig
+from ..config import OptimizerConfig, OptimizerName
 from .fused_update import adam_direction, adamw_update, subtract
-
-
-def learning_rate_at(step: int, phase: PhaseConfig) -> float:
-    """The rate of step 0, 1, … of a phase: linear warm-up from 0, then linear decay to 0 at the phase's end.
-
-    Step s counts as s + 1 during warm-up, so that the first update is not lost.
-    """
-    if step < phase.num_warmup_steps:
-        return phase.learning_rate * (step + 1) / phase.num_warmup_steps
-    return phase.learning_rate * (phase.num_steps - step) / max(1, phase.num_steps - phase.num_warmup_steps)
 
 
 def has_weight_decay(name: str) -> bool:
@@ -242,7 +232,7 @@ def optimizer_arrays(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimiz
 def set_optimizer_arrays(
     model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, arrays: dict[str, np.ndarray]
 ) -> None:
-    """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are passed over."""
+    """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are skipped."""
     if arrays:
         # as at the first update
         optimizer._create_accumulators(paddle.static.default_main_program().global_block(), optimizer._parameter_list)

@@ -12,7 +12,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .types import AnswerKind, GoldAnswer, QuestionExample
+from .examples import AnswerKind, Example, GoldAnswer, QuestionExample
 
 KINDS = tuple(AnswerKind)  # in the order of the classifier's logits
 KIND_TEXTS = {
@@ -42,6 +42,12 @@ def training_answer(example: QuestionExample) -> GoldAnswer | None:
     )
 
 
+def uses_kinds(examples: Sequence[Example]) -> bool:
+    """Return True if training examples have answers other than parts of the passage."""
+    answers = (training_answer(example) for example in examples if isinstance(example, QuestionExample))
+    return any(answer is not None and answer.kind is not AnswerKind.SPAN for answer in answers)
+
+
 def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
     """The kind of a question's answer. logits: an array (kinds,) for every window.
 
@@ -62,8 +68,8 @@ def best_no_answer_threshold(
 ) -> NoAnswerThreshold:
     """The threshold with the highest mean score on a development set; of equal ones that next to 0.
 
-    margins: (questions,), `no_answer_margin` of each; a question goes without an answer where its margin is above the
-    threshold.
+    margins: (questions,), `AnswersResult.no_answer_margin` of each; a question goes without an answer where its margin
+    is above the threshold.
     span_scores, no_answer_scores: (questions,), what its best span and the empty answer would score. Raises ValueError
     without questions.
     """

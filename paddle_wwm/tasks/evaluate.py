@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -16,11 +15,12 @@ from ..errors import ConfigError, DataError
 from ..files import write_json
 from ..progress import Progress
 from .answer_kinds import best_no_answer_threshold
+from .dataset import Dataset, Split
+from .examples import Example, TaskName
 from .metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
-from .predictions import read_predictions, write_answers_for_authors, write_predictions
+from .prediction_files import read_predictions, write_answers_for_authors, write_predictions
 from .readers.splits import read_split, with_labels
-from .reading_comprehension import DecodingConfig, answers_as_json, decode, no_answer_margin
-from .types import Example, Split, Task, TaskKind
+from .reading_comprehension import DecodingConfig
 
 SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
     "scores.json",
@@ -39,7 +39,7 @@ class EvaluationJob:
     fine-tuned.
     """
 
-    task: Task
+    dataset: Dataset
     data: Path
     split: str
     output: Path
@@ -65,7 +65,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class _Predicted:
-    task: Task
+    dataset: Dataset
     predictions: Predictions
     nbest: dict[str, Any] | None = None
     threshold: float | None = None
@@ -78,11 +78,11 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
     files.
     """
     _check(job)
-    split = read_split(job.task, data=job.data, split=job.split)
+    split = read_split(job.dataset, data=job.data, split=job.split)
     if job.find_threshold and not split.has_labels:
         raise DataError(f"{split.path}: has no labels, so no threshold can be found on it.")
     found = _predict(job, split, progress=progress) if job.model is not None else _read(job, split)
-    scores = score(found.task.metric, split.examples, found.predictions) if split.has_labels else None
+    scores = score(found.dataset.metric, split.examples, found.predictions) if split.has_labels else None
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
         raise DataError(
@@ -90,7 +90,7 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
             f"is it of another split?"
         )
     record = {
-        "task": job.task.name,
+        "task": job.dataset.name,
         "split": {
             "name": split.name,
             "path": split.path,
@@ -100,11 +100,11 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
         },
         "model": str(job.model) if job.model is not None else None,
         "predictions": str(job.predictions) if job.predictions is not None else None,
-        "metric": found.task.metric,
+        "metric": found.dataset.metric,
         "scores": scores,
         "unanswered": len(missing),
         "unknown_ids": len(unknown),
-        "decoding": dataclasses.asdict(job.decoding) if job.task.kind is TaskKind.READING_COMPREHENSION else None,
+        "decoding": dataclasses.asdict(job.decoding) if job.dataset.task is TaskName.QUESTION_ANSWERING else None,
         "best_no_answer_threshold": found.threshold,
     }
     return Evaluation(
@@ -120,7 +120,7 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
 def _check(job: EvaluationJob) -> None:
     if (job.model is None) == (job.predictions is None):
         raise ConfigError("give a model, or a file of predictions.")
-    reads = job.task.kind is TaskKind.READING_COMPREHENSION
+    reads = job.dataset.task is TaskName.QUESTION_ANSWERING
     if (job.find_threshold or job.decoding != DecodingConfig()) and (job.model is None or not reads):
         raise ConfigError("n-best answers and thresholds are of reading comprehension, by a model; leave them out.")
     if (job.output / SCORES_NAME).exists() and not job.overwrite:
@@ -131,108 +131,66 @@ def _check(job: EvaluationJob) -> None:
 
 def _read(job: EvaluationJob, split: Split) -> _Predicted:
     assert job.predictions is not None
-    task = with_labels(job.task, split) if split.has_labels else job.task
-    return _Predicted(task=task, predictions=read_predictions(job.predictions, task))
+    dataset = with_labels(job.dataset, split) if split.has_labels else job.dataset
+    return _Predicted(dataset=dataset, predictions=read_predictions(job.predictions, dataset))
 
 
 def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress], None] | None) -> _Predicted:
-    from .network.features import features_of
-    from .network.heads import predictions_of
-    from .network.inference import compute_outputs, load_finetuned
+    from .fine_tuned import load_finetuned, predict_examples
+    from .task import ResultOptions
 
     assert job.model is not None
-    model = load_finetuned(job.model, kind=job.task.kind, max_seq_length=job.max_seq_length)
-    labels = model.reading.labels
-    if job.task.labels and set(job.task.labels) != set(labels):
+    model = load_finetuned(job.model, task=job.dataset.task, max_seq_length=job.max_seq_length)
+    labels = tuple(model.task.labels) if model.task.needs_labels else ()
+    if job.dataset.labels and set(job.dataset.labels) != set(labels):
         raise DataError(
-            f"{job.model}: must predict the labels of {job.task.title}, {', '.join(job.task.labels)}, but "
+            f"{job.model}: must predict the labels of {job.dataset.title}, {', '.join(job.dataset.labels)}, but "
             f"predicts {', '.join(labels)}; "
             "it was fine-tuned for another task."
         )
-    features = features_of(split.examples, reading=model.reading, tokenizer=model.tokenizer, with_labels=False)
-    outputs = compute_outputs(
-        model.network,
-        features,
-        reading=model.reading,
-        pad_id=model.tokenizer.vocab.pad_id,
-        stage=f"predict {split.name}",
-        progress=progress,
+
+    def on_batch(num_done: int, num_rows: int) -> None:
+        if progress:
+            progress(Progress(stage=f"predict {split.name}", done=num_done, total=num_rows, unit=" rows"))
+
+    options = ResultOptions(
+        top_k=job.decoding.num_answers,
+        max_answer_len=job.decoding.max_answer_len,
+        no_answer_threshold=job.decoding.no_answer_threshold,
     )
-    one = dataclasses.replace(job.decoding, num_answers=1)
-    predictions = predictions_of(split.examples, features, outputs, reading=model.reading, decoding=one)
-    task = dataclasses.replace(job.task, labels=job.task.labels or tuple(labels))
-    if job.task.kind is not TaskKind.READING_COMPREHENSION:
-        return _Predicted(task=task, predictions=predictions)
-    questions = _Questions(features=features, outputs=outputs, with_kinds=model.reading.with_kinds)
+    results: Sequence[Any] = predict_examples(model, split.examples, options=options, on_batch=on_batch)
+    dataset = dataclasses.replace(job.dataset, labels=job.dataset.labels or labels)
+    ids = [example.example_id for example in split.examples]
+    has_nbest = job.decoding.num_answers > 1
     return _Predicted(
-        task=task,
-        predictions=predictions,
-        nbest=questions.nbest(split.examples, config=job.decoding) if job.decoding.num_answers > 1 else None,
-        threshold=questions.threshold(split.examples, metric=task.metric, config=job.decoding)
-        if job.find_threshold
-        else None,
+        dataset=dataset,
+        predictions={one: result.predicted for one, result in zip(ids, results)},
+        nbest={one: result.shown["answers"] for one, result in zip(ids, results)} if has_nbest else None,
+        threshold=_best_threshold(split.examples, results, metric=dataset.metric) if job.find_threshold else None,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Questions:
-    """The rows and logits of all questions."""
+def _best_threshold(examples: Sequence[Example], results: Sequence[Any], *, metric: str) -> float:
+    """Return the no-answer threshold whose main score on these examples is best."""
 
-    features: Any
-    outputs: Sequence[Any]
-    with_kinds: bool
+    def score_of(example: Example, text: str) -> float:
+        return main_score(metric, score(metric, [example], {example.example_id: text}))
 
-    @cached_property
-    def places(self) -> Mapping[int, Sequence[int]]:
-        """The numbers of each question's rows."""
-        found: dict[int, list[int]] = {}
-        for place, row in enumerate(self.features.rows):
-            found.setdefault(row.owner, []).append(place)
-        return found
-
-    def of(self, number: int) -> tuple[Any, dict[str, Any]]:
-        """A question as it was encoded, its windows, and their logits."""
-        from ..model.networks import split_kinds
-
-        places = self.places[number]
-        logits = [split_kinds(self.outputs[place])[0] if self.with_kinds else self.outputs[place] for place in places]
-        return self.features.rows[places[0]].encoded, {
-            "windows": [self.features.rows[place].window for place in places],
-            "logits": logits,
-        }
-
-    def nbest(self, examples: Sequence[Example], *, config: DecodingConfig) -> dict[str, Any]:
-        found = {}
-        for number, example in enumerate(examples):
-            encoded, rest = self.of(number)
-            found[example.example_id] = answers_as_json(decode(encoded, **rest, config=config))
-        return found
-
-    def threshold(self, examples: Sequence[Example], *, metric: str, config: DecodingConfig) -> float:
-        """The threshold whose main score on these examples is best."""
-        spans = dataclasses.replace(config, num_answers=1, no_answer_threshold=None)
-        margins: list[float] = []
-        span_scores: list[float] = []
-        none_scores: list[float] = []
-        for number, example in enumerate(examples):
-            encoded, rest = self.of(number)
-            best = decode(encoded, **rest, config=spans)
-            margins.append(no_answer_margin(**rest, config=spans))
-            for text, scores in ((best[0].text if best else "", span_scores), ("", none_scores)):
-                scores.append(main_score(metric, score(metric, [example], {example.example_id: text})))
-        return best_no_answer_threshold(
-            np.array(margins), span_scores=np.array(span_scores), no_answer_scores=np.array(none_scores)
-        ).value
+    return best_no_answer_threshold(
+        np.array([result.no_answer_margin for result in results]),
+        span_scores=np.array([score_of(example, result.best_span) for example, result in zip(examples, results)]),
+        no_answer_scores=np.array([score_of(example, "") for example in examples]),
+    ).value
 
 
 def _write(job: EvaluationJob, found: _Predicted, record: dict[str, Any]) -> list[Path]:
     written = []
     if job.model is not None:
         written.append(job.output / PREDICTIONS_NAME)
-        write_predictions(written[-1], found.predictions, found.task)
-        if job.task.kind is TaskKind.READING_COMPREHENSION:
+        write_predictions(written[-1], found.predictions, found.dataset)
+        if job.dataset.task is TaskName.QUESTION_ANSWERING:
             written.append(job.output / ANSWERS_NAME)
-            write_answers_for_authors(written[-1], found.predictions, found.task)
+            write_answers_for_authors(written[-1], found.predictions, found.dataset)
     if found.nbest is not None:
         written.append(job.output / NBEST_NAME)
         write_json(written[-1], found.nbest)
@@ -244,11 +202,11 @@ def _write(job: EvaluationJob, found: _Predicted, record: dict[str, Any]) -> lis
 def summary(job: EvaluationJob, evaluation: Evaluation) -> str:
     """What to print."""
     split = evaluation.split
-    lines = [f"{job.task.title}, {split.name}: {len(split.examples):,} examples of {split.path}"]
+    lines = [f"{job.dataset.title}, {split.name}: {len(split.examples):,} examples of {split.path}"]
     if evaluation.scores is None:
         lines.append("  no labels in this split: predictions are written, there is no score")
     else:
-        shown = dict.fromkeys([*METRICS[job.task.metric].main, *evaluation.scores])
+        shown = dict.fromkeys([*METRICS[job.dataset.metric].main, *evaluation.scores])
         lines.append("  " + ", ".join(f"{name.replace('_', ' ')} {evaluation.scores[name]:.2f}" for name in shown))
     for what, ids in (
         ("without a prediction, counted as wrong", evaluation.unanswered),

@@ -7,17 +7,17 @@ from typing import Callable
 
 from ..errors import ConfigError
 from ..progress import Progress
+from .dataset import Dataset
+from .dataset_table import find_dataset
 from .evaluate import Evaluation, EvaluationJob
 from .evaluate import evaluate as evaluate_job
 from .reading_comprehension import DecodingConfig
-from .table import find_task
-from .types import Task
 
 
 def evaluate(
     model: str | Path | None = None,
     *,
-    task: str | Task,
+    task: str | Dataset,
     data: str | Path | None = None,
     split: str = "test",
     output: str | Path,
@@ -32,7 +32,7 @@ def evaluate(
 
     Args:
         model: a fine-tuned model folder; leave it out with `predictions`.
-        task: a name of the table of tasks (`"chnsenticorp"`), or a Task of your own files (see `finetune`).
+        task: a name of the table of data sets (`"chnsenticorp"`), or a Dataset of your own files (see `finetune`).
         data: the folder with the task's files; needed for a task of the table.
         split: which split is scored; "dev", "test", …
         output: the folder for scores.json and, with a model, the predictions.
@@ -56,8 +56,8 @@ def evaluate(
 
     Example:
         >>> from paddle_wwm import evaluate
-        >>> from paddle_wwm.tasks.own_data import task_of_flags
-        >>> task = task_of_flags(kind="classification", files={"dev": "dev.tsv"})
+        >>> from paddle_wwm.tasks.own_data import dataset_of_flags
+        >>> task = dataset_of_flags(kind="classification", files={"dev": "dev.tsv"})
         >>> evaluation = evaluate("finetuned", task=task, split="dev", output="runs/scores")
         >>> 0 <= evaluation.scores["accuracy"] <= 100
         True
@@ -65,9 +65,11 @@ def evaluate(
     if isinstance(task, str):
         if data is None:
             raise ConfigError(f"`data` must name the folder with the files of {task!r}, but is None.")
-        task = find_task(task)
+        dataset = find_dataset(task)
+    else:
+        dataset = task
     job = EvaluationJob(
-        task=task,
+        dataset=dataset,
         data=Path() if data is None else Path(data),
         split=split,
         output=Path(output),

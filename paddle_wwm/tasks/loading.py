@@ -8,35 +8,27 @@ from typing import Callable, Literal, overload
 
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError
-from ..model.finetuned import (
-    MLM_HEAD,
-    NSP_HEAD,
-    POOLER,
-    QUESTION_ANSWERING,
-    TASK_NAMES,
-    Description,
-    load_network,
-    read_description,
-)
-from ..model.folder import CLASSIFIER, CONFIG_NAME, KIND_CLASSIFIER, with_bert_in_front
+from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
-from ..model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 from ..model.weights import load_arrays
 from ..progress import Progress
 from ..weights.names import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
+from .fill_mask import FillMask
+from .fine_tuned import load_task_network
+from .model_folder import (
+    MLM_HEAD,
+    NSP_HEAD,
+    POOLER,
+    Description,
+    read_description,
+)
+from .task_table import TASKS, task_names
 
 logger = logging.getLogger(__name__)
-FILL_MASK = "fill-mask"
-NETWORKS: dict[str, Callable[[ModelConfig, int], nn.Layer]] = {
-    "seq-cls": PooledNetwork,
-    "multi-label": PooledNetwork,
-    "token-cls": TokenNetwork,
-    "text-matching": TowerNetwork,
-}
+FILL_MASK = FillMask.name
 
 
 @overload
@@ -91,14 +83,14 @@ def load_model(
         >>> type(load_model("finetuned", task="seq-cls")).__name__
         'PooledNetwork'
     """
-    if task is not None and task not in TASK_NAMES:
-        raise ConfigError(f"`task` must be None or one of {', '.join(TASK_NAMES)}, but is {task!r}.")
+    if task not in TASKS:
+        raise ConfigError(f"`task` must be None or one of {', '.join(task_names())}, but is {task!r}.")
     folder = find_model(str(name_or_folder), progress=progress).folder
     description = read_description(folder)
     if task is None or task == FILL_MASK:
         network: nn.Layer = _pretraining_network(folder, description, needs_mlm_head=task == FILL_MASK)
     else:
-        network = _task_network(folder, description, task=task)
+        _, network = load_task_network(folder, description=description, task=task)
     network.eval()
     return network
 
@@ -127,23 +119,3 @@ def _pretraining_network(folder: Path, description: Description, *, needs_mlm_he
     if new:
         logger.warning("%s: has no trained %s; these parts are random until they are trained", folder, ", ".join(new))
     return model
-
-
-def _task_network(folder: Path, description: Description, *, task: str) -> nn.Layer:
-    if description.task != task:
-        is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
-        raise CheckpointError(
-            f"{folder}: must be a model of {task}, but {is_what}; fine-tune one with paddle-wwm finetune."
-        )
-    labels = tuple(str(label) for label in (description.label_map or {}).values())
-    network: nn.Layer
-    if task == QUESTION_ANSWERING:
-        config = description.config
-        network = AnswerNetwork(config) if labels == ANSWER_KINDS else TokenNetwork(config, 2)
-    elif labels:
-        network = NETWORKS[task](description.config, len(labels))
-    else:
-        raise CheckpointError(f"{folder / CONFIG_NAME}: has no id2label, so the number of classes is unknown.")
-    if load_network(network, folder, untrained=description.untrained):
-        raise CheckpointError(f"{folder}: the weights have no classifier; it was not fine-tuned to the end.")
-    return network

@@ -7,19 +7,26 @@ from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError
+from .dataset import Dataset
+from .examples import TaskName
 from .metrics.scores import METRICS
 from .readers.splits import READERS, READERS_OF_KIND
-from .types import Task, TaskKind
 
+# the words of --kind, for each task that data sets are read for
+KINDS = {
+    "classification": TaskName.SEQ_CLS,
+    "token-labels": TaskName.TOKEN_CLS,
+    "reading-comprehension": TaskName.QUESTION_ANSWERING,
+}
 _DEFAULT_READERS = {
-    TaskKind.CLASSIFICATION: "tsv",
-    TaskKind.TOKEN_LABELS: "conll",
-    TaskKind.READING_COMPREHENSION: "squad",
+    TaskName.SEQ_CLS: "tsv",
+    TaskName.TOKEN_CLS: "conll",
+    TaskName.QUESTION_ANSWERING: "squad",
 }
 _DEFAULT_METRICS = {
-    TaskKind.CLASSIFICATION: "accuracy",
-    TaskKind.TOKEN_LABELS: "entity_f1",
-    TaskKind.READING_COMPREHENSION: "cmrc",
+    TaskName.SEQ_CLS: "accuracy",
+    TaskName.TOKEN_CLS: "entity_f1",
+    TaskName.QUESTION_ANSWERING: "cmrc",
 }
 
 
@@ -34,10 +41,10 @@ def columns_of_flags(items: Iterable[str]) -> dict[str, str | int]:
     return columns
 
 
-def task_of_flags(
+def dataset_of_flags(
     *,
     name: str = "own",
-    kind: TaskKind | str,
+    kind: str,
     files: Mapping[str, str | Path],
     reader: str | None = None,
     columns: Mapping[str, str | int] | None = None,
@@ -47,44 +54,45 @@ def task_of_flags(
     batch_size: int | None = None,
     num_epochs: int | None = None,
     learning_rate: float | None = None,
-) -> Task:
-    """A user's own files as a task. files: a path for every split, at least one. What is None is as for other tasks of
-    its kind.
+) -> Dataset:
+    """Describe a user's own files as a data set.
 
-    Raises ConfigError for a reader or metric that there is none of, or that is for another kind.
+    Args:
+        name: what results call it.
+        kind: "classification", "token-labels" or "reading-comprehension"; or the name of a task, such as "seq-cls".
+        files: a path for every split, at least one.
+        reader, metric, …: None for what is usual for the kind.
+
+    Raises:
+        ConfigError: a reader or metric is unknown, or is for another kind.
     """
-    try:
-        kind = TaskKind(kind)
-    except ValueError:
-        raise ConfigError(
-            f"--kind must be one of {', '.join(one.value for one in TaskKind)}, but is {kind!r}."
-        ) from None
+    task = {**KINDS, **{name.value: name for name in TaskName}}.get(kind)
+    if task is None:
+        raise ConfigError(f"--kind must be one of {', '.join(KINDS)}, but is {kind!r}.")
     if not files:
         raise ConfigError("a task must have at least one file; see --train, --dev and --test.")
     for path in map(str, files.values()):
-        if reader is None and kind is TaskKind.CLASSIFICATION and path.endswith((".jsonl", ".json")):
+        if reader is None and task is TaskName.SEQ_CLS and path.endswith((".jsonl", ".json")):
             reader = "json-lines"
-    reader = reader or _DEFAULT_READERS[kind]
-    metric = metric or _DEFAULT_METRICS[kind]
-    if reader not in READERS or reader not in READERS_OF_KIND[kind]:
-        raise ConfigError(
-            f"--format must be one of {', '.join(READERS_OF_KIND[kind])} for {kind.value}, but is {reader!r}."
-        )
-    of_kind = [one for one, row in METRICS.items() if row.kind is kind]
+    reader = reader or _DEFAULT_READERS[task]
+    metric = metric or _DEFAULT_METRICS[task]
+    if reader not in READERS or reader not in READERS_OF_KIND[task]:
+        raise ConfigError(f"--format must be one of {', '.join(READERS_OF_KIND[task])} for {kind}, but is {reader!r}.")
+    of_kind = [one for one, row in METRICS.items() if row.task is task]
     if metric not in of_kind:
-        raise ConfigError(f"--metric must be one of {', '.join(of_kind)} for {kind.value}, but is {metric!r}.")
+        raise ConfigError(f"--metric must be one of {', '.join(of_kind)} for {kind}, but is {metric!r}.")
     if labels and len(set(labels)) != len(labels):
         raise ConfigError(f"--labels must name each label once, but are {', '.join(labels)}.")
-    task = Task(
+    dataset = Dataset(
         name=name,
         title=name,
-        kind=kind,
+        task=task,
         files={split: (str(Path(path).absolute()),) for split, path in files.items()},
         reader=reader,
         columns=dict(columns or {}),
         labels=tuple(labels),
         metric=metric,
-        max_seq_length=512 if kind is TaskKind.READING_COMPREHENSION else 256,
+        max_seq_length=512 if task is TaskName.QUESTION_ANSWERING else 256,
     )
     given = {
         "max_seq_length": max_seq_length,
@@ -96,9 +104,9 @@ def task_of_flags(
         if value is not None and not value > 0:
             raise ConfigError(f"--{field.replace('_', '-')} must be above 0, but is {value!r}.")
     return replace(
-        task,
-        max_seq_length=task.max_seq_length if max_seq_length is None else max_seq_length,
-        batch_size=task.batch_size if batch_size is None else batch_size,
-        num_epochs=task.num_epochs if num_epochs is None else num_epochs,
-        learning_rate=task.learning_rate if learning_rate is None else learning_rate,
+        dataset,
+        max_seq_length=dataset.max_seq_length if max_seq_length is None else max_seq_length,
+        batch_size=dataset.batch_size if batch_size is None else batch_size,
+        num_epochs=dataset.num_epochs if num_epochs is None else num_epochs,
+        learning_rate=dataset.learning_rate if learning_rate is None else learning_rate,
     )

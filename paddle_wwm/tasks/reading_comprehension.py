@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .results import Answer, AnswersResult
 
 MAX_QUESTION_LEN = 64
 DOC_STRIDE = 128
@@ -50,18 +51,6 @@ class Window:
     first_column: int
     first_piece: int
     num_pieces: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """context[start:end] == text. score: its probability among all answers that were allowed. No answer is the empty
-    text at 0.
-    """
-
-    text: str
-    score: float
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,15 +181,21 @@ def label_of(window: Window, *, encoded: EncodedQuestion, characters: tuple[int,
 def decode(
     encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig
 ) -> list[Answer]:
-    """The best answers of one question, best first, different texts each.
+    """Return the answers of `answers_of`."""
+    return list(answers_of(encoded, windows=windows, logits=logits, config=config).answers)
+
+
+def answers_of(
+    encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig
+) -> AnswersResult:
+    """Return the best answers of one question, best first, different texts each.
 
     logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit
     is the sum of both; its score the softmax over all spans of all windows (and no answer, where that is allowed).
     """
     scores, firsts, lasts, total = _candidates(windows, logits, config=config)
     no_answer = no_answer_logit(logits)
-    allows_none = config.no_answer_threshold is not None
-    if allows_none:
+    if config.no_answer_threshold is not None:
         total = _log_sum_exp(np.array([total, no_answer]))
     answers: dict[str, Answer] = {}
     for place in np.argsort(-scores, kind="stable"):
@@ -215,11 +210,13 @@ def decode(
         if len(answers) == config.num_answers:
             break
     found = list(answers.values())
-    if allows_none:
+    best_span = found[0].text if found else ""
+    margin = no_answer - float(scores.max(initial=-np.inf))  # infinite where there is no span
+    if config.no_answer_threshold is not None:
         none = Answer(text="", score=float(np.exp(no_answer - total)), start=0, end=0)
-        wins = not found or no_answer - scores.max() > config.no_answer_threshold
+        wins = not found or margin > config.no_answer_threshold
         found = [none, *found] if wins else [*found, none]
-    return found[: config.num_answers]
+    return AnswersResult(answers=tuple(found[: config.num_answers]), best_span=best_span, no_answer_margin=margin)
 
 
 def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
@@ -227,14 +224,6 @@ def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
     window must agree.
     """
     return min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
-
-
-def no_answer_margin(*, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig) -> float:
-    """By how much no answer beats the best span: what `no_answer_threshold` is compared with. Infinite where there is
-    no span.
-    """
-    scores, _, _, _ = _candidates(windows, logits, config=config)
-    return no_answer_logit(logits) - float(scores.max(initial=-np.inf))
 
 
 def _candidates(
@@ -285,10 +274,3 @@ def _surrounding(window: Window, firsts: np.ndarray, lasts: np.ndarray) -> np.nd
 def _log_sum_exp(values: np.ndarray) -> float:
     highest = values.max(initial=-np.inf)
     return float(highest + np.log(np.exp(values - highest).sum())) if np.isfinite(highest) else -np.inf
-
-
-def answers_as_json(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """As plain values."""
-    return [
-        {"text": answer.text, "score": answer.score, "start": answer.start, "end": answer.end} for answer in answers
-    ]

@@ -14,7 +14,7 @@ Source: the README of ymcui/Chinese-BERT-wwm and its authors' replies; None stan
 from .lookup import find_variant
 from .scores import Score, Scores
 from .table import VARIANTS
-from .types import RANDOM_INIT, Recipe, RecipePhase, Variant, count_parameters
+from .types import RANDOM_INIT, Recipe, RecipePhase, Variant
 
 __all__ = [
     "RANDOM_INIT",
@@ -24,6 +24,5 @@ __all__ = [
     "Score",
     "Scores",
     "Variant",
-    "count_parameters",
     "find_variant",
 ]

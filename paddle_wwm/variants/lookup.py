@@ -22,6 +22,11 @@ def names_of(variant: Variant) -> tuple[str, ...]:
 _BY_KEY = {_key(name): variant for variant in VARIANTS for name in names_of(variant)}
 
 
+def known_variant(name: str) -> Variant | None:
+    """Return the row of a model by any of its names, None for other names."""
+    return _BY_KEY.get(_key(name.removesuffix(".zip")))
+
+
 def find_variant(name: str) -> Variant:
     """Return a published model's row of the table of models.
 
@@ -44,9 +49,9 @@ def find_variant(name: str) -> Variant:
         >>> variant.name, variant.config.num_hidden_layers
         ('rbt3', 3)
     """
-    key = _key(name.removesuffix(".zip"))
-    if key in _BY_KEY:
-        return _BY_KEY[key]
+    if variant := known_variant(name):
+        return variant
+    key = _key(name)
     near = dict.fromkeys(_BY_KEY[match].name for match in difflib.get_close_matches(key, _BY_KEY, n=5))
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise ConfigError(f"{name!r}: no such model; {hint}`paddle-wwm models` lists them.")

@@ -132,17 +132,3 @@ def _by_model() -> dict[str, dict[str, dict[str, Scores]]]:
 
 # model -> task -> split
 PUBLISHED_SCORES = _by_model()
-
-_LEARNING_RATES = {
-    "cmrc2018": 3e-5,
-    "drcd": 3e-5,
-    "cjrc": 4e-5,
-    "xnli": 3e-5,
-    "chnsenticorp": 2e-5,
-    "lcqmc": 2e-5,
-    "bq_corpus": 3e-5,
-    "thucnews": 2e-5,
-}
-# BERT's best and BERT-wwm's are the same eight numbers, and the authors used BERT-wwm's for the models after it; none
-# are given for RBT
-PUBLISHED_LEARNING_RATES = {model: _LEARNING_RATES for model in _MODELS if not model.startswith("rbt")}

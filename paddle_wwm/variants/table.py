@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config import ModelConfig
+from ..config import SERIES_VOCAB_SIZE, ModelConfig
 from .types import RANDOM_INIT, Recipe, RecipePhase, Variant
 
 
-def _sizes(num_hidden_layers: int, hidden_size: int = 768, *, vocab_size: int = 21128) -> ModelConfig:
+def _sizes(num_hidden_layers: int, hidden_size: int = 768, *, vocab_size: int = SERIES_VOCAB_SIZE) -> ModelConfig:
     return ModelConfig(
         vocab_size=vocab_size,
         hidden_size=hidden_size,

@@ -1,4 +1,4 @@
-"""What a row of the table of models holds, and how parameters are counted."""
+"""Define what a row of the table of models holds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Mapping
 
 from ..config import ModelConfig
-from .scores import PUBLISHED_LEARNING_RATES, PUBLISHED_SCORES, Scores
+from .scores import PUBLISHED_SCORES, Scores
 
 RANDOM_INIT = "random"
+NUM_XNLI_LABELS = 3  # the series counts parameters with a classifier for XNLI
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Variant:
     name: ours, also the module's name in PaddleHub (`hub_name`). title: the name in papers. aliases: names elsewhere,
     see `find_variant`.
     source: its repository on the Hugging Face hub. archive: the stem of the .zip that Google and the authors give out.
-    num_tokens: of the corpus. published_parameters: as printed in the series' table (see `count_parameters`).
+    num_tokens: of the corpus. published_parameters: as printed in the series' table (see `config.count_parameters`).
     """
 
     name: str
@@ -72,30 +73,3 @@ class Variant:
     def published_scores(self) -> Mapping[str, Mapping[str, Scores]]:
         """Task -> split -> the authors' scores; empty for models that they did not test."""
         return PUBLISHED_SCORES.get(self.name, {})
-
-    @property
-    def published_learning_rates(self) -> Mapping[str, float]:
-        """Task -> the best learning rate that the authors found for fine-tuning; the series shares those of
-        BERT-wwm.
-        """
-        return PUBLISHED_LEARNING_RATES.get(self.name, {})
-
-
-def count_parameters(
-    config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
-) -> int:
-    """Trainable numbers of a model: embeddings, layers and pooler; plus a classifier of `num_labels`, plus the MLM
-    (tied) and NSP heads.
-
-    The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
-    """
-    hidden, ffn, layer_norm = config.hidden_size, config.intermediate_size, 2 * config.hidden_size
-    dense = hidden * hidden + hidden
-    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + layer_norm
-    layer = 4 * dense + 2 * hidden * ffn + ffn + hidden + 2 * layer_norm
-    total = embeddings + config.num_hidden_layers * layer + dense
-    if num_labels is not None:
-        total += hidden * num_labels + num_labels
-    if with_pretraining_heads:
-        total += dense + layer_norm + config.vocab_size + 2 * hidden + 2
-    return total

@@ -39,7 +39,8 @@ class Request:
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong. cuts: by file, how many bytes are sent before the connection drops, an answer each. statuses:
+    """What goes wrong. cuts: by file or "metadata", how many bytes are sent before the connection
+    drops, an answer each. statuses:
     (status, headers) that come before any other answer. bodies: by file, what is sent in its place. silent: paths that
     are never answered.
     """
@@ -164,7 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if len(content) > LARGE_BYTES:
                     sibling["lfs"] = {"sha256": checksum_of(content), "size": len(content), "pointerSize": 134}
         body = json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
-        self.reply(200, body, headers={"Content-Type": "application/json"})
+        cut = server.faults.cuts["metadata"].popleft() if server.faults.cuts.get("metadata") else None
+        self.reply(200, body, headers={"Content-Type": "application/json"}, cut=cut)
 
     def file(self, repository: str, revision: str, name: str) -> None:
         server = self.server

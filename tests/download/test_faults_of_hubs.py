@@ -110,6 +110,28 @@ def test_the_wait_that_a_server_asks_for_is_kept(value, hub, quick):
     assert time.monotonic() - started >= 1
 
 
+@pytest.mark.parametrize("value", ["soon", ""])
+def test_a_wait_that_cannot_be_read_is_ours(value, hub, quick):
+    hub.faults.statuses = deque([(503, {"Retry-After": value})])
+    fetch(NAME, settings=quick)
+    assert [one.status for one in hub.requests[:2]] == [503, 200]
+
+
+def test_a_list_of_files_that_is_cut_is_asked_for_again(hub, quick, logged):
+    hub.faults.cuts["metadata"] = deque([20, 20])
+    fetch(NAME, settings=quick)
+    assert "\n".join(logged).count("was cut") == 2
+    hub.faults.cuts["metadata"] = deque([20] * 10)
+    assert "No progress in 3 tries" in failure(quick, overwrite=True)
+
+
+def test_a_retry_is_logged_once_in_our_own_words(hub, quick, caplog):
+    hub.faults.silent = re.compile("/api/models")
+    failure(quick.__class__(timeout_s=0.2, num_tries=2, first_wait_s=0.01))
+    assert [record.name for record in caplog.records] == ["paddle_wwm.download.network"]
+    assert "cannot be reached: no answer in time; trying again in 0 s" in caplog.records[0].getMessage()
+
+
 def test_a_server_that_stays_busy_is_an_error_after_some_tries(hub, quick):
     hub.faults.statuses = deque([(429, {})] * 10)
     assert "answers 429 Too Many Requests, 3 times" in failure(quick)
@@ -199,7 +221,7 @@ def test_something_else_than_a_hub_is_recognised(body, hub, quick):
 def test_too_little_space_is_said_before_the_transfer(hub, home, quick, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("paddle_wwm.download.models.shutil.disk_usage", lambda _: usage._replace(free=1_000_000))
-    assert re.search(r"needs [\d.]+ MB there, but 1 MB are free", failure(quick))
+    assert re.search(r"needs about [\d.]+ MB, but 1\.0 MB are free", failure(quick))
     assert not any(hub.sent(name) for name in NEEDED)
 
 

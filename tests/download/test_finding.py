@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
+from paddle_wwm.download.finding import find_model
 from paddle_wwm.errors import CheckpointError, PaddleWWMError
 from paddle_wwm.files import write_json
-from paddle_wwm.download.finding import find_model
 from paddle_wwm.finetuning.recipe import recipe_of
-from paddle_wwm.tasks.table import find_task
+from paddle_wwm.tasks.dataset_table import find_dataset
 
 from ..finetuning.builders import write_model
 
@@ -64,7 +64,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
     ("model", "rate"), [("chinese-roberta-wwm-ext", 2e-5), ("bert-base-chinese", 2e-5), ("rbt3", 2e-5)]
 )
 def test_the_recipe_is_the_authors(model, rate):
-    recipe = recipe_of(find_task("chnsenticorp"), model=model)
+    recipe = recipe_of(find_dataset("chnsenticorp"), model=model)
     assert (recipe.max_seq_length, recipe.batch_size, recipe.num_epochs, recipe.learning_rate) == (256, 64, 3, rate)
     assert (recipe.warmup_share, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (
         0.1,
@@ -73,4 +73,4 @@ def test_the_recipe_is_the_authors(model, rate):
         1.0,
         0,
     )
-    assert recipe_of(find_task("cmrc2018"), model=model, batch_size=16, learning_rate=None).batch_size == 16
+    assert recipe_of(find_dataset("cmrc2018"), model=model, batch_size=16, learning_rate=None).batch_size == 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from experiments.evidence.plan import Arm, EvidenceConfig, FineTuning
+from experiments.evidence.experiment import Arm, EvidenceConfig, FineTuning
 from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, seed_folder, write_record
 

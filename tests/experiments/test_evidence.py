@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from experiments.evidence.corpus import write_corpus
+from experiments.evidence.experiment import PRETRAINED, Arm
 from experiments.evidence.masked import read_masked
-from experiments.evidence.plan import PRETRAINED, Arm
 from experiments.evidence.pretrain import is_pretrained
 from experiments.evidence.settings import read_settings
 from paddle_wwm.errors import DataError
@@ -23,7 +23,7 @@ from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.model.folder import WEIGHTS_NAME
 from paddle_wwm.pretraining.data import open_run_data
-from paddle_wwm.pretraining.report import read_metrics
+from paddle_wwm.pretraining.metrics_log import read_metrics
 from paddle_wwm.pretraining.run_folder import read_run
 from paddle_wwm.pretraining.trainer import Trainer
 from paddle_wwm.runs.fleet import World

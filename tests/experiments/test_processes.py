@@ -67,7 +67,7 @@ def test_a_script_that_was_stopped_by_a_signal_stops_all_with_its_status(command
 def test_a_signal_is_passed_on_and_waited_for(command, tmp_path, number, status):
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     source = (
-        "from paddle_wwm.errors import run_script\n"
+        "from paddle_wwm.cli.process import run_script\n"
         "from experiments.evidence.processes import Command, run_all, signals_interrupt\n"
         "def main():\n"
         "    with signals_interrupt():\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.evidence.plan import DEFAULT_RECIPE, RECIPES, find_recipe
+from experiments.evidence.experiment import DEFAULT_RECIPE, RECIPES, find_recipe
 from experiments.evidence.settings import read_settings, save_settings
 from paddle_wwm.recipe_file import load_config
 from tests.experiments.builders import config_of

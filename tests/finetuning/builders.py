@@ -12,11 +12,11 @@ import paddle
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.files import write_json
+from paddle_wwm.finetuning.job import FineTuneJob
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
-from paddle_wwm.finetuning.job import FineTuneJob
-from paddle_wwm.tasks.own_data import task_of_flags
-from paddle_wwm.tasks.table import find_task
+from paddle_wwm.tasks.dataset_table import find_dataset
+from paddle_wwm.tasks.own_data import dataset_of_flags
 
 FILLER = "使用语言模型来预测下一个词的我们在中国北京大学学习"
 GOOD, BAD = "天气很好", "不是这那"
@@ -118,7 +118,7 @@ def job_of(folder: Path, *, model: Path, output: str = "run", **options) -> Fine
     }
     return FineTuneJob(
         **{
-            "task": find_task("chnsenticorp"),
+            "dataset": find_dataset("chnsenticorp"),
             "data": folder,
             "model": str(model),
             "output": folder.parent / output,
@@ -132,7 +132,7 @@ def job_of(folder: Path, *, model: Path, output: str = "run", **options) -> Fine
 def own_task(kind: str, folder: Path, **options):
     """A task of one's own files train, dev, test in a folder."""
     files = {split: path for split in ("train", "dev", "test") for path in folder.glob(f"{split}.*")}
-    return task_of_flags(kind=kind, files=files, **options)
+    return dataset_of_flags(kind=kind, files=files, **options)
 
 
 def result_of(output: Path, seed: int = 1) -> dict:

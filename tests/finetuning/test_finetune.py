@@ -8,14 +8,14 @@ import paddle
 import pytest
 
 from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModuleError, PaddleWWMError
+from paddle_wwm.finetuning.job import FineTuneJob, run_job
+from paddle_wwm.finetuning.results import read_results, read_run
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.tasks.answer_kinds import KINDS
-from paddle_wwm.finetuning.job import FineTuneJob, run_job
-from paddle_wwm.tasks.network.inference import load_finetuned, predict_examples
+from paddle_wwm.tasks.dataset_table import find_dataset
+from paddle_wwm.tasks.examples import TaskName
+from paddle_wwm.tasks.fine_tuned import load_finetuned, predict_examples
 from paddle_wwm.tasks.readers.splits import read_split
-from paddle_wwm.finetuning.results import read_results, read_run
-from paddle_wwm.tasks.table import find_task
-from paddle_wwm.tasks.types import TaskKind
 
 from .builders import (
     job_of,
@@ -86,17 +86,19 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(done, model
 
 
 def test_the_model_folder_predicts_what_the_run_wrote(done):
-    split = read_split(find_task("chnsenticorp"), data=done.data, split="test")
-    model = load_finetuned(done.output / "seed-1" / "model", kind=TaskKind.CLASSIFICATION)
+    split = read_split(find_dataset("chnsenticorp"), data=done.data, split="test")
+    model = load_finetuned(done.output / "seed-1" / "model", task=TaskName.SEQ_CLS)
     assert model.reading.max_seq_length == 24
     lines = (done.output / "seed-1" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    assert predict_examples(model, split.examples) == {line["id"]: line["label"] for line in map(json.loads, lines)}
+    assert [result.label for result in predict_examples(model, split.examples)] == [
+        json.loads(line)["label"] for line in lines
+    ]
 
 
 def test_a_hub_module_takes_the_model_folder(done):
     from paddle_wwm.hub import BertHubModule
 
-    split = read_split(find_task("chnsenticorp"), data=done.data, split="test")
+    split = read_split(find_dataset("chnsenticorp"), data=done.data, split="test")
     module = BertHubModule(weights=str(done.output / "seed-1" / "model"))
     lines = (done.output / "seed-1" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     assert module.task == "seq-cls"
@@ -121,7 +123,7 @@ def test_paddlenlp_opens_the_model_folder(done):
     folder = done.output / "seed-1" / "model"
     theirs = BertForSequenceClassification.from_pretrained(str(folder))
     theirs.eval()
-    ours = load_finetuned(folder, kind=TaskKind.CLASSIFICATION).network
+    ours = load_finetuned(folder, task=TaskName.SEQ_CLS).network
     ours.eval()
     ids = paddle.to_tensor([[4, 40, 41, 42, 5]])
     logits = ours(ids, paddle.zeros_like(ids), ids > 0).numpy()
@@ -135,7 +137,7 @@ def test_a_fine_tuned_model_may_be_trained_further_with_a_classifier_of_its_own(
     for split in ("train", "dev"):
         (folder / f"{split}.tsv").write_text("label\ttext\n" + rows, encoding="utf-8")
     task = own_task("classification", folder)
-    run(job_of(folder, model=done.output / "seed-1", task=task, changes={"num_epochs": 1}))
+    run(job_of(folder, model=done.output / "seed-1", dataset=task, changes={"num_epochs": 1}))
     config = json.loads((tmp_path / "run" / "seed-1" / "model" / "config.json").read_text(encoding="utf-8"))
     assert config["id2label"] == {"0": "a", "1": "b", "2": "c"}
 
@@ -146,7 +148,7 @@ def test_labels_of_tokens_are_learnt(tmp_path, model):
     for number, split in enumerate(("train", "dev", "test")):
         write_tokens(folder / f"{split}.txt", 48, seed=number)
     task = own_task("token-labels", folder)
-    run(job_of(folder, model=model, task=task, changes={"max_seq_length": 12}))
+    run(job_of(folder, model=model, dataset=task, changes={"max_seq_length": 12}))
     [result] = read_results(tmp_path / "run")
     assert result.scores["test"]["f1"] > 90
     assert read_run(tmp_path / "run").data["train"]["counts"]["texts_in_windows"] > 0
@@ -159,7 +161,7 @@ def test_answers_are_learnt_over_windows(tmp_path, model):
         write_questions(folder / f"{split}.json", 48, seed=number)
     task = own_task("reading-comprehension", folder)
     changes = {"max_seq_length": 32, "doc_stride": 8, "num_epochs": 3}
-    run(job_of(folder, model=model, task=task, changes=changes))
+    run(job_of(folder, model=model, dataset=task, changes=changes))
     [result] = read_results(tmp_path / "run")
     assert result.scores["dev"]["exact_match"] > 80
     assert read_run(tmp_path / "run").data["train"]["counts"]["rows"] > 48
@@ -174,9 +176,9 @@ def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_t
     folder.mkdir()
     for number, name in enumerate(("train_data.json", "dev_data.json")):
         write_questions(folder / name, 80, seed=number, with_kinds=True)
-    task = find_task("cjrc")
+    task = find_dataset("cjrc")
     changes = {"max_seq_length": 32, "doc_stride": 8, "num_epochs": 8, "learning_rate": 5e-3}
-    run(job_of(folder, model=model, task=task, changes=changes))
+    run(job_of(folder, model=model, dataset=task, changes=changes))
     [result] = read_results(tmp_path / "run")
     assert result.scores["dev"]["f1"] > 90
     lines = (tmp_path / "run" / "seed-1" / "predictions" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
@@ -193,7 +195,7 @@ def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_t
         name="my-judge", output=tmp_path / "dist", modules=tmp_path, checkpoint=tmp_path / "run" / "seed-1" / "model"
     )
     assert BertHubModule(weights=str(built.directory / "assets")).predict(data, max_seq_len=32, doc_stride=8) == found
-    with pytest.raises(HubModuleError, match="paddle-wwm finetune"):
+    with pytest.raises(HubModuleError, match="`labels` of question-answering must have 3 columns"):
         module.training_step(
             [paddle.to_tensor([[4, 40, 5]]), paddle.to_tensor([[0, 0, 0]]), paddle.to_tensor([[1, 1]])], 0
         )
@@ -356,6 +358,6 @@ def test_overwriting_discards_the_run_that_was_there(tmp_path, model):
 
 def test_a_model_of_another_task_is_no_fine_tuned_model_of_this_one(done, model):
     with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
-        load_finetuned(done.output / "seed-1" / "model", kind=TaskKind.TOKEN_LABELS)
+        load_finetuned(done.output / "seed-1" / "model", task=TaskName.TOKEN_CLS)
     with pytest.raises(CheckpointError, match="was not fine-tuned"):
-        load_finetuned(model, kind=TaskKind.CLASSIFICATION)
+        load_finetuned(model, task=TaskName.SEQ_CLS)

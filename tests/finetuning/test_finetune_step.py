@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paddle_wwm.finetuning import trainer as trainer_module
 from paddle_wwm.finetuning.recipe import (
     FineTuneRecipe,
     chosen_examples,
@@ -20,14 +21,17 @@ from paddle_wwm.finetuning.recipe import (
     steps_per_epoch,
 )
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-from paddle_wwm.model.finetuned import read_description
+from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.runs import accumulation
 from paddle_wwm.runs.fleet import World
-from paddle_wwm.runs.optim import learning_rate_at
-from paddle_wwm.tasks.network.features import Reading, features_of
-from paddle_wwm.tasks.network.heads import labels_of_batch, summed_loss
-from paddle_wwm.tasks.network.inference import check_vocabulary
-from paddle_wwm.tasks.network.rows import batch_of
-from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
+from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample
+from paddle_wwm.tasks.fine_tuned import load_tokenizer
+from paddle_wwm.tasks.model_folder import read_description
+from paddle_wwm.tasks.question_answering import QuestionAnswering
+from paddle_wwm.tasks.rows import batch_of
+from paddle_wwm.tasks.task import Reading
+from paddle_wwm.tasks.task_table import task_class
+from paddle_wwm.tasks.token_classification import TokenClassification
 
 from .builders import GOOD, texts, write_model
 
@@ -42,13 +46,13 @@ def model(tmp_path_factory, mini_vocab):
     return write_model(folder, mini_vocab, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
 
-def examples_of(kind):
-    if kind is TaskKind.CLASSIFICATION:
+def examples_of(name):
+    if name is TaskName.SEQ_CLS:
         return [
             TextExample(example_id=str(number), text=text, label=label)
             for number, (text, label) in enumerate(texts(20, seed=3))
         ]
-    if kind is TaskKind.TOKEN_LABELS:
+    if name is TaskName.TOKEN_CLS:
         return [
             TokenExample(
                 example_id=str(number),
@@ -68,19 +72,14 @@ def examples_of(kind):
     ]
 
 
-def trainer_of(model, *, kind=TaskKind.CLASSIFICATION, recipe=RECIPE, seed=1):
+def trainer_of(model, *, name=TaskName.SEQ_CLS, recipe=RECIPE, seed=1, world=World()):  # noqa: B008  (it is frozen)
     description = read_description(model)
-    tokenizer = check_vocabulary(model, description.config)
-    reading = Reading(
-        kind=kind,
-        labels=() if kind is TaskKind.READING_COMPREHENSION else ("0", "1"),
-        max_seq_length=recipe.max_seq_length,
-    )
-    features = features_of(examples_of(kind), reading=reading, tokenizer=tokenizer, with_labels=True)
-    data = TrainingData(
-        features=features, reading=reading, pad_id=tokenizer.vocab.pad_id, model=model, description=description
-    )
-    return SeedTrainer(data, recipe=recipe, seed=seed, world=World())
+    tokenizer = load_tokenizer(model, description.config)
+    task = task_class(name)(labels=() if name is TaskName.QUESTION_ANSWERING else ("0", "1"))
+    reading = Reading(max_seq_length=recipe.max_seq_length)
+    features = task.encode(examples_of(name), tokenizer=tokenizer, reading=reading, with_labels=True)
+    data = TrainingData(features=features, task=task, tokenizer=tokenizer, model=model, description=description)
+    return SeedTrainer(data, recipe=recipe, seed=seed, world=world)
 
 
 @given(num_rows=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 3))
@@ -121,7 +120,7 @@ def test_a_limited_training_split_is_a_part_of_a_larger_one():
 
 def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
     schedule = schedule_of(20, recipe=RECIPE)
-    rates = [learning_rate_at(step, schedule) for step in range(20)]
+    rates = [schedule.rate_at(step) for step in range(20)]
     assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3]) and rates[-1] == pytest.approx(1e-3 / 18)
 
 
@@ -147,14 +146,15 @@ def test_with_layer_decay_each_layers_step_is_smaller_by_it(model):
     assert moved["bert.embeddings.word_embeddings.weight"] == pytest.approx(rate / 8, rel=0.01)
 
 
-@pytest.mark.parametrize("kind", TaskKind, ids=lambda kind: kind.value)
-def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, kind):
+@pytest.mark.parametrize("task_name", TaskName)
+def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, task_name):
     found = []
     for changes in ({"micro_batch_tokens": 10_000}, {"micro_batch_tokens": 40}, {"micro_batch_size": 1}):
         recipe = dataclasses.replace(RECIPE, clip_norm=1e9, **changes)
-        trainer = trainer_of(model, kind=kind, recipe=recipe)
-        trainer._parameters = []  # so that they keep the gradients, and nothing is updated
-        trainer.optimizer.step = lambda: None
+        trainer = trainer_of(model, name=task_name, recipe=recipe)
+        # so that they keep the gradients, and nothing is updated
+        trainer.context = dataclasses.replace(trainer.context, parameters=[])
+        trainer.context.optimizer.step = lambda: None
         loss = trainer.step(0).loss
         found.append(
             (
@@ -173,37 +173,52 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, kind):
             np.testing.assert_allclose(gradient, found[0][1][name], atol=1e-5, err_msg=name)
 
 
+def test_a_worker_without_a_micro_batch_adds_nothing(model, monkeypatch):
+    """It still makes a backward pass, which the exchange of gradients needs."""
+    monkeypatch.setattr(trainer_module, "distribute_model", lambda network, world: network)
+    monkeypatch.setattr(accumulation, "sum_over_workers", lambda values, world: np.asarray(values, np.float64))
+    recipe = dataclasses.replace(RECIPE, micro_batch_tokens=10_000)  # one micro-batch, which is the first worker's
+    losses = []
+    for rank in (0, 1):
+        trainer = trainer_of(model, recipe=recipe, world=World(rank=rank, size=2))
+        result = trainer.step(0)
+        losses.append(result.loss)
+        assert all(parameter.grad is not None for parameter in trainer.context.parameters)
+        assert (result.gradient_norm > 0) == (rank == 0)
+    assert losses[0] > 0 and losses[1] == 0
+
+
 HEADS = {
-    TaskKind.CLASSIFICATION: "BertForSequenceClassification",
-    TaskKind.TOKEN_LABELS: "BertForTokenClassification",
-    TaskKind.READING_COMPREHENSION: "BertForQuestionAnswering",
+    TaskName.SEQ_CLS: "BertForSequenceClassification",
+    TaskName.TOKEN_CLS: "BertForTokenClassification",
+    TaskName.QUESTION_ANSWERING: "BertForQuestionAnswering",
 }
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("kind", TaskKind, ids=lambda kind: kind.value)
-def test_losses_and_gradients_are_paddlenlps(model, kind):
+@pytest.mark.parametrize("task_name", TaskName)
+def test_losses_and_gradients_are_paddlenlps(model, task_name):
     from paddlenlp import transformers
 
-    trainer = trainer_of(model, kind=kind)
-    theirs = getattr(transformers, HEADS[kind]).from_pretrained(str(model))
+    trainer = trainer_of(model, name=task_name)
+    theirs = getattr(transformers, HEADS[task_name]).from_pretrained(str(model))
     theirs.set_state_dict(trainer.network.state_dict())
     theirs.eval()  # the dropout of its heads is not that of config.json
-    features, reading = trainer.data.features, trainer.data.reading
+    features, task = trainer.data.features, trainer.data.task
     longest = max(map(len, features.rows))
     numbers = [
         number for number, row in enumerate(features.rows) if len(row) == longest
     ]  # no padding, of which the ideas differ
-    batch = batch_of(features.rows, numbers, pad_id=trainer.data.pad_id)
+    batch = batch_of(features.rows, numbers, pad_id=trainer.data.tokenizer.vocab.pad_id)
     inputs = [paddle.to_tensor(array) for array in (batch.input_ids, batch.token_type_ids, batch.attention_mask)]
-    labels = paddle.to_tensor(labels_of_batch(features, batch, reading=reading))
-    ours = summed_loss(trainer.network(*inputs), labels, inputs[2], reading=reading) / len(numbers)
+    labels = paddle.to_tensor(task.batch_labels(features, batch))
+    ours = task.loss_sum(trainer.network(*inputs), labels, inputs[2]) / len(numbers)
     ours.backward()
     outputs = theirs(*inputs[:2])
     cross_entropy = paddle.nn.functional.cross_entropy
-    if kind is TaskKind.CLASSIFICATION:
+    if task_name is TaskName.SEQ_CLS:
         expected = cross_entropy(outputs, labels, reduction="sum")
-    elif kind is TaskKind.TOKEN_LABELS:
+    elif task_name is TaskName.TOKEN_CLS:
         expected = cross_entropy(outputs[:, 1:-1].reshape([-1, 2]), labels[:, 1:-1].reshape([-1]), reduction="sum")
     else:
         expected = sum(cross_entropy(outputs[end], labels[:, end], reduction="sum") for end in (0, 1)) / 2
@@ -220,12 +235,12 @@ def test_losses_and_gradients_are_paddlenlps(model, kind):
 
 
 def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_vocab, model):
-    tokenizer = check_vocabulary(model, read_description(model).config)
+    tokenizer = load_tokenizer(model, read_description(model).config)
     example = TokenExample(
         example_id="1", tokens=("天", " ", "probability", *"我们在北京"), labels=("0", "1", "1", *"00110")
     )
-    reading = Reading(kind=TaskKind.TOKEN_LABELS, labels=("0", "1"), max_seq_length=8)
-    features = features_of([example], reading=reading, tokenizer=tokenizer, with_labels=True)
+    task, reading = TokenClassification(labels=("0", "1")), Reading(max_seq_length=8)
+    features = task.encode([example], tokenizer=tokenizer, reading=reading, with_labels=True)
     assert [label.tolist() for label in features.labels] == [
         [-100, 0, 1, -100, -100, 0, 0, -100],
         [-100, 1, 1, 0, -100],
@@ -234,7 +249,7 @@ def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_v
 
 
 def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
-    tokenizer = check_vocabulary(model, read_description(model).config)
+    tokenizer = load_tokenizer(model, read_description(model).config)
     answers = [
         GoldAnswer(text="天气", characters=(9, 11)),
         GoldAnswer(text="YES", kind=AnswerKind.YES),
@@ -245,8 +260,8 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
         QuestionExample(example_id=str(number), question="学习", context=CONTEXT, answers=(answer,))
         for number, answer in enumerate(answers)
     ]
-    reading = Reading(kind=TaskKind.READING_COMPREHENSION, with_kinds=True, max_seq_length=13, doc_stride=2)
-    features = features_of(questions, reading=reading, tokenizer=tokenizer, with_labels=True)
+    task, reading = QuestionAnswering(labels=ANSWER_KINDS), Reading(max_seq_length=13, doc_stride=2)
+    features = task.encode(questions, tokenizer=tokenizer, reading=reading, with_labels=True)
     found = {
         owner: [label.tolist() for row, label in zip(features.rows, features.labels) if row.owner == owner]
         for owner in range(4)
@@ -257,15 +272,15 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
 
 
 def test_an_answer_that_no_window_shows_whole_is_counted(model):
-    tokenizer = check_vocabulary(model, read_description(model).config)
+    tokenizer = load_tokenizer(model, read_description(model).config)
     question = QuestionExample(
         example_id="1",
         question="学习",
         context=CONTEXT,
         answers=(GoldAnswer(text=CONTEXT, characters=(0, len(CONTEXT))),),
     )
-    reading = Reading(kind=TaskKind.READING_COMPREHENSION, max_seq_length=13, doc_stride=2)
-    features = features_of([question], reading=reading, tokenizer=tokenizer, with_labels=True)
+    task, reading = QuestionAnswering(), Reading(max_seq_length=13, doc_stride=2)
+    features = task.encode([question], tokenizer=tokenizer, reading=reading, with_labels=True)
     assert [label.tolist() for label in features.labels] == [[0, 0], [0, 0]] and features.counts[
         "answers_in_no_window"
     ] == 1

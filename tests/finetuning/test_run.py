@@ -8,12 +8,12 @@ import inspect
 import pytest
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
+from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
 from paddle_wwm.finetuning.workers import worker_command
-from paddle_wwm.tasks.own_data import task_of_flags
-from paddle_wwm.finetuning.results import read_results
+from paddle_wwm.tasks.evaluation import evaluate
+from paddle_wwm.tasks.own_data import dataset_of_flags
 
 from .builders import write_chnsenticorp, write_model
 
@@ -84,21 +84,21 @@ def test_two_workers_take_the_same_steps_and_report_them_to_the_caller(done, mod
 
 
 def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
-    from paddle_wwm.cli.finetune import task_of
+    from paddle_wwm.cli.finetune import dataset_of
     from paddle_wwm.cli.main import parse
     from paddle_wwm.finetuning.job import FineTuneJob
 
-    task = task_of_flags(
+    task = dataset_of_flags(
         name="mine",
         kind="classification",
         files={"train": data / "train.tsv", "dev": data / "dev.tsv"},
         columns={"text": "text_a", "label": 0},
         labels=("0", "1"),
     )
-    job = FineTuneJob(task=task, data=data, model=str(model), output=tmp_path, seeds=range(3, 5), num_workers=2)
+    job = FineTuneJob(dataset=task, data=data, model=str(model), output=tmp_path, seeds=range(3, 5), num_workers=2)
     command = worker_command(dataclasses.replace(job, changes={"num_epochs": 2, "learning_rate": 3e-5}))
     arguments = parse("finetune", command[command.index("finetune") + 1 :])
-    assert task_of(arguments) == task
+    assert dataset_of(arguments) == task
     assert (arguments.seeds, arguments.first_seed, arguments.nproc) == (2, 3, 2)
     assert (arguments.epochs, arguments.learning_rate, arguments.batch_size) == (2, 3e-5, None)
 

@@ -129,6 +129,21 @@ def test_what_is_no_module_is_refused(tmp_path, content):
         open_archive(tmp_path / "x.tar")
 
 
+def test_a_version_that_has_no_order_is_refused(tmp_path):
+    import hashlib
+    import io
+    import tarfile
+
+    source = b'@moduleinfo(name="other", version="latest one")\nclass Module:\n    pass\n'
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        member = tarfile.TarInfo("other/module.py")
+        member.size = len(source)
+        tar.addfile(member, io.BytesIO(source))
+    (tmp_path / "x.tar.sha256").write_text(hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest())
+    with pytest.raises(HubModuleError, match="latest one"):
+        open_archive(tmp_path / "x.tar")
+
+
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     command = [sys.executable, str(ROOT / "scripts" / "serve_hub_modules.py"), str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

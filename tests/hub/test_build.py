@@ -223,7 +223,7 @@ def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, 
         second.directory
         / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_"))
         / "hub"
-        / "hidden_states.py"
+        / "embeddings.py"
     )
     renamed = code.parents[1].with_name("wwm_000000000000")
     code.write_text(

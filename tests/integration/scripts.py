@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from paddle_wwm.pretraining.report import read_metrics
+from paddle_wwm.pretraining.metrics_log import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 600

@@ -95,7 +95,7 @@ CASES = {
             "model.intermediate_size=262144",
             "model.num_hidden_layers=512",
         ],
-        ["GB are free", "need about"],
+        ["GB are free", "needs about"],
     ),
 }
 

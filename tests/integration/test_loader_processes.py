@@ -123,7 +123,7 @@ def test_the_loaders_processes_change_nothing(prepared_sample, index):
         )
         return [
             [
-                hashlib.sha256(b"".join(batch[name].numpy().tobytes() for name in sorted(batch))).hexdigest()
+                hashlib.sha256(b"".join(np.asarray(batch[name]).tobytes() for name in sorted(batch))).hexdigest()
                 for batch in step
             ]
             for step in batches

@@ -153,7 +153,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not
 
     resumed = run_command([*stopped, "--resume", "auto"])
     assert resumed.returncode == 0, resumed.stderr
-    assert "about to go on after step" in resumed.stdout
+    assert "about to continue after step" in resumed.stdout
     expected = weights_of(tmp_path / "whole")
     for name, array in weights_of(tmp_path / "stopped").items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
@@ -263,7 +263,9 @@ def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_
     assert "forty.txt" in refused.stderr and "changed.txt" in refused.stderr and "--accept-changes" in refused.stderr
     accepted = run_script("pretrain.py", *again, "--accept-changes")
     assert accepted.returncode == 0, accepted.stderr
-    assert "continuing although the data differ" in accepted.stderr and "about to go on after step" in accepted.stdout
+    assert (
+        "continuing although the data differ" in accepted.stderr and "about to continue after step" in accepted.stdout
+    )
 
 
 @pytest.mark.parity

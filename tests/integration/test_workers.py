@@ -23,18 +23,18 @@ from .test_pretrain import one_process as one_process
 pytestmark = pytest.mark.integration
 
 POISONED = """\
-import os, sys
+import dataclasses, os, sys
 import paddle_wwm.pretraining.step as step
 from paddle_wwm.cli.main import main
-plain, calls = step.forward, 0
-def forward(model, batch):
+plain, calls = step.pretraining_losses, 0
+def pretraining_losses(model, batch):
     global calls
-    mlm_loss, nsp_loss, sums = plain(model, batch)
+    losses = plain(model, batch)
     calls += model.training
     if os.environ.get("PADDLE_TRAINER_ID") == "1" and calls == 12:  # two of the trial, two micro-batches a step: the last one of step 4
-        mlm_loss, sums.mlm_loss = mlm_loss * float("nan"), float("nan")
-    return mlm_loss, nsp_loss, sums
-step.forward = forward
+        losses = dataclasses.replace(losses, mlm_loss=losses.mlm_loss * float("nan"))
+    return losses
+step.pretraining_losses = pretraining_losses
 import paddle_wwm.pretraining.job as job  # only now: what it imports takes the poisoned function
 job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
 main(["pretrain", *sys.argv[1:]])
@@ -66,7 +66,7 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
     assert len(examples) == 8 and len(set(examples)) == 8
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step-00000004"]
     resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 2, "--resume", "auto")
-    assert resumed.returncode == 0 and "about to go on after step 4" in resumed.stdout, resumed.stderr
+    assert resumed.returncode == 0 and "about to continue after step 4" in resumed.stdout, resumed.stderr
 
 
 @pytest.mark.slow

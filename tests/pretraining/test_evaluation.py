@@ -6,8 +6,7 @@ import pytest
 
 from paddle_wwm.config import DataConfig, MaskingConfig, ModelConfig, PhaseConfig, RunConfig, RuntimeConfig
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.pretraining.evaluation import evaluate, evaluation_tensors, held_out_batches, word_numbers
-from paddle_wwm.pretraining.step import forward
+from paddle_wwm.pretraining.evaluation import evaluate, evaluation_tensors, held_out_batches, word_numbers, word_sums
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.examples import build_index
 from paddle_wwm.pretraining_data.mixture import Mixture
@@ -56,14 +55,22 @@ def test_a_word_is_right_when_all_its_masked_pieces_are():
     batch = {name: paddle.zeros([1, 4], "int64") for name in ("input_ids", "token_type_ids", "attention_mask")}
     batch |= {"flat_positions": paddle.arange(5), "labels": paddle.to_tensor([1, 2, 3, 4, 5])}
     batch |= {
-        "num_tokens": paddle.to_tensor(4),
-        "num_predictions": paddle.to_tensor(5),
+        "num_tokens": 4,
+        "num_predictions": 5,
         "word_numbers": paddle.to_tensor([7, 7, 8, 8, 9]),
     }
-    sums = forward(_Answers([1, 2, 3, 0, 5]), batch)[2]  # the words 7 and 9 are right, one piece of 8 is
-    assert (sums.mlm_correct, sums.words_correct, sums.num_words) == (4, 2, 3)
-    assert sums.means()["word_accuracy"] == pytest.approx(2 / 3)
-    assert sums.means()["perplexity"] == pytest.approx(np.exp(sums.mlm_loss / 5))
+    # the words 7 and 9 are right, one piece of 8 is
+    means = evaluate(_Answers([1, 2, 3, 0, 5]), [batch], world=World())
+    assert means["masked_accuracy"] == pytest.approx(4 / 5)
+    assert means["word_accuracy"] == pytest.approx(2 / 3)
+    assert means["perplexity"] == pytest.approx(np.exp(means["mlm_loss"]))
+
+
+def test_words_are_counted_once_and_right_only_as_a_whole():
+    sums = word_sums(np.array([7, 7, 8, 8, 9]), np.array([True, True, True, False, True]))
+    assert (sums.words_correct, sums.num_words) == (2, 3)
+    nothing = word_sums(np.zeros(0, np.int64), np.array([False]))  # one position whose label is ignored
+    assert (nothing.words_correct, nothing.num_words) == (0, 0)
 
 
 @pytest.fixture
@@ -118,4 +125,4 @@ def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_
     }
     assert second == pytest.approx(first, abs=1e-5)
     for batch in alone:  # whole words are masked: as many words as runs of their pieces
-        assert len(batch["word_numbers"]) == int(batch["num_predictions"])
+        assert len(batch["word_numbers"]) == batch["num_predictions"]

@@ -23,7 +23,7 @@ def batch_of(labels: list[list[int]], positions: list[list[int]]) -> PretrainBat
 def test_positions_are_those_of_the_flattened_batch_without_the_padding_of_labels():
     tensors = tensors_of(batch_of([[7, 8], [9, IGNORED_LABEL]], [[1, 3], [2, 0]]))
     assert tensors["flat_positions"].tolist() == [1, 3, 5 + 2]
-    assert tensors["labels"].tolist() == [7, 8, 9] and int(tensors["num_predictions"]) == 3
+    assert tensors["labels"].tolist() == [7, 8, 9] and tensors["num_predictions"] == 3
 
 
 def test_a_batch_without_predictions_has_one_position_whose_label_is_ignored():
@@ -31,4 +31,4 @@ def test_a_batch_without_predictions_has_one_position_whose_label_is_ignored():
     nothing = [[IGNORED_LABEL, IGNORED_LABEL]] * 2
     tensors = tensors_of(batch_of(nothing, [[0, 0]] * 2))
     assert tensors["flat_positions"].tolist() == [0] and tensors["labels"].tolist() == [IGNORED_LABEL]
-    assert int(tensors["num_predictions"]) == 0
+    assert tensors["num_predictions"] == 0

@@ -10,7 +10,8 @@ from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.pretraining.evaluation import evaluate
 from paddle_wwm.pretraining.loader import tensors_of
-from paddle_wwm.pretraining.step import Sums, train_step
+from paddle_wwm.pretraining.step import Sums, pretraining_losses, pretraining_step
+from paddle_wwm.runs.accumulation import StepContext
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.runs.optim import make_optimizer
 from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
@@ -62,15 +63,19 @@ def fresh_model():
     return model, make_optimizer(model, OptimizerConfig())
 
 
+def context_of(model, optimizer, **options):
+    given = {"parameters": model.parameters(), "world": World(), "clip_norm": 1.0, "seed": 1}
+    return StepContext(model=model, optimizer=optimizer, **given, **options)
+
+
 def step_of(model, optimizer, micro_batches, *, step=0, **options):
-    given = {"world": World(), "clip_norm": 1.0, "learning_rate": 1e-2, "seed": 1}
-    return train_step(model, optimizer, micro_batches, step=step, **given, **options)
+    return pretraining_step(context_of(model, optimizer, **options), micro_batches, step=step, learning_rate=1e-2)
 
 
 def take_steps(batches, *, micro_batch_size):
     model, optimizer = fresh_model()
     losses = [
-        step_of(model, optimizer, cut(batch, micro_batch_size), step=step).sums.means()["loss"]
+        step_of(model, optimizer, cut(batch, micro_batch_size), step=step)[1].means()["loss"]
         for step, batch in enumerate(batches)
     ]
     return losses, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -96,8 +101,8 @@ def test_a_micro_batch_without_predictions_adds_nothing_to_loss_and_gradient():
     for micro_batches in ([batch], [batch, empty]):
         model, optimizer = fresh_model()
         tensors = [tensors_of(item) for item in micro_batches]
-        result = step_of(model, optimizer, tensors)
-        assert result.sums.num_predictions == batch.num_predictions
+        _, sums = step_of(model, optimizer, tensors)
+        assert sums.num_predictions == batch.num_predictions
         weights.append({name: tensor.numpy() for name, tensor in model.state_dict().items()})
     for name, array in weights[0].items():
         np.testing.assert_allclose(weights[1][name], array, atol=1e-5, err_msg=name)
@@ -112,9 +117,9 @@ def test_a_gradient_that_is_not_finite_leaves_the_parameters_as_they_were():
     model, optimizer = fresh_model()
     model.cls.predictions.decoder_bias.set_value(np.full(CONFIG.vocab_size, np.nan, np.float32))
     before = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    result = step_of(model, optimizer, [tensors_of(make_batch(4, seed=0))])
+    result, _ = step_of(model, optimizer, [tensors_of(make_batch(4, seed=0))])
     assert not result.updated and not np.isfinite(result.gradient_norm)
-    assert np.isnan(result.micro_losses).tolist() == [[True]]
+    assert [np.isnan(float(loss)) for loss in result.micro_losses] == [True]
     for name, tensor in model.state_dict().items():
         np.testing.assert_array_equal(tensor.numpy(), before[name], err_msg=name)
     assert all(parameter.grad is None or not paddle.any(parameter.grad != 0) for parameter in model.parameters())
@@ -126,8 +131,8 @@ def test_the_micro_batch_whose_loss_is_not_finite_is_named():
     weight.set_value(np.stack([weight.numpy()[0], np.full(CONFIG.hidden_size, np.nan, np.float32)]))
     batches = cut(make_batch(8, seed=0), 4)
     batches[1]["token_type_ids"] = paddle.ones_like(batches[1]["token_type_ids"])  # only this one meets the NaN
-    result = step_of(model, optimizer, batches)
-    assert not result.updated and np.isnan(result.micro_losses).tolist() == [[False, True]]
+    result, _ = step_of(model, optimizer, batches)
+    assert not result.updated and [np.isnan(float(loss)) for loss in result.micro_losses] == [False, True]
 
 
 def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_training():
@@ -136,6 +141,22 @@ def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_traini
     whole, in_parts = evaluate(model, [tensors_of(batch)], world=World()), evaluate(model, cut(batch, 3), world=World())
     assert in_parts == pytest.approx(whole, abs=1e-5)
     assert model.training
+
+
+def test_a_forward_pass_reads_no_number_from_the_device(monkeypatch):
+    model, _ = fresh_model()
+    batch = tensors_of(make_batch(4, seed=0))
+
+    def wait(tensor):
+        raise AssertionError("this waits for the device")
+
+    for name in ("__float__", "__int__", "item", "tolist"):
+        monkeypatch.setattr(paddle.Tensor, name, wait)
+    total = Sums()
+    total.add(pretraining_losses(model, batch).sums)
+    total.add(pretraining_losses(model, batch).sums)
+    monkeypatch.undo()
+    assert total.num_pairs == 8 and total.over_workers(World()).means() == total.means()
 
 
 def test_means_without_pairs_have_no_next_sentence_values():

@@ -7,12 +7,12 @@ import io
 import pytest
 
 from paddle_wwm.errors import DataError
+from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
 from paddle_wwm.reports.format import as_markdown
 from paddle_wwm.reports.plots import curve_of
 from paddle_wwm.reports.report import csv_of, html_of, make_report, markdown_of, write_report
 from paddle_wwm.reports.runs import gather
-from paddle_wwm.reports.tables import published_row, relative_table, small_model_table
-from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
+from paddle_wwm.reports.score_tables import published_row, relative_table, small_model_table
 from paddle_wwm.variants.lookup import find_variant
 from tests.integration.scripts import run_script
 
@@ -177,11 +177,11 @@ def test_two_weights_of_one_name_are_two_rows(tmp_path):
     assert [entry.name for entry in gather([tmp_path]).entries["chnsenticorp"]] == ["mini (a)", "mini (b)"]
 
 
-def test_a_pretraining_run_is_passed_over_and_said(tmp_path):
+def test_a_pretraining_run_is_skipped_and_reported(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "run.json").write_text('{"format": 1, "config_fingerprint": "x"}')
-    assert "p: no run of paddle-wwm finetune" in markdown_of(make_report([tmp_path]))
+    assert "p: not a run of paddle-wwm finetune" in markdown_of(make_report([tmp_path]))
 
 
 def test_a_folder_without_runs_and_a_torn_file_are_errors(tmp_path):
@@ -237,7 +237,7 @@ def test_models_on_several_tasks_have_the_small_models_table_and_the_largest_is_
         make_report([tmp_path], reference="nothing")
 
 
-def test_a_reference_that_scores_nothing_has_no_shares(tmp_path):
+def test_a_reference_that_scores_nothing_gives_no_ratios(tmp_path):
     write_run(tmp_path / "a", task="cmrc2018", scores={1: ((0.0, 0.0), (0.0, 40.0))})
     write_run(tmp_path / "b", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "c", task="cmrc2018", model="other", sha256="cc", scores={1: ((1.0, 1.0), (10.0, 20.0))})

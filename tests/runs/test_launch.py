@@ -77,7 +77,7 @@ def test_a_signal_to_the_launcher_reaches_the_workers_and_becomes_its_exit_statu
         "time.sleep(60)"
     )
     launcher = (
-        "import sys; from pathlib import Path; from paddle_wwm.errors import run_script\n"
+        "import sys; from pathlib import Path; from paddle_wwm.cli.process import run_script\n"
         "from paddle_wwm.runs.launch import launch_workers\n"
         f"run_script(lambda: launch_workers([sys.executable, '-c', {worker!r}, sys.argv[1]], count=2, "
         f"log_directory=Path(sys.argv[1])))"

@@ -4,23 +4,15 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig, OptimizerName, PhaseConfig
+from paddle_wwm.config import ModelConfig, OptimizerConfig, OptimizerName
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.runs.optim import (
     clip_gradients,
     has_weight_decay,
-    learning_rate_at,
     make_optimizer,
     optimizer_arrays,
     set_optimizer_arrays,
 )
-
-PHASE = PhaseConfig(max_seq_length=64, global_batch_size=8, num_steps=10, learning_rate=1.0, num_warmup_steps=4)
-
-
-def test_the_rate_rises_linearly_and_falls_linearly_to_zero_after_the_last_step():
-    rates = [learning_rate_at(step, PHASE) for step in range(11)]
-    assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0])
 
 
 def test_biases_and_layer_norms_are_not_decayed():

@@ -68,7 +68,7 @@ def test_a_loss_scale_changes_neither_norm_nor_update():
         precision = Precision()
         precision.loss_scale = loss_scale
         norms = [
-            step_of(model, optimizer, cut(make_batch(8, seed=step), 4), step=step, precision=precision).gradient_norm
+            step_of(model, optimizer, cut(make_batch(8, seed=step), 4), step=step, precision=precision)[0].gradient_norm
             for step in range(3)
         ]
         results.append((norms, {name: tensor.numpy() for name, tensor in model.state_dict().items()}))

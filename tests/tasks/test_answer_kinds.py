@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.tasks.answer_kinds import KINDS, best_no_answer_threshold, kind_of_windows, training_answer
+from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample
 from paddle_wwm.tasks.reading_comprehension import (
     DecodingConfig,
     EncodedQuestion,
+    answers_of,
     decode,
     label_of,
-    no_answer_margin,
     windows_of,
 )
-from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample
 
 NUM_PIECES = 30
 CONTEXT = "".join(chr(0x4E00 + place) for place in range(NUM_PIECES))
@@ -77,7 +77,7 @@ def test_the_answer_to_teach_is_the_first_whose_place_is_known():
 
 def test_the_margin_is_what_the_threshold_is_compared_with(windows):
     logits = perfect(windows, SPAN)
-    margin = no_answer_margin(windows=windows, logits=logits, config=DecodingConfig())
+    margin = answers_of(ENCODED, windows=windows, logits=logits, config=DecodingConfig()).no_answer_margin
     assert margin == pytest.approx(0 - 40)
     for threshold, text in ((margin + 0.01, SPAN.text), (margin - 0.01, "")):
         config = DecodingConfig(no_answer_threshold=threshold)

@@ -9,15 +9,13 @@ import pytest
 
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.errors import ConfigError, DataError
-from paddle_wwm.model.finetuned import write_finetuned
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
+from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
-from paddle_wwm.tasks.network.features import Reading
-from paddle_wwm.tasks.network.heads import TASK_NAMES, label_map_of_reading, make_network
+from paddle_wwm.tasks.model_folder import write_finetuned
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig
-from paddle_wwm.tasks.table import find_task
-from paddle_wwm.tasks.types import TaskKind
+from paddle_wwm.tasks.task_table import task_class
 from tests.integration.scripts import run_script
 
 REVIEWS = [("1", "天气很好"), ("0", "不是很好"), ("1", "我们在北京"), ("0", "这有那人")]
@@ -45,7 +43,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def model_folder(path, *, vocab, kind, labels=()):
+def model_folder(path, *, vocab, task, labels=()):
     config = ModelConfig(
         vocab_size=len(vocab), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
     )
@@ -54,21 +52,25 @@ def model_folder(path, *, vocab, kind, labels=()):
     for place in (source, path):
         place.mkdir()
     save_model(source, model=BertForPretraining(config), vocab=vocab, do_lower_case=True)
-    reading = Reading(kind=kind, labels=labels)
-    arrays = {name: tensor.numpy() for name, tensor in make_network(config, reading=reading).state_dict().items()}
-    write_finetuned(path, arrays=arrays, source=source, task=TASK_NAMES[kind], label_map=label_map_of_reading(reading))
+    arrays = {
+        name: tensor.numpy()
+        for name, tensor in task_class(task)(labels=labels).make_network(config).state_dict().items()
+    }
+    write_finetuned(path, arrays=arrays, source=source, task=task, label_map=dict(enumerate(labels)))
     return path
 
 
 def job(folder, **changes):
-    values = {"task": find_task("chnsenticorp"), "data": folder, "split": "test", "output": folder / "out"}
+    values = {"dataset": find_dataset("chnsenticorp"), "data": folder, "split": "test", "output": folder / "out"}
     return EvaluationJob(**{**values, **changes})
 
 
 def ids_of(folder):
     from paddle_wwm.tasks.readers.splits import read_split
 
-    return [example.example_id for example in read_split(find_task("chnsenticorp"), data=folder, split="test").examples]
+    return [
+        example.example_id for example in read_split(find_dataset("chnsenticorp"), data=folder, split="test").examples
+    ]
 
 
 def write_lines(path, records):
@@ -100,14 +102,14 @@ def test_predictions_of_another_split_are_refused(folder):
 
 
 def test_a_models_scores_are_those_of_the_predictions_that_it_writes(folder, mini_vocab):
-    model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.CLASSIFICATION, labels=("0", "1"))
+    model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("0", "1"))
     first = evaluate(job(folder, model=model))
     again = evaluate(job(folder, predictions=folder / "out" / "predictions.jsonl", output=folder / "again"))
     assert first.scores == again.scores and not first.unanswered
 
 
 def test_without_labels_there_are_predictions_and_no_score(folder, mini_vocab):
-    model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.CLASSIFICATION, labels=("0", "1"))
+    model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("0", "1"))
     found = evaluate(job(folder, model=model, data=folder / "unlabelled"))
     assert found.scores is None
     assert len((folder / "out" / "predictions.jsonl").read_text().splitlines()) == len(REVIEWS)
@@ -115,7 +117,7 @@ def test_without_labels_there_are_predictions_and_no_score(folder, mini_vocab):
 
 
 def test_a_model_of_other_labels_is_refused(folder, mini_vocab):
-    model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.CLASSIFICATION, labels=("bad", "good"))
+    model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("bad", "good"))
     with pytest.raises(DataError, match="must predict the labels of ChnSentiCorp, 0, 1, but predicts bad, good"):
         evaluate(job(folder, model=model))
 
@@ -143,8 +145,8 @@ def test_an_earlier_evaluation_is_not_overwritten_unasked(folder):
 
 
 def test_questions_have_n_best_answers_and_the_authors_own_file(folder, mini_vocab):
-    model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.READING_COMPREHENSION)
-    reading = {"task": find_task("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
+    model = model_folder(folder / "m", vocab=mini_vocab, task="question-answering")
+    reading = {"dataset": find_dataset("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
     found = evaluate(job(folder, **reading, decoding=DecodingConfig(num_answers=3, max_answer_len=4)))
     assert set(found.scores) >= {"exact_match", "f1"}
     answers = json.loads((folder / "out" / "answers.json").read_text(encoding="utf-8"))
@@ -161,8 +163,8 @@ def test_questions_have_n_best_answers_and_the_authors_own_file(folder, mini_voc
 
 
 def test_the_threshold_that_is_found_is_at_least_as_good_as_none(folder, mini_vocab):
-    model = model_folder(folder / "m", vocab=mini_vocab, kind=TaskKind.READING_COMPREHENSION)
-    reading = {"task": find_task("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
+    model = model_folder(folder / "m", vocab=mini_vocab, task="question-answering")
+    reading = {"dataset": find_dataset("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
     plain = evaluate(job(folder, **reading, find_threshold=True))
     found = evaluate(
         job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=plain.threshold), output=folder / "with")

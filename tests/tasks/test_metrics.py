@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample
 from paddle_wwm.tasks.metrics.answers import longest_common_substring, score_cjrc, score_cmrc, score_squad2
 from paddle_wwm.tasks.metrics.scores import METRICS, main_score, score, unanswered, unknown_ids
-from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TaskKind, TextExample, TokenExample
 
 TEXTS = st.text(alphabet="中国北京大学ab1 ，。.-", max_size=12)
 # answer, gold texts, EM, F1
@@ -138,7 +138,7 @@ def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
         ("accuracy", [], {}, "there are none"),
         ("accuracy", [text("1", None)], {}, "'1' must have a label to be scored"),
         ("cmrc", [question("q")], {}, "'q' must have a label"),
-        ("cmrc", [text("1", "a")], {}, "scores reading-comprehension, but example '1' is a TextExample"),
+        ("cmrc", [text("1", "a")], {}, "scores question-answering, but example '1' is a TextExample"),
         ("entity_f1", [tokens("1", "O", "O")], {"1": ("O",)}, "each of its 2 tokens, but has 1"),
         (
             "entity_f1",
@@ -162,10 +162,10 @@ def test_the_mean_of_em_and_f1_chooses_a_reading_model():
 def test_every_metric_gives_the_values_that_it_names():
     for name, row in METRICS.items():
         example, gold = {
-            TaskKind.CLASSIFICATION: (text("1", "a"), "a"),
-            TaskKind.TOKEN_LABELS: (tokens("1", "B-PER"), ("B-PER",)),
-            TaskKind.READING_COMPREHENSION: (question("1", "北京"), "北京"),
-        }[row.kind]
+            TaskName.SEQ_CLS: (text("1", "a"), "a"),
+            TaskName.TOKEN_CLS: (tokens("1", "B-PER"), ("B-PER",)),
+            TaskName.QUESTION_ANSWERING: (question("1", "北京"), "北京"),
+        }[row.task]
         assert score(name, [example], {"1": gold}) == {value: 100.0 for value in row.values}
         assert set(row.main) <= set(row.values)
 

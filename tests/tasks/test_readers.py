@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.tasks.own_data import task_of_flags
+from paddle_wwm.tasks.dataset_table import DATASETS
+from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TextExample, TokenExample
+from paddle_wwm.tasks.own_data import dataset_of_flags
 from paddle_wwm.tasks.readers.splits import read_split, split_path, with_labels
-from paddle_wwm.tasks.table import TASKS
-from paddle_wwm.tasks.types import AnswerKind, GoldAnswer, QuestionExample, TextExample, TokenExample
 
 CONTEXT = "天津在北京东南，北京大学在北京。"
 
@@ -24,11 +24,11 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
 
 
 def read(task, folder, split="train"):
-    return read_split(TASKS[task] if isinstance(task, str) else task, data=folder, split=split)
+    return read_split(DATASETS[task] if isinstance(task, str) else task, data=folder, split=split)
 
 
 def own(kind, path, **options):
-    return task_of_flags(kind=kind, files={"train": path, "test": path}, **options)
+    return dataset_of_flags(kind=kind, files={"train": path, "test": path}, **options)
 
 
 def squad(*questions, context=CONTEXT):
@@ -375,7 +375,7 @@ def test_empty_texts_are_counted(tmp_path):
 
 def test_a_missing_file_names_what_is_there(tmp_path):
     write(tmp_path, "cmrc2018_trial.json", "{}")
-    assert split_path(TASKS["cmrc2018"], data=tmp_path, split="dev") is None
+    assert split_path(DATASETS["cmrc2018"], data=tmp_path, split="dev") is None
     with pytest.raises(
         DataError, match="must hold cmrc2018_dev.json for dev of CMRC 2018, but holds cmrc2018_trial.json"
     ):

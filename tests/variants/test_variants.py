@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from paddle_wwm.config import count_parameters
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, count_parameters, find_variant
+from paddle_wwm.tasks.dataset_table import DATASETS
+from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, find_variant
 from paddle_wwm.variants.lookup import names_of
 from paddle_wwm.variants.scores import Score, parse_scores
+from paddle_wwm.variants.types import NUM_XNLI_LABELS
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
-XNLI_LABELS = 3
 
 
 def run_variants(*arguments: str) -> subprocess.CompletedProcess:
@@ -86,9 +88,9 @@ def test_an_unknown_name_gets_the_nearest_ones():
     [("chinese-roberta-wwm-ext", None), ("chinese-roberta-wwm-ext-large", None), ("rbtl3", 59.8), ("rbt3", 37.3)],
 )
 def test_parameters_counted_as_the_series_counts_are_those_it_prints(name, share):
-    millions = count_parameters(BY_NAME[name].config, num_labels=XNLI_LABELS) // 1_000_000
+    millions = count_parameters(BY_NAME[name].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
     assert f"{millions}M" == BY_NAME[name].published_parameters
-    base = count_parameters(BY_NAME["chinese-roberta-wwm-ext"].config, num_labels=XNLI_LABELS) // 1_000_000
+    base = count_parameters(BY_NAME["chinese-roberta-wwm-ext"].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
     assert share is None or round(100 * millions / base, 1) == share
 
 
@@ -187,7 +189,7 @@ def test_published_test_scores_of_the_small_models_are_those_of_the_seed(seed_li
 
 
 @pytest.mark.data
-def test_published_learning_rates_are_those_of_the_seed(seed_lines):
+def test_the_learning_rates_of_the_tasks_are_those_of_the_seed(seed_lines):
     titles = {
         "CMRC 2018": "cmrc2018",
         "DRCD": "drcd",
@@ -198,11 +200,13 @@ def test_published_learning_rates_are_those_of_the_seed(seed_lines):
     }
     titles |= {"BQ Corpus": "bq_corpus", "THUCNews": "thucnews"}
     for title, task in titles.items():
-        rates = next(
-            match for line in seed_lines if (match := re.fullmatch(rf"{title} (\de-5) \de-5 (\de-5)", line.strip()))
+        bert, ernie, wwm = next(
+            match.groups()
+            for line in seed_lines
+            if (match := re.fullmatch(rf"{title} (\de-5) (\de-5) (\de-5)", line.strip()))
         )
-        assert float(rates[1]) == BY_NAME["bert-base-chinese"].published_learning_rates[task]
-        assert float(rates[2]) == BY_NAME["chinese-roberta-wwm-ext-large"].published_learning_rates[task]
+        expected = {"bert": float(bert), "ernie": float(ernie), "bert-wwm": float(wwm)}
+        assert DATASETS[task].learning_rates == expected
 
 
 @pytest.mark.data

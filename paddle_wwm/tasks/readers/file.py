@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 from ...errors import DataError
-from ..types import Example, Task
+from ..dataset import Dataset
+from ..examples import Example
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # what is trained on or chosen by; any other split may come without labels
 _SHOWN = 60
@@ -122,7 +123,7 @@ class TaskFile:
         return label
 
 
-Reader = Callable[[TaskFile, Task], list[Example]]
+Reader = Callable[[TaskFile, Dataset], list[Example]]
 
 
 def excerpt(text: str, *, limit: int = _SHOWN) -> str:

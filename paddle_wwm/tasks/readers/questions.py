@@ -14,14 +14,15 @@ from functools import partial
 from typing import Any, Iterator, Mapping
 
 from ..answer_kinds import KIND_TEXTS
-from ..types import AnswerKind, Example, GoldAnswer, QuestionExample, Task
+from ..dataset import Dataset
+from ..examples import AnswerKind, Example, GoldAnswer, QuestionExample
 from .answer_places import AnswerPlace, locate_answer
 from .file import Reader, TaskFile, excerpt
 
 _KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
 
 
-def read_questions(file: TaskFile, task: Task, *, yes_no: bool = False) -> list[Example]:
+def read_questions(file: TaskFile, dataset: Dataset, *, yes_no: bool = False) -> list[Example]:
     """The questions of a file in order, with their counts. yes_no: the answers "YES" and "NO" are no parts of the
     passage.
 

@@ -8,36 +8,37 @@ from pathlib import Path
 from typing import Mapping
 
 from ...errors import DataError
-from ..types import Example, QuestionExample, Split, Task, TaskKind, TextExample
+from ..dataset import Dataset, Split
+from ..examples import Example, QuestionExample, TaskName, TextExample
 from .file import Reader, TaskFile
 from .questions import READERS_OF_QUESTIONS
 from .tables import READERS_OF_TABLES
 from .tokens import READERS_OF_TOKENS
 
 READERS: Mapping[str, Reader] = {**READERS_OF_TABLES, **READERS_OF_TOKENS, **READERS_OF_QUESTIONS}
-READERS_OF_KIND: Mapping[TaskKind, tuple[str, ...]] = {
-    TaskKind.CLASSIFICATION: tuple(READERS_OF_TABLES),
-    TaskKind.TOKEN_LABELS: tuple(READERS_OF_TOKENS),
-    TaskKind.READING_COMPREHENSION: tuple(READERS_OF_QUESTIONS),
+READERS_OF_KIND: Mapping[TaskName, tuple[str, ...]] = {
+    TaskName.SEQ_CLS: tuple(READERS_OF_TABLES),
+    TaskName.TOKEN_CLS: tuple(READERS_OF_TOKENS),
+    TaskName.QUESTION_ANSWERING: tuple(READERS_OF_QUESTIONS),
 }
 
 
-def split_path(task: Task, *, data: Path, split: str) -> Path | None:
+def split_path(dataset: Dataset, *, data: Path, split: str) -> Path | None:
     """The first of the split's file names that is in the folder `data`; None where none is."""
-    return next((data / name for name in task.files.get(split, ()) if (data / name).exists()), None)
+    return next((data / name for name in dataset.files.get(split, ()) if (data / name).exists()), None)
 
 
-def read_split(task: Task, *, data: Path, split: str) -> Split:
+def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
     """Read a split of a task from the folder `data`.
 
     Raises DataError naming file and line: no file, an empty split, an id twice, a label that is not the task's, a
     column that is not there.
     """
-    path = split_path(task, data=data, split=split)
+    path = split_path(dataset, data=data, split=split)
     if path is None:
-        raise DataError(_missing(task, data=data, split=split))
+        raise DataError(_missing(dataset, data=data, split=split))
     file = TaskFile(path=path, split=split)
-    examples = READERS[task.reader](file, task)
+    examples = READERS[dataset.reader](file, dataset)
     if not examples:
         raise DataError(f"{path}: must hold examples for {split}, but holds none; is the file whole?")
     twice = [
@@ -56,12 +57,12 @@ def read_split(task: Task, *, data: Path, split: str) -> Split:
     return result
 
 
-def with_labels(task: Task, split: Split) -> Task:
+def with_labels(dataset: Dataset, split: Split) -> Dataset:
     """The task with the labels of a (training) split, sorted, where it names none itself. Raises DataError for fewer
     than two.
     """
-    if task.labels or task.kind is TaskKind.READING_COMPREHENSION:
-        return task
+    if dataset.labels or dataset.task is TaskName.QUESTION_ANSWERING:
+        return dataset
     labels: set[str] = set()
     for example in split.examples:
         if isinstance(example, TextExample):
@@ -73,7 +74,7 @@ def with_labels(task: Task, split: Split) -> Task:
             f"{split.path}: a task must have two labels at least, but {split.name} has "
             f"{', '.join(sorted(labels)) or 'none'}."
         )
-    return replace(task, labels=tuple(sorted(labels)))
+    return replace(dataset, labels=tuple(sorted(labels)))
 
 
 def _has_label(example: Example) -> bool:
@@ -82,14 +83,14 @@ def _has_label(example: Example) -> bool:
     return (example.label if isinstance(example, TextExample) else example.labels) is not None
 
 
-def _missing(task: Task, *, data: Path, split: str) -> str:
+def _missing(dataset: Dataset, *, data: Path, split: str) -> str:
     if not data.is_dir():
         return (
             f"{data}: no such folder; it must hold "
-            f"{', '.join(name for names in task.files.values() for name in names)} of {task.title}."
+            f"{', '.join(name for names in dataset.files.values() for name in names)} of {dataset.title}."
         )
-    if split not in task.files:
-        return f"{data}: {task.title} has no split {split!r}; it has {', '.join(task.files)}."
+    if split not in dataset.files:
+        return f"{data}: {dataset.title} has no split {split!r}; it has {', '.join(dataset.files)}."
     there = sorted(path.name for path in data.iterdir() if path.is_file())
-    names = " or ".join(task.files[split])
-    return f"{data}: must hold {names} for {split} of {task.title}, but holds {', '.join(there[:20]) or 'no file'}."
+    names = " or ".join(dataset.files[split])
+    return f"{data}: must hold {names} for {split} of {dataset.title}, but holds {', '.join(there[:20]) or 'no file'}."

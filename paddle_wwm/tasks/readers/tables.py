@@ -10,7 +10,8 @@ import enum
 from functools import partial
 from typing import Any, Mapping, Sequence
 
-from ..types import Example, Task, TextExample
+from ..dataset import Dataset
+from ..examples import Example, TextExample
 from .file import Reader, TaskFile, excerpt
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -35,7 +36,7 @@ class Header(enum.Enum):
 
 def read_table(
     file: TaskFile,
-    task: Task,
+    dataset: Dataset,
     *,
     header: Header,
     keep: Mapping[str, str] | None = None,
@@ -52,11 +53,11 @@ def read_table(
     if not rows:
         return []
     first = rows[0][1]
-    names = first if _has_header(first, header=header, task=task) else None
+    names = first if _has_header(first, header=header, dataset=dataset) else None
     if names is not None:
         rows = rows[1:]
         _check_names(file, names)
-    places = _places(file, task, header=header, names=names, num_columns=len(first))
+    places = _places(file, dataset, header=header, names=names, num_columns=len(first))
     text_is_last = (
         names is None and "label" in places and max(places.values()) in (places["text"], places.get("text_pair"))
     )
@@ -76,37 +77,37 @@ def read_table(
             file.counts["rows_of_other_languages"] += 1
             continue
         found = {field: values[place] for field, place in places.items()}
-        examples.append(_example(file, found, task=task, number=number, aliases=aliases or {}))
+        examples.append(_example(file, found, dataset=dataset, number=number, aliases=aliases or {}))
     return examples
 
 
-def read_json_lines(file: TaskFile, task: Task) -> list[Example]:
+def read_json_lines(file: TaskFile, dataset: Dataset) -> list[Example]:
     """Objects with a text, perhaps a second one, a label (a string or a whole number), perhaps an "id"."""
     examples: list[Example] = []
     for number, record in file.json_lines():
-        places = {field: _key(file, task, field=field, record=record, number=number) for field in FIELDS}
+        places = {field: _key(file, dataset, field=field, record=record, number=number) for field in FIELDS}
         found = {
             field: _text(file, record[key], key=key, number=number) for field, key in places.items() if key is not None
         }
-        examples.append(_example(file, found, task=task, number=number, aliases={}))
+        examples.append(_example(file, found, dataset=dataset, number=number, aliases={}))
     return examples
 
 
-def read_numbered_classes(file: TaskFile, task: Task) -> list[Example]:
+def read_numbered_classes(file: TaskFile, dataset: Dataset) -> list[Example]:
     """Rows "text, class number", without a header: the number counts the lines of class.txt beside the file, or the
     task's labels.
     """
     classes = file.path.with_name(CLASS_FILE)
-    labels = list(task.labels)
+    labels = list(dataset.labels)
     if classes.exists():
         labels = [line.strip() for _, line in TaskFile(path=classes, split=file.split).lines() if line.strip()]
-        if task.labels and labels != list(task.labels):
+        if dataset.labels and labels != list(dataset.labels):
             raise file.error(
-                f"{CLASS_FILE} beside it must name the task's labels in order ({', '.join(task.labels)}), but "
+                f"{CLASS_FILE} beside it must name the task's labels in order ({', '.join(dataset.labels)}), but "
                 f"names {', '.join(labels)}."
             )
     numbers = {str(number): label for number, label in enumerate(labels)}
-    return read_table(file, task, header=Header.NONE, aliases=numbers)
+    return read_table(file, dataset, header=Header.NONE, aliases=numbers)
 
 
 READERS_OF_TABLES: Mapping[str, Reader] = {
@@ -119,10 +120,10 @@ READERS_OF_TABLES: Mapping[str, Reader] = {
 }
 
 
-def _has_header(first: Sequence[str], *, header: Header, task: Task) -> bool:
+def _has_header(first: Sequence[str], *, header: Header, dataset: Dataset) -> bool:
     if header is not Header.EITHER:
         return header is Header.REQUIRED
-    wanted = [field for field in ("text", "text_pair") if field in task.columns or field == "text"]
+    wanted = [field for field in ("text", "text_pair") if field in dataset.columns or field == "text"]
     return all(set(first) & set(COLUMN_NAMES[field]) for field in wanted)
 
 
@@ -135,7 +136,7 @@ def _check_names(file: TaskFile, names: Sequence[str]) -> None:
 
 
 def _places(
-    file: TaskFile, task: Task, *, header: Header, names: Sequence[str] | None, num_columns: int
+    file: TaskFile, dataset: Dataset, *, header: Header, names: Sequence[str] | None, num_columns: int
 ) -> dict[str, int]:
     """Where each field is. The label may be missing from a split that needs none.
 
@@ -143,7 +144,7 @@ def _places(
     """
     places: dict[str, int] = {}
     for field in FIELDS:
-        column = task.columns.get(field)
+        column = dataset.columns.get(field)
         if names is None:
             if isinstance(column, str):
                 raise file.error(f"has no header, so `columns` must give numbers, but gives {column!r} for {field}.")
@@ -165,8 +166,8 @@ def _places(
     return places
 
 
-def _key(file: TaskFile, task: Task, *, field: str, record: Mapping[str, Any], number: int) -> str | None:
-    column = task.columns.get(field)
+def _key(file: TaskFile, dataset: Dataset, *, field: str, record: Mapping[str, Any], number: int) -> str | None:
+    column = dataset.columns.get(field)
     candidates = (str(column),) if column is not None else ("id",) if field == "id" else COLUMN_NAMES[field]
     key = next((name for name in candidates if name in record), None)
     required = (
@@ -187,13 +188,13 @@ def _text(file: TaskFile, value: Any, *, key: str, number: int) -> str:
 
 
 def _example(
-    file: TaskFile, found: Mapping[str, str], *, task: Task, number: int, aliases: Mapping[str, str]
+    file: TaskFile, found: Mapping[str, str], *, dataset: Dataset, number: int, aliases: Mapping[str, str]
 ) -> TextExample:
     label = found.get("label", "").strip() or None
     if label is None and file.needs_labels:
         raise file.error("the label must not be empty.", line=number)
     if label is not None:
-        label = file.check_label(aliases.get(label, label), labels=task.labels, line=number)
+        label = file.check_label(aliases.get(label, label), labels=dataset.labels, line=number)
     if not found["text"].strip() or not found.get("text_pair", "x").strip():
         file.counts["empty_texts"] += 1
     return TextExample(

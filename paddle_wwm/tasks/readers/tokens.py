@@ -7,21 +7,22 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
-from ..types import Example, Task, TokenExample
+from ..dataset import Dataset
+from ..examples import Example, TokenExample
 from .file import Reader, TaskFile, excerpt
 
 TABLE_HEADER = ("text_a", "label")
 _DOCUMENT_MARK = "-DOCSTART-"
 
 
-def read_conll(file: TaskFile, task: Task) -> list[Example]:
+def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
     """Lines "token … label", columns apart by tabs or spaces: the first is the token, the last its label unless
     `columns` gives other numbers.
 
     A split that needs no labels may have tokens alone. Raises DataError for a line of another number of columns than
     the first.
     """
-    token_place, label_place = (_number(file, task, field) for field in ("tokens", "labels"))
+    token_place, label_place = (_number(file, dataset, field) for field in ("tokens", "labels"))
     examples: list[Example] = []
     tokens: list[str] = []
     labels: list[str] = []
@@ -63,20 +64,20 @@ def read_conll(file: TaskFile, task: Task) -> list[Example]:
         tokens.append(values[token_place or 0])
         if num_columns > 1:
             labels.append(
-                file.check_label(values[-1 if label_place is None else label_place], labels=task.labels, line=number)
+                file.check_label(values[-1 if label_place is None else label_place], labels=dataset.labels, line=number)
             )
     end_sentence()
     return examples
 
 
-def read_token_table(file: TaskFile, task: Task) -> list[Example]:
+def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
     """A header and rows "tokens, labels", the items of each apart by a space or by U+0002 (as in PaddleNLP's
     copies).
     """
     rows = file.lines()
     names = next(rows, (1, ""))[1].split("\t")
     token_name, label_name = (
-        str(task.columns.get(field, name)) for field, name in zip(("tokens", "labels"), TABLE_HEADER)
+        str(dataset.columns.get(field, name)) for field, name in zip(("tokens", "labels"), TABLE_HEADER)
     )
     if token_name not in names or (label_name not in names and file.needs_labels):
         raise file.error(
@@ -109,18 +110,18 @@ def read_token_table(file: TaskFile, task: Task) -> list[Example]:
                 raise file.error(
                     f"must have a label for every token, but has {len(labels)} for {len(tokens)}.", line=number
                 )
-            labels = tuple(file.check_label(label, labels=task.labels, line=number) for label in labels)
+            labels = tuple(file.check_label(label, labels=dataset.labels, line=number) for label in labels)
         examples.append(TokenExample(example_id=str(number), tokens=tokens, labels=labels))
     return examples
 
 
-def read_tokens(file: TaskFile, task: Task) -> list[Example]:
+def read_tokens(file: TaskFile, dataset: Dataset) -> list[Example]:
     """The table if the first line is its header, CoNLL's lines otherwise: MSRA's named entities are published
     as both.
     """
     first = next(file.lines(), (1, ""))[1].split("\t")
-    return (read_token_table if first[0] == str(task.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(
-        file, task
+    return (read_token_table if first[0] == str(dataset.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(
+        file, dataset
     )
 
 
@@ -135,6 +136,6 @@ def _items(value: str) -> tuple[str, ...]:
     return tuple(item for item in re.split("[ \x02]", value) if item)
 
 
-def _number(file: TaskFile, task: Task, field: str) -> int | None:
-    column = task.columns.get(field)
+def _number(file: TaskFile, dataset: Dataset, field: str) -> int | None:
+    column = dataset.columns.get(field)
     return column if isinstance(column, int) else None

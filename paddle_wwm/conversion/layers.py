@@ -1,0 +1,84 @@
+"""Take some layers of a model only, and initialise the tensors that it lacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+
+from ..config import ModelConfig
+from ..errors import ConfigError
+from ..weights.tensors import ArrayTensor, Tensor, cast
+from .names import Naming, parameters
+from .opening import OpenedModel
+
+INITIAL_SEED = 0
+_LAYER = re.compile(r"^(bert\.encoder\.layers\.)(\d+)(\..*)$")
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """ "0,1,2" or "0-2" or both mixed, as numbers. Raises ConfigError."""
+    layers: list[int] = []
+    for item in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", item)
+        if match is None:
+            raise ConfigError(f"layers must be given like 0,1,2 or 0-2, but are {text!r}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        layers += range(first, last + 1)
+    return tuple(layers)
+
+
+def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
+    """The model with these of its layers, in this order; embeddings, pooler and heads stay. Raises ConfigError for
+    layers that it has not.
+    """
+    num_layers = model.config.num_hidden_layers
+    if not layers or len(set(layers)) != len(layers) or max(layers) >= num_layers:
+        raise ConfigError(
+            f"layers must be different numbers from 0 to {num_layers - 1}, but are "
+            f"{', '.join(map(str, layers)) or 'none'}."
+        )
+    new_numbers = {old: new for new, old in enumerate(layers)}
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in model.tensors.items():
+        match = _LAYER.match(name)
+        if match is None:
+            tensors[name] = tensor
+        elif int(match[2]) in new_numbers:
+            tensors[f"{match[1]}{new_numbers[int(match[2])]}{match[3]}"] = tensor
+    config = dataclasses.replace(model.config, num_hidden_layers=len(layers))
+    order = [parameter.name for parameter in parameters(Naming.PADDLE, config)]
+    return dataclasses.replace(model, config=config, tensors={name: tensors[name] for name in order if name in tensors})
+
+
+def with_absent_tensors(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:
+    """Return the model with its absent tensors initialised as BERT does it.
+
+    Weights are drawn from a normal distribution of `initializer_range`, cut at two standard deviations; biases are 0,
+    LayerNorm 1 and 0. They are `untrained` from then on. The same seed gives the same values.
+    """
+    rng = np.random.default_rng(seed)
+    dtype = model.tensors["bert.embeddings.word_embeddings.weight"].dtype
+    tensors: dict[str, Tensor] = {}
+    for parameter in parameters(Naming.PADDLE, model.config):
+        tensor = model.tensors.get(parameter.name)
+        if tensor is None:
+            tensor = cast(
+                _initial(parameter.name, parameter.shape, config=model.config, rng=rng), dtype, name=parameter.name
+            )
+        tensors[parameter.name] = tensor
+    return dataclasses.replace(
+        model, tensors=tensors, absent=(), untrained=tuple(dict.fromkeys((*model.untrained, *model.absent)))
+    )
+
+
+def _initial(name: str, shape: tuple[int, ...], *, config: ModelConfig, rng: np.random.Generator) -> Tensor:
+    if name.endswith("layer_norm.weight"):
+        return ArrayTensor(np.ones(shape, np.float32))
+    if len(shape) == 1:
+        return ArrayTensor(np.zeros(shape, np.float32))
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(int(outside.sum()))
+    return ArrayTensor((values * config.initializer_range).astype(np.float32))

@@ -1,0 +1,98 @@
+"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Worker 0 only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from ..files import atomic_write, read_log
+from ..progress import Progress
+
+logger = logging.getLogger(__name__)
+
+METRICS_NAME = "metrics.jsonl"
+CURVES_NAME = "loss.png"
+
+
+class Reporter:
+    """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are
+    dropped first.
+    """
+
+    def __init__(
+        self, output: Path, *, num_steps: int, first_step: int, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        from visualdl import LogWriter
+
+        kept = [record for record in read_metrics(output) if record["step"] <= first_step]
+        with atomic_write(output / METRICS_NAME, "w") as stream:
+            stream.writelines(json.dumps(record) + "\n" for record in kept)
+        self._stream = open(output / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
+        self._visualdl = LogWriter(logdir=str(output / "visualdl"))
+        self._progress, self._num_steps, self._note = progress, num_steps, ""
+        self.step_done(first_step)
+
+    def step_done(self, step: int) -> None:
+        """Report that `step` steps are done."""
+        if self._progress:
+            self._progress(Progress(stage="train", done=step, total=self._num_steps, unit=" steps", note=self._note))
+
+    def log(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
+        self._stream.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
+        self._stream.flush()
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
+        if kind == "train":
+            self._note = (
+                f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, "
+                f"{values['tokens_per_s']:,.0f} tokens/s"
+            )
+            self.step_done(step)
+        else:
+            logger.info(
+                f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}"
+            )
+
+    def close(self) -> None:
+        """Close the files."""
+        self._stream.close()
+        self._visualdl.close()
+
+
+def read_metrics(output: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
+    return read_log(output / METRICS_NAME)
+
+
+def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
+    """Loss and masked accuracy over steps, training and held-out, beside the unigram baseline; as a PNG."""
+    import matplotlib
+
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # paddle's handler would show its INFO lines
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    records = read_metrics(output)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    for axis, key, title in zip(axes, ("mlm_loss", "masked_accuracy"), ("masked LM loss (nats)", "masked accuracy")):
+        for kind, style in (("train", "-"), ("held_out", "o-")):
+            points = [(record["step"], record[key]) for record in records if record["kind"] == kind]
+            if points:
+                axis.plot(*zip(*points), style, label=kind.replace("_", "-"), markersize=4)
+        axis.axhline(baseline[key], color="grey", linestyle="--", label="unigram baseline (held-out)")
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.tight_layout()
+    path = output / CURVES_NAME
+    temporary = path.with_suffix(".tmp.png")
+    figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+    temporary.replace(path)
+    return path

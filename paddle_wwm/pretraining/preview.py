@@ -1,0 +1,176 @@
+"""Describe a run before it starts: a masked example, tokens, steps, batches, parameters, memory and time."""
+
+from __future__ import annotations
+
+import time
+from typing import Sequence
+
+import numpy as np
+import paddle
+import yaml
+
+from ..config import AmpLevel, RunConfig, SentencePairing, count_parameters, to_plain
+from ..model.flops import training_flops
+from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.mixture import Mixture
+from ..shards.reader import ShardSet
+from ..types import PretrainBatch
+from .batches import accumulation_steps
+from .loader import tensors_of
+from .step import pretraining_losses
+
+
+def show_example(data: PretrainData) -> str:
+    """The first example of epoch 0 as words and as the model sees it: a wrong pipeline is seen in ten seconds."""
+    example, masked = data.masked(0, epoch=0)
+    tokens = data.vocab.tokens
+    words: list[list[str]] = []
+    for token, starts, special in zip(example.input_ids, example.word_starts, example.special_tokens_mask):
+        if starts or special or not words:
+            words.append([])
+        words[-1].append(tokens[token])
+    labels = dict(zip(masked.masked_lm_positions.tolist(), masked.masked_lm_labels.tolist()))
+    seen = [
+        tokens[token] + (f"←{tokens[labels[position]]}" if position in labels else "")
+        for position, token in enumerate(masked.input_ids)
+    ]
+    return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
+
+
+def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_size: int) -> float:
+    """Seconds that forward and backward of a micro-batch take here, from a trial; no parameter is changed."""
+    batches = data.micro_batches(
+        first_example=0, global_batch_size=micro_batch_size, micro_batch_size=micro_batch_size, rank=0, num_ranks=1
+    )
+    elapsed = 0.0
+    for _ in range(2):  # the first one warms up
+        started = time.perf_counter()
+        losses = pretraining_losses(model, tensors_of(batches[0]))
+        (losses.mlm_loss if losses.nsp_loss is None else losses.mlm_loss + losses.nsp_loss).backward()
+        for parameter in model.parameters():
+            parameter.clear_grad()
+        float(losses.mlm_loss)  # reading a number waits for the device
+        elapsed = time.perf_counter() - started
+    return elapsed
+
+
+def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]:
+    """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state;
+    activations of a micro-batch).
+
+    Activations by what a layer keeps for its backward pass, in 4 bytes a number (2 under AMP): of every token 12
+    vectors of the hidden size and 3 of the inner one, and for every pair of tokens and head 2 numbers; and the scores
+    of the vocabulary, thrice.
+    """
+    model, amp = config.model, config.amp.level is not AmpLevel.O0
+    parameters = count_parameters(model, with_pretraining_heads=True)
+    moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
+    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # a 16-bit copy besides
+    rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
+    layer = (
+        rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
+    )
+    layers = model.num_hidden_layers * layer
+    if config.runtime.recompute:
+        layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
+    predictions = rows * min(config.masking.max_predictions_per_seq, round(length * config.masking.masked_lm_prob))
+    return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
+
+
+def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
+    """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase,
+    memory.
+    """
+    parameters = count_parameters(config.model, with_pretraining_heads=True)
+    state, activations = bytes_of_a_worker(config, num_workers=num_workers)
+    lines = [
+        yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
+        f"parameters       {parameters:,} (vocabulary {config.model.vocab_size:,})",
+        f"memory a worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, "
+        f"gradients and moments, "
+        f"{activations / 1e9:.2f} for the activations of {config.runtime.micro_batch_size} examples"
+        f"{' (recomputed)' if config.runtime.recompute else ''}; besides, 0.5 to 1 GB for the program",
+        f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept, and the best",
+    ]
+    total = 0
+    for number, phase in enumerate(config.phases):
+        tokens = phase.num_steps * phase.global_batch_size * phase.max_seq_length
+        accumulated = accumulation_steps(
+            global_batch_size=phase.global_batch_size,
+            micro_batch_size=config.runtime.micro_batch_size,
+            num_workers=num_workers,
+        )
+        lines.append(
+            f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x "
+            f"{phase.max_seq_length} tokens "
+            f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) a step on each of {num_workers} worker(s)"
+        )
+        total += phase.num_steps * training_flops(
+            config.model,
+            num_rows=phase.global_batch_size,
+            length=phase.max_seq_length,
+            num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
+            with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
+        )
+    lines.append(
+        f"arithmetic       at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
+    )
+    return "\n".join(lines)
+
+
+def describe_run(
+    config: RunConfig, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
+) -> str:
+    """The plan as a few lines. `num_examples` has the training examples of every phase."""
+    lines = [
+        f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, "
+        f"{manifest.num_tokens:,} tokens "
+        f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}"
+        for manifest in (shards.manifest for shards in corpora)
+    ]
+    lines += [
+        (
+            f"  model       {config.model.num_hidden_layers} layers x {config.model.hidden_size}, "
+            f"{count_parameters(config.model, with_pretraining_heads=True):,} parameters"
+        ),
+    ]
+    for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
+        seen = phase.num_steps * phase.global_batch_size
+        lines.append(
+            f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to "
+            f"{phase.max_seq_length} tokens "
+            f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, "
+            f"warm-up {phase.num_warmup_steps}"
+        )
+    lines.append(
+        f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time "
+        f"{_duration(seconds)} (from a trial)"
+    )
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:,.1f} days"
+
+
+def unigram_baseline(
+    corpora: Sequence[ShardSet], *, train_documents: Sequence[np.ndarray], held_out: list[PretrainBatch]
+) -> dict[str, float]:
+    """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and
+    its cross-entropy.
+    """
+    counts = np.ones(corpora[0].manifest.vocab_size, np.int64)  # add-one: no label is impossible
+    for shards, documents in zip(corpora, train_documents):
+        for number in documents.tolist():
+            np.add.at(counts, shards.document(number)[1].input_ids, 1)
+    labels = np.concatenate([batch.masked_lm_labels[batch.masked_lm_labels >= 0] for batch in held_out])
+    return {
+        "masked_accuracy": float((labels == counts.argmax()).mean()),
+        "mlm_loss": float(-np.log(counts[labels] / counts.sum()).mean()),
+    }

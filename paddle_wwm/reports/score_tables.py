@@ -1,0 +1,293 @@
+"""The tables of the authors' document, made from runs: one a task, the small models' (several tasks a row), and
+relative scores.
+
+How the authors count, found by repeating their figures: a model's average is over all single values, EM and F1 each
+counting as one; its relative average is the ratio of two such averages; the classification average of the relative
+table is the mean of its cells. Parameters are those of a classifier of three classes, cut to whole millions.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+from ..config import count_parameters
+from ..errors import DataError
+from ..finetuning.results import RunRecord
+from ..model.folder import model_config_from
+from ..tasks.dataset_table import DATASETS
+from ..variants.lookup import find_variant, known_variant
+from ..variants.types import NUM_XNLI_LABELS
+from .format import NOTHING, Table, max_and_mean, numbers
+from .runs import Entry, Gathered
+
+REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRow:
+    """A model's test scores over several tasks: the best of the seeds, task -> metric -> percent. num_parameters: None
+    where it is not known.
+    """
+
+    name: str
+    scores: Mapping[str, Mapping[str, float]]
+    num_parameters: int | None
+
+    def average(self, tasks: Sequence[str]) -> float | None:
+        """Over all single values; None where a task is missing."""
+        if any(task not in self.scores for task in tasks):
+            return None
+        return statistics.fmean(value for task in tasks for value in self.scores[task].values())
+
+
+def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table]:
+    """All tables that the runs give: those of several tasks where there are several."""
+    tables = [task_table(task, entries) for task, entries in gathered.entries.items()]
+    rows = model_rows(gathered)
+    titles = {
+        task: entries[0].record.title
+        for task, entries in gathered.entries.items()
+        if any(task in row.scores for row in rows)
+    }
+    if len(titles) > 1:
+        tables.append(small_model_table(rows, titles=titles, reference=find_reference(rows, reference)))
+        tables.append(relative_table(rows, titles=titles, reference=find_reference(rows, reference)))
+    return tables
+
+
+def task_table(task: str, entries: Sequence[Entry]) -> Table:
+    """Model x splits: max (mean), standard deviation, the published numbers, and the difference of the means (or of
+    the maxima).
+    """
+    splits = list(dict.fromkeys(split for entry in entries for split in entry.splits))
+    published = {
+        split
+        for split in splits
+        for entry in entries
+        if any(entry.published(split, name) for name in _metrics(entry, split))
+    }
+    header = ["model", "learning rate", "seeds"]
+    for split in splits:
+        header += [split, f"{split}: sd"] + (
+            [f"{split}: published", f"{split}: difference"] if split in published else []
+        )
+    header.append("minutes a seed")
+    rows = []
+    for entry in entries:
+        cells = [entry.name, f"{entry.record.learning_rate:g}", str(len(entry.results))]
+        for split in splits:
+            metrics = _metrics(entry, split)
+            summaries = [entry.summary(split, name) for name in metrics]
+            cells += [
+                max_and_mean((item.max, item.mean) for item in summaries),
+                numbers((item.std for item in summaries), ".2f"),
+            ]
+            if split in published:
+                scores = [entry.published(split, name) for name in metrics]
+                known = [(mine, theirs) for mine, theirs in zip(summaries, scores) if theirs is not None]
+                cells += [
+                    max_and_mean((theirs.max, theirs.mean) for _, theirs in known),
+                    numbers(
+                        (
+                            mine.max - theirs.max if theirs.mean is None else mine.mean - theirs.mean
+                            for mine, theirs in known
+                        ),
+                        "+.1f",
+                    ),
+                ]
+        cells.append(f"{statistics.fmean(result.seconds for result in entry.results) / 60:.1f}")
+        rows.append(tuple(cells))
+    return Table(
+        key=task,
+        title=entries[0].record.title,
+        header=tuple(header),
+        rows=tuple(rows),
+        notes=_task_notes(entries, published=bool(published)),
+    )
+
+
+def _metrics(entry: Entry, split: str) -> tuple[str, ...]:
+    return entry.metrics(split) if split in entry.splits else ()
+
+
+def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]:
+    record = entries[0].record
+    metrics = " / ".join(name.replace("_", " ") for name in entries[0].metrics(entries[0].splits[0]))
+    recipe = ", ".join(
+        f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float)) and value
+    )
+    sizes = ", ".join(
+        f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values
+    )
+    notes = [
+        f"{metrics} in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).",
+        f"Examples: {sizes}. Recipe: {recipe}.",
+    ]
+    versions = sorted({entry.record.version for entry in entries})
+    if len(versions) > 1:
+        notes.append(f"Run by different versions of this program: {', '.join(versions)}.")
+    if published:
+        notes.append(
+            "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the "
+            "maxima where no mean is published."
+        )
+        notes += _not_the_authors(record)
+    return tuple(notes)
+
+
+def _not_the_authors(record: RunRecord) -> list[str]:
+    """What stands between our scores and the published ones beside the model."""
+    task = DATASETS.get(record.task)
+    theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
+    changed = [
+        f"{name} {record.recipe[name]} instead of {value}"
+        for name, value in theirs.items()
+        if record.recipe.get(name, value) != value
+    ]
+    changed += [f"{record.recipe['limit_train']:,} training examples only"] if record.recipe.get("limit_train") else []
+    return (
+        [f"Not as the authors did it: {', '.join(changed)}; the differences are not of the models alone."]
+        if changed
+        else []
+    )
+
+
+def model_rows(gathered: Gathered) -> list[ModelRow]:
+    """The models that have test scores, in the order of their first run; the published rows of the same models
+    follow.
+    """
+    scores: dict[str, dict[str, Mapping[str, float]]] = {}
+    sizes: dict[str, int | None] = {}
+    for task, entries in gathered.entries.items():
+        for entry in entries:
+            if "test" in entry.splits:
+                values = {name: entry.summary("test", name).max for name in entry.metrics("test")}
+                scores.setdefault(entry.name, {})[task] = values
+                sizes.setdefault(entry.name, _num_parameters(entry))
+    rows = [ModelRow(name=name, scores=values, num_parameters=sizes[name]) for name, values in scores.items()]
+    tasks = list(dict.fromkeys(task for row in rows for task in row.scores))
+    return rows + [row for name in scores if (row := published_row(name, tasks=tasks)) is not None]
+
+
+def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
+    """A model's published test scores, None where it has none on these tasks."""
+    variant = known_variant(name)
+    found = (
+        {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores}
+        if variant
+        else {}
+    )
+    if variant is None or not found:
+        return None
+    return ModelRow(
+        name=f"{variant.title}, published",
+        scores={task: {metric: score.max for metric, score in cell.by_metric.items()} for task, cell in found.items()},
+        num_parameters=count_parameters(variant.config, num_labels=NUM_XNLI_LABELS),
+    )
+
+
+def _num_parameters(entry: Entry) -> int | None:
+    config = entry.record.model.get("config")
+    if config:
+        return count_parameters(model_config_from(dict(config), source=entry.paths[0]), num_labels=NUM_XNLI_LABELS)
+    return entry.record.model.get("num_parameters")
+
+
+def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
+    """The row of 100%: the one asked for, or RoBERTa-wwm-ext's, or that of the most parameters. Raises DataError for a
+    name without a row.
+    """
+    if name is not None:
+        variant = known_variant(name)
+        row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
+        if row is None:
+            raise DataError(
+                f"--reference {name}: no run with test scores is of this model; there are "
+                f"{', '.join(row.name for row in rows)}."
+            )
+        return row
+    usual = next((row for row in rows if row.name == find_variant(REFERENCE).title), None)
+    return usual or max(rows, key=lambda row: row.num_parameters or 0)
+
+
+def small_model_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], reference: ModelRow) -> Table:
+    """Best test scores of several tasks, their average, and the model's size."""
+    lines = [
+        (
+            row.name,
+            *(numbers(row.scores[task].values()) if task in row.scores else NOTHING for task in titles),
+            numbers([row.average(list(titles))], ".3f"),
+            _size(row, reference=reference),
+        )
+        for row in rows
+    ]
+    return Table(
+        key="small-models",
+        title="Several tasks: best test scores and size",
+        header=("model", *titles.values(), "average", "parameters"),
+        rows=tuple(lines),
+        notes=(
+            "The best of the seeds on test. The average is over all single values, EM and F1 each counting as one.",
+            f"Parameters with a classifier of three classes; in parentheses relative to those of {reference.name}.",
+        ),
+    )
+
+
+def _size(row: ModelRow, *, reference: ModelRow) -> str:
+    if row.num_parameters is None:
+        return NOTHING
+    if row is reference or not reference.num_parameters:
+        return _millions(row.num_parameters)
+    return f"{_millions(row.num_parameters)} ({row.num_parameters / reference.num_parameters:.1%})"
+
+
+def _millions(count: int) -> str:
+    return f"{count // 1_000_000}M" if count >= 10_000_000 else f"{count / 1e6:.1f}M"
+
+
+def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], reference: ModelRow) -> Table:
+    """Every score relative to the reference model's."""
+    tasks = list(titles)
+    lines = []
+    for row in rows:
+        ratios = {task: _ratios(row, reference, task) for task in tasks}
+        single = [ratios[task] for task in tasks if _num_metrics(rows, task) == 1]
+        firsts = [values[0] for values in single if values and all(values) and values[0] is not None]
+        average, whole = row.average(tasks), reference.average(tasks)
+        lines.append(
+            (
+                row.name,
+                *(numbers(ratios[task], ".1%") for task in tasks),
+                numbers([average / whole if average is not None and whole else None], ".1%"),
+                numbers(
+                    [statistics.fmean(firsts) if firsts and len(firsts) == len(single) else None],
+                    ".1%",
+                ),
+            )
+        )
+    return Table(
+        key="relative-scores",
+        title=f"Several tasks: scores relative to {reference.name}",
+        header=("model", *titles.values(), "average", "classification average"),
+        rows=tuple(lines),
+        notes=(
+            (
+                "The average is the ratio of the two models' averages; the classification average is the mean of "
+                "the tasks with one value."
+            ),
+        ),
+    )
+
+
+def _num_metrics(rows: Sequence[ModelRow], task: str) -> int:
+    return max(len(row.scores.get(task, ())) for row in rows)
+
+
+def _ratios(row: ModelRow, reference: ModelRow, task: str) -> list[float | None]:
+    """None where the reference has 0; empty where one of the two was not tested."""
+    if task not in row.scores or task not in reference.scores:
+        return []
+    theirs = reference.scores[task]
+    return [value / theirs[metric] if theirs.get(metric) else None for metric, value in row.scores[task].items()]

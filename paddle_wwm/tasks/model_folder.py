@@ -1,0 +1,148 @@
+"""Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called.
+Random weights are never used silently.
+
+    config.json  "finetuning_task": "seq-cls"    a name of `task_table.TASKS`
+                 "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells
+                 them apart
+                 "architectures": […]            PaddleNLP's class for such weights, which opens the folder
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import paddle.nn as nn
+
+from ..config import ModelConfig
+from ..errors import HubModuleError
+from ..files import write_json
+from ..model.folder import (
+    CLASSIFIER,
+    CONFIG_NAME,
+    HEAD_PREFIXES,
+    KIND_CLASSIFIER,
+    TOKENIZER_CONFIG_NAME,
+    UNTRAINED,
+    VOCAB_NAME,
+    read_config,
+    read_model_config,
+    tokenizer_config,
+    with_bert_in_front,
+)
+from ..model.networks import ANSWER_KINDS
+from ..model.weights import load_arrays
+from ..weights.names import WEIGHTS_NAME
+from ..weights.pdparams import read_pdparams, write_pdparams
+from .label_map import label_map_of
+from .task_table import TASKS, task_names
+
+TASK_KEY = "finetuning_task"
+LABELS_KEY = "id2label"
+POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What config.json says: sizes, parts that are random, and of a fine-tuned model its task and labels."""
+
+    config: ModelConfig
+    untrained: tuple[str, ...]
+    task: str | None
+    label_map: dict[int, Any] | None
+
+
+def read_description(folder: Path) -> Description:
+    """Raises CheckpointError or HubModuleError for a config.json that describes no model of ours."""
+    values = read_config(folder)
+    task = values.get(TASK_KEY)
+    if task is None:
+        task = _task_of_architecture(values.get("architectures") or [])
+    elif task not in TASKS:
+        raise HubModuleError(
+            f"{folder / CONFIG_NAME}: `{TASK_KEY}` must be one of {', '.join(task_names())}, but is {task!r}."
+        )
+    labels = values.get(LABELS_KEY)
+    label_map = label_map_of(labels) if task is not None and labels and _has_labels(task, labels) else None
+    return Description(
+        config=read_model_config(folder), untrained=tuple(values.get(UNTRAINED, ())), task=task, label_map=label_map
+    )
+
+
+def _has_labels(task: str, labels: Any) -> bool:
+    # PaddleNLP writes made-up labels for reading comprehension, too
+    are_kinds = isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS
+    return TASKS[task].has_classifier and (TASKS[task].needs_labels or are_kinds)
+
+
+def _task_of_architecture(architectures: list[str]) -> str | None:
+    """Of a model that PaddleNLP has fine-tuned and saved."""
+    # the first task of a class is what a folder of PaddleNLP's is taken for: seq-cls, not multi-label
+    found = (
+        task.name
+        for architecture in architectures
+        for task in TASKS.values()
+        if task.has_classifier and task.architecture == architecture != "BertModel"
+    )
+    return next(found, None)
+
+
+def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
+    """Set a task's network to the weights of a folder; returns whether its classifier is new.
+    `network.bert.has_pooler` says whether that is trained.
+
+    with_classifier: False leaves the folder's classifier out. Raises CheckpointError naming all missing, unexpected
+    and misshaped tensors; HubModuleError when the head of the task's network is missing.
+    """
+    source, targets = folder / WEIGHTS_NAME, network.state_dict()
+    arrays = with_bert_in_front(read_pdparams(source))
+    needs_mlm_head = any(name.startswith(MLM_HEAD) for name in targets)
+    if needs_mlm_head and (MLM_HEAD.rstrip(".") in untrained or not any(name.startswith(MLM_HEAD) for name in arrays)):
+        raise HubModuleError(
+            f"{source}: fill-mask needs the masked language model's head, which these weights lack (the "
+            f"published ones of the series come "
+            "without it). Pretrain further with paddle-wwm pretrain --init, or use task=None."
+        )
+    # the heads of pretraining, and of another model's task, are no part of this network
+    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEAD_PREFIXES)}
+    if not with_classifier:
+        arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
+    absent = load_arrays(network, arrays, source=source, optional=(CLASSIFIER, KIND_CLASSIFIER, POOLER, NSP_HEAD))
+    network.bert.has_pooler = POOLER.rstrip(".") not in untrained and not any(
+        name.startswith(POOLER) for name in absent
+    )
+    return any(name.startswith((CLASSIFIER, KIND_CLASSIFIER)) for name in absent)
+
+
+def write_finetuned(
+    folder: Path,
+    *,
+    arrays: Mapping[str, np.ndarray],
+    source: Path,
+    task: str,
+    label_map: Mapping[int, Any],
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the model folder of a fine-tuned network into `folder`, which exists and is empty.
+
+    arrays: the network's state. source: the model folder that it was fine-tuned from, for its sizes and its
+    vocabulary. label_map: empty where the task has no labels. notes: more of config.json.
+    """
+    write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
+    left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
+    values = {name: value for name, value in read_config(source).items() if name not in left_out}
+    values |= {"architectures": [TASKS[task].architecture], TASK_KEY: task, **(notes or {})}
+    if label_map:
+        values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}
+        values["label2id"] = {str(label): number for number, label in label_map.items()}
+    if task == "multi-label":
+        values["problem_type"] = "multi_label_classification"
+    write_json(folder / CONFIG_NAME, values)
+    shutil.copyfile(source / VOCAB_NAME, folder / VOCAB_NAME)
+    if (source / TOKENIZER_CONFIG_NAME).is_file():
+        shutil.copyfile(source / TOKENIZER_CONFIG_NAME, folder / TOKENIZER_CONFIG_NAME)
+    else:
+        write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(read_model_config(source), do_lower_case=True))

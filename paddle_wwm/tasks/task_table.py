@@ -1,0 +1,55 @@
+"""The table of tasks. A row is a class; fine-tuning, evaluation, hub modules and model folders find it by its name."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..errors import HubModuleError
+from .fill_mask import FillMask
+from .hidden_states import HiddenStates
+from .question_answering import QuestionAnswering
+from .task import Task
+from .text_classification import MultiLabel, TextClassification
+from .text_matching import TextMatching
+from .token_classification import TokenClassification
+
+TASKS: dict[str | None, type[Task]] = {
+    task.name: task
+    for task in (
+        HiddenStates,
+        FillMask,
+        TextClassification,
+        MultiLabel,
+        TokenClassification,
+        TextMatching,
+        QuestionAnswering,
+    )
+}
+# Names elsewhere: PaddleHub's old ones, and those of Hugging Face's pipelines.
+OTHER_NAMES = {
+    "sequence_classification": "seq-cls",
+    "text-classification": "seq-cls",
+    "ner": "token-cls",
+    "token-classification": "token-cls",
+    "text_matching": "text-matching",
+    "qa": "question-answering",
+    "feature-extraction": None,
+}
+
+
+def task_names() -> list[str]:
+    """Return the names of the tasks, without the one that is None."""
+    return [name for name in TASKS if name]
+
+
+def task_class(name: str | None) -> type[Task]:
+    """Return the class of a task's name. Raises HubModuleError with the nearest name."""
+    if name in TASKS:
+        return TASKS[name]
+    names = task_names()
+    if name in OTHER_NAMES:
+        hint = f"Did you mean {OTHER_NAMES[name]!r}?"
+    else:
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else ""
+    raise HubModuleError(f"`task` must be None or one of {', '.join(names)}, but is {name!r}. {hint}".rstrip())

@@ -1,0 +1,107 @@
+"""The exit status and the words with which a script ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paddle_wwm import errors
+from paddle_wwm.errors import Interrupted, PaddleWWMError
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = """
+import os, sys
+from paddle_wwm.errors import *
+from paddle_wwm.cli.process import run_script
+def main():
+    {body}
+run_script(main)
+print('never reached')
+"""
+
+
+def run(body, **options):
+    """Run a script whose main has that body: its exit status, output and last line of errors."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+    done = subprocess.run(
+        command,
+        **{"stdout": subprocess.PIPE, **options},
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "output", "error"),
+    [
+        ("print('done')", 0, "done\n", ""),
+        ("print('not good'); return 1", 1, "not good\n", ""),
+        (
+            "print('so far'); raise DataError('x.txt, line 3: not UTF-8.')",
+            2,
+            "so far\n",
+            "error: x.txt, line 3: not UTF-8.\n",
+        ),
+        (
+            "raise Interrupted('a checkpoint was saved.', exit_status=143)",
+            143,
+            "",
+            "stopped: a checkpoint was saved.\n",
+        ),
+        ("raise KeyboardInterrupt", 130, "", "stopped: Ctrl-C\n"),
+        ("open('/absent/file')", 2, "", "error: [Errno 2] No such file or directory: '/absent/file'\n"),
+        ("import sys; sys.exit(2)", 2, "", ""),
+    ],
+)
+def test_a_script_ends_with_its_status_and_at_most_one_line_of_errors(body, status, output, error):
+    assert run(body) == (status, output, error)
+
+
+def test_a_bug_keeps_its_traceback():
+    status, _, error = run("raise ValueError('ours')")
+    assert status == 1
+    assert error.startswith("Traceback") and error.endswith("ValueError: ours\n")
+
+
+@pytest.mark.parametrize("num_lines", [3, 100_000])
+def test_a_reader_that_went_away_is_no_reason_to_complain(num_lines):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert run(f"for number in range({num_lines}): print('line', number)", stdout=writing) == (2, None, "")
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full, a file on a full disk")
+@pytest.mark.parametrize("num_lines", [3, 100_000])
+def test_output_that_cannot_be_written_is_one_line_of_errors(num_lines):
+    with open("/dev/full", "w") as full:
+        found = run(f"for number in range({num_lines}): print('line', number)", stdout=full)
+    assert found == (2, None, "error: [Errno 28] No space left on device\n")
+
+
+def test_every_error_of_the_project_is_one_that_a_user_can_mend():
+    found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert {error.__name__ for error in found} > {
+        "ConfigError",
+        "DataError",
+        "CheckpointError",
+        "HubModuleError",
+        "TrainingError",
+        "Interrupted",
+    }
+    assert all(issubclass(error, PaddleWWMError) for error in found)
+    assert (str(Interrupted("saved", exit_status=130)), Interrupted("saved", exit_status=130).exit_status) == (
+        "saved",
+        130,
+    )

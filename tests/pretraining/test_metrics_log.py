@@ -1,0 +1,39 @@
+"""The record of a run: what is kept when it goes on, and what a killed run leaves."""
+
+import json
+
+from paddle_wwm.pretraining.metrics_log import CURVES_NAME, METRICS_NAME, Reporter, draw_curves, read_metrics
+
+VALUES = {"loss": 3.0, "mlm_loss": 2.5, "masked_accuracy": 0.25, "tokens_per_s": 1000.0}
+
+
+def report(output, *, steps, first_step=0):
+    reporter = Reporter(output, num_steps=100, first_step=first_step)
+    for step in steps:
+        reporter.log("train", step, VALUES)
+    reporter.log("held_out", steps[-1], VALUES)
+    reporter.close()
+
+
+def test_records_after_the_step_that_a_run_goes_on_from_are_replaced(tmp_path):
+    report(tmp_path, steps=[10, 20, 30])
+    report(tmp_path, steps=[30, 40], first_step=20)
+    assert [(record["kind"], record["step"]) for record in read_metrics(tmp_path)] == [
+        ("train", 10),
+        ("train", 20),
+        ("train", 30),
+        ("train", 40),
+        ("held_out", 40),
+    ]
+
+
+def test_a_half_written_last_line_is_left_out(tmp_path):
+    (tmp_path / METRICS_NAME).write_text(json.dumps({"kind": "train", "step": 1}) + '\n{"kind": "tra', encoding="utf-8")
+    assert read_metrics(tmp_path) == [{"kind": "train", "step": 1}]
+
+
+def test_the_curves_are_a_picture(tmp_path):
+    report(tmp_path, steps=[10, 20])
+    path = draw_curves(tmp_path, baseline={"mlm_loss": 6.0, "masked_accuracy": 0.05})
+    assert path.name == CURVES_NAME and path.read_bytes().startswith(b"\x89PNG")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["loss.png", "metrics.jsonl", "visualdl"]

@@ -1,0 +1,78 @@
+"""A new task is one class and one row of the table."""
+
+import numpy as np
+import pytest
+
+from paddle_wwm import load_model
+from paddle_wwm.config import ModelConfig
+from paddle_wwm.errors import HubModuleError
+from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
+from paddle_wwm.hub import BertHubModule
+from paddle_wwm.model.networks import PooledNetwork
+from paddle_wwm.runs.fleet import World
+from paddle_wwm.tasks.examples import TextExample
+from paddle_wwm.tasks.fine_tuned import load_finetuned, load_tokenizer, predict_examples
+from paddle_wwm.tasks.model_folder import read_description, write_finetuned
+from paddle_wwm.tasks.results import ClassResult
+from paddle_wwm.tasks.task import Features, Reading
+from paddle_wwm.tasks.task_table import TASKS, task_class
+from paddle_wwm.tasks.text_classification import TextClassification, encode_texts
+
+from ..finetuning.builders import write_model
+from ..finetuning.test_finetune_step import RECIPE
+
+
+class Regression(TextClassification):
+    """A number for a text, with the squared error as its loss."""
+
+    name = "regression"
+    architecture = "BertForRegression"
+
+    def encode(self, examples, *, tokenizer, reading, with_labels=False):
+        rows, num_cut = encode_texts(examples, tokenizer=tokenizer, max_seq_length=reading.max_seq_length)
+        labels = [np.float32(example.label) for example in examples] if with_labels else []
+        return Features(rows=rows, labels=labels, counts={"texts_cut": num_cut})
+
+    def make_network(self, config: ModelConfig):
+        return PooledNetwork(config, 1)
+
+    def num_targets(self, labels):
+        return np.size(labels)
+
+    def loss_sum(self, logits, labels, attention_mask):
+        return ((logits[:, 0] - labels) ** 2).sum()
+
+    def results(self, examples, *, features, outputs, tokenizer, options):
+        return [ClassResult(label=round(float(output[0]), 3), probabilities=output) for output in outputs]
+
+
+def test_a_new_task_is_trained_saved_loaded_and_served_by_its_row_alone(tmp_path, mini_vocab, monkeypatch):
+    monkeypatch.setitem(TASKS, Regression.name, Regression)
+    model = write_model(tmp_path / "tiny", mini_vocab)
+    examples = [
+        TextExample(example_id=str(number), text="天气很好"[: number + 1], label=str(number / 4)) for number in range(4)
+    ]
+    description = read_description(model)
+    tokenizer, task = load_tokenizer(model, description.config), Regression(labels=("value",))
+    features = task.encode(examples, tokenizer=tokenizer, reading=Reading(max_seq_length=16), with_labels=True)
+    data = TrainingData(features=features, task=task, tokenizer=tokenizer, model=model, description=description)
+    trainer = SeedTrainer(data, recipe=RECIPE, seed=1, world=World())
+    losses = [trainer.step(number).loss for number in range(2)]
+    assert all(np.isfinite(losses))
+
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    write_finetuned(
+        folder, arrays=trainer.weights(), source=model, task="regression", label_map=dict(enumerate(task.labels))
+    )
+    loaded = load_finetuned(folder, task="regression")
+    expected = [result.label for result in predict_examples(loaded, examples)]
+    assert isinstance(load_model(folder, task="regression"), PooledNetwork)
+    module = BertHubModule(weights=str(folder))
+    assert module.task == "regression"
+    assert module.predict([example.text for example in examples]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_unknown_task_is_named_with_the_nearest():
+    with pytest.raises(HubModuleError, match="must be None or one of .*, but is 'seq-clas'. Did you mean 'seq-cls'"):
+        task_class("seq-clas")
