@@ -140,6 +140,26 @@ def pretraining_in_runs(sources: Sources) -> list[str]:
     return [path for path in paths if in_room(path, "pretraining", "finetuning")]
 
 
+# what the rooms of models and weights may import of other rooms
+BELOW = {
+    "weights": (),
+    "compute": (),
+    "model": ("weights", "compute", "tokenization"),
+    "conversion": ("weights", "model", "tokenization"),
+}
+
+
+def models_that_reach_up(sources: Sources) -> list[str]:
+    """Files of tensors know no model, models know no conversion, and what computes knows neither."""
+
+    def reaches_up(path: str, one: Import) -> bool:
+        room, parts = path.split("/")[1], one.module.split(".")
+        rooms = [name for name in (parts[1:2] or one.names) if f"{PACKAGE}/{name}.py" not in sources]
+        return parts[0] == PACKAGE and any(name not in (room, *BELOW[room]) for name in rooms)
+
+    return places([path for path in sources if in_room(path, *BELOW)], sources, reaches_up)
+
+
 def scripts_that_are_no_shims(sources: Sources) -> list[str]:
     """A script calls a command of paddle_wwm.cli and does nothing else."""
     scripts = [path for path in sources if path.startswith("scripts/") and path not in SCRIPTS_TO_MOVE]
@@ -319,6 +339,18 @@ def num_lines(text):
 HUB_MODULE = "hub_modules/x/module.py"
 GOOD_LINE = "from paddle_wwm.hub import BertHubModule\n"
 BREACHES = [
+    (
+        models_that_reach_up,
+        {"paddle_wwm/weights/x.py": "import os\nfrom ..model.y import z\n"},
+        ["paddle_wwm/weights/x.py:2"],
+    ),
+    (models_that_reach_up, {"paddle_wwm/compute/x.py": "from ..model import y\n"}, ["paddle_wwm/compute/x.py:1"]),
+    (
+        models_that_reach_up,
+        {"paddle_wwm/model/x.py": "def f():\n    from ..conversion import y\n"},
+        ["paddle_wwm/model/x.py:2"],
+    ),
+    (models_that_reach_up, {"paddle_wwm/model/x.py": "from .. import hub\n"}, ["paddle_wwm/model/x.py:1"]),
     (paddle_where_data_is_made, {"paddle_wwm/corpus/x.py": "import os\nimport paddle\n"}, ["paddle_wwm/corpus/x.py:2"]),
     (
         paddle_where_data_is_made,
@@ -508,7 +540,9 @@ def test_a_breach_is_found_at_its_place(rule, sources, expected):
 def test_what_is_allowed_is_not_taken_for_a_breach():
     allowed = {
         "paddle_wwm/corpus/lac.py": "import importlib\ndef f():\n    from paddle import inference\n",
+        "paddle_wwm/files.py": "",
         "paddle_wwm/model/x.py": "import paddle\nimport paddle.nn as nn\nfrom ..files import y\n",
+        "paddle_wwm/conversion/x.py": "from ..model.y import z\nfrom ..weights import z\n",
         "paddle_wwm/runs/fleet.py": (
             "def f():\n    from paddle.distributed import fleet\n    paddle.distributed.barrier()\n"
         ),
@@ -518,7 +552,7 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
         "scripts/a.py": "import sys\nfrom paddle_wwm.cli.main import main\n",
         "paddle_wwm/cli/x.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..model import x\n"
         "def f():\n    from ..model import x\nfrom .main import main\n",
-        "paddle_wwm/model/__main__.py": "from ..cli.main import main\n",
+        "paddle_wwm/tasks/__main__.py": "from ..cli.main import main\n",
         "paddle_wwm/y.py": "if __name__ == '__main__':\n    from .cli.main import main\n",
         "experiments/a/x.py": "from paddle_wwm.pretraining import loop\nfrom . import plan\n",
         "paddle_wwm/b/__init__.py": "from .x import a\n",

@@ -8,8 +8,8 @@ from typing import Any, Sequence
 
 import paddle
 
+from ..compute.choice import exact
 from ..errors import HubModuleError
-from ..model import ops
 from ..model.folder import VOCAB_NAME
 from ..tokenization.vocab import Vocab
 
@@ -56,7 +56,7 @@ def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence
     was_training = module.training
     module.eval()
     try:
-        with ops.exact():  # Paddle's own operations: ours are Python functions, which a program cannot hold
+        with exact():  # Paddle's own operations: ours are Python functions, which a program cannot hold
             paddle.jit.save(paddle.jit.to_static(network, input_spec=spec, full_graph=True), str(folder / stem))
     finally:
         if was_training:

@@ -26,9 +26,9 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
+from ..compute.choice import exact
 from ..cpu import use_fast_matmul
 from ..errors import HubModuleError
-from ..model import ops
 from ..tasks.programs import dygraph_program
 from ..tasks.task import Program
 
@@ -101,7 +101,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
         stem = str(Path(folder) / "program")
         # Paddle's own operations: ours are Python functions, which a program cannot hold
-        with ops.exact(), warnings.catch_warnings(), paddle.no_grad():
+        with exact(), warnings.catch_warnings(), paddle.no_grad():
             warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
             paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=spec, full_graph=True), stem)
         config = inference.Config(f"{stem}.json", f"{stem}.pdiparams")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import paddle
 import paddle.nn as nn
 
+from ..compute import ops
 from ..config import ModelConfig
-from . import ops
 from .bert import BertModel, initialize_weights
 
 
@@ -20,12 +20,10 @@ class BertLMPredictionHead(nn.Layer):
         self.layer_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
 
-    def forward(
-        self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, tied: ops.TiedGradient | None = None
-    ) -> paddle.Tensor:
+    def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
         """Scores of every vocabulary entry, shape (P, V)."""
         hidden_PD = self.layer_norm(ops.linear_activation(hidden_PD, self.transform, self.activation))
-        return ops.linear(hidden_PD, word_embeddings_VD, self.decoder_bias, transpose=True, tied=tied)
+        return ops.decode(hidden_PD, word_embeddings_VD, self.decoder_bias)
 
 
 class BertPretrainingHeads(nn.Layer):
@@ -35,6 +33,13 @@ class BertPretrainingHeads(nn.Layer):
         super().__init__()
         self.predictions = BertLMPredictionHead(config)
         self.seq_relationship = nn.Linear(config.hidden_size, 2)
+
+    def forward(
+        self, hidden_PD: paddle.Tensor, pooled_BD: paddle.Tensor | None, word_embeddings_VD: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        """Scores of every vocabulary entry, shape (P, V), and of the next sentence, (B, 2), or None."""
+        scores_PV = self.predictions(hidden_PD, word_embeddings_VD)
+        return scores_PV, None if pooled_BD is None else self.seq_relationship(pooled_BD)
 
 
 class BertForPretraining(nn.Layer):
@@ -98,8 +103,9 @@ class BertForPretraining(nn.Layer):
         rows, columns = input_ids.shape
         if with_next_sentence:  # the first tokens, for the pooler, before the others
             flat_positions = paddle.concat([paddle.arange(0, rows * columns, columns), flat_positions])
-        tied = ops.TiedGradient()
-        hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions, tied)
-        first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
-        scores = self.cls.predictions(hidden_PD, self.bert.embeddings.word_embeddings.weight, tied)
-        return scores, self.cls.seq_relationship(self.bert.pooler(first_BD)) if with_next_sentence else None
+        with ops.TiedGradient():
+            hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
+            first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
+            pooled_BD = self.bert.pooler(first_BD) if with_next_sentence else None
+            scores_PV, relations_B2 = self.cls(hidden_PD, pooled_BD, self.bert.embeddings.word_embeddings.weight)
+        return scores_PV, relations_B2

@@ -12,10 +12,11 @@ from typing import Any
 import paddle
 import paddle.nn as nn
 
+from ..compute import ops
+from ..compute.dropout import dropout
 from ..config import ModelConfig
-from . import ops
 from .bert import BertModel, initialize_weights
-from .first_states import first_states
+from .shortcuts import first_states
 
 # What an answer may be: a part of the passage, or what stands for all of it. In the order of the classifier's outputs.
 ANSWER_KINDS = ("span", "yes", "no", "none")
@@ -81,8 +82,8 @@ class _Classifier(nn.Layer):
 
     def classify(self, features: paddle.Tensor) -> paddle.Tensor:
         """Logits of features of shape (…, features)."""
-        features = ops.dropout(features, self.config.hidden_dropout_prob, training=self.training)
-        return ops.linear(features, self.classifier.weight, self.classifier.bias)
+        features = dropout(features, self.config.hidden_dropout_prob, training=self.training)
+        return ops.linear(features, self.classifier)
 
 
 class PooledNetwork(_Classifier):
@@ -122,10 +123,8 @@ class AnswerNetwork(TokenNetwork):
     ) -> paddle.Tensor:
         """Shape (B, T + 2, 2)."""
         hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
-        pooled_BD = ops.dropout(
-            self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training
-        )
-        kinds_B4 = ops.linear(pooled_BD, self.kind_classifier.weight, self.kind_classifier.bias)
+        pooled_BD = dropout(self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training)
+        kinds_B4 = ops.linear(pooled_BD, self.kind_classifier)
         return paddle.concat([self.classify(hidden_BTD), kinds_B4.reshape([-1, 2, 2])], axis=1)
 
 
@@ -148,9 +147,9 @@ class TowerNetwork(_Classifier):
     ) -> paddle.Tensor:
         """One tower: the mean of the hidden states, [CLS] and [SEP] included. Shape (B, D)."""
         hidden = self.bert(input_ids, token_type_ids, attention_mask)
-        return mean_states(ops.dropout(hidden, self.config.hidden_dropout_prob, training=self.training), attention_mask)
+        return mean_states(dropout(hidden, self.config.hidden_dropout_prob, training=self.training), attention_mask)
 
     def compare(self, query_BD: paddle.Tensor, title_BD: paddle.Tensor) -> paddle.Tensor:
         """Both towers' means to logits (B, C)."""
         features = paddle.concat([query_BD, title_BD, (query_BD - title_BD).abs()], axis=-1)
-        return ops.linear(features, self.classifier.weight, self.classifier.bias)
+        return ops.linear(features, self.classifier)

@@ -13,7 +13,7 @@ from typing import Callable, Sequence, TypeVar
 import numpy as np
 import paddle
 
-from ..model.ops import seed_dropout
+from ..compute.dropout import seed_dropout
 from ..random_bits import key_of
 from .fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from .optim import clip_gradients

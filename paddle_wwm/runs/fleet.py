@@ -18,7 +18,7 @@ from typing import Any, Callable, ContextManager, Iterable, Iterator, Sequence
 import numpy as np
 import paddle
 
-from ..model.ops import dropout_state, set_dropout_state
+from ..compute.dropout import dropout_state, set_dropout_state
 from .lifetime import end_with_parent
 
 LAUNCHER_VARIABLE = "PADDLE_WWM_LAUNCHER"  # the process id of our own launcher
@@ -132,6 +132,7 @@ def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
     """
     for layer in layers:
         layer.forward = functools.partial(_recomputed, layer.forward)  # type: ignore[method-assign]
+        layer.recomputed_by = _recomputed  # for what computes a layer without its forward
 
 
 def _recomputed(forward: Callable, *inputs: Any) -> Any:

@@ -13,21 +13,12 @@ take 38 and 32. What to know when reading it:
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
-import paddle
 
 from ..compiled import compiled
 
 # Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "contract", "arcp"}
-
-
-def shared_array(tensor: paddle.Tensor) -> np.ndarray:
-    """The memory of a float32 tensor on the CPU as a flat array, to read and to write; valid as long as the tensor."""
-    assert tensor.place.is_cpu_place() and tensor.dtype == paddle.float32 and tensor.is_contiguous()
-    return np.ctypeslib.as_array((ctypes.c_float * tensor.size).from_address(tensor.data_ptr()))
 
 
 @compiled(

@@ -22,8 +22,9 @@ from typing import Any, Callable, Iterable, Sequence
 import numpy as np
 import paddle
 
+from ..compute.memory import shared_array
 from ..config import OptimizerConfig, OptimizerName
-from .fused_update import adam_direction, adamw_update, shared_array, subtract
+from .fused_update import adam_direction, adamw_update, subtract
 
 
 def has_weight_decay(name: str) -> bool:

@@ -86,7 +86,7 @@ def test_so_do_embeddings(weights, export_at_once, made, monkeypatch, pooling):
 
 
 def test_the_first_states_are_those_of_the_whole_encoder(weights):
-    from paddle_wwm.model.first_states import first_states
+    from paddle_wwm.model.shortcuts import first_states
 
     bert = BertHubModule(weights=str(weights)).model.bert
     ids = paddle.to_tensor(np.random.default_rng(0).integers(8, 60, (5, 11)))

@@ -6,9 +6,9 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_wwm.compute.dropout import seed_dropout
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
-from paddle_wwm.model.ops import seed_dropout
 
 CONTEXT = "我们在北京大学学习。天气很好，使用语言模型来预测下一个词的 probability 。"
 DATA = [

@@ -14,8 +14,8 @@ import paddle.nn.functional as F
 import pytest
 from safetensors.numpy import load_file
 
+from paddle_wwm.compute.choice import exact
 from paddle_wwm.config import ModelConfig
-from paddle_wwm.model import ops
 from paddle_wwm.model.folder import read_model_config
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_arrays, save_model
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parity
 
 TOLERANCE = 1e-5
 # gradients are enabled in all tests here, so the fast operations are used wherever `exact` does not forbid it
-both_ways = pytest.mark.parametrize("way", [contextlib.nullcontext, ops.exact], ids=["fast", "exact"])
+both_ways = pytest.mark.parametrize("way", [contextlib.nullcontext, exact], ids=["fast", "exact"])
 HF_DIRECTORY = Path(__file__).resolve().parent.parent / "fixtures" / "tiny_bert_hf"
 
 # ours, Hugging Face's; Linear weights are transposed there

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.model import ops
-from paddle_wwm.model.bert import ReadPositions
+from paddle_wwm.compute.choice import exact
+from paddle_wwm.compute.dropout import seed_dropout
+from paddle_wwm.model.shortcuts import ReadPositions
 from paddle_wwm.runs.fleet import recompute_layers
 
 from .builders import TINY, outputs_of, padded_inputs, scrambled_model
@@ -27,7 +28,7 @@ def loss_of(model, inputs):
 
 
 def gradients_of(model, inputs, *, key=1) -> dict[str, np.ndarray]:
-    ops.seed_dropout(key)
+    seed_dropout(key)
     loss_of(model, inputs).backward()
     grads = {name: parameter.grad.numpy().copy() for name, parameter in model.named_parameters()}
     model.clear_gradients()
@@ -50,7 +51,7 @@ def trained_model(**changes):
 def test_all_gradients_are_the_exact_ones(changes):
     model, inputs = trained_model(**changes), padded_inputs()
     fast = gradients_of(model, inputs)
-    with ops.exact():
+    with exact():
         assert_same(fast, gradients_of(model, inputs))
 
 
@@ -61,7 +62,7 @@ def test_twenty_steps_have_the_exact_losses(changes):
         optimizer = paddle.optimizer.AdamW(1e-3, parameters=model.parameters())
         found = []
         for step in range(20):
-            ops.seed_dropout(step)
+            seed_dropout(step)
             loss = loss_of(model, padded_inputs(seed=step))
             loss.backward()
             optimizer.step()
@@ -70,10 +71,10 @@ def test_twenty_steps_have_the_exact_losses(changes):
         return found
 
     fast = losses()
-    with ops.exact():
-        exact = losses()
-    np.testing.assert_allclose(fast, exact, rtol=0, atol=TOLERANCE)
-    assert exact[-1] < exact[0]
+    with exact():
+        by_paddle = losses()
+    np.testing.assert_allclose(fast, by_paddle, rtol=0, atol=TOLERANCE)
+    assert by_paddle[-1] < by_paddle[0]
 
 
 def test_the_same_key_gives_the_same_bytes_and_another_one_others():
@@ -152,10 +153,10 @@ def test_a_loss_of_one_head_only(which):
         return found
 
     fast = gradients()
-    with ops.exact():
-        exact = gradients()
-    assert_same({name: fast[name] for name in exact}, exact)
-    assert not any(np.any(fast[name]) for name in set(fast) - set(exact))
+    with exact():
+        by_paddle = gradients()
+    assert_same({name: fast[name] for name in by_paddle}, by_paddle)
+    assert not any(np.any(fast[name]) for name in set(fast) - set(by_paddle))
 
 
 @pytest.mark.parametrize("frozen", ["word_embeddings", "layer_norm", "all"])
@@ -176,9 +177,9 @@ def test_frozen_embeddings(frozen):
         return found
 
     fast = gradients()
-    with ops.exact():
-        exact = gradients()
-    assert_same(fast, exact)
+    with exact():
+        by_paddle = gradients()
+    assert_same(fast, by_paddle)
     assert len(fast) == sum(not parameter.stop_gradient for parameter in model.parameters())
 
 

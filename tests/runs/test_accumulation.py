@@ -7,8 +7,8 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_wwm.compute.dropout import dropout_state
 from paddle_wwm.config import OptimizerConfig
-from paddle_wwm.model.ops import dropout_state
 from paddle_wwm.runs import accumulation
 from paddle_wwm.runs.accumulation import StepContext, SummedLoss, accumulated_step
 from paddle_wwm.runs.fleet import World

@@ -1,7 +1,6 @@
 """Compiled loops of LayerNorm, with what stands before it: dropout and a residual, or the embeddings.
 
-What `kernels.py` says of its arrays and loops holds here. numba's cache sees changes of this file only: a change of
-`fill_bits` needs one here, too.
+What `kernels.py` says of its arrays and loops holds here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.model import ops
+from paddle_wwm.compute import ops
+from paddle_wwm.compute.choice import exact
+from paddle_wwm.compute.dropout import Mask, draw_mask, dropout_state, seed_dropout, set_dropout_state
+from paddle_wwm.config import ModelConfig
+from paddle_wwm.model.bert import BertEmbeddings
 from paddle_wwm.random_bits import random_uint64
 
 from ..conftest import ROOT
@@ -46,11 +50,27 @@ def norm_of(width, *, seed) -> nn.LayerNorm:
     return norm
 
 
+def embeddings_of(*, rate: float = 0.0) -> BertEmbeddings:
+    """30 words, 9 positions, 2 types, width 6."""
+    layer = BertEmbeddings(
+        ModelConfig(
+            vocab_size=30,
+            hidden_size=6,
+            num_attention_heads=2,
+            max_position_embeddings=9,
+            hidden_dropout_prob=rate,
+        )
+    )
+    for number, parameter in enumerate(layer.layer_norm.parameters()):
+        parameter.set_value(1 + tensor(parameter.shape, seed=number, scale=0.3))
+    return layer
+
+
 def compare(function, inputs) -> None:
     """Output and gradients of `inputs`, fast and exact, for a loss with another weight at every element."""
     found = []
-    for setting in (contextlib.nullcontext, ops.exact):
-        ops.set_dropout_state((5, 0))
+    for setting in (contextlib.nullcontext, exact):
+        set_dropout_state((5, 0))
         with setting():
             output = function()
             weights = tensor(output.shape, seed=99, trained=False)
@@ -58,21 +78,21 @@ def compare(function, inputs) -> None:
         found.append([output.numpy(), *(one.grad.numpy() for one in inputs)])
         for one in inputs:
             one.clear_gradient(set_to_zero=False)
-    for number, (fast, exact) in enumerate(zip(*found, strict=True)):
+    for number, (fast, by_paddle) in enumerate(zip(*found, strict=True)):
         np.testing.assert_allclose(
-            fast, exact, rtol=1e-5, atol=TOLERANCE, err_msg=f"gradient {number - 1}" if number else "output"
+            fast, by_paddle, rtol=1e-5, atol=TOLERANCE, err_msg=f"gradient {number - 1}" if number else "output"
         )
 
 
-@pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_linear(shape, transpose):
-    x, weight, bias = (
-        tensor(shape, seed=1),
-        tensor((4, shape[-1]) if transpose else (shape[-1], 4), seed=2),
-        tensor((4,), seed=3),
-    )
-    compare(lambda: ops.linear(x, weight, bias, transpose=transpose), [x, weight, bias])
+def test_linear(shape):
+    x, layer = tensor(shape, seed=1), linear_of(shape[-1], 4, seed=2)
+    compare(lambda: ops.linear(x, layer), [x, *layer.parameters()])
+
+
+def test_decoder():
+    x, words, bias = tensor((5, 6), seed=1), tensor((30, 6), seed=2), tensor((30,), seed=3)
+    compare(lambda: ops.decode(x, words, bias), [x, words, bias])
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
@@ -105,12 +125,10 @@ def test_attention(size, rate):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_embeddings(rate):
-    tables = tuple(nn.Embedding(number, 6) for number in (30, 9, 2))
-    norm = norm_of(6, seed=1)
+    layer = embeddings_of(rate=rate)
     rng = np.random.default_rng(0)
     ids, types = paddle.to_tensor(rng.integers(0, 30, (4, 7))), paddle.to_tensor(rng.integers(0, 2, (4, 7)))
-    inputs = [table.weight for table in tables] + list(norm.parameters())
-    compare(lambda: ops.embed(ids, types, tables=tables, norm=norm, rate=rate, training=True, tied=None), inputs)
+    compare(lambda: layer(ids, types), layer.parameters())
 
 
 def test_fused_attention_is_the_same_function():
@@ -192,26 +210,26 @@ def test_what_is_not_a_number_is_not_hidden(value):
 def test_a_mask_is_16_bits_an_element_of_the_projects_generator(key, rows, columns):
     words = -(-columns // 4)
     bits = random_uint64(np.uint64(key), rows * words).view(np.uint16).reshape(rows, -1)[:, :columns]
-    factors = ops.Dropout(key=key, threshold=30000, scale=2.0).factors([rows, columns])
+    factors = Mask(key=key, threshold=30000, scale=2.0).factors([rows, columns])
     assert factors.tolist() == np.where(bits >= 30000, 2.0, 0.0).tolist()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_keeps_its_share_and_the_mean(rate):
-    ops.seed_dropout(1)
+    seed_dropout(1)
     residual, layer, norm = paddle.zeros([2000, 64]), nn.Linear(4, 64), nn.LayerNorm(64)
     layer.bias.set_value(paddle.ones([64]))
     layer.weight.set_value(paddle.zeros([4, 64]))
     output = ops.linear_add_norm(paddle.zeros([2000, 4]), layer, residual, norm, rate=rate, training=True).numpy()
     kept = (output > 0).mean()
     assert abs(kept - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / output.size)
-    assert abs(ops._draw(rate, training=True).factors([2000, 64]).mean() - 1) < 0.02
+    assert abs(draw_mask(rate, training=True).factors([2000, 64]).mean() - 1) < 0.02
 
 
 def test_masks_are_a_function_of_the_key_and_of_their_number():
     def masks(key):
-        ops.seed_dropout(key)
-        return [ops._draw(0.5, training=True).factors([4, 50]).tobytes() for _ in range(3)]
+        seed_dropout(key)
+        return [draw_mask(0.5, training=True).factors([4, 50]).tobytes() for _ in range(3)]
 
     first = masks(7)
     assert len(set(first)) == 3 and masks(7) == first
@@ -219,12 +237,12 @@ def test_masks_are_a_function_of_the_key_and_of_their_number():
 
 
 def test_the_state_that_was_kept_repeats_the_masks():
-    ops.seed_dropout(3)
-    ops._draw(0.5, training=True)
-    state = ops.dropout_state()
-    drawn = [ops._draw(0.5, training=True) for _ in range(2)]
-    ops.set_dropout_state(state)
-    assert [ops._draw(0.5, training=True) for _ in range(2)] == drawn
+    seed_dropout(3)
+    draw_mask(0.5, training=True)
+    state = dropout_state()
+    drawn = [draw_mask(0.5, training=True) for _ in range(2)]
+    set_dropout_state(state)
+    assert [draw_mask(0.5, training=True) for _ in range(2)] == drawn
 
 
 # ---- When and for what
@@ -241,14 +259,9 @@ def test_frozen_parameters_get_no_gradient_and_the_others_theirs():
 
 
 def test_ids_may_be_int32():
-    tables, norm = tuple(nn.Embedding(number, 6) for number in (30, 9, 2)), nn.LayerNorm(6)
+    layer = embeddings_of()
     ids, types = paddle.to_tensor([[3, 29, 0]]), paddle.to_tensor([[0, 1, 1]])
-    outputs = [
-        ops.embed(
-            ids.astype(kind), types.astype(kind), tables=tables, norm=norm, rate=0.0, training=True, tied=None
-        ).numpy()
-        for kind in ("int64", "int32")
-    ]
+    outputs = [layer(ids.astype(kind), types.astype(kind)).numpy() for kind in ("int64", "int32")]
     assert outputs[0].tobytes() == outputs[1].tobytes()
 
 
@@ -269,17 +282,8 @@ def test_float64_goes_through_paddles_own():
     ],
 )
 def test_ids_outside_the_tables_are_refused(ids, types, message):
-    tables = tuple(nn.Embedding(number, 6) for number in (30, 9, 2))
     with pytest.raises(ValueError, match=message):
-        ops.embed(
-            paddle.to_tensor(ids),
-            paddle.to_tensor(types),
-            tables=tables,
-            norm=nn.LayerNorm(6),
-            rate=0.0,
-            training=True,
-            tied=None,
-        )
+        embeddings_of()(paddle.to_tensor(ids), paddle.to_tensor(types))
 
 
 def test_inference_needs_no_numba():

@@ -8,7 +8,6 @@ sixths of what is left. No mask of dropout is stored.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,11 @@ import paddle
 from paddle.autograd import PyLayer
 
 from . import kernels, norm_kernels
+from .dropout import Mask
+from .memory import shared_array
 
 if TYPE_CHECKING:
-    from .ops import Dropout, TiedGradient
+    from .ops import TiedGradient
 
 
 def _array(tensor: paddle.Tensor) -> np.ndarray:
@@ -27,7 +28,7 @@ def _array(tensor: paddle.Tensor) -> np.ndarray:
     shape = (math.prod(tensor.shape[:-1]), tensor.shape[-1])
     if not tensor.is_contiguous():
         return np.ascontiguousarray(tensor.numpy()).reshape(shape)
-    return np.ctypeslib.as_array((ctypes.c_float * math.prod(shape)).from_address(tensor.data_ptr())).reshape(shape)
+    return shared_array(tensor).reshape(shape)
 
 
 def _target(tensor: paddle.Tensor) -> np.ndarray:
@@ -51,7 +52,7 @@ def _indices(tensor: paddle.Tensor, name: str, *, bound: int) -> np.ndarray:
 MaskNumbers = tuple[np.uint64, np.uint16, np.float32]
 
 
-def _numbers(mask: Dropout) -> MaskNumbers:
+def _numbers(mask: Mask) -> MaskNumbers:
     return np.uint64(mask.key), np.uint16(mask.threshold), np.float32(mask.scale)
 
 
@@ -85,7 +86,7 @@ def _product_gradients(
 
 
 class Linear(PyLayer):
-    """ops.linear."""
+    """ops.linear, and with `transpose` ops.decode."""
 
     @staticmethod
     def forward(
@@ -141,7 +142,7 @@ class LinearAddNorm(PyLayer):
         norm_weight: paddle.Tensor,
         norm_bias: paddle.Tensor,
         epsilon: float,
-        mask: Dropout,
+        mask: Mask,
     ) -> paddle.Tensor:
         ctx.normalized = paddle.matmul(x, weight)
         ctx.inverse = np.empty(math.prod(residual.shape[:-1]), np.float32)
@@ -187,7 +188,7 @@ class SoftmaxDropout(PyLayer):
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: paddle.Tensor, bias: paddle.Tensor, factor: float, mask: Dropout) -> paddle.Tensor:
+    def forward(ctx: Any, scores: paddle.Tensor, bias: paddle.Tensor, factor: float, mask: Mask) -> paddle.Tensor:
         ctx.probabilities, ctx.factor = scores.detach(), np.float32(factor)
         ctx.mask = mask_numbers = _numbers(mask)
         out = _like(scores)
@@ -219,7 +220,7 @@ class Embed(PyLayer):
         norm_weight: paddle.Tensor,
         norm_bias: paddle.Tensor,
         epsilon: float,
-        mask: Dropout,
+        mask: Mask,
         tied: TiedGradient | None,
     ) -> paddle.Tensor:
         shape = [*ids.shape, words.shape[1]]

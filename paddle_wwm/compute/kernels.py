@@ -9,7 +9,11 @@ and holds the definition in Paddle's own. What to know when reading them:
   the backward pass.
 - numba has no vectorised exp: `_exp` is Cephes' polynomial. Its rounding trick does not survive `reassoc`, so
   functions that use it are compiled without; sums, which want it, are functions of their own.
-- numba's cache does not notice changed global constants: what varies is an argument.
+- numba's cache does not notice changed global constants: what varies is an argument. Nor does it notice a change of
+  another file: a change of `fill_bits` needs one of norm_kernels.py, too.
+- A compiled function that calls another one is `forceinline`d or `inline`d into it. If not, there are two copies of the
+  other one, optimised differently: a process that compiles used one, later processes the other, and sums differed in
+  the last bits.
 """
 
 from __future__ import annotations
@@ -132,7 +136,7 @@ def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
             derivative[row, column] = phi + value * e * f(0.3989422804)
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+@compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.float32:
     """The largest of values * factor + bias."""
     largest = values[0] * factor + bias[0]
@@ -141,7 +145,7 @@ def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.flo
     return largest
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+@compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _sum(values: np.ndarray) -> np.float32:
     total = np.float32(0)
     for column in range(len(values)):
@@ -179,7 +183,7 @@ def softmax_dropout(
             result[column] = value * scale if bits[column] >= threshold else np.float32(0)
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
+@compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _weighted_sum(values: np.ndarray, weights: np.ndarray) -> np.float32:
     total = np.float32(0)
     for column in range(len(values)):

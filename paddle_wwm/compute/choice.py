@@ -1,0 +1,68 @@
+"""Which way a computation takes: by calling Paddle's layers, which is the definition, or by compiled loops.
+
+The loops are for training on the CPU in float32. They read the parameters of a layer instead of calling it, so they are
+only for layers that are as Paddle made them: a layer that was replaced (LoRA, quantisation) or that has a hook is
+called, and so is the layer around it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator, TypeVar
+
+import paddle
+import paddle.nn as nn
+
+_exact = False
+_own_types: set[type] = set()
+Class = TypeVar("Class", bound=type[nn.Layer])
+
+
+@contextlib.contextmanager
+def exact() -> Iterator[None]:
+    """Inside, Paddle's own operations are used."""
+    global _exact
+    before, _exact = _exact, True
+    try:
+        yield
+    finally:
+        _exact = before
+
+
+def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
+    """Return True if what is computed of `x` is trained, on the CPU, in float32, and outside of `exact`."""
+    # inference stays with Paddle: its callers need neither numba nor the seconds that a first compilation takes
+    is_trained = training or paddle.is_grad_enabled()
+    return (
+        is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
+    )
+
+
+def made_of_layers(kind: Class) -> Class:
+    """Let `is_plain` accept layers of this class, whose `forward` other code may compute by other means."""
+    _own_types.add(kind)
+    return kind
+
+
+@paddle.jit.not_to_static  # it looks at layers, not at tensors
+def is_plain(*layers: nn.Layer) -> bool:
+    """Return True if calling these layers does what their classes say and nothing more.
+
+    That is so if they and all layers inside them have no hooks, no `forward` of their own, and exactly the type
+    nn.Linear, nn.Embedding or nn.LayerNorm with the usual parameters, or a type that is marked by `made_of_layers`.
+    """
+    return all(is_plain_outside(layer) and is_plain(*layer.children()) for layer in layers)
+
+
+@paddle.jit.not_to_static
+def is_plain_outside(layer: nn.Layer) -> bool:
+    """Return True if a layer is plain, whatever is inside it."""
+    kind, own = type(layer), vars(layer)
+    if layer._forward_pre_hooks or layer._forward_post_hooks or ("forward" in own and "recomputed_by" not in own):
+        return False
+    if kind is nn.Embedding:
+        options = (layer._padding_idx, layer._max_norm, layer._scale_grad_by_freq or None, layer._sparse or None)
+        return options == (None, None, None, None)
+    if kind in (nn.Linear, nn.LayerNorm):
+        return layer.weight is not None and layer.bias is not None
+    return kind in _own_types
