@@ -29,12 +29,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np  # noqa: E402
 
 from paddle_wwm.config import DataConfig  # noqa: E402
+from paddle_wwm.masking_config import MaskingConfig  # noqa: E402
 from paddle_wwm.pretraining_data.collate import PretrainData  # noqa: E402
 from paddle_wwm.pretraining_data.examples import build_index  # noqa: E402
 from paddle_wwm.quiet import quiet_environment  # noqa: E402
 from paddle_wwm.shards.reader import ShardSet  # noqa: E402
 from paddle_wwm.tokenization.vocab import Vocab  # noqa: E402
-from paddle_wwm.types import MaskingConfig  # noqa: E402
 
 quiet_environment()
 SAMPLE_CORPUS = ROOT / "paddle_wwm" / "sample_data" / "sample_corpus.txt"

@@ -146,7 +146,7 @@ class PaddleNLP:
             pads_to_maximum,
             ours.tokenizer.vocab.pad_id,
         )
-        self.schedule = LinearDecayWithWarmup(recipe.learning_rate, ours.trainer.num_steps, recipe.warmup_share)
+        self.schedule = LinearDecayWithWarmup(recipe.learning_rate, ours.trainer.num_steps, recipe.warmup_ratio)
         decayed = [
             parameter.name
             for name, parameter in self.model.named_parameters()

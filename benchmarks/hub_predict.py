@@ -100,6 +100,8 @@ def compare(arguments: argparse.Namespace) -> None:
     import paddle
 
     from paddle_wwm.hub import BertHubModule, inference
+    from paddle_wwm.tasks.examples import TextExample
+    from paddle_wwm.tasks.text_classification import encode_texts
 
     vocab = hub_peers.vocab_of(arguments.data)
     texts, name = hub_peers.reviews(arguments.data, number=arguments.number, seed=arguments.seed)
@@ -135,12 +137,12 @@ def compare(arguments: argparse.Namespace) -> None:
             for name, call in contenders.items():
                 spent, outputs[name] = hub_peers.cpu_seconds(call)
                 seconds[name].append(spent)
-        encoder = module._encoder(MAX_SEQ_LEN)
+        examples = [TextExample(example_id=text, text=text) for text in texts]
+        rows, _ = encode_texts(examples, tokenizer=module._tokenizer, max_seq_length=MAX_SEQ_LEN)
         same_ids = np.array(
             [
-                encoder.rows_of_texts([text])[0].input_ids
-                == tokenizer(text, max_length=MAX_SEQ_LEN, truncation=True)["input_ids"]
-                for text in texts
+                row.input_ids == tokenizer(text, max_length=MAX_SEQ_LEN, truncation=True)["input_ids"]
+                for row, text in zip(rows, texts)
             ]
         )
         difference = float(np.abs(outputs["ours"] - outputs["official"])[same_ids].max())
@@ -158,7 +160,7 @@ def compare(arguments: argparse.Namespace) -> None:
             )
             figures["bf16_same_labels"] = same
         if arguments.torch_python:
-            lengths = [len(encoder.rows_of_texts([text])[0]) for text in texts]
+            lengths = list(map(len, rows))
             sizes = {"vocab_size": len(vocab), **(hub_peers.QUICK if arguments.quick else hub_peers.RBT3)}
             for precision in ("fp32", *(("bf16",) if "ours, bf16" in seconds else ())):
                 call = ["-c", TORCH, json.dumps(sizes), json.dumps(lengths), precision, arguments.repetitions]

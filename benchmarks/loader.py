@@ -35,8 +35,8 @@ from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.sampler import order_of
-from paddle_wwm.shards.format import VOCAB_NAME
-from paddle_wwm.types import IGNORED_LABEL
+from paddle_wwm.shards.shard_format import VOCAB_NAME
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 
 def main() -> int:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import subprocess
 import sys
@@ -37,11 +36,11 @@ import numpy as np
 
 from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig
-from paddle_wwm.files import write_json
-from paddle_wwm.shards.format import MANIFEST_NAME, VOCAB_NAME
+from paddle_wwm.shards.manifest import content_fingerprint, write_manifest
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.shard_format import VOCAB_NAME
 from paddle_wwm.shards.writer import ShardWriter
-from paddle_wwm.types import TokenizedDocument
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 MAX_RATIO = 1.2
 MICRO_BATCH_SIZE = 32
@@ -151,9 +150,9 @@ def write_copies(
         **{f"num_{name}": count for name, count in counts.items()},
         num_unknown_tokens=0,
         shards=tuple(writer.shards),
-        fingerprint=hashlib.sha256(json.dumps(writer.shards).encode()).hexdigest(),
+        fingerprint=content_fingerprint(vocab_sha256=data.vocab.sha256, shards=writer.shards),
     )
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    write_manifest(folder, manifest)
     return ShardSet(folder)
 
 

@@ -39,12 +39,13 @@ import numpy as np
 import peers
 
 from paddle_wwm.cli.process import run_script
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.pretraining_data.collate import kernel_settings
+from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
-from paddle_wwm.pretraining_data.random_bits import keys_of
-from paddle_wwm.shards.format import VOCAB_NAME
-from paddle_wwm.tokenization.vocab import Vocab
-from paddle_wwm.types import IGNORED_LABEL, MaskingConfig, PretrainExample
+from paddle_wwm.random_bits import keys_of
+from paddle_wwm.shards.shard_format import VOCAB_NAME
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL, Vocab
 
 COLLATOR_BATCH = 32
 

@@ -32,10 +32,10 @@ import numpy as np
 
 from paddle_wwm.cli.process import run_script
 from paddle_wwm.config import DataConfig, SentencePairing
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.masking import num_to_predict
 from paddle_wwm.pretraining_data.sampler import order_of
-from paddle_wwm.types import MaskingConfig, MaskingStrategy
 
 LONGEST_SHOWN = 5  # words of that many pieces and more are one row
 

@@ -15,8 +15,9 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from paddle_wwm.tokenization.vocab import Vocab
-from paddle_wwm.types import IGNORED_LABEL, MaskingConfig, PretrainExample
+from paddle_wwm.masking_config import MaskingConfig
+from paddle_wwm.pretraining_data.examples import PretrainExample
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL, Vocab
 
 Feature = dict[str, list[int]]
 Collator = Callable[[list[Feature]], dict[str, Any]]

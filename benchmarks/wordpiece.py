@@ -11,7 +11,7 @@ run.
 What is timed, in CPU time:
   ours         tokenization/wordpiece.py: `encode`, ids and offsets in arrays; first with empty tables (a new
   tokenizer), then again with full ones
-  tokenize     tokenization/documents.py: `encode`, the alignment with words (a made-up one every two characters) and
+  tokenize     tokenization/tokenized.py: `encode`, the alignment with words (a made-up one every two characters) and
   the cut into documents,
                that is, all that preparing a corpus does between its segmenter and its shards
   tokenizers   the library's encode_batch, one thread; its ids and offsets are not even read out
@@ -39,12 +39,12 @@ import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
 from paddle_wwm.cli.process import run_script
+from paddle_wwm.corpus.documents import Document
 from paddle_wwm.errors import DataError
-from paddle_wwm.tokenization.documents import tokenize_documents
 from paddle_wwm.tokenization.library import LibraryTokenizer, Pieces
+from paddle_wwm.tokenization.tokenized import tokenize_documents
 from paddle_wwm.tokenization.vocab import Vocab, build_vocab, load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import Document
 
 LINES_AT_ONCE = 10_000
 LINES_OF_A_DOCUMENT = 50

@@ -14,8 +14,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .types import MaskingConfig
-from .types import require as _require
+from .errors import require
+from .masking_config import MaskingConfig
 
 SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
 
@@ -47,17 +47,17 @@ class ModelConfig:
             "max_position_embeddings",
             "type_vocab_size",
         ):
-            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
-        _require(
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        require(
             self.hidden_size % self.num_attention_heads == 0,
             (
                 f"`hidden_size` must be a multiple of `num_attention_heads`, but is {self.hidden_size} for "
                 f"{self.num_attention_heads} heads."
             ),
         )
-        _require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
+        require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+            require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
 
 
 def count_parameters(
@@ -105,10 +105,8 @@ class DataConfig:
     ] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
 
     def __post_init__(self) -> None:
-        _require(
-            0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}."
-        )
-        _require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
+        require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
+        require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
 
 
 class OptimizerName(enum.Enum):
@@ -134,10 +132,10 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("beta1", "beta2"):
-            _require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+            require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
         for name in ("epsilon", "clip_norm"):
-            _require(getattr(self, name) > 0, f"`{name}` must be above 0, but is {getattr(self, name)}.")
-        _require(self.weight_decay >= 0, f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
+            require(getattr(self, name) > 0, f"`{name}` must be above 0, but is {getattr(self, name)}.")
+        require(self.weight_decay >= 0, f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
 
 
 class AmpLevel(enum.Enum):
@@ -176,11 +174,11 @@ class PhaseConfig:
     num_warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.max_seq_length >= 8, f"`max_seq_length` must be at least 8, but is {self.max_seq_length}.")
+        require(self.max_seq_length >= 8, f"`max_seq_length` must be at least 8, but is {self.max_seq_length}.")
         for name in ("global_batch_size", "num_steps"):
-            _require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
-        _require(self.learning_rate > 0, f"`learning_rate` must be above 0, but is {self.learning_rate}.")
-        _require(
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        require(self.learning_rate > 0, f"`learning_rate` must be above 0, but is {self.learning_rate}.")
+        require(
             0 <= self.num_warmup_steps <= self.num_steps,
             f"`num_warmup_steps` must be between 0 and `num_steps` ({self.num_steps}), but is {self.num_warmup_steps}.",
         )
@@ -211,7 +209,7 @@ class RuntimeConfig:
             least = (
                 0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
             )
-            _require(
+            require(
                 getattr(self, item.name) >= least,
                 f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.",
             )
@@ -231,9 +229,9 @@ class RunConfig:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        _require(len(self.phases) >= 1, "`phases` must have at least one phase, but is empty.")
+        require(len(self.phases) >= 1, "`phases` must have at least one phase, but is empty.")
         longest = max(phase.max_seq_length for phase in self.phases)
-        _require(
+        require(
             longest <= self.model.max_position_embeddings,
             (
                 f"`max_seq_length` must be at most `model.max_position_embeddings` "

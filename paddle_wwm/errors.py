@@ -1,4 +1,4 @@
-"""The project's error types: what a user can mend ends in one of these, with the rule, the value and the remedy in its
+"""The project's error types: what a user can fix ends in one of these, with the rule, the value and the remedy in its
 text.
 
 Commands print such an error as one line and exit with status 2 (`cli.process`). Anything else is a bug of ours and
@@ -10,6 +10,12 @@ from __future__ import annotations
 USER_ERROR_EXIT_STATUS = 2
 SIGINT_EXIT_STATUS = 130
 SIGTERM_EXIT_STATUS = 143
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ValueError with `message` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
 
 
 class PaddleWWMError(Exception):

@@ -1,5 +1,5 @@
-"""Files that are either whole or absent: written under a temporary name, flushed to disk, then renamed. Also the room
-that is left for them.
+"""Files and folders that are either whole or absent: written under a temporary name, flushed to disk, then renamed.
+Also the lock files that keep processes apart, and the room that is left on the disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import IO, Any, Callable, Iterator
 
 from .errors import CheckpointError, PaddleWWMError
 
@@ -31,6 +31,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO]:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        _flush(path.parent)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -39,23 +40,66 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO]:
 
 
 @contextlib.contextmanager
-def atomic_directory(path: str | Path) -> Iterator[Path]:
-    """A new folder that appears at `path` only when the block ends without an error. `path` must not exist before."""
+def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Make a folder that appears at `path` only when the block ends without an error.
+
+    replace: what is at `path` already is moved away when the new folder is whole, then deleted. Without it, `path`
+        must not exist, or must be an empty folder.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
+        for item in (*temporary.rglob("*"), temporary):
+            if item.is_file() or item.is_dir():
+                _flush(item)
+        old = temporary.with_name(f"{temporary.name}.old")
+        if replace and path.exists():
+            os.rename(path, old)
         os.rename(temporary, path)
+        _flush(path.parent)
+        if old.exists():
+            shutil.rmtree(old)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         _name_file(error, path)
         raise
 
 
+def _flush(path: Path) -> None:
+    """Write to disk what the system still holds in memory of a file, or of the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: str | Path, *, on_busy: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock file `path`, which one process at a time can hold.
+
+    on_busy: called when another process holds it, before waiting for that process; it may raise instead.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if on_busy is not None:
+            on_busy()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _name_file(error: BaseException, path: Path) -> None:
-    """Of a disk that is full while a file is written, the system does not say where."""
+    """Add the missing filename: ENOSPC raised by a write does not say which file it hit."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         error.filename = str(path)
 

@@ -92,7 +92,7 @@ def seed_words() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def sentence_of() -> Callable:
     """A function from words to the SegmentedSentence that consists of them."""
-    from paddle_wwm.types import SegmentedSentence
+    from paddle_wwm.corpus.segment import SegmentedSentence
 
     def make(words):
         ends = list(accumulate(map(len, words)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from paddle_wwm.files import write_json
-from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, content_fingerprint
+from paddle_wwm.shards.manifest import (
+    FORMAT_VERSION,
+    SegmenterRecord,
+    ShardManifest,
+    content_fingerprint,
+    write_manifest,
+)
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.writer import ShardWriter
-from paddle_wwm.types import ShardManifest
+from paddle_wwm.tokenization.wordpiece import TokenizerOptions
 
 
 def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vocab_sha256=""):
@@ -26,9 +30,9 @@ def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vo
         num_unknown_tokens=0,
         vocab_size=vocab_size,
         vocab_sha256=vocab_sha256,
-        segmenter={},
-        tokenizer={},
-        options={},
+        segmenter=SegmenterRecord(name="none", model_sha256=""),
+        tokenizer=TokenizerOptions(do_lower_case=True),
+        options=PrepareConfig().content_options(),
         sources=(),
         report={},
         shards=tuple(writer.shards),
@@ -36,5 +40,5 @@ def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vo
         inputs_fingerprint="",
         fingerprint=content_fingerprint(vocab_sha256=vocab_sha256, shards=writer.shards),
     )
-    write_json(folder / MANIFEST_NAME, dataclasses.asdict(manifest))
+    write_manifest(folder, manifest)
     return ShardSet(folder)

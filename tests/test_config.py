@@ -18,8 +18,8 @@ from paddle_wwm.config import (
     to_plain,
 )
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.recipe_file import find_recipe, list_recipes, load_config
-from paddle_wwm.types import MaskingStrategy
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGED = sorted((ROOT / "paddle_wwm" / "recipes").glob("*.yaml"))
@@ -319,6 +319,27 @@ def test_the_list_has_every_packaged_recipe_with_a_description():
     lines = list_recipes().splitlines()
     assert [line.split()[0] for line in lines] == sorted(path.stem for path in PACKAGED)
     assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"masked_lm_prob": 1.5}, r"`masked_lm_prob` must be in \[0, 1\], but is 1\.5"),
+        ({"masked_lm_prob": 0.0}, "`masked_lm_prob` must be above 0"),
+        ({"mask_token_prob": -0.1}, r"`mask_token_prob` must be in \[0, 1\], but is -0\.1"),
+        ({"random_token_prob": float("nan")}, "`random_token_prob` must be in"),
+        ({"mask_token_prob": 0.8, "random_token_prob": 0.3}, r"must be at most 1, but are 0\.8 \+ 0\.3"),
+        ({"max_predictions_per_seq": 0}, "`max_predictions_per_seq` must be at least 1, but is 0"),
+        ({"dupe_factor": 0}, "`dupe_factor` must be at least 1, but is 0"),
+    ],
+)
+def test_masking_that_cannot_be_is_refused_with_rule_and_value(changes, message):
+    with pytest.raises(ValueError, match=message):
+        MaskingConfig(**changes)
+
+
+def test_masking_probabilities_may_fill_the_whole():
+    assert MaskingConfig(masked_lm_prob=1.0, mask_token_prob=0.9, random_token_prob=0.1).random_token_prob == 0.1
 
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 
 import pytest
 
@@ -13,6 +14,7 @@ from paddle_wwm.files import (
     atomic_directory,
     atomic_write,
     check_space,
+    locked,
     read_log,
     remove_leftovers,
     sha256_of_file,
@@ -136,6 +138,46 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
     with pytest.raises(OSError, match="'other'"), write(tmp_path / "target"):
         raise OSError(28, "No space left on device", "other")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_flushed_to_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done, fsync, rename = [], os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append(os.fstat(descriptor).st_ino), fsync(descriptor)))
+    monkeypatch.setattr(os, "rename", lambda *paths: (done.append("rename"), rename(*paths)))
+    with atomic_directory(tmp_path / "folder") as folder:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "part").write_text("1", encoding="utf-8")
+    inner = [tmp_path / "folder", tmp_path / "folder" / "sub", tmp_path / "folder" / "sub" / "part"]
+    before, after = done[: done.index("rename")], done[done.index("rename") :]
+    assert {path.stat().st_ino for path in inner} == set(before)
+    assert after == ["rename", tmp_path.stat().st_ino]  # the name itself, too
+
+
+def test_a_folder_is_replaced_only_when_the_new_one_is_whole(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    with pytest.raises(ValueError), atomic_directory(tmp_path / "folder", replace=True):
+        raise ValueError
+    assert names_in(tmp_path / "folder") == ["old"]
+    with atomic_directory(tmp_path / "folder", replace=True) as folder:
+        (folder / "new").touch()
+        assert names_in(tmp_path / "folder") == ["old"]
+    assert (names_in(tmp_path), names_in(tmp_path / "folder")) == (["folder"], ["new"])
+
+
+def test_who_finds_a_lock_held_is_asked_then_waits(tmp_path):
+    asked, entered = threading.Event(), []
+
+    def second():
+        with locked(tmp_path / "lock", on_busy=asked.set):
+            entered.append(True)
+
+    with locked(tmp_path / "lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert asked.wait(30) and not entered
+    thread.join(30)
+    assert entered
 
 
 def test_json_lines_end_at_half_a_line_and_no_file_has_none(tmp_path):

@@ -24,6 +24,12 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 SCRIPTS_TO_MOVE = ("scripts/evidence.py",)  # not a command of the package
 
+# The circles that other changes open; then these go.
+CIRCLES_TO_OPEN = (f"{PACKAGE}/finetuning/", f"{PACKAGE}/model/")
+MAX_REQUIRED_PARAMETERS = 8
+COMPILERS = ("compiled", "numba.njit", "instruction")
+COMPILED_WITHOUT_DECORATOR = (f"{PACKAGE}/corpus/lac_kernel.py: tag_texts",)
+
 Sources = dict[str, str]  # path in the repository -> text
 
 
@@ -254,6 +260,78 @@ def private_names_in_experiments(sources: Sources) -> list[str]:
     return places(paths, sources, is_private)
 
 
+def circles_of_files(sources: Sources) -> list[str]:
+    """No two files import each other, not by way of others, not inside functions or for type checkers only.
+
+    `from .x import y` imports the file of x, or, where y is a file in the package x, that one.
+    """
+    found = [" <-> ".join(circle) for circle in circles(imports_between_files(sources))]
+    return [circle for circle in found if not circle.startswith(CIRCLES_TO_OPEN)]
+
+
+def imports_between_files(sources: Sources) -> dict[str, set[str]]:
+    files = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
+    graph: dict[str, set[str]] = {path: set() for path in sources}
+    for path in sources:
+        for one in imports_of(path, sources[path]):
+            submodules = {f"{one.module}.{name}" for name in one.names} & files.keys()
+            modules = submodules if len(submodules) == len(one.names) > 0 else {one.module, *submodules}
+            graph[path] |= {files[module] for module in modules if module in files}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every largest group of nodes that all reach each other, sorted."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        waiting, found = list(graph[start]), set()
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting += graph[node]
+        reached[start] = found
+    groups = {
+        tuple(sorted(other for other in reached[node] if node in reached[other]))
+        for node in graph
+        if node in reached[node]
+    }
+    return sorted(map(list, groups))
+
+
+def functions_with_many_parameters(sources: Sources) -> list[str]:
+    """At most 8 parameters without a default; compiled loops and Paddle's PyLayers cannot do with fewer."""
+    found = []
+    for path, source in sources.items():
+        tree = ast.parse(source)
+        layers = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and is_py_layer(node)]
+        excepted = {id(child) for layer in layers for child in ast.walk(layer)}
+        found += [
+            f"{path}: {node.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef)
+            and id(node) not in excepted
+            and not is_compiled(node)
+            and num_required(node.args) > MAX_REQUIRED_PARAMETERS
+        ]
+    return [place for place in found if place not in COMPILED_WITHOUT_DECORATOR]
+
+
+def is_py_layer(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("PyLayer") for base in node.bases)
+
+
+def is_compiled(node: ast.FunctionDef) -> bool:
+    return any(ast.unparse(decorator).startswith(COMPILERS) for decorator in node.decorator_list)
+
+
+def num_required(arguments: ast.arguments) -> int:
+    positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    without_default = positional[: len(positional) - len(arguments.defaults)]
+    of_object = without_default[:1] in (["self"], ["cls"])
+    return len(without_default) - of_object + sum(default is None for default in arguments.kw_defaults)
+
+
 def num_lines(text):
     return len(text.splitlines())
 
@@ -399,6 +477,27 @@ BREACHES = [
     ),
     (files_that_are_too_long, {"experiments/a/x.py": "x = 1\n" * 301}, ["experiments/a/x.py"]),
     (
+        circles_of_files,
+        {
+            "paddle_wwm/a/x.py": "def f():\n    from .y import z\n",
+            "paddle_wwm/a/y.py": "from ..b import w\n",
+            "paddle_wwm/b/w.py": "if TYPE_CHECKING:\n    import paddle_wwm.a.x\n",
+            "paddle_wwm/b/__init__.py": "from .w import v\n",
+        },
+        ["paddle_wwm/a/x.py <-> paddle_wwm/a/y.py <-> paddle_wwm/b/w.py"],
+    ),
+    (
+        circles_of_files,
+        {"paddle_wwm/a/__init__.py": "from .x import y\n", "paddle_wwm/a/x.py": "from . import y\n"},
+        ["paddle_wwm/a/__init__.py <-> paddle_wwm/a/x.py"],
+    ),
+    (circles_of_files, {"paddle_wwm/x.py": "from .x import y\n"}, ["paddle_wwm/x.py"]),
+    (
+        functions_with_many_parameters,
+        {"paddle_wwm/x.py": "class A:\n    def f(self, a, b, c, d, *, e, f, g=1, h, i, j):\n        pass\n"},
+        ["paddle_wwm/x.py: f"],
+    ),
+    (
         experiments_in_the_package,
         {"paddle_wwm/x.py": "def f():\n    from experiments.evidence import plan\n"},
         ["paddle_wwm/x.py:2"],
@@ -456,6 +555,11 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
         "paddle_wwm/tasks/__main__.py": "from ..cli.main import main\n",
         "paddle_wwm/y.py": "if __name__ == '__main__':\n    from .cli.main import main\n",
         "experiments/a/x.py": "from paddle_wwm.pretraining import loop\nfrom . import plan\n",
+        "paddle_wwm/b/__init__.py": "from .x import a\n",
+        "paddle_wwm/b/x.py": "from .y import b\nfrom . import y\n",
+        "paddle_wwm/b/y.py": "def f(a, b, c, d, e, f, g, h, i=1, *args, j=2, **rest):\n    pass\n"
+        "@compiled(nogil=True)\ndef g(a, b, c, d, e, f, g, h, i):\n    pass\n"
+        "class L(PyLayer):\n    def forward(ctx, a, b, c, d, e, f, g, h, i):\n        pass\n",
         HUB_MODULE: "from paddlehub.module.module import moduleinfo\n" + GOOD_LINE,
     }
     assert [rule(allowed) for rule in RULES] == [[]] * len(RULES)

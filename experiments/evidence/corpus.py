@@ -10,14 +10,14 @@ from typing import Any, Iterable
 
 from paddle_wwm.corpus.overlap import SHARED_CHARACTERS, TextOverlap, write_without_overlap
 from paddle_wwm.corpus.segment import SegmenterConfig
-from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.files import sha256_of_file, write_json
 from paddle_wwm.progress import show_bar
 from paddle_wwm.recipe_file import load_config
-from paddle_wwm.shards.format import MANIFEST_NAME
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.manifest import MANIFEST_NAME
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.examples import TextExample
@@ -105,7 +105,7 @@ def prepare_shards(config: EvidenceConfig) -> ShardSet:
     vocab = load_vocab(config.vocab)
     if (config.shards_path / MANIFEST_NAME).exists():
         shards = ShardSet(config.shards_path)
-        made_of = [source["sha256"] for source in shards.manifest.sources]
+        made_of = [source.sha256 for source in shards.manifest.sources]
         if made_of != [sha256_of_file(config.corpus_path)] or shards.manifest.vocab_sha256 != vocab.sha256:
             raise DataError(
                 f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give "

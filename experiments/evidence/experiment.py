@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from paddle_wwm.config import RunConfig
-from paddle_wwm.errors import ConfigError
+from paddle_wwm.errors import ConfigError, require
 from paddle_wwm.recipe_file import load_config
-from paddle_wwm.types import require
 
 PLAN_NAME = "plan.md"
 RECIPES = Path(__file__).resolve().parent / "recipes"

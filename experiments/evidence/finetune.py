@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Sequence
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.finetuning.results import RUN_NAME, SeedResult, read_results, read_run
+from paddle_wwm.finetuning.results import SeedResult, read_results, read_run
 from paddle_wwm.reports.runs import gather
+from paddle_wwm.runs.folder import RUN_NAME
+from paddle_wwm.runs.processes import Command, package_command
 
 from . import cmrc
 from .experiment import Arm, EvidenceConfig, FineTuning, model_name
-from .processes import Command, command_of_package, run_all
+from .processes import run_all
 
 Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed
 
@@ -86,7 +88,7 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
     )
     log = config.output / "logs" / f"finetune-{task.task}-{model_name(arm, seed)}.log"
     name = f"{task.task}, {model_name(arm, seed)}"
-    return Command(program=command_of_package("finetune"), arguments=arguments, name=name, log=log)
+    return Command(name=name, line=package_command("finetune", *arguments), log=log)
 
 
 def check_comparable(config: EvidenceConfig) -> None:

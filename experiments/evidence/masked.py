@@ -14,11 +14,11 @@ import numpy as np
 
 from paddle_wwm.config import RunConfig
 from paddle_wwm.files import atomic_write, write_json
+from paddle_wwm.masking_config import MaskingStrategy
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.examples import build_index, split_documents
 from paddle_wwm.pretraining_data.mixture import Mixture
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.types import MaskingStrategy
 
 from .experiment import PRETRAINED, Arm, EvidenceConfig, model_name
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from paddle_wwm.files import atomic_write
-from paddle_wwm.finetuning.results import RUN_NAME, read_run
+from paddle_wwm.finetuning.results import read_run
 from paddle_wwm.reports.format import as_markdown
-from paddle_wwm.shards.format import MANIFEST_NAME
+from paddle_wwm.runs.folder import RUN_NAME
+from paddle_wwm.shards.manifest import MANIFEST_NAME
 
 from . import comparisons
 from .commands import commands

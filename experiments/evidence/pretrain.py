@@ -13,11 +13,13 @@ from paddle_wwm.errors import ConfigError
 from paddle_wwm.files import atomic_directory
 from paddle_wwm.model.folder import CONFIG_NAME
 from paddle_wwm.pretraining.metrics_log import read_metrics
-from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME, read_run
+from paddle_wwm.pretraining.run_folder import MODEL_NAME, RECIPE_NAME
+from paddle_wwm.runs.folder import read_record
+from paddle_wwm.runs.processes import Command, package_command
 from paddle_wwm.shards.reader import ShardSet
 
 from .experiment import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
-from .processes import Command, command_of_package, run_all
+from .processes import run_all
 
 # in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
 UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
@@ -57,13 +59,13 @@ def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_termi
         *config.arm_overrides(arm, seed),
     )
     log = None if to_terminal else config.output / "logs" / f"pretrain-{model_name(arm, seed)}.log"
-    return Command(program=command_of_package("pretrain"), arguments=arguments, name=model_name(arm, seed), log=log)
+    return Command(name=model_name(arm, seed), line=package_command("pretrain", *arguments), log=log)
 
 
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:
     """That a run which is there is the one meant. Raises ConfigError naming the keys of the recipe that differ."""
     path = config.pretraining_path(arm, seed)
-    record = read_run(path)
+    record = read_record(path)
     if record is None:
         return
     expected = to_plain(config.arm_config(arm, seed, vocab_size=shards.manifest.vocab_size))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Mapping
 
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.shards.format import MANIFEST_NAME
+from paddle_wwm.shards.manifest import MANIFEST_NAME
 from paddle_wwm.shards.reader import ShardSet
 
 from . import corpus

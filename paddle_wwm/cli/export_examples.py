@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file and print what it holds."""
-    from ..pretraining_data.export import export_examples, resolve_options
+    from ..pretraining_data.parquet_export import export_examples, resolve_options
     from ..progress import show_bar
     from ..shards.reader import ShardSet
 

@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("batch-size", int, "examples (windows) per step"),
         ("epochs", int, "how often every example is seen"),
         ("learning-rate", float, "the highest; linear warm-up and decay"),
-        ("warmup-share", float, "of all steps (0.1)"),
+        ("warmup-ratio", float, "warmup steps of all steps (0.1)"),
         ("weight-decay", float, "not of biases and LayerNorms (0.01)"),
         ("clip-norm", float, "of the whole gradient (1.0)"),
         ("layer-decay", float, "each layer's learning rate is this times that of the one above (1.0)"),
@@ -115,6 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-answer-len", int, "pieces of an answer at most (64)"),
     ):
         group.add_argument(f"--{name}", type=kind, metavar="N" if kind is int else "X", help=text)
+    # the name up to version 0.1
+    group.add_argument("--warmup-share", type=float, dest="warmup_ratio", metavar="X", help=argparse.SUPPRESS)
 
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
@@ -130,7 +132,7 @@ RECIPE_FLAGS = (
         "max_seq_length",
         "batch_size",
         "learning_rate",
-        "warmup_share",
+        "warmup_ratio",
         "weight_decay",
         "clip_norm",
         "layer_decay",
@@ -169,7 +171,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
-    from ..finetuning.job import FineTuneJob, run_job
+    from ..finetuning.job import run_job
+    from ..finetuning.set_up import FineTuneJob
     from ..progress import show_bar
 
     job = FineTuneJob(

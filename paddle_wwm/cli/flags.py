@@ -72,7 +72,7 @@ def chosen_dataset(
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:
     """Add --pairing, --strategy and --actions. With a recipe, a flag that is not given is None."""
     from ..config import SentencePairing
-    from ..types import ActionUnit, MaskingStrategy
+    from ..masking_config import ActionUnit, MaskingStrategy
 
     recipe = "the recipe's, or " if with_recipe else ""
     for name, values, default, text in (

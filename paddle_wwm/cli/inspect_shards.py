@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..shards.inspection.jsonl import write_jsonl
     from ..shards.inspection.picture import write_picture
     from ..shards.inspection.statistics import statistics_of
-    from ..shards.inspection.verify import open_with_vocab, verify
+    from ..shards.inspection.verify_shards import open_with_vocab, verify
 
     if arguments.verify:
         found = verify(arguments.shards, progress=show_bar)

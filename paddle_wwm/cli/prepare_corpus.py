@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..corpus.readers import OnError
     from ..corpus.segment import SEGMENTERS
     from ..corpus.sentences import SentenceRule
-    from ..corpus.sources import Format
+    from ..corpus.source_files import Format
     from ..shards.preparation.engines import EngineConfig
 
     rules = "\n".join(f"  {name:21}{'on ' if rule.on else 'off'}  {rule.what}" for name, rule in RULES.items())
@@ -142,12 +142,12 @@ def run(arguments: argparse.Namespace) -> None:
     from ..corpus.readers import OnError
     from ..corpus.segment import SegmenterConfig
     from ..corpus.sentences import SentenceRule
-    from ..corpus.sources import Format, find_sources
+    from ..corpus.source_files import Format, find_sources
     from ..progress import show_bar
     from ..shards.preparation.engines import EngineConfig
-    from ..shards.preparation.plan import PrepareConfig
     from ..shards.preparation.prepare import prepare_corpus
-    from ..shards.preparation.show import summary
+    from ..shards.preparation.prepared_summary import summary
+    from ..shards.preparation.work_plan import PrepareConfig
     from ..tokenization.vocab import load_vocab
 
     rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))

@@ -78,12 +78,12 @@ def run(arguments: argparse.Namespace) -> None:
     from ..config import SERIES_VOCAB_SIZE, DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
-    from ..pretraining_data.show import first_examples, sentence_of_words, show_lines, shown_sentence
+    from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
+    from ..pretraining_data.mask_printer import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
     from ..shards.reader import ShardSet
     from ..tokenization.vocab import build_vocab, load_vocab
     from ..tokenization.wordpiece import WordPieceTokenizer
-    from ..types import ActionUnit, MaskingConfig, MaskingStrategy
 
     quiet_environment()
     shards = ShardSet(arguments.shards) if arguments.shards else None
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
     if arguments.texts:
-        lower = not arguments.cased and (shards is None or bool(shards.manifest.tokenizer["do_lower_case"]))
+        lower = not arguments.cased and (shards is None or shards.manifest.tokenizer.do_lower_case)
         if arguments.words is not None:
             sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
         else:

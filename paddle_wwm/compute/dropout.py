@@ -12,6 +12,8 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
+from ..random_bits import mix
+
 _key, _num_drawn = 0, 0
 
 
@@ -64,13 +66,8 @@ def draw_mask(rate: float, *, training: bool) -> Mask:
 
 
 def _scatter(value: int) -> int:
-    # splitmix64's finalizer, as in pretraining_data/random_bits.py: neighbours get keys that have nothing to do with
-    # each other
-    bits = (1 << 64) - 1
-    value &= bits
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & bits
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & bits
-    return value ^ (value >> 31)
+    # neighbours get keys that have nothing to do with each other
+    return int(mix(np.array([value % (1 << 64)], np.uint64))[0])
 
 
 def dropout(x: paddle.Tensor, rate: float, *, training: bool) -> paddle.Tensor:

@@ -25,6 +25,7 @@ from numba.core import types
 from numba.core.typing.templates import Signature
 
 from ..compiled import compiled, instruction
+from ..random_bits import GAMMA, mix
 
 if TYPE_CHECKING:
     from llvmlite import ir
@@ -36,19 +37,15 @@ if TYPE_CHECKING:
 # Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
 SUMS_MAY_BE_REORDERED = {"reassoc", "nsz", "contract", "arcp"}
 _EXACT_ORDER = {"contract", "nsz"}
+_mix = compiled(inline="always")(mix)
 
 
 @compiled(inline="always")
 def fill_bits(key: np.uint64, row: int, words: np.ndarray) -> None:
-    """The numbers of a row: those of splitmix64 with that key, from number row * len(words) on
-    (pretraining_data/random_bits.py has the same).
-    """
+    """The numbers of a row: those of `random_bits` with that key, from number row * len(words) on."""
     first = np.uint64(row) * np.uint64(len(words))
     for place in range(len(words)):
-        value = key + (first + np.uint64(place + 1)) * np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        words[place] = value ^ (value >> np.uint64(31))
+        words[place] = _mix(key + (first + np.uint64(place + 1)) * GAMMA)
 
 
 @compiled(nogil=True)

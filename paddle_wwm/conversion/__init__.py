@@ -1,8 +1,8 @@
 """Weights between Paddle, Hugging Face and TensorFlow, tensor by tensor.
 
     source ─► weights.opening ─► opening ─► layers ─► saving ─► new folder + conversion.json
-              (files of          (Paddle's  (some     (the target's
-               tensors)           names)     layers)   names and files)
+              (files of          (Paddle's  (some      (the target's
+               tensors)           names)     layers)    names and files)
 
 `names` is the one table of parameters, walked in both directions; `verify` runs two models on the same inputs. The
 formats of files lie in `weights/`. From Python::

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -128,7 +126,7 @@ def convert(
                 remedy="make room, or name another folder",
                 error=CheckpointError,
             )
-            with _new_folder(target, overwrite=overwrite) as folder:
+            with atomic_directory(target, replace=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
                     save_model_files(folder, model, target=to, on_bytes=written.update)
@@ -194,23 +192,6 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
             else "name another folder, or add --overwrite"
         )
         raise CheckpointError(f"{target}: exists already; {remedy}.")
-
-
-@contextlib.contextmanager
-def _new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """`atomic_directory`; a folder that is replaced is moved away only when the new one is whole."""
-    if target.is_dir() and not any(target.iterdir()):
-        target.rmdir()
-    if not (overwrite and target.exists()):
-        with atomic_directory(target) as folder:
-            yield folder
-        return
-    new, old = (target.with_name(f".{target.name}.{end}.{os.getpid()}") for end in ("new", "old"))
-    with atomic_directory(new) as folder:
-        yield folder
-    os.rename(target, old)
-    os.rename(new, target)
-    shutil.rmtree(old)
 
 
 def _record(

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Callable
 
-from ..errors import ConfigError
-from ..types import require
+from ..errors import ConfigError, require
+from .counts import CorpusReport
 from .readers import RawDocument
-from .report import CorpusReport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,25 @@ and samples.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator
 
-from ..types import Document
 from .cleaning import Cleaner, CleaningConfig
+from .counts import CorpusReport
 from .readers import DocumentReader
-from .report import CorpusReport
 from .sentences import SentenceRule
-from .sources import find_sources
+from .source_files import find_sources
 
 SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # part of the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A document of raw text. `doc_id` is "file name:line of its first sentence"."""
+
+    doc_id: str
+    sentences: tuple[str, ...]
 
 
 def read_documents(

@@ -16,12 +16,12 @@ import numpy as np
 
 from ..files import atomic_write
 from ..progress import Progress, counted
+from ..random_bits import GAMMA
+from .counts import CorpusReport
 from .readers import DocumentReader
-from .report import CorpusReport
-from .sources import find_sources
+from .source_files import find_sources
 
 SHARED_CHARACTERS = 16  # a run of so many is hardly chance, though it may be the name of an office
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,8 @@ class TextOverlap:
         for place in range(
             self._width
         ):  # a polynomial in the codes, wrapping at 2^64; codes are mixed so that small ones differ in all bits
-            mixed = (codes[place : place + len(result)] + np.uint64(1)) * _MULTIPLIER
-            result = (result ^ (mixed >> np.uint64(29)) ^ mixed) * _MULTIPLIER
+            mixed = (codes[place : place + len(result)] + np.uint64(1)) * GAMMA
+            result = (result ^ (mixed >> np.uint64(29)) ^ mixed) * GAMMA
         return result
 
 

@@ -16,8 +16,8 @@ from typing import BinaryIO, Iterator
 
 from ..errors import DataError
 from ..optional import need_package
-from .report import CorpusReport, excerpt
-from .sources import READ_ERRORS, Format, Source, open_seekable, open_source
+from .counts import CorpusReport, excerpt
+from .source_files import READ_ERRORS, Format, Source, open_seekable, open_source
 
 MAX_DOCUMENT_CHARS = 1_000_000
 MAX_LINE_BYTES = 8 << 20

@@ -14,9 +14,32 @@ from typing import Any, Callable, Protocol, Sequence
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..types import SegmentedSentence
 from .lac_segmenter import LacSegmenter
 from .segmenters import CharacterSegmenter, JiebaSegmenter, RjiebaSegmenter, WhitespaceSegmenter
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentedSentence:
+    """A sentence and its words as character spans [start, end), in order, covering the text without gaps."""
+
+    text: str
+    word_spans: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        position = 0
+        for start, end in self.word_spans:
+            if start != position or end <= start:
+                raise ValueError(
+                    f"word_spans must cover the text in order, but ({start}, {end}) follows position {position}."
+                )
+            position = end
+        if position != len(self.text):
+            raise ValueError(f"word_spans must cover the text: they end at {position}, the text at {len(self.text)}.")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words as text."""
+        return tuple(self.text[start:end] for start, end in self.word_spans)
 
 
 class Segmenter(Protocol):

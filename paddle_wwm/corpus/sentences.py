@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..types import require
+from ..errors import require
 
 # quotes and brackets that close after the end stay with their sentence
 _CLOSING = re.escape("”’」』）】》〉\"')]")

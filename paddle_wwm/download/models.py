@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from filelock import FileLock, Timeout
-
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, DownloadError
-from ..files import check_space, read_json, sha256_of_file, write_json
+from ..files import check_space, locked, read_json, sha256_of_file, write_json
 from ..progress import Progress
 from ..version import __version__
 from .addresses import hub_endpoint, is_url, without_secrets
@@ -133,16 +131,12 @@ def plan(
 def _alone(wanted: Wanted) -> Iterator[None]:
     """Only one process works at a model; the others wait here."""
     wanted.target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(wanted.target.parent / f".{wanted.key}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+
+    def say() -> None:
         logger.info("another process is fetching %s; waiting for it", wanted.name)
-        lock.acquire()
-    try:
+
+    with locked(wanted.target.parent / f".{wanted.key}.lock", on_busy=say):
         yield
-    finally:
-        lock.release()
 
 
 def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from ..pretraining_data.random_bits import key_of, random_uint64
+from ..random_bits import key_of, random_uint64
 from ..runs.schedules import LinearSchedule
 from ..tasks.dataset import Dataset
 from ..tasks.dataset_table import learning_rate_of
@@ -32,7 +32,7 @@ class FineTuneRecipe:
     """Every number that changes the result, beside data, model and seed. AdamW with linear warm-up and decay, as
     BERT's authors do it.
 
-    warmup_share: of all steps. layer_decay: each layer's learning rate is that of the one above times this.
+    warmup_ratio: of all steps. layer_decay: each layer's learning rate is that of the one above times this.
     evaluate_every_steps: 0 means after every epoch. patience: evaluations without a better one after which a seed
     stops; 0: it does not. limit_train: only so many examples, the first ones of a shuffled order; 0: all.
     micro_batch_size: rows computed at once at most, 0: as many as micro_batch_tokens allows, padding counted.
@@ -43,7 +43,7 @@ class FineTuneRecipe:
     batch_size: int
     num_epochs: int
     learning_rate: float
-    warmup_share: float = 0.1
+    warmup_ratio: float = 0.1
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     layer_decay: float = 1.0
@@ -80,8 +80,8 @@ class FineTuneRecipe:
                 raise ConfigError(f"`{name}` must be above 0, but is {getattr(self, name)}.")
         if not 0.0 <= self.weight_decay < math.inf:
             raise ConfigError(f"`weight_decay` must be at least 0, but is {self.weight_decay}.")
-        if not 0.0 <= self.warmup_share <= 1.0:
-            raise ConfigError(f"`warmup_share` must be from 0 to 1, but is {self.warmup_share}.")
+        if not 0.0 <= self.warmup_ratio <= 1.0:
+            raise ConfigError(f"`warmup_ratio` must be from 0 to 1, but is {self.warmup_ratio}.")
         if not 0.0 < self.layer_decay <= 1.0:
             raise ConfigError(f"`layer_decay` must be above 0 and at most 1, but is {self.layer_decay}.")
 
@@ -111,7 +111,7 @@ def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> LinearSchedule:
     return LinearSchedule(
         learning_rate=recipe.learning_rate,
         num_steps=num_steps,
-        num_warmup_steps=min(round(recipe.warmup_share * num_steps), num_steps - 1),
+        num_warmup_steps=min(round(recipe.warmup_ratio * num_steps), num_steps - 1),
     )
 
 

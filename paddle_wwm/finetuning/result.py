@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from .results import MODEL_NAME, RunRecord, SeedResult, read_results, read_run, seed_folder
-from .summary import SUMMARY_NAME, best_seed
+from .results import MODEL_NAME, SUMMARY_NAME, RunRecord, SeedResult, read_results, read_run, seed_folder
+from .summary import best_seed
 
 
 @dataclass(frozen=True, kw_only=True)

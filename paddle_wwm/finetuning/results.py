@@ -14,17 +14,19 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..errors import DataError
 from ..files import write_json
+from ..runs.folder import RUN_NAME
 from ..tasks.metrics.scores import ScoreValues
 
-RUN_NAME = "run.json"
 RESULT_NAME = "result.json"
 LOG_NAME = "log.jsonl"
 PREDICTIONS_NAME = "predictions"
 MODEL_NAME = "model"
+SUMMARY_NAME = "summary.txt"
+CONTENTS = ("seed-[0-9]*", SUMMARY_NAME)  # of a run's folder, besides what every run has
 RESULTS_FORMAT = 1
 
 
@@ -86,13 +88,43 @@ def read_results(run: Path) -> tuple[SeedResult, ...]:
     return tuple(sorted(found, key=lambda result: result.seed))
 
 
+def unfinished(run: Path, seeds: Sequence[int]) -> list[int]:
+    """Return the seeds without a result."""
+    return [seed for seed in seeds if not (seed_folder(run, seed) / RESULT_NAME).exists()]
+
+
+def differences(before: RunRecord, now: RunRecord) -> list[str]:
+    """All in which two runs differ that changes scores, in words; paths and names do not."""
+    found = [
+        f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}"
+        for name in ("task", "metric", "learning_rate")
+        if getattr(before, name) != getattr(now, name)
+    ]
+    found += [
+        f"the model's {name} differs"
+        for name in ("sha256", "vocab_sha256")
+        if before.model.get(name) != now.model[name]
+    ]
+    for name in sorted(before.data.keys() | now.data.keys()):
+        if before.data.get(name, {}).get("sha256") != now.data.get(name, {}).get("sha256"):
+            found.append(f"the data of {name} differ")
+    for name in sorted(before.recipe.keys() | now.recipe.keys()):
+        if before.recipe.get(name) != now.recipe.get(name):
+            found.append(f"`{name}` was {before.recipe.get(name)!r} and is {now.recipe.get(name)!r}")
+    return found
+
+
 def _read(path: Path, kind: type) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if kind is RunRecord and values.get("format") != RESULTS_FORMAT:
             raise ValueError(f"`format` must be {RESULTS_FORMAT}, but is {values.get('format')!r}")
+        if kind is RunRecord:  # runs of version 0.1 have the ratio under another name
+            values["recipe"] = {
+                {"warmup_share": "warmup_ratio"}.get(name, name): value for name, value in values["recipe"].items()
+            }
         return kind(**values)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; a run of paddle-wwm finetune has one.") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: is not what paddle-wwm finetune writes: {error}.") from None

@@ -9,8 +9,9 @@ from ..errors import ConfigError
 from ..progress import Progress
 from ..tasks.dataset import Dataset
 from ..tasks.dataset_table import find_dataset
-from .job import FineTuneJob, run_job
+from .job import run_job
 from .result import FineTuneResult
+from .set_up import FineTuneJob
 
 
 def finetune(
@@ -26,7 +27,7 @@ def finetune(
     batch_size: int | None = None,
     num_epochs: int | None = None,
     learning_rate: float | None = None,
-    warmup_share: float | None = None,
+    warmup_ratio: float | None = None,
     weight_decay: float | None = None,
     clip_norm: float | None = None,
     layer_decay: float | None = None,
@@ -61,7 +62,7 @@ def finetune(
         batch_size: examples per step; None: the task's.
         num_epochs: how often every example is seen; None: the task's.
         learning_rate: the highest one, after warmup; None: the authors' for this task and model.
-        warmup_share: of all steps, 0 to 1; None: 0.1.
+        warmup_ratio: of all steps, 0 to 1; None: 0.1.
         weight_decay: not applied to biases and LayerNorms; None: 0.01.
         clip_norm: the largest norm of the whole gradient; None: 1.0.
         layer_decay: each layer's learning rate is this times that of the layer above; None: 1.
@@ -121,7 +122,7 @@ def finetune(
             "batch_size": batch_size,
             "num_epochs": num_epochs,
             "learning_rate": learning_rate,
-            "warmup_share": warmup_share,
+            "warmup_ratio": warmup_ratio,
             "weight_decay": weight_decay,
             "clip_norm": clip_norm,
             "layer_decay": layer_decay,

@@ -13,28 +13,20 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ..files import atomic_directory, remove_leftovers
 from ..progress import Progress
+from ..runs.checkpoints import read_arrays
 from ..runs.fleet import World, barrier
 from ..runs.lifetime import StopSignal
+from ..runs.log import RunLog
 from ..tasks.dataset import Dataset, Split
 from ..tasks.fine_tuned import READING_KEY, READING_NUMBERS
 from ..tasks.metrics.scores import main_score, score
 from ..tasks.model_folder import write_finetuned
 from ..tasks.prediction_files import write_predictions
 from ..tasks.task import Features, ResultOptions
+from .checkpoint import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, checkpoints_of, save_checkpoint
 from .outputs import compute_on_workers
 from .recipe import FineTuneRecipe, steps_per_epoch
 from .results import LOG_NAME, MODEL_NAME, PREDICTIONS_NAME, RESULT_NAME, SeedResult, seed_folder, write_record
-from .seed_log import SeedLog
-from .state import (
-    BEST_NAME,
-    OPTIMIZER_NAME,
-    WEIGHTS_NAME,
-    SeedState,
-    delete_checkpoints,
-    find_checkpoint,
-    read_arrays,
-    save_checkpoint,
-)
 from .trainer import SeedTrainer, TrainingData
 
 BEST_PREDICTIONS_NAME = "best_dev.jsonl"
@@ -87,7 +79,7 @@ class _Seed:
         self.folder = seed_folder(run.output, seed)
         self.trainer = SeedTrainer(run.training, recipe=run.recipe, seed=seed, world=run.world)
         self.steps_per_epoch = steps_per_epoch(len(run.training.features.rows), recipe=run.recipe)
-        found = find_checkpoint(self.folder)
+        found = checkpoints_of(self.folder).newest()
         self.state: SeedState = found.state if found else SeedState()
         self.saved: Path | None = found.path if found else None
         if found:
@@ -98,7 +90,7 @@ class _Seed:
 
     def run(self, title: str) -> None:
         run, state = self.fine_tuning, self.state
-        log = SeedLog(self.folder / LOG_NAME, state=state) if run.world.is_main else None
+        log = RunLog(self.folder / LOG_NAME, keep=self._is_logged) if run.world.is_main else None
         self.title = title
         with log or contextlib.nullcontext():
             self._show_progress()
@@ -111,6 +103,12 @@ class _Seed:
                 self._step(log)
         self._finish()
 
+    def _is_logged(self, record: Mapping[str, Any]) -> bool:
+        """Return True for a log's record of what the checkpoint includes; the rest is done again."""
+        if record["kind"] == "dev":
+            return any(record["step"] == evaluated["step"] for evaluated in self.state.dev_scores)
+        return record["step"] <= self.state.step
+
     def _is_evaluated_here(self) -> bool:
         """Whether dev is due after the steps that are done, and was not evaluated there yet."""
         every = self.fine_tuning.recipe.evaluate_every_steps or self.steps_per_epoch
@@ -118,7 +116,7 @@ class _Seed:
         is_done = bool(self.state.dev_scores) and self.state.dev_scores[-1]["step"] == self.state.step
         return is_due and not is_done and self.fine_tuning.chooses_by_dev
 
-    def _step(self, log: SeedLog | None) -> None:
+    def _step(self, log: RunLog | None) -> None:
         run, state = self.fine_tuning, self.state
         minutes = (time.monotonic() - self.saved_at) / 60
         save_asked = run.world.is_main and 0 < run.save_every_minutes <= minutes
@@ -128,13 +126,8 @@ class _Seed:
         state.num_rows += self.trainer.num_rows_of(state.step)
         state.step += 1
         if log:
-            log.write(
-                "train",
-                self._place(),
-                loss=done.loss,
-                learning_rate=done.learning_rate,
-                gradient_norm=done.gradient_norm,
-            )
+            values = {"loss": done.loss, "learning_rate": done.learning_rate, "gradient_norm": done.gradient_norm}
+            log.write({"kind": "train", **self._place(), **values})
             best = "" if state.best_score is None else f", best dev {state.best_score:.2f}"
             self._show_progress(f"loss {done.loss:.3f}{best}")
         if done.stop or done.save:
@@ -154,7 +147,7 @@ class _Seed:
     def _place(self) -> dict[str, float]:
         return {"step": self.state.step, "epoch": round(self.state.step / self.steps_per_epoch, 4)}
 
-    def _evaluate_dev(self, log: SeedLog | None) -> None:
+    def _evaluate_dev(self, log: RunLog | None) -> None:
         run, state = self.fine_tuning, self.state
         predictions = self._predict("dev")
         scores = score(run.dataset.metric, run.evaluation["dev"].split.examples, predictions)
@@ -168,7 +161,7 @@ class _Seed:
             state.num_worse += 1
             state.stopped_early = 0 < run.recipe.patience <= state.num_worse
         if log:
-            log.write("dev", self._place(), **scores)
+            log.write({"kind": "dev", **self._place(), **scores})
 
     def _predict(self, name: str) -> dict[str, Any]:
         """The predictions of the network as it is for a split. On a signal, saves and raises Interrupted; several
@@ -227,7 +220,7 @@ class _Seed:
         if not run.chooses_by_dev:
             state.best_step = state.step
             self.save()
-        checkpoint = find_checkpoint(self.folder)
+        checkpoint = checkpoints_of(self.folder).newest()
         assert checkpoint is not None
         if state.best_step != state.step:
             self.trainer.set_state(read_arrays(checkpoint.path / BEST_NAME), None, source=checkpoint.path)
@@ -262,15 +255,14 @@ class _Seed:
         )
         write_record(self.folder / RESULT_NAME, result)
         (self.folder / BEST_PREDICTIONS_NAME).unlink(missing_ok=True)
-        delete_checkpoints(self.folder)
+        checkpoints_of(self.folder).delete()
         barrier(run.world)
 
     def _write_model(self) -> None:
         run, target = self.fine_tuning, self.folder / MODEL_NAME
-        shutil.rmtree(target, ignore_errors=True)
         remove_leftovers(target)
         if run.keep_models:
-            with atomic_directory(target) as folder:
+            with atomic_directory(target, replace=True) as folder:
                 write_finetuned(
                     folder,
                     arrays=self.trainer.weights(),

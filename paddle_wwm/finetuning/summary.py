@@ -8,13 +8,12 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
+from ..files import atomic_write
 from .recipe import steps_per_epoch
-from .results import MODEL_NAME, RunRecord, SeedResult, seed_folder
+from .results import MODEL_NAME, SUMMARY_NAME, RunRecord, SeedResult, read_results, read_run, seed_folder
 
 if TYPE_CHECKING:
-    from .job import PreparedRun
-
-SUMMARY_NAME = "summary.txt"
+    from .set_up import PreparedRun
 
 
 def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int]) -> str:
@@ -44,7 +43,7 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     lines.append(
         f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most "
         f"{recipe.max_seq_length} tokens{why}, "
-        f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_share:.0%}"
+        f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_ratio:.0%}"
         + (f", layer decay {recipe.layer_decay:g}" if recipe.layer_decay != 1.0 else "")
     )
     lines.append(f"  seeds  {', '.join(map(str, seeds))}; {num_workers} worker(s)")
@@ -88,6 +87,14 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
         lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))
     lines.append(f"  files  {output}/seed-*/result.json, predictions/, log.jsonl; {output / SUMMARY_NAME}")
     return "\n".join(lines)
+
+
+def write_summary(output: Path) -> str:
+    """Write the row of the run to a file, and return it."""
+    text = summary_of(read_run(output), read_results(output), output=output)
+    with atomic_write(output / SUMMARY_NAME, "w") as stream:
+        stream.write(text + "\n")
+    return text
 
 
 def duration(seconds: float) -> str:

@@ -156,27 +156,22 @@ def _inside(checked: Checked | None, *, assets: Path | None) -> str:
 def _write_folder(directory: Path, *, source: str, card: str, assets: Path | None) -> Path:
     if directory.exists() and not (directory / "module.py").exists():
         raise HubModuleError(f"{directory}: is no hub module; name another --output (it is not overwritten).")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.old.") as old:
-        with atomic_directory(Path(old) / "new") as folder:
-            vendored = vendor_into(folder)
-            (folder / "module.py").write_text(
-                source.replace(SHARED_IMPORT, f"from .{vendored}.{ROOM} import BertHubModule"), encoding="utf-8"
-            )
-            (folder / "README.md").write_text(card, encoding="utf-8")
-            if assets is not None:
-                (folder / "assets").mkdir()
-                for file in MODEL_FILES:
-                    shutil.copyfile(assets / file, folder / "assets" / file)
-            sums = [
-                f"{sha256_of_file(path)}  {path.relative_to(folder).as_posix()}\n"
-                for path in sorted(folder.rglob("*"))
-                if path.is_file()
-            ]
-            (folder / SUMS_NAME).write_text("".join(sums), encoding="utf-8")
-        if directory.exists():  # only now: what was there stays until the new one is whole
-            directory.rename(Path(old) / "before")
-        (Path(old) / "new").rename(directory)
+    with atomic_directory(directory, replace=True) as folder:
+        vendored = vendor_into(folder)
+        (folder / "module.py").write_text(
+            source.replace(SHARED_IMPORT, f"from .{vendored}.{ROOM} import BertHubModule"), encoding="utf-8"
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        if assets is not None:
+            (folder / "assets").mkdir()
+            for file in MODEL_FILES:
+                shutil.copyfile(assets / file, folder / "assets" / file)
+        sums = [
+            f"{sha256_of_file(path)}  {path.relative_to(folder).as_posix()}\n"
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+        (folder / SUMS_NAME).write_text("".join(sums), encoding="utf-8")
     return directory
 
 

@@ -23,11 +23,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, HubModuleError
-from ..files import disk_errors_as, sha256_of_file
+from ..files import disk_errors_as, locked, sha256_of_file
 from ..variants.lookup import known_variant
 from .build import SUMS_NAME
 from .sources import folder_name, module_info
@@ -112,7 +110,7 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
             (Path(staged) / "trial").mkdir()
             copy = copy.rename(Path(staged) / "trial" / name)
             target = home / "modules" / name
-            with FileLock(work / f"{name}.lock"):
+            with locked(work / f"{name}.lock"):
                 _remove_old(work)
                 changed = not _is_the_same(copy, target)
                 if changed:

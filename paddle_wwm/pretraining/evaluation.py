@@ -10,10 +10,11 @@ import numpy as np
 import paddle
 
 from ..config import RunConfig
-from ..pretraining_data.collate import collate, deal
+from ..pretraining_data.collate import PretrainBatch, collate, deal
+from ..pretraining_data.examples import PretrainExample
+from ..pretraining_data.masking import MaskedExample
 from ..pretraining_data.mixture import Mixture
 from ..runs.fleet import World
-from ..types import MaskedExample, PretrainBatch, PretrainExample
 from .loader import Tensors, tensors_of
 from .step import Sums, pretraining_losses
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..errors import CheckpointError
 from ..progress import Progress
-from ..runs.devices import visible_gpus
-from ..runs.launch import launch_workers, package_command
+from ..runs.folder import read_record
+from ..runs.job import run_in_folder
+from ..runs.log import LogFollower
+from ..runs.processes import package_command
 from ..shards.reader import ShardSet
-from .metrics_log import METRICS_NAME, read_metrics
 from .result import PretrainResult, read_result, summary
-from .run_folder import RECIPE_NAME, joint_fingerprint, read_run
+from .run_folder import METRICS_NAME, RECIPE_NAME, joint_fingerprint
 from .set_up import Job, describe, set_up, with_model
+
+if TYPE_CHECKING:
+    from ..runs.fleet import World
 
 logger = logging.getLogger(__name__)
 
-SET_UP_VARIABLE = "PADDLE_WWM_RUN_IS_SET_UP"  # tells workers that their launcher has done the work before training
 ShowProgress = Callable[[Progress], None]
 
 
@@ -37,30 +39,30 @@ def run_job(job: Job, *, progress: ShowProgress | None = None, on_terminal: bool
     Raises:
         PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
     """
-    from ..runs import fleet
-
     if job.dry_run:
         logger.info(describe(job))
         return None
-    if fleet.is_worker():
-        if SET_UP_VARIABLE not in os.environ:  # started by paddle.distributed.launch
-            world = fleet.init()
-            if world.is_main:  # the others wait
-                set_up(job, num_workers=world.size, progress=progress)
-            fleet.barrier(world)
-        _train(job, progress=progress)
-        return None
-    if set_up(job, num_workers=job.num_workers, progress=progress):
+    is_caller = run_in_folder(
+        job.output,
+        num_workers=job.num_workers,
+        set_up=lambda num_workers: _set_up(job, num_workers=num_workers, progress=progress),
+        train=lambda world: _train(job, world=world, progress=progress),
+        worker_command=worker_command(job),
+        on_terminal=on_terminal,
+        follower=LogFollower({"train": job.output / METRICS_NAME}, total=job.config.num_steps, progress=progress),
+    )
+    return read_result(job.output, config=job.config) if is_caller else None
+
+
+def _set_up(job: Job, *, num_workers: int, progress: ShowProgress | None) -> bool:
+    is_left = set_up(job, num_workers=num_workers, progress=progress)
+    if not is_left:
         logger.info("%s: this run is complete already.", job.output)
         logger.info(summary(read_result(job.output, config=job.config)))
-    elif job.num_workers == 1:
-        _train(job, progress=progress)
-    else:
-        _launch(job, progress=progress, on_terminal=on_terminal)
-    return read_result(job.output, config=job.config)
+    return is_left
 
 
-def worker_command(job: Job) -> list[str]:
+def worker_command(job: Job) -> tuple[str, ...]:
     """Return the command that trains a set-up run as one of its workers."""
     flags: list[object] = ["--config", job.output / RECIPE_NAME, "--output", job.output, "--nproc", job.num_workers]
     if job.init is not None:
@@ -70,44 +72,11 @@ def worker_command(job: Job) -> list[str]:
     return package_command("pretrain", *flags)
 
 
-def _launch(job: Job, *, progress: ShowProgress | None, on_terminal: bool) -> None:
-    gpus = visible_gpus()
-    logger.info("starting %d workers on %s …", job.num_workers, "GPUs" if gpus else "the CPU")
-    launch_workers(
-        worker_command(job),
-        count=job.num_workers,
-        log_directory=job.output / "logs",
-        gpus=gpus[: job.num_workers],
-        variables={SET_UP_VARIABLE: "1"},
-        show_first=on_terminal,
-        on_poll=_Follower(job, progress) if progress and not on_terminal else None,
-    )
-
-
-class _Follower:
-    """Reports the steps that the workers have logged."""
-
-    def __init__(self, job: Job, progress: ShowProgress) -> None:
-        self.job, self.progress, self.size = job, progress, 0
-
-    def __call__(self) -> None:
-        path = self.job.output / METRICS_NAME
-        size = path.stat().st_size if path.exists() else 0
-        if size == self.size:
-            return
-        self.size = size
-        steps = [int(record["step"]) for record in read_metrics(self.job.output)]
-        if steps:
-            self.progress(Progress(stage="train", done=max(steps), total=self.job.config.num_steps, unit=" steps"))
-
-
-def _train(job: Job, *, progress: ShowProgress | None) -> None:
-    from ..runs import fleet
+def _train(job: Job, *, world: World, progress: ShowProgress | None) -> None:
     from .data import open_run_data
     from .loop import train
 
-    world = fleet.init()
-    record = read_run(job.output)
+    record = read_record(job.output)
     if record is None:
         raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
     corpora = tuple(ShardSet(job.output / path) for path in record["shards"])

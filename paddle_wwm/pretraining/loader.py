@@ -16,10 +16,11 @@ from typing import Iterator, TypedDict, cast
 import numpy as np
 import paddle
 
+from ..pretraining_data.collate import PretrainBatch
 from ..pretraining_data.mixture import Mixture
 from ..runs.fleet import World
 from ..runs.lifetime import end_with_parent
-from ..types import IGNORED_LABEL, PretrainBatch
+from ..tokenization.vocab import IGNORED_LABEL
 
 _loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process has started
 

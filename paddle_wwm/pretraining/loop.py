@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..runs.fleet import World, without_gradient_sync
 from ..runs.lifetime import StopSignal
 from . import preview
-from .checkpoint import export_model, newest_checkpoint
+from .checkpoint import checkpoints_in, export_model
 from .data import RunData
 from .evaluation import held_out_batches
 from .metrics_log import Reporter, draw_curves
@@ -161,7 +161,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
 
 def _finish(config: RunConfig, *, output: Path) -> None:
     """Export the model, draw the curves and log the summary."""
-    newest = newest_checkpoint(output / CHECKPOINTS_NAME)
+    newest = checkpoints_in(output / CHECKPOINTS_NAME).newest()
     assert newest is not None
     export_model(newest.path, output / MODEL_NAME)
     draw_curves(output, baseline=read_json(output / BASELINE_NAME))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -11,11 +10,10 @@ from typing import Any, Callable
 
 from ..files import atomic_write, read_log
 from ..progress import Progress
+from ..runs.log import RunLog
+from .run_folder import CURVES_NAME, METRICS_NAME, VISUALDL_NAME
 
 logger = logging.getLogger(__name__)
-
-METRICS_NAME = "metrics.jsonl"
-CURVES_NAME = "loss.png"
 
 
 class Reporter:
@@ -28,11 +26,8 @@ class Reporter:
     ) -> None:
         from visualdl import LogWriter
 
-        kept = [record for record in read_metrics(output) if record["step"] <= first_step]
-        with atomic_write(output / METRICS_NAME, "w") as stream:
-            stream.writelines(json.dumps(record) + "\n" for record in kept)
-        self._stream = open(output / METRICS_NAME, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
-        self._visualdl = LogWriter(logdir=str(output / "visualdl"))
+        self._log = RunLog(output / METRICS_NAME, keep=lambda record: record["step"] <= first_step)
+        self._visualdl = LogWriter(logdir=str(output / VISUALDL_NAME))
         self._progress, self._num_steps, self._note = progress, num_steps, ""
         self.step_done(first_step)
 
@@ -43,8 +38,7 @@ class Reporter:
 
     def log(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
-        self._stream.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values}) + "\n")
-        self._stream.flush()
+        self._log.write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         for name, value in values.items():
             if math.isfinite(value):
                 self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
@@ -61,12 +55,12 @@ class Reporter:
 
     def close(self) -> None:
         """Close the files."""
-        self._stream.close()
+        self._log.close()
         self._visualdl.close()
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's metrics.jsonl; a half-written last line (a killed run) is left out."""
+    """Return the records of a run's metrics.jsonl; none where there is no file."""
     return read_log(output / METRICS_NAME)
 
 
@@ -91,8 +85,7 @@ def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
         axis.legend()
     figure.tight_layout()
     path = output / CURVES_NAME
-    temporary = path.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=110)
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", dpi=110)
     plt.close(figure)
-    temporary.replace(path)
     return path

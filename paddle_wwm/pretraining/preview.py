@@ -11,10 +11,10 @@ import yaml
 
 from ..config import AmpLevel, RunConfig, SentencePairing, count_parameters, to_plain
 from ..model.flops import training_flops
-from ..pretraining_data.collate import PretrainData
+from ..pretraining_data.collate import PretrainBatch, PretrainData
+from ..pretraining_data.mask_printer import Style, spans_of, words_of
 from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
-from ..types import PretrainBatch
 from .batches import accumulation_steps
 from .loader import tensors_of
 from .step import pretraining_losses
@@ -23,18 +23,12 @@ from .step import pretraining_losses
 def show_example(data: PretrainData) -> str:
     """The first example of epoch 0 as words and as the model sees it: a wrong pipeline is seen in ten seconds."""
     example, masked = data.masked(0, epoch=0)
-    tokens = data.vocab.tokens
-    words: list[list[str]] = []
-    for token, starts, special in zip(example.input_ids, example.word_starts, example.special_tokens_mask):
-        if starts or special or not words:
-            words.append([])
-        words[-1].append(tokens[token])
-    labels = dict(zip(masked.masked_lm_positions.tolist(), masked.masked_lm_labels.tolist()))
+    words = "|".join(" ".join(word) for word in words_of(example, vocab=data.vocab))
     seen = [
-        tokens[token] + (f"←{tokens[labels[position]]}" if position in labels else "")
-        for position, token in enumerate(masked.input_ids)
+        span.text if span.style is Style.PLAIN else f"{span.text}←{span.original}"
+        for span in spans_of(example, masked, vocab=data.vocab)
     ]
-    return f"  words   {'|'.join(' '.join(word) for word in words)}\n  masked  {' '.join(seen)}"
+    return f"  words   {words}\n  masked  {' '.join(seen)}"
 
 
 def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_size: int) -> float:

@@ -9,8 +9,8 @@ from typing import Mapping
 from ..config import RunConfig
 from ..files import read_json
 from .checkpoint import best_checkpoint, checkpoint_path
-from .metrics_log import CURVES_NAME, METRICS_NAME, read_metrics
-from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
+from .metrics_log import read_metrics
+from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, MODEL_NAME, VISUALDL_NAME
 
 MEANS = ("data_share", "padding_share", "mfu")
 
@@ -87,7 +87,7 @@ def summary(result: PretrainResult) -> str:
         *([best] if result.best_checkpoint else []),
         f"  curves      {result.curves}",
         f"  metrics     {result.metrics}",
-        f"  VisualDL    visualdl --logdir {result.output / 'visualdl'} --host 127.0.0.1 --disable-telemetry "
+        f"  VisualDL    visualdl --logdir {result.output / VISUALDL_NAME} --host 127.0.0.1 --disable-telemetry "
         "--language en",
     ]
     return "\n".join(lines)

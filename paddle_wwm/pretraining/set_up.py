@@ -8,31 +8,31 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 import yaml
 
 from ..config import RunConfig, numbers_fingerprint, to_plain
 from ..corpus.documents import read_documents
 from ..corpus.segment import SegmenterConfig
-from ..corpus.sources import find_sources
-from ..errors import CheckpointError, ConfigError, DataError
-from ..files import atomic_write, sha256_of_file, write_json
+from ..corpus.source_files import find_sources
+from ..errors import ConfigError, DataError
+from ..files import atomic_write, sha256_of_file
 from ..model.folder import check_is_ours, read_model_config
 from ..progress import Progress
 from ..runs.devices import visible_gpus
-from ..shards.format import MANIFEST_NAME
-from ..shards.preparation.plan import PrepareConfig
+from ..runs.folder import check_output, discard_run, read_record, refuse_differences, write_record
+from ..shards.manifest import MANIFEST_NAME
 from ..shards.preparation.prepare import prepare_corpus
+from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
 from ..weights.names import WEIGHTS_NAME
 from .run_folder import (
+    CONTENTS,
     MODEL_NAME,
     RECIPE_NAME,
     RUN_FORMAT,
-    RUN_NAME,
-    check_output,
     check_space_for_checkpoints,
     differences,
     joint_fingerprint,
@@ -70,9 +70,7 @@ def describe(job: Job) -> str:
     """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
     from .preview import describe_recipe
 
-    _check_init(job)
-    _check_config(job.config, num_workers=job.num_workers)
-    check_output(job.output, may_hold_run=job.resume or job.overwrite)
+    _check(job, num_workers=job.num_workers)
     if _is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
     else:
@@ -84,57 +82,54 @@ def describe(job: Job) -> str:
     return describe_recipe(config, num_workers=job.num_workers)
 
 
-def _check_config(config: RunConfig, *, num_workers: int) -> None:
+def _check(job: Job, *, num_workers: int) -> None:
     from ..runs.precision import check_amp
     from .batches import check_batches
 
-    check_amp(config.amp, on_gpu=bool(visible_gpus()))
-    check_batches(config, num_workers=num_workers)
+    if job.init is not None:
+        check_is_ours(job.init)
+    check_amp(job.config.amp, on_gpu=bool(visible_gpus()))
+    check_batches(job.config, num_workers=num_workers)
+    check_output(job.output)
+    if read_record(job.output) is not None and not (job.resume or job.overwrite):
+        raise ConfigError(
+            f"{job.output}: holds a run already; add --resume auto to continue it, --overwrite to discard it, "
+            f"or name another --output."
+        )
 
 
 def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] | None = None) -> bool:
-    """Do all that comes before training, in the order of its cost. Returns True when the run is complete already."""
-    _check_init(job)
-    _check_config(job.config, num_workers=num_workers)
-    existing = check_output(job.output, may_hold_run=job.resume or job.overwrite)
+    """Do all that comes before training, in the order of its cost. Returns False when the run is complete already."""
+    _check(job, num_workers=num_workers)
     corpora, config = _prepare(job, progress=progress)
     check_space_for_checkpoints(job.output, config)
-    fingerprint = numbers_fingerprint(config)
-    init_sha256 = sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None
-    known_states: list = []
+    record: dict[str, Any] = {
+        "format": RUN_FORMAT,
+        "config_fingerprint": numbers_fingerprint(config),
+        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],  # relative: both may move
+        "shard_fingerprint": joint_fingerprint(corpora),
+        "vocab_sha256": corpora[0].manifest.vocab_sha256,
+        "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,  # None: random ones
+        "sources": [dataclasses.asdict(source) for shards in corpora for source in shards.manifest.sources],
+    }
+    # what its checkpoints may have: more with --accept-changes
+    record["known_states"] = [[record["config_fingerprint"], record["shard_fingerprint"]]]
+    existing = read_record(job.output)
     if existing is not None and job.resume:
-        found = differences(
-            existing, fingerprint=fingerprint, corpora=corpora, init_sha256=init_sha256, output=job.output
-        )
+        found = differences(existing, record, output=job.output)
         if not found:
             is_complete = (job.output / MODEL_NAME / "config.json").exists()
             if not is_complete:
                 _write_recipe(job.output, config)  # `runtime` may have changed, and workers read it there
-            return is_complete
+            return not is_complete
         _refuse_or_accept(job, found)
-        known_states = existing.get("known_states", [])
+        record["known_states"] = [*existing.get("known_states", []), *record["known_states"]]
     elif existing is not None:
-        shutil.rmtree(job.output)
-    job.output.mkdir(parents=True, exist_ok=True)
+        discard_run(job.output, contents=CONTENTS)
     write_indices(job.output, config=config, corpora=corpora)
     _write_recipe(job.output, config)
-    record = {
-        "format": RUN_FORMAT,
-        "config_fingerprint": fingerprint,
-        "shards": [
-            os.path.relpath(shards.directory, job.output) for shards in corpora
-        ],  # relative: runs may move with them
-        "shard_fingerprint": joint_fingerprint(corpora),
-        "known_states": [
-            *known_states,
-            [fingerprint, joint_fingerprint(corpora)],
-        ],  # that its checkpoints may have: more with --accept-changes
-        "vocab_sha256": corpora[0].manifest.vocab_sha256,
-        "init_sha256": init_sha256,  # of the weights that training starts from; null: random ones
-        "sources": [source for shards in corpora for source in shards.manifest.sources],
-    }
-    write_json(job.output / RUN_NAME, record)  # last: a run without it was not set up
-    return False
+    write_record(job.output, record)
+    return True
 
 
 def _write_recipe(output: Path, config: RunConfig) -> None:
@@ -142,18 +137,13 @@ def _write_recipe(output: Path, config: RunConfig) -> None:
         yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
 
 
-def _check_init(job: Job) -> None:
-    if job.init is not None:
-        check_is_ours(job.init)
-
-
 def _refuse_or_accept(job: Job, found: list[str]) -> None:
     if not job.accept_changes:
-        raise CheckpointError(
-            f"{job.output}: cannot be resumed: {'; '.join(found)}. Resume with what it was started with, "
-            f"start another run with another "
-            "--output, or add --accept-changes to go on all the same: the run can then no longer be repeated "
-            "from one recipe."
+        refuse_differences(
+            job.output,
+            found,
+            remedy="Resume with what it was started with, start another run with another --output, or add "
+            "--accept-changes to continue anyway: the run can then no longer be repeated from one recipe.",
         )
     logger.warning("continuing although %s", "; ".join(found))
     shutil.rmtree(job.output / MODEL_NAME, ignore_errors=True)  # it is no longer the end of this run
@@ -247,8 +237,8 @@ def with_model(job: Job, *, vocab_size: int) -> RunConfig:
 
 def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
     made_with = {
-        "segmenter": shards.manifest.segmenter["name"],
-        "do_lower_case": shards.manifest.tokenizer["do_lower_case"],
+        "segmenter": shards.manifest.segmenter.name,
+        "do_lower_case": shards.manifest.tokenizer.do_lower_case,
     }
     for name, value in made_with.items():
         if getattr(config.data, name) != value:

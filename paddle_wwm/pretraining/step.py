@@ -13,7 +13,7 @@ import paddle.nn.functional as F
 
 from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated_step
 from ..runs.fleet import World, sum_over_workers
-from ..types import IGNORED_LABEL
+from ..tokenization.vocab import IGNORED_LABEL
 from .loader import Tensors
 
 Number = float | paddle.Tensor

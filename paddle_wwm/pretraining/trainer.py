@@ -17,14 +17,14 @@ from ..model.folder import CONFIG_NAME
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
 from ..runs.accumulation import StepContext, StepResult
+from ..runs.checkpoints import Checkpoint
 from ..runs.devices import prepare_training
 from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum_over_workers
 from ..runs.optim import make_optimizer
 from ..runs.precision import Precision
 from ..runs.schedules import LinearSchedule
 from ..runs.sharding import Shares
-from ..types import TrainState
-from .checkpoint import Checkpoint, load_optimizer, newest_checkpoint, save_checkpoint
+from .checkpoint import TrainState, checkpoints_in, load_optimizer, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
 from .loader import Tensors
@@ -74,7 +74,7 @@ class Trainer:
         self.step = self.saved_step = found.state.global_step if found else 0
         if found:
             load_optimizer(found.path, model=self.core, optimizer=self.optimizer)
-            self.precision.set_state(found.precision)
+            self.precision.set_state(found.state.precision)
         if config.runtime.recompute:
             recompute_layers(self.core.bert.encoder.layers)
         self.model = distribute_model(self.core, world)
@@ -191,15 +191,13 @@ class Trainer:
         """Write a checkpoint, by the main worker; the others wait."""
         arrays = self.shares.gather(self.optimizer)
         if self.world.is_main:
-            phase, done = phase_of(self.config, self.step)
             state = TrainState(
                 global_step=self.step,
-                num_examples_seen=done * self.config.phases[phase].global_batch_size,
-                seed=self.config.seed,
-                phase=phase,
+                phase=phase_of(self.config, self.step)[0],
                 shard_fingerprint=self.data.shard_fingerprint,
                 config_fingerprint=self.data.config_fingerprint,
-                world_size=self.world.size,
+                precision=self.precision.state(),
+                held_out_loss=self._evaluated[1] if self._evaluated and self._evaluated[0] == self.step else None,
             )
             save_checkpoint(
                 self.output / CHECKPOINTS_NAME,
@@ -210,8 +208,6 @@ class Trainer:
                 state=state,
                 untrained=self.untrained,
                 keep=self.config.runtime.keep_checkpoints,
-                precision=self.precision.state(),
-                held_out_loss=self._evaluated[1] if self._evaluated and self._evaluated[0] == self.step else None,
             )
         barrier(self.world)
         self.saved_step, self.saved_at = self.step, time.monotonic()
@@ -223,9 +219,9 @@ def _schedule_of(phase: PhaseConfig) -> LinearSchedule:
     )
 
 
-def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkpoint | None:
+def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkpoint[TrainState] | None:
     """The newest whole checkpoint, which must be this run's and the same for all workers."""
-    found = newest_checkpoint(directory)
+    found = checkpoints_in(directory).newest()
     step = found.state.global_step if found else 0
     steps = sum_over_workers([step, step**2], world)
     if steps[0] != step * world.size or steps[1] != step**2 * world.size:

@@ -11,22 +11,43 @@ from typing import Sequence
 
 import numpy as np
 
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
+from ..random_bits import keys_of
 from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab
-from ..types import (
-    IGNORED_LABEL,
-    NO_PAIR,
-    ActionUnit,
-    MaskedExample,
-    MaskingConfig,
-    MaskingStrategy,
-    PretrainBatch,
-    PretrainExample,
-)
-from .examples import make_example
-from .masking import mask_example, mask_round, ngram_thresholds, num_to_predict
-from .random_bits import keys_of
+from ..tokenization.vocab import IGNORED_LABEL, Vocab
+from .examples import PretrainExample, make_example
+from .masking import MaskedExample, mask_example, mask_round, ngram_thresholds, num_to_predict
 from .sampler import order_of
+from .segments import NO_PAIR
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainBatch:
+    """A micro-batch, padded to its longest example.
+
+    input_ids, token_type_ids: int64, shape (batch_size, seq_len). attention_mask: bool, same shape, True = may be
+    attended to.
+    masked_lm_positions, masked_lm_labels: int64, shape (batch_size, max_predictions); label -100 and position 0 where
+    there is none.
+    next_sentence_labels: int64, shape (batch_size,), or None where the examples are no pairs.
+    """
+
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray
+    attention_mask: np.ndarray
+    masked_lm_positions: np.ndarray
+    masked_lm_labels: np.ndarray
+    next_sentence_labels: np.ndarray | None
+
+    @property
+    def num_predictions(self) -> int:
+        """Number of pieces that the loss is taken over."""
+        return int((self.masked_lm_labels != IGNORED_LABEL).sum())
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens that are not padding."""
+        return int(self.attention_mask.sum())
 
 
 def collate(examples: Sequence[PretrainExample], masked: Sequence[MaskedExample], *, pad_id: int) -> PretrainBatch:

@@ -18,19 +18,23 @@ from ..config import DataConfig, SentencePairing
 from ..errors import DataError
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
-from ..types import PretrainExample
-from .segments import COLUMNS, FullSentenceBuilder, PairBuilder
+from .segments import COLUMNS, INDEX_ROW, FullSentenceBuilder, PairBuilder
 
-INDEX_ROW = np.dtype(
-    [
-        ("first_start", "<u8"),  # position of the first segment's first token in the shard set
-        ("second_start", "<u8"),
-        ("first_length", "<u2"),
-        ("second_length", "<u2"),  # 0 where there is one segment only
-        ("next_sentence_label", "i1"),
-        ("reserved", "V3"),
-    ]
-)
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainExample:
+    """One unmasked sequence, special tokens in place. All arrays have shape (seq_len,).
+
+    input_ids int64; token_type_ids int64; word_starts bool (False at special tokens); special_tokens_mask bool (True
+    at [CLS] and [SEP]); next_sentence_label: 0 the second segment follows the first, 1 it is random, NO_PAIR (-1)
+    there is one segment only.
+    """
+
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray
+    word_starts: np.ndarray
+    special_tokens_mask: np.ndarray
+    next_sentence_label: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,8 @@ path.
 `masking.py`, `examples.make_example` and `collate.collate` are the definition; this file does the same in numba,
 without Python objects, for the loader. Tests compare the two byte for byte. What to know when reading it:
 
-- Randomness is `random_bits`' counter: number `place` of a key is mix(key + (place + 1) * GAMMA). Numbers are computed
-  where they are
-  needed instead of for all places: priorities for the first positions of units, actions for the selected positions.
+- Random numbers are those of `random_bits`, but computed only where they are needed: priorities for the first
+  positions of units, actions for the selected positions.
 - Words are visited by rising (priority, position). Of some eighty words of an example about fifteen are visited until
   the budget is full, so only those of small priority are put in order (`select_units`).
 - What costs most is branches that the processor guesses wrong (is this piece a word's start?), so the loops over
@@ -20,19 +19,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..compiled import compiled
+from ..random_bits import GAMMA, mix, to_unit
+
+_mix, _unit = compiled(inline="always")(mix), compiled(inline="always")(to_unit)
 
 
 @compiled(inline="always")
 def _number(key: np.uint64, place: int) -> np.uint64:
-    value = key + np.uint64(place + 1) * np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@compiled(inline="always")
-def _unit(bits: np.uint64) -> np.float64:
-    return np.float64(bits >> np.uint64(11)) * 2.0**-53
+    return _mix(key + np.uint64(place + 1) * GAMMA)
 
 
 @compiled()

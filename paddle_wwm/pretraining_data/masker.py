@@ -18,16 +18,17 @@ import numpy as np
 
 from ..corpus.segment import Segmenter
 from ..errors import ConfigError, DataError
+from ..masking_config import MaskingConfig
 from ..optional import need_package
-from ..tokenization.vocab import Vocab
+from ..random_bits import key_of
+from ..tokenization.vocab import IGNORED_LABEL, Vocab
 from ..tokenization.word_boundaries import align
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL, MaskingConfig, PretrainBatch, PretrainExample
-from .collate import collate
-from .features import examples_of
+from .collate import PretrainBatch, collate
+from .examples import PretrainExample
 from .masking import mask_example
-from .random_bits import key_of
-from .texts import cut_sizes, example_of, group_of, whole_words
+from .text_examples import cut_sizes, example_of, group_of, whole_words
+from .tokenizer_features import examples_of
 
 logger = logging.getLogger(__name__)
 

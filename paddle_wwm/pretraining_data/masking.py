@@ -1,7 +1,7 @@
 """Whole word masking, as the BERT-wwm authors define it. numpy only; every random number is an argument.
 
 - A word is all the pieces of one segmented word, a single character too. Words are selected whole; a word that would
-  exceed the budget is passed over, not cut. [CLS], [SEP] and padding are never selected.
+  exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
 - Budget: min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), T counting [CLS] and [SEP].
 - "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10%
   unchanged.
@@ -14,12 +14,25 @@ them and makes both a function of (seed, epoch or copy, example index) alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from ..types import ActionUnit, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
-from .random_bits import keys_of, random_uint64, to_index, to_unit
+from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
+from ..random_bits import keys_of, random_uint64, to_index, to_unit
+from .examples import PretrainExample
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedExample:
+    """An example after masking: input_ids int64 (seq_len,) as the model sees them; positions and labels int64
+    (num_predictions,).
+    """
+
+    input_ids: np.ndarray
+    masked_lm_positions: np.ndarray
+    masked_lm_labels: np.ndarray
 
 
 def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:

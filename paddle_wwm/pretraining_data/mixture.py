@@ -14,9 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import ConfigError
-from ..types import PretrainBatch
-from .collate import PretrainData, Taken, cut_global_batch
-from .random_bits import key_of
+from ..random_bits import key_of
+from .collate import PretrainBatch, PretrainData, Taken, cut_global_batch
 from .sampler import permute
 
 PERIOD = 4096

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .random_bits import key_of, mix
+from ..random_bits import key_of, mix
 
 _NUM_ROUNDS = 6
 

@@ -7,17 +7,22 @@ from collections import Counter
 
 import numpy as np
 
+from ..random_bits import key_of, random_uint64, to_unit
 from ..shards.reader import ShardSet
-from ..types import NO_PAIR, TokenizedDocument
-from .random_bits import key_of, random_uint64, to_unit
+from ..tokenization.tokenized import TokenizedDocument
 
-COLUMNS = (
-    "first_start",
-    "first_length",
-    "second_start",
-    "second_length",
-    "next_sentence_label",
-)  # the columns that builders write
+NO_PAIR = -1
+INDEX_ROW = np.dtype(
+    [
+        ("first_start", "<u8"),  # position of the first segment's first token in the shard set
+        ("second_start", "<u8"),
+        ("first_length", "<u2"),
+        ("second_length", "<u2"),  # 0 where there is one segment only
+        ("next_sentence_label", "i1"),
+        ("reserved", "V3"),
+    ]
+)
+COLUMNS = tuple(INDEX_ROW.names or ())[:-1]  # what builders write of every row
 
 
 class SegmentBuilder:
@@ -33,17 +38,16 @@ class SegmentBuilder:
         seed: int,
         report: Counter,
     ) -> None:
-        self.shards, self.documents, self.short_seq_prob, self.seed, self.report = (
-            shards,
-            documents,
-            short_seq_prob,
-            seed,
-            report,
-        )
+        self.shards, self.documents = shards, documents
+        self.short_seq_prob, self.seed, self.report = short_seq_prob, seed, report
         self.max_tokens = max_seq_length - self.num_special_tokens
         self.rows = array("q")  # COLUMNS after COLUMNS: a list of tuples would take five times the memory
 
     num_special_tokens: int
+
+    def add_row(self, first: tuple[int, int], second: tuple[int, int] = (0, 0), *, label: int) -> None:
+        """Add an example of the tokens [start, end) of the shard set."""
+        self.rows.extend((first[0], second[0], first[1] - first[0], second[1] - second[0], label))
 
     def target_length(self, rng: _Draws) -> int:
         """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not
@@ -78,15 +82,15 @@ class FullSentenceBuilder(SegmentBuilder):
         chunk: tuple[int, int] | None = None
         for start, end in self.pieces_of(document):
             if chunk is not None and end - chunk[0] > target:
-                self.rows.extend((base + chunk[0], chunk[1] - chunk[0], 0, 0, NO_PAIR))
+                self.add_row((base + chunk[0], base + chunk[1]), label=NO_PAIR)
                 chunk, target = None, self.target_length(rng)
             chunk = (start if chunk is None else chunk[0], end)
         if chunk is not None:
-            self.rows.extend((base + chunk[0], chunk[1] - chunk[0], 0, 0, NO_PAIR))
+            self.add_row((base + chunk[0], base + chunk[1]), label=NO_PAIR)
 
 
 class PairBuilder(SegmentBuilder):
-    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults mended.
+    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults fixed.
 
     A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the
     sentences that B would have been start the next chunk. Here the other document is never the same one, a
@@ -150,9 +154,8 @@ class PairBuilder(SegmentBuilder):
             self.report["tokens_truncated"] += (
                 cut  # of the document's own: what a random segment loses is found elsewhere
             )
-        self.rows.extend(
-            (base + a_span[0], a_span[1] - a_span[0], b_base + b_span[0], b_span[1] - b_span[0], int(is_random))
-        )
+        a_tokens, b_tokens = (base + a_span[0], base + a_span[1]), (b_base + b_span[0], b_base + b_span[1])
+        self.add_row(a_tokens, b_tokens, label=int(is_random))
         return a_stop if is_random else stop
 
     def _random_segment(
@@ -181,7 +184,7 @@ class PairBuilder(SegmentBuilder):
             self.report["single_tokens_left_out"] += 1
             return
         self.report["pairs_next"] += 1
-        self.rows.extend((base + span[0], cut - span[0], base + cut, span[1] - cut, 0))
+        self.add_row((base + span[0], base + cut), (base + cut, base + span[1]), label=0)
 
 
 class _Draws:

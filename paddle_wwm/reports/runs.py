@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping
 
 from ..errors import DataError
-from ..finetuning.results import RESULT_NAME, RUN_NAME, RunRecord, SeedResult, read_results, read_run
+from ..finetuning.results import RESULT_NAME, RunRecord, SeedResult, read_results, read_run
+from ..runs.folder import RUN_NAME
 from ..tasks.dataset_table import DATASETS
 from ..tasks.metrics.scores import METRICS
 from ..variants.lookup import known_variant

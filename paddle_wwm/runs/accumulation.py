@@ -14,7 +14,7 @@ import numpy as np
 import paddle
 
 from ..compute.dropout import seed_dropout
-from ..pretraining_data.random_bits import key_of
+from ..random_bits import key_of
 from .fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from .optim import clip_gradients
 from .precision import Precision

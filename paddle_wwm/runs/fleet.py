@@ -42,6 +42,11 @@ def is_worker() -> bool:
     return "PADDLE_TRAINER_ID" in os.environ
 
 
+def is_set_up() -> bool:
+    """Return True in a worker of our own launcher, which has set the run up before it starts workers."""
+    return LAUNCHER_VARIABLE in os.environ
+
+
 def init() -> World:
     """Join the other workers; returns at once in a world of one."""
     if not is_worker() or int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) == 1:

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # now: a child between fork and exec must not open it
 
 
 def end_with_parent(number: int, *, parent: int | None = None) -> None:
@@ -19,9 +20,9 @@ def end_with_parent(number: int, *, parent: int | None = None) -> None:
 
     parent: its id, where it is known: when it has ended before this call, the signal comes at once.
     """
-    if sys.platform != "linux":
+    if _LIBC is None:
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, number)
     if parent is not None and os.getppid() != parent:
         signal.raise_signal(number)
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import sha256_of_file
+from ..tokenization.tokenized import TokenizedDocument
 from ..tokenization.vocab import Vocab, load_vocab
-from ..types import TokenizedDocument
-from .format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, read_manifest, section_offsets, token_bits, token_dtype
+from .manifest import read_manifest
+from .shard_format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, section_offsets, token_bits, token_dtype
 
 
 class Shard:
@@ -77,7 +78,7 @@ def open_shards(folder: str | Path) -> ShardSet:
         DataError: the folder holds no shards, or a file is missing or damaged.
 
     Source:
-        The format is this project's own: paddle_wwm/shards/format.py.
+        The format is this project's own: paddle_wwm/shards/shard_format.py.
 
     Example:
         >>> from paddle_wwm import open_shards
@@ -103,12 +104,11 @@ class ShardSet:
         self.directory = Path(directory)
         self.manifest = read_manifest(self.directory)
         self._bits = token_bits(self.manifest.vocab_size)
-        self._shards = [Shard(self.directory / str(entry["file"]), bits=self._bits) for entry in self.manifest.shards]
-        for shard, entry in zip(self._shards, self.manifest.shards):
-            if (shard.num_documents, shard.num_tokens) != (entry["num_documents"], entry["num_tokens"]):
+        self._shards = [Shard(self.directory / record.file, bits=self._bits) for record in self.manifest.shards]
+        for shard, record in zip(self._shards, self.manifest.shards):
+            if (shard.num_documents, shard.num_tokens) != (record.num_documents, record.num_tokens):
                 raise DataError(
-                    f"{self.directory / str(entry['file'])}: its counts differ from the manifest's; prepare "
-                    f"the corpus again."
+                    f"{self.directory / record.file}: its counts differ from the manifest's; prepare the corpus again."
                 )
         self._first_token = list(accumulate((shard.num_tokens for shard in self._shards), initial=0))
         self._first_document = list(accumulate((shard.num_documents for shard in self._shards), initial=0))
@@ -181,8 +181,8 @@ class ShardSet:
 
     def verify(self) -> None:
         """Compare every file with its checksum. Raises DataError naming the first that differs."""
-        for entry in (*self.manifest.shards, *self.manifest.texts):
-            path = self.directory / str(entry["file"])
-            if not path.exists() or sha256_of_file(path) != entry["sha256"]:
+        for record in self.manifest.files:
+            path = self.directory / record.file
+            if not path.exists() or sha256_of_file(path) != record.sha256:
                 raise DataError(f"{path}: its bytes differ from the manifest's checksum; prepare the corpus again.")
         self.vocab()

@@ -6,14 +6,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Sequence
+from typing import IO, Sequence
 
 import numpy as np
 
 from ..errors import DataError
 from ..files import sha256_of_file
-from ..types import TokenizedDocument
-from .format import HEADER, LENGTH_ESCAPE, MAGIC, encode_lengths, section_offsets, shard_name, token_bits, token_dtype
+from ..tokenization.tokenized import TokenizedDocument
+from .manifest import ShardRecord
+from .shard_format import (
+    HEADER,
+    LENGTH_ESCAPE,
+    MAGIC,
+    encode_lengths,
+    section_offsets,
+    shard_name,
+    token_bits,
+    token_dtype,
+)
 
 MAX_TOKENS_PER_SHARD = 1 << 26
 
@@ -118,7 +128,7 @@ class ShardWriter:
         self._max_tokens = max_tokens_per_shard
         self._file: ShardFile | None = None
         self._stream: IO[bytes] | None = None
-        self.shards: list[dict[str, Any]] = []
+        self.shards: list[ShardRecord] = []
 
     def add(self, document: TokenizedDocument) -> None:
         """Append a document. Raises DataError for an id outside the vocabulary."""
@@ -148,12 +158,12 @@ class ShardWriter:
             self._file.close()
         name = shard_name(len(self.shards))
         self.shards.append(
-            {
-                "file": name,
-                "sha256": sha256_of_file(self._directory / name),
-                "num_documents": self._file.num_documents,
-                "num_sentences": self._file.num_sentences,
-                "num_tokens": self._file.num_tokens,
-            }
+            ShardRecord(
+                file=name,
+                sha256=sha256_of_file(self._directory / name),
+                num_documents=self._file.num_documents,
+                num_sentences=self._file.num_sentences,
+                num_tokens=self._file.num_tokens,
+            )
         )
         self._file = self._stream = None

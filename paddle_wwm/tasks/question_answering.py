@@ -13,8 +13,8 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import DataError
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
+from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL
 from .answer_kinds import KIND_TEXTS, KINDS, kind_of_windows, training_answer
 from .examples import AnswerKind, Example, GoldAnswer, QuestionExample
 from .reading_comprehension import EncodedQuestion, Window, answers_of, encode, label_of, num_question_pieces_read

@@ -19,8 +19,8 @@ import paddle
 import paddle.nn as nn
 
 from ..config import ModelConfig
+from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL
 from .examples import Example
 from .reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN, DecodingConfig
 from .results import Result

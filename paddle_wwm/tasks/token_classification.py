@@ -12,8 +12,8 @@ import paddle.nn as nn
 from ..config import ModelConfig
 from ..errors import DataError
 from ..model.networks import TokenNetwork
+from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
-from ..types import IGNORED_LABEL
 from .examples import Example, QuestionExample, TextExample, TokenExample, label_number, label_numbers
 from .results import Result, TokenLabelsResult
 from .rows import Batch, Row, join_windows, overlapping_rows

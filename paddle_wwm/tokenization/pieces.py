@@ -27,13 +27,16 @@ def is_spaced(character: str) -> bool:
     return character.isalnum() and character < FIRST_NON_LATIN
 
 
-def join_words(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[str]:
-    """The words of a run of pieces, each as text. A run that does not begin with a word's start begins with the rest
-    of one.
-    """
+def group_pieces(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[list[str]]:
+    """The pieces of every word of a run. A run that does not begin with a word's start begins with the rest of one."""
     words: list[list[str]] = []
     for piece, starts in zip(pieces, word_starts):
         if starts or not words:
             words.append([])
         words[-1].append(piece)
-    return [join_pieces(word) for word in words]
+    return words
+
+
+def join_words(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[str]:
+    """The words of a run of pieces, each as text; see `group_pieces`."""
+    return [join_pieces(word) for word in group_pieces(pieces, word_starts)]

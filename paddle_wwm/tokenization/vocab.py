@@ -19,6 +19,8 @@ from ..files import atomic_write
 if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer
 
+# the label of a piece that is not predicted and counts in no loss; no id and no class has this number
+IGNORED_LABEL = -100
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 

@@ -3,23 +3,32 @@ Chinese text.
 
 In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole
 batch is looked up at once in a table of code points. What is left are runs, here "pro": the longest stretches of
-characters that depend on each other. They go through the library, and few of them are new (`tables.py`).
+characters that depend on each other. They go through the library, and few of them are new (`piece_tables.py`).
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Sequence
 
 import numpy as np
 
 from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
-from .tables import RUN, CodePointTable, RunCache
+from .piece_tables import RUN, CodePointTable, RunCache
 from .vocab import Vocab
 
 # A block of texts has about so many characters: its arrays stay in the processor's cache.
 BLOCK_CHARACTERS = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerOptions:
+    """What the ids of a tokenizer depend on besides the vocabulary."""
+
+    implementation: str = "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer"
+    do_lower_case: bool
 
 
 class WordPieceTokenizer:
@@ -40,12 +49,9 @@ class WordPieceTokenizer:
         return partial(WordPieceTokenizer, vocab=self.vocab, do_lower_case=self.do_lower_case), ()
 
     @property
-    def options(self) -> dict[str, object]:
+    def options(self) -> TokenizerOptions:
         """What the ids depend on besides the vocabulary; goes into the manifest."""
-        return {
-            "implementation": "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer",
-            "do_lower_case": self.do_lower_case,
-        }
+        return TokenizerOptions(do_lower_case=self.do_lower_case)
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or

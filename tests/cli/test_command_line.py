@@ -170,11 +170,11 @@ def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_wo
         shutil.copytree(PACKAGE, folder)
         (folder / "version.py").write_text(f'__version__ = "{"9.9.9" if "checkout" in folder.parts else "0.0.0"}"\n')
     (checkout / "start.py").write_text(
-        "import subprocess, sys\n"
+        "import sys\n"
         f"sys.path.insert(0, {str(checkout)!r})\n"
-        "from paddle_wwm.runs.launch import package_command, worker_environments\n"
-        "command, [environment] = package_command('--version'), worker_environments(1)\n"
-        "sys.exit(subprocess.run(command, env=environment).returncode)\n"
+        "from paddle_wwm.runs.processes import Command, package_command, run_processes\n"
+        "command = Command(name='version', line=package_command('--version'))\n"
+        "sys.exit(run_processes([command], num_at_a_time=1, grace_s=1, failed_grace_s=1).statuses[0])\n"
     )
     done = run_python(str(checkout / "start.py"), cwd=working)
     assert (done.returncode, done.stdout) == (0, "paddle-wwm 9.9.9\n"), done.stderr

@@ -20,7 +20,7 @@ from paddle_wwm.compute.choice import exact
 from paddle_wwm.compute.dropout import Mask, draw_mask, dropout_state, seed_dropout, set_dropout_state
 from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.bert import BertEmbeddings
-from paddle_wwm.pretraining_data.random_bits import random_uint64
+from paddle_wwm.random_bits import random_uint64
 
 from ..conftest import ROOT
 

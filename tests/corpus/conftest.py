@@ -9,9 +9,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.readers import DocumentReader, OnError
-from paddle_wwm.corpus.report import CorpusReport
-from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.corpus.source_files import find_sources
 
 
 def compress(data, ending):

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.corpus.cleaning import RULES, Cleaner, CleaningConfig
+from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.readers import RawDocument
-from paddle_wwm.corpus.report import CorpusReport
 from paddle_wwm.errors import ConfigError
 
 LINE_RULES = ("control_characters", "nfc", "long_lines", "short_documents")

@@ -7,12 +7,11 @@ import json
 import pytest
 
 from paddle_wwm.corpus.cleaning import CleaningConfig
-from paddle_wwm.corpus.documents import read_documents
+from paddle_wwm.corpus.counts import CorpusReport
+from paddle_wwm.corpus.documents import Document, read_documents
 from paddle_wwm.corpus.readers import DocumentReader, OnError
-from paddle_wwm.corpus.report import CorpusReport
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
-from paddle_wwm.types import Document
 
 from .conftest import compress, parquet_bytes
 

@@ -280,8 +280,8 @@ def test_a_line_without_end_is_skipped_and_its_characters_are_counted(write, rea
 MEASURE = """
 import resource, sys
 from paddle_wwm.corpus.readers import DocumentReader, OnError
-from paddle_wwm.corpus.report import CorpusReport
-from paddle_wwm.corpus.sources import find_sources
+from paddle_wwm.corpus.counts import CorpusReport
+from paddle_wwm.corpus.source_files import find_sources
 
 report = CorpusReport()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import pickle
@@ -16,7 +17,14 @@ from hypothesis import strategies as st
 
 from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.corpus.lac import import_lac_package
-from paddle_wwm.corpus.segment import SEGMENTERS, SegmenterConfig, make_segmenter, segment, spans_from_starts
+from paddle_wwm.corpus.segment import (
+    SEGMENTERS,
+    SegmentedSentence,
+    SegmenterConfig,
+    make_segmenter,
+    segment,
+    spans_from_starts,
+)
 from paddle_wwm.errors import ConfigError, DataError
 
 HAS_RJIEBA = importlib.util.find_spec("rjieba") is not None
@@ -269,3 +277,34 @@ def test_a_wrong_dictionary_is_an_error_that_names_file_and_line(tmp_path, name,
     with pytest.raises(DataError) as caught:
         make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
     assert message in str(caught.value)
+
+
+def test_a_sentence_gives_its_words_as_text(sentence_of, seed_words):
+    sentence = sentence_of(seed_words)
+    assert sentence.text == "使用语言模型来预测下一个词的probability。"
+    assert sentence.words == seed_words
+    assert SegmentedSentence(text="", word_spans=()).words == ()
+
+
+@pytest.mark.parametrize(
+    ("spans", "message"),
+    [
+        ([(0, 1), (2, 4)], r"\(2, 4\) follows position 1"),
+        ([(0, 2), (1, 4)], r"\(1, 4\) follows position 2"),
+        ([(0, 0), (0, 4)], r"\(0, 0\) follows position 0"),
+        ([(1, 4)], r"\(1, 4\) follows position 0"),
+        ([(0, 3)], "they end at 3, the text at 4"),
+        ([(0, 5)], "they end at 5, the text at 4"),
+        ([], "they end at 0, the text at 4"),
+    ],
+)
+def test_words_that_leave_gaps_overlap_or_miss_the_end_are_refused(spans, message):
+    with pytest.raises(ValueError, match=f"word_spans must cover the text.*{message}"):
+        SegmentedSentence(text="使用语言", word_spans=tuple(spans))
+
+
+def test_values_are_frozen_and_take_names_only(seed_words, sentence_of):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sentence_of(seed_words).text = "别的"
+    with pytest.raises(TypeError, match="positional"):
+        SegmentedSentence("使用", ((0, 2),))

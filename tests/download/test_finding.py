@@ -66,7 +66,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_the_recipe_is_the_authors(model, rate):
     recipe = recipe_of(find_dataset("chnsenticorp"), model=model)
     assert (recipe.max_seq_length, recipe.batch_size, recipe.num_epochs, recipe.learning_rate) == (256, 64, 3, rate)
-    assert (recipe.warmup_share, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (
+    assert (recipe.warmup_ratio, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (
         0.1,
         0.01,
         1.0,

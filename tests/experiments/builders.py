@@ -7,7 +7,8 @@ from pathlib import Path
 
 from experiments.evidence.experiment import Arm, EvidenceConfig, FineTuning
 from paddle_wwm.files import write_json
-from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, seed_folder, write_record
+from paddle_wwm.finetuning.results import RunRecord, SeedResult, seed_folder, write_record
+from paddle_wwm.runs.folder import RUN_NAME
 
 RECIPE = """\
 model: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 64}

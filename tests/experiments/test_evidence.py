@@ -24,9 +24,9 @@ from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.model.folder import WEIGHTS_NAME
 from paddle_wwm.pretraining.data import open_run_data
 from paddle_wwm.pretraining.metrics_log import read_metrics
-from paddle_wwm.pretraining.run_folder import read_run
 from paddle_wwm.pretraining.trainer import Trainer
 from paddle_wwm.runs.fleet import World
+from paddle_wwm.runs.folder import read_record
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.weights.pdparams import read_pdparams
 from tests.experiments.builders import RECIPE, sentiment_folder
@@ -124,7 +124,7 @@ def test_both_arms_of_a_pair_start_from_the_saved_weights_and_read_the_same_exam
     for arm in PRETRAINED:
         path = config.pretraining_path(arm, 1)
         run = config.arm_config(arm, 1, vocab_size=shards.manifest.vocab_size)
-        data = open_run_data(run, output=path, corpora=(shards,), record=read_run(path), init=None, init_layers=None)
+        data = open_run_data(run, output=path, corpora=(shards,), record=read_record(path), init=None, init_layers=None)
         first = Trainer(run, data=data, output=tmp_path, world=World()).core.state_dict()
         assert all(np.array_equal(tensor.numpy(), saved[name]) for name, tensor in first.items())
         indices.append((path / "index" / "corpus-0-phase-0-train.npy").read_bytes())

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from experiments.evidence.processes import Command, run_all
+from experiments.evidence.processes import run_all
 from paddle_wwm.errors import Interrupted, TrainingError
+from paddle_wwm.runs.processes import Command
 
 WAITS = """
 import pathlib, signal, sys, time
@@ -34,9 +35,7 @@ def command(tmp_path):
     def make(name, source, *arguments):
         path = tmp_path / f"{name}.py"
         path.write_text(source, encoding="utf-8")
-        return Command(
-            program=(str(path),), arguments=tuple(map(str, arguments)), name=name, log=tmp_path / f"{name}.log"
-        )
+        return Command(name=name, line=(sys.executable, str(path), *map(str, arguments)), log=tmp_path / f"{name}.log")
 
     return make
 
@@ -47,13 +46,13 @@ def test_all_are_run_and_their_output_is_kept(command, tmp_path):
     assert [(tmp_path / f"c{number}.log").read_text() for number in range(3)] == ["0\n", "1\n", "2\n"]
 
 
-def test_a_failure_stops_the_others_so_that_they_save_and_says_why(command, tmp_path, capsys):
+def test_a_failure_stops_the_others_so_that_they_save_and_says_why(command, tmp_path, logged):
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     fails = command("fails", FAILS_WHEN_THERE, tmp_path / "there", 2)
-    with pytest.raises(TrainingError, match="fails: .*exit status 2.*run the same command again"):
+    with pytest.raises(TrainingError, match="fails ended with exit status 2.*rerun the same command"):
         run_all([waits, fails], num_jobs=2)
     assert (tmp_path / "stopped").read_text() == "stopped"
-    assert "the reason" in capsys.readouterr().err
+    assert any("the reason" in line for line in logged)
 
 
 def test_a_script_that_was_stopped_by_a_signal_stops_all_with_its_status(command, tmp_path):
@@ -68,10 +67,11 @@ def test_a_signal_is_passed_on_and_waited_for(command, tmp_path, number, status)
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     source = (
         "from paddle_wwm.cli.process import run_script\n"
-        "from experiments.evidence.processes import Command, run_all, signals_interrupt\n"
+        "from experiments.evidence.processes import run_all, signals_interrupt\n"
+        "from paddle_wwm.runs.processes import Command\n"
         "def main():\n"
         "    with signals_interrupt():\n"
-        f"        run_all([Command(program={waits.program!r}, arguments={waits.arguments!r}, name='waits')])\n"
+        f"        run_all([Command(name='waits', line={waits.line!r})])\n"
         "run_script(main)\n"
     )
     process = subprocess.Popen(

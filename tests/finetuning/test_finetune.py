@@ -8,9 +8,11 @@ import paddle
 import pytest
 
 from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModuleError, PaddleWWMError
-from paddle_wwm.finetuning.job import FineTuneJob, run_job
+from paddle_wwm.finetuning.job import run_job
 from paddle_wwm.finetuning.results import read_results, read_run
+from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.runs.folder import locked_output
 from paddle_wwm.tasks.answer_kinds import KINDS
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.examples import TaskName
@@ -361,3 +363,21 @@ def test_a_model_of_another_task_is_no_fine_tuned_model_of_this_one(done, model)
         load_finetuned(done.output / "seed-1" / "model", task=TaskName.TOKEN_CLS)
     with pytest.raises(CheckpointError, match="was not fine-tuned"):
         load_finetuned(model, task=TaskName.SEQ_CLS)
+
+
+def test_two_processes_in_one_output_are_refused(done):
+    with locked_output(done.output), pytest.raises(ConfigError, match="another process is working there"):
+        run(done)
+
+
+def test_a_run_of_version_0_1_calls_the_warmup_ratio_otherwise_and_is_continued(tmp_path, model):
+    folder = write_chnsenticorp(tmp_path / "data", train=8)
+    job = job_of(folder, model=model, changes={"num_epochs": 1, "warmup_ratio": 0.2})
+    run(job)
+    path = job.output / "run.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("warmup_ratio", "warmup_share"), encoding="utf-8")
+    assert read_run(job.output).recipe["warmup_ratio"] == 0.2
+    run(dataclasses.replace(job, seeds=(1, 2)))
+    assert [result.seed for result in read_results(job.output)] == [1, 2]
+    with pytest.raises(CheckpointError, match=r"`warmup_ratio` was 0\.2 and is 0\.1"):
+        run(dataclasses.replace(job, changes={"num_epochs": 1}))

@@ -8,10 +8,10 @@ import inspect
 import pytest
 
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.finetuning.job import worker_command
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
 from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
-from paddle_wwm.finetuning.workers import worker_command
 from paddle_wwm.tasks.evaluation import evaluate
 from paddle_wwm.tasks.own_data import dataset_of_flags
 
@@ -86,7 +86,7 @@ def test_two_workers_take_the_same_steps_and_report_them_to_the_caller(done, mod
 def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
     from paddle_wwm.cli.finetune import dataset_of
     from paddle_wwm.cli.main import parse
-    from paddle_wwm.finetuning.job import FineTuneJob
+    from paddle_wwm.finetuning.set_up import FineTuneJob
 
     task = dataset_of_flags(
         name="mine",
@@ -101,6 +101,14 @@ def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
     assert dataset_of(arguments) == task
     assert (arguments.seeds, arguments.first_seed, arguments.nproc) == (2, 3, 2)
     assert (arguments.epochs, arguments.learning_rate, arguments.batch_size) == (2, 3e-5, None)
+
+
+def test_the_warmup_ratio_is_a_flag_and_its_former_name_still_works():
+    from paddle_wwm.cli.main import parse
+
+    for flag in ("--warmup-ratio", "--warmup-share"):
+        arguments = parse("finetune", ["--task", "xnli", "--data", "d", "--model", "m", "--output", "o", flag, "0.2"])
+        assert arguments.warmup_ratio == 0.2
 
 
 def test_every_number_of_the_recipe_is_a_parameter():

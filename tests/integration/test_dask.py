@@ -125,7 +125,7 @@ def bytes_in(folder):
 
 
 def num_done(folder):
-    return len(list((folder / "parts").glob("*.json")))
+    return len(list((folder / "tokens").glob("*.json")))
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_byte
     last = errors.splitlines()[-1]
     assert last == (
         "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command "
-        "again to go on."
+        "again to continue."
     )
     before = num_done(partial)
     assert before > at_the_kill

@@ -23,7 +23,7 @@ sys.path.insert(0, sys.argv[1])
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.mixture import Mixture
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.types import MaskingConfig
+from paddle_wwm.masking_config import MaskingConfig
 root, shards, index, rank, ranks, compiled, first, stop = sys.argv[1:]
 shards = ShardSet(shards)
 data = PretrainData(shards=shards, vocab=shards.vocab(), index_path=index, masking=MaskingConfig(), seed=5, compiled=compiled == "True")
@@ -100,11 +100,11 @@ def test_a_stop_at_any_step_changes_nothing_after_it(prepared_sample, index):
 def test_the_loaders_processes_change_nothing(prepared_sample, index):
     import paddle
 
+    from paddle_wwm.masking_config import MaskingConfig
     from paddle_wwm.pretraining.loader import step_batches
     from paddle_wwm.pretraining_data.collate import PretrainData
     from paddle_wwm.pretraining_data.mixture import Mixture
     from paddle_wwm.runs.fleet import World
-    from paddle_wwm.types import MaskingConfig
 
     paddle.set_device("cpu")
     data = PretrainData(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.pretraining.checkpoint import newest_checkpoint
+from paddle_wwm.pretraining.checkpoint import checkpoints_in
 
 from .conftest import WITHOUT_DROPOUT
 from .scripts import ROOT, command_of, run_command, run_script, wait_for_step
@@ -152,7 +152,7 @@ def test_sigterm_to_paddles_launcher_saves_a_checkpoint_and_leaves_no_worker(arg
     wait_for_step(process, run, 5)
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=120)
-    assert newest_checkpoint(run / "checkpoints").state.global_step >= 5
+    assert checkpoints_in(run / "checkpoints").newest().state.global_step >= 5
     assert processes_end(process.pid)
 
 

@@ -1,5 +1,6 @@
-"""Checkpoints are whole or passed over, resume exactly, and open in PaddleNLP."""
+"""Checkpoints of pretraining resume exactly, open in PaddleNLP, and the best one is kept."""
 
+import json
 import resource
 import signal
 
@@ -9,18 +10,18 @@ import pytest
 
 from paddle_wwm.config import ModelConfig, OptimizerConfig
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.files import write_json
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_weights
 from paddle_wwm.pretraining.checkpoint import (
+    TrainState,
     best_checkpoint,
+    checkpoints_in,
     export_model,
     load_optimizer,
-    newest_checkpoint,
-    read_checkpoint,
     save_checkpoint,
 )
 from paddle_wwm.runs.optim import make_optimizer, optimizer_arrays
-from paddle_wwm.types import TrainState
 
 
 @pytest.fixture
@@ -38,15 +39,14 @@ def model(mini_vocab):
     )
 
 
-def state_after(step, phase=0):
+def state_after(step, phase=0, held_out_loss=None):
     return TrainState(
         global_step=step,
-        num_examples_seen=step * 8,
-        seed=1,
         phase=phase,
         shard_fingerprint="f",
         config_fingerprint="c",
-        world_size=1,
+        precision={"loss_scale": 8.0},
+        held_out_loss=held_out_loss,
     )
 
 
@@ -63,17 +63,16 @@ def save(directory, model, vocab, step, keep=3, untrained=(), phase=0, held_out_
         optimizer_arrays=optimizer_arrays(model, optimizer),
         vocab=vocab,
         do_lower_case=True,
-        state=state_after(step, phase),
+        state=state_after(step, phase, held_out_loss),
         untrained=untrained,
         keep=keep,
-        held_out_loss=held_out_loss,
     )
 
 
 def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mini_vocab):
     save(tmp_path, model, mini_vocab, 10)
     newest = save(tmp_path, model, mini_vocab, 20)
-    found = newest_checkpoint(tmp_path)
+    found = checkpoints_in(tmp_path).newest()
     assert (found.path, found.state) == (newest, state_after(20))
 
 
@@ -82,20 +81,28 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp
     older = save(tmp_path, model, mini_vocab, 10)
     torn = save(tmp_path, model, mini_vocab, 20) / name
     torn.write_bytes(torn.read_bytes()[:-1])
-    assert newest_checkpoint(tmp_path).path == older
+    assert checkpoints_in(tmp_path).newest().path == older
     assert any(str(torn) in line for line in logged)
 
 
-def test_a_checkpoint_without_its_state_file_is_passed_over(tmp_path, model, mini_vocab):
-    (save(tmp_path, model, mini_vocab, 10) / "training_state.json").unlink()
-    assert newest_checkpoint(tmp_path) is None
-
-
-def test_a_foreign_state_file_is_refused(tmp_path, model, mini_vocab):
-    path = save(tmp_path, model, mini_vocab, 10)
-    (path / "training_state.json").write_text('{"step": 3}')
-    with pytest.raises(CheckpointError, match="not a training state"):
-        read_checkpoint(path)
+def test_a_checkpoint_of_version_0_1_is_read(tmp_path, model, mini_vocab):
+    """Its state has fields that nobody reads, and the loss scale and the held-out loss are next to it."""
+    path = save(tmp_path, model, mini_vocab, 10) / "training_state.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    state = {
+        "global_step": 10,
+        "num_examples_seen": 80,
+        "seed": 1,
+        "phase": 0,
+        "shard_fingerprint": "f",
+        "config_fingerprint": "c",
+        "world_size": 2,
+    }
+    write_json(
+        path, {"state": state, "precision": {"loss_scale": 8.0}, "held_out_loss": 2.5, "sha256": record["sha256"]}
+    )
+    assert checkpoints_in(tmp_path).newest().state == state_after(10, held_out_loss=2.5)
+    assert best_checkpoint(tmp_path, phase=0) == (path.parent, 2.5)
 
 
 def test_only_the_last_checkpoints_are_kept(tmp_path, model, mini_vocab):
@@ -129,13 +136,13 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_and_nothing_hal
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
         with pytest.raises(
             CheckpointError,
-            match=r"step-00000020: .*too large.*the newest one that was is step-00000010.*--resume auto",
+            match=r"step-00000020: .*too large.*the newest one is step-00000010.*--resume auto",
         ):
             save(tmp_path, model, mini_vocab, 20)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert list(tmp_path.iterdir()) == [older] and newest_checkpoint(tmp_path).path == older
+    assert list(tmp_path.iterdir()) == [older] and checkpoints_in(tmp_path).newest().path == older
 
 
 def test_32_bit_copies_are_saved_in_place_of_16_bit_weights(tmp_path, model, mini_vocab):

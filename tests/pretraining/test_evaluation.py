@@ -4,14 +4,16 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import DataConfig, MaskingConfig, ModelConfig, PhaseConfig, RunConfig, RuntimeConfig
+from paddle_wwm.config import DataConfig, ModelConfig, PhaseConfig, RunConfig, RuntimeConfig
+from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.pretraining.evaluation import evaluate, evaluation_tensors, held_out_batches, word_numbers, word_sums
 from paddle_wwm.pretraining_data.collate import PretrainData
-from paddle_wwm.pretraining_data.examples import build_index
+from paddle_wwm.pretraining_data.examples import PretrainExample, build_index
+from paddle_wwm.pretraining_data.masking import MaskedExample
 from paddle_wwm.pretraining_data.mixture import Mixture
+from paddle_wwm.pretraining_data.segments import NO_PAIR
 from paddle_wwm.runs.fleet import World
-from paddle_wwm.types import NO_PAIR, MaskedExample, PretrainExample
 
 
 def example_of(word_starts, positions):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from paddle_wwm.pretraining.loader import tensors_of
-from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
+from paddle_wwm.pretraining_data.collate import PretrainBatch
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 
 def batch_of(labels: list[list[int]], positions: list[list[int]]) -> PretrainBatch:

@@ -11,6 +11,7 @@ import pytest
 from paddle_wwm.errors import ConfigError, TrainingError
 from paddle_wwm.pretraining.job import worker_command
 from paddle_wwm.pretraining.run import pretrain
+from paddle_wwm.runs.folder import locked_output
 
 RECIPE = """
 model: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,
@@ -116,3 +117,17 @@ def test_an_output_that_holds_a_run_is_refused_unless_it_is_resumed(done, recipe
     result, _ = done
     with pytest.raises(ConfigError, match="holds a run already"):
         pretrain([prepared_sample.directory], output=result.output, config=recipe)
+
+
+def test_two_processes_in_one_output_are_refused(recipe, prepared_sample, tmp_path):
+    with locked_output(tmp_path / "run"), pytest.raises(ConfigError, match="another process is working there"):
+        pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_overwriting_deletes_the_run_and_no_other_file(recipe, prepared_sample, tmp_path):
+    output = tmp_path / "run"
+    pretrain([prepared_sample.directory], output=output, config=recipe)
+    (output / "notes.txt").write_text("weeks of work", encoding="utf-8")
+    again = pretrain([prepared_sample.directory], output=output, config=recipe, overrides=["seed=4"], overwrite=True)
+    assert again.num_steps == 6 and (output / "notes.txt").read_text(encoding="utf-8") == "weeks of work"

@@ -11,10 +11,11 @@ from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.pretraining.evaluation import evaluate
 from paddle_wwm.pretraining.loader import tensors_of
 from paddle_wwm.pretraining.step import Sums, pretraining_losses, pretraining_step
+from paddle_wwm.pretraining_data.collate import PretrainBatch
 from paddle_wwm.runs.accumulation import StepContext
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.runs.optim import make_optimizer
-from paddle_wwm.types import IGNORED_LABEL, PretrainBatch
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 CONFIG = ModelConfig(
     vocab_size=50,

@@ -11,10 +11,12 @@ from typing import Sequence
 
 import numpy as np
 
+from paddle_wwm.pretraining_data.examples import PretrainExample
+from paddle_wwm.pretraining_data.segments import NO_PAIR
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.shards.writer import MAX_TOKENS_PER_SHARD
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, Vocab
-from paddle_wwm.types import NO_PAIR, PretrainExample, TokenizedDocument
 
 from ..shard_sets import write_set
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.config import DataConfig, SentencePairing
-from paddle_wwm.pretraining_data.collate import PretrainData, collate
+from paddle_wwm.masking_config import MaskingConfig
+from paddle_wwm.pretraining_data.collate import PretrainBatch, PretrainData, collate
 from paddle_wwm.pretraining_data.examples import build_index
-from paddle_wwm.pretraining_data.masking import num_to_predict
-from paddle_wwm.types import IGNORED_LABEL, MaskedExample, MaskingConfig
+from paddle_wwm.pretraining_data.masking import MaskedExample, num_to_predict
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 from .builders import example_of, numbered_vocab
 
@@ -217,3 +218,16 @@ def test_examples_of_a_real_corpus_meet_their_budgets_with_whole_words(prepared_
         words = np.cumsum(example.word_starts | example.special_tokens_mask)
         assert np.isin(words, words[chosen]).sum() == len(chosen)
         assert not example.special_tokens_mask[chosen].any()
+
+
+def test_a_batch_counts_what_is_predicted_and_what_is_no_padding():
+    ids = np.zeros((2, 3), np.int64)
+    batch = PretrainBatch(
+        input_ids=ids,
+        token_type_ids=ids,
+        attention_mask=np.array([[1, 1, 1], [1, 0, 0]], bool),
+        masked_lm_positions=np.array([[1, 2], [1, 0]]),
+        masked_lm_labels=np.array([[0, 9], [4, -100]]),
+        next_sentence_labels=None,
+    )
+    assert (batch.num_predictions, batch.num_tokens) == (3, 4)

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.errors import DataError
-from paddle_wwm.pretraining_data.examples import INDEX_ROW, build_index, make_example, split_documents
-from paddle_wwm.pretraining_data.segments import last_word_start
-from paddle_wwm.types import NO_PAIR
+from paddle_wwm.pretraining_data.examples import build_index, make_example, split_documents
+from paddle_wwm.pretraining_data.segments import INDEX_ROW, NO_PAIR, last_word_start
 
 from .builders import CLS_ID, FIRST_ID, SEP_ID, document_of, documents_of, numbered_vocab
 

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 
 from paddle_wwm.corpus.segment import load_segmenter
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.collate import collate
+from paddle_wwm.pretraining_data.examples import PretrainExample
 from paddle_wwm.pretraining_data.masker import WholeWordMasker
 from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict
-from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.pretraining_data.segments import NO_PAIR
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import IGNORED_LABEL, NO_PAIR, MaskingConfig, MaskingStrategy, PretrainExample
 
 FIELDS = ("input_ids", "token_type_ids", "attention_mask", "masked_lm_positions", "masked_lm_labels")
 OUTPUTS = {"input_ids", "attention_mask", "token_type_ids", "labels"}

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.pretraining_data.masking import mask_example, num_to_predict, select_positions
-from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
+from paddle_wwm.pretraining_data.examples import PretrainExample
+from paddle_wwm.pretraining_data.masking import MaskedExample, mask_example, num_to_predict, select_positions
+from paddle_wwm.pretraining_data.segments import NO_PAIR
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
-from paddle_wwm.types import NO_PAIR, MaskedExample, MaskingConfig, MaskingStrategy, PretrainExample
 
 from .builders import MASK_ID, example_of, words_of
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paddle_wwm.pretraining_data.masking import apply_actions, mask_example
-from paddle_wwm.types import MaskedExample, MaskingConfig, PretrainExample
+from paddle_wwm.masking_config import MaskingConfig
+from paddle_wwm.pretraining_data.examples import PretrainExample
+from paddle_wwm.pretraining_data.masking import MaskedExample, apply_actions, mask_example
 
 from .builders import FIRST_ID, MASK_ID, example_of, numbered_vocab, words_of
 

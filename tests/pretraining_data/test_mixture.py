@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from paddle_wwm.config import DataConfig
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.collate import PretrainData, compiled_batch, numpy_batch
 from paddle_wwm.pretraining_data.examples import build_index
 from paddle_wwm.pretraining_data.mixture import PERIOD, Mixture, seed_of
-from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy
 
 from .builders import numbered_vocab
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.pretraining_data.random_bits import key_of
 from paddle_wwm.pretraining_data.sampler import order_of, permute
+from paddle_wwm.random_bits import key_of
 
 properties = settings(deadline=None, derandomize=True, max_examples=100)
 keys = st.integers(0, 2**64 - 1).map(np.uint64)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paddle_wwm.masking_config import ActionUnit, MaskingConfig, MaskingStrategy
 from paddle_wwm.pretraining_data.masking import mask_example, ngram_thresholds, select_positions
-from paddle_wwm.types import ActionUnit, MaskingConfig, MaskingStrategy
 
 from .builders import MASK_ID, example_of, numbered_vocab, words_of
 

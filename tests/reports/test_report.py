@@ -7,12 +7,13 @@ import io
 import pytest
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.finetuning.results import RUN_NAME, RunRecord, SeedResult, read_run, seed_folder, write_record
+from paddle_wwm.finetuning.results import RunRecord, SeedResult, read_run, seed_folder, write_record
 from paddle_wwm.reports.format import as_markdown
 from paddle_wwm.reports.plots import curve_of
 from paddle_wwm.reports.report import csv_of, html_of, make_report, markdown_of, write_report
 from paddle_wwm.reports.runs import gather
 from paddle_wwm.reports.score_tables import published_row, relative_table, small_model_table
+from paddle_wwm.runs.folder import RUN_NAME
 from paddle_wwm.variants.lookup import find_variant
 from tests.integration.scripts import run_script
 

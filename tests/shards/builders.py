@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from paddle_wwm.files import sha256_of_file, write_json
-from paddle_wwm.shards.format import MANIFEST_NAME, content_fingerprint, read_manifest
-from paddle_wwm.types import TokenizedDocument
+from paddle_wwm.files import sha256_of_file
+from paddle_wwm.shards.manifest import content_fingerprint, read_manifest, write_manifest
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 WORDS = "使用|语言|模型|来|预测|下|一个|词|的|probability|。"
 DOCUMENTS = [[WORDS, "天气|?"], ["北京大学|。"], ["一|一|一", "我们|在|?|。", "的"]]
@@ -38,13 +38,9 @@ def rewrite_manifest(directory, **changes):
     """Other values in the manifest, its checksums and fingerprint those of the files as they are."""
     manifest = read_manifest(directory)
     shards, texts = (
-        tuple({**entry, "sha256": sha256_of_file(directory / entry["file"])} for entry in entries)
-        for entries in (manifest.shards, manifest.texts)
+        tuple(dataclasses.replace(one, sha256=sha256_of_file(directory / one.file)) for one in records)
+        for records in (manifest.shards, manifest.texts)
     )
     fingerprint = content_fingerprint(vocab_sha256=manifest.vocab_sha256, shards=shards)
-    write_json(
-        directory / MANIFEST_NAME,
-        dataclasses.asdict(
-            dataclasses.replace(manifest, **{"shards": shards, "texts": texts, "fingerprint": fingerprint, **changes})
-        ),
-    )
+    values = {"shards": shards, "texts": texts, "fingerprint": fingerprint, **changes}
+    write_manifest(directory, dataclasses.replace(manifest, **values))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from paddle_wwm.corpus.segment import SegmenterConfig
-from paddle_wwm.shards.format import VOCAB_NAME
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.plan import PrepareConfig
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.shard_format import VOCAB_NAME
 
 from ..shard_sets import write_set
 from . import small

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 
 ONE_WORKER = EngineConfig(num_workers=1)
 WITHOUT_WORDS = PrepareConfig(segmenter=SegmenterConfig(name="none"))

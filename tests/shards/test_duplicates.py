@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.segment import SegmenterConfig
-from paddle_wwm.shards.inspection.texts import read_texts
+from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.preparation import duplicates
 from paddle_wwm.shards.preparation.duplicates import read_first_occurrences, write_first_occurrences
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.plan import PrepareConfig
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 
 in_tmp_path = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

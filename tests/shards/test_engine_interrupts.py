@@ -17,7 +17,7 @@ SECONDS_TO_END = 60
 # so many futures that nearly all the time goes into locking them
 PROGRAM = """
 import sys
-from paddle_wwm.shards.preparation.engines import ProcessEngine
+from paddle_wwm.shards.preparation.process_engine import ProcessEngine
 
 
 def task(plan, item):

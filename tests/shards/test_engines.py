@@ -8,7 +8,7 @@ import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.shards.preparation.engines import EngineConfig, open_engine
-from paddle_wwm.shards.preparation.plan import Plan, PrepareConfig
+from paddle_wwm.shards.preparation.work_plan import Plan, PrepareConfig
 
 
 def write_and_square(plan, number):

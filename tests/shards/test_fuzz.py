@@ -23,12 +23,12 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.inspection.texts import read_texts
-from paddle_wwm.shards.preparation import duplicates, parts, prepare
+from paddle_wwm.shards.inspection.kept_texts import read_texts
+from paddle_wwm.shards.preparation import duplicates, prepare, tokenize_units
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.merge import NothingLeftError
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.merge_units import NothingLeftError
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.tokenization.library import LibraryTokenizer
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
@@ -119,7 +119,7 @@ def real_text(sample_corpus):
 def cheap_steps():
     """One segmenter and one tokenizer for all cases, and nothing is flushed to the disk: no power fails here."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (prepare, parts):
+        for module in (prepare, tokenize_units):
             patch.setattr(module, "make_segmenter", segmenter_of)
             patch.setattr(
                 module, "WordPieceTokenizer", lambda *, vocab, do_lower_case: tokenizer_of(vocab.sha256, do_lower_case)

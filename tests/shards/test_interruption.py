@@ -39,7 +39,7 @@ def bytes_in(folder):
 
 def marks_in(folder):
     """The units that are done, and when they were."""
-    return {path.name: path.stat().st_mtime_ns for path in (folder / "parts").glob("*.json")}
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "tokens").glob("*.json")}
 
 
 class Preparation:
@@ -113,7 +113,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(
     os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: the workers get it, too
     assert (
         last_line(process)
-        == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to go on."
+        == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to continue."
     )
     assert process.returncode == 130
     assert names_in(preparation.folder) == {".set.lock", "set.partial"}

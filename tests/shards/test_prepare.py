@@ -12,12 +12,13 @@ from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import ConfigError, DataError, Interrupted
-from paddle_wwm.shards.format import FORMAT_VERSION, MANIFEST_NAME, VOCAB_NAME, shard_name
+from paddle_wwm.shards.manifest import FORMAT_VERSION, MANIFEST_NAME
 from paddle_wwm.shards.preparation import prepare
 from paddle_wwm.shards.preparation.engines import EngineConfig
-from paddle_wwm.shards.preparation.merge import REPORT_NAME
-from paddle_wwm.shards.preparation.plan import PrepareConfig
+from paddle_wwm.shards.preparation.merge_units import REPORT_NAME
+from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
+from paddle_wwm.shards.shard_format import VOCAB_NAME, shard_name
 
 from .small import TEXT, WITHOUT_WORDS
 
@@ -52,7 +53,7 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
         4,
     )
     assert manifest.num_words == int(first.word_starts.sum() + second.word_starts.sum())
-    assert [(source["name"], source["size"]) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
+    assert [(source.name, source.size) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
 
 def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(run, sample_corpus, prepared_sample):
@@ -113,7 +114,7 @@ def test_other_shards_are_replaced_only_when_asked(run):
     with pytest.raises(DataError, match=r"set: holds shards of other data or options; .*--overwrite"):
         run(config=PrepareConfig(do_lower_case=False))
     prepared = run(config=PrepareConfig(do_lower_case=False), overwrite=True)
-    assert (prepared.reused, prepared.manifest.tokenizer["do_lower_case"]) == (False, False)
+    assert (prepared.reused, prepared.manifest.tokenizer.do_lower_case) == (False, False)
     assert bytes_in(prepared.directory) != before
 
 
@@ -235,7 +236,7 @@ def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_r
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "merge_parts", stop)
+        patch.setattr(prepare, "merge_units", stop)
         with pytest.raises(Interrupted, match="give the same command again to go on"):
             run(config=skipping, engine=small)
     with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):

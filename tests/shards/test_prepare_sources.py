@@ -12,7 +12,7 @@ import pytest
 from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
-from paddle_wwm.shards.inspection.texts import read_texts
+from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.reader import ShardSet
 
 from ..corpus.conftest import compress, parquet_bytes
@@ -34,7 +34,7 @@ def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_co
             path.write_bytes(compress(data, ending))
             prepared = run(corpus=[path], config=WITHOUT_WORDS, overwrite=True)
             assert (
-                prepared.manifest.sources[0]["format"]
+                prepared.manifest.sources[0].format
                 == {".txt": "text", ".jsonl": "jsonl", ".parquet": "parquet"}[inner] + ending
             )
             expected = expected or prepared.manifest
@@ -98,7 +98,7 @@ def test_a_file_whose_name_is_not_utf8_is_read(run, tmp_path):
     with open(path, "ab") as stream:
         stream.write(b"\xff\n")
     prepared = run(corpus=[path], config=replace(WITHOUT_WORDS, keep_text=True, on_error=OnError.SKIP))
-    assert prepared.manifest.sources[0]["name"] == "\ufffd\ufffd.txt"
+    assert prepared.manifest.sources[0].name == "\ufffd\ufffd.txt"
     assert prepared.report.samples["invalid_utf8"] == [f"{tmp_path}/\\udcd6\\udcd0.txt, line 5: \ufffd"]
     shards = ShardSet(prepared.directory)
     assert [text.doc_id for text in read_texts(shards, documents=range(2))] == [

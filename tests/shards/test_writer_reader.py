@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.errors import DataError
-from paddle_wwm.shards.format import HEADER, VOCAB_NAME, shard_name
 from paddle_wwm.shards.reader import ShardSet, open_shards
-from paddle_wwm.types import TokenizedDocument
+from paddle_wwm.shards.shard_format import HEADER, VOCAB_NAME, shard_name
+from paddle_wwm.tokenization.tokenized import TokenizedDocument
 
 from ..shard_sets import write_set
 
@@ -60,7 +60,7 @@ def test_documents_come_back_as_they_were_from_any_number_of_shards(
         half = len(document.input_ids) // 2
         ids, word_starts = shards.tokens(start + half, len(document.input_ids) - half)
         assert (ids.tolist(), word_starts.tolist()) == (plain(document)[0][half:], plain(document)[1][half:])
-    assert all(entry["num_tokens"] >= max_tokens_per_shard for entry in shards.manifest.shards[:-1])
+    assert all(record.num_tokens >= max_tokens_per_shard for record in shards.manifest.shards[:-1])
 
 
 def test_a_sentence_longer_than_a_length_entry_comes_back_whole(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
 from paddle_wwm.tokenization.word_boundaries import align
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_wwm.tokenization import tables, wordpiece
-from paddle_wwm.tokenization.documents import tokenize_sentence
+from paddle_wwm.tokenization import piece_tables, wordpiece
 from paddle_wwm.tokenization.library import LibraryTokenizer
+from paddle_wwm.tokenization.tokenized import tokenize_sentence
 from paddle_wwm.tokenization.vocab import build_vocab, load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
@@ -130,7 +130,7 @@ def test_spans_lie_in_the_texts_laid_end_to_end_and_every_text_has_its_pieces(to
 def test_case_is_kept_where_the_vocabulary_keeps_it(mini_vocab):
     cased = WordPieceTokenizer(vocab=mini_vocab, do_lower_case=False)
     assert pieces_of(cased, "the The thé")[0] == ["the", "[UNK]", "[UNK]"]
-    assert cased.options["do_lower_case"] is False
+    assert cased.options.do_lower_case is False
     assert cased.options != WordPieceTokenizer(vocab=mini_vocab).options
 
 
@@ -157,8 +157,8 @@ def test_spans_lie_within_the_text_and_their_starts_rise(both_ways, text):
 def test_where_blocks_end_and_when_the_cache_forgets_changes_nothing(mini_vocab, texts, num_characters):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wordpiece, "BLOCK_CHARACTERS", num_characters)
-        patch.setattr(tables, "MAX_CACHED_CHARACTERS", num_characters)
-        patch.setattr(tables, "LIBRARY_CHARACTERS", num_characters + 3)
+        patch.setattr(piece_tables, "MAX_CACHED_CHARACTERS", num_characters)
+        patch.setattr(piece_tables, "LIBRARY_CHARACTERS", num_characters + 3)
         pieces = WordPieceTokenizer(vocab=mini_vocab).encode(texts)
     assert plain(pieces) == plain(LibraryTokenizer(vocab=mini_vocab, do_lower_case=True).encode(texts))
 

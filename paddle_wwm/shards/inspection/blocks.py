@@ -13,8 +13,8 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from ...errors import DataError
-from ..format import LENGTH_ESCAPE, decode_lengths, token_bits
 from ..reader import Shard, ShardSet
+from ..shard_format import LENGTH_ESCAPE, decode_lengths, token_bits
 
 TOKENS_PER_BLOCK = 1 << 20
 
@@ -66,8 +66,8 @@ class BlockReader:
         """
         last = self._shards.num_documents if last is None else last
         shard_first = 0
-        for number, entry in enumerate(self._manifest.shards):
-            shard_last = shard_first + int(entry["num_documents"])  # type: ignore[call-overload]
+        for number, record in enumerate(self._manifest.shards):
+            shard_last = shard_first + record.num_documents
             place = max(first, shard_first)
             while place < min(last, shard_last):
                 opened = self._opened(number, shard_first)
@@ -84,7 +84,7 @@ class BlockReader:
         return _joined(list(self.read(first=first, last=last, tokens_per_block=1 << 62)))
 
     def _opened(self, number: int, first_document: int) -> _OpenShard:
-        path = self._shards.directory / str(self._manifest.shards[number]["file"])
+        path = self._shards.directory / self._manifest.shards[number].file
         if self._open is None or self._open.path != path:
             shard = Shard(path, bits=token_bits(self._manifest.vocab_size))
             index = shard.index.astype(np.int64)

@@ -14,11 +14,10 @@ from typing import Callable, Iterator
 import numpy as np
 
 from ...progress import Counter, Progress, counted
+from ...random_bits import GAMMA
 from ...tokenization.vocab import Vocab
 from ..reader import ShardSet
 from .blocks import Block, BlockReader
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +162,7 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
     places = np.arange(len(keys))
     occurrence = places - np.maximum.accumulate(np.where(is_first, places, 0))
     distinct = keys.copy()
-    distinct[order] += occurrence.astype(np.uint64) * _ODD
+    distinct[order] += occurrence.astype(np.uint64) * GAMMA
     return distinct
 
 

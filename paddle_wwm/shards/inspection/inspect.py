@@ -7,23 +7,24 @@ Nothing here prints: values go in, lines come out.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from itertools import chain
 from typing import Iterator, Sequence
 
 import numpy as np
 
-from ...corpus.report import CorpusReport, printable
+from ...corpus.counts import CorpusReport, printable
 from ...errors import DataError
 from ...tokenization.pieces import join_words
 from ...tokenization.vocab import Vocab
-from ...types import ShardManifest
-from ..preparation.merge import REPORT_NAME
-from ..preparation.show import report_lines
+from ..manifest import ShardManifest
+from ..preparation.merge_units import REPORT_NAME
+from ..preparation.prepared_summary import report_lines
 from ..reader import ShardSet
 from .compare import Agreement, Comparison
+from .kept_texts import read_texts
 from .statistics import Distribution, Statistics
-from .texts import read_texts
-from .verify import COUNTS
+from .verify_shards import COUNTS
 
 MAX_SOURCES_SHOWN = 5
 MAX_SENTENCES_SHOWN = 4
@@ -40,19 +41,17 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
         f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint "
         f"{manifest.fingerprint[:16]}"
     )
-    size = sum(int(str(source["size"])) for source in manifest.sources)
+    size = sum(source.size for source in manifest.sources)
     yield _labelled("sources", f"{len(manifest.sources):,} file(s), {size / 1e6:,.1f} MB")
     for source in manifest.sources[:MAX_SOURCES_SHOWN]:
-        yield _labelled(
-            "", f"{printable(str(source['name']))}  {source['format']}  {int(str(source['size'])) / 1e6:,.1f} MB"
-        )
+        yield _labelled("", f"{printable(source.name)}  {source.format}  {source.size / 1e6:,.1f} MB")
     if len(manifest.sources) > MAX_SOURCES_SHOWN:
         yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more")
-    yield _labelled("segmenter", " ".join(str(value)[:24] for value in manifest.segmenter.values()))
-    yield _labelled("tokenizer", ", ".join(f"{name} {value}" for name, value in manifest.tokenizer.items()))
+    yield _labelled("segmenter", f"{manifest.segmenter.name[:24]} {manifest.segmenter.model_sha256[:24]}")
+    yield _labelled("tokenizer", ", ".join(f"{name} {value}" for name, value in asdict(manifest.tokenizer).items()))
     yield _labelled("vocabulary", f"{manifest.vocab_size:,} entries, {manifest.vocab_sha256[:16]}")
-    for name, value in _flat(manifest.options):
-        yield _labelled("options" if name == next(iter(_flat(manifest.options)))[0] else "", f"{name} {value}")
+    for place, (name, value) in enumerate(_flat(asdict(manifest.options))):
+        yield _labelled("" if place else "options", f"{name} {value}")
     yield _labelled(
         "kept text",
         f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (paddle-wwm prepare-corpus --text keeps it)",
@@ -157,12 +156,12 @@ def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str
 def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
     """A line for everything in which two sets were made differently."""
     for name in ("segmenter", "tokenizer", "options"):
-        values = dict(_flat(getattr(here, name))), dict(_flat(getattr(there, name)))
+        values = dict(_flat(asdict(getattr(here, name)))), dict(_flat(asdict(getattr(there, name))))
         for key in dict.fromkeys(chain(*values)):
             mine, other = (side.get(key, "not given") for side in values)
             if mine != other:
                 yield _labelled(name, f"{key}: {mine} here, {other} there")
-    sums, others = ([str(source["sha256"]) for source in manifest.sources] for manifest in (here, there))
+    sums, others = ([source.sha256 for source in manifest.sources] for manifest in (here, there))
     if sums != others:
         order = ", in another order" if sorted(sums) == sorted(others) else ""
         yield _labelled(

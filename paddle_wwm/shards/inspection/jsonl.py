@@ -10,7 +10,7 @@ import numpy as np
 from ...tokenization.vocab import Vocab
 from ..reader import ShardSet
 from .blocks import BlockReader
-from .texts import read_texts
+from .kept_texts import read_texts
 
 
 def write_jsonl(

@@ -167,7 +167,7 @@ def statistics_of(
         num_unknown_tokens=int(counting.uses[vocab.unk_id]),
         num_used_entries=int(np.count_nonzero(counting.uses)),
         num_tokens_of_long_words=counting.num_tokens_of_long_words,
-        num_shard_bytes=sum((shards.directory / str(entry["file"])).stat().st_size for entry in shards.manifest.shards),
+        num_shard_bytes=sum((shards.directory / record.file).stat().st_size for record in shards.manifest.shards),
         longest_word=counting.longest_word,
         longest_word_document=counting.longest_word_document,
         **distributions,

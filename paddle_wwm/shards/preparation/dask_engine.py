@@ -1,7 +1,7 @@
-"""Tasks on the workers of a Dask cluster, which see the files of the corpus and of the output under the same names as
+"""Work on the workers of a Dask cluster, which see the files of the corpus and of the output under the same names as
 this process.
 
-Tasks may be run twice, and are when a worker is lost; that costs what it had in hand.
+Work may be done twice, and is when a worker is lost; that costs what it had in hand.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from ...errors import ConfigError, DataError
-from .engines import Task
-from .plan import Plan
+from .work_plan import Plan, Work
 
 SECONDS_BETWEEN_LOOKS = 0.05
-GO_ON = "what is done is kept: give the same command again to go on."
+REMEDY = "what is done is kept: give the same command again to continue."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +28,14 @@ class DaskEngine:
     client: Any  # dask.distributed.Client
     description: str
 
-    def run(self, task: Task, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
+    def run(self, work: Work, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
         """As the protocol says."""
         from dask.distributed import as_completed
         from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
-        # by keys that say nothing of the arguments: tasks of an earlier attempt must not count as done here
-        futures = self.client.map(task, [plan] * len(items), items, pure=False, retries=2)
+        # by keys that say nothing of the arguments: work of an earlier attempt must not count as done here
+        futures = self.client.map(work, [plan] * len(items), items, pure=False, retries=2)
         completed = as_completed(futures)
         remaining = len(futures)
         try:
@@ -51,10 +50,10 @@ class DaskEngine:
                 remaining -= 1
                 yield future.result()
         except (CommClosedError, CancelledError):
-            raise DataError(f"the connection to the Dask scheduler was lost; {GO_ON}") from None
+            raise DataError(f"the connection to the Dask scheduler was lost; {REMEDY}") from None
         except KilledWorker as error:
             raise DataError(
-                f"a unit of work ended its Dask worker several times (out of memory?): {error}; {GO_ON}"
+                f"a unit of work ended its Dask worker several times (out of memory?): {error}; {REMEDY}"
             ) from None
         finally:
             with contextlib.suppress(Exception):

@@ -12,7 +12,7 @@ from typing import Sequence
 import numpy as np
 
 from ...files import atomic_write
-from .units import HASH_BYTES
+from .read_sources import HASH_BYTES
 
 HASHES_AT_ONCE = 4_000_000
 

@@ -12,8 +12,8 @@ from typing import Iterator
 from ...errors import SIGINT_EXIT_STATUS, DataError, Interrupted
 from ...files import write_json
 from ...tokenization.vocab import Vocab
-from .merge import NothingLeftError
-from .plan import Plan
+from .merge_units import NothingLeftError
+from .work_plan import Plan
 
 logger = logging.getLogger(__name__)
 PLAN_NAME = "plan.json"
@@ -42,14 +42,14 @@ def kept_for_later(plan: Plan) -> Iterator[None]:
     except BaseException as error:
         done = [
             path
-            for folder in (plan.parts_folder, plan.text_folder)
+            for folder in (plan.tokens_folder, plan.text_folder)
             if folder.exists()
             for path in folder.glob("*.json")
         ]
         if not done or isinstance(error, NothingLeftError):
             shutil.rmtree(plan.folder, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
-            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to go on."
+            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to continue."
             raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
         else:
             logger.info(
@@ -76,7 +76,7 @@ def start_work(plan: Plan, vocab: Vocab) -> None:
             )
         shutil.rmtree(plan.folder)
     plan.text_folder.mkdir(parents=True, exist_ok=True)
-    plan.parts_folder.mkdir(exist_ok=True)
+    plan.tokens_folder.mkdir(exist_ok=True)
     if not is_ours:
         vocab.save(plan.vocab_path)
         write_json(path, {"fingerprint": plan.fingerprint})

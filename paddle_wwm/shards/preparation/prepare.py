@@ -1,5 +1,5 @@
 """Raw text to a shard set, in one call: reused when nothing that matters has changed, continued where it was
-interrupted, and the same bytes for any engine and any number of workers. `plan.py` tells how the work is cut.
+interrupted, and the same bytes for any engine and any number of workers. `work_plan.py` shows how the work is cut.
 """
 
 from __future__ import annotations
@@ -9,30 +9,28 @@ import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Iterable, Sequence
+from typing import Callable, ContextManager, Iterable, Sequence
 
-from filelock import FileLock
-
+from ...corpus.counts import CorpusReport
 from ...corpus.readers import BAD_INPUT, OnError
-from ...corpus.report import CorpusReport
 from ...corpus.segment import make_segmenter
-from ...corpus.sources import Source, find_sources
+from ...corpus.source_files import Source, find_sources
 from ...errors import DataError
-from ...files import atomic_directory, remove_leftovers, sha256_of_file
+from ...files import atomic_directory, locked, remove_leftovers, sha256_of_file
 from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
 from ...tokenization.wordpiece import WordPieceTokenizer
-from ...types import ShardManifest
-from ..format import read_manifest, shard_name
+from ..manifest import ShardManifest, SourceRecord, read_manifest
 from ..reader import ShardSet
+from ..shard_format import shard_name
 from .duplicates import write_first_occurrences
 from .engines import Engine, EngineConfig, open_engine
 from .folders import check_replaceable, kept_for_later, start_work
-from .merge import REPORT_NAME, merge_parts
-from .parts import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
-from .plan import Plan, PrepareConfig, Unit, inputs_fingerprint
-from .units import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
+from .merge_units import REPORT_NAME, merge_units
+from .read_sources import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
+from .tokenize_units import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
+from .work_plan import Plan, PrepareConfig, Unit, inputs_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +109,7 @@ def prepare_corpus(
     )
     directory = Path(output) if output is not None else Path(cache) / fingerprint[:16]  # type: ignore[arg-type]
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory.parent / f".{directory.name}.lock"):
+    with locked(directory.parent / f".{directory.name}.lock"):
         if directory.exists():
             found = _manifest_in(directory)
             if found is None or found.inputs_fingerprint != fingerprint or not _is_acceptable(found.report, config):
@@ -136,11 +134,14 @@ def prepare_corpus(
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 units, report = _read_sources(
-                    plan, runner, sizes=[source["size"] for source in sources], progress=progress
+                    plan, runner, sizes=[source.size for source in sources], progress=progress
                 )
                 _tokenize_units(plan, units, runner, progress=progress)
-            with atomic_directory(directory) as folder, _counted(progress, "write shards", units) as written:
-                manifest, report = merge_parts(
+            with (
+                atomic_directory(directory, replace=True) as folder,
+                _counted(progress, "write shards", units) as written,
+            ):
+                manifest, report = merge_units(
                     folder,
                     plan=plan,
                     units=units,
@@ -149,13 +150,11 @@ def prepare_corpus(
                     sources=sources,
                     on_unit=lambda unit: written.update(unit.num_chars),
                 )
-                if directory.exists():  # only now: what was there stays until the new shards are complete
-                    shutil.rmtree(directory)
         shutil.rmtree(plan.folder)
     return PreparedCorpus(directory=directory, manifest=manifest, report=report, reused=False, made_by=made_by)
 
 
-def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[dict[str, Any]]:
+def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[SourceRecord]:
     """Names, sizes and checksums of the sources, for the manifest."""
     described = []
     total = sum(source.path.stat().st_size for source in files)
@@ -163,12 +162,12 @@ def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] |
         for source in files:
             size = source.path.stat().st_size
             described.append(
-                {
-                    "name": source.name,
-                    "size": size,
-                    "sha256": sha256_of_file(source.path),
-                    "format": source.format.value + source.compression,
-                }
+                SourceRecord(
+                    name=source.name,
+                    size=size,
+                    sha256=sha256_of_file(source.path),
+                    format=source.format.value + source.compression,
+                )
             )
             checked.update(size)
     return described
@@ -202,8 +201,8 @@ def _read_sources(
         mark = plan.source_path(number, "json")
         if mark.exists() and not _is_acceptable(source_result(plan, number)[1].counts, plan.config):
             mark.unlink()  # it is to be an error now
-            for part in plan.parts_folder.glob(f"{number:05d}-*.json"):
-                part.unlink()  # the units may be others when it is read again
+            for done in plan.tokens_folder.glob(f"{number:05d}-*.json"):
+                done.unlink()  # the units may be others when it is read again
     # the largest first: no worker is left alone with one at the end
     order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
     with counted(progress if len(order) > 1 else None, stage="read and clean", total=len(order), unit=" files") as read:
@@ -235,7 +234,7 @@ def _tokenize_units(
     plan: Plan, units: Sequence[Unit], engine: Engine, *, progress: Callable[[Progress], None] | None
 ) -> None:
     """Pass 2."""
-    missing = [unit for unit in units if not plan.part_path(unit, "json").exists()]
+    missing = [unit for unit in units if not plan.tokens_path(unit, "json").exists()]
     with _counted(progress, "words and pieces", units) as tokenized:
         tokenized.update(sum(unit.num_chars for unit in units) - sum(unit.num_chars for unit in missing))
         for num_chars in engine.run(tokenize_unit, plan, missing):

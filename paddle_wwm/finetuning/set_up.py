@@ -1,0 +1,198 @@
+"""What comes before fine-tuning: the job, what is read for it, and the run's folder, which is bound to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+from ..config import count_parameters
+from ..download.finding import ModelSource, find_model
+from ..errors import ConfigError, DataError
+from ..files import check_space, sha256_of_file
+from ..model.folder import VOCAB_NAME
+from ..model.networks import ANSWER_KINDS
+from ..progress import Progress
+from ..runs.devices import visible_gpus
+from ..runs.folder import (
+    BYTES_PER_PARAMETER,
+    RUN_NAME,
+    check_output,
+    discard_run,
+    refuse_differences,
+    write_record,
+)
+from ..tasks.answer_kinds import uses_kinds
+from ..tasks.dataset import Dataset, Split
+from ..tasks.examples import TaskName
+from ..tasks.fine_tuned import load_tokenizer
+from ..tasks.model_folder import read_description
+from ..tasks.readers.splits import read_split, split_path, with_labels
+from ..tasks.task import Features, Reading, Task
+from ..tasks.task_table import task_class
+from ..version import __version__
+from ..weights.names import WEIGHTS_NAME
+from .recipe import FineTuneRecipe, chosen_examples, recipe_of
+from .results import CONTENTS, RunRecord, differences, read_run, unfinished
+
+EVALUATED = ("dev", "test")
+GPU_MICRO_BATCH_TOKENS = (
+    16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneJob:
+    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the
+    recipe, None for the task's own.
+
+    save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
+    """
+
+    dataset: Dataset
+    data: Path
+    model: str
+    output: Path
+    seeds: Sequence[int]
+    model_name: str | None = None
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    num_workers: int = 1
+    keep_models: bool = True
+    save_every_minutes: float = 10.0
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRun:
+    """All that is read before training."""
+
+    dataset: Dataset
+    task: Task
+    model: ModelSource
+    recipe: FineTuneRecipe
+    record: RunRecord
+    train: Features
+    evaluation: Mapping[str, tuple[Split, Features]]
+    example: str
+
+
+def check_folder(job: FineTuneJob, record: RunRecord) -> bool:
+    """Return True if the output folder holds this very run. Raises an error for one that holds something else."""
+    check_output(job.output)
+    if seeds := unfinished(job.output, job.seeds):
+        # two checkpoints while the new one is written, the network of the best one, and the models that are kept
+        num_networks = 1 + (len(seeds) if job.keep_models else 0)
+        check_space(
+            job.output,
+            num_bytes=record.model["num_parameters"] * (2 * BYTES_PER_PARAMETER + 4 * num_networks),
+            what="the run, with its checkpoints and models,",
+            remedy="make room, name another --output, or keep no models (--keep-models none)",
+            error=ConfigError,
+        )
+    if job.overwrite or not (job.output / RUN_NAME).exists():
+        return False
+    found = differences(read_run(job.output), record)
+    refuse_differences(job.output, found, remedy="Name another --output, or discard that run with --overwrite.")
+    return True
+
+
+def set_up(job: FineTuneJob, record: RunRecord) -> None:
+    """Bind the folder to the run, which it may hold already."""
+    if check_folder(job, record):
+        return
+    discard_run(job.output, contents=CONTENTS)
+    write_record(job.output, dataclasses.asdict(record))
+
+
+def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None) -> PreparedRun:
+    """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
+    model = find_model(job.model, name=job.model_name, progress=progress)
+    description = read_description(model.folder)
+    tokenizer = load_tokenizer(model.folder, description.config)
+    on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
+    positions = description.config.max_position_embeddings
+    shortened = {"max_seq_length": min(job.dataset.max_seq_length, positions)}  # unless a length is asked for
+    changes = {name: value for name, value in job.changes.items() if value is not None}
+    recipe = recipe_of(job.dataset, model=model.title, **{**on_gpu, **shortened, **changes})
+    if recipe.max_seq_length > positions:
+        raise ConfigError(
+            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is "
+            f"{recipe.max_seq_length}."
+        )
+    train = read_split(job.dataset, data=job.data, split="train")
+    if not train.has_labels:
+        raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
+    dataset = with_labels(job.dataset, train)
+    splits = {
+        name: read_split(dataset, data=job.data, split=name)
+        for name in EVALUATED
+        if split_path(dataset, data=job.data, split=name)
+    }
+    chosen = [train.examples[number] for number in chosen_examples(len(train.examples), limit=recipe.limit_train)]
+    with_kinds = dataset.task is TaskName.QUESTION_ANSWERING and uses_kinds(chosen)
+    task = task_class(dataset.task)(labels=ANSWER_KINDS if with_kinds else dataset.labels)
+    reading = Reading(
+        max_seq_length=recipe.max_seq_length,
+        doc_stride=recipe.doc_stride,
+        max_question_len=recipe.max_question_len,
+    )
+    features = task.encode(chosen, tokenizer=tokenizer, reading=reading, with_labels=True)
+    if not features.rows:
+        raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
+    evaluation = {
+        name: (split, task.encode(split.examples, tokenizer=tokenizer, reading=reading))
+        for name, split in splits.items()
+    }
+    data = {"train": _data_record(train, features, num_examples=len(chosen))}
+    data |= {name: _data_record(split, found) for name, (split, found) in evaluation.items()}
+    record = RunRecord(
+        task=dataset.name,
+        title=dataset.title,
+        metric=dataset.metric,
+        model=_model_record(model, num_labels=len(dataset.labels)),
+        data=data,
+        recipe={**recipe.plain(), "labels": list(dataset.labels), "kinds_of_answers": with_kinds},
+        learning_rate=recipe.learning_rate,
+        version=__version__,
+    )
+    first = features.rows[0]
+    example = " ".join(tokenizer.vocab.tokens[number] for number in first.input_ids[:40]) + (
+        " …" if len(first) > 40 else ""
+    )
+    return PreparedRun(
+        dataset=dataset,
+        task=task,
+        model=model,
+        recipe=recipe,
+        record=record,
+        train=features,
+        evaluation=evaluation,
+        example=f"{example}  label {features.labels[0].tolist() if features.labels[0].size < 4 else '…'}",
+    )
+
+
+def _data_record(split: Split, features: Features, *, num_examples: int | None = None) -> dict[str, Any]:
+    number = len(split.examples) if num_examples is None else num_examples
+    counts = {**split.counts, **features.counts, "rows": len(features.rows)}
+    return {
+        "path": split.path,
+        "sha256": split.sha256,
+        "num_examples": number,
+        "has_labels": split.has_labels,
+        "counts": counts,
+    }
+
+
+def _model_record(model: ModelSource, *, num_labels: int) -> dict[str, Any]:
+    config = read_description(model.folder).config
+    return {
+        "name": model.name,
+        "path": str(model.folder),
+        "sha256": sha256_of_file(model.folder / WEIGHTS_NAME),
+        "vocab_sha256": sha256_of_file(model.folder / VOCAB_NAME),
+        "num_parameters": count_parameters(config, num_labels=num_labels or 2),
+        "num_encoder_parameters": count_parameters(config),
+        "config": dataclasses.asdict(config),
+    }

@@ -1,0 +1,65 @@
+"""The `masking` of a recipe: what is selected for prediction, and what happens there."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from .errors import require
+
+
+class MaskingStrategy(enum.Enum):
+    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row
+    (MacBERT).
+    """
+
+    PIECE = "piece"
+    WHOLE_WORD = "whole-word"
+    NGRAM_WORD = "ngram-word"
+
+
+class ActionUnit(enum.Enum):
+    """What draws an action ([MASK], random token, unchanged) of its own: every piece (BERT), or every selected word."""
+
+    PIECE = "piece"
+    WORD = "word"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingConfig:
+    """Whole word masking as the BERT-wwm authors define it; probabilities in [0, 1].
+
+    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of
+    the length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor`
+    frozen copies.
+    ngram_shares: the shares of 1-, 2-, … grams of words (MacBERT's, Cui et al. 2020), for the ngram-word strategy.
+    """
+
+    strategy: MaskingStrategy = MaskingStrategy.WHOLE_WORD
+    actions: ActionUnit = ActionUnit.PIECE
+    ngram_shares: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+    masked_lm_prob: float = 0.15
+    mask_token_prob: float = 0.8
+    random_token_prob: float = 0.1
+    max_predictions_per_seq: int = 80
+    dynamic: bool = True
+    dupe_factor: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("masked_lm_prob", "mask_token_prob", "random_token_prob"):
+            require(0.0 <= getattr(self, name) <= 1.0, f"`{name}` must be in [0, 1], but is {getattr(self, name)}.")
+        require(self.masked_lm_prob > 0.0, "`masked_lm_prob` must be above 0, but is 0: nothing would be predicted.")
+        require(
+            self.mask_token_prob + self.random_token_prob <= 1.0 + 1e-9,
+            (
+                f"`mask_token_prob` + `random_token_prob` must be at most 1, but are {self.mask_token_prob} + "
+                f"{self.random_token_prob}."
+            ),
+        )
+        shares = self.ngram_shares
+        require(
+            len(shares) > 0 and min(shares) >= 0 and abs(sum(shares) - 1.0) <= 1e-6,
+            f"`ngram_shares` must be shares that sum to 1, but are {list(shares)}.",
+        )
+        for name in ("max_predictions_per_seq", "dupe_factor"):
+            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")

@@ -1,0 +1,70 @@
+"""The way from a job to a trained run: one process sets the folder up, then this process trains, or workers do."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Callable, Sequence
+
+from . import fleet
+from .devices import visible_gpus
+from .folder import LOGS_NAME, locked_output
+from .launch import launch_workers
+from .log import LogFollower
+
+logger = logging.getLogger(__name__)
+
+
+def run_in_folder(
+    output: Path,
+    *,
+    num_workers: int,
+    set_up: Callable[[int], bool],
+    train: Callable[[fleet.World], None],
+    worker_command: Sequence[str],
+    on_terminal: bool,
+    follower: LogFollower,
+) -> bool:
+    """Set a run's folder up and train, alone in that folder.
+
+    Args:
+        output: the folder.
+        num_workers: 1 trains in this process, more start that many workers here. A process that Paddle's launcher
+            started is one of its workers already.
+        set_up: called in one process, with the number of workers, before any training. It returns False when
+            nothing is left to train.
+        train: called in every process that trains.
+        worker_command: what starts a worker.
+        on_terminal: whether worker 0 prints on this program's terminal; otherwise `follower` reports its steps.
+        follower: reports the steps of the workers.
+
+    Returns:
+        False in a worker process, True in the one that was asked for the run.
+    """
+    if fleet.is_worker():
+        world = fleet.init()
+        sets_up = world.is_main and not fleet.is_set_up()
+        with locked_output(output) if sets_up else contextlib.nullcontext():
+            if sets_up:
+                set_up(world.size)
+            if not fleet.is_set_up():
+                fleet.barrier(world)  # the others wait for the set-up
+            train(world)
+        return False
+    with locked_output(output):
+        if set_up(num_workers):
+            if num_workers == 1:
+                train(fleet.World())
+            else:
+                gpus = visible_gpus()
+                logger.info("starting %d workers on %s …", num_workers, "GPUs" if gpus else "the CPU")
+                launch_workers(
+                    worker_command,
+                    count=num_workers,
+                    log_directory=output / LOGS_NAME,
+                    gpus=gpus[:num_workers],
+                    show_first=on_terminal,
+                    on_poll=None if on_terminal else follower,
+                )
+    return True

@@ -1,0 +1,176 @@
+"""Run commands as processes: several at a time, watched and ended by this one, none outliving it.
+
+Workers of a training run and the runs of an experiment are started here alike. A process that is asked to end gets
+SIGTERM, whatever signal has come, so that it saves; who does not end in time is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import site
+import subprocess
+import sys
+import sysconfig
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Callable, Mapping, Sequence
+
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
+from .lifetime import StopSignal, end_with_parent
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = Path(__file__).absolute().parents[1]
+POLL_S = 0.05
+AGREED_GRACE_S = 20.0  # for the others to end by themselves
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A program to start.
+
+    Attributes:
+        name: what messages call it.
+        line: the program and its arguments.
+        log: the file that its output is appended to; None: this process's terminal.
+        environment: variables besides those of this process.
+    """
+
+    name: str
+    line: tuple[str, ...]
+    log: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How commands have ended.
+
+    Attributes:
+        statuses: the exit status of each command, negative for a signal; None for one that was not started.
+        failed: the number of the first command that failed; None where none did.
+        stop: the signal that this process got; 0 where none came.
+    """
+
+    statuses: tuple[int | None, ...]
+    failed: int | None
+    stop: int
+
+
+def run_processes(
+    commands: Sequence[Command],
+    *,
+    num_at_a_time: int,
+    grace_s: float,
+    failed_grace_s: float,
+    agreed_status: int | None = None,
+    on_poll: Callable[[int], None] | None = None,
+) -> Ended:
+    """Run commands in their order until all have ended, or one has failed, or SIGTERM or Ctrl-C comes.
+
+    Args:
+        commands: what to run.
+        num_at_a_time: how many processes run at once at most. They share the cores: each gets its part of the
+            threads, unless the environment says how many.
+        grace_s: time to save and end for all processes, after a signal to this one.
+        failed_grace_s: the same for the others, after one has failed.
+        agreed_status: an exit status on which all processes agree: the others are not asked to end, since they do it
+            by themselves.
+        on_poll: called several times per second with the number of processes that have ended.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // num_at_a_time))
+    variables = {name: os.environ.get(name, threads) for name in THREAD_VARIABLES} if num_at_a_time > 1 else {}
+    statuses: list[int | None] = [None] * len(commands)
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    num_started, failed = 0, None
+    deadline: float | None = None
+    with StopSignal() as stop:
+        try:
+            while running or (num_started < len(commands) and deadline is None):
+                for number in [number for number, process in running.items() if process.poll() is not None]:
+                    statuses[number] = running.pop(number).returncode
+                    if failed is None and statuses[number] != 0:
+                        failed = number
+                if deadline is None and (stop.number or failed is not None):
+                    agreed = not stop.number and failed is not None and statuses[failed] == agreed_status
+                    if not agreed:
+                        for process in running.values():
+                            process.terminate()
+                    grace = grace_s if stop.number else AGREED_GRACE_S if agreed else failed_grace_s
+                    deadline = time.monotonic() + grace
+                while num_started < len(commands) and len(running) < num_at_a_time and deadline is None:
+                    running[num_started] = _start(commands[num_started], variables)
+                    num_started += 1
+                if deadline is not None and time.monotonic() > deadline:
+                    for process in running.values():
+                        process.kill()
+                if on_poll:
+                    on_poll(num_started - len(running))
+                time.sleep(POLL_S)
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
+    return Ended(statuses=tuple(statuses), failed=failed, stop=stop.number)
+
+
+def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    with contextlib.ExitStack() as files:
+        log: IO[bytes] | None = None
+        if command.log is not None:
+            command.log.parent.mkdir(parents=True, exist_ok=True)
+            log = files.enter_context(open(command.log, "ab"))
+        return subprocess.Popen(
+            command.line,
+            env={**os.environ, **_python_path(), **variables, **command.environment},
+            stdin=subprocess.DEVNULL if log else None,
+            stdout=log,
+            stderr=subprocess.STDOUT if log else None,
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM, parent=parent),
+        )
+
+
+def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None:
+    """Raise the error that stands for how the commands have ended; return when all of them were done.
+
+    Raises:
+        Interrupted: a signal came, to this process or to the command that failed first.
+        TrainingError: a command failed. The last lines of its log are logged.
+    """
+    if all(status == 0 for status in ended.statuses):
+        return
+    status = 0 if ended.failed is None else ended.statuses[ended.failed] or 0
+    stopped = 128 + ended.stop if ended.stop else status
+    if stopped in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
+        raise Interrupted(f"what was done is saved. {remedy}", exit_status=stopped)
+    assert ended.failed is not None
+    failed, place = commands[ended.failed], "above"
+    if failed.log is not None:
+        place = f"in {failed.log}"
+        lines = failed.log.read_text(errors="replace").splitlines()[-20:]
+        logger.error("\n".join([f"--- last lines of {failed.log} ---", *lines, "---"]))
+    what = f"signal {-status}" if status < 0 else f"exit status {status}"
+    raise TrainingError(f"{failed.name} ended with {what}; its output is {place}. {remedy}")
+
+
+def package_command(command: str, *arguments: object) -> tuple[str, ...]:
+    """Return the command line that runs a command of this very package, `python -m paddle_wwm COMMAND …`.
+
+    -P keeps the working directory, which may hold another paddle_wwm, out of the search; every process that is
+    started here gets a PYTHONPATH that leads to a checkout, which need not be installed.
+    """
+    return (sys.executable, "-P", "-m", PACKAGE.name, command, *map(str, arguments))
+
+
+def _python_path() -> dict[str, str]:
+    root, given = str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    if root in installed or root == given.split(os.pathsep)[0]:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([root, given]) if given else root}

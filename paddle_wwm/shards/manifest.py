@@ -1,0 +1,154 @@
+"""The manifest of a shard set: what the set holds and what it was made of. On disk it is manifest.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Sequence
+
+from ..corpus.cleaning import CleaningConfig
+from ..corpus.sentences import SentenceRule
+from ..errors import DataError
+from ..files import write_json
+from ..tokenization.wordpiece import TokenizerOptions
+
+FORMAT_VERSION = 2
+MANIFEST_NAME = "manifest.json"
+REMEDY = "prepare the corpus again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRecord:
+    """A source file. `format` ends with the compression, for example "text.gz"."""
+
+    name: str
+    size: int
+    sha256: str
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterRecord:
+    """The segmenter, and the sha256 of all that its words depend on."""
+
+    name: str
+    model_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentOptions:
+    """The options that the content of the shards depends on."""
+
+    sentences: SentenceRule
+    cleaning: CleaningConfig
+    text_key: str
+    keep_text: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """A shard file."""
+
+    file: str
+    sha256: str
+    num_documents: int
+    num_sentences: int
+    num_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRecord:
+    """A file of kept text."""
+
+    file: str
+    num_documents: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardManifest:
+    """What a shard set is: its counts, how it was made, and the fingerprint of its content.
+
+    report: what was skipped, split or fell back, counted by rule; report.json has samples.
+    inputs_fingerprint: of sources, vocabulary, segmenter, tokenizer, options and format. Where it is equal, the corpus
+    need not be prepared again.
+    fingerprint: of the content (`content_fingerprint`). A training run is bound to it.
+    """
+
+    format_version: int
+    num_documents: int
+    num_sentences: int
+    num_words: int
+    num_tokens: int
+    num_unknown_tokens: int
+    vocab_size: int
+    vocab_sha256: str
+    segmenter: SegmenterRecord
+    tokenizer: TokenizerOptions
+    options: ContentOptions
+    sources: tuple[SourceRecord, ...]
+    report: dict[str, int]
+    shards: tuple[ShardRecord, ...]
+    texts: tuple[TextRecord, ...]
+    inputs_fingerprint: str
+    fingerprint: str
+
+    @property
+    def files(self) -> tuple[ShardRecord | TextRecord, ...]:
+        """The files that have a checksum."""
+        return (*self.shards, *self.texts)
+
+
+def content_fingerprint(*, vocab_sha256: str, shards: Sequence[ShardRecord]) -> str:
+    """The manifest's `fingerprint`, from its own `vocab_sha256` and `shards`."""
+    return hashlib.sha256(json.dumps([vocab_sha256, [shard.sha256 for shard in shards]]).encode()).hexdigest()
+
+
+def write_manifest(directory: str | Path, manifest: ShardManifest) -> None:
+    """Write manifest.json."""
+    write_json(Path(directory) / MANIFEST_NAME, dataclasses.asdict(manifest))
+
+
+def read_manifest(directory: str | Path) -> ShardManifest:
+    """The manifest of a shard set. Raises DataError when the folder holds none, or one of another format version."""
+    path = Path(directory) / MANIFEST_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{directory}: holds no shards (no {MANIFEST_NAME}); make them with paddle-wwm prepare-corpus."
+        ) from None
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON ({error}); {REMEDY}.") from None
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if version != FORMAT_VERSION:
+        raise DataError(f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; {REMEDY}.")
+    try:
+        return _from_plain(ShardManifest, values, key="the manifest")
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; {REMEDY}.") from None
+
+
+def _from_plain(kind: Any, value: Any, *, key: str) -> Any:
+    """The value of type `kind` that plain JSON stands for. Raises ValueError naming the key and the rule."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        if not isinstance(value, dict):
+            raise ValueError(f"`{key}` must be an object, but is {value!r}")
+        if missing := [name for name in hints if name not in value]:
+            raise ValueError(f"`{key}` lacks {', '.join(missing)}")
+        if unknown := [name for name in value if name not in hints]:
+            raise ValueError(f"`{key}` has unknown keys: {', '.join(unknown)}")
+        return kind(**{name: _from_plain(hint, value[name], key=name) for name, hint in hints.items()})
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"`{key}` must be a list, but is {value!r}")
+        return tuple(_from_plain(typing.get_args(kind)[0], item, key=f"{key}[{n}]") for n, item in enumerate(value))
+    expected = typing.get_origin(kind) or kind
+    if type(value) is not expected:
+        raise ValueError(f"`{key}` must be of type {expected.__name__}, but is {value!r}")
+    return value

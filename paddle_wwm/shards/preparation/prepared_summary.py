@@ -1,0 +1,48 @@
+"""What `paddle-wwm prepare-corpus` says at its end."""
+
+from __future__ import annotations
+
+from ...corpus.cleaning import RULES
+from ...corpus.counts import CorpusReport
+from ...corpus.readers import BAD_INPUT
+from .merge_units import REPORT_NAME
+from .prepare import PreparedCorpus
+
+MAX_SAMPLES_SHOWN = 2
+
+
+def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
+    """Counts, what was dropped and changed with samples, who did the work, and where everything is."""
+    manifest, report = prepared.manifest, prepared.report
+    num_chars = report.characters["kept"]
+    lines = [
+        f"{'reused' if prepared.reused else 'written'}: {prepared.directory}",
+        f"  {manifest.num_documents:,} documents, {manifest.num_sentences:,} sentences",
+        f"  {manifest.num_words:,} words, {manifest.num_tokens:,} tokens of {num_chars:,} characters",
+        (
+            f"  {manifest.num_unknown_tokens / manifest.num_tokens:.2%} of the tokens are [UNK]; vocabulary "
+            f"{manifest.vocab_size:,}"
+        ),
+    ]
+    if prepared.made_by:
+        lines.append(
+            f"  by {'; '.join(prepared.made_by)}, in {seconds:,.1f} s ({num_chars / seconds:,.0f} characters/s)"
+        )
+    lines += report_lines(report)
+    lines.append(f"  more samples: {prepared.directory / REPORT_NAME}")
+    lines.append(f"  fingerprint {manifest.fingerprint}")
+    return "\n".join(lines)
+
+
+def report_lines(report: CorpusReport) -> list[str]:
+    """One line per rule, with its first samples below it."""
+    lines = []
+    for rule, count in sorted(report.counts.items()):
+        if not count:
+            continue
+        unit = RULES[rule].unit if rule in RULES else "skipped" if rule in BAD_INPUT else ""
+        removed = report.characters[rule]
+        characters = f" ({removed:,} characters)" if removed else ""
+        lines.append(f"  {rule.replace('_', ' ')}: {count:,} {unit}{characters}".rstrip())
+        lines += [f"      {sample}" for sample in report.samples.get(rule, [])[:MAX_SAMPLES_SHOWN]]
+    return lines

@@ -1,0 +1,96 @@
+"""Pass 1 of preparing a corpus, per source: read, clean, and write the documents in units, with their hashes.
+
+All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work
+ahead is known exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...corpus.cleaning import Cleaner
+from ...corpus.counts import CorpusReport
+from ...corpus.readers import RawDocument
+from ...files import atomic_write, write_json
+from ..records import record_lines, write_records
+from .work_plan import Plan, Unit
+
+DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"
+HASH_BYTES = 8
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """The unit that is being filled."""
+
+    documents: list[RawDocument] = field(default_factory=list)
+    num_lines: int = 0
+    num_chars: int = 0
+
+
+def read_source(plan: Plan, number: int) -> None:
+    """Read and clean source `number`. Raises DataError for bad input unless it is to be skipped."""
+    mark = plan.source_path(number, "json")
+    if mark.exists():
+        return
+    report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning)
+    units: list[Unit] = []
+    pending = _Pending()
+    hash_lines = "duplicate_lines" in plan.config.cleaning.rules
+    with (
+        atomic_write(plan.source_path(number, DOCUMENT_HASHES)) as document_hashes,
+        atomic_write(plan.source_path(number, LINE_HASHES)) as line_hashes,
+    ):
+        for raw in plan.reader().read(plan.sources[number], report):
+            document = cleaner.clean(raw, report)
+            if document is None:
+                continue
+            document_hashes.write(_hash("\n".join(document.lines)))
+            if hash_lines:
+                line_hashes.write(b"".join(map(_hash, document.lines)))
+            pending.documents.append(document)
+            pending.num_lines += len(document.lines)
+            pending.num_chars += sum(map(len, document.lines))
+            if pending.num_chars >= plan.unit_chars:
+                units.append(_write_unit(plan, number, len(units), pending))
+                pending = _Pending()
+        if pending.documents:
+            units.append(_write_unit(plan, number, len(units), pending))
+    counts = [[unit.num_documents, unit.num_lines, unit.num_chars] for unit in units]
+    write_json(mark, {"units": counts, "report": report.to_json()})
+
+
+def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
+    """What `read_source` found; it must be done."""
+    value: dict[str, Any] = json.loads(plan.source_path(number, "json").read_text(encoding="utf-8"))
+    units = [
+        Unit(source=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
+        for index, (documents, lines, chars) in enumerate(value["units"])
+    ]
+    return units, CorpusReport.from_json(value["report"])
+
+
+def _hash(text: str) -> bytes:
+    """64 bits: among 20 million different documents two that are taken for equal have a chance of one in 90,000."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=HASH_BYTES).digest()
+
+
+def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit:
+    unit = Unit(
+        source=source,
+        number=number,
+        num_documents=len(pending.documents),
+        num_lines=pending.num_lines,
+        num_chars=pending.num_chars,
+    )
+    write_records(plan.text_path(unit), ([document.doc_id, document.lines] for document in pending.documents))
+    return unit
+
+
+def read_unit(plan: Plan, unit: Unit) -> list[RawDocument]:
+    """The cleaned documents of a unit."""
+    records = map(json.loads, record_lines(plan.text_path(unit)))
+    return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in records]

@@ -1,0 +1,148 @@
+"""Pass 2 of preparing a corpus, per unit: drop duplicates, split sentences, find words and WordPieces, write tokens."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Iterator, Sequence
+
+import numpy as np
+
+from ...corpus.counts import CorpusReport
+from ...corpus.documents import Document
+from ...corpus.readers import RawDocument
+from ...corpus.segment import Segmenter, make_segmenter
+from ...files import atomic_write, write_json
+from ...tokenization.tokenized import TokenizedDocument, tokenize_documents
+from ...tokenization.vocab import load_vocab
+from ...tokenization.wordpiece import WordPieceTokenizer
+from ..records import write_records
+from ..shard_format import token_bits
+from ..writer import ShardFile, sections_of
+from .duplicates import read_first_occurrences
+from .read_sources import read_unit
+from .work_plan import Plan, Unit
+
+KEEP_DOCUMENTS, KEEP_LINES = "documents.keep", "lines.keep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What turns sentences into tokens; made once per process."""
+
+    segmenter: Segmenter
+    tokenizer: WordPieceTokenizer
+
+
+@lru_cache(maxsize=1)
+def tools_of(plan: Plan) -> Tools:
+    """The tools of this process for a plan."""
+    vocab = load_vocab(plan.vocab_path)
+    return Tools(
+        segmenter=make_segmenter(plan.config.segmenter),
+        tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=plan.config.do_lower_case),
+    )
+
+
+def tokenize_unit(plan: Plan, unit: Unit) -> int:
+    """Tokenize a unit. Returns its number of characters."""
+    mark = plan.tokens_path(unit, "json")
+    if mark.exists():
+        return unit.num_chars
+    tools, report = tools_of(plan), CorpusReport()
+    documents = [document for raw in _without_duplicates(plan, unit, report) for document in _split(plan, raw, report)]
+    other_counts: Counter = Counter()
+    tokenized = tokenize_documents(documents, segmenter=tools.segmenter, tokenizer=tools.tokenizer, report=other_counts)
+    if other_counts.pop("sentences_without_tokens"):
+        documents = list(_with_tokens(documents, tools.tokenizer, report))
+    report.counts.update(other_counts)
+    vocab = tools.tokenizer.vocab
+    if tokenized:
+        with atomic_write(plan.tokens_path(unit, "wwm")) as stream:
+            file = ShardFile(stream, bits=token_bits(len(vocab)))
+            file.append(sections_of(tokenized, vocab_size=len(vocab)))
+            file.close()
+    if plan.config.keep_text:
+        write_records(plan.tokens_path(unit, "zst"), ([document.doc_id, document.sentences] for document in documents))
+    write_json(mark, {"counts": _counts(tokenized, unknown_id=vocab.unk_id), "report": report.to_json()})
+    return unit.num_chars
+
+
+def unit_result(plan: Plan, unit: Unit) -> tuple[Counter, CorpusReport]:
+    """What `tokenize_unit` counted; it must be done."""
+    value: dict[str, Any] = json.loads(plan.tokens_path(unit, "json").read_text(encoding="utf-8"))
+    return Counter(value["counts"]), CorpusReport.from_json(value["report"])
+
+
+def _without_duplicates(plan: Plan, unit: Unit, report: CorpusReport) -> Iterator[RawDocument]:
+    documents = read_unit(plan, unit)
+    rules = plan.config.cleaning.rules
+    keep = np.ones(unit.num_documents, bool)
+    keep_lines = np.ones(unit.num_lines, bool)
+    if "duplicate_documents" in rules:
+        keep = read_first_occurrences(plan.text_folder / KEEP_DOCUMENTS, unit.first_document, unit.num_documents)
+    if "duplicate_lines" in rules:
+        keep_lines = read_first_occurrences(plan.text_folder / KEEP_LINES, unit.first_line, unit.num_lines)
+    first = 0
+    for document, is_kept in zip(documents, keep):
+        lines, first = keep_lines[first : first + len(document.lines)], first + len(document.lines)
+        if not is_kept:
+            removed = sum(map(len, document.lines))
+            report.add("duplicate_documents", place=document.doc_id, text=document.lines[0], removed=removed)
+            continue
+        for line, line_is_kept in zip(document.lines, lines):
+            if not line_is_kept:
+                report.add("duplicate_lines", place=document.doc_id, text=line, removed=len(line))
+        kept = tuple(line for line, line_is_kept in zip(document.lines, lines) if line_is_kept)
+        if kept:
+            yield RawDocument(doc_id=document.doc_id, lines=kept)
+        else:
+            report.add("empty_documents", place=document.doc_id, text=document.lines[0], removed=0)
+
+
+def _split(plan: Plan, raw: RawDocument, report: CorpusReport) -> Iterator[Document]:
+    rule = plan.config.sentences
+    sentences: list[str] = []
+    for line in raw.lines:
+        found = rule.split(line)
+        if len(line) > rule.max_chars and (
+            num_cuts := len(found) - len(replace(rule, max_chars=len(line)).split(line))
+        ):
+            report.add("cut_sentences", place=raw.doc_id, text=line, removed=0, count=num_cuts)
+        sentences.extend(found)
+        kept = sum(map(len, found))
+        report.characters["kept"] += kept
+        report.characters["white_space"] += len(line) - kept
+    if sentences:
+        yield Document(doc_id=raw.doc_id, sentences=tuple(sentences))
+
+
+def _with_tokens(
+    documents: Sequence[Document], tokenizer: WordPieceTokenizer, report: CorpusReport
+) -> Iterator[Document]:
+    """The documents as the shards hold them: without the sentences that have no token, whose characters are not kept
+    after all.
+    """
+    for document in documents:
+        has_tokens = np.diff(tokenizer.encode(document.sentences).text_offsets) > 0
+        for sentence, is_kept in zip(document.sentences, has_tokens):
+            if not is_kept:
+                report.characters["kept"] -= len(sentence)
+                report.add("sentences_without_tokens", place=document.doc_id, text=sentence, removed=len(sentence))
+        if has_tokens.any():
+            yield replace(
+                document,
+                sentences=tuple(sentence for sentence, is_kept in zip(document.sentences, has_tokens) if is_kept),
+            )
+
+
+def _counts(documents: Sequence[TokenizedDocument], *, unknown_id: int) -> dict[str, int]:
+    return {
+        "documents": len(documents),
+        "sentences": sum(len(document.sentence_offsets) - 1 for document in documents),
+        "words": sum(int(np.count_nonzero(document.word_starts)) for document in documents),
+        "tokens": sum(len(document.input_ids) for document in documents),
+        "unknown": sum(int(np.count_nonzero(document.input_ids == unknown_id)) for document in documents),
+    }

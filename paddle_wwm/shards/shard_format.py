@@ -1,0 +1,89 @@
+"""The shard format. A shard set is a folder: manifest.json, vocab.txt, and shard-00000.wwm, shard-00001.wwm, …
+
+Where the text was kept, text-00000.jsonl.zst, … hold it: one line per document, in order,
+["file:line", ["sentence", …]], with the sentences that have tokens. report.json counts and samples what was dropped
+and changed.
+
+A shard file, little endian, every section starting at a multiple of 8 bytes::
+
+    header     64 bytes: HEADER below
+    tokens     num_tokens x uint16: id in the low 15 bits, bit 15 set where a word starts   (token_bits 16,
+    vocabularies up to 32,768)
+               num_tokens x uint32: id in the low 31 bits, bit 31 set where a word starts   (token_bits 32, larger
+               vocabularies)
+    sentences  num_lengths x uint16: lengths in tokens; 65,535 means "add this and read on", so any length fits
+    documents  (num_documents + 1) x 2 x uint64: where a document's tokens and its lengths begin; the last row is the
+    end
+
+Two bytes per token and two per sentence, O(1) access to any document; a document never crosses two shards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MAGIC = b"WWMSHRD1"
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("token_bits", "<u4"),
+        ("reserved", "<u4"),
+        ("num_tokens", "<u8"),
+        ("num_lengths", "<u8"),
+        ("num_documents", "<u8"),
+        ("num_sentences", "<u8"),
+        ("padding", "V16"),
+    ]
+)
+assert HEADER.itemsize == 64
+LENGTH_ESCAPE = 0xFFFF
+VOCAB_NAME = "vocab.txt"
+
+
+def shard_name(number: int) -> str:
+    """File name of the shard with that number."""
+    return f"shard-{number:05d}.wwm"
+
+
+def text_name(number: int) -> str:
+    """File name of the kept text with that number."""
+    return f"text-{number:05d}.jsonl.zst"
+
+
+def token_bits(vocab_size: int) -> int:
+    """16 for vocabularies whose ids fit 15 bits, else 32."""
+    return 16 if vocab_size <= 1 << 15 else 32
+
+
+def token_dtype(bits: int) -> np.dtype:
+    """The dtype of the tokens section."""
+    return np.dtype("<u2" if bits == 16 else "<u4")
+
+
+def section_offsets(*, bits: int, num_tokens: int, num_lengths: int, num_documents: int) -> tuple[int, int, int, int]:
+    """Byte offsets of tokens, sentences, documents, and the end of the file."""
+
+    def aligned(position: int) -> int:
+        return -(-position // 8) * 8
+
+    tokens = HEADER.itemsize
+    sentences = aligned(tokens + num_tokens * (bits // 8))
+    documents = aligned(sentences + num_lengths * 2)
+    return tokens, sentences, documents, documents + (num_documents + 1) * 16
+
+
+def encode_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Sentence lengths as uint16 with the escape."""
+    if len(lengths) == 0 or lengths.max() < LENGTH_ESCAPE:
+        return lengths.astype("<u2")
+    encoded = [[LENGTH_ESCAPE] * (length // LENGTH_ESCAPE) + [length % LENGTH_ESCAPE] for length in lengths.tolist()]
+    return np.array([entry for entries in encoded for entry in entries], "<u2")
+
+
+def decode_lengths(entries: np.ndarray) -> np.ndarray:
+    """Sentence lengths (int64) from the stored entries."""
+    lengths = entries.astype(np.int64)
+    if not (entries == LENGTH_ESCAPE).any():
+        return lengths
+    ends = np.flatnonzero(entries != LENGTH_ESCAPE)
+    return np.diff(np.concatenate([[0], np.cumsum(lengths)[ends]]))
