@@ -33,10 +33,10 @@ from common import print_machine, print_table, write_figures
 from question_answering import _Examples as Examples
 
 from paddle_wwm.cli.process import run_script
-from paddle_wwm.tasks.dataset import Split
-from paddle_wwm.tasks.dataset_table import DATASETS
-from paddle_wwm.tasks.metrics.answers import score_cmrc
-from paddle_wwm.tasks.readers.splits import read_split, split_path
+from paddle_wwm.datasets.dataset import Split
+from paddle_wwm.datasets.metrics.answers import score_cmrc
+from paddle_wwm.datasets.readers.splits import read_split, split_path
+from paddle_wwm.datasets.table import DATASETS
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig, decode, encode, label_of, windows_of
 from paddle_wwm.tokenization.vocab import Vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer

@@ -42,7 +42,7 @@ _MODULES = {
     "WholeWordMasker": "pretraining_data.masker",
     "build_module": "hub.build",
     "convert": "conversion.convert",
-    "evaluate": "tasks.evaluation",
+    "evaluate": "evaluation.evaluate",
     "fetch": "download.models",
     "find_variant": "variants.lookup",
     "finetune": "finetuning.run",

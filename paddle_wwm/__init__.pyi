@@ -2,6 +2,7 @@ from .conversion.convert import convert as convert
 from .conversion.verify import verify as verify
 from .corpus.segment import load_segmenter as load_segmenter
 from .download.models import fetch as fetch
+from .evaluation.evaluate import evaluate as evaluate
 from .finetuning.run import finetune as finetune
 from .hub.build import build_module as build_module
 from .hub.install import install_module as install_module
@@ -10,7 +11,6 @@ from .pretraining.run import pretrain as pretrain
 from .pretraining_data.masker import WholeWordMasker as WholeWordMasker
 from .shards.preparation.prepare import prepare_corpus as prepare_corpus
 from .shards.reader import open_shards as open_shards
-from .tasks.evaluation import evaluate as evaluate
 from .tasks.loading import load_model as load_model
 from .tokenization.vocab import load_vocab as load_vocab
 from .variants.lookup import find_variant as find_variant

@@ -25,8 +25,13 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 SCRIPTS_TO_MOVE = ("scripts/evidence.py",)  # not a command of the package
 
 # The circles that other changes open; then these go.
-CIRCLES_TO_OPEN = (f"{PACKAGE}/finetuning/", f"{PACKAGE}/model/")
 MAX_REQUIRED_PARAMETERS = 8
+# In the order in which data flows. No room imports one that comes after it.
+ROOMS = (
+    *("corpus", "tokenization", "shards", "pretraining_data"),
+    *("compute", "weights", "model", "conversion", "variants", "download"),
+    *("runs", "pretraining", "tasks", "datasets", "evaluation", "finetuning", "reports", "hub", "cli"),
+)
 COMPILERS = ("compiled", "numba.njit", "instruction")
 COMPILED_WITHOUT_DECORATOR = (f"{PACKAGE}/corpus/lac_kernel.py: tag_texts",)
 
@@ -269,13 +274,47 @@ def private_names_in_experiments(sources: Sources) -> list[str]:
     return places(paths, sources, is_private)
 
 
+def rooms_against_the_order(sources: Sources) -> list[str]:
+    """A room imports rooms before it in ROOMS, and files of no room, which import no room. Commands are of the last."""
+    found = []
+    for path in sources:
+        room = room_of(path)
+        for one in imports_of(path, sources[path]) if path.startswith(f"{PACKAGE}/") else ():
+            if one.in_main:
+                continue  # a command
+            for target in {room_of(f"{name.replace('.', '/')}.py") for name in one.targets if one.root == PACKAGE}:
+                if target is not None and target != room and (room is None or ROOMS.index(target) > ROOMS.index(room)):
+                    found.append(f"{path}:{one.line}")
+    return found
+
+
+def room_of(path: str) -> str | None:
+    """The room that a file is in; None for one that lies in the package itself. A __main__.py is a command."""
+    parts = Path(path).parts
+    if parts[-1] == "__main__.py" or path.removesuffix(".py") == f"{PACKAGE}/cli":
+        return "cli"
+    name = parts[1].removesuffix(".py") if len(parts) > 1 and parts[0] == PACKAGE else None
+    return name if name in ROOMS else None
+
+
+def drawn_rooms(sources: Sources) -> str:
+    """The order of the rooms, each with the rooms that it imports."""
+    lines = []
+    for room in ROOMS:
+        paths = [path for path in sources if room_of(path) == room and Path(path).name != "__main__.py"]
+        names = {name for path in paths for one in imports_of(path, sources[path]) for name in one.targets}
+        imported = {room_of(f"{name.replace('.', '/')}.py") for name in names if name.startswith(f"{PACKAGE}.")}
+        order = [other for other in ROOMS if other in imported - {room}]
+        lines.append(f"{room:<18}{'← ' if order else ''}{', '.join(order)}".rstrip())
+    return "\n".join(lines)
+
+
 def circles_of_files(sources: Sources) -> list[str]:
     """No two files import each other, not by way of others, not inside functions or for type checkers only.
 
     `from .x import y` imports the file of x, or, where y is a file in the package x, that one.
     """
-    found = [" <-> ".join(circle) for circle in circles(imports_between_files(sources))]
-    return [circle for circle in found if not circle.startswith(CIRCLES_TO_OPEN)]
+    return [" <-> ".join(circle) for circle in circles(imports_between_files(sources))]
 
 
 def imports_between_files(sources: Sources) -> dict[str, set[str]]:
@@ -537,6 +576,14 @@ BREACHES = [
         ["experiments/x.py:2"],
     ),
 ]
+BREACHES += [
+    (
+        rooms_against_the_order,
+        {"paddle_wwm/weights/x.py": "def f():\n    from ..model.bert import y\n", "paddle_wwm/hub/__main__.py": ""},
+        ["paddle_wwm/weights/x.py:2"],
+    ),
+    (rooms_against_the_order, {"paddle_wwm/files.py": "from .corpus import x\n"}, ["paddle_wwm/files.py:1"]),
+]
 RULES = list(dict.fromkeys(rule for rule, _, _ in BREACHES))
 
 
@@ -593,3 +640,13 @@ def test_the_repository_was_read(repository):
     assert {"paddle_wwm/corpus/lac.py", "paddle_wwm/runs/fleet.py", "scripts/pretrain.py"} < repository.keys()
     assert sum(path.startswith("hub_modules/") for path in repository) >= 1
     assert "paddle_wwm/errors.py" in reached_from(["paddle_wwm/hub/__init__.py"], repository)
+
+
+def test_every_folder_of_the_package_is_a_room():
+    folders = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
+    assert folders == set(ROOMS)
+
+
+def test_the_order_of_the_rooms_is_drawn_in_the_docs(repository):
+    page = (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8")
+    assert f"```text\n{drawn_rooms(repository)}\n```" in page

@@ -7,9 +7,9 @@ from __future__ import annotations
 import statistics
 from typing import Mapping
 
+from paddle_wwm.datasets.metrics.scores import METRICS
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.reports.format import NOTHING, Table, max_and_mean, numbers
-from paddle_wwm.tasks.dataset_table import find_dataset
-from paddle_wwm.tasks.metrics.scores import METRICS
 
 from .experiment import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import Scores, scores_of

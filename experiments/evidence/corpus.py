@@ -11,6 +11,8 @@ from typing import Any, Iterable
 from paddle_wwm.corpus.overlap import SHARED_CHARACTERS, TextOverlap, write_without_overlap
 from paddle_wwm.corpus.segment import SegmenterConfig
 from paddle_wwm.corpus.source_files import find_sources
+from paddle_wwm.datasets.readers.splits import read_split, split_path
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.files import sha256_of_file, write_json
 from paddle_wwm.progress import show_bar
@@ -19,9 +21,7 @@ from paddle_wwm.shards.manifest import MANIFEST_NAME
 from paddle_wwm.shards.preparation.prepare import prepare_corpus
 from paddle_wwm.shards.preparation.work_plan import PrepareConfig
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.examples import TextExample
-from paddle_wwm.tasks.readers.splits import read_split, split_path
 from paddle_wwm.tokenization.vocab import load_vocab
 
 from . import cmrc

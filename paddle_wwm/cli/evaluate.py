@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
+    from ..evaluation.job import EvaluationJob, evaluate, summary
     from ..progress import show_bar
-    from ..tasks.evaluate import EvaluationJob, evaluate, summary
     from ..tasks.reading_comprehension import MAX_ANSWER_LEN, DecodingConfig
 
     split = arguments.split or "test"

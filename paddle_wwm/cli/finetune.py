@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from .flags import add_task_flags, check_task_flags, chosen_dataset
 
 if TYPE_CHECKING:
-    from ..tasks.dataset import Dataset
+    from ..datasets.dataset import Dataset
 
 SUMMARY = "fine-tune a model on a task, over several seeds"
 SPLITS = ("train", "dev", "test")

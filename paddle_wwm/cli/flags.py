@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, Sequence
 
 if TYPE_CHECKING:
-    from ..tasks.dataset import Dataset
+    from ..datasets.dataset import Dataset
 
 
 def add_task_flags(group: argparse._ArgumentGroup, *, files: Mapping[str, str]) -> None:
@@ -53,8 +53,8 @@ def chosen_dataset(
     arguments: argparse.Namespace, *, name: str, files: Mapping[str, Path | None], labels: Sequence[str] = ()
 ) -> Dataset:
     """Return the data set that the flags describe. `files` are the user's own; None is a file not given."""
-    from ..tasks.dataset_table import find_dataset
-    from ..tasks.own_data import columns_of_flags, dataset_of_flags
+    from ..datasets.own_files import columns_of_flags, dataset_of_flags
+    from ..datasets.table import find_dataset
 
     if arguments.task:
         return find_dataset(arguments.task)

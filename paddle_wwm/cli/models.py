@@ -106,8 +106,8 @@ def row_of(variant: Variant) -> dict[str, str]:
 def record_of(variant: Variant) -> dict[str, Any]:
     """Everything in the table about a model, as JSON has it."""
     from ..config import to_plain
+    from ..datasets.table import DATASETS, learning_rate_of
     from ..model_config import count_parameters
-    from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
     from ..variants.types import NUM_XNLI_LABELS
 

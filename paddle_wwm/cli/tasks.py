@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from ..tasks.dataset import Dataset
+    from ..datasets.dataset import Dataset
 
 SUMMARY = "print the table of tasks, or check the files of one"
 EXAMPLES = """\
@@ -47,8 +47,8 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table, one task or JSON."""
     from ..config import to_plain
+    from ..datasets.table import DATASETS, find_dataset
     from ..markdown import aligned_table
-    from ..tasks.dataset_table import DATASETS, find_dataset
     from ..tasks.examples import TaskName
 
     chosen = [find_dataset(arguments.name)] if arguments.name else list(DATASETS.values())
@@ -107,7 +107,7 @@ def details_of(dataset: Dataset) -> str:
 
 def found_in(dataset: Dataset, *, data: Path) -> dict[str, dict[str, Any]]:
     """What a folder holds of a task, by split. Raises DataError where a file is wrong, or none is there."""
-    from ..tasks.readers.splits import read_split, split_path
+    from ..datasets.readers.splits import read_split, split_path
 
     found = {}
     for split in dataset.files:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Callable
 
+from ..datasets.table import DATASETS
 from ..progress import Progress
 from ..runs.job import run_in_folder
 from ..runs.log import LogFollower
 from ..runs.processes import package_command
-from ..tasks.dataset_table import DATASETS
 from ..tasks.fine_tuned import load_tokenizer
 from ..tasks.model_folder import read_description
 from .result import FineTuneResult, read_result

@@ -16,11 +16,11 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
+from ..datasets.dataset import Dataset
+from ..datasets.table import learning_rate_of
 from ..errors import ConfigError
 from ..random_bits import key_of, random_uint64
 from ..runs.schedules import LinearSchedule
-from ..tasks.dataset import Dataset
-from ..tasks.dataset_table import learning_rate_of
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
 from ..tasks.rows import cut_by_length
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from ..datasets.metrics.scores import ScoreValues
 from ..errors import DataError
 from ..files import write_json
 from ..runs.folder import RUN_NAME
-from ..tasks.metrics.scores import ScoreValues
 
 RESULT_NAME = "result.json"
 LOG_NAME = "log.jsonl"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable
 
+from ..datasets.dataset import Dataset
+from ..datasets.table import find_dataset
 from ..errors import ConfigError
 from ..progress import Progress
-from ..tasks.dataset import Dataset
-from ..tasks.dataset_table import find_dataset
 from .job import run_job
 from .result import FineTuneResult
 from .set_up import FineTuneJob
@@ -52,7 +52,7 @@ def finetune(
     Args:
         model: a folder (a model, a pretraining run, a hub module with weights) or a published model's name.
         task: a name of the table of data sets (`"chnsenticorp"`), or a Dataset of your own files, made by
-            `paddle_wwm.tasks.own_data.dataset_of_flags(kind="classification", files={"train": "train.tsv"})`.
+            `paddle_wwm.datasets.own_files.dataset_of_flags(kind="classification", files={"train": "train.tsv"})`.
         output: the run's folder.
         data: the folder with the task's files; needed for a task of the table.
         seeds: how many seeds are trained: `first_seed`, `first_seed` + 1, …
@@ -95,7 +95,7 @@ def finetune(
 
     Example:
         >>> from paddle_wwm import finetune
-        >>> from paddle_wwm.tasks.own_data import dataset_of_flags
+        >>> from paddle_wwm.datasets.own_files import dataset_of_flags
         >>> task = dataset_of_flags(kind="classification", files={"train": "train.tsv", "dev": "dev.tsv"})
         >>> result = finetune("model", task=task, output="runs/mine", num_epochs=1, max_seq_length=32)
         >>> result.scores["dev"]["accuracy"].num_seeds

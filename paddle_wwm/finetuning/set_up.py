@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
+from ..datasets.dataset import Dataset, Split
+from ..datasets.readers.splits import read_split, split_path, with_labels
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import check_space, sha256_of_file
@@ -24,11 +26,9 @@ from ..runs.folder import (
     write_record,
 )
 from ..tasks.answer_kinds import uses_kinds
-from ..tasks.dataset import Dataset, Split
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
 from ..tasks.model_folder import read_description
-from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
 from ..version import __version__

@@ -23,7 +23,7 @@ from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum
 from ..runs.optim import make_optimizer
 from ..runs.precision import Precision
 from ..runs.schedules import LinearSchedule
-from ..runs.sharding import Shares
+from ..runs.sharding import ParameterOwners
 from .checkpoint import TrainState, checkpoints_in, load_optimizer, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
@@ -69,8 +69,8 @@ class Trainer:
                 name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing)
             )
         self.precision.prepare(self.core)
-        self.shares = Shares(self.core, world=world, enabled=config.runtime.shard_optimizer)
-        self.optimizer = make_optimizer(self.core, config.optimizer, keep=self.shares.is_mine)
+        self.owners = ParameterOwners(self.core, world=world, enabled=config.runtime.shard_optimizer)
+        self.optimizer = make_optimizer(self.core, config.optimizer, keep=self.owners.is_mine)
         self.step = self.saved_step = found.state.global_step if found else 0
         if found:
             load_optimizer(found.path, model=self.core, optimizer=self.optimizer)
@@ -86,7 +86,7 @@ class Trainer:
             seed=config.seed,
             clip_norm=config.optimizer.clip_norm,
             precision=self.precision,
-            shares=self.shares,
+            owners=self.owners,
             sync_in_backward=not config.runtime.recompute,
         )
         self.saved_at = time.monotonic()
@@ -189,7 +189,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint, by the main worker; the others wait."""
-        arrays = self.shares.gather(self.optimizer)
+        arrays = self.owners.gather(self.optimizer)
         if self.world.is_main:
             state = TrainState(
                 global_step=self.step,

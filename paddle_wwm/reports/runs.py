@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
+from ..datasets.metrics.scores import METRICS
+from ..datasets.table import DATASETS
 from ..errors import DataError
 from ..finetuning.results import RESULT_NAME, RunRecord, SeedResult, read_results, read_run
 from ..runs.folder import RUN_NAME
-from ..tasks.dataset_table import DATASETS
-from ..tasks.metrics.scores import METRICS
 from ..variants.lookup import known_variant
 from ..variants.scores import Score
 

@@ -18,7 +18,7 @@ from ..random_bits import key_of
 from .fleet import World, average_gradients, sum_over_workers, without_gradient_sync
 from .optim import clip_gradients
 from .precision import Precision
-from .sharding import Shares
+from .sharding import ParameterOwners
 
 MicroBatch = TypeVar("MicroBatch")
 
@@ -38,7 +38,7 @@ class SummedLoss:
 class StepContext:
     """What stays the same from step to step.
 
-    model: as `distribute_model` returns it. parameters: those that are trained. shares: None if every worker updates
+    model: as `distribute_model` returns it. parameters: those that are trained. owners: None if every worker updates
     every parameter. sync_in_backward: the workers exchange gradients during the last backward pass; False: after it,
     which recomputation needs.
     """
@@ -50,7 +50,7 @@ class StepContext:
     seed: int
     clip_norm: float
     precision: Precision = field(default_factory=Precision)
-    shares: Shares | None = None
+    owners: ParameterOwners | None = None
     sync_in_backward: bool = True
 
 
@@ -123,8 +123,8 @@ def accumulated_step(
     if num_failures == 0:
         context.optimizer.set_lr(learning_rate)
         context.optimizer.step()
-        if context.shares is not None:
-            context.shares.spread()
+        if context.owners is not None:
+            context.owners.spread()
     for parameter in parameters:
         parameter.clear_gradient()
 

@@ -17,7 +17,7 @@ from .optim import optimizer_arrays
 POWERS = ("beta1_pow_acc", "beta2_pow_acc")  # the same for all parameters, and held by every worker
 
 
-class Shares:
+class ParameterOwners:
     """Which worker updates which parameters of a model; in a world of one, or switched off, this one all of them."""
 
     def __init__(self, model: paddle.nn.Layer, *, world: World, enabled: bool) -> None:

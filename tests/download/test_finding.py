@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.download.finding import find_model
 from paddle_wwm.errors import CheckpointError, PaddleWWMError
 from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.recipe import recipe_of
-from paddle_wwm.tasks.dataset_table import find_dataset
 
 from ..finetuning.builders import write_model
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from paddle_wwm.datasets.own_files import dataset_of_flags
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.model_config import ModelConfig
-from paddle_wwm.tasks.dataset_table import find_dataset
-from paddle_wwm.tasks.own_data import dataset_of_flags
 
 FILLER = "使用语言模型来预测下一个词的我们在中国北京大学学习"
 GOOD, BAD = "天气很好", "不是这那"

@@ -7,6 +7,8 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_wwm.datasets.readers.splits import read_split
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModuleError, PaddleWWMError
 from paddle_wwm.finetuning.job import run_job
 from paddle_wwm.finetuning.results import read_results, read_run
@@ -14,10 +16,8 @@ from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.runs.folder import locked_output
 from paddle_wwm.tasks.answer_kinds import KINDS
-from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.examples import TaskName
 from paddle_wwm.tasks.fine_tuned import load_finetuned, predict_examples
-from paddle_wwm.tasks.readers.splits import read_split
 
 from .builders import (
     job_of,

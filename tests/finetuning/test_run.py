@@ -7,13 +7,13 @@ import inspect
 
 import pytest
 
+from paddle_wwm.datasets.own_files import dataset_of_flags
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.evaluation.evaluate import evaluate
 from paddle_wwm.finetuning.job import worker_command
 from paddle_wwm.finetuning.recipe import FineTuneRecipe
 from paddle_wwm.finetuning.results import read_results
 from paddle_wwm.finetuning.run import finetune
-from paddle_wwm.tasks.evaluation import evaluate
-from paddle_wwm.tasks.own_data import dataset_of_flags
 
 from .builders import write_chnsenticorp, write_model
 

@@ -29,7 +29,7 @@ from .engines import Engine, EngineConfig, open_engine
 from .folders import check_replaceable, kept_for_later, start_work
 from .merge_units import REPORT_NAME, merge_units
 from .read_sources import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
-from .tokenize_units import KEEP_DOCUMENTS, KEEP_LINES, Tools, tokenize_unit
+from .tokenize_units import KEEP_DOCUMENTS, KEEP_LINES, Tools, keep_tools, tokenize_unit
 from .work_plan import Plan, PrepareConfig, Unit, inputs_fingerprint
 
 logger = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ def prepare_corpus(
         )
         with kept_for_later(plan):
             start_work(plan, vocab)
+            keep_tools(plan, tools)
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 units, report = _read_sources(

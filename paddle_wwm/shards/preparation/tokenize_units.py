@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Iterator, Sequence
 
 import numpy as np
@@ -36,14 +35,21 @@ class Tools:
     tokenizer: WordPieceTokenizer
 
 
-@lru_cache(maxsize=1)
+_tools: dict[Plan, Tools] = {}  # of this process, for the last plan
+
+
+def keep_tools(plan: Plan, tools: Tools) -> None:
+    """Let this process use tools that it has made already."""
+    _tools.clear()
+    _tools[plan] = tools
+
+
 def tools_of(plan: Plan) -> Tools:
-    """The tools of this process for a plan."""
-    vocab = load_vocab(plan.vocab_path)
-    return Tools(
-        segmenter=make_segmenter(plan.config.segmenter),
-        tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=plan.config.do_lower_case),
-    )
+    """Return the tools of this process for a plan."""
+    if plan not in _tools:
+        tokenizer = WordPieceTokenizer(vocab=load_vocab(plan.vocab_path), do_lower_case=plan.config.do_lower_case)
+        keep_tools(plan, Tools(segmenter=make_segmenter(plan.config.segmenter), tokenizer=tokenizer))
+    return _tools[plan]
 
 
 def tokenize_unit(plan: Plan, unit: Unit) -> int:

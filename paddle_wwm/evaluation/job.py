@@ -11,16 +11,16 @@ from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
+from ..datasets.dataset import Dataset, Split
+from ..datasets.metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
+from ..datasets.prediction_files import read_predictions, write_answers_for_authors, write_predictions
+from ..datasets.readers.splits import read_split, with_labels
 from ..errors import ConfigError, DataError
 from ..files import write_json
 from ..progress import Progress
-from .answer_kinds import best_no_answer_threshold
-from .dataset import Dataset, Split
-from .examples import Example, TaskName
-from .metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
-from .prediction_files import read_predictions, write_answers_for_authors, write_predictions
-from .readers.splits import read_split, with_labels
-from .reading_comprehension import DecodingConfig
+from ..tasks.answer_kinds import best_no_answer_threshold
+from ..tasks.examples import Example, TaskName
+from ..tasks.reading_comprehension import DecodingConfig
 
 SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
     "scores.json",
@@ -136,8 +136,8 @@ def _read(job: EvaluationJob, split: Split) -> _Predicted:
 
 
 def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress], None] | None) -> _Predicted:
-    from .fine_tuned import load_finetuned, predict_examples
-    from .task import ResultOptions
+    from ..tasks.fine_tuned import load_finetuned, predict_examples
+    from ..tasks.task import ResultOptions
 
     assert job.model is not None
     model = load_finetuned(job.model, task=job.dataset.task, max_seq_length=job.max_seq_length)

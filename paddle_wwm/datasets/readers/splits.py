@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Mapping
 
 from ...errors import DataError
+from ...tasks.examples import Example, QuestionExample, TaskName, TextExample
 from ..dataset import Dataset, Split
-from ..examples import Example, QuestionExample, TaskName, TextExample
 from .file import Reader, TaskFile
 from .questions import READERS_OF_QUESTIONS
 from .tables import READERS_OF_TABLES

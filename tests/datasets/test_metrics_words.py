@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.tasks.metrics.words import mixed_segments, without_punctuation, words_of
+from paddle_wwm.datasets.metrics.words import mixed_segments, without_punctuation, words_of
 
 SEGMENTS = [
     ("北京大学", ["北", "京", "大", "学"]),

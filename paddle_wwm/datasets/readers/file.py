@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 from ...errors import DataError
+from ...tasks.examples import Example
 from ..dataset import Dataset
-from ..examples import Example
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # what is trained on or chosen by; any other split may come without labels
 _SHOWN = 60

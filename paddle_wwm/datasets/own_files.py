@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError
+from ..tasks.examples import TaskName
 from .dataset import Dataset
-from .examples import TaskName
 from .metrics.scores import METRICS
 from .readers.splits import READERS, READERS_OF_KIND
 

@@ -10,8 +10,8 @@ import enum
 from functools import partial
 from typing import Any, Mapping, Sequence
 
+from ...tasks.examples import Example, TextExample
 from ..dataset import Dataset
-from ..examples import Example, TextExample
 from .file import Reader, TaskFile, excerpt
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {

@@ -7,12 +7,12 @@ import json
 import paddle
 import pytest
 
+from paddle_wwm.datasets.table import find_dataset
 from paddle_wwm.errors import ConfigError, DataError
+from paddle_wwm.evaluation.job import EvaluationJob, evaluate, summary
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.model_config import ModelConfig
-from paddle_wwm.tasks.dataset_table import find_dataset
-from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
 from paddle_wwm.tasks.model_folder import write_finetuned
 from paddle_wwm.tasks.reading_comprehension import DecodingConfig
 from paddle_wwm.tasks.task_table import task_class
@@ -66,7 +66,7 @@ def job(folder, **changes):
 
 
 def ids_of(folder):
-    from paddle_wwm.tasks.readers.splits import read_split
+    from paddle_wwm.datasets.readers.splits import read_split
 
     return [
         example.example_id for example in read_split(find_dataset("chnsenticorp"), data=folder, split="test").examples

@@ -13,9 +13,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Iterator, Mapping
 
-from ..answer_kinds import KIND_TEXTS
+from ...tasks.answer_kinds import KIND_TEXTS
+from ...tasks.examples import AnswerKind, Example, GoldAnswer, QuestionExample
 from ..dataset import Dataset
-from ..examples import AnswerKind, Example, GoldAnswer, QuestionExample
 from .answer_places import AnswerPlace, locate_answer
 from .file import Reader, TaskFile, excerpt
 

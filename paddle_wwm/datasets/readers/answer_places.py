@@ -7,7 +7,7 @@ from __future__ import annotations
 import enum
 import unicodedata
 
-from ..reading_comprehension import answer_characters
+from ...tasks.reading_comprehension import answer_characters
 
 
 class AnswerPlace(enum.Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping
 
-from .examples import Example, TaskName, has_label
+from ..tasks.examples import Example, TaskName, has_label
 
 
 @dataclass(frozen=True, kw_only=True)

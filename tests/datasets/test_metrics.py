@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paddle_wwm.datasets.metrics.answers import longest_common_substring, score_cjrc, score_cmrc, score_squad2
+from paddle_wwm.datasets.metrics.scores import METRICS, main_score, score, unanswered, unknown_ids
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample
-from paddle_wwm.tasks.metrics.answers import longest_common_substring, score_cjrc, score_cmrc, score_squad2
-from paddle_wwm.tasks.metrics.scores import METRICS, main_score, score, unanswered, unknown_ids
 
 TEXTS = st.text(alphabet="中国北京大学ab1 ，。.-", max_size=12)
 # answer, gold texts, EM, F1

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from paddle_wwm.datasets.metrics.scores import METRICS
+from paddle_wwm.datasets.own_files import dataset_of_flags
+from paddle_wwm.datasets.readers.splits import READERS, READERS_OF_KIND
+from paddle_wwm.datasets.table import DATASETS, find_dataset, learning_rate_of
 from paddle_wwm.errors import ConfigError
-from paddle_wwm.tasks.dataset_table import DATASETS, find_dataset, learning_rate_of
 from paddle_wwm.tasks.examples import TaskName
-from paddle_wwm.tasks.metrics.scores import METRICS
-from paddle_wwm.tasks.own_data import dataset_of_flags
-from paddle_wwm.tasks.readers.splits import READERS, READERS_OF_KIND
 from paddle_wwm.variants.scores import PUBLISHED_SCORES
 
 # maximum length, batch, epochs; learning rates of BERT, ERNIE, BERT-wwm*
@@ -156,7 +156,7 @@ def test_a_wrong_name_or_folder_is_one_line(arguments, message):
 
 @pytest.mark.integration
 def test_reading_and_scoring_need_no_paddle():
-    modules = "import sys, paddle_wwm.tasks.dataset_table, paddle_wwm.tasks.prediction_files"
+    modules = "import sys, paddle_wwm.datasets.table, paddle_wwm.datasets.prediction_files"
     code = f"{modules}; print([name for name in ('paddle', 'seqeval', 'numba') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from paddle_wwm.datasets.prediction_files import read_predictions, write_answers_for_authors, write_predictions
+from paddle_wwm.datasets.table import DATASETS
 from paddle_wwm.errors import DataError
-from paddle_wwm.tasks.dataset_table import DATASETS
-from paddle_wwm.tasks.prediction_files import read_predictions, write_answers_for_authors, write_predictions
 
 PREDICTIONS = {
     "chnsenticorp": {"2": "1", "3": "0"},

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable
 
+from ..datasets.dataset import Dataset
+from ..datasets.table import find_dataset
 from ..errors import ConfigError
 from ..progress import Progress
-from .dataset import Dataset
-from .dataset_table import find_dataset
-from .evaluate import Evaluation, EvaluationJob
-from .evaluate import evaluate as evaluate_job
-from .reading_comprehension import DecodingConfig
+from ..tasks.reading_comprehension import DecodingConfig
+from .job import Evaluation, EvaluationJob
+from .job import evaluate as evaluate_job
 
 
 def evaluate(
@@ -56,7 +56,7 @@ def evaluate(
 
     Example:
         >>> from paddle_wwm import evaluate
-        >>> from paddle_wwm.tasks.own_data import dataset_of_flags
+        >>> from paddle_wwm.datasets.own_files import dataset_of_flags
         >>> task = dataset_of_flags(kind="classification", files={"dev": "dev.tsv"})
         >>> evaluation = evaluate("finetuned", task=task, split="dev", output="runs/scores")
         >>> 0 <= evaluation.scores["accuracy"] <= 100

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from paddle_wwm.datasets.own_files import dataset_of_flags
+from paddle_wwm.datasets.readers.splits import read_split, split_path, with_labels
+from paddle_wwm.datasets.table import DATASETS
 from paddle_wwm.errors import DataError
-from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TextExample, TokenExample
-from paddle_wwm.tasks.own_data import dataset_of_flags
-from paddle_wwm.tasks.readers.splits import read_split, split_path, with_labels
 
 CONTEXT = "天津在北京东南，北京大学在北京。"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Mapping
 
 from ..errors import ConfigError
+from ..tasks.examples import TaskName
 from .dataset import Dataset
-from .examples import TaskName
 
 PAIR = {"text": 0, "text_pair": 1, "label": 2}
 CNEWS_LABELS = ("体育", "娱乐", "家居", "房产", "教育", "时尚", "时政", "游戏", "科技", "财经")

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from typing import Mapping
 
+from ...tasks.examples import Example, TokenExample
 from ..dataset import Dataset
-from ..examples import Example, TokenExample
 from .file import Reader, TaskFile, excerpt
 
 TABLE_HEADER = ("text_a", "label")

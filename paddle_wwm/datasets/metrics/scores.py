@@ -15,7 +15,7 @@ from functools import partial
 from typing import Callable, Mapping, Sequence
 
 from ...errors import ConfigError, DataError
-from ..examples import Example, QuestionExample, TaskName, TextExample, TokenExample
+from ...tasks.examples import Example, QuestionExample, TaskName, TextExample, TokenExample
 from .answers import AnswerRule, score_cjrc, score_cmrc, score_squad2
 
 _IS_ENTITY_LABEL = re.compile("O|[BIMES]-.+")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.tasks.readers.answer_places import AnswerPlace, locate_answer
+from paddle_wwm.datasets.readers.answer_places import AnswerPlace, locate_answer
 
 CONTEXT = "天津在北京东南。北京大学在北京，不在天津。"
 CASES = [

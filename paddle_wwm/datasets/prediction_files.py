@@ -15,8 +15,8 @@ from typing import Any, Iterator
 
 from ..errors import DataError
 from ..files import atomic_write, write_json
+from ..tasks.examples import TaskName
 from .dataset import Dataset
-from .examples import TaskName
 from .metrics.scores import Prediction, Predictions
 from .readers.file import TaskFile, excerpt
 
