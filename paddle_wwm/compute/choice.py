@@ -54,12 +54,20 @@ def is_plain(*layers: nn.Layer) -> bool:
     return all(is_plain_outside(layer) and is_plain(*layer.children()) for layer in layers)
 
 
+def is_watched(layer: nn.Layer) -> bool:
+    """Return True if a layer has hooks, or a `forward` that somebody put in the place of its class's."""
+    own = vars(layer)
+    return bool(
+        layer._forward_pre_hooks or layer._forward_post_hooks or ("forward" in own and "recomputed_by" not in own)
+    )
+
+
 @paddle.jit.not_to_static
 def is_plain_outside(layer: nn.Layer) -> bool:
     """Return True if a layer is plain, whatever is inside it."""
-    kind, own = type(layer), vars(layer)
-    if layer._forward_pre_hooks or layer._forward_post_hooks or ("forward" in own and "recomputed_by" not in own):
+    if is_watched(layer):
         return False
+    kind = type(layer)
     if kind is nn.Embedding:
         options = (layer._padding_idx, layer._max_norm, layer._scale_grad_by_freq or None, layer._sparse or None)
         return options == (None, None, None, None)

@@ -38,7 +38,7 @@ def _normalize_backward(
     weight_grad: np.ndarray,
     bias_grad: np.ndarray,
 ) -> None:
-    """A row's gradient before LayerNorm into out; the sums for weight and bias go on."""
+    """A row's gradient before LayerNorm into out; adds to the sums for weight and bias."""
     mean, product = np.float32(0), np.float32(0)
     count = np.float32(len(grad))
     for column in range(len(grad)):

@@ -6,8 +6,8 @@ numbers (to 1e-5).
     in bf16; making it takes one
                to three seconds and a second copy of the weights, so in fp32 it is made only for work that is worth it
 
-An exported program holds the weights as they were. Before each use they are compared by a checksum (4 ms for 20M
-weights), and when training or loading has changed them, the program is made anew.
+An exported program holds the layers and weights as they were. Before each use they are compared by a checksum (4 ms for
+20M weights), and when training or loading has changed them, the program is made again. Layers with hooks are called.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..compute.choice import exact
+from ..compute.choice import exact, is_watched
 from ..cpu import use_fast_matmul
 from ..errors import HubModuleError
 from ..tasks.programs import dygraph_program
@@ -66,6 +66,13 @@ class Programs:
         check_precision(precision, on_gpu=on_gpu)
         if on_gpu or (precision == "fp32" and num_tokens < MIN_CALL_TOKENS):
             return dygraph_program(self._network)
+        if any(is_watched(layer) for layer in self._network.sublayers(include_self=True)):
+            # a program that was exported before knows nothing of hooks
+            return (
+                dygraph_program(self._network)
+                if precision == "fp32"
+                else exported_program(self._network, precision=precision)
+            )
         self._num_tokens_seen += num_tokens
         checksum = weights_checksum(self._network)
         known, program = self._exported.get(precision, (None, None))
@@ -157,10 +164,11 @@ class _OfBatchAtPositions(_OfBatch):
 
 
 def weights_checksum(network: nn.Layer) -> int:
-    """Of all parameters, the sums of their rows' bits: six times as fast as a checksum of every byte, and any change
-    of a number changes it.
+    """Return a checksum of the layers' types and of the sums of all parameters' rows' bits.
+
+    It takes a sixth of the time of a checksum of every byte, and any change of a number changes it.
     """
-    checksum = 0
+    checksum = zlib.crc32(repr([type(layer) for layer in network.sublayers()]).encode())
     for name, tensor in network.state_dict().items():
         array = np.ascontiguousarray(np.from_dlpack(tensor.detach()))  # not numpy(): that would copy
         if array.ndim > 1 and array[0].nbytes % 8 == 0:

@@ -8,10 +8,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Mapping, TypeVar
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
-from ..weights.names import PATTERNS, WEIGHTS_NAME
+from ..model_config import ModelConfig
+from ..weights import PATTERNS, WEIGHTS_NAME
 
 CONFIG_NAME = "config.json"
 VOCAB_NAME = "vocab.txt"
@@ -79,7 +79,7 @@ def check_is_ours(directory: str | Path) -> None:
 
 
 def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelConfig:
-    """The sizes in a config.json's object; keys that do not concern them are passed over."""
+    """The sizes in a config.json's object; other keys are skipped."""
     known = {item.name for item in dataclasses.fields(ModelConfig)}
     try:
         return ModelConfig(**{name: value for name, value in values.items() if name in known})

@@ -1,8 +1,8 @@
 """Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them, and written tensor by tensor.
 
 The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or
-function is refused before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` believes what it
-is told, and a few flipped bytes in it end the process. Tensors that paddle.save finds beside other values arrive as
+function is refused before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` checks
+nothing, and a few flipped bytes in it end the process. Tensors that paddle.save finds beside other values arrive as
 (name, array) pairs. Neither way needs paddle.
 """
 

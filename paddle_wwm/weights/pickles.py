@@ -38,7 +38,7 @@ class StandIn:
 
 
 class OrderedMapping(dict, StandIn):
-    """Stands for collections.OrderedDict; what torch notes on a state dict beside its items is passed over."""
+    """Stands for collections.OrderedDict; what torch notes on a state dict next to its items is skipped."""
 
     def __init__(self, items: Any = ()) -> None:
         super().__init__()

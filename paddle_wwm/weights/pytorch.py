@@ -212,7 +212,7 @@ def _load_zip(path: Path) -> Any:
         for key, storage in unpickler.storages.items():
             info = infos.get(f"{root}data/{key}")
             if info is None:
-                continue  # told for the tensor that needs it
+                continue  # the tensor that needs it raises
             place, num_bytes = _place(stream, info)
             storage.part = _storage_part(storage, path=path, offset=place, num_bytes=num_bytes, key=key)
         return values

@@ -127,6 +127,31 @@ def test_a_program_is_made_anew_when_the_weights_change(weights, export_at_once,
     np.testing.assert_allclose(after, [module.predict([text], return_prob=True)[1][0] for text in TEXTS], atol=1e-5)
 
 
+def test_a_hook_that_is_added_later_runs(weights, export_at_once, made):
+    module, calls = BertHubModule(task="seq-cls", weights=str(weights)), []
+    before = module.predict(TEXTS, return_prob=True)[1]
+    layer = module.model.bert.encoder.layers[-1].linear1
+    hook = layer.register_forward_post_hook(lambda layer, inputs, output: calls.append(1) or 2 * output)
+    assert np.abs(np.array(module.predict(TEXTS, return_prob=True)[1]) - np.array(before)).max() > 1e-6
+    assert calls and made == ["fp32"]
+    hook.remove()
+    assert module.predict(TEXTS, return_prob=True)[1] == before
+
+
+def test_a_program_is_made_again_for_a_replaced_layer(weights, export_at_once, made):
+    class Doubled(paddle.nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    module = BertHubModule(task="seq-cls", weights=str(weights))
+    before = module.predict(TEXTS, return_prob=True)[1]
+    layer, old = module.model.bert.encoder.layers[-1], module.model.bert.encoder.layers[-1].linear1
+    layer.linear1 = Doubled(*old.weight.shape)
+    layer.linear1.weight, layer.linear1.bias = old.weight, old.bias
+    assert np.abs(np.array(module.predict(TEXTS, return_prob=True)[1]) - np.array(before)).max() > 1e-6
+    assert made == ["fp32", "fp32"]
+
+
 def test_a_module_that_has_a_program_is_copied_with_its_weights(weights, export_at_once):
     module = BertHubModule(task="seq-cls", weights=str(weights))
     expected = module.predict(TEXTS, return_prob=True)
