@@ -201,7 +201,7 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
     (folder / "run" / "model" / "config.json").unlink()
     resumed = run_command([*command, "--resume", "auto"])
     assert resumed.returncode == 0, resumed.stderr
-    assert "checkpoint skipped" in resumed.stderr and "go on after step 16" in resumed.stdout
+    assert "checkpoint skipped" in resumed.stderr and "continue after step 16" in resumed.stdout
 
 
 @pytest.mark.slow
