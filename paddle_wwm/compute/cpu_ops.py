@@ -9,7 +9,7 @@ sixths of what is left. No mask of dropout is stored.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import paddle
@@ -18,9 +18,7 @@ from paddle.autograd import PyLayer
 from . import kernels, norm_kernels
 from .dropout import Mask
 from .memory import shared_array
-
-if TYPE_CHECKING:
-    from .ops import TiedGradient
+from .tied_gradient import TiedGradient
 
 
 def _array(tensor: paddle.Tensor) -> np.ndarray:

@@ -6,6 +6,7 @@ import paddle
 import paddle.nn as nn
 
 from ..compute import ops
+from ..compute.tied_gradient import TiedGradient
 from ..config import ModelConfig
 from .bert import BertModel, initialize_weights
 
@@ -103,7 +104,7 @@ class BertForPretraining(nn.Layer):
         rows, columns = input_ids.shape
         if with_next_sentence:  # the first tokens, for the pooler, before the others
             flat_positions = paddle.concat([paddle.arange(0, rows * columns, columns), flat_positions])
-        with ops.TiedGradient():
+        with TiedGradient():
             hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
             first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
             pooled_BD = self.bert.pooler(first_BD) if with_next_sentence else None
