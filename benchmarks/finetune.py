@@ -69,9 +69,9 @@ def model_folder(folder: Path, vocab: Vocab, sizes: dict[str, int]) -> Path:
     """Random weights."""
     import paddle
 
-    from paddle_wwm.config import ModelConfig
     from paddle_wwm.model.heads import BertForPretraining
     from paddle_wwm.model.weights import save_model
+    from paddle_wwm.model_config import ModelConfig
 
     paddle.seed(0)
     folder.mkdir()

@@ -81,9 +81,9 @@ def random_model(vocab: Vocab, *, quick: bool) -> Iterator[Path]:
     """The folder of a model with random weights, of RBT3's shape."""
     import paddle
 
-    from paddle_wwm.config import ModelConfig
     from paddle_wwm.model.heads import BertForPretraining
     from paddle_wwm.model.weights import save_model
+    from paddle_wwm.model_config import ModelConfig
 
     paddle.seed(0)
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:

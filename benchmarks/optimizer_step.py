@@ -24,8 +24,9 @@ import common
 import numpy as np
 
 from paddle_wwm.cli.process import run_script
-from paddle_wwm.config import ModelConfig, OptimizerConfig, OptimizerName
+from paddle_wwm.config import OptimizerConfig, OptimizerName
 from paddle_wwm.cpu import use_fast_matmul
+from paddle_wwm.model_config import ModelConfig
 
 CLIP_NORM, RATE = 1.0, 1e-4
 OUR_ADAMW = f"{OptimizerName.ADAMW.value} (ours)"

@@ -30,8 +30,9 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
     """This project, set up as its trainer does it."""
     import common  # noqa: F401  (it makes paddle_wwm importable)
 
-    from paddle_wwm.config import ModelConfig, OptimizerConfig
+    from paddle_wwm.config import OptimizerConfig
     from paddle_wwm.model.heads import BertForPretraining
+    from paddle_wwm.model_config import ModelConfig
     from paddle_wwm.runs.devices import prepare_training
     from paddle_wwm.runs.optim import make_optimizer
 

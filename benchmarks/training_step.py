@@ -37,9 +37,10 @@ import numpy as np
 import step_contenders
 
 from paddle_wwm.cli.process import run_script
-from paddle_wwm.config import DataConfig, ModelConfig, SentencePairing
+from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.cpu import use_fast_matmul
 from paddle_wwm.model.flops import training_flops
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.pretraining.loader import arrays_of
 
 SHAPES = ((8, 128), (2, 512))

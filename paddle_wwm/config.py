@@ -16,70 +16,7 @@ from typing import Any
 
 from .errors import require
 from .masking_config import MaskingConfig
-
-SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """The sizes of a BERT, under the names of config.json. `vocab_size` 0 means "that of the vocabulary file"."""
-
-    vocab_size: int = 0
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
-    pad_token_id: int = 0
-
-    def __post_init__(self) -> None:
-        for name in (
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-        ):
-            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
-        require(
-            self.hidden_size % self.num_attention_heads == 0,
-            (
-                f"`hidden_size` must be a multiple of `num_attention_heads`, but is {self.hidden_size} for "
-                f"{self.num_attention_heads} heads."
-            ),
-        )
-        require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
-
-
-def count_parameters(
-    config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
-) -> int:
-    """Return the number of trainable parameters of a BERT.
-
-    Embeddings, layers and pooler are counted; on request also a classifier of `num_labels`, and the MLM and NSP heads.
-    The decoder of the MLM head is tied to the word embeddings and counts once.
-
-    The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
-    """
-    hidden, ffn, layer_norm = config.hidden_size, config.intermediate_size, 2 * config.hidden_size
-    dense = hidden * hidden + hidden
-    embeddings = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) * hidden + layer_norm
-    layer = 4 * dense + 2 * hidden * ffn + ffn + hidden + 2 * layer_norm
-    total = embeddings + config.num_hidden_layers * layer + dense
-    if num_labels is not None:
-        total += hidden * num_labels + num_labels
-    if with_pretraining_heads:
-        total += dense + layer_norm + config.vocab_size + 2 * hidden + 2
-    return total
+from .model_config import ModelConfig
 
 
 class SentencePairing(enum.Enum):
@@ -216,7 +153,7 @@ class RuntimeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class PretrainRecipe:
     """A whole recipe."""
 
     phases: tuple[PhaseConfig, ...]
@@ -256,7 +193,7 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def numbers_fingerprint(config: RunConfig) -> str:
+def numbers_fingerprint(config: PretrainRecipe) -> str:
     """sha256 of everything in the config that changes the numbers; `runtime` is left out."""
     plain = to_plain(config)
     del plain["runtime"]

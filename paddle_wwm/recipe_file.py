@@ -1,5 +1,5 @@
-"""Recipe files: YAML and dotted overrides to a RunConfig. Unknown keys are refused; every error names the place and
-the rule.
+"""Recipe files: YAML and dotted overrides to a PretrainRecipe. Unknown keys are refused; every error names the place
+and the rule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 import yaml
 
-from .config import RunConfig
+from .config import PretrainRecipe
 from .errors import ConfigError
 
 PACKAGED = Path(__file__).resolve().parent / "recipes"
@@ -46,7 +46,7 @@ def list_recipes() -> str:
     return "\n".join(lines)
 
 
-def load_config(recipe: str | Path, *, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(recipe: str | Path, *, overrides: Sequence[str] = ()) -> PretrainRecipe:
     """Read a recipe, a file or a packaged name, and apply `key.path=value` overrides (phases.0.num_steps=100).
 
     Raises ConfigError naming the file, the line, the rule and the known keys.
@@ -62,7 +62,7 @@ def load_config(recipe: str | Path, *, overrides: Sequence[str] = ()) -> RunConf
             raise ConfigError(f"{path}: the recipe is empty.")
         for override in overrides:
             _apply_override(root, override)
-        return _build(RunConfig, root, where=str(path), key="")
+        return _build(PretrainRecipe, root, where=str(path), key="")
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 

@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm.config import (
-    ModelConfig,
     OptimizerConfig,
     PhaseConfig,
-    RunConfig,
+    PretrainRecipe,
     SentencePairing,
-    count_parameters,
     numbers_fingerprint,
     to_plain,
 )
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.masking_config import MaskingConfig, MaskingStrategy
+from paddle_wwm.model_config import ModelConfig, count_parameters
 from paddle_wwm.recipe_file import find_recipe, list_recipes, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -276,7 +275,7 @@ def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
     ]
     changes += ["phases.0.num_steps=99"]
     assert {change.partition(".")[0].partition("=")[0] for change in changes} == {
-        item.name for item in dataclasses.fields(RunConfig)
+        item.name for item in dataclasses.fields(PretrainRecipe)
     } - {"runtime"}
     assert (
         len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)})

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
-from paddle_wwm.config import RunConfig
+from paddle_wwm.config import PretrainRecipe
 from paddle_wwm.errors import ConfigError, require
 from paddle_wwm.recipe_file import load_config
 
@@ -144,7 +144,7 @@ class EvidenceConfig:
         """What a run adds to the recipe; the arms differ in `masking.strategy` alone."""
         return (*self.overrides, f"masking.strategy={arm.value}", f"seed={seed}")
 
-    def arm_config(self, arm: Arm, seed: int, *, vocab_size: int) -> RunConfig:
+    def arm_config(self, arm: Arm, seed: int, *, vocab_size: int) -> PretrainRecipe:
         """The recipe of a run as it is trained."""
         config = load_config(self.recipe, overrides=self.arm_overrides(arm, seed))
         return dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=vocab_size))
@@ -173,7 +173,7 @@ def differing_fields(one: Any, other: Any, *, prefix: str = "") -> list[str]:
     return [] if one == other else [prefix.rstrip(".")]
 
 
-def overrides_of_steps(config: RunConfig, *, steps: int) -> tuple[str, ...]:
+def overrides_of_steps(config: PretrainRecipe, *, steps: int) -> tuple[str, ...]:
     """The overrides that make a recipe of one phase `steps` long, a tenth of it warm-up."""
     if len(config.phases) != 1:
         raise ConfigError("--steps needs a recipe of one phase; change phases.N.num_steps=… instead.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paddle_wwm.config import RunConfig
+from paddle_wwm.config import PretrainRecipe
 from paddle_wwm.files import atomic_write, write_json
 from paddle_wwm.masking_config import MaskingStrategy
 from paddle_wwm.pretraining_data.collate import PretrainData
@@ -71,7 +71,7 @@ def _is_measured(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
     )
 
 
-def _write_index(path: Path, *, shards: ShardSet, run: RunConfig) -> None:
+def _write_index(path: Path, *, shards: ShardSet, run: PretrainRecipe) -> None:
     held_out = split_documents(shards, held_out_share=run.data.held_out_share).held_out
     length = run.phases[-1].max_seq_length
     index = build_index(
@@ -81,7 +81,7 @@ def _write_index(path: Path, *, shards: ShardSet, run: RunConfig) -> None:
         np.save(stream, index)
 
 
-def _masked_as(run: RunConfig, arm: Arm, *, num_examples: int) -> RunConfig:
+def _masked_as(run: PretrainRecipe, arm: Arm, *, num_examples: int) -> PretrainRecipe:
     return dataclasses.replace(
         run,
         masking=dataclasses.replace(run.masking, strategy=MaskingStrategy(arm.value)),
@@ -89,7 +89,7 @@ def _masked_as(run: RunConfig, arm: Arm, *, num_examples: int) -> RunConfig:
     )
 
 
-def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]:
+def _tensors(run: PretrainRecipe, *, shards: ShardSet, index_path: Path) -> list[Any]:
     from paddle_wwm.pretraining.evaluation import evaluation_tensors, held_out_batches
     from paddle_wwm.runs.fleet import World
 
@@ -97,7 +97,7 @@ def _tensors(run: RunConfig, *, shards: ShardSet, index_path: Path) -> list[Any]
     return evaluation_tensors(held_out_batches(run, Mixture(sources=(data,)), World()))
 
 
-def _accuracies(model_path: Path, run: RunConfig, *, batches: list[Any]) -> dict[str, float]:
+def _accuracies(model_path: Path, run: PretrainRecipe, *, batches: list[Any]) -> dict[str, float]:
     import paddle
 
     from paddle_wwm.model.heads import BertForPretraining

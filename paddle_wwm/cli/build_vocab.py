@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Build the vocabulary and write it."""
     if arguments.output.exists() and not arguments.overwrite:
         raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
-    from ..config import SERIES_VOCAB_SIZE
     from ..corpus.documents import read_documents
     from ..corpus.readers import DocumentReader
+    from ..model_config import SERIES_VOCAB_SIZE
     from ..tokenization.vocab import build_vocab
 
     reader = DocumentReader(text_key=arguments.text_key)

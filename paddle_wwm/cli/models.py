@@ -84,7 +84,7 @@ def init_of(recipe: Recipe) -> str:
 
 def row_of(variant: Variant) -> dict[str, str]:
     """A row for people, by column."""
-    from ..config import count_parameters
+    from ..model_config import count_parameters
     from ..variants.types import NUM_XNLI_LABELS
 
     config = variant.config
@@ -105,7 +105,8 @@ def row_of(variant: Variant) -> dict[str, str]:
 
 def record_of(variant: Variant) -> dict[str, Any]:
     """Everything in the table about a model, as JSON has it."""
-    from ..config import count_parameters, to_plain
+    from ..config import to_plain
+    from ..model_config import count_parameters
     from ..tasks.dataset_table import DATASETS, learning_rate_of
     from ..variants.lookup import names_of
     from ..variants.types import NUM_XNLI_LABELS

@@ -126,9 +126,9 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Pretrain, or do what --list-recipes and --dry-run ask for."""
-    from ..config import SERIES_VOCAB_SIZE
     from ..corpus.documents import SAMPLE_CORPUS
     from ..cpu import use_fast_matmul
+    from ..model_config import SERIES_VOCAB_SIZE
     from ..quiet import quiet_environment
     from ..recipe_file import PACKAGED, list_recipes, load_config
 

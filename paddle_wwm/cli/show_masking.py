@@ -26,7 +26,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the description, the examples and the flags."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..config import RunConfig
+    from ..config import PretrainRecipe
 
     add = parser.add_argument
     add("texts", nargs="*", metavar="TEXT", help="sentences to mask")
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of the shards' examples (default: %(default)s)",
     )
     add_masking_flags(parser, with_recipe=False)
-    add("--seed", type=int, default=RunConfig.seed, metavar="N", help="of the masks (default: %(default)s)")
+    add("--seed", type=int, default=PretrainRecipe.seed, metavar="N", help="of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
     add("--no-color", action="store_true", help="plain text, also at a terminal")
 
@@ -75,10 +75,11 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
-    from ..config import SERIES_VOCAB_SIZE, DataConfig, SentencePairing
+    from ..config import DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
     from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
+    from ..model_config import SERIES_VOCAB_SIZE
     from ..pretraining_data.mask_printer import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
     from ..shards.reader import ShardSet

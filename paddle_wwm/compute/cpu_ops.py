@@ -17,8 +17,7 @@ from paddle.autograd import PyLayer
 
 from . import kernels, norm_kernels
 from .dropout import Mask
-from .memory import shared_array
-from .tied_gradient import TiedGradient
+from .memory import TiedGradient, shared_array
 
 
 def _array(tensor: paddle.Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ import paddle.nn.functional as F
 
 from .choice import is_plain, uses_kernels
 from .dropout import draw_mask, dropout
-from .tied_gradient import TiedGradient
+from .memory import TiedGradient
 
 ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
     "gelu": F.gelu,

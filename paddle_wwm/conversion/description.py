@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
 from ..model.folder import VOCAB_NAME, model_config_from
+from ..model_config import ModelConfig
 
 CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # today's, Google's, older PaddleNLP's
 

@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from ..config import ModelConfig
 from ..errors import ConfigError
+from ..model_config import ModelConfig
 from ..weights.tensors import ArrayTensor, Tensor, cast
 from .names import Naming, parameters
 from .opening import OpenedModel

@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Iterable
 
-from ..config import ModelConfig
 from ..model.folder import TIED_NAMES
+from ..model_config import ModelConfig
 
 
 class Naming(enum.Enum):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
 from ..model.folder import TOKENIZER_CONFIG_NAME, UNTRAINED
+from ..model_config import ModelConfig
 from ..tokenization.vocab import load_vocab
 from ..weights.opening import WeightsFiles, open_weights
 from ..weights.tensors import FLOAT_TYPES, Tensor, same_bytes, transposed

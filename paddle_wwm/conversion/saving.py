@@ -18,7 +18,7 @@ from ..model.folder import (
     paddle_config,
     tokenizer_config,
 )
-from ..weights.names import SAFETENSORS_NAME, WEIGHTS_NAME
+from ..weights import SAFETENSORS_NAME, WEIGHTS_NAME
 from ..weights.pdparams import write_pdparams
 from ..weights.safetensors import write_safetensors
 from ..weights.tensorflow import write_tensorflow

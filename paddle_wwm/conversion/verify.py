@@ -13,9 +13,9 @@ from typing import Mapping
 
 import numpy as np
 
-from ..config import ModelConfig
 from ..errors import CheckpointError, ConfigError
 from ..files import atomic_write
+from ..model_config import ModelConfig
 from ..weights.tensors import same_bytes, to_float32
 from .names import Naming
 from .opening import OpenedModel, open_model

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from ..config import count_parameters
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import check_space, sha256_of_file
 from ..model.folder import VOCAB_NAME
 from ..model.networks import ANSWER_KINDS
+from ..model_config import count_parameters
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.folder import (
@@ -32,7 +32,7 @@ from ..tasks.readers.splits import read_split, split_path, with_labels
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
 from ..version import __version__
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
 from .results import CONTENTS, RunRecord, differences, read_run, unfinished
 

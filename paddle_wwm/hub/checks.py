@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import SERIES_VOCAB_SIZE, ModelConfig
 from ..conversion.names import Naming, parameters
 from ..errors import CheckpointError, HubModuleError
 from ..files import read_json
@@ -21,9 +20,10 @@ from ..model.folder import (
     read_model_config,
     with_bert_in_front,
 )
+from ..model_config import SERIES_VOCAB_SIZE, ModelConfig
 from ..tokenization.vocab import load_vocab
 from ..variants import Variant
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import open_pdparams
 
 SIZES = (

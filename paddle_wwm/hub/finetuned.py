@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import HubModuleError
 from ..model.folder import CONFIG_NAME
-from ..tasks.label_map import label_map_of
+from ..tasks.model_folder import label_map_of
 
 
 def write_finetuned_model(

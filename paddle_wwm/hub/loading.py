@@ -8,12 +8,11 @@ from typing import Any, Mapping, Sequence
 
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..files import read_json
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
-from ..tasks.label_map import label_map_of
-from ..tasks.model_folder import load_network, read_description
+from ..model_config import ModelConfig
+from ..tasks.model_folder import label_map_of, load_network, read_description
 from ..tasks.task import Task
 from ..tasks.task_table import task_class
 from ..tokenization.vocab import Vocab, load_vocab

@@ -16,13 +16,12 @@ from paddlehub.module.nlp_module import TransformerModule
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
 from ..model.networks import AllStates
-from ..tasks.hidden_states import HiddenStates
+from ..tasks.hidden_states import HiddenStates, check_pooling, embed
 from ..tasks.programs import compute_outputs, evaluating
 from ..tasks.rows import Row
 from ..tasks.task import Program, Reading, ResultOptions
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
-from .embeddings import check_pooling, embed
 from .export import export_onnx, export_program
 from .inference import Programs, use_device
 from .inputs import check_batch_size, encode_data, hub_errors, reading_of

@@ -10,8 +10,8 @@ import ast
 import re
 from pathlib import Path
 
-from ..config import ModelConfig, count_parameters
 from ..errors import HubModuleError
+from ..model_config import ModelConfig, count_parameters
 from ..variants import VARIANTS, Variant
 
 NAME_RULE = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")

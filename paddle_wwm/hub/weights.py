@@ -19,7 +19,7 @@ import paddle.nn as nn
 from ..errors import CheckpointError, DataError, HubModuleError
 from ..model.folder import CONFIG_NAME, check_is_ours, with_bert_in_front
 from ..model.weights import load_arrays
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
 
 ASSETS = "assets"

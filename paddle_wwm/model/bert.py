@@ -15,7 +15,7 @@ import paddle.nn as nn
 from ..compute import ops
 from ..compute.choice import is_plain, made_of_layers, uses_kernels
 from ..compute.dropout import dropout
-from ..config import ModelConfig
+from ..model_config import ModelConfig
 from .shortcuts import layer_states, states_at
 
 

@@ -9,7 +9,7 @@ from typing import Callable
 
 import paddle
 
-from ..config import ModelConfig
+from ..model_config import ModelConfig
 
 # On the CPU small enough for one of many to run through without being interrupted by others.
 PEAK_SIZE_ON_CPU, PEAK_SIZE_ON_GPU = 1024, 8192

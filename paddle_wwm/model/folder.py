@@ -8,10 +8,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Mapping, TypeVar
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
-from ..weights.names import PATTERNS, WEIGHTS_NAME
+from ..model_config import ModelConfig
+from ..weights import PATTERNS, WEIGHTS_NAME
 
 CONFIG_NAME = "config.json"
 VOCAB_NAME = "vocab.txt"

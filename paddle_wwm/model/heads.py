@@ -6,8 +6,8 @@ import paddle
 import paddle.nn as nn
 
 from ..compute import ops
-from ..compute.tied_gradient import TiedGradient
-from ..config import ModelConfig
+from ..compute.memory import TiedGradient
+from ..model_config import ModelConfig
 from .bert import BertModel, initialize_weights
 
 
@@ -65,7 +65,7 @@ class BertForPretraining(nn.Layer):
     Example:
         >>> import paddle
         >>> from paddle_wwm import BertForPretraining
-        >>> from paddle_wwm.config import ModelConfig
+        >>> from paddle_wwm.model_config import ModelConfig
         >>> sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
         >>> model = BertForPretraining(ModelConfig(vocab_size=100, **sizes))
         >>> ids = paddle.ones([2, 8], dtype="int64")

@@ -14,7 +14,7 @@ import paddle.nn as nn
 
 from ..compute import ops
 from ..compute.dropout import dropout
-from ..config import ModelConfig
+from ..model_config import ModelConfig
 from .bert import BertModel, initialize_weights
 from .shortcuts import first_states
 

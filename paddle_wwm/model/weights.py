@@ -14,7 +14,7 @@ import paddle
 from ..errors import CheckpointError
 from ..files import write_json
 from ..tokenization.vocab import Vocab
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams, write_pdparams
 from ..weights.tensors import BFLOAT16, to_float32
 from .folder import (

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..config import RunConfig
+from ..config import PretrainRecipe
 from ..errors import ConfigError
 
 
@@ -30,7 +30,7 @@ def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_wor
     return global_batch_size // unit
 
 
-def check_batches(config: RunConfig, *, num_workers: int) -> None:
+def check_batches(config: PretrainRecipe, *, num_workers: int) -> None:
     """Every global batch must divide into whole micro-batches on every worker. Raises ConfigError naming the phase."""
     for number, phase in enumerate(config.phases):
         try:

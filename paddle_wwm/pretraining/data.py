@@ -10,7 +10,7 @@ from typing import Iterator
 
 import numpy as np
 
-from ..config import RunConfig
+from ..config import PretrainRecipe
 from ..pretraining_data.collate import PretrainData, Taken, deal
 from ..pretraining_data.mixture import Mixture, seed_of
 from ..runs.fleet import World
@@ -46,7 +46,7 @@ class RunData:
 
 
 def open_run_data(
-    config: RunConfig,
+    config: PretrainRecipe,
     *,
     output: Path,
     corpora: tuple[ShardSet, ...],
@@ -90,7 +90,7 @@ def open_run_data(
     )
 
 
-def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
+def phase_of(config: PretrainRecipe, step: int) -> tuple[int, int]:
     """The phase that step `step` belongs to, and its number within it; the end belongs to the last phase."""
     for number, phase in enumerate(config.phases):
         if step < phase.num_steps or number == len(config.phases) - 1:
@@ -100,7 +100,7 @@ def phase_of(config: RunConfig, step: int) -> tuple[int, int]:
 
 
 def batches_of_phase(
-    config: RunConfig, number: int, *, data: RunData, first_step: int, world: World
+    config: PretrainRecipe, number: int, *, data: RunData, first_step: int, world: World
 ) -> Iterator[list[Tensors]]:
     """This worker's micro-batches of the steps of a phase, from its step `first_step` on."""
     phase = config.phases[number]
@@ -116,7 +116,7 @@ def batches_of_phase(
 
 
 def examples_of_step(
-    config: RunConfig, number: int, step: int, *, data: RunData, num_workers: int
+    config: PretrainRecipe, number: int, step: int, *, data: RunData, num_workers: int
 ) -> list[list[list[dict[str, object]]]]:
     """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
 

@@ -9,7 +9,7 @@ from typing import Iterable, Sequence
 import numpy as np
 import paddle
 
-from ..config import RunConfig
+from ..config import PretrainRecipe
 from ..pretraining_data.collate import PretrainBatch, collate, deal
 from ..pretraining_data.examples import PretrainExample
 from ..pretraining_data.masking import MaskedExample
@@ -21,7 +21,7 @@ from .step import Sums, pretraining_losses
 HeldOutBatch = tuple[PretrainBatch, np.ndarray]  # with the word number of every prediction
 
 
-def held_out_batches(config: RunConfig, held_out: Mixture, world: World) -> list[HeldOutBatch]:
+def held_out_batches(config: PretrainRecipe, held_out: Mixture, world: World) -> list[HeldOutBatch]:
     """This worker's share of the held-out examples."""
     count = min(config.runtime.max_evaluation_examples, held_out.num_examples)
     parts = deal(

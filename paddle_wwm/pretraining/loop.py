@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from ..config import RunConfig
+from ..config import PretrainRecipe
 from ..files import read_json, write_json
 from ..model.flops import measure_peak
 from ..progress import Progress
@@ -50,7 +50,7 @@ class _Interval:
 
 
 def train(
-    config: RunConfig,
+    config: PretrainRecipe,
     *,
     data: RunData,
     output: Path,
@@ -159,7 +159,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
     return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)
 
 
-def _finish(config: RunConfig, *, output: Path) -> None:
+def _finish(config: PretrainRecipe, *, output: Path) -> None:
     """Export the model, draw the curves and log the summary."""
     newest = checkpoints_in(output / CHECKPOINTS_NAME).newest()
     assert newest is not None

@@ -9,8 +9,9 @@ import numpy as np
 import paddle
 import yaml
 
-from ..config import AmpLevel, RunConfig, SentencePairing, count_parameters, to_plain
+from ..config import AmpLevel, PretrainRecipe, SentencePairing, to_plain
 from ..model.flops import training_flops
+from ..model_config import count_parameters
 from ..pretraining_data.collate import PretrainBatch, PretrainData
 from ..pretraining_data.mask_printer import Style, spans_of, words_of
 from ..pretraining_data.mixture import Mixture
@@ -48,7 +49,7 @@ def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_
     return elapsed
 
 
-def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]:
+def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int, int]:
     """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state;
     activations of a micro-batch).
 
@@ -71,7 +72,7 @@ def bytes_of_a_worker(config: RunConfig, *, num_workers: int) -> tuple[int, int]
     return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
 
 
-def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
+def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
     """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase,
     memory.
     """
@@ -113,7 +114,7 @@ def describe_recipe(config: RunConfig, *, num_workers: int) -> str:
 
 
 def describe_run(
-    config: RunConfig, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
+    config: PretrainRecipe, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
 ) -> str:
     """The plan as a few lines. `num_examples` has the training examples of every phase."""
     lines = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from ..config import RunConfig
+from ..config import PretrainRecipe
 from ..files import read_json
 from .checkpoint import best_checkpoint, checkpoint_path
 from .metrics_log import read_metrics
@@ -49,7 +49,7 @@ class PretrainResult:
     means: Mapping[str, float]
 
 
-def read_result(output: Path, *, config: RunConfig) -> PretrainResult:
+def read_result(output: Path, *, config: PretrainRecipe) -> PretrainResult:
     """Read what the finished run in `output` reached. `config` is its recipe."""
     records = read_metrics(output)
     last = [record for record in records if record["kind"] == "held_out"][-1]

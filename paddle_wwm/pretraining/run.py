@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Sequence
 
-from ..config import SERIES_VOCAB_SIZE, RunConfig
+from ..config import PretrainRecipe
 from ..corpus.documents import SAMPLE_CORPUS
 from ..cpu import use_fast_matmul
+from ..model_config import SERIES_VOCAB_SIZE
 from ..progress import Progress
 from ..recipe_file import load_config
 from .job import run_job
@@ -19,7 +20,7 @@ def pretrain(
     corpus: Sequence[str | Path] = (),
     *,
     output: str | Path,
-    config: RunConfig | str | Path = "quickstart",
+    config: PretrainRecipe | str | Path = "quickstart",
     overrides: Sequence[str] = (),
     vocab: str | Path | None = None,
     vocab_size: int = SERIES_VOCAB_SIZE,
@@ -37,7 +38,7 @@ def pretrain(
     Args:
         corpus: text files, or folders of shards, which are mixed; empty: the bundled sample corpus.
         output: the run's folder. It must be empty, unless `resume` or `overwrite` is set.
-        config: a recipe's name (`"small"`), a recipe file, or a RunConfig.
+        config: a recipe's name (`"small"`), a recipe file, or a PretrainRecipe.
         overrides: changes to a recipe, `"key.path=value"`, such as `"phases.0.num_steps=100"`.
         vocab: a vocab.txt; None: that of `init`, or else one that is built from the corpus.
         vocab_size: the largest size of a vocabulary that is built, in entries.
@@ -70,12 +71,12 @@ def pretrain(
         >>> result.num_steps, result.model.name
         (2, 'model')
     """
-    if isinstance(config, RunConfig) and overrides:
-        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a RunConfig.")
+    if isinstance(config, PretrainRecipe) and overrides:
+        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a PretrainRecipe.")
     use_fast_matmul()
     output = Path(output)
     job = Job(
-        config=config if isinstance(config, RunConfig) else load_config(config, overrides=overrides),
+        config=config if isinstance(config, PretrainRecipe) else load_config(config, overrides=overrides),
         corpus=tuple(map(Path, corpus)) or (SAMPLE_CORPUS,),
         vocab=None if vocab is None else Path(vocab),
         init=None if init is None else Path(init),

@@ -18,9 +18,10 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from ..config import RunConfig, count_parameters
+from ..config import PretrainRecipe
 from ..errors import ConfigError
 from ..files import atomic_write, check_space
+from ..model_config import count_parameters
 from ..pretraining_data.examples import build_index, split_documents
 from ..runs.folder import BYTES_PER_PARAMETER
 from ..shards.reader import ShardSet
@@ -59,7 +60,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, output: Pa
     return found
 
 
-def check_space_for_checkpoints(output: Path, config: RunConfig) -> None:
+def check_space_for_checkpoints(output: Path, config: PretrainRecipe) -> None:
     """Raise ConfigError if the checkpoints that will be kept do not fit on the disk."""
     num_parameters = count_parameters(config.model, with_pretraining_heads=True)
     check_space(
@@ -81,7 +82,7 @@ def train_documents_path(output: Path, *, corpus: int) -> Path:
     return output / INDEX_NAME / f"corpus-{corpus}-train-documents.npy"
 
 
-def write_indices(output: Path, *, config: RunConfig, corpora: Sequence[ShardSet]) -> None:
+def write_indices(output: Path, *, config: PretrainRecipe, corpora: Sequence[ShardSet]) -> None:
     """Set documents aside and build the index of every corpus and phase; log what was counted on the way."""
     for corpus, shards in enumerate(corpora):
         split = split_documents(shards, held_out_share=config.data.held_out_share)

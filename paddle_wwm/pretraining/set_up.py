@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 
 import yaml
 
-from ..config import RunConfig, numbers_fingerprint, to_plain
+from ..config import PretrainRecipe, numbers_fingerprint, to_plain
 from ..corpus.documents import read_documents
 from ..corpus.segment import SegmenterConfig
 from ..corpus.source_files import find_sources
@@ -27,7 +27,7 @@ from ..shards.preparation.prepare import prepare_corpus
 from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab, build_vocab, load_vocab
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from .run_folder import (
     CONTENTS,
     MODEL_NAME,
@@ -51,7 +51,7 @@ class Job:
     else one built from the corpus.
     """
 
-    config: RunConfig
+    config: PretrainRecipe
     corpus: tuple[Path, ...]
     vocab: Path | None
     init: Path | None
@@ -132,7 +132,7 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
     return True
 
 
-def _write_recipe(output: Path, config: RunConfig) -> None:
+def _write_recipe(output: Path, config: PretrainRecipe) -> None:
     with atomic_write(output / RECIPE_NAME, "w") as stream:
         yaml.safe_dump(to_plain(config), stream, sort_keys=False, allow_unicode=True)
 
@@ -162,7 +162,7 @@ def _is_prepared(corpus: Sequence[Path]) -> bool:
     return all(prepared)
 
 
-def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[list[ShardSet], RunConfig]:
+def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[list[ShardSet], PretrainRecipe]:
     """The corpora, and the config with the vocabulary's size filled in."""
     vocab_path = _vocab_path(job)
     if _is_prepared(job.corpus):
@@ -217,7 +217,7 @@ def _vocab_path(job: Job) -> Path | None:
     return vocab_path
 
 
-def with_model(job: Job, *, vocab_size: int) -> RunConfig:
+def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
     """The job's config with the sizes of --init, where it is given, and the size of the vocabulary."""
     model = read_model_config(job.init) if job.init is not None else job.config.model
     if model.vocab_size not in (0, vocab_size):
@@ -235,7 +235,7 @@ def with_model(job: Job, *, vocab_size: int) -> RunConfig:
         raise ConfigError(str(error)) from None
 
 
-def _check_shard_options(shards: ShardSet, config: RunConfig) -> None:
+def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
     made_with = {
         "segmenter": shards.manifest.segmenter.name,
         "do_lower_case": shards.manifest.tokenizer.do_lower_case,

@@ -9,7 +9,7 @@ from typing import Iterator
 
 import numpy as np
 
-from ..config import PhaseConfig, RunConfig, SentencePairing
+from ..config import PhaseConfig, PretrainRecipe, SentencePairing
 from ..errors import CheckpointError, TrainingError
 from ..files import read_json, write_json
 from ..model.flops import training_flops
@@ -34,7 +34,7 @@ from .step import Sums, pretraining_step
 logger = logging.getLogger(__name__)
 
 
-def freeze_untrained(model: BertForPretraining, config: RunConfig) -> tuple[str, ...]:
+def freeze_untrained(model: BertForPretraining, config: PretrainRecipe) -> tuple[str, ...]:
     """Without sentence pairs nothing reaches the pooler and the next-sentence head: they keep their initial values,
     and that is recorded.
     """
@@ -51,7 +51,7 @@ class Trainer:
     where there is one.
     """
 
-    def __init__(self, config: RunConfig, *, data: RunData, output: Path, world: World) -> None:
+    def __init__(self, config: PretrainRecipe, *, data: RunData, output: Path, world: World) -> None:
         self.config, self.data, self.output, self.world = config, data, output, world
         prepare_training(seed=config.seed)
         self.core = BertForPretraining(config.model)

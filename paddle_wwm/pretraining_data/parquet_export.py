@@ -26,7 +26,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..config import DataConfig, RunConfig, SentencePairing, to_plain
+from ..config import DataConfig, PretrainRecipe, SentencePairing, to_plain
 from ..errors import ConfigError, require
 from ..files import atomic_write
 from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
@@ -79,7 +79,7 @@ class ExportOptions:
     max_seq_length: int
     data: DataConfig = field(default_factory=DataConfig)
     masking: MaskingConfig = field(default_factory=lambda: MaskingConfig(dynamic=False))
-    seed: int = RunConfig.seed
+    seed: int = PretrainRecipe.seed
     held_out_share: float | None = None
 
     def __post_init__(self) -> None:
@@ -144,7 +144,7 @@ def resolve_options(
                 actions=ActionUnit(actions or masking.actions),
             ),
             data=dataclasses.replace(data, pairing=SentencePairing(pairing or data.pairing)),
-            seed=seed if seed is not None else config.seed if config else RunConfig.seed,
+            seed=seed if seed is not None else config.seed if config else PretrainRecipe.seed,
             held_out_share=held_out_share,
         )
     except ValueError as error:

@@ -12,10 +12,10 @@ import statistics
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from ..config import count_parameters
 from ..errors import DataError
 from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
+from ..model_config import count_parameters
 from ..tasks.dataset_table import DATASETS
 from ..variants.lookup import find_variant, known_variant
 from ..variants.types import NUM_XNLI_LABELS

@@ -8,9 +8,9 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import DataError
 from ..model.heads import BertForPretraining
+from ..model_config import ModelConfig
 from ..tokenization.vocab import MASK
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example, TextExample

@@ -9,10 +9,10 @@ from typing import Callable, Sequence
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import CheckpointError
 from ..files import read_json
 from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours
+from ..model_config import ModelConfig
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example

@@ -14,7 +14,7 @@ from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
 from ..progress import Progress
-from ..weights.names import WEIGHTS_NAME
+from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
 from .fill_mask import FillMask
 from .fine_tuned import load_task_network

@@ -12,12 +12,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import HubModuleError
 from ..files import write_json
 from ..model.folder import (
@@ -35,11 +34,12 @@ from ..model.folder import (
 )
 from ..model.networks import ANSWER_KINDS
 from ..model.weights import load_arrays
-from ..weights.names import WEIGHTS_NAME
+from ..model_config import ModelConfig
+from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams, write_pdparams
-from .label_map import label_map_of
 from .task_table import TASKS, task_names
 
+DEFAULT_NUM_CLASSES = 2  # PaddleHub's
 TASK_KEY = "finetuning_task"
 LABELS_KEY = "id2label"
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
@@ -146,3 +146,41 @@ def write_finetuned(
         shutil.copyfile(source / TOKENIZER_CONFIG_NAME, folder / TOKENIZER_CONFIG_NAME)
     else:
         write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(read_model_config(source), do_lower_case=True))
+
+
+def label_map_of(
+    label_map: Mapping[Any, Any] | Sequence[Any] | None, *, num_classes: int | None = None
+) -> dict[int, Any]:
+    """{0: label, 1: label, …} from a map (JSON's keys, texts, are understood) or a list; without one the labels are
+    the numbers themselves.
+
+    Raises HubModuleError for numbers that leave gaps, labels that stand twice, and a `num_classes` that says otherwise.
+    """
+    if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 1):
+        raise HubModuleError(f"`num_classes` must be at least 1, but is {num_classes!r}.")
+    if label_map is None:
+        return {number: number for number in range(DEFAULT_NUM_CLASSES if num_classes is None else num_classes)}
+    if isinstance(label_map, (str, bytes)) or not isinstance(label_map, (Mapping, Sequence)):
+        raise HubModuleError(
+            f"`label_map` must map class numbers to labels, such as {{0: 'no', 1: 'yes'}}, but is "
+            f"{type(label_map).__name__}."
+        )
+    pairs = list(label_map.items() if isinstance(label_map, Mapping) else enumerate(label_map))
+    try:
+        labels = {int(number): label for number, label in pairs}
+    except (TypeError, ValueError):
+        raise HubModuleError(
+            "`label_map` must have class numbers as keys and labels as values, such as {0: 'no', 1: 'yes'}."
+        ) from None
+    if not labels or len(labels) != len(pairs) or sorted(labels) != list(range(len(labels))):
+        raise HubModuleError(
+            f"`label_map` must number the labels 0, 1, 2, … without gaps, but has {sorted(map(str, dict(pairs)))}."
+        )
+    names = [labels[number] for number in range(len(labels))]
+    if not all(isinstance(name, (str, int)) for name in names) or len(set(names)) != len(names):
+        raise HubModuleError(f"`label_map` must give every class a name of its own, but has {names}.")
+    if num_classes is not None and num_classes != len(names):
+        raise HubModuleError(
+            f"`num_classes` is {num_classes}, but `label_map` has {len(names)} labels; give one of the two."
+        )
+    return dict(enumerate(names))

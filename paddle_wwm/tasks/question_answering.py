@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import DataError
 from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
+from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .answer_kinds import KIND_TEXTS, KINDS, kind_of_windows, training_answer

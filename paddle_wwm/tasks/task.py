@@ -18,7 +18,7 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
+from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example

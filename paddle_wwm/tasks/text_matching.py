@@ -8,8 +8,8 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..model.networks import TowerNetwork
+from ..model_config import ModelConfig
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example, TextExample
 from .rows import Row, row_of_texts

@@ -9,9 +9,9 @@ from typing import Any, Sequence
 import numpy as np
 import paddle.nn as nn
 
-from ..config import ModelConfig
 from ..errors import DataError
 from ..model.networks import TokenNetwork
+from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example, QuestionExample, TextExample, TokenExample, label_number, label_numbers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config import SERIES_VOCAB_SIZE, ModelConfig
+from ..model_config import SERIES_VOCAB_SIZE, ModelConfig
 from .types import RANDOM_INIT, Recipe, RecipePhase, Variant
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping
 
-from ..config import ModelConfig
+from ..model_config import ModelConfig
 from .scores import PUBLISHED_SCORES, Scores
 
 RANDOM_INIT = "random"

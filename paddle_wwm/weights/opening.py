@@ -9,7 +9,7 @@ from typing import Callable, Mapping
 
 from ..errors import CheckpointError
 from ..files import read_json
-from .names import INDEX_ENDING, PATTERNS, SHARD_INDEX_ENDING
+from . import INDEX_ENDING, PATTERNS, SHARD_INDEX_ENDING
 from .pdparams import open_pdparams
 from .pytorch import open_pytorch
 from .safetensors import open_safetensors

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import atomic_write
-from .names import INDEX_ENDING
+from . import INDEX_ENDING
 from .tensors import FilePart, FileTensor, Tensor
 from .tf_table import TableError, build_table, decode_message, encode_field, encode_varint, masked_crc, read_table
 

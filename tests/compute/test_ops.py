@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from paddle_wwm.compute import ops
 from paddle_wwm.compute.choice import exact
 from paddle_wwm.compute.dropout import Mask, draw_mask, dropout_state, seed_dropout, set_dropout_state
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.bert import BertEmbeddings
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.random_bits import random_uint64
 
 from ..conftest import ROOT

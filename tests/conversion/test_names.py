@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_wwm.config import ModelConfig, count_parameters
 from paddle_wwm.conversion.layers import parse_layers
 from paddle_wwm.conversion.names import Naming, naming_of, parameters, standard_name, tied_parameter
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.model.folder import TIED_NAMES
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig, count_parameters
 from paddle_wwm.variants import VARIANTS
 from paddle_wwm.weights.tensorflow import open_tensorflow
 from paddle_wwm.weights.tensors import ArrayTensor, cast, to_float32

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.files import write_json
 from paddle_wwm.finetuning.set_up import FineTuneJob
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.own_data import dataset_of_flags
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
+from paddle_wwm.model_config import ModelConfig
 
 
 def tiny_model(vocab, **changes) -> BertForPretraining:

@@ -222,8 +222,8 @@ def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, 
     code = (
         second.directory
         / next(path.name for path in second.directory.iterdir() if path.name.startswith("wwm_"))
-        / "hub"
-        / "embeddings.py"
+        / "tasks"
+        / "hidden_states.py"
     )
     renamed = code.parents[1].with_name("wwm_000000000000")
     code.write_text(

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import paddle
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, Vocab
 
 TINY = ModelConfig(

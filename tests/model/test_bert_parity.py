@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from paddle_wwm.compute.choice import exact
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.folder import read_model_config
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_arrays, save_model
+from paddle_wwm.model_config import ModelConfig
 
 from .builders import Inputs, numbered_vocab, outputs_of, padded_inputs, scrambled_model
 

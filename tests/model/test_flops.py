@@ -7,9 +7,9 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model import flops
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 
 from .builders import TINY
 

@@ -9,8 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 
 # Every size is another number, so that a shape says which sizes it is made of. D hidden, I intermediate, V vocabulary,
 # P positions, T types.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paddle_wwm.config import PhaseConfig, RunConfig, RuntimeConfig
+from paddle_wwm.config import PhaseConfig, PretrainRecipe, RuntimeConfig
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.pretraining.batches import accumulation_steps, check_batches
 
@@ -30,6 +30,6 @@ def test_the_phase_whose_batch_does_not_divide_is_named():
     phases = tuple(
         PhaseConfig(max_seq_length=32, global_batch_size=size, num_steps=1, learning_rate=1e-3) for size in (8, 6)
     )
-    config = RunConfig(phases=phases, runtime=RuntimeConfig(micro_batch_size=4))
+    config = PretrainRecipe(phases=phases, runtime=RuntimeConfig(micro_batch_size=4))
     with pytest.raises(ConfigError, match=r"^`phases\.1`: `global_batch_size` must be a multiple"):
         check_batches(config, num_workers=2)

@@ -8,11 +8,12 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig
+from paddle_wwm.config import OptimizerConfig
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.files import write_json
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import load_weights
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.pretraining.checkpoint import (
     TrainState,
     best_checkpoint,

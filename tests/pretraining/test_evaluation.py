@@ -4,9 +4,10 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import DataConfig, ModelConfig, PhaseConfig, RunConfig, RuntimeConfig
+from paddle_wwm.config import DataConfig, PhaseConfig, PretrainRecipe, RuntimeConfig
 from paddle_wwm.masking_config import MaskingConfig
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.pretraining.evaluation import evaluate, evaluation_tensors, held_out_batches, word_numbers, word_sums
 from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.examples import PretrainExample, build_index
@@ -103,7 +104,7 @@ def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_
         intermediate_size=32,
     )
     phases = (PhaseConfig(max_seq_length=32, global_batch_size=8, num_steps=1, learning_rate=1e-3),)
-    config = RunConfig(
+    config = PretrainRecipe(
         phases=phases, model=model_config, runtime=RuntimeConfig(micro_batch_size=4, max_evaluation_examples=30)
     )
     paddle.seed(0)

@@ -6,8 +6,9 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig
+from paddle_wwm.config import OptimizerConfig
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.pretraining.evaluation import evaluate
 from paddle_wwm.pretraining.loader import tensors_of
 from paddle_wwm.pretraining.step import Sums, pretraining_losses, pretraining_step

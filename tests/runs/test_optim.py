@@ -4,8 +4,9 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig, OptimizerConfig, OptimizerName
+from paddle_wwm.config import OptimizerConfig, OptimizerName
 from paddle_wwm.model.heads import BertForPretraining
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.runs.optim import (
     clip_gradients,
     has_weight_decay,

@@ -7,10 +7,10 @@ import json
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model.weights import save_model
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.tasks.dataset_table import find_dataset
 from paddle_wwm.tasks.evaluate import EvaluationJob, evaluate, summary
 from paddle_wwm.tasks.model_folder import write_finetuned

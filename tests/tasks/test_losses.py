@@ -4,10 +4,10 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.hub import BertHubModule
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.model.weights import save_model
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.tasks.task_table import TASKS
 
 from ..hub.conftest import tiny_model

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from paddle_wwm import load_model
-from paddle_wwm.config import ModelConfig
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
 from paddle_wwm.hub import BertHubModule
 from paddle_wwm.model.networks import PooledNetwork
+from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.tasks.examples import TextExample
 from paddle_wwm.tasks.fine_tuned import load_finetuned, load_tokenizer, predict_examples

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.config import count_parameters
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.model_config import count_parameters
 from paddle_wwm.tasks.dataset_table import DATASETS
 from paddle_wwm.variants import RANDOM_INIT, VARIANTS, Variant, find_variant
 from paddle_wwm.variants.lookup import names_of
