@@ -237,7 +237,7 @@ def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_r
 
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "merge_units", stop)
-        with pytest.raises(Interrupted, match="give the same command again to go on"):
+        with pytest.raises(Interrupted, match="give the same command again"):
             run(config=skipping, engine=small)
     with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):
         run(engine=small, config=WITHOUT_WORDS)
