@@ -233,7 +233,7 @@ def test_both_sides_have_documents_and_together_they_are_all(shards_of, count, s
     assert sorted([*split.train.tolist(), *split.held_out.tolist()]) == list(range(count))
 
 
-@pytest.mark.parametrize(("copies", "message"), [(1, "one document only"), (3, "all documents are the same")])
+@pytest.mark.parametrize(("copies", "message"), [(1, "only one document"), (3, "all documents are the same")])
 def test_a_corpus_that_cannot_be_split_is_refused(shards_of, copies, message):
     with pytest.raises(DataError, match=message):
         split_documents(shards_of(documents_of([[[5]]]) * copies), held_out_share=0.1)

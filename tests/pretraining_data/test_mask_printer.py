@@ -129,7 +129,7 @@ def test_white_space_between_words_goes_with_the_word_before_it():
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["使用", "模型"], "'模型' does not stand at '语言'"),
+        (["使用", "模型"], "'模型' is not found at '语言'"),
         (["使用"], "'语言' is left"),
         (["使用", "语言", "模"], "'模'"),
         ([], "left"),

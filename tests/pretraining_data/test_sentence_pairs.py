@@ -161,7 +161,7 @@ def test_the_only_sentence_is_halved_at_a_word_start_if_it_has_one(shards_of, wo
 
 
 def test_a_single_token_makes_no_pair(shards_of):
-    with pytest.raises(DataError, match="no example could be made of 1 document"):
+    with pytest.raises(DataError, match="no example could be made from 1 document"):
         pairs_of(shards_of([[[1]]]), max_seq_length=27)
 
 
