@@ -3,7 +3,7 @@
 - A word is all pieces of one segmented word; a single character can be a word. Words are selected as a whole. A word
   that would exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
 - The budget is min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), where T includes [CLS] and [SEP].
-- Masking means one of three actions. Each PIECE of a selected word draws its own action: 80% become [MASK], 10% become a
+- Masking means one of three actions. Each PIECE of a selected word draws its own: 80% become [MASK], 10% become a
   random token, and 10% stay unchanged.
 - Other strategies select single pieces (BERT), or one to four words in a row (MacBERT). Optionally, all pieces of a
   word share one action.
