@@ -51,7 +51,7 @@ def lines_of(seed_shown, mini_vocab):
 
 
 def masked_with(example, replaced):
-    """Return a mask of the example with other ids at some positions, which are predicted."""
+    """Return a mask of the example: the positions in `replaced` get these ids."""
     ids, positions = example.input_ids.copy(), np.array(sorted(replaced), np.int64)
     ids[positions] = [replaced[position] for position in positions.tolist()]
     return MaskedExample(input_ids=ids, masked_lm_positions=positions, masked_lm_labels=example.input_ids[positions])

@@ -32,7 +32,10 @@ STATIC = MaskingConfig(dynamic=False, dupe_factor=2)
 
 
 class ListedWords:
-    """A segmenter with a list of words: the longest one at each place, else a single character."""
+    """A segmenter with a list of words.
+
+    It takes the longest word at each place, else a single character.
+    """
 
     name = model_sha256 = description = "listed"
 

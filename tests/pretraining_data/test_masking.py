@@ -45,7 +45,10 @@ def positions_of(example: PretrainExample, **options) -> list[int]:
 
 
 def reference_positions(example: PretrainExample, *, budget: int, priorities: np.ndarray) -> list[int]:
-    """Return the positions by the definition: visit words by priority, skip what does not fit."""
+    """Return the positions by the definition.
+
+    Visit the words by rising priority, and skip words that do not fit.
+    """
     chosen: set[int] = set()
     for word in sorted(words_of(example), key=lambda word: priorities[word[0]]):
         if len(chosen) + len(word) <= budget:

@@ -50,7 +50,7 @@ def options_of(pairing=SentencePairing.NEXT_SENTENCE, *, seed=SEED, held_out_sha
 
 @pytest.fixture(scope="module")
 def export(shards, tmp_path_factory):
-    """Return a function that exports the shards into a new folder and returns the summary."""
+    """Return a function that exports into a new folder and returns the summary."""
 
     def make(options, *, shards=shards):
         output = tmp_path_factory.mktemp("export") / "new" / "examples.parquet"

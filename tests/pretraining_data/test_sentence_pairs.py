@@ -49,7 +49,10 @@ def document_numbers(shards):
 
 
 class Sides:
-    """Given draws for truncate_pair: a draw below 0.5 cuts the front, any other the back."""
+    """Given draws for truncate_pair.
+
+    A draw below 0.5 cuts the front, any other draw cuts the back.
+    """
 
     def __init__(self, *draws: float) -> None:
         self._draws = cycle(draws)
