@@ -34,7 +34,7 @@ def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
 
     This is so in training, on the CPU, in float32 and outside of `exact`.
     """
-    # inference uses Paddle, so that it needs neither numba nor the seconds of a first compilation
+    # inference uses Paddle, so that it does not need numba or wait for its first compilation
     is_trained = training or paddle.is_grad_enabled()
     return (
         is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32

@@ -90,7 +90,7 @@ def _bits_of_float(typing_context: TypingContext, number: types.Type) -> tuple[S
 def _exp(x: np.float32) -> np.float32:
     """Return e**x in float32, with a relative error of at most 1e-7; 0 below -87."""
     f = np.float32
-    shifted = x * f(1.44269504) + f(12582912.0)  # adding 1.5 * 2**23 rounds to a whole number, in the last bits
+    shifted = x * f(1.44269504) + f(12582912.0)  # adding 1.5 * 2**23 leaves the rounded integer in the last bits
     whole = shifted - f(12582912.0)
     rest = x - whole * f(0.693359375) + whole * f(2.12194440e-4)
     p = f(1.9875691500e-4)

@@ -160,7 +160,7 @@ def embed_norm_backward(
     types_grad: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Add to the gradients of the tables.
+    """Write the gradients of the tables: they are added to the given arrays.
 
     sums (2, D) must be zeros before: the gradients of weight and norm_bias.
     """

@@ -74,7 +74,7 @@ class BertSelfAttention(nn.Layer):
 
         attention_mask_BT: bool, True = may be attended to.
         """
-        heads = [0, -1, self.num_heads, self.head_size]  # 0 keeps the size
+        heads = [0, -1, self.num_heads, self.head_size]  # 0 keeps the number of rows
         q_BTNH = self.q_proj(x_BTD).reshape(heads)
         k_BTNH = self.k_proj(x_BTD).reshape(heads)
         v_BTNH = self.v_proj(x_BTD).reshape(heads)
@@ -179,7 +179,7 @@ class BertModel(nn.Layer):
             return states_at(self.encoder, x_BTD, attention_mask, flat_positions)
         x_BTD = self.encoder(x_BTD, attention_mask)
         if not is_plain(self.pooler):
-            self.pooler(x_BTD[:, 0])  # for hooks that observe or calibrate every layer
+            self.pooler(x_BTD[:, 0])  # call it for hooks that observe or calibrate every layer
         return x_BTD
 
 

@@ -128,7 +128,7 @@ def first_states(
     rest of the layer at T - 1 tokens. The bias of the keys shifts all scores of a query equally, so softmax removes it.
     The bias of the values is added once, because the weights sum to one.
     """
-    # in training, every parameter needs its gradient, and dropout its place
+    # training needs the gradients of all parameters, and dropout
     is_called = bert.training or not (is_plain_outside(bert) and is_plain_outside(bert.encoder))
     if is_called or not is_plain(bert.encoder.layers[-1]):
         rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]

@@ -14,10 +14,10 @@ from ..tokenization.tokenized import TokenizedDocument
 NO_PAIR = -1
 INDEX_ROW = np.dtype(
     [
-        ("first_start", "<u8"),  # position of the first segment's first token in the shard set
+        ("first_start", "<u8"),  # position of the segment's first token in the shard set
         ("second_start", "<u8"),
         ("first_length", "<u2"),
-        ("second_length", "<u2"),  # 0 where there is one segment only
+        ("second_length", "<u2"),  # 0 if there is only one segment
         ("next_sentence_label", "i1"),
         ("reserved", "V3"),
     ]
@@ -46,7 +46,7 @@ class SegmentBuilder:
     num_special_tokens: int
 
     def add_row(self, first: tuple[int, int], second: tuple[int, int] = (0, 0), *, label: int) -> None:
-        """Add an example with the tokens [start, end) of the shard set."""
+        """Write the row of an example with the tokens [start, end) of the shard set."""
         self.rows.extend((first[0], second[0], first[1] - first[0], second[1] - second[0], label))
 
     def target_length(self, rng: _Draws) -> int:
@@ -83,7 +83,7 @@ class FullSentenceBuilder(SegmentBuilder):
     num_special_tokens = 2
 
     def add(self, number: int) -> None:
-        """Add the examples of document number `number`."""
+        """Make the examples of document number `number`."""
         base, document = self.shards.document(number)
         rng = _Draws(key_of(self.seed, number))
         target = self.target_length(rng)
@@ -108,7 +108,7 @@ class PairBuilder(SegmentBuilder):
     num_special_tokens = 3
 
     def add(self, number: int) -> None:
-        """Add the examples of document number `number`."""
+        """Make the examples of document number `number`."""
         base, document = self.shards.document(number)
         rng = _Draws(key_of(self.seed, number))
         sentences = self.pieces_of(document)
@@ -131,7 +131,7 @@ class PairBuilder(SegmentBuilder):
         target: int,
         rng: _Draws,
     ) -> int:
-        """Add the example of sentences [first, stop); return the start of the next chunk."""
+        """Make the example of sentences [first, stop); return the start of the next chunk."""
         has_other = len(self.documents) > 1
         if stop - first == 1:
             if not has_other:

@@ -200,7 +200,7 @@ def _starts_of_text(
     """
     texts: list[str] = []
     sizes: list[int] = []
-    spans: list[tuple[int, int]] = []  # of all pieces, in their own text
+    spans: list[tuple[int, int]] = []  # of every piece, in characters of its text
     alone: list[bool] = []
     for feature in features:
         inside = np.concatenate([[False], ~feature.special, [False]])

@@ -114,7 +114,7 @@ _MODEL = scrambled_model()
 
 def test_read_positions_are_grouped_by_row_and_found_by_their_places():
     read = ReadPositions.of(paddle.to_tensor([11, 2, 10, 3, 3]), shape=[4, 5])
-    # rows 0 to 3 begin at 0, 5, 10 and 15; rows 1 and 3 have none
+    # rows 0 to 3 begin at 0, 5, 10 and 15; rows 1 and 3 have no position
     assert read.queries.tolist() == [[2, 3, 3], [5, 5, 5], [11, 10, 10], [15, 15, 15]]
     assert read.queries.flatten()[read.places].tolist() == [11, 2, 10, 3, 3]
 

@@ -285,7 +285,7 @@ def test_masks_depend_on_the_seed_and_the_number_of_the_call(make_masker, seed_f
 
 
 def test_an_unknown_piece_is_a_word_and_splits_the_word_around_it(make_masker, mini_vocab):
-    # 使用 is a word; with [UNK] inside, its characters are two. The ids spell 使 [UNK] 用 使用 bert thes
+    # 使用 is a word, but with [UNK] inside it is two words. The ids spell 使 [UNK] 用 使用 bert thes
     ids = [mini_vocab.ids[piece] for piece in ("[CLS]", "使", "[UNK]", *"用使用", *LATIN, "[SEP]", *"我们", "[SEP]")]
     seen = []
 
@@ -353,7 +353,7 @@ def test_a_masker_and_its_segmenter_can_be_pickled_and_copied(make_masker, seed_
     if name == "rjieba":
         pytest.importorskip("rjieba")
     masker = make_masker(segmenter=load_segmenter(name))
-    masker([seed_text], seed=1)  # the tokenizer exists
+    masker([seed_text], seed=1)  # creates the tokenizer
     masker.collate([seed_feature])
     again = pickle.loads(pickle.dumps(masker))
     np.testing.assert_array_equal(again([seed_text], seed=2).input_ids, masker([seed_text], seed=2).input_ids)
