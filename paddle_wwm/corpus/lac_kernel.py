@@ -134,7 +134,7 @@ def _best_path(
 def plan_batch(offsets: np.ndarray, batch: np.ndarray, rows_of_tile: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Return the rows per step, the first place per step and the number of places.
 
-    batch: int64 (num_texts,), the indices of the texts, longest first.
+    Both arrays are int64 (num_steps,). batch: int64 (num_texts,), the indices of the texts, longest first.
     """
     num_steps = offsets[batch[0] + 1] - offsets[batch[0]]
     num_rows_of_step, first_places = np.empty(num_steps, np.int64), np.empty(num_steps, np.int64)

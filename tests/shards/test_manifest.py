@@ -119,7 +119,7 @@ def test_a_faulty_manifest_is_an_error_that_names_it_and_the_remedy(tmp_path, te
         (lambda values: values["sources"][0].pop("size"), r"`sources\[0\]` lacks size"),
         (lambda values: values["shards"][0].update(colour=1), r"`shards\[0\]` has unknown keys: colour"),
         (lambda values: values["options"]["cleaning"].pop("rules"), "`cleaning` lacks rules"),
-        (lambda values: values["options"]["cleaning"].update(rules=["none"]), "cleaning rules must be of"),
+        (lambda values: values["options"]["cleaning"].update(rules=["none"]), "cleaning rules must be among"),
         (lambda values: values.update(segmenter="lac"), "`segmenter` must be an object, but is 'lac'"),
         (lambda values: values.update(texts={}), "`texts` must be a list, but is {}"),
         (lambda values: values.update(num_tokens="12"), "`num_tokens` must be of type int, but is '12'"),
