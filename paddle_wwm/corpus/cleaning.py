@@ -56,9 +56,8 @@ class CleaningConfig:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.rules) - set(RULES))
         require(not unknown, f"cleaning rules must be among {', '.join(RULES)}, but got {', '.join(unknown)}.")
-        object.__setattr__(
-            self, "rules", tuple(name for name in RULES if name in self.rules)
-        )  # the order in which the caller gives the rules has no meaning
+        # the order in which the caller gives the rules has no meaning
+        object.__setattr__(self, "rules", tuple(name for name in RULES if name in self.rules))
         for name in ("max_line_chars", "min_document_chars"):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 

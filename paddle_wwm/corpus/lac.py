@@ -50,7 +50,7 @@ class PaddleLac:
 
     Args:
         tables: The tables of the model.
-        max_texts: The number of texts per batch, at most.
+        max_texts: The largest number of texts per batch.
         sort: Put texts of similar length into one batch. Without it, batches save little time.
         use_onednn: Use oneDNN as Paddle does by default, for comparison.
     """

@@ -24,7 +24,7 @@ Exactness
     The tags are the same: benchmarks/segmentation.py counts no differences.
 
 Widths and sizes are passed as types: `lanes` and `rows` are tuples of zeros of that length. numba compiles one version
-for each pair of lengths and keeps each in its cache on disk.
+for each pair of lengths, and its cache on disk keeps all of them.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Segmenter(Protocol):
             texts: Any strings, also with NUL or lone surrogates.
 
         Returns:
-            bool, shape (num_characters,), True where a word starts. The first character of every text is True.
+            bool, shape (num_characters,), True where a word starts and at the first character of a text.
         """
         ...
 

@@ -73,8 +73,8 @@ def blocks_of(offsets: np.ndarray, *, max_size: int) -> Iterator[tuple[int, int]
 class LibraryTokenizer:
     """BertWordPieceTokenizer with flat arrays as output.
 
-    A literal "[MASK]" in a text is ordinary text. The library does not accept lone surrogates, so U+FFFD replaces
-    them, which BERT removes.
+    A literal "[MASK]" in a text is ordinary text. The library does not accept lone surrogates, so they
+    are replaced by U+FFFD, which BERT removes.
     """
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool) -> None:

@@ -17,9 +17,9 @@ from .library import LibraryTokenizer, blocks_of, offsets_of
 # piece.
 SEPARATOR, RUN, UNSEEN = -1, -2, -3
 NUM_CODE_POINTS = sys.maxunicode + 1
-# The most characters of all runs in the cache; these are about 150,000 runs and 30 MB.
+# The limit on the characters of all runs in the cache. This is about 150,000 runs and 30 MB.
 MAX_CACHED_CHARACTERS = 1 << 20
-# The number of characters per call of the library, about; the library needs hundreds of bytes for each.
+# The approximate number of characters per call of the library, which needs hundreds of bytes for each.
 LIBRARY_CHARACTERS = 1 << 16
 
 

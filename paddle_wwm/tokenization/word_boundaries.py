@@ -43,9 +43,8 @@ def align(pieces: Pieces, *, boundaries: np.ndarray, report: Counter) -> np.ndar
     across = before_end > up_to_start
 
     falls = np.zeros(len(pieces), bool)
-    falls[1:] = (
-        pieces.starts[1:] < pieces.starts[:-1]
-    )  # never at the first piece of a text, because texts are concatenated
+    # never True at the first piece of a text, because spans count in the concatenated texts
+    falls[1:] = pieces.starts[1:] < pieces.starts[:-1]
     if falls.any():
         texts = np.unique(np.searchsorted(pieces.text_offsets, np.flatnonzero(falls), side="right") - 1)
         report["sentences_aligned_by_piece"] += len(texts)

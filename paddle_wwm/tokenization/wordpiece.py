@@ -20,7 +20,7 @@ from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
 from .piece_tables import RUN, CodePointTable, RunCache
 from .vocab import Vocab
 
-# The number of characters per block of texts, about; the arrays of a block stay in the processor's cache.
+# The approximate number of characters per block of texts, so that its arrays stay in the processor's cache.
 BLOCK_CHARACTERS = 1 << 16
 
 
