@@ -46,7 +46,7 @@ class CorpusReport:
             samples.append(f"{printable}: {excerpt(text)}")
 
     def merge(self, other: CorpusReport) -> None:
-        """Add the report of a later part of the corpus."""
+        """Merge the report of a later part of the corpus into this one."""
         self.counts.update(other.counts)
         self.characters.update(other.characters)
         for rule, samples in other.samples.items():
