@@ -55,9 +55,9 @@ PATTERNS = {
 }
 # a docstring of a function that begins so describes a thing instead of saying what the function does
 NOT_IMPERATIVE = re.compile(
-    r"^(The|A|An|What|Whether|How|Where|Who|All|Every|Each|Those|Their|Its|It|This|These|That|Which|Both|One|Two|No|Of|"
-    r"As|In|For|From|With|Without|By|On|At|To|Raises|Returns|Yields|Only|Same|Inside|Names|Places|Files|Text|Texts|"
-    r"Paths|Numbers|Rows|Lines|{|\d|`|\")"
+    r"^((The|A|An|What|Whether|How|Where|Who|All|Every|Each|Those|Their|Its|It|This|These|That|Which|Both|One|Two|No|"
+    r"Of|As|In|For|From|With|Without|By|On|At|To|Raises|Returns|Yields|Only|Same|Inside|Names|Places|Files|Text|Texts|"
+    r"Paths|Numbers|Rows|Lines)\b|{|\d|`|\")"
 )
 # path (or its beginning), phrase: reason. A phrase is what stands in the text.
 ALLOWED: dict[tuple[str, str], str] = {}
