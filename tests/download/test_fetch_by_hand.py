@@ -152,7 +152,7 @@ def test_what_is_wrong_with_a_source_is_said(hub, files, tmp_path, quick):
     (tmp_path / "without.zip").write_bytes(zip_of({"README.md": b"x"}))
     for source, error, message in [
         ("absent.zip", DownloadError, "no such archive or folder"),
-        ("notes.txt", CheckpointError, "none of the sources that are recognised"),
+        ("notes.txt", CheckpointError, "not a source that is recognised"),
         ("empty", DownloadError, "holds no model"),
         ("torn.zip", ArchiveError, "torn.zip: is no whole zip"),
         ("without.zip", DownloadError, "neither config.json nor bert_config.json; it has README.md"),

@@ -49,7 +49,7 @@ def test_convert_says_that_heads_were_made_anew(tmp_path):
         (["absent", "out", "--to", "paddle"], ["absent: no such file or folder"]),
         ([TF_FOLDER, "out", "--to", "paddle"], ["holds none of config.json", "--config"]),
         ([REFERENCE, "out", "--to", "paddle"], [f"{REFERENCE}: holds no weights that are recognised"]),
-        ([CONFIG, "out", "--to", "paddle"], [f"{CONFIG}: is none of the sources that are recognised"]),
+        ([CONFIG, "out", "--to", "paddle"], [f"{CONFIG}: is not a source that is recognised"]),
         ([HF_FOLDER, "full", "--to", "paddle"], ["full: exists already"]),
         ([HF_FOLDER, "out", "--to", "paddle", "--keep-layers", "0-3"], ["different numbers from 0 to 2"]),
         ([HF_FOLDER, "out", "--to", "paddle", "--keep-layers", "0,0"], ["different numbers from 0 to 2"]),
