@@ -13,7 +13,7 @@ from typing import Mapping
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A score in percent. `mean` is None if only the maximum is published."""
+    """A score in percent. Without a published mean, `mean` is missing (None)."""
 
     max: float
     mean: float | None = None

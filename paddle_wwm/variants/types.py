@@ -77,5 +77,5 @@ class Variant:
 
     @property
     def published_scores(self) -> Mapping[str, Mapping[str, Scores]]:
-        """The scores of the authors by task and split. Empty for models that they did not test."""
+        """The scores of the authors by task and split, or {} for untested models."""
         return PUBLISHED_SCORES.get(self.name, {})
