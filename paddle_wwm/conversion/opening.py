@@ -68,7 +68,7 @@ def open_model(
     vocab: str | Path | None = None,
     drop_unexpected: bool = False,
 ) -> OpenedModel:
-    """Open a TensorFlow checkpoint, or a Hugging Face, PaddleNLP or own model folder.
+    """Open a TensorFlow checkpoint or a Hugging Face, PaddleNLP or paddle_wwm folder.
 
     Archives are unpacked by `convert`, not here.
 

@@ -35,7 +35,7 @@ MAX_LENGTH = 48
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The largest absolute difference of an output, and `scale`, its largest value."""
+    """The largest absolute difference of an output, and its largest absolute value."""
 
     output: str
     largest: float

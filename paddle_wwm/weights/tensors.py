@@ -217,7 +217,7 @@ def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
     def convert(array: np.ndarray) -> np.ndarray:
         if dtype == "float64":
             wide = array if tensor.dtype != BFLOAT16 else to_float32(array, dtype=BFLOAT16)
-            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet NaN, which numpy warns about
+            with np.errstate(invalid="ignore"):  # numpy warns when a signalling NaN becomes a quiet NaN
                 return wide.astype(np.float64)
         values = to_float32(array, dtype=tensor.dtype) if tensor.dtype != "float64" else array
         with np.errstate(over="ignore", invalid="ignore"):
