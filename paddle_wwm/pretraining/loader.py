@@ -33,8 +33,8 @@ class Tensors(TypedDict, total=False):
 
     Attributes:
         input_ids: int64 (B, T).
-        token_type_ids: (B, T).
-        attention_mask: (B, T).
+        token_type_ids: int64 (B, T).
+        attention_mask: bool (B, T), True for tokens and False for padding.
         flat_positions: int64 (P,), row * T + column.
         labels: int64 (P,).
         next_sentence_labels: int64 (B,), only in batches of pairs.

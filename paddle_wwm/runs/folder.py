@@ -20,7 +20,7 @@ BYTES_PER_PARAMETER = 12  # size of a checkpoint: the weight and two moments, 32
 
 
 def read_record(output: Path) -> dict[str, Any] | None:
-    """Return the record of the run in a folder, or None if there is no run."""
+    """Return the record of the run in a folder, or None if the folder holds no run."""
     return read_json(output / RUN_NAME) if (output / RUN_NAME).exists() else None
 
 
