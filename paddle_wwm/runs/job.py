@@ -30,8 +30,8 @@ def run_in_folder(
 
     Args:
         output: the folder of the run.
-        num_workers: 1 trains in this process; a larger number starts that many workers. It is not used in a process
-            that Paddle's launcher started, which is already a worker.
+        num_workers: 1 trains in this process; a larger number starts that many workers. It is ignored in a process
+            that is already a worker.
         set_up: called in one process before training, with the number of workers. It returns False if nothing is left
             to train.
         train: called in every process that trains.

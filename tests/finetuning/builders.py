@@ -1,4 +1,4 @@
-"""Helpers for the tests of fine-tuning: small random models, small learnable data sets of every kind, and their runs."""
+"""Helpers for the tests of fine-tuning: small random models, small learnable data sets of every kind, and runs."""
 
 from __future__ import annotations
 

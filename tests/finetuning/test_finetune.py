@@ -281,7 +281,7 @@ REFUSALS = [
     ({"changes": {"batch_size": 0}}, ConfigError, "`batch_size` must be at least 1"),
     ({"changes": {"layer_decay": 1.5}}, ConfigError, "`layer_decay` must be above 0 and at most 1"),
     ({"changes": {"learning_rate": float("nan")}}, ConfigError, "`learning_rate` must be above 0"),
-    ({"model": "no-such-model-here"}, PaddleWWMError, "is no folder here"),
+    ({"model": "no-such-model-here"}, PaddleWWMError, "no-such-model-here"),
 ]
 
 
