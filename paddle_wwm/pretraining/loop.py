@@ -157,7 +157,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
         )
     )
     logger.info(
-        f"  baseline    unigram model on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
+        f"  compare to  unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
         f"loss {baseline['mlm_loss']:.3f}"
     )
     return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)
