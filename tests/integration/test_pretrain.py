@@ -67,7 +67,8 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
         assert text in output
     for text in (
         "masked accuracy",
-        "of the words, next sentence",
+        "whole words correct",
+        "next sentence",
         "perplexity",
         "waiting for data",
         "MFU",
