@@ -120,7 +120,7 @@ def test_an_output_folder_that_holds_another_run_is_kept(folder, arguments):
     assert first.returncode == 0, first.stderr
     before = {name: (run / name).read_bytes() for name in files_below(run)}
     again = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1)
-    assert_one_clear_line(again, "holds a run already", "--resume auto", "--overwrite")
+    assert_one_clear_line(again, "already holds a run", "--resume auto", "--overwrite")
     other = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", "seed=8")
     assert_one_clear_line(other, "cannot be resumed", "the recipe differs")
     assert {name: (run / name).read_bytes() for name in files_below(run)} == before
@@ -156,7 +156,7 @@ def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run
         **options,
     )
     assert_one_clear_line(
-        result, "step-00000004: the checkpoint cannot be written", "there is none before it", "--resume auto"
+        result, "step-00000004: the checkpoint cannot be written", "no earlier one exists", "--resume auto"
     )
     assert list((folder / "run" / "checkpoints").iterdir()) == []
     resumed = run_command([*command, "--resume", "auto"])
@@ -175,7 +175,7 @@ def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
     resumed = run_script(
         "pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1, "--resume", "auto", "seed=7"
     )
-    assert_one_clear_line(resumed, str(foreign), "is no checkpoint of this run")
+    assert_one_clear_line(resumed, str(foreign), "not a checkpoint of this run")
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(fold
     second = run_script(
         "pretrain.py", *arguments, "--init", folder / "first" / "model", "--vocab", vocab, "--output", folder / "second"
     )
-    assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave --vocab out")
+    assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave out --vocab")
 
 
 @pytest.mark.slow

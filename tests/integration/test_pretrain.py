@@ -67,7 +67,8 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
         assert text in output
     for text in (
         "masked accuracy",
-        "of the words, next sentence",
+        "whole words correct",
+        "next sentence",
         "perplexity",
         "waiting for data",
         "MFU",
@@ -203,7 +204,7 @@ def test_a_complete_run_is_not_trained_again(one_process, arguments):
     run, _ = one_process
     before = (run / "metrics.jsonl").read_bytes()
     result = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", *WITHOUT_DROPOUT)
-    assert result.returncode == 0 and "complete already" in result.stdout
+    assert result.returncode == 0 and "already complete" in result.stdout
     assert (run / "metrics.jsonl").read_bytes() == before
 
 
@@ -235,11 +236,11 @@ def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process
         assert "corpus 1, phase 1, train" in result.stdout
     assert_same_training(tmp_path / "2", tmp_path / "1")
     wrong = run_script("pretrain.py", *corpora, "--output", tmp_path / "wrong", "data.mixture_weights=[3, 1, 1]")
-    assert wrong.returncode == 2 and "one number for each of 2 prepared corpora" in wrong.stderr
+    assert wrong.returncode == 2 and "one number for each of the 2 prepared corpora" in wrong.stderr
     half = run_script(
         "pretrain.py", "--corpus", tmp_path / "shards0", tmp_path / "1.txt", "--output", tmp_path / "half"
     )
-    assert half.returncode == 2 and "is no folder of shards, but others are" in half.stderr
+    assert half.returncode == 2 and "not a folder of shards" in half.stderr
 
 
 @pytest.mark.slow
@@ -294,9 +295,9 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(arguments, tmp_path):
     assert result.returncode == 0, result.stderr
     for text in (
         "seed: 11",
-        "parameters       1",
-        "phase 1          6 steps x 4 examples x 64 tokens = at most 1,536 tokens",
-        "memory a worker",
+        "parameters         1",
+        "phase 1            6 steps x 4 examples x 64 tokens = at most 1,536 tokens",
+        "memory per worker",
     ):
         assert text in result.stdout
     assert list(tmp_path.iterdir()) == []

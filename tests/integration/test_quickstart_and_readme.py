@@ -97,7 +97,7 @@ def test_the_quick_start_prints_no_noise(quick_start):
 def test_a_second_make_pretrain_trains_nothing_anew(quick_start, clone, environment):
     metrics = (clone / "runs/quickstart/metrics.jsonl").read_bytes()
     again = run(["make", "pretrain", f"PY={sys.executable}"], cwd=clone, environment=environment)
-    assert again.returncode == 0 and "complete already" in again.stdout, again.stderr
+    assert again.returncode == 0 and "already complete" in again.stdout, again.stderr
     assert (clone / "runs/quickstart/metrics.jsonl").read_bytes() == metrics
 
 

@@ -51,7 +51,7 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
     result = run_command([str(part) for part in command], PYTHONPATH=str(ROOT))
     assert result.returncode == 2, result.stdout + result.stderr
     [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert "step 4: the loss is not finite (worker 1, micro-batch 1); nothing was updated" in line
+    assert "step 4: the loss is not finite (worker 1, micro-batch 1); no parameter was updated" in line
     assert "The last checkpoint is of step 4" in line and "Traceback" not in result.stderr
 
     record = json.loads((run / "not_finite-step-00000004.json").read_text())

@@ -189,7 +189,7 @@ def test_a_folder_without_runs_and_a_torn_file_are_errors(tmp_path):
     with pytest.raises(DataError, match="no run of paddle-wwm finetune in"):
         gather([tmp_path])
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(DataError, match="run.json: is not what paddle-wwm finetune writes"):
+    with pytest.raises(DataError, match="run.json: not a valid file of paddle-wwm finetune"):
         gather([tmp_path])
 
 
