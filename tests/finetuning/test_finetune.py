@@ -359,7 +359,7 @@ def test_overwriting_discards_the_run_that_was_there(tmp_path, model):
 
 
 def test_a_model_of_another_task_is_no_fine_tuned_model_of_this_one(done, model):
-    with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
+    with pytest.raises(CheckpointError, match="must be a model for token-cls, but was fine-tuned for seq-cls"):
         load_finetuned(done.output / "seed-1" / "model", task=TaskName.TOKEN_CLS)
     with pytest.raises(CheckpointError, match="was not fine-tuned"):
         load_finetuned(model, task=TaskName.SEQ_CLS)

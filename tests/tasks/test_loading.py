@@ -107,10 +107,10 @@ def test_a_fine_tuned_folder_without_a_task_gives_its_encoder_with_new_heads(mod
 
 
 def test_a_folder_without_a_head_for_the_task_is_refused(model, tmp_path):
-    with pytest.raises(CheckpointError, match="must be a model of seq-cls, but was not fine-tuned"):
+    with pytest.raises(CheckpointError, match="must be a model for seq-cls, but was not fine-tuned"):
         load_model(model, task="seq-cls")
     write_network(tmp_path / "tuned", model=model, task="seq-cls", kind=PooledNetwork, labels=("no", "yes"))
-    with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
+    with pytest.raises(CheckpointError, match="must be a model for token-cls, but was fine-tuned for seq-cls"):
         load_model(tmp_path / "tuned", task="token-cls")
     path = tmp_path / "tuned" / WEIGHTS_NAME
     write_pdparams(path, {name: a for name, a in read_pdparams(path).items() if not name.startswith("classifier.")})
