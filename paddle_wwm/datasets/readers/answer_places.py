@@ -26,7 +26,7 @@ class AnswerPlace(enum.Enum):
 def locate_answer(*, context: str, text: str, answer_start: int) -> tuple[tuple[int, int] | None, AnswerPlace]:
     """Return the characters [start, end) of an answer, and how they were found.
 
-    If the passage does not contain the answer, the first value is None.
+    The first value: None if the passage does not contain the answer.
 
     The development set of CMRC 2018 has 9,657 answers. 7 have a wrong start. 193 have no start, because the annotator
     added a full stop at the end. As few punctuation marks as possible are left out. EM and F1 of that data set ignore
