@@ -40,7 +40,7 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
     """Load the tokenizer of a model folder.
 
     Raises:
-        CheckpointError: the vocabulary has another size than the model's embeddings.
+        CheckpointError: the vocabulary and the model have different sizes.
     """
     vocab = load_vocab(folder / VOCAB_NAME)
     if len(vocab) != config.vocab_size:

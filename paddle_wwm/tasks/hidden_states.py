@@ -27,7 +27,7 @@ POOLINGS = ("cls", "mean", "pooler")
 class HiddenStates(Task):
     """The pooled state and the hidden states of a text or a pair.
 
-    The hidden states include [CLS] and [SEP]. Without a trained pooler, None stands for the pooled state.
+    The hidden states include [CLS] and [SEP]. The pooled state of weights without a trained pooler: None.
     """
 
     name = None

@@ -104,7 +104,7 @@ def _task_of_architecture(architectures: list[str]) -> str | None:
 def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
     """Load the weights of a folder into a task's network.
 
-    `network.bert.has_pooler` is set to whether the pooler is trained.
+    `network.bert.has_pooler` becomes True if the pooler is trained, otherwise False.
 
     Args:
         network: made by `Task.make_network`.
@@ -211,7 +211,7 @@ def label_map_of(
         )
     names = [labels[number] for number in range(len(labels))]
     if not all(isinstance(name, (str, int)) for name in names) or len(set(names)) != len(names):
-        raise HubModuleError(f"`label_map` must give every class a name of its own, but has {names}.")
+        raise HubModuleError(f"`label_map` must give every class a different name, but has {names}.")
     if num_classes is not None and num_classes != len(names):
         raise HubModuleError(
             f"`num_classes` is {num_classes}, but `label_map` has {len(names)} labels; give only one of the two."

@@ -102,9 +102,10 @@ def _accuracy(examples: Sequence[TextExample], predictions: Predictions) -> dict
 
 
 def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict[str, float]:
-    """Return macro F1: the mean over all classes that are gold or predicted.
+    """Return macro F1 and accuracy.
 
-    A class without a correct prediction counts as 0. A missing prediction is a false negative of the gold class.
+    Macro F1 is the mean over all classes that are gold or predicted. A class without a correct prediction counts as 0.
+    A missing prediction is a false negative of the gold class.
     """
     gold: Counter[Prediction | None] = Counter(example.label for example in examples)
     given: Counter[Prediction | None] = Counter(
@@ -154,10 +155,10 @@ def _token_accuracy(examples: Sequence[TokenExample], predictions: Predictions) 
 
 
 def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> dict[str, float]:
-    """Return F1 of whole entities: the type, the start and the end must match.
+    """Return precision, recall and F1 of whole entities.
 
-    BIO, BIOES and BMES are read as seqeval does by default, which is the way of conlleval: an I- or E- after O starts
-    an entity.
+    An entity is right if its type, its start and its end match. BIO, BIOES and BMES are read as in seqeval's default
+    mode and in conlleval: an I- or E- after O starts an entity.
     """
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 

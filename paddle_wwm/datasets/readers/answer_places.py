@@ -26,11 +26,12 @@ class AnswerPlace(enum.Enum):
 def locate_answer(*, context: str, text: str, answer_start: int) -> tuple[tuple[int, int] | None, AnswerPlace]:
     """Return the characters [start, end) of an answer, and how they were found.
 
-    The first value: None if the passage does not contain the answer.
-
-    The development set of CMRC 2018 has 9,657 answers. 7 have a wrong start. 193 have no start, because the annotator
-    added a full stop at the end. As few punctuation marks as possible are left out. EM and F1 of that data set ignore
+    The development set of CMRC 2018 has 9,657 answers. 7 have a wrong start. 193 have no start; they end with a full
+    stop that the annotator added. As few punctuation marks as possible are left out. EM and F1 of that data set ignore
     punctuation.
+
+    Returns:
+        The characters (None if the passage does not contain the answer), and how they were found.
     """
     found = answer_characters(context=context, text=text, answer_start=answer_start)
     if found is not None:

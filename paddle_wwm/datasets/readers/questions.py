@@ -3,8 +3,8 @@
 CMRC 2018 and DRCD use this format, SQuAD 2.0 adds `is_impossible`, and CJRC adds YES and NO as answers. The first
 version of CMRC 2018 was a list of passages, with answers as texts without starts. Those files can be read, too.
 
-If the position of a gold answer is wrong or missing, it is searched in the passage. `Split.counts` has the number of
-answers by `AnswerPlace`.
+If the position of a gold answer is wrong or missing, the reader searches for the answer in the passage. `Split.counts`
+has the number of answers by `AnswerPlace`.
 """
 
 from __future__ import annotations
