@@ -357,7 +357,7 @@ def test_overwrite_discards_the_previous_run(tmp_path, model):
 
 
 def test_a_model_that_was_fine_tuned_for_another_task_or_not_at_all_is_refused(done, model):
-    with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
+    with pytest.raises(CheckpointError, match="must be a model for token-cls, but was fine-tuned for seq-cls"):
         load_finetuned(done.output / "seed-1" / "model", task=TaskName.TOKEN_CLS)
     with pytest.raises(CheckpointError, match="was not fine-tuned"):
         load_finetuned(model, task=TaskName.SEQ_CLS)

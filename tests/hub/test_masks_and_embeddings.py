@@ -78,10 +78,10 @@ def test_a_text_that_is_too_long_is_cut_at_its_end(module):
     ("call", "message"),
     [
         (lambda module: module.predict("使[MASK]"), "must be a list of texts"),
-        (lambda module: module.predict(["使用"]), r"data\[0\]: predict fills masks"),
+        (lambda module: module.predict(["使用"]), r"data\[0\]: a text for fill-mask must contain \[MASK\]"),
         (lambda module: module.predict(["使[MASK]", None]), r"data\[1\] must be a text, but is NoneType"),
         (lambda module: module.predict([b"x"]), r"data\[0\] must be a text, but is bytes"),
-        (lambda module: module.predict(["使" * 30 + "[MASK]"]), "lies beyond the first 22 tokens"),
+        (lambda module: module.predict(["使" * 30 + "[MASK]"]), "beyond the first 22 tokens"),
         (lambda module: module.predict(["[MASK]"], top_k=0), "`top_k` must be at least 1"),
         (lambda module: module.predict(["[MASK]"], batch_size=0), "`batch_size` must be at least 1"),
         (lambda module: module.get_embedding(["x"], pooling="max"), "`pooling` must be one of cls, mean, pooler"),

@@ -219,7 +219,7 @@ def test_layers_of_parameters_are_numbered_from_0(weights):
         ({"task": "seq_cls"}, r"`task` must be None or one of .*, but is 'seq_cls'\. Did you mean 'seq-cls'\?"),
         ({"task": "ner"}, "Did you mean 'token-cls'"),
         ({"task": "seq-cls", "label_map": {0: "a", 2: "b"}}, "without gaps"),
-        ({"task": "seq-cls", "label_map": {0: "a", 1: "a"}}, "a name of its own"),
+        ({"task": "seq-cls", "label_map": {0: "a", 1: "a"}}, "a different name"),
         ({"task": "seq-cls", "label_map": {"a": 0}}, "class numbers as keys"),
         ({"task": "seq-cls", "label_map": {}}, "without gaps"),
         ({"task": "seq-cls", "label_map": "ab"}, "but is str"),
