@@ -2,7 +2,8 @@
 
 A file of predictions holds JSON lines, {"id": …, "label" | "labels" | "answer": …}, or one JSON object {"id": "answer"}
 as for the data sets' own scripts. A split without labels gives predictions and no score. The output folder gets
-scores.json. For a model it also gets predictions.jsonl, and for reading comprehension answers.json and nbest.json.
+scores.json. For a model it also gets predictions.jsonl, and for reading comprehension answers.json (and nbest.json if
+--num-answers is more than 1).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     group = parser.add_argument_group("the task: from the table of tasks, or your own files")
-    add_task_flags(group, files={split: f"your {split} file" for split in SPLITS})
+    add_task_flags(group, files={split: f"your file for the {split} split" for split in SPLITS})
     group.add_argument(
         "--task-name", metavar="NAME", help="name of your task in tables (default: the name of the training file)"
     )

@@ -102,13 +102,13 @@ def overview(*, family: str = "") -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = [f"usage: {PROGRAM} {f'{family} ' if family else ''}COMMAND …", ""]
     if not family:
-        lines += ["Pretrain, package and use whole-word-masked Chinese BERT models on PaddlePaddle.", ""]
+        lines += ["Pretrain, package and use Chinese BERT models with whole word masking on PaddlePaddle.", ""]
     for group, names in GROUPS.items():
         chosen = [name for name in names if not family or name.split()[0] == family]
         if chosen:
             lines += [f"{group}:", *(f"  {name:{width}}{load(name).SUMMARY}" for name in chosen), ""]
     example = f"{family} {_of_family(family)[0]}" if family else "pretrain"
-    lines += [f"`{PROGRAM} COMMAND --help` explains a command and shows examples: {PROGRAM} {example} --help"]
+    lines += [f"`{PROGRAM} COMMAND --help` explains a command with examples. Try `{PROGRAM} {example} --help`."]
     if not family:
         lines += [f"`{PROGRAM} --version` prints the version. `python -m paddle_wwm` is the same program."]
     return "\n".join(lines)
