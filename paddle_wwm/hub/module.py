@@ -104,6 +104,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         """Return one result per item of `data`, in the same order.
 
         The docstring of the task's class describes the form of a result. `data` is not changed.
+
         data: texts, lists of one text, or lists of two texts if the task takes pairs. max_seq_len: maximum tokens per
         text (default: the model's positions). split_char: separator of tokens (token-cls). top_k: candidates per mask
         (fill-mask) or per question. threshold: minimum probability of a label (multi-label). doc_stride,
