@@ -169,7 +169,7 @@ def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
     for text in (
         f"written: {output}",
         f"x 2 copies = {num_rows:,} rows",
-        "10 predictions a row at most",
+        "at most 10 predictions per row",
         prepared_sample.manifest.fingerprint,
     ):
         assert text in result.stdout

@@ -117,7 +117,7 @@ def test_a_dry_run_says_what_would_be_read_and_passed_over_and_writes_nothing(fo
     command = command_of("prepare_corpus.py", ".", "--vocab", "vocab.txt", "--output", "out", "--dry-run")
     result = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    assert b"skipped 2 files of other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
+    assert b"skipped 2 files with other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
     assert b"\xd6\xd0.txt  text" in result.stdout and b"cut.txt.gz  text.gz" in result.stdout
     assert files_below(folder) == before
 
