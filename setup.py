@@ -1,7 +1,7 @@
 """Install paddle_wwm.
 
-paddle_wwm/requirements.py has the version bounds of all packages. `make setup` also uses constraints.txt, which pins exact
-versions.
+paddle_wwm/requirements.py has the version bounds of all packages. `make setup` also uses constraints.txt, which pins
+exact versions.
 """
 
 import re
