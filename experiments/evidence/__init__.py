@@ -2,7 +2,7 @@
 
 Run it from the checkout with `python -m experiments.evidence`.
 
-    corpus without evaluation text ─► shards ─► two arms x seeds, else the same ─► masked accuracy under both maskings
+    corpus without evaluation text ─► shards ─► two arms x seeds, all else equal ─► masked accuracy under both maskings
     (corpus.py)                                 (pretrain.py)  │                    (masked.py)            │
                                                                ▼                                           ▼
                                    from-scratch floor ─► fine-tuning, several seeds each ─► docs/evidence.md

@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add(
-        "--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files to pretrain on, globs or folders"
+        "--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files, globs or folders to pretrain on"
     )
     add("--vocab", type=Path, required=True, help="vocab.txt")
     add("--output", type=Path, required=True, metavar="DIR", help="folder of all results; to continue, give it again")
