@@ -264,9 +264,15 @@ def main() -> None:
         metavar="DIR",
         help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
     )
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="(default: %(default)s, the authors')")
     parser.add_argument(
-        "--max-seq-length", type=int, default=256, metavar="N", help="(default: %(default)s, the authors')"
+        "--batch-size", type=int, default=64, metavar="N", help="texts per batch (default: %(default)s, as the authors)"
+    )
+    parser.add_argument(
+        "--max-seq-length",
+        type=int,
+        default=256,
+        metavar="N",
+        help="tokens per text (default: %(default)s, as the authors)",
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="number of measured steps (default: %(default)s)"

@@ -34,7 +34,7 @@ MAX_SEQ_LEN = 256
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="number of rounds (default: %(default)s)")
     parser.add_argument("--number", type=int, default=60, metavar="N", help="texts per round (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the lengths and texts (default: %(default)s)")
     parser.add_argument(

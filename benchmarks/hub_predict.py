@@ -71,8 +71,10 @@ def main() -> None:
         metavar="DIR",
         help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
     )
-    parser.add_argument("--number", type=int, default=1000, metavar="N", help="texts (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--number", type=int, default=1000, metavar="N", help="number of texts (default: %(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
     parser.add_argument(
         "--torch-python", type=Path, metavar="PYTHON", help="an interpreter that has torch and transformers"
     )

@@ -34,7 +34,7 @@ OUR_ADAMW = f"{OptimizerName.ADAMW.value} (ours)"
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--layers", type=int, default=3, metavar="N", help="layers of the model (default: %(default)s)")
     parser.add_argument(
         "--repetitions", type=int, default=12, metavar="N", help="steps of each optimizer (default: %(default)s)"
     )

@@ -104,8 +104,12 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="a folder with tasks/cmrc2018 and vocab/ (default: $PADDLE_WWM_DATA)"
     )
-    parser.add_argument("--number", type=int, default=40, metavar="N", help="questions (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--number", type=int, default=40, metavar="N", help="number of questions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the texts (default: %(default)s)")
     parser.add_argument(
         "--quick",

@@ -156,9 +156,13 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--steps", type=int, default=200, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=200, metavar="N", help="training steps (default: %(default)s)")
     parser.add_argument(
-        "--corpus", type=Path, default=common.SAMPLE_CORPUS, metavar="FILE", help="(default: the sample corpus)"
+        "--corpus",
+        type=Path,
+        default=common.SAMPLE_CORPUS,
+        metavar="FILE",
+        help="text to train on (default: the sample corpus)",
     )
     arguments = parser.parse_args()
     num_steps = 40 if arguments.quick else arguments.steps

@@ -174,7 +174,7 @@ def main() -> int:
         help="characters per timed call (default: %(default)s)",
     )
     parser.add_argument(
-        "--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="which to measure (default: all)"
+        "--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="contenders to measure (default: all)"
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"

@@ -57,7 +57,9 @@ def main() -> int:
     parser.add_argument(
         "--repetitions", type=int, default=12, metavar="N", help="steps of each contender (default: %(default)s)"
     )
-    parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--layers", type=int, default=3, metavar="N", help="layers of the models (default: %(default)s)"
+    )
     parser.add_argument(
         "--hidden-size", type=int, default=768, metavar="N", help="a multiple of 64 (default: %(default)s)"
     )

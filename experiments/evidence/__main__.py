@@ -114,7 +114,7 @@ def parse_arguments() -> argparse.Namespace:
             f"--{name}", type=Path, metavar="DIR", help="folder of its files; without it, the task is skipped"
         )
         group.add_argument(
-            f"--{name}-length", type=int, default=length, metavar="N", help="tokens (default: %(default)s)"
+            f"--{name}-length", type=int, default=length, metavar="N", help="tokens per example (default: %(default)s)"
         )
         group.add_argument(
             f"--{name}-batch", type=int, default=batch, metavar="N", help="batch size (default: %(default)s)"
