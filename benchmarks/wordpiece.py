@@ -182,7 +182,7 @@ def measure(
         )
         rows = [row_of("encode (ours)", pair["ours"]), row_of(name, pair[name], pair["ours"])]
         common.print_table(f"a share of the lines: {len(texts):,}, {sum(map(len, texts)):,} characters", headings, rows)
-        rates |= {f"ours beside {name}": pair["ours"], name: pair[name]}
+        rates |= {f"ours compared with {name}": pair["ours"], name: pair[name]}
 
     differing = sum(differing_lines(tokenizer.encode(part), library.encode(part)) for part in parts_of(lines))
     print(f"\nlines whose ids or offsets differ from the tokenizers library's: {differing:,} of {len(lines):,}")
