@@ -24,7 +24,7 @@ HELPERS = (
 OF_HUB_MODULES = {
     "hub_predict.py": [
         "predict, first call included",
-        "one text a call",
+        "one text per call",
         "a new process",
         "largest difference of a probability",
     ],
@@ -40,7 +40,7 @@ OF_HUB_MODULES = {
 }
 HEADINGS = {
     "masking.py": [
-        *("masking, 128 tokens an example", "masking, 512 tokens an example"),
+        *("masking, 128 tokens per example", "masking, 512 tokens per example"),
         *(
             "tokens/s +range +selected +ratio",
             "compiled (ours)",
@@ -75,20 +75,20 @@ HEADINGS = {
         "lamb-hfl (ours)",
         "LAMB (Paddle)",
     ],
-    "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 a step and process", "1 process(es)", "2 process(es)"],
+    "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 per step and process", "1 process(es)", "2 process(es)"],
     "masking_distribution.py": [
         "selected",
         "actions",
-        "lengths of words",
+        "word lengths",
         "words per mask",
         "pair labels of the index",
         "padding",
-        "promised",
+        "expected",
     ],
 }
 # These read text instead of shards.
 CORPUS_HEADINGS = {
-    "prepare.py": ["MB/s +range +ratio", "ours, 1 worker", "ours, 2 workers", "plain loop", "bytes a token"],
+    "prepare.py": ["MB/s +range +ratio", "ours, 1 worker", "ours, 2 workers", "plain loop", "bytes per token"],
     "segmentation.py": [
         *("characters/s +range +ratio +MB", "paddle-onednn", "paddle-lines", "jieba", "best Paddle"),
         *("tags of compiled that differ from Paddle's: 0 of",),

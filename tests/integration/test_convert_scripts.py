@@ -1,4 +1,4 @@
-"""The conversion scripts as a user calls them, and the way from a parent model to the start of a smaller one and on."""
+"""The conversion scripts as a user runs them, and the steps from a parent model to a smaller one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .test_bad_input import assert_one_clear_line
 pytestmark = pytest.mark.integration
 
 
-def test_convert_says_what_it_found_did_and_wrote(tmp_path):
+def test_convert_prints_what_it_found_did_and_wrote(tmp_path):
     vocab = vocab_file(tmp_path / "vocab.txt")
     done = run_script("convert.py", TF_FOLDER, tmp_path / "out", "--to", "paddle", "--config", CONFIG, "--vocab", vocab)
     assert done.returncode == 0, done.stderr
@@ -33,7 +33,7 @@ def test_convert_says_what_it_found_did_and_wrote(tmp_path):
     ]
 
 
-def test_convert_says_that_heads_were_made_anew(tmp_path):
+def test_convert_reports_missing_heads_that_it_initialised(tmp_path):
     source = hf_folder(
         tmp_path / "headless", {name: array for name, array in hf_arrays().items() if name.startswith("bert.")}
     )
@@ -55,7 +55,7 @@ def test_convert_says_that_heads_were_made_anew(tmp_path):
         ([HF_FOLDER, "out", "--to", "paddle", "--vocab", "absent.txt"], ["absent.txt: no such vocabulary"]),
     ],
 )
-def test_convert_refuses_with_one_clear_line_and_leaves_nothing(tmp_path, arguments, parts):
+def test_convert_refuses_bad_arguments_with_one_clear_line_and_leaves_no_files(tmp_path, arguments, parts):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     assert_one_clear_line(run_script("convert.py", *arguments, cwd=tmp_path), *parts)
@@ -86,8 +86,8 @@ def test_verify_finds_a_parameter_that_differs(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
-    """Both commands of the README's way to RBT3, with a small parent."""
+def test_pretraining_starts_from_the_first_layers_of_a_converted_parent(tmp_path, corpus, recipe):
+    """Run both commands that lead to RBT3 in the documentation, with a small parent."""
     vocab = tmp_path / "vocab.txt"
     built = run_script("build_vocab.py", corpus, "--size", 2000, "--output", vocab)
     assert built.returncode == 0, built.stderr
@@ -119,7 +119,7 @@ def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
     assert to_hugging_face.returncode == 0, to_hugging_face.stderr
     start = run_script("convert.py", parent, tmp_path / "start", "--to", "paddle", "--keep-layers", "0")
     assert start.returncode == 0, start.stderr
-    going_on = run_script(
+    shallow = run_script(
         *(
             "pretrain.py",
             "--init",
@@ -141,5 +141,5 @@ def test_the_first_layers_of_a_parent_are_trained_on(tmp_path, corpus, recipe):
             "runtime.save_every_steps=3",
         ),
     )
-    assert going_on.returncode == 0, going_on.stderr
+    assert shallow.returncode == 0, shallow.stderr
     assert json.loads((tmp_path / "run" / "model" / "config.json").read_text())["num_hidden_layers"] == 1
