@@ -604,11 +604,11 @@ def test_the_repository_has_no(rule, repository):
     BREACHES,
     ids=[f"{rule.__name__}-{number}" for number, (rule, *_) in enumerate(BREACHES)],
 )
-def test_a_breach_is_found_at_its_place(rule, sources, expected):
+def test_a_violation_is_found_at_its_line(rule, sources, expected):
     assert rule(sources) == expected
 
 
-def test_what_is_allowed_is_not_taken_for_a_breach():
+def test_allowed_imports_are_not_reported():
     allowed = {
         "paddle_wwm/corpus/lac.py": "import importlib\ndef f():\n    from paddle import inference\n",
         "paddle_wwm/files.py": "",
@@ -636,13 +636,13 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
     assert [rule(allowed) for rule in RULES] == [[]] * len(RULES)
 
 
-def test_the_repository_was_read(repository):
+def test_the_repository_fixture_contains_the_sources(repository):
     assert {"paddle_wwm/corpus/lac.py", "paddle_wwm/runs/fleet.py", "scripts/pretrain.py"} < repository.keys()
     assert sum(path.startswith("hub_modules/") for path in repository) >= 1
     assert "paddle_wwm/errors.py" in reached_from(["paddle_wwm/hub/__init__.py"], repository)
 
 
-def test_every_folder_of_the_package_is_a_room():
+def test_every_subpackage_is_listed_in_rooms():
     folders = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
     assert folders == set(ROOMS)
 

@@ -30,7 +30,7 @@ print(load_segmenter("lac", user_dictionary=None).description)
 """
 
 
-def test_a_missing_package_is_named_with_what_needs_it_and_how_to_install_it(monkeypatch):
+def test_the_error_for_a_missing_package_names_its_purpose_and_the_install_command(monkeypatch):
     need_package("numpy", purpose="masking")
     with pytest.raises(ConfigError, match="masking needs the package no_such_package.*pip install no_such_package"):
         need_package("no_such_package", purpose="masking")
@@ -40,7 +40,7 @@ def test_a_missing_package_is_named_with_what_needs_it_and_how_to_install_it(mon
         need_package("paddle", purpose="training")
 
 
-def test_the_rooms_of_the_data_import_without_paddle_and_the_other_dependencies():
+def test_data_subpackages_import_without_paddle_and_other_dependencies():
     done = subprocess.run([sys.executable, "-c", IMPORT_THE_DATA_ROOMS], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     if "compiled kernel" not in done.stdout:

@@ -32,7 +32,7 @@ def paths_in(text: str) -> list[str]:
     return [word for word in words if _PATH.fullmatch(word)]
 
 
-def test_the_citation_names_the_entity_the_version_and_both_papers():
+def test_the_citation_names_authors_version_and_both_papers():
     citation = yaml.safe_load(read("CITATION.cff"))
     assert {"cff-version", "message", "title", "type", "authors", "license", "version"} <= citation.keys()
     assert citation["authors"] == [{"name": "paddle_wwm developers"}]
@@ -63,12 +63,12 @@ def test_every_path_of_the_page_exists(name):
     assert [path for path in found if not list(ROOT.glob(path))] == []
 
 
-def test_a_path_that_does_not_exist_is_found():
+def test_paths_in_backticks_are_found():
     text = "See `paddle_wwm/absent.py`, `python scripts/absent.py --flag`, `absent.toml` and `.absent/run`; not `a b`."
     assert paths_in(text) == ["paddle_wwm/absent.py", "scripts/absent.py", "absent.toml", ".absent/run"]
 
 
-def test_every_name_of_the_guides_to_adding_something_is_in_the_file_that_they_name():
+def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
     """`NAME` in `FILE`, in the order of the guide: a name is looked up in all files of its section."""
     sections = re.split(r"^## ", read("CONTRIBUTING.md"), flags=re.MULTILINE)
     guides = [section for section in sections if section.startswith("Add a ")]
@@ -119,7 +119,7 @@ def test_pyproject_holds_settings_of_tools_and_no_metadata():
     assert not (ROOT / "setup.cfg").exists() and not (ROOT / "ruff.toml").exists()
 
 
-def test_every_warning_is_an_error_and_every_exception_names_message_and_category():
+def test_warnings_are_errors_and_exceptions_name_message_and_category():
     first, *exceptions = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]["filterwarnings"]
     assert first == "error"
     for line in exceptions:
@@ -127,7 +127,7 @@ def test_every_warning_is_an_error_and_every_exception_names_message_and_categor
         assert action in ("ignore", "default") and len(message) > 10 and category.endswith("Warning"), line
 
 
-def test_the_commits_that_blame_leaves_out_are_whole_hashes_with_a_reason():
+def test_ignored_commits_of_git_blame_are_full_hashes_with_a_reason():
     lines = read(".git-blame-ignore-revs").splitlines()
     hashes = [line for line in lines if line and not line.startswith("#")]
     assert hashes and all(re.fullmatch(r"[0-9a-f]{40}", line) for line in hashes)

@@ -28,22 +28,22 @@ def ignored() -> list[str]:
     return ignoring_lines(texts)
 
 
-def test_few_lines_are_exempt_from_type_checking(ignored):
+def test_few_lines_are_excluded_from_type_checking(ignored):
     assert len(ignored) <= MAX_IGNORED, "\n".join(ignored)
 
 
-def test_every_exempt_line_names_the_code_of_its_error(ignored):
+def test_every_excluded_line_names_its_error_code(ignored):
     assert [line for line in ignored if not IGNORE_WITH_CODE.search(line)] == []
 
 
-def test_no_file_is_exempt_as_a_whole():
+def test_no_file_is_excluded_from_type_checking():
     switched_off = re.compile(r"^#\s*(type:\s*ignore|mypy:)", re.MULTILINE)
     paths = sorted(PACKAGE.rglob("*.py"))
     assert paths
     assert [path.name for path in paths if switched_off.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_exempt_lines_are_found_with_and_without_a_code():
+def test_excluded_lines_are_found_with_and_without_an_error_code():
     # put together, so that nothing reads this file's own examples as exemptions
     bare, coded = "x = f()  # type" + ": ignore", "y = g()  # type" + ": ignore[no-any-return]"
     found = ignoring_lines({"a.py": f"{bare}\n{coded}\nz = 1\n"})

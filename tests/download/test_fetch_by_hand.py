@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_source_is_said(hub, files, tmp_path, quick):
         ("absent.zip", DownloadError, "no such archive or folder"),
         ("notes.txt", CheckpointError, "none of the sources that are recognised"),
         ("empty", DownloadError, "holds no model"),
-        ("torn.zip", ArchiveError, "torn.zip: is no whole zip"),
+        ("torn.zip", ArchiveError, "torn.zip: is not a complete zip"),
         ("without.zip", DownloadError, "neither config.json nor bert_config.json; it has README.md"),
     ]:
         with pytest.raises(error, match=message):

@@ -36,7 +36,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.1, 0.4, 0.7])
-def test_ctrl_c_in_the_midst_of_many_futures_ends_the_pool(tmp_path, pause):
+def test_ctrl_c_ends_a_pool_with_many_futures(tmp_path, pause):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -287,7 +287,7 @@ def run_cases(num_cases, real_text, tmp_path_factory, vocab, *, segmenters, seed
 
 
 @pytest.mark.slow
-def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_path_factory, vocab):
+def test_damaged_real_text_never_crashes_and_all_characters_are_counted(real_text, tmp_path_factory, vocab):
     num_cases = NUM_CASES - NUM_MADE
     num_prepared, counts = run_cases(
         num_cases, real_text, tmp_path_factory, vocab, segmenters=["none"] * 6 + ["whitespace"] * 3 + ["lac"], seed=SEED
@@ -314,5 +314,5 @@ def test_damaged_real_text_never_crashes_and_is_accounted_for(real_text, tmp_pat
     draw=st.randoms(use_true_random=False),
     segmenter=st.sampled_from(["none", "whitespace", "lac"]),
 )
-def test_made_up_text_never_crashes_and_is_accounted_for(texts_of_files, draw, segmenter, tmp_path_factory, vocab):
+def test_generated_text_never_crashes_and_all_characters_are_counted(texts_of_files, draw, segmenter, tmp_path_factory, vocab):
     check(case_of(texts_of_files, draw, segmenter=segmenter), tmp_path_factory.mktemp("case"), vocab)

@@ -108,7 +108,7 @@ def last_line(process):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(preparation, num_workers):
+def test_rerun_after_ctrl_c_gives_the_same_bytes(preparation, num_workers):
     process = preparation.start_and_wait_for_units(2, num_workers=num_workers)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: the workers get it, too
     assert (
@@ -129,7 +129,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
+def test_rerun_after_several_sigkills_gives_the_same_bytes(preparation):
     preparation.finish(output="unstopped")
     chance = random.Random(7)
     for _ in range(6):
@@ -142,7 +142,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_on(preparation):
+def test_a_dead_worker_is_an_error_and_a_rerun_continues(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     assert last_line(process).startswith(
@@ -152,7 +152,7 @@ def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_
     assert "written: " in preparation.finish()
 
 
-def test_workers_end_when_the_process_that_started_them_is_killed(preparation):
+def test_workers_end_when_their_parent_is_killed(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     process.kill()
     process.communicate(timeout=SECONDS_TO_END)  # until the workers, which hold the pipes, have ended

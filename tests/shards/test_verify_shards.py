@@ -17,13 +17,13 @@ from paddle_wwm.shards.shard_format import HEADER, section_offsets
 from .builders import DOCUMENTS, rewrite_manifest
 
 
-def test_a_whole_set_is_verified(kept, make, prepared_sample):
+def test_a_complete_set_passes_verification(kept, make, prepared_sample):
     found = verify(kept("none").directory)
     assert (found.num_files, found.num_documents, found.num_texts) == (3, 3, 3)
     assert verify(prepared_sample.directory).num_tokens == prepared_sample.manifest.num_tokens
 
 
-def test_all_damaged_files_are_named_at_once(make):
+def test_the_error_names_all_damaged_files(make):
     directory = make("set", *DOCUMENTS, max_tokens_per_shard=1).directory
     data = bytearray((directory / "shard-00000.wwm").read_bytes())
     data[-1] ^= 1
@@ -49,7 +49,7 @@ def test_all_damaged_files_are_named_at_once(make):
         ("index", 7, 5, "the places of its documents must rise"),
     ],
 )
-def test_bytes_that_break_a_rule_are_named_although_their_checksum_is_right(
+def test_bytes_that_break_a_rule_are_found_even_with_a_correct_checksum(
     make, mini_vocab, section, place, value, message
 ):
     directory = make("set", *DOCUMENTS).directory
@@ -72,7 +72,7 @@ def test_bytes_that_break_a_rule_are_named_although_their_checksum_is_right(
         statistics_of(ShardSet(directory), vocab=mini_vocab)
 
 
-def test_counts_fingerprint_and_vocabulary_of_the_manifest_must_be_those_of_the_shards(make):
+def test_counts_fingerprint_and_vocabulary_must_match_the_shards(make):
     directory = make("set", ["的|?"], ["使用"]).directory
     with pytest.raises(
         DataError, match=r"counts must be those of the shards, but differ: num_unknown_tokens 0 \(the shards: 1\)"
@@ -102,7 +102,7 @@ def test_counts_fingerprint_and_vocabulary_of_the_manifest_must_be_those_of_the_
         (b"\x28\xb5\x2f\xfd not zstd", r"text-00000.jsonl.zst: "),
     ],
 )
-def test_kept_text_that_does_not_belong_to_the_documents_is_named(make, records, message):
+def test_kept_text_that_does_not_match_the_documents_is_an_error(make, records, message):
     directory = make("set", ["的"], ["使用", "的"]).directory
     path = directory / "text-00000.jsonl.zst"
     if isinstance(records, bytes):
@@ -114,7 +114,7 @@ def test_kept_text_that_does_not_belong_to_the_documents_is_named(make, records,
         verify(directory)
 
 
-def test_texts_of_any_documents_are_found_in_several_files_of_several_frames(make, tmp_path):
+def test_kept_text_is_read_from_several_files_and_frames(make, tmp_path):
     shards = make("set", *[["的"]] * 7)
     directory = shards.directory
     for number, (first, last) in enumerate([(0, 3), (3, 4), (4, 7)]):
