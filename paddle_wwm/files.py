@@ -75,7 +75,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
 
 
 def _flush(path: Path) -> None:
-    """Flush the bytes of a file, or the names in a folder, from the page cache to disk."""
+    """Flush the bytes of a file or the names in a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -107,7 +107,7 @@ def locked(path: str | Path, *, on_busy: Callable[[], None] | None = None) -> It
 
 
 def _name_file(error: BaseException, path: Path) -> None:
-    """Add the missing filename: ENOSPC raised by a write does not say which file it hit."""
+    """Add the missing filename: ENOSPC from a write does not name the file."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         error.filename = str(path)
 
@@ -159,7 +159,7 @@ def sha256_of_file(path: str | Path) -> str:
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """Return the records of a file of JSON lines; an empty list if the file is missing.
+    """Return the records of a file of JSON lines; [] if the file is missing.
 
     Reading stops at the first line that is not JSON, because a killed process can leave an incomplete line.
     """

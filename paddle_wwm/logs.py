@@ -10,7 +10,7 @@ ROOT_LOGGER = "paddle_wwm"
 
 
 class ConsoleHandler(logging.Handler):
-    """Handler that writes INFO to standard output, and warnings and errors to standard error.
+    """Handler that writes INFO to stdout, and warnings and errors to stderr.
 
     While a progress bar is open, lines appear above the bar. A closed pipe raises BrokenPipeError, as with `print`, so
     that a command can exit with the right status.

@@ -120,7 +120,7 @@ def _place(node: yaml.Node, where: str) -> str:
 
 
 def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
-    """Convert a YAML node to a value of type `kind`. Errors name the place of the node."""
+    """Convert a YAML node to a value of type `kind`. Errors name its place."""
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, node, where=where, key=key)
     if typing.get_origin(kind) is tuple:

@@ -1,4 +1,4 @@
-"""Archives from strangers: whole ones are unpacked, hostile and torn ones are refused and leave nothing behind."""
+"""Untrusted archives: good ones are unpacked, malicious and damaged ones are rejected and leave no files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES = {
 
 def write_zip(path, members, *, compression=zipfile.ZIP_DEFLATED):
     with zipfile.ZipFile(path, "w", compression) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of doubled names
+        warnings.simplefilter("ignore", UserWarning)  # about duplicate names
         for name, content in members:
             archive.writestr(name, content)
     return path
@@ -45,7 +45,7 @@ def write_tar(path, members, *, mode="w"):
 
 
 def write(path, members):
-    """An archive of the kind that the file's name says."""
+    """Write an archive of the kind of the file ending."""
     if path.suffix == ".zip":
         return write_zip(path, members)
     return write_tar(path, members, mode={".tar": "w", ".gz": "w:gz", ".bz2": "w:bz2"}[path.suffix])
@@ -68,7 +68,7 @@ def everything_in(folder):
 
 
 def refusal(archive, tmp_path, **options):
-    """What it is refused with; nothing was written, here or beside."""
+    """Return the error message, and check that no file was written."""
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(ArchiveError) as caught:
         unpack_archive(archive, target=tmp_path / "target", **options)
@@ -171,7 +171,7 @@ def test_compression_methods_that_can_need_much_memory_are_rejected(tmp_path):
     (tmp_path / "a.tar.xz").write_bytes(
         lzma.compress(write_tar(tmp_path / "a.tar", [("vocab.txt", b"x")]).read_bytes())
     )
-    assert "no whole zip, tar" in refusal(tmp_path / "a.tar.xz", tmp_path)
+    assert "not a complete zip, tar" in refusal(tmp_path / "a.tar.xz", tmp_path)
 
 
 def test_a_header_that_needs_gigabytes_of_memory_is_rejected(tmp_path):
@@ -192,7 +192,7 @@ def test_a_truncated_archive_is_rejected(suffix, share, tmp_path):
 
 
 def test_flipped_bytes_never_crash_or_unpack_wrong_content(tmp_path):
-    """A changed byte of content is found by the zip's checksum; a changed name is still a safe name."""
+    """The checksum finds a changed byte of the content; a changed name is still a safe name."""
     files = {"bert_config.json": b'{"hidden_size": 16}', "vocab.txt": b"[PAD]\n" * 50}
     for suffix in ("zip", "tar.gz"):
         whole = write(tmp_path / f"whole.{suffix}", files.items()).read_bytes()
@@ -212,7 +212,7 @@ def test_flipped_bytes_never_crash_or_unpack_wrong_content(tmp_path):
 def test_a_missing_file_and_a_file_of_another_kind_have_different_errors(tmp_path):
     (tmp_path / "page.zip").write_text("<html>log in first</html>")
     assert not is_archive(tmp_path / "page.zip") and not is_archive(tmp_path) and not is_archive(tmp_path / "absent")
-    assert "no whole zip, tar" in refusal(tmp_path / "page.zip", tmp_path)
+    assert "not a complete zip, tar" in refusal(tmp_path / "page.zip", tmp_path)
     assert "no such archive" in refusal(tmp_path / "absent.zip", tmp_path)
 
 
@@ -231,7 +231,7 @@ def test_a_full_disk_raises_the_system_error_and_leaves_no_files(tmp_path):
 
 @pytest.mark.slow
 def test_a_bz2_archive_is_not_read_into_memory_at_once(tmp_path):
-    """The bound on one read is far below a member's size."""
+    """The limit on one read is far below the size of the member."""
     content = os.urandom(1 << 20) * 18
     with bz2.open(tmp_path / "a.tar.bz2", "wb", compresslevel=1) as stream:
         info = tarfile.TarInfo("weights")

@@ -1,4 +1,4 @@
-"""Every benchmark runs and prints its tables. What they measure is not asserted: these settings are tiny, and machines
+"""Every benchmark runs and prints its tables. Measured values are not checked: the settings are tiny and machines
 differ.
 """
 
@@ -20,7 +20,7 @@ HELPERS = (
     "step_contenders.py",
     "hub_peers.py",
     "resume.py",
-)  # resume.py: minutes of whole runs, in `make soak`
+)  # resume.py takes minutes and runs in `make soak`
 OF_HUB_MODULES = {
     "hub_predict.py": [
         "predict, first call included",
@@ -86,7 +86,7 @@ HEADINGS = {
         "promised",
     ],
 }
-# These read text instead of shards.
+# These benchmarks read text instead of shards.
 CORPUS_HEADINGS = {
     "prepare.py": ["MB/s +range +ratio", "ours, 1 worker", "ours, 2 workers", "plain loop", "bytes a token"],
     "segmentation.py": [
@@ -104,7 +104,7 @@ CORPUS_HEADINGS = {
         *("lines whose ids or offsets differ from the tokenizers library's: 0 of 300", "PaddleNLP's ids: 0 of"),
     ],
 }
-# measured on a model, not on shards
+# These benchmarks read a model instead of shards.
 MODEL_HEADINGS = {
     "conversion.py": [
         "file +peak +peak/file +time",
@@ -114,7 +114,7 @@ MODEL_HEADINGS = {
         "claims: peak",
     ],
 }
-OPTIONS = {"loader.py": ["--ours-only"]}  # the peers are started once, by masking.py
+OPTIONS = {"loader.py": ["--ours-only"]}  # only masking.py runs the peers
 
 pytestmark = pytest.mark.integration
 

@@ -1,4 +1,4 @@
-"""What numba compiles works with and without a folder for its cache."""
+"""Compiled functions work with and without a cache folder."""
 
 from __future__ import annotations
 

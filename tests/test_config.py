@@ -1,4 +1,4 @@
-"""Recipes: what is wrong is refused with file, line, rule and remedy; overrides and fingerprints."""
+"""Recipes: errors name file, line, rule and remedy; overrides and fingerprints."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ seed: 7
 
 @pytest.fixture
 def load(tmp_path):
-    """A function that loads the recipe above with `replaced` texts and overrides."""
+    """A function that loads RECIPE with replaced texts and overrides."""
 
     def call(*overrides, replaced=(), text=RECIPE):
         for old, new in replaced:
@@ -78,8 +78,7 @@ def test_every_recipe_header_has_the_command_and_the_expected_result(path):
     )
 
 
-# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence
-# pairs
+# The published model comparison: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
 TABLE = {
     "bert-wwm": (12, 768, [(128, 2560, 100_000), (512, 384, 100_000)], "lamb-hfl", True),
     "bert-wwm-ext": (12, 768, [(128, 2560, 1_000_000), (512, 384, 400_000)], "lamb-hfl", True),
@@ -346,8 +345,9 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 
 @pytest.mark.parametrize(("sizes", "millions"), [({}, 102.9), ({"num_hidden_layers": 3}, 39.1), (LARGE, 326.6)])
 def test_the_models_of_the_series_have_their_known_sizes(sizes, millions):
-    """Base, RBT3 and large with the vocabulary of 21,128; the heads add 0.6 to 1.1 million to the seed's 102M, 38M and
-    325M.
+    """Sizes of base, RBT3 and large with a vocabulary of 21,128.
+
+    The heads add 0.6 to 1.1 million to the published 102M, 38M and 325M.
     """
     counted = count_parameters(ModelConfig(vocab_size=21128, **sizes), with_pretraining_heads=True)
     assert counted / 1e6 == pytest.approx(millions, abs=0.05)

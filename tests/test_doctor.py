@@ -1,6 +1,4 @@
-"""The doctor: each way in which an installation is ill is told apart and names its remedy; a healthy one is
-found so.
-"""
+"""The doctor: each kind of broken installation is recognised and has a remedy; a good one passes."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ HEALTHY = {package: PINS.get(package.lower(), "26.0") for package, _, _ in docto
 
 
 def only_failure(findings: list[Finding]) -> Finding:
-    """The one finding that is not ok."""
+    """Return the only finding that is not ok."""
     [failure] = [finding for finding in findings if not finding.ok]
     return failure
 

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent."""
+"""Atomic files and folders: they are complete or absent."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_permissions_follow_the_umask(tmp_path):
     try:
         with atomic_directory(tmp_path / "folder") as folder, atomic_write(folder / "file"):
             pass
-        assert os.umask(0o027) == 0o027, "the umask itself is left as it was"
+        assert os.umask(0o027) == 0o027, "the umask itself must not change"
     finally:
         os.umask(before)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("folder", "folder/file")] == [0o750, 0o640]
@@ -150,7 +150,7 @@ def test_a_folder_is_flushed_to_disk_before_the_rename(tmp_path, monkeypatch):
     inner = [tmp_path / "folder", tmp_path / "folder" / "sub", tmp_path / "folder" / "sub" / "part"]
     before, after = done[: done.index("rename")], done[done.index("rename") :]
     assert {path.stat().st_ino for path in inner} == set(before)
-    assert after == ["rename", tmp_path.stat().st_ino]  # the name itself, too
+    assert after == ["rename", tmp_path.stat().st_ino]  # the name is flushed, too
 
 
 def test_a_folder_is_replaced_only_when_the_new_one_is_complete(tmp_path):

@@ -1,4 +1,4 @@
-"""A package that only some functions need and that is missing."""
+"""Errors for missing packages that only some functions need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paddle_wwm.errors import ConfigError
 from paddle_wwm.optional import need_package
 
 ROOT = Path(__file__).resolve().parent.parent
-# What is hidden stands for what `pip install --no-deps` leaves out.
+# The hidden packages are among those that `pip install --no-deps` does not install.
 IMPORT_THE_DATA_ROOMS = """
 import importlib, pkgutil, sys
 hidden = {"paddle", "paddlenlp", "paddlehub", "pyarrow", "requests", "tokenizers", "safetensors", "scipy", "torch"}

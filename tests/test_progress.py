@@ -1,4 +1,4 @@
-"""Progress: what a callback gets, and the bars of commands."""
+"""Progress: reports to a callback, and the bars of the commands."""
 
 from __future__ import annotations
 

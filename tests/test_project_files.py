@@ -1,4 +1,4 @@
-"""Files about the project: they parse, agree with each other, and name only what exists."""
+"""Project files such as CITATION.cff and CONTRIBUTING.md: they parse, agree, and name only existing files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paddle_wwm.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
-# Not files of a checkout: made by a command, or addresses and recipe keys that look like paths.
+# Not part of a checkout: made by a command.
 NO_FILES = (".venv",)
 _PATH = re.compile(r"\.?[\w.-]+(?:/[\w.*-]+)+|[\w.-]+\.(?:md|py|toml|cff|txt|yaml)|\.[\w-]+[\w.-]*")
 _VERSION = re.compile(r"^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
@@ -27,7 +27,7 @@ def read(name: str) -> str:
 
 
 def paths_in(text: str) -> list[str]:
-    """What stands in backticks and looks like a path of the checkout; also inside a command."""
+    """Return the words in backticks that look like a path of the checkout, also inside a command."""
     words = [word for code in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text) for word in code.split()]
     return [word for word in words if _PATH.fullmatch(word)]
 
@@ -69,7 +69,7 @@ def test_paths_in_backticks_are_found():
 
 
 def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
-    """`NAME` in `FILE`, in the order of the guide: a name is looked up in all files of its section."""
+    """Each name in backticks must occur in one of the files that its section names."""
     sections = re.split(r"^## ", read("CONTRIBUTING.md"), flags=re.MULTILINE)
     guides = [section for section in sections if section.startswith("Add a ")]
     assert [guide.partition("\n")[0] for guide in guides] == [
@@ -87,7 +87,7 @@ def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
 
 def test_the_hooks_are_local_and_call_commands_of_the_environment():
     [repository] = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
-    assert repository["repo"] == "local"  # nothing is fetched
+    assert repository["repo"] == "local"  # nothing is downloaded
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
     assert list(hooks) == ["ruff-format", "ruff-check", "mypy"]
     environment = Path(sys.executable).parent
@@ -114,7 +114,7 @@ def test_hooks_and_make_lint_run_the_same_checks():
 
 def test_pyproject_holds_settings_of_tools_and_no_metadata():
     settings = tomllib.loads(read("pyproject.toml"))
-    assert settings.keys() == {"build-system", "tool"}  # `project` would be a copy of setup.py's metadata
+    assert settings.keys() == {"build-system", "tool"}  # `project` would repeat the metadata of setup.py
     assert settings["tool"].keys() == {"ruff", "mypy", "pytest"}
     assert not (ROOT / "setup.cfg").exists() and not (ROOT / "ruff.toml").exists()
 

@@ -1,4 +1,4 @@
-"""The public names: what they are, that they load nothing early, and that their documentation is complete and true."""
+"""The public names: their list, lazy imports, complete documentation and working examples."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_functions_return_frozen_dataclasses(name):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, mini_vocab):
-    """The files that the examples name."""
+    """A folder with the files that the examples use."""
     from paddle_wwm.model.networks import PooledNetwork
     from paddle_wwm.model.weights import load_model, save_model
     from paddle_wwm.shards.preparation.engines import EngineConfig

@@ -1,4 +1,4 @@
-"""Counter-based randomness: the published stream of splitmix64, and no pattern in what is built on it."""
+"""Counter-based random numbers: they equal the published splitmix64 stream and show no pattern."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ properties = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 def chi_square(values: np.ndarray, *, num_bins: int) -> float:
-    """Pearson's statistic against equal shares; its mean is num_bins - 1 and its variance twice that."""
+    """Return Pearson's statistic for equal shares. Its mean is num_bins - 1 and its variance twice that."""
     counts = np.bincount(values, minlength=num_bins)
     expected = len(values) / num_bins
     return float(((counts - expected) ** 2 / expected).sum())
 
 
 def is_uniform(values: np.ndarray, *, num_bins: int) -> bool:
-    """Within five standard deviations of what equal shares give."""
+    """Return True if the statistic is within five standard deviations of its mean."""
     return abs(chi_square(values, num_bins=num_bins) - (num_bins - 1)) < 5 * np.sqrt(2 * (num_bins - 1))
 
 
@@ -117,6 +117,6 @@ def test_the_numbers_of_one_key_are_uniform(num_bins):
 def test_the_first_numbers_of_neighbouring_keys_are_uniform_and_uncorrelated():
     first = np.array([random_uint64(key_of(42, 0, index), 1)[0] for index in range(20_000)], np.uint64)
     assert is_uniform(to_index(first, 100), num_bins=100)
-    # neighbours together fall evenly into the cells of a 10 x 10 grid
+    # pairs of neighbours are uniform on a 10 x 10 grid
     tenths = to_index(first, 10)
     assert is_uniform(tenths[:-1] * 10 + tenths[1:], num_bins=100)

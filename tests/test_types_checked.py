@@ -1,4 +1,4 @@
-"""The package's types are checked by mypy (`make lint`); what is exempt from it stays little, and says what it is."""
+"""mypy checks the types of the package (`make lint`). Few lines are excluded, and each names its error code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IGNORE, IGNORE_WITH_CODE = re.compile(r"#\s*type:\s*ignore"), re.compile(r"#\s*t
 
 
 def ignoring_lines(texts: dict[str, str]) -> list[str]:
-    """The lines that mypy is to ignore, each with its place."""
+    """Return the lines that mypy ignores, each with its place."""
     return [
         f"{name}:{number}: {line.strip()}"
         for name, text in texts.items()
@@ -44,7 +44,7 @@ def test_no_file_is_excluded_from_type_checking():
 
 
 def test_excluded_lines_are_found_with_and_without_an_error_code():
-    # put together, so that nothing reads this file's own examples as exemptions
+    # concatenated, so that no tool takes these examples for real exclusions
     bare, coded = "x = f()  # type" + ": ignore", "y = g()  # type" + ": ignore[no-any-return]"
     found = ignoring_lines({"a.py": f"{bare}\n{coded}\nz = 1\n"})
     assert [line.partition(": ")[0] for line in found] == ["a.py:1", "a.py:2"]

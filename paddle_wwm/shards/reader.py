@@ -65,7 +65,7 @@ class Shard:
         self.index = data[documents:end].view("<u8").reshape(-1, 2)
 
     def tokens(self, start: int, length: int) -> np.ndarray:
-        """Return `length` stored tokens from position `start`. uint16 or uint32, (length,)."""
+        """Return `length` stored tokens from `start`. uint16 or uint32, (length,)."""
         size = self._dtype.itemsize
         return np.frombuffer(os.pread(self._file, length * size, self._tokens_at + start * size), self._dtype)
 
@@ -168,11 +168,14 @@ class ShardSet:
 
     @property
     def word_bit(self) -> int:
-        """Position of the bit that is 1 if a stored token starts a word. Lower bits are the id."""
+        """Position of the bit that marks word starts in a stored token.
+
+        The lower bits are the id.
+        """
         return self._bits - 1
 
     def stored_tokens(self, start: int, length: int) -> np.ndarray:
-        """Return `length` stored tokens from position `start`. uint16 or uint32, (length,).
+        """Return `length` stored tokens from `start`. uint16 or uint32, (length,).
 
         All of them must be in one document.
         """

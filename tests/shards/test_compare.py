@@ -1,4 +1,4 @@
-"""Two shard sets side by side: documents paired by their tokens, words compared where the tokens are the same."""
+"""Comparing two shard sets: documents are paired by their tokens, then their words are compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_word_boundaries_and_whole_words_are_compared(make):
         num_boundaries_in_both=10,
         num_words_here=13,
         num_words_there=13,
-        num_words_in_both=10,  # all but 语言, 模型 and 一个
+        num_words_in_both=10,  # all except 语言, 模型 and 一个
     )
     assert "10      76.92%      76.92%      76.92%" in page
     assert "first difference, sentence 0:" in page
@@ -71,7 +71,7 @@ def test_the_first_difference_of_any_kind_is_reported(make):
         comparison, _ = compared(make(f"{name} here", *here), make(f"{name} there", *there))
         assert comparison.first_difference == expected, name
     comparison, page = compared(make("here", same, ["使用"], ["模型"]), make("there", same, ["模型"], ["使|用"]))
-    assert comparison.first_difference == (1, 2), "the counterpart of a document is the one with its tokens"
+    assert comparison.first_difference == (1, 2), "the counterpart of a document is the one with the same tokens"
     assert "  here        document 1: 使用" in page and "  there       document 2: 使|用" in page
 
 
@@ -94,7 +94,7 @@ def test_other_sentences_other_order_and_missing_documents_are_distinguished(mak
     assert "  there       document 0: 使用|语言|模型" in page
     comparison, page = compared(here, make("order", ["的"], ["使用|语言", "模型"]))
     assert counts(comparison) == (2, 0, 0, 0, 0) and not comparison.is_identical
-    assert page.endswith("different (the documents of both stand in another order)")
+    assert page.endswith("different (the documents in both are in another order)")
     comparison, page = compared(here, make("shorter", ["使用|语言", "模型"]))
     assert comparison.first_difference == (1, None)
     assert "  here        document 1: 的" in page and "  there       (no such document)" in page

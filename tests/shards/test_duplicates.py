@@ -1,4 +1,4 @@
-"""Exact duplicates: the first occurrence in the order of the corpus stays, whatever the files, units and groups are."""
+"""Exact duplicates: only the first occurrence in the corpus is kept, for any division into files, units and groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ in_tmp_path = settings(deadline=None, derandomize=True, suppress_health_check=[H
 
 
 def first_occurrences(values):
-    """As a set tells it."""
+    """Return a mask of the first occurrences, computed with a set."""
     seen = set()
     return [not (value in seen or seen.add(value)) for value in values]
 
@@ -55,7 +55,7 @@ def test_the_first_of_equal_hashes_is_found_in_groups_of_any_size(files, at_once
 def test_duplicates_are_found_among_100_000_hashes_in_many_groups(tmp_path, monkeypatch):
     values = np.random.default_rng(0).integers(0, 50_000, 100_000).astype("<u8") << np.uint64(
         40
-    )  # lowest bits all equal: one group has all
+    )  # the lowest bits are equal, so one group has all of them
     values[::2] >>= np.uint64(37)
     for number in range(3):
         (tmp_path / f"{number}.hash").write_bytes(values[number::3].tobytes())
@@ -77,9 +77,7 @@ corpora = st.lists(st.lists(st.lists(lines, min_size=1, max_size=3), max_size=6)
     unit_chars=st.sampled_from([1, 12, 30, 500_000]),
     rules=st.sets(st.sampled_from(["duplicate_documents", "duplicate_lines"])),
 )
-def test_repeated_documents_and_lines_are_dropped(
-    files, unit_chars, rules, tmp_path_factory, mini_vocab
-):
+def test_repeated_documents_and_lines_are_dropped(files, unit_chars, rules, tmp_path_factory, mini_vocab):
     folder = tmp_path_factory.mktemp("duplicates")
     paths = [folder / f"{number}.jsonl" for number in range(len(files)) if files[number]]
     for path, documents in zip(paths, filter(None, files)):

@@ -1,6 +1,4 @@
-"""Whoever does the tasks, in whatever order: all are done, results come as they are ready, and errors reach the
-caller.
-"""
+"""Every engine does all tasks, yields results as they are ready, and passes errors to the caller."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def engine(request):
 
 
 def results(engine, task, plan, items):
-    """Sorted, and without the ticks."""
+    """Return the sorted results, without the None values for progress bars."""
     return sorted(result for result in engine.run(task, plan, items) if result is not None)
 
 
@@ -69,7 +67,7 @@ def test_errors_for_an_unknown_engine_and_a_silent_scheduler_have_a_remedy():
         open_engine(EngineConfig(name="spark")),
     ):
         pass
-    dask = pytest.importorskip("dask", reason="Dask is an optional part: pip install 'paddle_wwm[dask]'")
+    dask = pytest.importorskip("dask", reason="Dask is optional: pip install 'paddle_wwm[dask]'")
     unused = EngineConfig(name="dask", scheduler="tcp://127.0.0.1:9")
     error = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler")
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), error, open_engine(unused):

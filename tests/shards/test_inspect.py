@@ -1,4 +1,4 @@
-"""Looking at shards: statistics are exact, words are visible, lines of JSON hold the documents."""
+"""Inspecting shards: statistics are exact, words are visible, and JSON lines contain the documents."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_blocks_of_any_size_contain_the_requested_documents(
             assert (block.sentence_offsets[begin : end + 1] - start).tolist() == expected.sentence_offsets.tolist()
 
 
-# ---- the page
+# ---- text output
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -175,7 +175,7 @@ def test_the_summary_shows_how_the_set_was_made(kept, mini_vocab):
     ):
         assert part in page, part
     assert f"{shards.manifest.num_documents:,} documents, {shards.manifest.num_sentences:,} sentences" in page
-    assert re.search(r"tokens a sentence +[\d.]+ +5 ", page)
+    assert re.search(r"tokens per sentence +[\d.]+ +5 ", page)
 
 
 def test_a_missing_report_is_accepted_and_a_damaged_one_raises(kept, make, tmp_path):
@@ -192,7 +192,7 @@ def test_the_picture_is_a_png_with_three_histograms(make, mini_vocab, tmp_path, 
     with Image.open(path) as image:
         image.load()
         assert (image.format, image.size) == ("PNG", (1500, 450))
-        for left in (0, 500, 1000):  # bars in each of the three
+        for left in (0, 500, 1000):  # each histogram has bars
             colours = image.convert("RGB").crop((left, 0, left + 500, 450)).getcolors(1 << 20)
             assert max(count for count, (red, green, blue) in colours if blue > red + 50) > 1000
 

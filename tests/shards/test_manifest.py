@@ -1,4 +1,4 @@
-"""The manifest of a shard set: its bytes, and what is refused when it is read."""
+"""The manifest of a shard set: its bytes, and errors when it is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.manifest import FORMAT_VERSION, MANIFEST_NAME, read_manifest, write_manifest
 
-# written when the records were dicts
+# written by a version whose records were dicts
 EARLIER = """\
 {
   "format_version": 2,

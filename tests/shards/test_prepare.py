@@ -1,4 +1,4 @@
-"""Raw text to shards in one call: the same bytes every time, reused where nothing has changed, all or nothing."""
+"""Preparing shards in one call: the same bytes every time, reuse of unchanged shards, and no partial output."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .small import TEXT, WITHOUT_WORDS
 
 
 def bytes_in(folder):
-    """Name and content of every file of a folder."""
+    """Return the name and content of every file in a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def names_beside(directory):
-    """What lies beside the output, its lock aside."""
+    """Return the names next to the output folder, without its lock file."""
     return {path.name for path in directory.parent.iterdir()} - {f".{directory.name}.lock"}
 
 
@@ -105,7 +105,7 @@ def test_changed_text_options_or_vocabulary_change_the_fingerprint(run, corpus, 
     assert all(one.directory.name == one.manifest.inputs_fingerprint[:16] for one in prepared)
     assert run(output=None, cache=tmp_path / "cache", **changes[1]).reused
     assert run(output=None, cache=tmp_path / "cache", config=replace(WITHOUT_WORDS, on_error=OnError.SKIP)).reused, (
-        "nothing had to be skipped"
+        "no input was skipped, so the shards are reused"
     )
 
 
@@ -152,7 +152,7 @@ def test_shards_of_another_format_version_are_replaced_only_with_overwrite(run):
 def test_a_folder_with_other_content_is_never_overwritten(run, tmp_path):
     output = tmp_path / "precious"
     output.mkdir()
-    assert not run(output=output).reused, "an empty folder is filled"
+    assert not run(output=output).reused, "an empty folder may be used"
     for name in ("thesis.txt", MANIFEST_NAME):
         folder = tmp_path / f"holds {name}"
         folder.mkdir()
@@ -190,9 +190,7 @@ def test_a_corpus_without_text_is_an_error_and_leaves_no_files(run, tmp_path, co
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_the_error_for_invalid_utf8_names_file_and_line(
-    run, corpus, tmp_path, num_workers
-):
+def test_the_error_for_invalid_utf8_names_file_and_line(run, corpus, tmp_path, num_workers):
     bad, output = tmp_path / "bad.txt", tmp_path / "out" / "set"
     bad.write_bytes(TEXT.encode() + "\n末行。\n".encode("gb18030"))
     options = {
@@ -203,7 +201,8 @@ def test_the_error_for_invalid_utf8_names_file_and_line(
     with pytest.raises(DataError, match=r"bad\.txt, line 6: not UTF-8 .*; convert the file first"):
         run(**options)
     assert not output.exists()
-    # with what was done before, and the bad line skipped; asked for an error again, there is one, and the shards stay
+    # A run that skips the bad line continues the work. A later run that fails on bad input raises again and keeps the
+    # shards.
     skipping = {**options, "config": replace(WITHOUT_WORDS, on_error=OnError.SKIP)}
     prepared = run(**skipping)
     assert (prepared.report.counts["invalid_utf8"], prepared.report.counts["duplicate_documents"]) == (1, 2)
@@ -223,10 +222,8 @@ def test_an_unknown_segmenter_or_two_outputs_are_rejected_before_any_write(run, 
     assert not (tmp_path / "out").exists()
 
 
-def test_units_with_skipped_input_are_deleted_by_a_run_that_fails_on_bad_input(
-    run, corpus, tmp_path, monkeypatch
-):
-    """Its units may have another size when the source is read again."""
+def test_units_with_skipped_input_are_deleted_by_a_run_that_fails_on_bad_input(run, corpus, tmp_path, monkeypatch):
+    """The units may have another size when the source is read again."""
     corpus.write_bytes(TEXT.encode() + b"\xff\n\n" + "又一个文档。\n\n再一个。\n".encode())
     skipping = replace(WITHOUT_WORDS, on_error=OnError.SKIP)
     small, large = EngineConfig(num_workers=1, unit_chars=1), EngineConfig(num_workers=1, unit_chars=30)
@@ -237,7 +234,7 @@ def test_units_with_skipped_input_are_deleted_by_a_run_that_fails_on_bad_input(
 
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "merge_units", stop)
-        with pytest.raises(Interrupted, match="give the same command again"):
+        with pytest.raises(Interrupted, match="rerun the same command"):
             run(config=skipping, engine=small)
     with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):
         run(engine=small, config=WITHOUT_WORDS)

@@ -1,4 +1,4 @@
-"""Sources of every kind to shards, and the text that is kept beside them."""
+"""Preparing shards from sources of every kind, and the kept text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .small import TEXT, WITHOUT_WORDS
 
 
 def test_file_format_and_compression_do_not_change_the_shards(run, sample_corpus, mini_vocab, tmp_path):
-    """Also cut into files at a document's end, as a folder, and as a glob."""
+    """The corpus may be one file, several files, a folder or a glob."""
     texts = [text for text in sample_corpus.read_text(encoding="utf-8").split("\n\n") if text.strip()][:30]
 
     def kinds(texts):
@@ -51,7 +51,7 @@ def test_file_format_and_compression_do_not_change_the_shards(run, sample_corpus
 
 
 def test_kept_text_and_its_character_counts_match_the_shards(run, corpus, mini_vocab):
-    # U+FFFD is removed by BERT's own normalizer, so a sentence of nothing else has no token
+    # BERT's normalizer removes U+FFFD, so a sentence of only such characters has no token
     corpus.write_text(TEXT + "\n\ufffd\ufffd。\ufffd！\n天气a。\u0301\n\n\ufffd好\ufffd\n", encoding="utf-8")
     prepared = run(config=replace(WITHOUT_WORDS, keep_text=True))
     shards = ShardSet(prepared.directory)

@@ -1,4 +1,4 @@
-"""Pass 1: sources to units of cleaned documents, with their hashes and a mark."""
+"""Pass 1: read sources into units of cleaned documents, with their hashes and a mark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文�
 
 @pytest.fixture
 def plan_of(tmp_path):
-    """A function from texts to a plan whose folder is there."""
+    """A function that makes a plan for the given texts, and its folder."""
 
     def make(*texts, unit_chars=1, config=PrepareConfig()):  # noqa: B008 (frozen)
         for number, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""Records on disk: lines of JSON in Zstandard frames."""
+"""Records on disk: JSON lines in Zstandard frames."""
 
 from __future__ import annotations
 

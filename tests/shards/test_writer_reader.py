@@ -1,4 +1,4 @@
-"""What the writer writes, the reader reads; what is damaged is noticed and named."""
+"""Round trips through the writer and the reader; damaged files are found and named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..shard_sets import write_set
 
 
 def document_of(*sentences):
-    """A document from sentences given as lists of (id, starts a word)."""
+    """Make a document from sentences, given as lists of (id, starts a word)."""
     pairs = [pair for sentence in sentences for pair in sentence]
     return TokenizedDocument(
         input_ids=np.array([number for number, _ in pairs], np.uint32),
@@ -33,7 +33,7 @@ def plain(document):
 
 @st.composite
 def documents_and_vocab_size(draw):
-    """Documents whose ids use the whole of a vocabulary of 16 or 32 bits."""
+    """Draw documents whose ids use the whole range of a vocabulary of 16 or 32 bits."""
     vocab_size = draw(st.sampled_from([10, 21_128, 32_768, 32_769, 65_537, 1 << 31]))
     token = st.tuples(st.integers(0, vocab_size - 1) | st.just(vocab_size - 1), st.booleans())
     first = st.tuples(st.integers(0, vocab_size - 1), st.just(True))
@@ -99,13 +99,13 @@ def test_reading_a_document_reads_only_its_own_bytes(tmp_path):
 
 
 def test_an_id_outside_the_vocabulary_is_rejected(tmp_path):
-    with pytest.raises(DataError, match="token ids must be below the vocabulary's size 10, but 10 was given"):
+    with pytest.raises(DataError, match="token ids must be below the vocabulary's size 10, but one is 10"):
         write_set(tmp_path, [document_of([(9, True), (10, True)])], vocab_size=10)
 
 
 @pytest.fixture
 def damaged(tmp_path, mini_vocab):
-    """A whole set of two shards to damage: its folder."""
+    """The folder of a complete set of two shards, for tests that damage it."""
     folder = tmp_path / "set"
     folder.mkdir()
     documents = [document_of([(1, True), (2, False)], [(3, True)]), document_of([(4, True)])]

@@ -64,7 +64,9 @@ class BlockReader:
     def read(
         self, *, first: int = 0, last: int | None = None, tokens_per_block: int = TOKENS_PER_BLOCK
     ) -> Iterator[Block]:
-        """Yield the documents [first, last) in blocks. A block is always in a single shard.
+        """Yield the documents [first, last) in blocks.
+
+        All documents of a block are in a single shard.
 
         Raises:
             DataError: A document breaks a rule of the format. The message names the file and the document.

@@ -166,7 +166,7 @@ def _pairs(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Make the keys of equal documents distinct, by their occurrence. uint64, same shape."""
+    """Make the keys of equal documents distinct. uint64, same shape."""
     order = np.argsort(keys, kind="stable")
     is_first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
     places = np.arange(len(keys))
@@ -177,7 +177,7 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
 
 
 def _paired_blocks(here: ShardSet, there: ShardSet, pairs: np.ndarray) -> Iterator[tuple[Block, Block]]:
-    """Yield blocks of the pairs, in runs of documents that are consecutive in both sets."""
+    """Yield blocks of the pairs, split where documents are not consecutive."""
     here_reader, there_reader = BlockReader(here), BlockReader(there)
     breaks = np.flatnonzero((np.diff(pairs, axis=0) != 1).any(axis=1)) + 1
     for run in np.split(pairs, breaks):

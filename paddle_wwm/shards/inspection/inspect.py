@@ -61,7 +61,7 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
 
 
 def read_report(shards: ShardSet) -> CorpusReport:
-    """Read the counts and their samples. If report.json is missing, there are no samples.
+    """Read the counts and their samples; without samples if report.json is missing.
 
     Raises:
         DataError: report.json is damaged.
@@ -121,7 +121,7 @@ def _shares(chars_per_word: Distribution) -> Iterator[str]:
 
 
 def sample_numbers(num_samples: int, *, documents: range, seed: int) -> list[int]:
-    """Draw different documents of the range and sort them; all of them if there are fewer."""
+    """Draw `num_samples` different documents of the range, or all, and sort them."""
     chosen = np.random.default_rng(seed).choice(len(documents), size=min(num_samples, len(documents)), replace=False)
     return sorted(documents[int(place)] for place in chosen)
 
@@ -248,7 +248,10 @@ def _agreement_lines(agreement: Agreement) -> Iterator[str]:
 def _difference_lines(
     here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, numbers: tuple[int | None, int | None]
 ) -> Iterator[str]:
-    """Yield the first sentence in which two documents differ, or the first of a single one."""
+    """Yield the first sentence in which two documents differ.
+
+    If a document exists on one side only, yield its first sentence.
+    """
     sides = [
         [] if number is None else document_words(shards, vocab=vocab, document=number)
         for shards, vocab, number in zip((here, there), (here_vocab, there_vocab), numbers)

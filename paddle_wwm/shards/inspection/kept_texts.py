@@ -58,7 +58,9 @@ def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptTe
                 raise _damaged(path, f"must have {last - first:,} lines, but has fewer")
         first = last
     if number is not None:
-        raise _damaged(shards.directory, f"the kept text has {first:,} documents, but the shards have {shards.num_documents:,}")
+        raise _damaged(
+            shards.directory, f"the kept text has {first:,} documents, but the shards have {shards.num_documents:,}"
+        )
 
 
 def _parsed(line: bytes, path: Path, number: int) -> KeptText:

@@ -1,4 +1,4 @@
-"""Statistics of a shard set, from one pass over its bytes in bounded memory."""
+"""Statistics of a shard set. Its bytes are read once, in bounded memory."""
 
 from __future__ import annotations
 

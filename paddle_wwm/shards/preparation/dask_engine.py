@@ -79,9 +79,7 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] == "distributed":  # errors are raised; the log only has tracebacks of lost connections
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    seconds_to_connect = parse_timedelta(
-        dask.config.get("distributed.comm.timeouts.connect")
-    )  # 30 s by default
+    seconds_to_connect = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))  # 30 s by default
     with contextlib.ExitStack() as stack:
         where: dict[str, Any] = {"address": scheduler}
         if scheduler is None:

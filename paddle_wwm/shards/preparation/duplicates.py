@@ -17,7 +17,9 @@ HASHES_AT_ONCE = 4_000_000
 
 
 def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
-    """Write one byte per hash: 1 for its first occurrence in the order of the files, else 0.
+    """Write one byte per hash: 1 for its first occurrence, else 0.
+
+    The order is that of the files.
 
     Returns:
         The number of duplicates.

@@ -30,7 +30,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
-    """The engine and the size of a unit of work. These options do not change the shards.
+    """The engine and the size of a unit of work. They do not change the shards.
 
     Attributes:
         name: "processes" or "dask".

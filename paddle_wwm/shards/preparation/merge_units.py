@@ -30,7 +30,10 @@ MAX_TEXT_BYTES = 1 << 30
 
 
 class NothingLeftError(DataError):
-    """The corpus has no text, or the rules dropped all of it. Finished work is useless then."""
+    """The corpus has no text, or the rules dropped all of it.
+
+    The finished work is useless then, so it is deleted.
+    """
 
 
 def merge_units(

@@ -12,7 +12,7 @@ MAX_SAMPLES_SHOWN = 2
 
 
 def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
-    """Format the counts, the dropped and changed text with samples, and the output paths."""
+    """Return the summary: counts, dropped and changed text with samples, output paths."""
     manifest, report = prepared.manifest, prepared.report
     num_chars = report.characters["kept"]
     lines = [

@@ -21,7 +21,7 @@ SECONDS_BETWEEN_TICKS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessEngine:
-    """Engine that runs in this process, or in a pool if there is work for several processes."""
+    """Engine that runs in this process, or in a pool if there are several items."""
 
     num_workers: int
 
