@@ -28,6 +28,8 @@ LEFT_OUT = ("README.zh.md", "LICENSE", "tests/fixtures/", "tools/plain_words.py"
 UNITS = (
     "second|minute|hour|day|step|worker|core|process|seed|epoch|token|piece|word|text|row|line|item|question|parameter"
 )
+THINGS = "tensor|text|number|folder|file|model|module|word|character|archive|key|map|shard set|run"
+AMOUNTS = "tokens|texts|steps|characters|chars|examples|rows|bytes|pieces|MB|GB|kB|memory|numbers|times|sentences"
 PATTERNS = {
     r"\b(anew|a-new)\b": "again",
     r"\b(mend|mends|mended|mending)\b": "fix",
@@ -40,8 +42,8 @@ PATTERNS = {
     r"\b(is|are|was|were) none\b(?! of)": "is None; does not exist; there are no …",
     r"\bthat there (is|are) (not|none)\b|\bthat is none\b": "unknown; missing",
     r"\b(is|are) none of (ours|them|those)\b": "is not one of …",
-    r"\b(is|are) no (tensor|text|number|folder|file|model|module|word|character|archive|key|map|shard set|run)\b": "is not a …",
-    rf"\b(tokens|texts|steps|characters|chars|examples|rows|bytes|pieces|MB|GB|kB|memory|numbers|times|sentences) an? ({UNITS})\b": "tokens/s; per worker",
+    rf"\b(is|are) no ({THINGS})\b": "is not a …",
+    rf"\b({AMOUNTS}) an? ({UNITS})\b": "tokens/s; per worker",
     rf"\b(one|once|twice) an? ({UNITS})\b": "one per …",
     r"\b(a|the) half of\b": "half of",
     r"\bhave to do with\b": "(say what it is)",

@@ -20,7 +20,8 @@ EXAMPLES = """\
 examples:
   paddle-wwm show-masking 使用语言模型来预测下一个词的概率。
   paddle-wwm show-masking 使用语言模型。 --words "使用 语言 模型 。" --vocab vocab.txt --strategy piece
-  paddle-wwm show-masking --shards shards/mine --number 3"""
+  paddle-wwm show-masking --shards shards/mine --number 3
+  paddle-wwm show-masking 使用语言模型来预测下一个词的概率。 --epochs 2 --svg masks.svg"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_masking_flags(parser, with_recipe=False)
     add("--seed", type=int, default=PretrainRecipe.seed, metavar="N", help="of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
+    add("--svg", type=Path, metavar="FILE", help="also draw the words and the masks as a picture, FILE.svg")
     add("--no-color", action="store_true", help="plain text, also at a terminal")
 
 
@@ -78,8 +80,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..config import DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
     from ..corpus.segment import SegmenterConfig, make_segmenter, segment
+    from ..files import atomic_write
     from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
     from ..model_config import SERIES_VOCAB_SIZE
+    from ..pretraining_data.mask_picture import picture_of
     from ..pretraining_data.mask_printer import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
     from ..shards.reader import ShardSet
@@ -115,8 +119,14 @@ def run(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
         )
     config = MaskingConfig(strategy=MaskingStrategy(arguments.strategy), actions=ActionUnit(arguments.actions))
+    if arguments.svg:
+        picture = picture_of(items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs)
+        with atomic_write(arguments.svg, "w") as stream:
+            stream.write(picture)
     color = not arguments.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
     for line in show_lines(
         items, vocab=vocab, config=config, seed=arguments.seed, num_epochs=arguments.epochs, color=color
     ):
         print(line)
+    if arguments.svg:
+        print(f"picture: {arguments.svg}")

@@ -146,6 +146,22 @@ def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -
     return tuple(spans)
 
 
+def masked_spans(
+    item: Shown, *, vocab: Vocab, config: MaskingConfig, seed: int, epoch: int, number: int
+) -> tuple[Span, ...]:
+    """Return the masked input of an epoch, piece by piece. number: the place of the example, which seeds its mask."""
+    masked = mask_example(
+        item.example,
+        config=config,
+        mask_id=vocab.mask_id,
+        random_token_ids=vocab.random_token_ids,
+        seed=seed,
+        epoch=epoch,
+        example_index=number,
+    )
+    return spans_of(item.example, masked, vocab=vocab)
+
+
 def render(spans: Sequence[Span], *, color: bool) -> str:
     """Pieces with spaces between them. Without colour a random or kept piece is followed by "←" and what has to be
     predicted.
@@ -175,16 +191,7 @@ def show_lines(
         yield _labelled("words", "|".join(item.words))
         yield _labelled("pieces", " | ".join(" ".join(word) for word in words_of(item.example, vocab=vocab)))
         for epoch in range(num_epochs):
-            masked = mask_example(
-                item.example,
-                config=config,
-                mask_id=vocab.mask_id,
-                random_token_ids=vocab.random_token_ids,
-                seed=seed,
-                epoch=epoch,
-                example_index=number,
-            )
-            spans = spans_of(item.example, masked, vocab=vocab)
+            spans = masked_spans(item, vocab=vocab, config=config, seed=seed, epoch=epoch, number=number)
             yield _labelled(f"epoch {epoch}", render(spans, color=color))
             counts["tokens"] += len(spans)
             counts["budget"] += num_to_predict(len(spans), config)

@@ -1,4 +1,4 @@
-"""The code blocks of a README, each with the marker that stands before it."""
+"""The code blocks of the READMEs and of the pages of docs/, each with the marker that stands before it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
+_PAGES = ("install", "pretrain", "prepare", "clusters", "modules", "finetune", "serve", "weights", "masking", "recipes")
+# pages that are in both languages, in the order in which their commands build on each other
+PAGES = (READMES, *((f"docs/{name}.md", f"docs/zh/{name}.md") for name in _PAGES))
 _BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -27,6 +30,6 @@ class Block:
 
 
 def blocks_of(name: str) -> list[Block]:
-    """The code blocks of a README in their order."""
+    """Return the code blocks of a page in their order."""
     text = (ROOT / name).read_text(encoding="utf-8")
     return [Block(marker=marker or "", language=language, code=code) for marker, language, code in _BLOCK.findall(text)]
