@@ -169,7 +169,7 @@ def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits
         else:
             files.add(member.path)
         if not files.isdisjoint((member.path, *member.path.parents) if member.open is None else member.path.parents):
-            raise ArchiveError(f"{archive}: {member.path} lies below a member that is a file.")
+            raise ArchiveError(f"{archive}: {member.path} is below a member that is a file.")
         yield member
 
 
@@ -185,7 +185,7 @@ def _safe_path(name: str, *, archive: Path) -> PurePosixPath:
     ):
         raise ArchiveError(f"{archive}: member {name[:80]!r} has an invalid file name.")
     if len(path.parts) > MAX_DEPTH:
-        raise ArchiveError(f"{archive}: member {name[:80]!r} lies more than {MAX_DEPTH} folders deep.")
+        raise ArchiveError(f"{archive}: member {name[:80]!r} is more than {MAX_DEPTH} folders deep.")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Speed up Paddle on AMD processors, and reuse freed memory.
+"""Settings that make Paddle faster on CPUs: AVX2 in MKL on AMD processors, and reuse of freed memory.
 
 Paddle's CPU build links Intel's MKL of 2019, which uses a slow generic code path on other processors.
 MKL_DEBUG_CPU_TYPE=5 selects its AVX2 path, which runs on any processor with AVX2 and FMA. On an EPYC, matrix products

@@ -1,4 +1,4 @@
-"""Packages that only some functions need. If one is missing, the error names the function and the install command.
+"""Packages that only some functions need. If one is missing, the error names what needs it and the install command.
 
 The subpackages that prepare and mask data also work without most dependencies, for example next to transformers 5.
 """

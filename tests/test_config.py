@@ -344,7 +344,7 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 
 
 @pytest.mark.parametrize(("sizes", "millions"), [({}, 102.9), ({"num_hidden_layers": 3}, 39.1), (LARGE, 326.6)])
-def test_the_models_of_the_series_have_their_known_sizes(sizes, millions):
+def test_the_parameter_counts_match_the_published_sizes(sizes, millions):
     """Sizes of base, RBT3 and large with a vocabulary of 21,128.
 
     The heads add 0.6 to 1.1 million to the published 102M, 38M and 325M.

@@ -77,7 +77,7 @@ def test_a_missing_package_is_fixed_by_installing_again(package):
         ("pip", "0.0.1"),
     ],
 )
-def test_a_version_within_bounds_is_ok(package, version):
+def test_a_version_within_its_bounds_is_ok(package, version):
     assert all(finding.ok for finding in check_versions({**HEALTHY, package: version}))
 
 
@@ -133,7 +133,7 @@ def test_headless_opencv_alone_is_ok():
 @pytest.mark.parametrize(
     ("keep", "remove"), [("opencv-python", "opencv-python-headless"), ("opencc-python-reimplemented", "opencc")]
 )
-def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_restoring_the_other(keep, remove):
+def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_reinstalling_the_other(keep, remove):
     failure = only_failure(check_clashes({"opencv-python": "4.11.0.86", keep: "1.0", remove: "2.0"}, python="python"))
     assert keep in failure.detail and remove in failure.detail
     assert (
@@ -206,7 +206,7 @@ def test_exit_status_and_json_show_if_all_checks_passed(ok, status, monkeypatch,
     }
 
 
-def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
+def test_the_report_is_aligned_and_failures_end_with_their_remedy():
     lines = doctor.report(
         [Finding("a", True, "found"), Finding("long name", False, "gone", "make -B setup")]
     ).splitlines()

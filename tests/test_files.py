@@ -43,7 +43,7 @@ def test_text_is_written_as_utf8(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error):
+def test_an_exception_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path, error):
     path = tmp_path / "file.txt"
     path.write_text("old", encoding="utf-8")
     with pytest.raises(error), atomic_write(path, "w") as stream:

@@ -608,7 +608,7 @@ def repository():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_repository_has_no(rule, repository):
+def test_the_repository_follows_the_rule(rule, repository):
     assert rule(repository) == []
 
 
@@ -660,6 +660,6 @@ def test_every_subpackage_is_listed_in_rooms():
     assert folders == set(ROOMS)
 
 
-def test_the_order_of_the_rooms_is_drawn_in_the_docs(repository):
+def test_the_docs_show_the_order_of_the_rooms(repository):
     page = (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8")
     assert f"```text\n{drawn_rooms(repository)}\n```" in page

@@ -46,7 +46,7 @@ def test_the_citation_names_authors_version_and_both_papers():
         assert paper["authors"][0] == {"family-names": "Cui", "given-names": "Yiming"}
 
 
-def test_the_changelog_starts_with_unreleased_or_this_version_and_has_an_entry_for_it():
+def test_the_changelog_has_an_entry_for_this_version():
     versions = _VERSION.findall(read("CHANGELOG.md"))
     names = [name for name, _ in versions]
     assert names[0] in ("Unreleased", __version__)
@@ -57,7 +57,7 @@ def test_the_changelog_starts_with_unreleased_or_this_version_and_has_an_entry_f
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_path_of_the_page_exists(name):
+def test_every_path_in_the_page_exists(name):
     found = [path for path in paths_in(read(name)) if path not in NO_FILES]
     assert name == "CHANGELOG.md" or len(found) >= 3
     assert [path for path in found if not list(ROOT.glob(path))] == []
@@ -85,7 +85,7 @@ def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
         assert names and [name for name in names if not re.search(rf"\b{name}\b", source)] == [], guide
 
 
-def test_the_hooks_are_local_and_call_commands_of_the_environment():
+def test_pre_commit_hooks_are_local_and_call_commands_of_the_environment():
     [repository] = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
     assert repository["repo"] == "local"  # nothing is downloaded
     hooks = {hook["id"]: hook for hook in repository["hooks"]}

@@ -7,13 +7,13 @@ changed text.
 A shard file is little endian, and every section starts at a multiple of 8 bytes::
 
     header     64 bytes: HEADER below
-    tokens     num_tokens x uint16: id in the low 15 bits, bit 15 set where a word starts   (token_bits 16,
-    vocabularies up to 32,768)
-               num_tokens x uint32: id in the low 31 bits, bit 31 set where a word starts   (token_bits 32, larger
-               vocabularies)
+    tokens     num_tokens x uint16 (token_bits 16, vocabularies up to 32,768):
+                   the id in the low 15 bits; bit 15 is 1 if the token starts a word
+               or num_tokens x uint32 (token_bits 32, larger vocabularies):
+                   the id in the low 31 bits; bit 31 is 1 if the token starts a word
     sentences  num_lengths x uint16: lengths in tokens; 65,535 means "add this and the next entry", so any length fits
     documents  (num_documents + 1) x 2 x uint64: where the tokens and the lengths of a document begin; the last row is
-    the end
+               the end
 
 Each token and each sentence takes two bytes. A document is always in a single shard.
 """

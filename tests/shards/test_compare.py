@@ -113,7 +113,7 @@ def test_pieces_are_compared_as_text_for_different_vocabularies(make, mini_vocab
     assert counts(comparison) == (1, 0, 0, 1, 1)
 
 
-def test_segmenters_are_compared_over_the_same_tokens(kept):
+def test_different_segmenters_are_compared_over_the_same_tokens(kept):
     lac, jieba, none = (kept(name) for name in ("lac", "jieba", "none"))
     comparison, page = compared(lac, none)
     it = comparison.agreement

@@ -37,7 +37,7 @@ def first_occurrences(values):
 )
 @example(files=[[], [5, 5], [], [5]], at_once=1)
 @example(files=[[]], at_once=3)
-def test_the_first_of_equal_hashes_is_found_in_groups_of_any_size(files, at_once, tmp_path):
+def test_the_first_of_equal_hashes_is_found_for_any_group_size(files, at_once, tmp_path):
     paths = [tmp_path / f"{number}.hash" for number in range(len(files))]
     for path, values in zip(paths, files):
         path.write_bytes(np.array(values, "<u8").tobytes())

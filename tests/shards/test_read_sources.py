@@ -73,7 +73,7 @@ def test_a_finished_source_is_not_read_again(plan_of):
     assert len(source_result(plan, 0)[0]) == 4
 
 
-def test_a_source_with_bad_input_leaves_no_mark(plan_of):
+def test_a_source_with_bad_input_is_not_marked_as_finished(plan_of):
     plan = plan_of(TEXT)
     plan.sources[0].path.write_bytes(TEXT.encode() + b"\xff\n")
     with pytest.raises(DataError, match=r"0\.txt, line 10: not UTF-8"):
