@@ -154,7 +154,7 @@ def test_an_unusable_source_is_an_error_with_the_reason(hub, files, tmp_path, qu
         ("absent.zip", DownloadError, "no such archive or folder"),
         ("notes.txt", CheckpointError, "not a source that is recognised"),
         ("empty", DownloadError, "holds no model"),
-        ("torn.zip", ArchiveError, "torn.zip: is no whole zip"),
+        ("torn.zip", ArchiveError, "torn.zip: is not a complete zip"),
         ("without.zip", DownloadError, "neither config.json nor bert_config.json; it has README.md"),
     ]:
         with pytest.raises(error, match=message):

@@ -147,8 +147,8 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_gives_the_same_byt
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     last = errors.splitlines()[-1]
     assert last == (
-        "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command "
-        "again to continue."
+        "error: the connection to the Dask scheduler was lost; finished work is kept: to continue, rerun the same "
+        "command."
     )
     before = num_done(partial)
     assert before > at_the_kill
