@@ -1,8 +1,8 @@
-"""Which way a computation takes: by calling Paddle's layers, which is the definition, or by compiled loops.
+"""Choose how to compute: by calling Paddle's layers, which is the definition, or by compiled loops.
 
-The loops are for training on the CPU in float32. They read the parameters of a layer instead of calling it, so they are
-only for layers that are as Paddle made them: a layer that was replaced (LoRA, quantisation) or that has a hook is
-called, and so is the layer around it.
+The loops are for training on the CPU in float32. They read the parameters of a layer and do not call it. So they are
+used only for unchanged Paddle layers. A layer that was replaced (LoRA, quantisation) or that has a hook is called, and
+so is the layer around it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Class = TypeVar("Class", bound=type[nn.Layer])
 
 @contextlib.contextmanager
 def exact() -> Iterator[None]:
-    """Inside, Paddle's own operations are used."""
+    """Use only Paddle's own operations inside the `with` block."""
     global _exact
     before, _exact = _exact, True
     try:
@@ -30,8 +30,11 @@ def exact() -> Iterator[None]:
 
 
 def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
-    """Return True if what is computed of `x` is trained, on the CPU, in float32, and outside of `exact`."""
-    # inference stays with Paddle: its callers need neither numba nor the seconds that a first compilation takes
+    """Return True if compiled loops may compute with `x`.
+
+    This is so in training, on the CPU, in float32 and outside of `exact`.
+    """
+    # inference uses Paddle, so that it needs neither numba nor the seconds of a first compilation
     is_trained = training or paddle.is_grad_enabled()
     return (
         is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
@@ -39,23 +42,26 @@ def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
 
 
 def made_of_layers(kind: Class) -> Class:
-    """Let `is_plain` accept layers of this class, whose `forward` other code may compute by other means."""
+    """Mark a class of layers whose `forward` may be computed by other means.
+
+    `is_plain` accepts layers of a marked class.
+    """
     _own_types.add(kind)
     return kind
 
 
-@paddle.jit.not_to_static  # it looks at layers, not at tensors
+@paddle.jit.not_to_static  # it reads layers, not tensors
 def is_plain(*layers: nn.Layer) -> bool:
-    """Return True if calling these layers does what their classes say and nothing more.
+    """Return True if calling these layers does only what their classes define.
 
-    That is so if they and all layers inside them have no hooks, no `forward` of their own, and exactly the type
-    nn.Linear, nn.Embedding or nn.LayerNorm with the usual parameters, or a type that is marked by `made_of_layers`.
+    They and all layers inside them must have no hooks and no replaced `forward`. Their type must be exactly nn.Linear,
+    nn.Embedding or nn.LayerNorm with the usual parameters, or a type that is marked by `made_of_layers`.
     """
     return all(is_plain_outside(layer) and is_plain(*layer.children()) for layer in layers)
 
 
 def is_watched(layer: nn.Layer) -> bool:
-    """Return True if a layer has hooks, or a `forward` that somebody put in the place of its class's."""
+    """Return True if a layer has hooks or a replaced `forward`."""
     own = vars(layer)
     return bool(
         layer._forward_pre_hooks or layer._forward_post_hooks or ("forward" in own and "recomputed_by" not in own)
@@ -64,7 +70,7 @@ def is_watched(layer: nn.Layer) -> bool:
 
 @paddle.jit.not_to_static
 def is_plain_outside(layer: nn.Layer) -> bool:
-    """Return True if a layer is plain, whatever is inside it."""
+    """Return True if a layer is plain, whatever layers are inside it."""
     if is_watched(layer):
         return False
     kind = type(layer)

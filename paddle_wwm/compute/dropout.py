@@ -1,6 +1,6 @@
-"""Dropout whose masks are functions of a key and of how many masks were drawn before.
+"""Dropout masks that are functions of a key and of the number of masks drawn before.
 
-On the CPU a mask is never stored: it is computed again where it is needed, in the backward pass too.
+On the CPU a mask is never stored. It is computed again where it is needed, also in the backward pass.
 """
 
 from __future__ import annotations
@@ -18,28 +18,31 @@ _key, _num_drawn = 0, 0
 
 
 def seed_dropout(key: int) -> None:
-    """Make all masks drawn from here on a function of `key` (64 bits), on a GPU, too."""
+    """Make all later masks a function of `key` (64 bits), on a GPU too."""
     set_dropout_state((key, 0))
     paddle.seed(key % (1 << 31))
 
 
 def dropout_state() -> tuple[int, int]:
-    """Return the key, and how many masks were drawn with it (the state of a GPU's generator is not part of it)."""
+    """Return the key and the number of masks drawn with it.
+
+    The state of a GPU's generator is not included.
+    """
     return _key, _num_drawn
 
 
 def set_dropout_state(state: tuple[int, int]) -> None:
-    """Continue from what `dropout_state` returned: the same masks are drawn again."""
+    """Continue from a result of `dropout_state`: the same masks are drawn again."""
     global _key, _num_drawn
     _key, _num_drawn = state
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mask:
-    """One mask on the CPU, stored as what it is computed from: an element stays where 16 random bits are at least
-    `threshold`.
+    """One mask on the CPU, stored as the numbers that it is computed from.
 
-    So the rate is rounded to a multiple of 2**-16; the scale is that of the rounded rate, and the mean stays exact.
+    An element is kept if 16 random bits are at least `threshold`. So the rate is rounded to a multiple of 2**-16. The
+    scale belongs to the rounded rate, so the mean stays exact.
     """
 
     key: int = 0
@@ -47,16 +50,16 @@ class Mask:
     scale: float = 1.0
 
     def factors(self, shape: list[int]) -> np.ndarray:
-        """The mask times the scale, float32."""
+        """Return the mask times the scale, float32, of this shape."""
         from . import kernels
 
         bits = kernels.mask_bits(np.uint64(self.key), math.prod(shape[:-1]), shape[-1])
         return np.where(bits >= self.threshold, np.float32(self.scale), np.float32(0)).reshape(shape)
 
 
-@paddle.jit.not_to_static  # it counts, which the transcription into a program cannot
+@paddle.jit.not_to_static  # it counts calls, which a static program cannot
 def draw_mask(rate: float, *, training: bool) -> Mask:
-    """Return the next mask; one that keeps everything outside of training."""
+    """Return the next mask. Outside of training it keeps every element."""
     global _num_drawn
     if not training or rate == 0.0:
         return Mask()
@@ -66,12 +69,15 @@ def draw_mask(rate: float, *, training: bool) -> Mask:
 
 
 def _scatter(value: int) -> int:
-    # neighbours get keys that have nothing to do with each other
+    # neighbouring numbers get unrelated keys
     return int(mix(np.array([value % (1 << 64)], np.uint64))[0])
 
 
 def dropout(x: paddle.Tensor, rate: float, *, training: bool) -> paddle.Tensor:
-    """In training, set a share of `rate` of the elements to 0 and scale the others; any shape."""
+    """Set a share of `rate` of the elements to 0 and scale the others; any shape.
+
+    Outside of training, return x.
+    """
     mask = draw_mask(rate, training=training)
     if not training or rate == 0.0:
         return x

@@ -1,19 +1,19 @@
-"""Compiled loops for what Paddle's CPU kernels are slow at in a training step: one pass over memory where Paddle takes
-three to six.
+"""Compiled loops for the parts of a training step that Paddle's CPU kernels compute slowly.
 
-All arrays are float32, C-contiguous, and (rows, columns) unless said; ops.py wraps them as differentiable operations
-and holds the definition in Paddle's own. What to know when reading them:
+They read memory once where Paddle reads it three to six times. All arrays are float32, C-contiguous and (rows,
+columns) unless stated otherwise. cpu_ops.py wraps the loops as differentiable operations, and ops.py has the definition
+in Paddle's own. Notes for readers:
 
-- Rows stay in the processor's first cache, and loops over one row are what the compiler turns into vector instructions.
-- Dropout keeps nothing: its mask is 16 bits an element of a counter-based generator (`mask_bits`), computed again in
-  the backward pass.
-- numba has no vectorised exp: `_exp` is Cephes' polynomial. Its rounding trick does not survive `reassoc`, so
-  functions that use it are compiled without; sums, which want it, are functions of their own.
-- numba's cache does not notice changed global constants: what varies is an argument. Nor does it notice a change of
-  another file: a change of `fill_bits` needs one of norm_kernels.py, too.
-- A compiled function that calls another one is `forceinline`d or `inline`d into it. If not, there are two copies of the
-  other one, optimised differently: a process that compiles used one, later processes the other, and sums differed in
-  the last bits.
+- A row stays in the processor's L1 cache, and the compiler turns loops over one row into vector instructions.
+- Dropout stores nothing. Its mask is 16 bits per element from a counter-based generator (`mask_bits`), computed again
+  in the backward pass.
+- numba has no vectorised exp, so `_exp` is Cephes' polynomial. Its rounding trick breaks with `reassoc`, so functions
+  that use it are compiled without `reassoc`. Sums need it for speed, so they are functions of their own.
+- numba's cache does not notice changed global constants, so values that can change are arguments. It does not notice a
+  change of another file either: if `fill_bits` changes, norm_kernels.py must change too.
+- A compiled function that calls another one must inline it (`forceinline` or `inline`). Otherwise there are two copies
+  of the called function, optimised differently: the process that compiles uses one, and later processes use the other.
+  Their sums differed in the last bits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Writer = Callable[[CodeContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
 
-# Sums may be reordered (vector instructions need it); NaN and infinity keep their meaning.
+# Sums may be reordered (vector instructions need it). NaN and infinity keep their meaning.
 SUMS_MAY_BE_REORDERED = {"reassoc", "nsz", "contract", "arcp"}
 _EXACT_ORDER = {"contract", "nsz"}
 _mix = compiled(inline="always")(mix)
@@ -42,7 +42,10 @@ _mix = compiled(inline="always")(mix)
 
 @compiled(inline="always")
 def fill_bits(key: np.uint64, row: int, words: np.ndarray) -> None:
-    """The numbers of a row: those of `random_bits` with that key, from number row * len(words) on."""
+    """Fill `words` with the random numbers of a row.
+
+    They are the numbers of `random_bits` with that key, starting at row * len(words).
+    """
     first = np.uint64(row) * np.uint64(len(words))
     for place in range(len(words)):
         words[place] = _mix(key + (first + np.uint64(place + 1)) * GAMMA)
@@ -50,7 +53,10 @@ def fill_bits(key: np.uint64, row: int, words: np.ndarray) -> None:
 
 @compiled(nogil=True)
 def mask_bits(key: np.uint64, rows: int, columns: int) -> np.ndarray:
-    """What dropout compares with its threshold: uint16 (rows, columns), the 16-bit parts of each row's numbers."""
+    """Return the bits that dropout compares with its threshold.
+
+    They are the 16-bit parts of each row's random numbers; uint16 (rows, columns).
+    """
     out = np.empty((rows, columns), np.uint16)
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
@@ -82,7 +88,7 @@ def _bits_of_float(typing_context: TypingContext, number: types.Type) -> tuple[S
 
 @compiled(inline="always", fastmath=_EXACT_ORDER)
 def _exp(x: np.float32) -> np.float32:
-    """e**x in float32, wrong by at most 1e-7 of it; 0 below -87."""
+    """Return e**x in float32, with a relative error of at most 1e-7; 0 below -87."""
     f = np.float32
     shifted = x * f(1.44269504) + f(12582912.0)  # adding 1.5 * 2**23 rounds to a whole number, in the last bits
     whole = shifted - f(12582912.0)
@@ -100,7 +106,7 @@ def _exp(x: np.float32) -> np.float32:
 
 @compiled(nogil=True, error_model="numpy")
 def dropout(x: np.ndarray, key: np.uint64, threshold: np.uint16, scale: np.float32, out: np.ndarray) -> None:
-    """out = x * scale where the mask keeps, else 0. Its own derivative."""
+    """Write x * scale where the mask keeps, else 0. It is its own derivative."""
     rows, columns = x.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
@@ -112,8 +118,9 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: np.uint16, scale: np.float
 
 @compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
 def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
-    """x becomes gelu(x + bias), and derivative the slope there. Phi by Abramowitz and Stegun 7.1.26: wrong by at most
-    7.5e-8.
+    """Replace x by gelu(x + bias), and write the slope there to derivative.
+
+    Phi is Abramowitz and Stegun 7.1.26, with an error of at most 7.5e-8.
     """
     f = np.float32
     rows, columns = x.shape
@@ -138,7 +145,7 @@ def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
 
 @compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.float32:
-    """The largest of values * factor + bias."""
+    """Return the largest of values * factor + bias."""
     largest = values[0] * factor + bias[0]
     for column in range(1, len(values)):
         largest = max(largest, values[column] * factor + bias[column])
@@ -164,8 +171,9 @@ def softmax_dropout(
     scale: np.float32,
     out: np.ndarray,
 ) -> None:
-    """scores become softmax(scores * factor + bias), out what dropout leaves of it. bias (B, columns) serves
-    rows_a_bias rows each.
+    """Replace scores by softmax(scores * factor + bias); write dropout of it to out.
+
+    Each row of bias (B, columns) is added to rows_a_bias rows of scores.
     """
     rows, columns = scores.shape
     words = np.empty((columns + 3) // 4, np.uint64)
@@ -201,7 +209,7 @@ def softmax_dropout_backward(
     scale: np.float32,
     out: np.ndarray,
 ) -> None:
-    """The gradient of scores."""
+    """Write the gradient of scores to out."""
     rows, columns = grad.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)

@@ -1,4 +1,4 @@
-"""Memory that is shared: a tensor's as an array, and a gradient's between the decoder and the embeddings."""
+"""Shared memory: of a tensor with an array, and of the gradient of decoder and embeddings."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ import paddle
 
 
 def shared_array(tensor: paddle.Tensor) -> np.ndarray:
-    """Return a float32 tensor's memory on the CPU as a flat array, to read and to write.
+    """Return the memory of a float32 CPU tensor as a flat array to read and write.
 
-    It is valid as long as the tensor lives. This is the one place that makes an array of an address.
+    The array is valid as long as the tensor lives. Only this function makes an array from an address.
     """
     assert tensor.place.is_cpu_place() and tensor.dtype == paddle.float32 and tensor.is_contiguous()
     return np.ctypeslib.as_array((ctypes.c_float * tensor.size).from_address(tensor.data_ptr()))
 
 
 class TiedGradient:
-    """Where the decoder leaves its gradient of the word embeddings, for the embeddings to add theirs in place: the sum
-    of two dense gradients of 21,128 x 768 takes 70 ms of a step, and 130 MB.
+    """A gradient of the word embeddings that decoder and embeddings share.
 
-    One forward pass, whose decoder has the weights of its embeddings, runs inside `with TiedGradient():`. The decoder's
-    backward always comes before the embeddings'.
+    The decoder stores its gradient here, and the embeddings add theirs in place. Otherwise the sum of two dense
+    gradients of 21,128 x 768 takes 70 ms of a step, and 130 MB.
+
+    Use `with TiedGradient():` around one forward pass of a model whose decoder has the weights of its embeddings. The
+    backward of the decoder always runs before that of the embeddings.
     """
 
     current: ClassVar[TiedGradient | None] = None
     value: paddle.Tensor | None = None
-    is_awaited = False  # the embeddings say so, when they are computed in a way that takes it
+    is_awaited = False  # set by the embeddings if their way of computing takes the gradient
 
     def __enter__(self) -> None:
         self._outer, TiedGradient.current = TiedGradient.current, self
@@ -37,6 +39,6 @@ class TiedGradient:
         TiedGradient.current = self._outer
 
     def take(self) -> paddle.Tensor | None:
-        """The gradient, once."""
+        """Return the gradient and clear it."""
         value, self.value = self.value, None
         return value

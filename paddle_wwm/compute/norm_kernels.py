@@ -1,6 +1,6 @@
-"""Compiled loops of LayerNorm, with what stands before it: dropout and a residual, or the embeddings.
+"""Compiled loops of LayerNorm with what comes before it: dropout and a residual, or the embeddings.
 
-What `kernels.py` says of its arrays and loops holds here.
+The notes on arrays and loops in `kernels.py` apply here too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .kernels import SUMS_MAY_BE_REORDERED, fill_bits
 
 @compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
 def _normalize(row_values: np.ndarray, epsilon: np.float32) -> np.float32:
-    """The row becomes (row - mean) / deviation; returns 1 / deviation."""
+    """Replace the row by (row - mean) / deviation; return 1 / deviation."""
     total, squares = np.float32(0), np.float32(0)
     count = np.float32(len(row_values))
     for column in range(len(row_values)):
@@ -38,7 +38,10 @@ def _normalize_backward(
     weight_grad: np.ndarray,
     bias_grad: np.ndarray,
 ) -> None:
-    """A row's gradient before LayerNorm into out; adds to the sums for weight and bias."""
+    """Write a row's gradient before LayerNorm to out.
+
+    The gradients of weight and bias are added to weight_grad and bias_grad.
+    """
     mean, product = np.float32(0), np.float32(0)
     count = np.float32(len(grad))
     for column in range(len(grad)):
@@ -66,8 +69,9 @@ def dropout_add_norm(
     inverse: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """out = LayerNorm(residual + dropout(x + bias)). x becomes the normalised rows; inverse (rows,) 1 / their
-    deviations.
+    """Write LayerNorm(residual + dropout(x + bias)) to out.
+
+    x becomes the normalised rows, and inverse (rows,) is 1 / their deviations.
     """
     rows, columns = x.shape
     words = np.empty((columns + 3) // 4, np.uint64)
@@ -97,7 +101,10 @@ def dropout_add_norm_backward(
     residual_grad: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """The gradients of x and residual; sums (3, columns), zeros at first: of weight, norm_bias and bias."""
+    """Write the gradients of x and residual.
+
+    sums (3, columns) must be zeros before: the gradients of weight, norm_bias and bias.
+    """
     rows, columns = grad.shape
     words = np.empty((columns + 3) // 4, np.uint64)
     bits = words.view(np.uint16)
@@ -125,7 +132,10 @@ def embed_norm(
     inverse: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """out = LayerNorm(word + position + type). ids, types int64 (B, T); normalized, out (B * T, D)."""
+    """Write LayerNorm(word + position + type) to out.
+
+    ids, types: int64 (B, T). normalized, out: (B * T, D).
+    """
     length = ids.shape[1]
     for row in range(ids.size):
         values, result = normalized[row], out[row]
@@ -150,7 +160,10 @@ def embed_norm_backward(
     types_grad: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Adds to the gradients of the tables; sums (2, D), zeros at first: of weight and norm_bias."""
+    """Add to the gradients of the tables.
+
+    sums (2, D) must be zeros before: the gradients of weight and norm_bias.
+    """
     length = ids.shape[1]
     through = np.empty(grad.shape[1], np.float32)
     for row in range(ids.size):

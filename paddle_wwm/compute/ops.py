@@ -1,7 +1,8 @@
-"""The operations that BERT is made of. The definition calls Paddle's layers; in training on the CPU in float32, plain
-layers are computed by `cpu_ops`, which gives the same numbers to 1e-5.
+"""The operations of BERT. The definition calls Paddle's layers.
 
-B batch, T sequence, Q queries (T, or fewer), D hidden, N heads, H head size, P positions, V vocabulary; "…" any axes.
+In training on the CPU in float32, `cpu_ops` computes plain layers instead. Its results are the same to 1e-5.
+
+B batch, T sequence, Q queries (T or fewer), D hidden, N heads, H head size, P positions, V vocabulary; "…" any axes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .memory import TiedGradient
 ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
     "gelu": F.gelu,
     "relu": F.relu,
-}  # gelu with erf, as BERT has it
+}  # gelu with erf, as in BERT
 
 
 # ---- Linear layers
@@ -28,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[paddle.Tensor], paddle.Tensor]] = {
 
 
 def linear(x: paddle.Tensor, layer: nn.Layer) -> paddle.Tensor:
-    """layer(x); shapes (…, in) and (…, out)."""
+    """Compute layer(x); shapes (…, in) and (…, out)."""
     if not (uses_kernels(x, training=False) and is_plain(layer)):
         return layer(x)
     from . import cpu_ops
@@ -37,7 +38,7 @@ def linear(x: paddle.Tensor, layer: nn.Layer) -> paddle.Tensor:
 
 
 def linear_activation(x: paddle.Tensor, layer: nn.Layer, activation: str) -> paddle.Tensor:
-    """activation(layer(x)); shapes (…, in) and (…, out)."""
+    """Compute activation(layer(x)); shapes (…, in) and (…, out)."""
     if not (activation == "gelu" and uses_kernels(x, training=False) and is_plain(layer)):
         return ACTIVATIONS[activation](linear(x, layer))
     from . import cpu_ops
@@ -48,7 +49,10 @@ def linear_activation(x: paddle.Tensor, layer: nn.Layer, activation: str) -> pad
 def linear_add_norm(
     x: paddle.Tensor, layer: nn.Layer, residual: paddle.Tensor, norm: nn.Layer, *, rate: float, training: bool
 ) -> paddle.Tensor:
-    """norm(residual + dropout(layer(x))), of residual's shape (…, out); x: (…, in)."""
+    """Compute norm(residual + dropout(layer(x))).
+
+    x: (…, in). residual and the result: (…, out).
+    """
     if not (uses_kernels(x, training=training) and is_plain(layer, norm)):
         return norm(residual + dropout(linear(x, layer), rate, training=training))
     from . import cpu_ops
@@ -64,7 +68,10 @@ def linear_add_norm(
 
 
 def embeds_by_kernels(tables: tuple[nn.Layer, nn.Layer, nn.Layer], *, norm: nn.Layer, training: bool) -> bool:
-    """Return True if `embed` is for these layers: plain ones in training on the CPU, of which none is frozen."""
+    """Return True if `embed` may compute these layers.
+
+    They must be plain, not frozen, and in training on the CPU.
+    """
     return (
         is_plain(*tables, norm)
         and uses_kernels(tables[0].weight, training=training)
@@ -81,8 +88,9 @@ def embed(
     rate: float,
     training: bool,
 ) -> paddle.Tensor:
-    """dropout(norm(words + positions + types)), shape (B, T, D), by kernels only. ids: int64 (B, T); tables: of words,
-    positions and types.
+    """Compute dropout(norm(words + positions + types)) by kernels; shape (B, T, D).
+
+    ids: int64 (B, T). tables: of words, positions and types.
     """
     from . import cpu_ops
 
@@ -92,7 +100,7 @@ def embed(
 
 
 def decode(x_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, bias_V: paddle.Tensor) -> paddle.Tensor:
-    """The product with the word embeddings, plus a bias: shape (P, V)."""
+    """Return the product with the word embeddings, plus a bias; shape (P, V)."""
     if not uses_kernels(x_PD, training=False):
         return paddle.matmul(x_PD, word_embeddings_VD, transpose_y=True) + bias_V
     from . import cpu_ops
@@ -105,7 +113,10 @@ def decode(x_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, bias_V: paddl
 
 
 def attention_bias(attention_mask_BT: paddle.Tensor, *, dtype: paddle.dtype) -> paddle.Tensor:
-    """The one place where a mask becomes minus infinity: bool (B, T) to 0 and -inf, shape (B, 1, 1, T)."""
+    """Convert a bool mask (B, T) to 0 and -inf, shape (B, 1, 1, T).
+
+    No other function converts a mask to minus infinity.
+    """
     bias_BT = paddle.where(attention_mask_BT, paddle.zeros([], dtype), paddle.full([], -math.inf, dtype))
     return bias_BT.unsqueeze([1, 2])
 
@@ -119,12 +130,12 @@ def attend(
     rate: float,
     training: bool,
 ) -> paddle.Tensor:
-    """dropout(softmax(q k / sqrt(H))) v, shape (B, Q, N, H). attention_mask_BT: bool (B, T), True = may be attended to.
+    """Compute dropout(softmax(q k / sqrt(H))) v, shape (B, Q, N, H).
 
-    On GPUs it is Paddle's fused attention, which has the same arguments.
+    attention_mask_BT: bool (B, T), True = may be attended to. On GPUs, Paddle's fused attention computes it.
     """
     if paddle.in_dynamic_mode() and not q_BQNH.place.is_cpu_place():
-        draw_mask(rate, training=training)  # GPUs have masks of their own; the counter is part of a checkpoint
+        draw_mask(rate, training=training)  # GPUs draw their own masks, but the counter is part of a checkpoint
         return fused_attention(q_BQNH, k_BTNH, v_BTNH, attention_mask_BT, rate=rate, training=training)
     q_BNQH, k_BNTH, v_BNTH = (x.transpose([0, 2, 1, 3]) for x in (q_BQNH, k_BTNH, v_BTNH))
     bias_B11T, factor = attention_bias(attention_mask_BT, dtype=q_BQNH.dtype), 1.0 / math.sqrt(q_BQNH.shape[-1])
@@ -151,8 +162,9 @@ def fused_attention(
     rate: float,
     training: bool,
 ) -> paddle.Tensor:
-    """The same by Paddle's scaled_dot_product_attention: flash attention where the build and the precision have it,
-    plain products elsewhere.
+    """Compute `attend` by Paddle's scaled_dot_product_attention.
+
+    This is flash attention if the build and the precision support it, else plain products.
     """
     mask_B1QT = attention_mask_BT.unsqueeze([1, 2]).expand([-1, 1, q_BTNH.shape[1], -1])
     return F.scaled_dot_product_attention(

@@ -1,8 +1,9 @@
-"""BERT (Devlin et al. 2019) in Paddle. Parameter names and shapes are those of PaddleNLP's BertModel, so each opens the
-other's checkpoints.
+"""BERT (Devlin et al. 2019) in Paddle.
 
-Every `forward` calls its layers, so hooks run and a layer may be replaced (LoRA, quantisation). Where that makes no
-difference, the same numbers are computed faster: the lines that ask for `uses_kernels`, and `shortcuts`.
+Parameter names and shapes are those of PaddleNLP's BertModel, so each can open the checkpoints of the other.
+
+Every `forward` calls its layers, so hooks run and a layer can be replaced (LoRA, quantisation). Where this makes no
+difference, the same numbers are computed faster: see the uses of `uses_kernels`, and `shortcuts`.
 
 Suffixes: B batch, T sequence, D hidden, N heads, H head size (D = N * H), P positions, F feed-forward.
 """
@@ -20,7 +21,7 @@ from .shortcuts import layer_states, states_at
 
 
 class BertEmbeddings(nn.Layer):
-    """Word, position and token type embeddings, summed and normalised."""
+    """The sum of word, position and token type embeddings, normalised."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -32,7 +33,7 @@ class BertEmbeddings(nn.Layer):
         self.max_length = config.max_position_embeddings
 
     def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor) -> paddle.Tensor:
-        """Embed int64 (B, T) twice as (B, T, D)."""
+        """Map input_ids and token_type_ids, int64 (B, T), to (B, T, D)."""
         if paddle.in_dynamic_mode() and input_ids.shape[1] > self.max_length:
             raise ValueError(
                 f"`input_ids` must have at most {self.max_length} columns (the model's positions), but has "
@@ -56,7 +57,7 @@ class BertEmbeddings(nn.Layer):
 
 @made_of_layers
 class BertSelfAttention(nn.Layer):
-    """Multi-head attention of a sequence to itself."""
+    """Multi-head self-attention."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -69,8 +70,11 @@ class BertSelfAttention(nn.Layer):
         self.dropout_rate = config.attention_probs_dropout_prob
 
     def forward(self, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor) -> paddle.Tensor:
-        """(B, T, D) to (B, T, D). attention_mask_BT: bool, True = may be attended to."""
-        heads = [0, -1, self.num_heads, self.head_size]  # 0: as many rows as there are
+        """Map (B, T, D) to (B, T, D).
+
+        attention_mask_BT: bool, True = may be attended to.
+        """
+        heads = [0, -1, self.num_heads, self.head_size]  # 0 keeps the size
         q_BTNH = self.q_proj(x_BTD).reshape(heads)
         k_BTNH = self.k_proj(x_BTD).reshape(heads)
         v_BTNH = self.v_proj(x_BTD).reshape(heads)
@@ -82,7 +86,10 @@ class BertSelfAttention(nn.Layer):
 
 @made_of_layers
 class BertLayer(nn.Layer):
-    """Attention and feed-forward, each followed by dropout, residual and LayerNorm (post-norm, as BERT)."""
+    """Attention and feed-forward, each followed by dropout, residual and LayerNorm.
+
+    LayerNorm comes after the residual (post-norm), as in BERT.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -95,7 +102,10 @@ class BertLayer(nn.Layer):
         self.activation = config.hidden_act
 
     def forward(self, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor) -> paddle.Tensor:
-        """(B, T, D) to (B, T, D). attention_mask_BT: bool, True = may be attended to."""
+        """Map (B, T, D) to (B, T, D).
+
+        attention_mask_BT: bool, True = may be attended to.
+        """
         if uses_kernels(x_BTD, training=self.training) and is_plain(*self.children()):
             return layer_states(self, x_BTD, attention_mask_BT)
         attended_BTD = self.self_attn(x_BTD, attention_mask_BT)
@@ -113,7 +123,10 @@ class BertEncoder(nn.Layer):
         self.layers = nn.LayerList([BertLayer(config) for _ in range(config.num_hidden_layers)])
 
     def forward(self, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor) -> paddle.Tensor:
-        """(B, T, D) to (B, T, D). attention_mask_BT: bool, True = may be attended to."""
+        """Map (B, T, D) to (B, T, D).
+
+        attention_mask_BT: bool, True = may be attended to.
+        """
         for layer in self.layers:
             x_BTD = layer(x_BTD, attention_mask_BT)
         return x_BTD
@@ -121,14 +134,14 @@ class BertEncoder(nn.Layer):
 
 @made_of_layers
 class BertPooler(nn.Layer):
-    """The first token's hidden state through a dense layer and tanh."""
+    """A dense layer and tanh on the hidden state of the first token."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, first_BD: paddle.Tensor) -> paddle.Tensor:
-        """The states of the first tokens, (B, D) to (B, D)."""
+        """Map the states of the first tokens, (B, D), to (B, D)."""
         return paddle.tanh(ops.linear(first_BD, self.dense))
 
 
@@ -150,29 +163,31 @@ class BertModel(nn.Layer):
         attention_mask: paddle.Tensor,
         flat_positions: paddle.Tensor | None = None,
     ) -> paddle.Tensor:
-        """Compute the hidden states of the last layer; the pooler is for callers to apply.
+        """Compute the hidden states of the last layer. Callers apply the pooler.
 
         Args:
             input_ids, token_type_ids: int64, shape (B, T).
             attention_mask: bool, shape (B, T); True = may be attended to.
-            flat_positions: int64, shape (P,), row * T + column: the positions that are read, so that the last layer
-                can skip all others.
+            flat_positions: int64, shape (P,), row * T + column: the positions to compute. The last layer skips all
+                others.
 
         Returns:
-            Shape (B, T, D), or (P, D) at flat_positions.
+            Shape (B, T, D), or (P, D) with flat_positions.
         """
         x_BTD = self.embeddings(input_ids, token_type_ids)
         if flat_positions is not None:
             return states_at(self.encoder, x_BTD, attention_mask, flat_positions)
         x_BTD = self.encoder(x_BTD, attention_mask)
         if not is_plain(self.pooler):
-            self.pooler(x_BTD[:, 0])  # who observes or calibrates every layer is to see this one, too
+            self.pooler(x_BTD[:, 0])  # for hooks that observe or calibrate every layer
         return x_BTD
 
 
 def initialize_weights(model: nn.Layer, config: ModelConfig) -> None:
-    """BERT's initialisation: a normal distribution cut at two standard deviations; biases 0, LayerNorm 1 and 0. Uses
-    paddle.seed's state.
+    """Draw BERT's initial weights, with the state of paddle.seed.
+
+    Weights come from a normal distribution that is cut at two standard deviations. Biases are 0. LayerNorm has weight 1
+    and bias 0.
 
     Source: google-research/bert modeling.py, create_initializer.
     """

@@ -1,5 +1,6 @@
-"""How much arithmetic a training step is, and how much this machine can do: their quotient is the share of the peak
-that training reaches.
+"""The arithmetic of a training step, and the peak of this machine.
+
+Their quotient is the share of the peak that training reaches.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ import paddle
 
 from ..model_config import ModelConfig
 
-# On the CPU small enough for one of many to run through without being interrupted by others.
+# Small on the CPU, so that at least one of the repeats is not interrupted by other processes.
 PEAK_SIZE_ON_CPU, PEAK_SIZE_ON_GPU = 1024, 8192
 
 
 def training_flops(
     config: ModelConfig, *, num_rows: int, length: int, num_predictions: int, with_next_sentence: bool
 ) -> int:
-    """Floating point operations of the matrix products of forward and backward of one batch, in its size with padding.
+    """Return the floating point operations of the matrix products of one batch.
 
-    Only what the model computes: the last layer's keys and values everywhere, all else of it at the positions that are
-    read. Backward counts twice forward; what recompute does again is not counted. All else (softmax, norms, the
-    update) is small beside the products.
+    This is forward and backward, padding included. It counts only what the model computes: in the last layer, keys and
+    values everywhere and all else only at the positions that are read. Backward counts twice as much as forward. What
+    recompute does again is not counted. All else (softmax, norms, the update) is small compared with the products.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     positions, read = num_rows * length, num_predictions + (num_rows if with_next_sentence else 0)
@@ -42,13 +43,14 @@ def training_flops(
 def measure_peak(
     *, size: int | None = None, repeats: int = 20, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Floating point operations a second of a large square product here, the best of `repeats`; float32, with this
-    process's threads.
+    """Measure floating point operations per second with a large square matrix product.
 
-    clock: time.process_time where one thread is compared on a machine that others use, too.
+    The result is the best of `repeats`; float32, with the threads of this process.
+
+    clock: use time.process_time to compare one thread on a machine that others use too.
     """
     size = size or (PEAK_SIZE_ON_CPU if paddle.empty([1]).place.is_cpu_place() else PEAK_SIZE_ON_GPU)
-    left = right = paddle.ones([size, size])  # no random numbers: nothing after this changes by it
+    left = right = paddle.ones([size, size])  # no random numbers, so that later draws do not change
     float(paddle.matmul(left, right)[0, 0])
     seconds = []
     for _ in range(repeats):

@@ -1,6 +1,4 @@
-"""What lies in a model folder beside the weights, read and written without Paddle: config.json, vocab.txt,
-tokenizer_config.json.
-"""
+"""Read and write the files of a model folder other than the weights, without Paddle."""
 
 from __future__ import annotations
 
@@ -17,21 +15,19 @@ CONFIG_NAME = "config.json"
 VOCAB_NAME = "vocab.txt"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
-UNTRAINED = (
-    "untrained_parameters"  # in config.json: the parts whose values are random, by the beginnings of their names
-)
-# PaddleNLP's classes list the tied decoder again under these names, so files have it twice; they are never loaded.
+UNTRAINED = "untrained_parameters"  # in config.json: name prefixes of the parts whose values are random
+# PaddleNLP's classes list the tied decoder also under these names, so files have it twice. They are never loaded.
 TIED_NAMES = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.decoder_bias",
 }
 CLASSIFIER, KIND_CLASSIFIER = "classifier.", "kind_classifier."
-HEAD_PREFIXES = ("cls.", CLASSIFIER, KIND_CLASSIFIER)  # how the parameters of all heads begin
+HEAD_PREFIXES = ("cls.", CLASSIFIER, KIND_CLASSIFIER)  # prefixes of the parameters of all heads
 Value = TypeVar("Value")
 
 
 def paddle_config(config: ModelConfig, *, untrained: tuple[str, ...] = ()) -> dict[str, Any]:
-    """config.json as PaddleNLP's classes and ours read it."""
+    """Return config.json as PaddleNLP's classes and this library read it."""
     values = {
         "architectures": ["BertForPretraining"],
         "model_type": "bert",
@@ -42,7 +38,7 @@ def paddle_config(config: ModelConfig, *, untrained: tuple[str, ...] = ()) -> di
 
 
 def tokenizer_config(config: ModelConfig, *, do_lower_case: bool) -> dict[str, Any]:
-    """tokenizer_config.json as PaddleNLP, transformers and we read it."""
+    """Return tokenizer_config.json for PaddleNLP, transformers and this library."""
     return {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": do_lower_case,
@@ -56,15 +52,20 @@ def tokenizer_config(config: ModelConfig, *, do_lower_case: bool) -> dict[str, A
 
 
 def with_bert_in_front(tensors: Mapping[str, Value]) -> dict[str, Value]:
-    """Give the names of a bare BertModel, as PaddleNLP saves it, the "bert." of a model that has one."""
+    """Put "bert." before the names of a bare BertModel, as PaddleNLP saves it.
+
+    Names are unchanged if any of them has "bert." already.
+    """
     if any(name.startswith("bert.") for name in tensors):
         return dict(tensors)
     return {name if name.startswith(HEAD_PREFIXES) else f"bert.{name}": tensor for name, tensor in tensors.items()}
 
 
 def check_is_ours(directory: str | Path) -> None:
-    """Raises CheckpointError where a folder holds no Paddle weights; where it holds others, with the command that
-    converts them.
+    """Check that a folder holds Paddle weights.
+
+    Raises:
+        CheckpointError: It does not. For other weights, the message has the command that converts them.
     """
     directory = Path(directory)
     if (directory / WEIGHTS_NAME).exists():
@@ -79,7 +80,7 @@ def check_is_ours(directory: str | Path) -> None:
 
 
 def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelConfig:
-    """The sizes in a config.json's object; other keys are skipped."""
+    """Return the sizes in the values of a config.json; other keys are skipped."""
     known = {item.name for item in dataclasses.fields(ModelConfig)}
     try:
         return ModelConfig(**{name: value for name, value in values.items() if name in known})
@@ -88,7 +89,7 @@ def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelCon
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:
-    """Read all of a model folder's config.json."""
+    """Read all values of the config.json of a model folder."""
     path = Path(directory) / CONFIG_NAME
     if not path.exists():
         raise _no_file(path)
@@ -100,7 +101,7 @@ def _no_file(path: Path) -> CheckpointError:
 
 
 def read_model_config(directory: str | Path) -> ModelConfig:
-    """The sizes of the model in a folder."""
+    """Read the sizes of the model in a folder."""
     path = Path(directory) / CONFIG_NAME
     values = read_config(directory)
     if values.get("model_type", "bert") != "bert":

@@ -12,7 +12,7 @@ from .bert import BertModel, initialize_weights
 
 
 class BertLMPredictionHead(nn.Layer):
-    """Dense, activation, LayerNorm, then the word embeddings transposed, plus a bias."""
+    """Dense, activation, LayerNorm, the transposed word embeddings, and a bias."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -22,13 +22,13 @@ class BertLMPredictionHead(nn.Layer):
         self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
 
     def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
-        """Scores of every vocabulary entry, shape (P, V)."""
+        """Return scores of every vocabulary entry, shape (P, V)."""
         hidden_PD = self.layer_norm(ops.linear_activation(hidden_PD, self.transform, self.activation))
         return ops.decode(hidden_PD, word_embeddings_VD, self.decoder_bias)
 
 
 class BertPretrainingHeads(nn.Layer):
-    """Both heads, under PaddleNLP's names."""
+    """Both heads, with PaddleNLP's names."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -38,7 +38,10 @@ class BertPretrainingHeads(nn.Layer):
     def forward(
         self, hidden_PD: paddle.Tensor, pooled_BD: paddle.Tensor | None, word_embeddings_VD: paddle.Tensor
     ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-        """Scores of every vocabulary entry, shape (P, V), and of the next sentence, (B, 2), or None."""
+        """Return scores of every vocabulary entry, and of the next sentence or None.
+
+        Shapes (P, V) and (B, 2).
+        """
         scores_PV = self.predictions(hidden_PD, word_embeddings_VD)
         return scores_PV, None if pooled_BD is None else self.seq_relationship(pooled_BD)
 
@@ -46,18 +49,18 @@ class BertPretrainingHeads(nn.Layer):
 class BertForPretraining(nn.Layer):
     """BERT with both pretraining heads.
 
-    Scores of masked words are computed at the asked positions only. The encoder is `.bert`. A new object has
-    random weights; `load_model` gives one with trained weights.
+    Scores of masked words are computed only at the requested positions. The encoder is `.bert`. A new object has random
+    weights; `load_model` returns one with trained weights.
 
     Args:
-        config: the sizes of the model.
+        config: The sizes of the model.
 
     Returns:
-        From a call: the scores of every vocabulary entry at the asked positions, shape (P, vocab_size), and the
+        A call returns the scores of every vocabulary entry at the requested positions, shape (P, vocab_size), and the
         next-sentence scores, shape (batch_size, 2), or None. See `forward`.
 
     Raises:
-        ValueError: from ModelConfig, where sizes do not fit each other.
+        ValueError: From ModelConfig, if sizes do not fit each other.
 
     Source:
         Devlin et al., "BERT" (arXiv 1810.04805); the parameter names are PaddleNLP's.
@@ -95,14 +98,14 @@ class BertForPretraining(nn.Layer):
             input_ids: int64, shape (B, T).
             token_type_ids: int64, shape (B, T).
             attention_mask: bool, shape (B, T); True where a token may be attended to.
-            flat_positions: int64, shape (P,): row * T + column of each asked position.
-            with_next_sentence: whether the next-sentence scores are computed.
+            flat_positions: int64, shape (P,): row * T + column of each requested position.
+            with_next_sentence: Whether to compute the next-sentence scores.
 
         Returns:
             Scores of every vocabulary entry, shape (P, V), and next-sentence scores, shape (B, 2), or None.
         """
         rows, columns = input_ids.shape
-        if with_next_sentence:  # the first tokens, for the pooler, before the others
+        if with_next_sentence:  # first positions for the pooler come first
             flat_positions = paddle.concat([paddle.arange(0, rows * columns, columns), flat_positions])
         with TiedGradient():
             hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)

@@ -1,5 +1,6 @@
-"""BERT with the head of a task. Parameter names are those of PaddleNLP's BertFor… classes, so their weights and ours
-are interchangeable.
+"""BERT with the head of a task.
+
+Parameter names are those of PaddleNLP's BertFor… classes, so the weights are interchangeable.
 
 Every network maps (input_ids, token_type_ids, attention_mask), as BertModel takes them, to one tensor. B batch, T
 sequence, D hidden, C classes.
@@ -18,12 +19,12 @@ from ..model_config import ModelConfig
 from .bert import BertModel, initialize_weights
 from .shortcuts import first_states
 
-# What an answer may be: a part of the passage, or what stands for all of it. In the order of the classifier's outputs.
+# An answer is a span of the passage, or one of the other kinds. The order is that of the classifier's outputs.
 ANSWER_KINDS = ("span", "yes", "no", "none")
 
 
 class AllStates(nn.Layer):
-    """The last hidden states of an encoder that belongs to another network, (B, T, D)."""
+    """The last hidden states, (B, T, D), of an encoder that another network owns."""
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
@@ -32,28 +33,28 @@ class AllStates(nn.Layer):
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, T, D)."""
+        """Return hidden states, shape (B, T, D)."""
         return self.bert(input_ids, token_type_ids, attention_mask)
 
 
 class FirstStates(AllStates):
-    """Those of the first tokens only, (B, D)."""
+    """The last hidden states of the first tokens only, (B, D)."""
 
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, D)."""
+        """Return hidden states, shape (B, D)."""
         return first_states(self.bert, input_ids, token_type_ids, attention_mask)
 
 
 def mean_states(hidden_BTD: paddle.Tensor, mask_BT: paddle.Tensor) -> paddle.Tensor:
-    """The mean of the hidden states where the mask is True, shape (B, D)."""
+    """Return the mean of the hidden states where the mask is True, shape (B, D)."""
     weights_BT1 = mask_BT.astype(hidden_BTD.dtype).unsqueeze(-1)
     return (hidden_BTD * weights_BT1).sum(axis=1) / weights_BT1.sum(axis=1)
 
 
 class EncoderNetwork(nn.Layer):
-    """No head: hidden states (B, T, D)."""
+    """The encoder without a head: hidden states (B, T, D)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class EncoderNetwork(nn.Layer):
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, T, D)."""
+        """Return hidden states, shape (B, T, D)."""
         return self.bert(input_ids, token_type_ids, attention_mask)
 
 
@@ -81,36 +82,41 @@ class _Classifier(nn.Layer):
         initialize_weights(self, config)
 
     def classify(self, features: paddle.Tensor) -> paddle.Tensor:
-        """Logits of features of shape (…, features)."""
+        """Return the logits of features of shape (…, features)."""
         features = dropout(features, self.config.hidden_dropout_prob, training=self.training)
         return ops.linear(features, self.classifier)
 
 
 class PooledNetwork(_Classifier):
-    """A text, or a pair in one sequence, to logits (B, C), by the pooled state of [CLS]."""
+    """A classifier of texts, or of pairs in one sequence: logits (B, C).
+
+    It reads the pooled state of [CLS].
+    """
 
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, C)."""
+        """Return logits, shape (B, C)."""
         return self.classify(self.bert.pooler(first_states(self.bert, input_ids, token_type_ids, attention_mask)))
 
 
 class TokenNetwork(_Classifier):
-    """Every token to logits (B, T, C)."""
+    """A classifier of every token: logits (B, T, C)."""
 
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, T, C)."""
+        """Return logits, shape (B, T, C)."""
         return self.classify(self.bert(input_ids, token_type_ids, attention_mask))
 
 
 class AnswerNetwork(TokenNetwork):
-    """Reading comprehension with questions that no part of the passage answers: every token to two logits (first, last
-    of the answer), as TokenNetwork, and the pooled state of [CLS] to those of ANSWER_KINDS.
+    """Reading comprehension where a question may have no answer in the passage.
 
-    One tensor of shape (B, T + 2, 2) has both: the last two rows are the four kinds. `split_kinds` takes them apart.
+    Every token has two logits (first and last token of the answer), as in TokenNetwork. The pooled state of [CLS] has
+    the logits of ANSWER_KINDS.
+
+    One tensor of shape (B, T + 2, 2) holds both: its last two rows are the four kinds. `split_kinds` separates them.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -121,7 +127,7 @@ class AnswerNetwork(TokenNetwork):
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """Shape (B, T + 2, 2)."""
+        """Return logits, shape (B, T + 2, 2)."""
         hidden_BTD = self.bert(input_ids, token_type_ids, attention_mask)
         pooled_BD = dropout(self.bert.pooler(hidden_BTD[:, 0]), self.config.hidden_dropout_prob, training=self.training)
         kinds_B4 = ops.linear(pooled_BD, self.kind_classifier)
@@ -129,15 +135,18 @@ class AnswerNetwork(TokenNetwork):
 
 
 def split_kinds(outputs: Any) -> tuple[Any, Any]:
-    """An AnswerNetwork's output (…, T + 2, 2), array or tensor, as logits of the tokens (…, T, 2) and of the kinds (…,
-    4).
+    """Split the output of an AnswerNetwork, an array or a tensor (…, T + 2, 2).
+
+    Returns:
+        Logits of the tokens (…, T, 2), and of the kinds (…, 4).
     """
     return outputs[..., :-2, :], outputs[..., -2:, :].reshape([*outputs.shape[:-2], len(ANSWER_KINDS)])
 
 
 class TowerNetwork(_Classifier):
-    """Two texts, each read alone by the same encoder and averaged; the classifier sees both means and their distance
-    (Sentence-BERT).
+    """Two texts, each read alone by the same encoder and averaged (Sentence-BERT).
+
+    The classifier reads both means and their absolute difference.
     """
 
     features_of_hidden = 3
@@ -145,11 +154,14 @@ class TowerNetwork(_Classifier):
     def forward(
         self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
     ) -> paddle.Tensor:
-        """One tower: the mean of the hidden states, [CLS] and [SEP] included. Shape (B, D)."""
+        """Return the mean of the hidden states of one text, shape (B, D).
+
+        [CLS] and [SEP] are included.
+        """
         hidden = self.bert(input_ids, token_type_ids, attention_mask)
         return mean_states(dropout(hidden, self.config.hidden_dropout_prob, training=self.training), attention_mask)
 
     def compare(self, query_BD: paddle.Tensor, title_BD: paddle.Tensor) -> paddle.Tensor:
-        """Both towers' means to logits (B, C)."""
+        """Return logits (B, C) from the means of both texts."""
         features = paddle.concat([query_BD, title_BD, (query_BD - title_BD).abs()], axis=-1)
         return ops.linear(features, self.classifier)

@@ -1,12 +1,12 @@
-"""Ways to the numbers of an encoder with less work, for layers that are plain (see `is_plain`).
+"""Compute an encoder with less work, for layers that are plain (see `is_plain`).
 
-- `layer_states`: the products and loops of a BertLayer joined into fewer operations, for training on the CPU.
-- `states_at`: the last layer computed only at the positions that are read: a sixth of a step of 3 layers saved.
-- `first_states`: the same for the first tokens outside of training, without the last layer's keys and values.
+- `layer_states`: the products and loops of a BertLayer in fewer operations, for training on the CPU.
+- `states_at`: the last layer only at the positions that are read. This saves a sixth of a step of 3 layers.
+- `first_states`: the same for the first tokens outside of training, without keys and values of the last layer.
 
-Where a layer was replaced or has a hook, the encoder is called.
+If a layer was replaced or has a hook, the encoder is called.
 
-Suffixes: B batch, T sequence, Q queries (T, or fewer), D hidden, N heads, H head size (D = N * H), P positions.
+Suffixes: B batch, T sequence, Q queries (T or fewer), D hidden, N heads, H head size (D = N * H), P positions.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from ..compute.choice import is_plain, is_plain_outside
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPositions:
-    """The positions that are read of the last layer: of a batch of B x T, P = the predicted ones and, for
-    next-sentence prediction, the first ones.
+    """The positions of a batch (B, T) at which the last layer is read.
 
-    flat: int64 (P,), row * T + column. queries: int64 (B, Q), the same by rows, and filled up with the rows' first
-    positions; Q is the most of a row. places: int64 (P,), where in (B * Q) each one is. In a program that is exported,
-    where positions are not numbers yet, queries is None: every position has its query, and Q is T.
+    They are the predicted positions and, for next-sentence prediction, the first positions. In an exported program the
+    positions are not known yet: `queries=None`, every position has its query, and Q is T.
+
+    Attributes:
+        flat: int64 (P,), row * T + column.
+        queries: int64 (B, Q), the same by rows, padded with the first position of the row. Q is the maximum per row.
+        places: int64 (P,), the place of each position in (B * Q).
     """
 
     flat: paddle.Tensor
@@ -40,7 +43,10 @@ class ReadPositions:
 
     @staticmethod
     def of(flat: paddle.Tensor, *, shape: list[int]) -> ReadPositions:
-        """From flat positions in any order; `shape` begins with (B, T)."""
+        """Build from flat positions in any order.
+
+        shape: begins with (B, T).
+        """
         if not paddle.in_dynamic_mode():
             return ReadPositions(flat=flat, queries=None, places=flat)
         num_rows, length = shape[:2]
@@ -58,14 +64,17 @@ class ReadPositions:
 
 
 def gather_positions(x_BTD: paddle.Tensor, flat_positions: paddle.Tensor) -> paddle.Tensor:
-    """(B, T, D) to (P, D)."""
+    """Return the states at flat positions: (B, T, D) to (P, D)."""
     return paddle.gather(x_BTD.reshape([-1, x_BTD.shape[-1]]), flat_positions)
 
 
 def layer_states(
     layer: nn.Layer, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor, read: ReadPositions | None = None
 ) -> paddle.Tensor:
-    """What a BertLayer computes, (B, T, D) to (B, T, D); with `read` only at those positions: (P, D)."""
+    """Compute a BertLayer: (B, T, D) to (B, T, D).
+
+    With `read`, compute it only at those positions: (P, D).
+    """
     attention, heads = layer.self_attn, [0, -1, layer.self_attn.num_heads, layer.self_attn.head_size]
     residual, x_BQD = x_BTD, x_BTD
     if read is not None:
@@ -90,7 +99,10 @@ def layer_states(
 def states_at(
     encoder: nn.Layer, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor, flat_positions: paddle.Tensor
 ) -> paddle.Tensor:
-    """The encoder's states at flat positions, int64 (P,), row * T + column: shape (P, D)."""
+    """Return the encoder's states at flat positions, shape (P, D).
+
+    flat_positions: int64 (P,), row * T + column.
+    """
     *first_layers, last_layer = encoder.layers
     if not (is_plain_outside(encoder) and is_plain(last_layer)):
         return gather_positions(encoder(x_BTD, attention_mask_BT), flat_positions)
@@ -98,7 +110,7 @@ def states_at(
     for layer in first_layers:
         x_BTD = layer(x_BTD, attention_mask_BT)
     run = functools.partial(layer_states, last_layer)
-    if hasattr(last_layer, "recomputed_by"):  # runs/fleet.py: activations are not kept, but computed again
+    if hasattr(last_layer, "recomputed_by"):  # runs/fleet.py: activations are recomputed, not kept
         return last_layer.recomputed_by(run, x_BTD, attention_mask_BT, read)
     return run(x_BTD, attention_mask_BT, read)
 
@@ -106,15 +118,17 @@ def states_at(
 def first_states(
     bert: nn.Layer, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor, attention_mask: paddle.Tensor
 ) -> paddle.Tensor:
-    """The last hidden states of the first tokens, shape (B, D). Arguments: as BertModel's, (B, T).
+    """Return the last hidden states of the first tokens, shape (B, D).
 
-    The last layer has one query a text there, so its keys and values need not be made: with x the layer's input, q (x
-    Wk)^T = (q Wk^T) x^T, and the weights' sum over (x Wv) is their sum over x, times Wv. Two products of (T, D) with
-    (D, D) become two of (N, D) with (D, T): of 3 layers an eighth of all work is saved, besides what the rest of the
-    layer at T - 1 tokens would cost. The keys' bias moves all scores of a query alike and drops out of the softmax;
-    the values' bias is added once, since the weights sum to one.
+    The arguments are those of BertModel, (B, T).
+
+    The last layer has only one query per text here, so its keys and values are not needed. With x the layer's input, q
+    (x Wk)^T = (q Wk^T) x^T. The weighted sum over (x Wv) is the weighted sum over x, times Wv. So two products of (T,
+    D) with (D, D) become two of (N, D) with (D, T). For 3 layers this saves an eighth of all work, in addition to the
+    rest of the layer at T - 1 tokens. The bias of the keys shifts all scores of a query equally, so softmax removes it.
+    The bias of the values is added once, because the weights sum to one.
     """
-    # in training every parameter is to have its gradient, and dropout its place
+    # in training, every parameter needs its gradient, and dropout its place
     is_called = bert.training or not (is_plain_outside(bert) and is_plain_outside(bert.encoder))
     if is_called or not is_plain(bert.encoder.layers[-1]):
         rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
@@ -130,7 +144,7 @@ def first_states(
 
 
 def _first_states_of(layer: nn.Layer, x_BTD: paddle.Tensor, bias_B1T: paddle.Tensor) -> paddle.Tensor:
-    """(B, T, D) to (B, D)."""
+    """Compute a BertLayer at the first tokens: (B, T, D) to (B, D)."""
     attention, first_BD = layer.self_attn, x_BTD[:, 0]
     heads, size = attention.num_heads, attention.head_size
     hidden = heads * size
@@ -140,8 +154,8 @@ def _first_states_of(layer: nn.Layer, x_BTD: paddle.Tensor, bias_B1T: paddle.Ten
     queries_BND = paddle.matmul(q_NBH, keys_NHD).transpose([1, 0, 2])
     weights_BNT = F.softmax(paddle.matmul(queries_BND, x_BTD, transpose_y=True) + bias_B1T)
     sums_NBD = paddle.matmul(weights_BNT, x_BTD).transpose([1, 0, 2])
-    # the bias before the heads are put side by side: Paddle's oneDNN passes take the two steps after a product for
-    # one, and add it to the wrong shape
+    # add the bias before joining the heads: Paddle's oneDNN passes fuse a product with the two steps after it, and
+    # would add the bias to the wrong shape
     context_NBH = paddle.matmul(sums_NBD, values_NDH) + attention.v_proj.bias.reshape([heads, 1, size])
     context_BD = context_NBH.transpose([1, 0, 2]).reshape([-1, hidden])
     x_BD = layer.norm1(first_BD + attention.out_proj(context_BD))

@@ -1,5 +1,6 @@
-"""Model folders: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json. PaddleNLP's Auto classes open
-them as they are.
+"""Save and load model folders: config.json, model_state.pdparams, vocab.txt, tokenizer_config.json.
+
+PaddleNLP's Auto classes can open them unchanged.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def save_model(
     untrained: tuple[str, ...] = (),
     masters: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a model folder. `untrained` names parts that the run did not train; config.json records them.
+    """Write a model folder.
 
-    masters: 32-bit copies that take the place of 16-bit weights.
+    Args:
+        untrained: Names of parts that the run did not train. config.json records them.
+        masters: 32-bit copies to save instead of 16-bit weights.
     """
     arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()} | dict(masters or {})
     for name, source in TIED_NAMES.items():
@@ -55,9 +58,18 @@ def save_model(
 def load_arrays(
     model: paddle.nn.Layer, arrays: Mapping[str, np.ndarray], *, source: str | Path, optional: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Set a model's parameters; returns the names of `optional` prefixes' parameters that the source lacks.
+    """Set the parameters of a model from arrays.
 
-    Raises CheckpointError naming all missing, unexpected and misshaped tensors at once.
+    Args:
+        source: Where the arrays come from, for messages.
+        optional: Name prefixes of parameters that may be missing.
+
+    Returns:
+        The names of the missing optional parameters. They stay unchanged.
+
+    Raises:
+        CheckpointError: Tensors are missing, unexpected or misshaped; the message has all of them. Or a tied tensor
+            differs from its source.
     """
     targets = model.state_dict()
     for name, tied_to in TIED_NAMES.items():
@@ -99,11 +111,16 @@ def _as_float32(array: np.ndarray) -> np.ndarray:
 def load_weights(
     model: BertForPretraining, directory: Path, *, optional: tuple[str, ...] = (), first_layers_only: bool = False
 ) -> tuple[str, ...]:
-    """Set a model to the weights of a folder; returns the parameters under `optional` prefixes that it lacks, which
-    stay as they were.
+    """Set the parameters of a model from a folder.
 
-    The names of a bare BertModel, as PaddleNLP saves it (without "bert." in front), are understood. first_layers_only:
-    layers beyond the model's are left out, as RBT3 takes the first three of its parent's.
+    The names of a bare BertModel, as PaddleNLP saves it (without "bert."), are accepted.
+
+    Args:
+        optional: Name prefixes of parameters that may be missing.
+        first_layers_only: Skip layers that the model does not have. RBT3 takes the first three of its parent's.
+
+    Returns:
+        The names of the missing optional parameters. They stay unchanged.
     """
     arrays = with_bert_in_front(read_pdparams(directory / WEIGHTS_NAME))
     if first_layers_only:
@@ -112,13 +129,13 @@ def load_weights(
 
 
 def _layer_of(name: str) -> int:
-    """Which layer of the encoder a parameter belongs to; -1: none."""
+    """Return the encoder layer of a parameter, or -1."""
     found = re.match(r"bert\.encoder\.layers\.(\d+)\.", name)
     return int(found[1]) if found else -1
 
 
 def load_model(directory: str | Path) -> BertForPretraining:
-    """The model of a folder, every parameter from its file."""
+    """Load the model of a folder. The folder must have every parameter."""
     model = BertForPretraining(read_model_config(directory))
     load_weights(model, Path(directory))
     return model

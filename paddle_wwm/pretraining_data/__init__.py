@@ -1,1 +1,1 @@
-"""Shards to pretraining batches: examples, whole word masks, order, collation. Never imports paddle."""
+"""From shards to pretraining batches: examples, whole word masks, order, collation. Never imports paddle."""

@@ -1,5 +1,6 @@
-"""Examples to batches: a global batch is fixed by (seed, step); it is cut into micro-batches of like length, dealt to
-the ranks.
+"""Make batches of examples.
+
+A global batch is a function of (seed, step). It is sorted by length, cut into micro-batches and dealt to the ranks.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from .segments import NO_PAIR
 class PretrainBatch:
     """A micro-batch, padded to its longest example.
 
-    input_ids, token_type_ids: int64, shape (batch_size, seq_len). attention_mask: bool, same shape, True = may be
-    attended to.
-    masked_lm_positions, masked_lm_labels: int64, shape (batch_size, max_predictions); label -100 and position 0 where
-    there is none.
-    next_sentence_labels: int64, shape (batch_size,), or None where the examples are no pairs.
+    Attributes:
+        input_ids, token_type_ids: int64, shape (batch_size, seq_len).
+        attention_mask: bool, shape (batch_size, seq_len). True = may be attended to.
+        masked_lm_positions, masked_lm_labels: int64, shape (batch_size, max_predictions). Padding has position 0 and
+            label -100.
+        next_sentence_labels: int64, shape (batch_size,), or None if the examples are not sentence pairs.
     """
 
     input_ids: np.ndarray
@@ -41,7 +43,7 @@ class PretrainBatch:
 
     @property
     def num_predictions(self) -> int:
-        """Number of pieces that the loss is taken over."""
+        """Number of tokens to predict."""
         return int((self.masked_lm_labels != IGNORED_LABEL).sum())
 
     @property
@@ -51,7 +53,7 @@ class PretrainBatch:
 
 
 def collate(examples: Sequence[PretrainExample], masked: Sequence[MaskedExample], *, pad_id: int) -> PretrainBatch:
-    """Pad to the longest example and to the most predictions of the batch."""
+    """Pad to the longest example and to the most predictions in the batch."""
     seq_len = max(len(example.input_ids) for example in examples)
     num_predictions = max(1, max(len(item.masked_lm_positions) for item in masked))
     shape = (len(examples), seq_len)
@@ -79,9 +81,11 @@ def collate(examples: Sequence[PretrainExample], masked: Sequence[MaskedExample]
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainData:
-    """Everything that batches of a phase are made of. `index_path` is an .npy file of index rows, memory-mapped.
+    """The data of one training phase, from which batches are made.
 
-    compiled: whether batches are made by the compiled path (kernel.py) or the numpy one; both give the same bytes.
+    Attributes:
+        index_path: an .npy file of index rows, memory-mapped.
+        compiled: True = make batches by the compiled path (kernel.py), False = by numpy. Both give the same bytes.
     """
 
     shards: ShardSet
@@ -98,15 +102,15 @@ class PretrainData:
 
     @property
     def num_examples(self) -> int:
-        """Examples of one epoch."""
+        """Number of examples per epoch."""
         return len(self.index)
 
     def example(self, example_index: int) -> PretrainExample:
-        """An example before masking."""
+        """Return an example before masking."""
         return make_example(self.shards, self.index[example_index], vocab=self.vocab)
 
     def masked(self, example_index: int, *, epoch: int) -> tuple[PretrainExample, MaskedExample]:
-        """An example and its mask in an epoch."""
+        """Return an example and its mask in an epoch."""
         example = self.example(example_index)
         item = mask_example(
             example,
@@ -122,14 +126,15 @@ class PretrainData:
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
     ) -> list[PretrainBatch]:
-        """This rank's micro-batches of the global batch that begins with running number `first_example`; see
-        `cut_global_batch`.
+        """Return this rank's micro-batches of a global batch.
+
+        The global batch begins with the running number `first_example`. See `cut_global_batch`.
         """
         numbers = np.arange(first_example, first_example + global_batch_size)
         return cut_global_batch(self.take(numbers), micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
 
     def take(self, numbers: np.ndarray) -> Taken:
-        """The examples with these running numbers (int64), not yet made."""
+        """Return references to the examples with these running numbers (int64)."""
         epochs, indices = order_of(numbers, num_examples=self.num_examples, seed=self.seed)
         return Taken(
             rows=self.index[indices],
@@ -142,8 +147,12 @@ class PretrainData:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Examples by reference: index rows, epochs, example indices, and which of `data` each comes from; arrays of shape
-    (n,).
+    """References to examples that are not made yet. All arrays have shape (n,).
+
+    Attributes:
+        rows: the index rows.
+        epochs, indices: int64, the epoch and the example index of each example.
+        sources: int64, the place in `data` that each example comes from.
     """
 
     rows: np.ndarray
@@ -153,7 +162,7 @@ class Taken:
     data: tuple[PretrainData, ...]
 
     def pick(self, items: np.ndarray) -> Taken:
-        """Some of the examples, in the order of `items` (int64)."""
+        """Return some of the examples, in the order of `items` (int64)."""
         return Taken(
             rows=self.rows[items],
             epochs=self.epochs[items],
@@ -163,16 +172,17 @@ class Taken:
         )
 
     def masked(self) -> list[tuple[PretrainExample, MaskedExample]]:
-        """The examples, each with its mask, by the functions that define them."""
+        """Make the examples and their masks with the numpy functions."""
         numbers = zip(self.sources.tolist(), self.indices.tolist(), self.epochs.tolist())
         return [self.data[source].masked(index, epoch=epoch) for source, index, epoch in numbers]
 
 
 def deal(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[Taken]:
-    """A rank's micro-batches of a global batch, not yet made.
+    """Return a rank's micro-batches of a global batch, not made yet.
 
-    The global batch is sorted by length and cut into micro-batches; rank r takes every num_ranks-th from r on. What a
-    step trains on does not depend on the number of ranks or the size of the micro-batches, and little is padded.
+    The global batch is sorted by length and cut into micro-batches. Rank r takes every num_ranks-th one, starting with
+    number r. The examples of a step do not depend on the number of ranks or on the micro-batch size. Sorting by length
+    keeps padding small.
     """
     lengths = taken.rows["first_length"].astype(np.int64) + taken.rows["second_length"]
     order = np.argsort(-lengths, kind="stable")
@@ -181,13 +191,13 @@ def deal(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> l
 
 
 def cut_global_batch(taken: Taken, *, micro_batch_size: int, rank: int, num_ranks: int) -> list[PretrainBatch]:
-    """A rank's micro-batches of a global batch; see `deal`."""
+    """Return a rank's micro-batches of a global batch. See `deal`."""
     make = compiled_batch if taken.data[0].compiled else numpy_batch
     return [make(part) for part in deal(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)]
 
 
 def numpy_batch(taken: Taken) -> PretrainBatch:
-    """The examples as a batch, by the functions that define it."""
+    """Make a batch with the numpy functions, which are the definition."""
     pairs = taken.masked()
     return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
 
@@ -196,8 +206,9 @@ KernelSettings = tuple[int, int, int, int, np.ndarray, float, int, float, float,
 
 
 def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> KernelSettings:
-    """The arguments of `kernel.fill_batch` that are the same for every batch, in its order: `word_bit` to
-    `ngram_thresholds`.
+    """Return the arguments of `kernel.fill_batch` that are the same for every batch.
+
+    They are the arguments from `word_bit` to `ngram_thresholds`, in this order.
     """
     return (
         word_bit,
@@ -216,7 +227,7 @@ def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> Ke
 
 
 def compiled_batch(taken: Taken) -> PretrainBatch:
-    """The same bytes by the compiled path."""
+    """Make the same batch, byte for byte, by the compiled path."""
     from .kernel import fill_batch
 
     rows, config, vocab = taken.rows, taken.data[0].masking, taken.data[0].vocab

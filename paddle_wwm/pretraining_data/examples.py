@@ -1,8 +1,9 @@
-"""Shards to examples. An index row says where an example's segments lie in the shards; an example is made from its row
-in O(1).
+"""Make examples from shards.
 
-The index is a structured array, built once per (shards, seed, length, pairing, side of the held-out split) by
-`build_index` and kept as an .npy file, which is memory-mapped by every rank.
+An index row says where the segments of an example lie in the shards, so that an example is made in O(1).
+
+The index is a structured array. `build_index` builds it once per (shards, seed, length, pairing, side of the held-out
+split). It is kept as an .npy file, which every rank memory-maps.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from .segments import COLUMNS, INDEX_ROW, FullSentenceBuilder, PairBuilder
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainExample:
-    """One unmasked sequence, special tokens in place. All arrays have shape (seq_len,).
+    """One unmasked sequence with its special tokens.
 
-    input_ids int64; token_type_ids int64; word_starts bool (False at special tokens); special_tokens_mask bool (True
-    at [CLS] and [SEP]); next_sentence_label: 0 the second segment follows the first, 1 it is random, NO_PAIR (-1)
-    there is one segment only.
+    Attributes:
+        input_ids, token_type_ids: int64, shape (seq_len,).
+        word_starts: bool, shape (seq_len,). False at special tokens.
+        special_tokens_mask: bool, shape (seq_len,). True at [CLS] and [SEP].
+        next_sentence_label: 0 = the second segment follows the first, 1 = the second segment is random, NO_PAIR (-1) =
+            there is only one segment.
     """
 
     input_ids: np.ndarray
@@ -39,20 +43,22 @@ class PretrainExample:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Document numbers by side; held-out documents are never trained on."""
+    """Document numbers by side. Held-out documents are never used for training."""
 
     train: np.ndarray
     held_out: np.ndarray
 
 
 def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
-    """Set documents aside by a hash of their tokens: a document keeps its side when the corpus grows, and copies of it
-    share the side.
+    """Split documents into a training side and a held-out side.
+
+    The side of a document depends on a hash of its tokens only. So a document keeps its side when the corpus grows, and
+    copies of a document are on the same side.
     """
     if shards.num_documents < 2:
         raise DataError(
-            f"{shards.directory}: one document only, but one to train on and one to hold out are needed; "
-            "put a blank line between documents (many short ones are better than one long one)."
+            f"{shards.directory}: only one document, but training and the held-out set need at least one each; "
+            "put a blank line between documents (many short documents are better than one long one)."
         )
     hashes = np.array(
         [zlib.crc32(shards.document(number)[1].input_ids.tobytes()) for number in range(shards.num_documents)],
@@ -64,15 +70,23 @@ def split_documents(shards: ShardSet, *, held_out_share: float) -> Split:
     if held_out.all():
         held_out = hashes != hashes.max()
         if not held_out.any():
-            raise DataError(f"{shards.directory}: all documents are the same; nothing can be held out.")
+            raise DataError(f"{shards.directory}: all documents are the same, so none can be held out.")
     return Split(train=np.flatnonzero(~held_out), held_out=np.flatnonzero(held_out))
 
 
 def build_index(
     shards: ShardSet, *, documents: np.ndarray, data: DataConfig, max_seq_length: int, seed: int, report: Counter
 ) -> np.ndarray:
-    """The index rows of all examples made of `documents`. dtype INDEX_ROW. `report` counts what was split, forced or
-    left out.
+    """Build the index rows of all examples of `documents`.
+
+    Args:
+        report: Counts what was split, forced or left out, by rule.
+
+    Returns:
+        Shape (num_examples,), dtype INDEX_ROW.
+
+    Raises:
+        DataError: The documents give no example.
     """
     builder = PairBuilder if data.pairing is SentencePairing.NEXT_SENTENCE else FullSentenceBuilder
     build = builder(
@@ -87,7 +101,7 @@ def build_index(
         build.add(number)
     if not build.rows:
         raise DataError(
-            f"{shards.directory}: no example could be made of {len(documents)} document(s); the corpus is too small."
+            f"{shards.directory}: no example could be made from {len(documents)} document(s); the corpus is too small."
         )
     columns = np.frombuffer(build.rows, np.int64).reshape(-1, len(COLUMNS))
     index = np.zeros(len(columns), INDEX_ROW)
@@ -97,7 +111,7 @@ def build_index(
 
 
 def make_example(shards: ShardSet, row: np.void, *, vocab: Vocab) -> PretrainExample:
-    """The example of an index row: [CLS] A [SEP] or [CLS] A [SEP] B [SEP]."""
+    """Make the example of an index row: [CLS] A [SEP] or [CLS] A [SEP] B [SEP]."""
     a_ids, a_starts = shards.tokens(int(row["first_start"]), int(row["first_length"]))
     parts: list[Sequence[int] | np.ndarray] = [[vocab.cls_id], a_ids, [vocab.sep_id]]
     starts: list[Sequence[bool] | np.ndarray] = [[False], a_starts, [False]]
@@ -110,7 +124,7 @@ def make_example(shards: ShardSet, row: np.void, *, vocab: Vocab) -> PretrainExa
     word_starts = np.concatenate(starts).astype(bool)
     special = np.zeros(len(word_starts), bool)
     special[[0, len(a_ids) + 1, len(special) - 1]] = True
-    # a segment's first piece begins a word of its own, even where a word longer than an example was split before it
+    # the first piece of a segment starts a word, even if a word longer than an example was split before it
     word_starts[[1] + ([len(a_ids) + 2] if row["second_length"] else [])] = True
     return PretrainExample(
         input_ids=np.concatenate(parts).astype(np.int64),

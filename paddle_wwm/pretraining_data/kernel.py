@@ -1,16 +1,15 @@
-"""The compiled path: a micro-batch from raw tokens to masked, padded arrays in one pass, bit-identical to the numpy
-path.
+"""The compiled path: one pass from raw tokens to a masked, padded micro-batch, bit-identical to the numpy path.
 
-`masking.py`, `examples.make_example` and `collate.collate` are the definition; this file does the same in numba,
-without Python objects, for the loader. Tests compare the two byte for byte. What to know when reading it:
+The definition is in `masking.py`, `examples.make_example` and `collate.collate`. This file does the same for the loader
+in numba, without Python objects. Tests compare both byte for byte. Notes for readers:
 
-- Random numbers are those of `random_bits`, but computed only where they are needed: priorities for the first
-  positions of units, actions for the selected positions.
-- Words are visited by rising (priority, position). Of some eighty words of an example about fifteen are visited until
-  the budget is full, so only those of small priority are put in order (`select_units`).
-- What costs most is branches that the processor guesses wrong (is this piece a word's start?), so the loops over
-  tokens have none.
-- numba's cache does not notice changed global constants: every constant that could change is an argument, the others
+- The random numbers are those of `random_bits`, but they are computed only where they are needed: priorities at the
+  first positions of units, actions at the selected positions.
+- Words are visited by rising (priority, position). An example has about eighty words, and about fifteen of them fill
+  the budget. So only the words with a small priority are sorted (`select_units`).
+- Branches that the processor mispredicts cost most (does this piece start a word?), so the loops over tokens have no
+  branches.
+- numba's cache does not notice changed global constants. So every constant that could change is an argument; the others
   are literals.
 """
 
@@ -31,9 +30,10 @@ def _number(key: np.uint64, place: int) -> np.uint64:
 
 @compiled()
 def _sort_band(units: np.ndarray, count: int, priorities: np.ndarray, band: np.ndarray, order: np.ndarray) -> None:
-    """The first `count` entries of `units` by rising (priority, position) into `order`. Every one's rank is counted,
-    without a branch that
-    a processor could guess wrong: for the dozen or two of a band that is faster than any sorting.
+    """Write the first `count` units to `order`, by rising (priority, position).
+
+    The rank of each entry is counted without a branch that the processor could mispredict. A band has one or two dozen
+    entries; for so few this is faster than any sorting.
     """
     for place in range(count):
         band[place] = priorities[units[place]]
@@ -61,14 +61,16 @@ def select_units(
     order: np.ndarray,
     chosen: np.ndarray,
 ) -> int:
-    """Mark in `chosen` (bool, one a unit) the units to predict; returns how many positions they have.
+    """Mark the units to predict in `chosen`; return their number of positions.
 
-    unit_firsts, unit_ends: int32, the positions [first, end) of every unit in order. ngram_thresholds: float64, the
-    cumulated shares of 1-, 2-, … grams; of length 1 where units are selected one by one. The others are buffers of
-    num_units.
+    Units are visited in bands of rising priority, of about twenty units each (priorities are uniform). One band fills
+    the budget of most examples of 128 tokens, and four bands that of 512 tokens. The other units are never sorted.
 
-    Units are visited in bands of rising priority, of about twenty units each (priorities are uniform): one band fills
-    the budget of most examples of 128 tokens, four that of 512, and the rest of the units is never put in order.
+    Args:
+        unit_firsts, unit_ends: int32, the positions [first, end) of every unit, in order.
+        ngram_thresholds: float64, the cumulative shares of 1-, 2-, … grams; length 1 if units are selected one by one.
+        priorities, units, band, order: Buffers for num_units entries.
+        chosen: bool, one entry per unit; is overwritten.
     """
     for unit in range(num_units):
         priorities[unit] = _number(key, unit_firsts[unit])
@@ -96,7 +98,7 @@ def select_units(
             while stop < num_units and stop - first < wanted and not chosen[stop]:
                 size = unit_ends[stop] - unit_firsts[stop]
                 if size > left or (stop > first and unit_firsts[stop] != unit_ends[stop - 1]):
-                    break  # over the budget, or a special token lies between
+                    break  # over the budget, or behind a special token
                 chosen[stop] = True
                 left -= size
                 stop += 1
@@ -136,10 +138,14 @@ def fill_batch(
 ) -> None:
     """Build and mask a micro-batch.
 
-    tokens: the stored tokens (uint16 or uint32, word bit on top) of all examples, first and second segments one after
-    the other.
-    first_lengths, second_lengths: int64 (B,). keys: uint64 (B,). The last six are filled: int64 and bool (B, T), int64
-    (B, P), and the numbers of predictions, int64 (B,); they come filled with padding.
+    Args:
+        tokens: uint16 or uint32, the stored tokens of all examples with the word bit on top. The second segment of an
+            example follows its first.
+        first_lengths, second_lengths: int64 (B,).
+        keys: uint64 (B,).
+        input_ids, token_type_ids, attention_mask: Output, int64, int64 and bool (B, T). They must hold padding before.
+        positions, labels: Output, int64 (B, P). They must hold padding before.
+        counts: Output, int64 (B,), the numbers of predictions.
     """
     longest = input_ids.shape[1]
     unit_firsts, unit_ends = np.empty(longest, np.int32), np.empty(longest, np.int32)
@@ -160,7 +166,7 @@ def fill_batch(
                 cursor += 1
                 input_ids[row, position] = np.int64(token & id_bits)
                 token_type_ids[row, position] = segment
-                unit_firsts[num_units] = position  # kept where a unit starts, overwritten where not: no branch to guess
+                unit_firsts[num_units] = position  # kept if a unit starts here, else overwritten: no branch
                 num_units += (not whole_words) | (index == 0) | ((token >> np.uint32(word_bit)) != 0)
                 unit_ends[num_units - 1] = position + 1
                 position += 1

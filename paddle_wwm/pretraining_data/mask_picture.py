@@ -1,7 +1,7 @@
-"""A picture of masked sentences as SVG, which GitHub and every browser show: a line for the words, one for each mask.
+"""A picture of masked sentences as SVG: one row for the words, and one row per epoch.
 
-Pieces are boxes; the pieces of one word touch. Amber is [MASK], violet a random token, and a dashed frame a piece that
-is kept and predicted anyway.
+GitHub and browsers show SVG. Pieces are boxes, and the boxes of one word touch. Amber is [MASK], violet is a random
+token, and a dashed frame is a kept piece that is predicted anyway.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def picture_of(items: Sequence[Shown], *, vocab: Vocab, config: MaskingConfig, s
     """Draw the words and the masked input of every example.
 
     Args:
-        items: examples of `shown_sentence` or `first_examples`.
-        vocab: the vocabulary of their pieces.
-        config: how they are masked.
-        seed: of the masks.
-        num_epochs: lines of masked input per example.
+        items: Examples from `shown_sentence` or `first_examples`.
+        vocab: The vocabulary of their pieces.
+        config: The masking.
+        seed: The seed of the masks.
+        num_epochs: The number of masked rows per example.
 
     Returns:
         The text of an SVG file.
@@ -81,7 +81,10 @@ def _row(row: tuple[str, list[list[Span]]], *, top: int) -> list[str]:
 
 
 def _width(span: Span) -> int:
-    """Return the width of a piece's box: the wider of what is shown and what stood there, so that lines align."""
+    """Return the width of a piece's box in pixels.
+
+    The wider of the shown and the original piece decides, so that the rows align.
+    """
     texts = (span.text, span.original)
     ems = max(sum(1.0 if ord(character) > 0x2E7F else 0.62 for character in text) for text in texts)
     return round(ems * _EM) + 12

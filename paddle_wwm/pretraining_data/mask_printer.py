@@ -1,13 +1,13 @@
-"""Masking made visible: the table by which the authors explain whole word masking, for any sentence or example.
+"""Show masking as in the authors' table that explains whole word masking, for any sentence or example.
 
-原始文本 is `text`, 分词文本 `words`, and 原始Mask输入 or 全词Mask输入, by the strategy, one line an epoch::
+`text` is 原始文本, and `words` is 分词文本. Each `epoch` line is 原始Mask输入 or 全词Mask输入, by the strategy::
 
     text      使用语言模型来预测下一个词的probability。
     words     使用|语言|模型|来|预测|下|一个|词|的|probability|。
     pieces    [CLS] | 使 用 | 语 言 | 模 型 | 来 | 预 测 | 下 | 一 个 | 词 | 的 | pro ##ba ##bility | 。 | [SEP]
     epoch 0   [CLS] 使 用 语 言 [MASK] [MASK] 来 预 测 下 一 个 词 的 pro ##ba ##bility 。 [SEP]
 
-Nothing here prints: values go in, lines come out.
+The functions print nothing. They return lines.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from .masking import MaskedExample, mask_example, num_to_predict
 from .segments import NO_PAIR
 from .text_examples import example_of
 
-# Random second segments come from these many documents, so that a look at a large corpus need not index all of it.
+# Random second segments come from this many documents, so that a large corpus need not be indexed completely.
 NUM_DOCUMENTS_READ = 1000
 LABEL_WIDTH = 10
 
 
 class Style(enum.Enum):
-    """How a piece of a masked input is shown. The values are ANSI's codes: yellow, magenta, underlined."""
+    """Style of a piece in a masked input. Values: ANSI yellow, magenta, underline."""
 
     PLAIN = ""
     MASK = "33"
@@ -49,8 +49,9 @@ class Style(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A piece as the model sees it, and the piece that stood there, which it has to predict wherever the style is not
-    PLAIN.
+    """A piece as the model sees it, and the original piece.
+
+    The model must predict the original unless the style is PLAIN.
     """
 
     text: str
@@ -60,7 +61,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An example and how its unmasked form reads."""
+    """An example with its unmasked text and words."""
 
     example: PretrainExample
     text: str
@@ -69,10 +70,12 @@ class Shown:
 
 
 def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
-    """The sentence cut into these words, which must give the text when joined (white space aside; it goes with the
-    word before it).
+    """Return a text as a sentence that is cut into these words.
 
-    Raises ConfigError naming the first word that does not fit.
+    The joined words must give the text. White space is not compared; it belongs to the word before it.
+
+    Raises:
+        ConfigError: A word does not fit. The message names the first one.
     """
     starts, position = [], 0
     for word in words:
@@ -80,18 +83,22 @@ def sentence_of_words(text: str, *, words: Sequence[str]) -> SegmentedSentence:
             position += 1
         if not text.startswith(word, position):
             raise ConfigError(
-                f"the words must give the text when joined, but {word!r} does not stand at "
+                f"the words must give the text when joined, but {word!r} is not found at "
                 f"{text[position : position + 12]!r}."
             )
         starts.append(position)
         position += len(word)
     if not words or text[position:].strip():
-        raise ConfigError(f"the words must give the text when joined, but {text[position:]!r} is left.")
+        raise ConfigError(f"the words must give the text when joined, but {text[position:]!r} is left over.")
     return SegmentedSentence(text=text, word_spans=tuple(zip([0, *starts[1:]], [*starts[1:], len(text)])))
 
 
 def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer) -> Shown:
-    """[CLS] sentence [SEP]. Raises DataError when the tokenizer leaves nothing of the sentence."""
+    """Return [CLS] sentence [SEP] as an example to show.
+
+    Raises:
+        DataError: The sentence has no piece after tokenization.
+    """
     ids, starts = tokenize_sentence(sentence, tokenizer=tokenizer, report=Counter())
     if len(ids) == 0:
         raise DataError(f"{sentence.text!r}: nothing is left of this text after tokenization; give a text with words.")
@@ -102,8 +109,9 @@ def shown_sentence(sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer
 def first_examples(
     shards: ShardSet, *, vocab: Vocab, number: int, data: DataConfig, max_seq_length: int, seed: int
 ) -> list[Shown]:
-    """The first `number` examples of a shard set, or all where there are fewer; their text is put together from their
-    pieces.
+    """Return the first `number` examples of a shard set, or all if there are fewer.
+
+    Their text is joined from their pieces.
     """
     documents = np.arange(min(shards.num_documents, max(number, NUM_DOCUMENTS_READ)))
     index = build_index(
@@ -126,14 +134,15 @@ def first_examples(
 
 
 def words_of(example: PretrainExample, *, vocab: Vocab) -> list[list[str]]:
-    """The pieces of every word; a special token is a word by itself."""
+    """Return the pieces of each word. A special token counts as a word."""
     pieces = [vocab.tokens[token] for token in example.input_ids.tolist()]
     return group_pieces(pieces, (example.word_starts | example.special_tokens_mask).tolist())
 
 
 def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -> tuple[Span, ...]:
-    """The masked input piece by piece. A random token that happens to be the original is shown, and counted, as
-    kept.
+    """Return the masked input, piece by piece.
+
+    A random token that equals the original is shown and counted as kept.
     """
     selected = np.zeros(len(example.input_ids), bool)
     selected[masked.masked_lm_positions] = True
@@ -149,7 +158,10 @@ def spans_of(example: PretrainExample, masked: MaskedExample, *, vocab: Vocab) -
 def masked_spans(
     item: Shown, *, vocab: Vocab, config: MaskingConfig, seed: int, epoch: int, number: int
 ) -> tuple[Span, ...]:
-    """Return the masked input of an epoch, piece by piece. number: the place of the example, which seeds its mask."""
+    """Return the masked input of an epoch, piece by piece.
+
+    number: the index of the example, which is part of its mask's key.
+    """
     masked = mask_example(
         item.example,
         config=config,
@@ -163,8 +175,9 @@ def masked_spans(
 
 
 def render(spans: Sequence[Span], *, color: bool) -> str:
-    """Pieces with spaces between them. Without colour a random or kept piece is followed by "←" and what has to be
-    predicted.
+    """Join pieces with spaces.
+
+    Without colour, a random or kept piece is followed by "←" and the original piece.
     """
     return " ".join(_render_span(span, color=color) for span in spans)
 
@@ -180,8 +193,10 @@ def _render_span(span: Span, *, color: bool) -> str:
 def show_lines(
     items: Sequence[Shown], *, vocab: Vocab, config: MaskingConfig, seed: int, num_epochs: int, color: bool
 ) -> Iterator[str]:
-    """All lines: every example's text, words, pieces and its masked input in the epochs 0 … num_epochs - 1; then a
-    legend and the counts.
+    """Yield the lines to print.
+
+    Each example has its text, words and pieces, and its masked input in epochs 0 to num_epochs - 1. A legend and the
+    counts follow.
     """
     counts: Counter = Counter()
     for number, item in enumerate(items):

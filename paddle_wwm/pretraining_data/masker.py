@@ -1,6 +1,6 @@
-"""Whole word masking for a trainer of your own: texts to a batch, or a tokenizer's features to a framework's tensors.
+"""Whole word masking for your own trainer: from texts, or from features that a tokenizer made.
 
-Only numpy, the vocabulary and a segmenter are needed; paddle and torch are imported when their tensors are asked for.
+Only numpy, the vocabulary and a segmenter are needed. paddle and torch are imported only to make their tensors.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ TENSORS = ("np", "pd", "pt")
 
 
 class WholeWordMasker:
-    """Mask whole words of texts, or of features that a tokenizer made.
+    """Whole word masking of texts, or of features that a tokenizer made.
 
-    The rule is that of pretraining (`MaskingConfig`): words are selected whole up to 15% of the tokens, and of their
-    pieces 80% become [MASK], 10% a random token, and 10% stay unchanged. Special tokens are never selected.
+    The rule is that of pretraining (`MaskingConfig`). Whole words are selected, up to 15% of the tokens. Of their
+    pieces, 80% become [MASK], 10% become a random token, and 10% stay unchanged. Special tokens are never selected.
     Source: https://github.com/ymcui/Chinese-BERT-wwm.
 
     Example:
@@ -53,16 +53,16 @@ class WholeWordMasker:
 
     Args:
         vocab: The vocabulary (`load_vocab`).
-        segmenter: Finds the words (`load_segmenter`). `collate` does not use it when features have word boundaries.
-        max_seq_length: The most tokens of an example, special tokens included; at least 5.
-        masking: What is selected and what happens there.
-        do_lower_case: Whether texts are lowercased and stripped of accents; must be what the model was trained with.
-        seed: The seed of `collate`. Give each rank of a distributed run its own.
+        segmenter: Finds the words (`load_segmenter`). `collate` does not use it if the features have word boundaries.
+        max_seq_length: The maximum number of tokens per example, special tokens included; at least 5.
+        masking: Which positions are selected, and what replaces their tokens.
+        do_lower_case: Whether to lowercase texts and strip accents. Use the value of the model's training.
+        seed: The seed of `collate`. Use a different seed on each rank of a distributed run.
 
     Attributes:
-        num_cut: How many texts calls of this object have cut to `max_seq_length` so far.
-        num_aligned_by_piece: How many texts, of calls and of `collate`, had pieces that could not be aligned with words
-            so far. In these every piece is a word by itself.
+        num_cut: The number of texts that calls have cut to `max_seq_length` so far. `collate` does not cut.
+        num_aligned_by_piece: The number of texts, in calls and in `collate`, whose pieces could not be aligned with
+            words so far. In these texts every piece is a word.
 
     Raises:
         ConfigError: `max_seq_length` is too small.
@@ -97,17 +97,18 @@ class WholeWordMasker:
         """Segment, tokenize and mask texts.
 
         Args:
-            texts: One example per text, or per pair (text, text_pair). Texts that are too long are cut at the end, of
-                a pair the longer one first; a warning has their number. A cut never leaves a part of a word: it moves
-                back to the word's start. A word longer than everything that is left is cut, and not selected.
-            seed: With `epoch` and a text's index, all that a mask depends on.
-            epoch: Another epoch gives other masks. With `masking.dynamic` false, epochs that are `dupe_factor` apart
-                share their masks.
-            first_index: The index of the first text; the others follow. Give the number of texts before this batch, so
-                that no two batches of an epoch share draws.
+            texts: One example per text, or per pair (text, text_pair). Texts that are too long are cut at the end; in a
+                pair, the longer text is cut first. A warning reports how many were cut. A cut never splits a word: it
+                moves back to the start of the word. A word that is longer than all remaining space is cut and not
+                selected.
+            seed: A mask depends only on the seed, the epoch and the index of the text.
+            epoch: Another epoch gives other masks. If `masking.dynamic` is false, epochs that are `dupe_factor` apart
+                have the same masks.
+            first_index: The index of the first text; the others follow. Pass the number of texts before this batch, so
+                that no two batches of an epoch share random draws.
 
         Returns:
-            A batch of numpy arrays, padded to its longest example. `next_sentence_labels` is None, also for pairs.
+            A batch of numpy arrays, padded to its longest example. It has `next_sentence_labels=None`, also for pairs.
 
         Raises:
             DataError: A text is empty or has no piece, or `texts` is not a list.
@@ -122,33 +123,36 @@ class WholeWordMasker:
         return_tensors: str = "np",
         pad_to_multiple_of: int = 1,
     ) -> dict[str, Any]:
-        """Pad and mask features, as transformers' DataCollatorForWholeWordMask did before version 5.
+        """Pad and mask features.
 
-        Every call draws new masks. Call number k of a process gives the masks of `seed` and epoch k. In a worker of
-        torch's or paddle's DataLoader, the worker's number and seed are part of the key, too: workers never share
-        draws, and the framework draws new worker seeds per epoch from its own seed (`torch.manual_seed`; for paddle,
+        This is what transformers' DataCollatorForWholeWordMask did before version 5.
+
+        Every call draws new masks. Call number k of a process has the masks of `seed` and epoch k. In a worker of
+        torch's or paddle's DataLoader, the masks also depend on the worker's number and seed. So workers never share
+        draws. The framework draws new worker seeds per epoch from its own seed (`torch.manual_seed`; for paddle,
         `np.random.seed`). With torch, use `collate_fn=functools.partial(masker.collate, return_tensors="pt")`.
 
         Args:
-            features: One mapping per example, with `input_ids` ([CLS] … [SEP] in place) and the words in one of these
-                forms, the same for all features:
+            features: One mapping per example, with `input_ids` ([CLS] … [SEP] included) and the words in one of these
+                forms. All features must have the same form.
                 `word_starts`: 1 where a piece starts a word, else 0; special tokens have 0. Pieces before the first
-                start belong to a word that was cut; they are not selected.
-                `chinese_ref`: positions that continue a word, as run_chinese_ref.py writes them; [CLS] is position 0,
-                and "##" pieces continue words without being listed.
+                    start belong to a word that was cut; they are not selected.
+                `chinese_ref`: positions that continue a word, as run_chinese_ref.py writes them. [CLS] is position 0,
+                    and "##" pieces continue words without being listed.
                 Neither: the pieces are joined to a text, and the segmenter finds its words. [UNK] is a word of its own.
-                `token_type_ids`, `special_tokens_mask` and `attention_mask` are optional. Where special_tokens_mask is
-                1, nothing is selected. Padding at the end is cut off by attention_mask. Other keys are refused.
+                `token_type_ids`, `special_tokens_mask` and `attention_mask` are optional. Nothing is selected where
+                special_tokens_mask is 1. attention_mask marks the padding at the end, which is removed. Other keys
+                raise DataError.
             return_tensors: "np" (numpy), "pd" (paddle) or "pt" (torch).
-            pad_to_multiple_of: Pad to a multiple of this number instead of the longest example.
+            pad_to_multiple_of: The padded length is a multiple of this number.
 
         Returns:
-            `input_ids`, `attention_mask` (1 where there is no padding), `token_type_ids` and `labels` (-100 where
-            nothing is predicted). int64, shape (batch_size, seq_len).
+            `input_ids`, `attention_mask` (0 at padding, else 1), `token_type_ids` and `labels` (-100 where nothing is
+            predicted). int64, shape (batch_size, seq_len).
 
         Raises:
-            DataError: A feature is wrong; the message names its number and the rule.
-            ConfigError: `return_tensors` or `pad_to_multiple_of` is unknown or too small.
+            DataError: A feature is wrong. The message has its number and the rule.
+            ConfigError: `return_tensors` is unknown, or `pad_to_multiple_of` is too small.
         """
         if return_tensors not in TENSORS:
             raise ConfigError(f"`return_tensors` must be one of {', '.join(TENSORS)}, but is {return_tensors!r}.")
@@ -166,7 +170,7 @@ class WholeWordMasker:
         worker = _loader_worker()
         batch = self._masked(
             examples,
-            config=dataclasses.replace(self.masking, dynamic=True),  # frozen copies would repeat after a few calls
+            config=dataclasses.replace(self.masking, dynamic=True),  # static masks would repeat after a few calls
             seed=self.seed if worker is None else int(key_of(self.seed, *worker)),
             epoch=self._num_calls,
         )
@@ -185,7 +189,10 @@ class WholeWordMasker:
         return WordPieceTokenizer(vocab=self.vocab, do_lower_case=self.do_lower_case)
 
     def _own_segmenter(self) -> Segmenter:
-        """The segmenter of this process: after a fork a copy, since a model that runs is not safe to share."""
+        """Return the segmenter of this process.
+
+        After a fork it is a copy, because processes cannot share a running model.
+        """
         if self._process != os.getpid():
             self.segmenter, self._process = copy.copy(self.segmenter), os.getpid()
         return self.segmenter
@@ -235,7 +242,7 @@ class WholeWordMasker:
             examples.append(example_of(ids, of_words, vocab=self.vocab))
         if num_cut:
             logger.warning(
-                "%d of %d texts are longer than %d tokens and were cut at the end; split them to keep all of it",
+                "%d of %d texts are longer than %d tokens and were cut at the end; split long texts to keep all words",
                 num_cut,
                 len(groups),
                 self.max_seq_length,
@@ -245,7 +252,10 @@ class WholeWordMasker:
 
 
 def _labels(batch: PretrainBatch) -> np.ndarray:
-    """The labels at their positions, -100 elsewhere. int64, shape (batch_size, seq_len)."""
+    """Return the labels at their positions, and -100 elsewhere.
+
+    Shape (batch_size, seq_len), int64.
+    """
     labels = np.full(batch.input_ids.shape, IGNORED_LABEL, np.int64)
     rows, columns = np.nonzero(batch.masked_lm_labels != IGNORED_LABEL)
     labels[rows, batch.masked_lm_positions[rows, columns]] = batch.masked_lm_labels[rows, columns]
@@ -253,9 +263,9 @@ def _labels(batch: PretrainBatch) -> np.ndarray:
 
 
 def _loader_worker() -> tuple[int, int] | None:
-    """The number and the seed of this process as a DataLoader's worker; None where it is not one.
+    """Return the number and the seed of this DataLoader worker, or None elsewhere.
 
-    A process that is a worker has imported its framework already, so nothing is imported here.
+    A worker process has already imported its framework, so nothing is imported here.
     """
     for module in ("torch.utils.data", "paddle.io"):
         if module in sys.modules:

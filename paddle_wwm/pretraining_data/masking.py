@@ -1,15 +1,15 @@
 """Whole word masking, as the BERT-wwm authors define it. numpy only; every random number is an argument.
 
-- A word is all the pieces of one segmented word, a single character too. Words are selected whole; a word that would
-  exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
-- Budget: min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), T counting [CLS] and [SEP].
-- "Mask" is meant in general: each PIECE of a selected word draws its own action, 80% [MASK], 10% a random token, 10%
-  unchanged.
-- Other strategies: every piece by itself (BERT), or one to four words in a row (MacBERT); and one action a word
-  instead of a piece.
+- A word is all pieces of one segmented word; a single character can be a word. Words are selected as a whole. A word
+  that would exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
+- The budget is min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), where T includes [CLS] and [SEP].
+- Masking means one of three actions. Each PIECE of a selected word draws its own: 80% become [MASK], 10% become a
+  random token, and 10% stay unchanged.
+- Other strategies select single pieces (BERT), or one to four words in a row (MacBERT). Optionally, all pieces of a
+  word share one action.
 
-Which positions (`select_positions`) and what happens there (`apply_actions`) are two functions; `mask_example` joins
-them and makes both a function of (seed, epoch or copy, example index) alone.
+`select_positions` decides which positions are predicted, and `apply_actions` decides what happens there. `mask_example`
+calls both and makes the result a function of (seed, epoch or copy, example index) alone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from .examples import PretrainExample
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedExample:
-    """An example after masking: input_ids int64 (seq_len,) as the model sees them; positions and labels int64
-    (num_predictions,).
+    """An example after masking.
+
+    Attributes:
+        input_ids: int64 (seq_len,), as the model sees them.
+        masked_lm_positions, masked_lm_labels: int64 (num_predictions,).
     """
 
     input_ids: np.ndarray
@@ -36,7 +39,10 @@ class MaskedExample:
 
 
 def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:
-    """The budget of an example of `num_tokens` tokens, special tokens counted."""
+    """Return the budget of an example.
+
+    num_tokens: the length of the example, special tokens included.
+    """
     return min(config.max_predictions_per_seq, max(1, round(num_tokens * config.masked_lm_prob)))
 
 
@@ -48,14 +54,19 @@ def select_positions(
     priorities: np.ndarray,
     ngram_sizes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The positions to predict, ascending. int64.
+    """Select the positions to predict.
 
-    unit_starts: bool (T,), True where a unit (word or piece) starts; a unit runs to the next start or unselectable
-    position.
-    selectable: bool (T,), False at special tokens. priorities: uint64 (T,); units are visited by rising priority of
-    their first position.
-    ngram_sizes: int64 (T,), at a unit's first position the number of units that are taken together from it on
-    (default: 1); as many as fit the budget are taken, never one that is chosen already or lies beyond a special token.
+    Args:
+        unit_starts: bool (T,), True where a unit (word or piece) starts. A unit ends before the next start or
+            unselectable position.
+        selectable: bool (T,), False at special tokens.
+        budget: The maximum number of positions.
+        priorities: uint64 (T,). Units are visited by rising priority of their first position.
+        ngram_sizes: int64 (T,), at the first position of a unit: how many units are selected together from there
+            (default: 1). The n-gram ends early at the budget, at a selected unit and at a special token.
+
+    Returns:
+        Shape (num_predictions,), int64, ascending.
     """
     firsts = np.flatnonzero(unit_starts & selectable)
     if len(firsts) == 0:
@@ -79,8 +90,9 @@ def select_positions(
 
 
 def ngram_thresholds(config: MaskingConfig) -> np.ndarray:
-    """The cumulated shares of 1-, 2-, … grams; a draw below the first is a 1-gram. float64. One entry where units are
-    taken one by one.
+    """Return the cumulative shares of 1-, 2-, … grams, float64.
+
+    A draw below the first share is a 1-gram. There is only one entry if units are selected one by one.
     """
     return np.cumsum(config.ngram_shares) if config.strategy is MaskingStrategy.NGRAM_WORD else np.ones(1)
 
@@ -89,8 +101,9 @@ EpochOrEpochs = TypeVar("EpochOrEpochs", int, np.ndarray)
 
 
 def mask_round(epoch: EpochOrEpochs, config: MaskingConfig) -> EpochOrEpochs:
-    """What a mask depends on besides seed and example: the epoch (dynamic), or the number of the frozen copy (static).
-    int or int64 array.
+    """Return the number that a mask depends on besides seed and example; int or int64.
+
+    Dynamic masks depend on the epoch, static masks on the number of the frozen copy.
     """
     return epoch if config.dynamic else epoch % config.dupe_factor
 
@@ -104,11 +117,17 @@ def apply_actions(
     mask_id: int,
     config: MaskingConfig,
 ) -> np.ndarray:
-    """A copy of input_ids with [MASK], a random token or the token itself at `positions`.
+    """Return input_ids with the actions of `positions` applied, as a copy.
 
-    action_draws: float64 (num_predictions,) in [0, 1); below mask_token_prob [MASK], then random_token_prob, the rest
-    unchanged.
-    random_tokens: int64 (num_predictions,), the token that a position gets if its action is "random".
+    Args:
+        input_ids: int64 (T,).
+        positions: int64 (num_predictions,).
+        action_draws: float64 (num_predictions,) in [0, 1). Draws below mask_token_prob give [MASK], the next
+            random_token_prob a random token, and the rest no change.
+        random_tokens: int64 (num_predictions,), the token to use if the action is "random".
+
+    Returns:
+        Shape (T,), int64.
     """
     masked = input_ids.copy()
     replace = action_draws < config.mask_token_prob
@@ -128,8 +147,9 @@ def mask_example(
     epoch: int,
     example_index: int,
 ) -> MaskedExample:
-    """Mask an example; a pure function of its arguments. `epoch` is the copy's number where masks are static
-    (`dynamic` false).
+    """Mask an example; a pure function of its arguments.
+
+    epoch: the number of the frozen copy if masks are static (`dynamic` false).
     """
     length = len(example.input_ids)
     draws = random_uint64(keys_of(seed, mask_round(epoch, config), example_index)[0], 4 * length).reshape(4, length)
@@ -141,7 +161,7 @@ def mask_example(
         priorities=draws[0],
         ngram_sizes=1 + np.searchsorted(ngram_thresholds(config)[:-1], to_unit(draws[3]), side="right"),
     )
-    # the place of the draw: every piece's own, or that of its unit's first piece
+    # where each piece's action is drawn: at the piece, or at the first piece of its unit
     drawing = (
         positions
         if config.actions is ActionUnit.PIECE

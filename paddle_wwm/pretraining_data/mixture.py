@@ -1,9 +1,8 @@
-"""Several corpora in one stream, by weights: which corpus example number n comes from is a function of (weights, seed,
-n) alone.
+"""Several corpora in one stream, by weights. The corpus of example number n is a function of (weights, seed, n) alone.
 
-The corpora take turns in a pattern of PERIOD places, as many each as its weight asks for, in an order drawn from the
-seed. So the number of examples that a corpus has given before place n is known without counting, and nothing but n
-needs to be kept to resume.
+The corpora take turns in a pattern of PERIOD places. A corpus has as many places as its weight asks for, in an order
+drawn from the seed. So the number of examples that a corpus gave before place n is known without counting, and only n
+must be stored to resume.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ PERIOD = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """Corpora and their weights; without weights they are taken in proportion to their numbers of examples.
+    """Corpora and their weights. The default weights are the numbers of examples.
 
-    Every corpus has an order and masks of its own: give each PretrainData another seed (`seed_of`).
+    Every corpus has its own order and masks: give each PretrainData a different seed (`seed_of`).
     """
 
     sources: tuple[PretrainData, ...]
@@ -40,8 +39,9 @@ class Mixture:
 
     @cached_property
     def pattern(self) -> np.ndarray:
-        """The source of every place of a period, int64 (PERIOD,): places by largest remainder, at least one a
-        source.
+        """The corpus at each place of a period; int64, shape (PERIOD,).
+
+        Places are assigned by largest remainder. Every corpus has at least one.
         """
         weights = np.array(self.weights or [source.num_examples for source in self.sources], np.float64)
         exact = np.maximum(PERIOD * weights / weights.sum(), 1.0)
@@ -55,11 +55,11 @@ class Mixture:
 
     @property
     def num_examples(self) -> int:
-        """Examples of all corpora, each counted once."""
+        """Number of examples of all corpora, each counted once."""
         return sum(source.num_examples for source in self.sources)
 
     def locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The sources of these running numbers, and the running numbers within them; int64."""
+        """Return the corpora of these running numbers, and their numbers there; int64."""
         periods, places = np.divmod(numbers.astype(np.int64), PERIOD)
         before, a_period = self._turns
         sources = self.pattern[places]
@@ -67,15 +67,16 @@ class Mixture:
 
     @cached_property
     def _turns(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often the source of each place has had its turn before it in the period (PERIOD,), and each source's
-        turns a period.
+        """Earlier turns of the corpus at each place, and turns per corpus and period.
+
+        Shapes (PERIOD,) and (num_sources,), int64.
         """
         one_hot = self.pattern[:, None] == np.arange(len(self.sources))
         before = (np.cumsum(one_hot, axis=0) - one_hot)[np.arange(PERIOD), self.pattern]
         return before, one_hot.sum(axis=0)
 
     def take(self, numbers: np.ndarray) -> Taken:
-        """The examples with these running numbers (int64), not yet made."""
+        """Return references to the examples with these running numbers (int64)."""
         sources, numbers = self.locate(numbers)
         parts = {
             source: self.sources[source].take(numbers[sources == source]) for source in np.unique(sources).tolist()
@@ -94,11 +95,11 @@ class Mixture:
     def micro_batches(
         self, *, first_example: int, global_batch_size: int, micro_batch_size: int, rank: int, num_ranks: int
     ) -> list[PretrainBatch]:
-        """As PretrainData.micro_batches, from all corpora."""
+        """Return this rank's micro-batches, from all corpora; see `PretrainData`."""
         taken = self.take(np.arange(first_example, first_example + global_batch_size))
         return cut_global_batch(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
 
 
 def seed_of(seed: int, source: int) -> int:
-    """The seed of a corpus in a mixture; the first one's is the run's."""
+    """Return the seed of a corpus in a mixture. The first corpus has the run's seed."""
     return seed if source == 0 else int(key_of(seed, source)) % (1 << 62)

@@ -1,17 +1,14 @@
-"""Static masks as Parquet, under the feature names of Google's create_pretraining_data.py, for trainers that read
-those.
+"""Export static masks as Parquet, with the feature names of Google's create_pretraining_data.py.
 
-Every row has fixed lengths: T = max_seq_length, P = max_predictions_per_seq, the budget of a full-length example::
+Every row has fixed lengths. T = max_seq_length; P = max_predictions_per_seq, the budget of a full-length example::
 
     input_ids, input_mask, segment_ids       list<int32>, T entries; padded with [PAD], 0, 0
     masked_lm_positions, masked_lm_ids       list<int32>, P entries; padded with 0
     masked_lm_weights                        list<float32>, P entries; 1 for a prediction, 0 for padding
-    next_sentence_labels                     list<int32>, one entry; 1 where the second segment is random, always 0 for
-    full sentences
+    next_sentence_labels                     list<int32>, one entry; 1 = random second segment, 0 for full sentences
 
-Rows are in order: copy by copy, example by example. The file is a function of (shards, options) alone, byte for byte
-with one version of pyarrow. What it was made of is in the schema's metadata
-(`pyarrow.parquet.read_schema(path).metadata`).
+Rows are ordered by copy, then by example. The file is a function of (shards, options) alone, byte for byte with one
+version of pyarrow. Its origin is in the metadata of the schema (`pyarrow.parquet.read_schema(path).metadata`).
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ from .segments import INDEX_ROW
 
 FORMAT_VERSION = 1
 ROWS_PER_GROUP = 10_000
-ROWS_AT_ONCE = 1_000  # made as one batch: the int64 arrays of a batch are far larger than the rows they become
+ROWS_AT_ONCE = 1_000  # per batch: its int64 arrays are far larger than the rows made from them
 LEAST_SEQ_LENGTH, MOST_SEQ_LENGTH = 8, int(np.iinfo(INDEX_ROW["first_length"]).max)
 
 
@@ -51,7 +48,7 @@ def _is_prediction(batch: PretrainBatch) -> np.ndarray:
 
 
 def _next_sentence_labels(batch: PretrainBatch) -> np.ndarray:
-    # Google's readers need the column, also where there are no pairs
+    # Google's readers need this column, even without pairs
     labels = batch.next_sentence_labels
     return (np.zeros(len(batch.input_ids)) if labels is None else labels)[:, None]
 
@@ -70,10 +67,12 @@ _COLUMNS: dict[str, tuple[str, type, Callable[[PretrainBatch], np.ndarray]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """What the rows depend on besides the shards.
+    """The options that decide the rows of an export.
 
-    `masking` must be static. held_out_share: the share of the documents that is left out, as in pretraining; None
-    exports all of them (`data.held_out_share` is not looked at).
+    Attributes:
+        masking: must be static (`dynamic` false).
+        held_out_share: the share of the documents to leave out, as in pretraining. None exports all documents
+            (`data.held_out_share` is ignored).
     """
 
     max_seq_length: int
@@ -87,19 +86,19 @@ class ExportOptions:
             LEAST_SEQ_LENGTH <= self.max_seq_length <= MOST_SEQ_LENGTH,
             f"`max_seq_length` must be from {LEAST_SEQ_LENGTH} to {MOST_SEQ_LENGTH:,}, but is {self.max_seq_length}.",
         )
-        require(not self.masking.dynamic, "`masking.dynamic` must be false: what is exported are frozen copies.")
+        require(not self.masking.dynamic, "`masking.dynamic` must be false: exported masks are frozen copies.")
         share = self.held_out_share
         require(share is None or 0.0 < share < 1.0, f"`held_out_share` must be in (0, 1), but is {share}.")
 
     @property
     def max_predictions_per_seq(self) -> int:
-        """Entries of the masked_lm_… columns."""
+        """Number of entries in the masked_lm_… columns."""
         return num_to_predict(self.max_seq_length, self.masking)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSummary:
-    """What was written. `report` counts what was split, forced or left out, by rule."""
+    """The result of an export. `report` counts what was split, forced or left out."""
 
     path: Path
     num_bytes: int
@@ -124,9 +123,12 @@ def resolve_options(
     actions: ActionUnit | str | None = None,
     held_out_share: float | None = None,
 ) -> ExportOptions:
-    """The options of a recipe, or the defaults, with those that are given in their place; enums may be given by value.
+    """Return the options of a recipe (or the defaults), overridden by the given ones.
 
-    Raises ConfigError naming the rule that is broken.
+    Enums may be given by value.
+
+    Raises:
+        ConfigError: An option breaks a rule, which the message names.
     """
     config = load_config(recipe) if recipe is not None else None
     masking, data = (config.masking, config.data) if config else (MaskingConfig(), DataConfig())
@@ -160,10 +162,13 @@ def export_examples(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ExportSummary:
-    """Write masking.dupe_factor frozen copies of every example. The file appears at `output` when it is complete, or
-    not at all.
+    """Write masking.dupe_factor frozen copies of every example.
 
-    Raises ConfigError when `output` exists (unless `overwrite`), DataError when the shards give no example.
+    The file appears at `output` when it is complete, or not at all.
+
+    Raises:
+        ConfigError: `output` exists and `overwrite` is false, or it is a folder.
+        DataError: The shards give no example.
     """
     output = Path(output)
     if output.is_dir():
@@ -183,8 +188,7 @@ def export_examples(
         report=report,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    # the index goes to disk, where it is mapped and not held; beside the output, since there is room for what is to
-    # come
+    # map the index from disk instead of holding it in memory; the output's disk must have room for the rows anyway
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
         index_path = Path(folder) / "index.npy"
         np.save(index_path, index)
@@ -209,7 +213,7 @@ def _write(
 
     num_rows = data.num_examples * options.masking.dupe_factor
     counts = Counter(num_documents=num_documents, num_examples=data.num_examples, num_rows=num_rows)
-    # without pyarrow's own copy of the schema, which would hide the metadata that is added at the end
+    # no pyarrow copy of the schema: it would hide the metadata that is added at the end
     options_of_writer = {"compression": "zstd", "store_schema": False}
     with (
         counted(progress, stage="export", total=num_rows, unit=" examples") as exported,
@@ -233,10 +237,11 @@ def _write(
 
 
 def feature_arrays(data: PretrainData, numbers: np.ndarray, *, options: ExportOptions) -> dict[str, np.ndarray]:
-    """The rows with these numbers (int64; number = copy * num_examples + example index) by column.
+    """Return rows by column. Row number = copy * num_examples + example index (int64).
 
-    int32, masked_lm_weights float32. Shapes: (n, T) the first three, (n, P) the masked_lm_… columns, (n, 1)
-    next_sentence_labels.
+    Shape:
+        (n, T) for the first three columns, (n, P) for masked_lm_…, (n, 1) for next_sentence_labels.
+        masked_lm_weights is float32; the others are int32.
     """
     copies, indices = np.divmod(numbers, data.num_examples)
     taken = Taken(
@@ -272,8 +277,9 @@ def _table(columns: dict[str, np.ndarray]) -> Any:
 
 
 def metadata_of(data: PretrainData, *, options: ExportOptions, counts: dict[str, int]) -> dict[str, str]:
-    """The schema's metadata: what the rows were made of, and how many there are. Every value is text; `masking` is
-    JSON.
+    """Return the metadata of the schema: the origin of the rows and their counts.
+
+    Every value is text; `masking` is JSON.
     """
     manifest = data.shards.manifest
     values = {

@@ -1,5 +1,7 @@
-"""The order of examples: a permutation of each epoch that is computed, not stored. Example number n of a phase is a
-function of (seed, n) alone, so the global batch of a step is the same for any number of ranks and after any stop.
+"""The order of examples: a permutation of each epoch that is computed, not stored.
+
+Example number n of a phase is a function of (seed, n) alone. So the global batch of a step is the same for any number
+of ranks and after any resume.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ _NUM_ROUNDS = 6
 
 
 def permute(positions: np.ndarray, *, size: int, key: np.uint64) -> np.ndarray:
-    """Where a pseudo-random permutation of 0 … size - 1 sends `positions` (int64).
+    """Permute `positions` (int64) pseudo-randomly within 0 … size - 1.
 
-    A Feistel network permutes the smallest even power of two that holds `size`; a value outside is sent on until it
-    falls inside ("cycle walking", Black and Rogaway 2002). No memory besides the arguments.
+    A Feistel network permutes the smallest even power of two that holds `size`. A value outside the range is permuted
+    again until it is inside ("cycle walking", Black and Rogaway 2002). It needs no memory beyond the arguments.
     """
     half_bits = max(1, (max(1, size - 1).bit_length() + 1) // 2)
     half, low = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
@@ -37,8 +39,9 @@ def permute(positions: np.ndarray, *, size: int, key: np.uint64) -> np.ndarray:
 
 
 def order_of(numbers: np.ndarray, *, num_examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The epochs and example indices (int64) of the examples with these running numbers; epochs follow each other
-    without a gap.
+    """Return the epochs and example indices (int64) of these running numbers.
+
+    Epochs follow each other without a gap.
     """
     epochs, positions = np.divmod(numbers.astype(np.int64), num_examples)
     indices = np.empty_like(positions)

@@ -1,4 +1,4 @@
-"""Documents to segments: which sentences an example is made of, for full sentences and for sentence pairs."""
+"""Choose the sentences of each example, for full sentences and for sentence pairs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ INDEX_ROW = np.dtype(
         ("reserved", "V3"),
     ]
 )
-COLUMNS = tuple(INDEX_ROW.names or ())[:-1]  # what builders write of every row
+COLUMNS = tuple(INDEX_ROW.names or ())[:-1]  # the values that builders write per row
 
 
 class SegmentBuilder:
-    """What cuts documents into the token ranges of examples."""
+    """Base class: cuts documents into the token ranges of examples."""
 
     def __init__(
         self,
@@ -41,22 +41,26 @@ class SegmentBuilder:
         self.shards, self.documents = shards, documents
         self.short_seq_prob, self.seed, self.report = short_seq_prob, seed, report
         self.max_tokens = max_seq_length - self.num_special_tokens
-        self.rows = array("q")  # COLUMNS after COLUMNS: a list of tuples would take five times the memory
+        self.rows = array("q")  # flat, COLUMNS per row: a list of tuples would take five times the memory
 
     num_special_tokens: int
 
     def add_row(self, first: tuple[int, int], second: tuple[int, int] = (0, 0), *, label: int) -> None:
-        """Add an example of the tokens [start, end) of the shard set."""
+        """Add an example with the tokens [start, end) of the shard set."""
         self.rows.extend((first[0], second[0], first[1] - first[0], second[1] - second[0], label))
 
     def target_length(self, rng: _Draws) -> int:
-        """Mostly the full length; with short_seq_prob any length from 2, so that fine-tuning's short inputs are not
-        foreign.
+        """Draw the target length of an example: usually the full length.
+
+        With probability short_seq_prob it is any length from 2, because fine-tuning has short inputs too.
         """
         return rng.between(2, self.max_tokens) if rng.unit() < self.short_seq_prob else self.max_tokens
 
     def pieces_of(self, document: TokenizedDocument) -> list[tuple[int, int]]:
-        """The sentences as token spans; one that is longer than an example is split at word starts, not cut off."""
+        """Return the sentences as token spans.
+
+        A sentence that is longer than an example is split at word starts. Nothing is cut off.
+        """
         spans: list[tuple[int, int]] = []
         offsets = document.sentence_offsets.tolist()
         for start, end in zip(offsets, offsets[1:]):
@@ -71,11 +75,15 @@ class SegmentBuilder:
 
 
 class FullSentenceBuilder(SegmentBuilder):
-    """Full sentences of one document up to the length, one segment (RoBERTa-wwm-ext: no next-sentence prediction)."""
+    """Full sentences of one document, as one segment.
+
+    RoBERTa-wwm-ext is trained on these, without next-sentence prediction.
+    """
 
     num_special_tokens = 2
 
     def add(self, number: int) -> None:
+        """Add the examples of document number `number`."""
         base, document = self.shards.document(number)
         rng = _Draws(key_of(self.seed, number))
         target = self.target_length(rng)
@@ -90,16 +98,17 @@ class FullSentenceBuilder(SegmentBuilder):
 
 
 class PairBuilder(SegmentBuilder):
-    """Sentence pairs as Google's create_pretraining_data makes them, with its known faults fixed.
+    """Sentence pairs as in Google's create_pretraining_data, without its known faults.
 
-    A chunk of sentences is cut into A and B; in half of the cases B is taken from another document instead, and the
-    sentences that B would have been start the next chunk. Here the other document is never the same one, a
-    one-sentence chunk (whose B must be random) is counted apart, and truncation cuts at word starts.
+    A chunk of sentences is cut into A and B. In 50% of the cases B comes from another document instead, and the
+    unused sentences start the next chunk. Differences from Google's code: the other document is never the same
+    document, a chunk of one sentence (its B must be random) has its own count, and truncation cuts at word starts.
     """
 
     num_special_tokens = 3
 
     def add(self, number: int) -> None:
+        """Add the examples of document number `number`."""
         base, document = self.shards.document(number)
         rng = _Draws(key_of(self.seed, number))
         sentences = self.pieces_of(document)
@@ -122,7 +131,7 @@ class PairBuilder(SegmentBuilder):
         target: int,
         rng: _Draws,
     ) -> int:
-        """Add the example of sentences [first, stop); returns the sentence that the next chunk starts with."""
+        """Add the example of sentences [first, stop); return the start of the next chunk."""
         has_other = len(self.documents) > 1
         if stop - first == 1:
             if not has_other:
@@ -152,7 +161,7 @@ class PairBuilder(SegmentBuilder):
         )
         if cut := before - (a_span[1] - a_span[0] + (0 if is_random else b_span[1] - b_span[0])):
             self.report["tokens_truncated"] += (
-                cut  # of the document's own: what a random segment loses is found elsewhere
+                cut  # of this document only: the tokens of a random segment are also in examples of its own document
             )
         a_tokens, b_tokens = (base + a_span[0], base + a_span[1]), (b_base + b_span[0], b_base + b_span[1])
         self.add_row(a_tokens, b_tokens, label=int(is_random))
@@ -163,7 +172,7 @@ class PairBuilder(SegmentBuilder):
     ) -> tuple[int, TokenizedDocument, tuple[int, int]]:
         position = rng.between(0, len(self.documents) - 2)
         other = int(self.documents[position])
-        if other >= number:  # documents are ascending: this draws uniformly among the others
+        if other >= number:  # documents are ascending, so this draws uniformly from the others
             other = int(self.documents[position + 1])
         base, document = self.shards.document(other)
         offsets = document.sentence_offsets
@@ -174,12 +183,12 @@ class PairBuilder(SegmentBuilder):
         return base, document, (int(offsets[start]), int(offsets[end]))
 
     def _split_one_sentence(self, base: int, document: TokenizedDocument, span: tuple[int, int]) -> None:
-        # one sentence, and no other document to pair it with: its two halves follow each other
+        # there is no other document to pair the only sentence with: its two halves are the pair
         middle = (span[0] + span[1] + 1) // 2
         cut = last_word_start(document.word_starts, start=span[0], limit=middle)
         later = np.flatnonzero(document.word_starts[middle : span[1]])
         if cut == middle and len(later):
-            cut = middle + int(later[0])  # the first word is longer than half: it stays whole
+            cut = middle + int(later[0])  # the first word is longer than half the sentence: keep it whole
         if not span[0] < cut < span[1]:
             self.report["single_tokens_left_out"] += 1
             return
@@ -188,7 +197,7 @@ class PairBuilder(SegmentBuilder):
 
 
 class _Draws:
-    """A stream of random numbers with a counter of its own."""
+    """A stream of random numbers with its own counter."""
 
     def __init__(self, key: np.uint64) -> None:
         self._key, self._count, self._block = key, 0, np.zeros(0)
@@ -204,7 +213,10 @@ class _Draws:
 
 
 def last_word_start(starts: np.ndarray, *, start: int, limit: int) -> int:
-    """The last word start in (start, limit]; `limit` itself where a single word fills it all."""
+    """Return the last word start in (start, limit].
+
+    It is `limit` if a single word fills the whole range.
+    """
     found = np.flatnonzero(starts[start + 1 : limit + 1])
     return start + 1 + int(found[-1]) if len(found) else limit
 
@@ -218,20 +230,21 @@ def truncate_pair(
     max_tokens: int,
     rng: _Draws,
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Shorten the longer segment, at its front or its back by chance, until both fit into max_tokens; whole words
-    where one is left.
+    """Shorten the longer segment until both fit into max_tokens.
+
+    A random draw chooses its front or its back. Whole words are removed if a whole word remains.
     """
     spans, starts = [a_span, b_span], (a_starts, b_starts)
     while (excess := sum(end - start for start, end in spans) - max_tokens) > 0:
         lengths = [end - start for start, end in spans]
         longer = 0 if lengths[0] > lengths[1] else 1
         start, end = spans[longer]
-        # down to the other's length at most, so that both stay about equally long
+        # at most down to the length of the other, so that both stay about equally long
         cut = min(excess, max(1, lengths[longer] - lengths[1 - longer]))
         words = np.flatnonzero(starts[longer][start + cut : end])
         at_front = rng.unit() < 0.5
         if bool(len(words)) != bool(starts[longer][start + 1 : end - cut + 1].any()):
-            at_front = len(words) > 0  # the other side would leave but a part of a word
+            at_front = len(words) > 0  # the other side would leave only a part of a word
         if at_front:
             spans[longer] = (start + cut + (int(words[0]) if len(words) else 0), end)
         else:

@@ -1,4 +1,4 @@
-"""Texts as examples: pairs, cuts that leave no part of a word, special tokens."""
+"""Make examples of texts: pairs, cuts that leave no part of a word, special tokens."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from .segments import NO_PAIR
 
 
 def group_of(text: Any, *, number: int) -> tuple[str, ...]:
-    """A text as a tuple of one, a pair as a tuple of two."""
+    """Return a text as a tuple of one, or a pair as a tuple of two."""
     group = tuple(text) if isinstance(text, (tuple, list)) else (text,)
     if len(group) not in (1, 2) or not all(isinstance(part, str) for part in group):
-        raise DataError(f"text {number} must be a str or a pair of them, but is {text!r}.")
+        raise DataError(f"text {number} must be a str or a pair of str, but is {text!r}.")
     return group
 
 
 def cut_sizes(sizes: Sequence[int], *, max_pieces: int) -> list[int]:
-    """The sizes after the longer text of a pair was cut first, until both fit."""
+    """Return the sizes after cutting, so that all texts fit.
+
+    The longer text of a pair is cut first.
+    """
     if len(sizes) == 1:
         return [min(sizes[0], max_pieces)]
     second = min(sizes[1], max(max_pieces // 2, max_pieces - sizes[0]))
@@ -29,9 +32,10 @@ def cut_sizes(sizes: Sequence[int], *, max_pieces: int) -> list[int]:
 
 
 def whole_words(starts: np.ndarray, size: int) -> np.ndarray:
-    """The word starts of the first `size` pieces, less the word that a cut there would leave a part of.
+    """Return the word starts of the first `size` pieces; bool, shape (at most size,).
 
-    A word that is longer than `size` leaves pieces without a start, which are not selected.
+    A last word that would be cut is left out. A word that is longer than `size` leaves pieces without a start, which
+    are not selected.
     """
     if size == len(starts) or starts[size]:
         return starts[:size]
@@ -40,7 +44,7 @@ def whole_words(starts: np.ndarray, size: int) -> np.ndarray:
 
 
 def example_of(ids: Sequence[np.ndarray], starts: Sequence[np.ndarray], *, vocab: Vocab) -> PretrainExample:
-    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]."""
+    """Make [CLS] first [SEP], or [CLS] first [SEP] second [SEP]."""
     special, types = [np.array([True])], [np.array([0])]
     for number, part in enumerate(ids):
         special += [np.zeros(len(part), bool), np.array([True])]

@@ -1,7 +1,7 @@
-"""Features of a tokenizer as examples, with the word boundaries that they carry or that their text has.
+"""Make examples of tokenizer features. Word boundaries come from the features or from their text.
 
-A feature is what a tokenizer of Hugging Face returns for one text: `input_ids` with [CLS] and [SEP] in place. Its words
-come in one of three forms, the same for all features of a batch::
+A feature is what a Hugging Face tokenizer returns for one text: `input_ids` with [CLS] and [SEP]. Its words have one of
+three forms, the same for all features of a batch::
 
     pieces        [CLS] 使 用 语 言 … pro ##ba ##bility 。 [SEP]
     word_starts     0   1  0  1  0  …  1   0     0      1   0     1 where a piece starts a word
@@ -27,7 +27,7 @@ from .segments import NO_PAIR
 
 BOUNDARIES = ("word_starts", "chinese_ref")
 PER_POSITION = ("attention_mask", "special_tokens_mask", "token_type_ids")
-# Stands for [UNK] in a joined text: one character that no segmenter's dictionary has.
+# Replaces [UNK] in a joined text: one character that is in no segmenter's dictionary.
 UNKNOWN_CHARACTER = "\ufffd"
 
 
@@ -39,9 +39,13 @@ def examples_of(
     max_seq_length: int,
     report: Counter[str],
 ) -> list[PretrainExample]:
-    """Check the features and return them as examples. Raises DataError naming the feature's number and the rule.
+    """Check the features and return them as examples.
 
-    `report` counts texts that cannot be aligned with words, under the names of `align`.
+    Args:
+        report: Counts texts that cannot be aligned with words, under the names of `align`.
+
+    Raises:
+        DataError: A feature is wrong. The message has its number and the rule.
     """
     if isinstance(features, (str, Mapping)) or len(features) == 0:
         raise DataError(
@@ -74,7 +78,10 @@ def examples_of(
 
 
 class _Feature:
-    """One feature, checked: int64 `input_ids` and `token_type_ids`, bool `special`; padding at the end is cut off."""
+    """A checked feature, without the padding at its end.
+
+    `input_ids` and `token_type_ids` are int64, and `special` is bool; shape (length,).
+    """
 
     def __init__(self, feature: Mapping[str, Any], *, number: int, vocab: Vocab, max_seq_length: int) -> None:
         self._number, self._feature, self._vocab = number, feature, vocab
@@ -112,7 +119,7 @@ class _Feature:
             )
         masked = np.flatnonzero(self.input_ids == vocab.mask_id)
         if len(masked):
-            self.fail(f"has [MASK] at position {masked[0]}; give the ids of the whole text, masks are drawn here")
+            self.fail(f"has [MASK] at position {masked[0]}; give the unmasked ids, masks are drawn here")
         self.special = np.isin(self.input_ids, [vocab.pad_id, vocab.cls_id, vocab.sep_id])
         if "special_tokens_mask" in feature:
             self.special |= self._flags("special_tokens_mask")
@@ -136,8 +143,8 @@ class _Feature:
         outside = places[(places < 0) | (places >= self.length)]
         if len(outside):
             self.fail(
-                f"has position {outside[0]} in chinese_ref, but only {self.length} ids; cut chinese_ref where the ids "
-                "were cut"
+                f"has position {outside[0]} in chinese_ref, but only {self.length} ids; truncate chinese_ref "
+                "together with input_ids"
             )
         wrong = places[self.special[places] | self.special[places - 1]]
         if len(wrong):
@@ -159,11 +166,11 @@ class _Feature:
         return length
 
     def _integers(self, key: str) -> np.ndarray:
-        """A value as int64, one-dimensional; an empty list is fine."""
+        """Return a value as int64 with one dimension. It may be empty."""
         try:
             values = np.asarray(self._feature[key])
         except (TypeError, ValueError) as error:
-            self.fail(f"has {key} that is no list of numbers ({error})")
+            self.fail(f"must have a list of numbers as {key} ({error})")
         if values.ndim != 1 or (values.size and values.dtype.kind not in "iub"):
             self.fail(
                 f"must have a flat list of integers as {key}, but has shape {values.shape} and type {values.dtype}; "
@@ -187,7 +194,10 @@ class _Feature:
 def _starts_of_text(
     features: Sequence[_Feature], *, vocab: Vocab, segmenter: Segmenter, report: Counter[str]
 ) -> list[np.ndarray]:
-    """The word starts of the text that the pieces spell; every stretch between special tokens is a text by itself."""
+    """Return the word starts of the text that the pieces spell; bool, (length,) each.
+
+    Each run of pieces between special tokens is a text of its own.
+    """
     texts: list[str] = []
     sizes: list[int] = []
     spans: list[tuple[int, int]] = []  # of all pieces, in their own text
@@ -223,7 +233,10 @@ def _starts_of_text(
 
 
 def _spell(pieces: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """The text that pieces spell, with spaces between Latin words only, and the characters [start, end) of each."""
+    """Return the text that pieces spell, and the characters [start, end) of each.
+
+    There are spaces between Latin words only.
+    """
     parts: list[str] = []
     spans: list[tuple[int, int]] = []
     length, last = 0, ""

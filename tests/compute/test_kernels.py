@@ -1,4 +1,4 @@
-"""Compiled loops give the same bits in the process that compiles them and in later ones, which load them."""
+"""Compiled loops give the same bits in the process that compiles them and in later ones that load them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ show(*tables, sums)
 
 
 @pytest.mark.slow
-def test_the_process_that_compiles_gets_the_bits_of_later_ones(tmp_path):
+def test_the_compiling_process_and_later_processes_get_the_same_bits(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     printed = [
         subprocess.run(

@@ -1,6 +1,4 @@
-"""The fast operations of training on the CPU against their definitions in Paddle's own: outputs and all gradients
-within 1e-5.
-"""
+"""The fast CPU operations compared with their definitions in Paddle: outputs and all gradients within 1e-5."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from ..conftest import ROOT
 
 TOLERANCE = 1e-5
 RATES = [0.0, 0.1]
-# widths that are no multiple of 4 or 16, rows that are few
+# includes widths that are not multiples of 4 or 16, and few rows
 SHAPES = [(2, 3, 5), (1, 1, 1), (3, 7, 18), (2, 8, 64)]
 
 
@@ -51,7 +49,7 @@ def norm_of(width, *, seed) -> nn.LayerNorm:
 
 
 def embeddings_of(*, rate: float = 0.0) -> BertEmbeddings:
-    """30 words, 9 positions, 2 types, width 6."""
+    """Return embeddings of 30 words, 9 positions and 2 types, with width 6."""
     layer = BertEmbeddings(
         ModelConfig(
             vocab_size=30,
@@ -67,7 +65,10 @@ def embeddings_of(*, rate: float = 0.0) -> BertEmbeddings:
 
 
 def compare(function, inputs) -> None:
-    """Output and gradients of `inputs`, fast and exact, for a loss with another weight at every element."""
+    """Compare output and gradients of `inputs`, fast and exact.
+
+    The loss has a different weight for every element.
+    """
     found = []
     for setting in (contextlib.nullcontext, exact):
         set_dropout_state((5, 0))
@@ -85,26 +86,26 @@ def compare(function, inputs) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_linear(shape):
+def test_linear_equals_its_definition(shape):
     x, layer = tensor(shape, seed=1), linear_of(shape[-1], 4, seed=2)
     compare(lambda: ops.linear(x, layer), [x, *layer.parameters()])
 
 
-def test_decoder():
+def test_decode_equals_its_definition():
     x, words, bias = tensor((5, 6), seed=1), tensor((30, 6), seed=2), tensor((30,), seed=3)
     compare(lambda: ops.decode(x, words, bias), [x, words, bias])
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_linear_and_activation(shape, activation):
+def test_linear_activation_equals_its_definition(shape, activation):
     x, layer = tensor(shape, seed=1, scale=3), linear_of(shape[-1], 6, seed=2)
     compare(lambda: ops.linear_activation(x, layer, activation), [x, *layer.parameters()])
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[-1] > 1])
-def test_linear_dropout_residual_and_layer_norm(shape, rate):
+def test_linear_add_norm_equals_its_definition(shape, rate):
     x, residual = tensor((*shape[:-1], 7), seed=1), tensor(shape, seed=2)
     layer, norm = linear_of(7, shape[-1], seed=3), norm_of(shape[-1], seed=5)
     inputs = [x, residual, *layer.parameters(), *norm.parameters()]
@@ -113,7 +114,7 @@ def test_linear_dropout_residual_and_layer_norm(shape, rate):
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("size", [(1, 1, 1, 1, 4), (2, 9, 9, 3, 5), (3, 2, 17, 2, 8)], ids=str)
-def test_attention(size, rate):
+def test_attend_equals_its_definition(size, rate):
     rows, num_queries, length, heads, width = size
     q, k, v = (
         tensor((rows, count, heads, width), seed=seed, scale=2)
@@ -124,14 +125,14 @@ def test_attention(size, rate):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_embeddings(rate):
+def test_embed_equals_its_definition(rate):
     layer = embeddings_of(rate=rate)
     rng = np.random.default_rng(0)
     ids, types = paddle.to_tensor(rng.integers(0, 30, (4, 7))), paddle.to_tensor(rng.integers(0, 2, (4, 7)))
     compare(lambda: layer(ids, types), layer.parameters())
 
 
-def test_fused_attention_is_the_same_function():
+def test_fused_attention_equals_attend():
     q, k, v = (tensor((2, 6, 3, 8), seed=seed) for seed in range(3))
     mask = paddle.to_tensor(np.arange(6) < np.array([6, 4])[:, None])
     weights, found = tensor(q.shape, seed=9, trained=False), []
@@ -149,7 +150,7 @@ def test_fused_attention_is_the_same_function():
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_gelu_and_its_slope_are_right_everywhere():
+def test_gelu_and_its_slope_are_accurate_for_all_inputs():
     from scipy.special import erf
 
     values = np.concatenate([np.linspace(-30, 30, 5001), [-3e4, -1e-30, 0.0, 1e-30, 3e4]])
@@ -174,7 +175,7 @@ def test_scores_of_any_size_give_weights_that_sum_to_1():
         np.testing.assert_allclose(output.numpy(), 1.0, atol=1e-6)
 
 
-def test_a_masked_position_has_no_influence_at_all():
+def test_a_masked_position_does_not_change_the_output():
     q, v = tensor((1, 2, 1, 4), seed=1), tensor((1, 3, 1, 4), seed=2)
     mask = paddle.to_tensor([[True, True, False]])
     outputs = []
@@ -186,7 +187,7 @@ def test_a_masked_position_has_no_influence_at_all():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_a_number_is_not_hidden(value):
+def test_nan_and_infinity_reach_the_output(value):
     x = tensor((2, 3, 6), seed=1, trained=False)
     x[0, 1, 2] = value
     layer, norm, mask = linear_of(6, 6, seed=2), norm_of(6, seed=3), paddle.ones([2, 3], "bool")
@@ -207,7 +208,7 @@ def test_what_is_not_a_number_is_not_hidden(value):
 
 @given(key=st.integers(0, 2**64 - 1), rows=st.integers(1, 5), columns=st.integers(1, 30))
 @settings(max_examples=30, deadline=None)
-def test_a_mask_is_16_bits_an_element_of_the_projects_generator(key, rows, columns):
+def test_a_mask_uses_16_bits_per_element_of_random_uint64(key, rows, columns):
     words = -(-columns // 4)
     bits = random_uint64(np.uint64(key), rows * words).view(np.uint16).reshape(rows, -1)[:, :columns]
     factors = Mask(key=key, threshold=30000, scale=2.0).factors([rows, columns])
@@ -226,7 +227,7 @@ def test_dropout_keeps_its_share_and_the_mean(rate):
     assert abs(draw_mask(rate, training=True).factors([2000, 64]).mean() - 1) < 0.02
 
 
-def test_masks_are_a_function_of_the_key_and_of_their_number():
+def test_masks_depend_on_the_key_and_on_their_number():
     def masks(key):
         seed_dropout(key)
         return [draw_mask(0.5, training=True).factors([4, 50]).tobytes() for _ in range(3)]
@@ -236,7 +237,7 @@ def test_masks_are_a_function_of_the_key_and_of_their_number():
     assert not set(masks(8)) & set(first)
 
 
-def test_the_state_that_was_kept_repeats_the_masks():
+def test_restoring_the_dropout_state_repeats_the_masks():
     seed_dropout(3)
     draw_mask(0.5, training=True)
     state = dropout_state()
@@ -245,11 +246,11 @@ def test_the_state_that_was_kept_repeats_the_masks():
     assert [draw_mask(0.5, training=True) for _ in range(2)] == drawn
 
 
-# ---- When and for what
+# ---- Parameters, types and inputs
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_frozen_parameters_get_no_gradient_and_the_others_theirs():
+def test_frozen_parameters_get_no_gradient_and_the_others_do():
     x, residual = tensor((3, 4), seed=1, trained=False), tensor((3, 5), seed=2, trained=False)
     layer, norm = linear_of(4, 5, seed=3), norm_of(5, seed=4)
     layer.weight.stop_gradient = norm.bias.stop_gradient = True
@@ -265,7 +266,7 @@ def test_ids_may_be_int32():
     assert outputs[0].tobytes() == outputs[1].tobytes()
 
 
-def test_float64_goes_through_paddles_own():
+def test_float64_uses_paddles_own_operations():
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 4)))
     layer = linear_of(4, 3, seed=1).to(dtype="float64")
     output = ops.linear_activation(x, layer, "gelu")

@@ -1,4 +1,4 @@
-"""Tiny models whose parameters are all away from 0 and 1, so that no term of the computation hides."""
+"""Tiny models with all parameters away from 0 and 1, so that every term of the computation has an effect."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TINY = ModelConfig(
 
 
 def numbered_vocab(size: int = TINY.vocab_size) -> Vocab:
-    """The special tokens and t5, t6, …"""
+    """Return the special tokens and t5, t6, …"""
     return Vocab(tokens=(*SPECIAL_TOKENS, *(f"t{number}" for number in range(len(SPECIAL_TOKENS), size))), sha256="")
 
 
 def scrambled_model(*, seed: int = 1, **changes) -> BertForPretraining:
-    """A model with every parameter drawn at random, biases and LayerNorm too, dropout off."""
+    """Return a model in eval mode with random parameters, also biases and LayerNorm."""
     model = BertForPretraining(dataclasses.replace(TINY, **changes))
     rng = np.random.default_rng(seed)
     for name, parameter in model.named_parameters():
@@ -53,7 +53,10 @@ class Inputs:
 
 
 def padded_inputs(lengths: tuple[int, ...] = (20, 7, 13), *, seed: int = 2) -> Inputs:
-    """Random ids; the second half of every example has token type 1; every third position is predicted."""
+    """Return inputs with random ids.
+
+    The second half of every example has token type 1. Every third position is predicted.
+    """
     rng = np.random.default_rng(seed)
     columns, width = np.arange(max(lengths)), max(lengths)
     mask = columns < np.array(lengths)[:, None]
@@ -70,5 +73,5 @@ def padded_inputs(lengths: tuple[int, ...] = (20, 7, 13), *, seed: int = 2) -> I
 
 
 def outputs_of(model: BertForPretraining, inputs: Inputs) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """MLM scores at the positions, and next-sentence scores."""
+    """Return MLM scores at the positions, and next-sentence scores."""
     return model(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask, inputs.flat_positions, True)

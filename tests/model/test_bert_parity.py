@@ -1,5 +1,6 @@
-"""Our BERT against PaddleNLP's (outputs and all gradients) and against numbers that Hugging Face's computed. 1e-5
-throughout.
+"""Our BERT equals PaddleNLP's (outputs and all gradients) and stored outputs of Hugging Face's.
+
+The tolerance is 1e-5 everywhere.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from .builders import Inputs, numbered_vocab, outputs_of, padded_inputs, scrambl
 pytestmark = pytest.mark.parity
 
 TOLERANCE = 1e-5
-# gradients are enabled in all tests here, so the fast operations are used wherever `exact` does not forbid it
+# gradients are enabled in all tests here, so the fast operations are used unless `exact` is active
 both_ways = pytest.mark.parametrize("way", [contextlib.nullcontext, exact], ids=["fast", "exact"])
 HF_DIRECTORY = Path(__file__).resolve().parent.parent / "fixtures" / "tiny_bert_hf"
 
-# ours, Hugging Face's; Linear weights are transposed there
+# our name, Hugging Face's name; Hugging Face's Linear weights are transposed
 HF_NAMES = [
     ("bert.embeddings.word_embeddings", "bert.embeddings.word_embeddings"),
     ("bert.embeddings.position_embeddings", "bert.embeddings.position_embeddings"),
@@ -56,7 +57,7 @@ def assert_close(actual, expected) -> None:
 
 
 def loss_of(scores, relations, inputs: Inputs):
-    """MLM + NSP, each a sum divided by its count."""
+    """Return MLM + NSP, each a sum divided by its count."""
     mlm = F.cross_entropy(scores, inputs.labels, reduction="sum") / len(inputs.labels)
     return mlm + F.cross_entropy(relations, inputs.next_sentence_labels, reduction="sum") / len(
         inputs.next_sentence_labels
@@ -69,7 +70,7 @@ def loss_of(scores, relations, inputs: Inputs):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Our model, and PaddleNLP's opened from the folder that ours wrote."""
+    """Our model, and PaddleNLP's model opened from the folder that ours wrote."""
     from paddlenlp.transformers import BertForPretraining as PaddleNLPBertForPretraining
 
     directory = tmp_path_factory.mktemp("parity")
@@ -90,7 +91,7 @@ def paddlenlp_outputs(model, inputs: Inputs):
 
 
 @both_ways
-def test_hidden_states_equal_paddlenlps(models, way):
+def test_hidden_states_equal_those_of_paddlenlp(models, way):
     ours, theirs = models
     inputs = padded_inputs()
     with way():
@@ -103,7 +104,7 @@ def test_hidden_states_equal_paddlenlps(models, way):
 
 
 @both_ways
-def test_mlm_and_nsp_scores_equal_paddlenlps(models, way):
+def test_mlm_and_nsp_scores_equal_those_of_paddlenlp(models, way):
     inputs = padded_inputs()
     with way():
         outputs = outputs_of(models[0], inputs)
@@ -112,7 +113,7 @@ def test_mlm_and_nsp_scores_equal_paddlenlps(models, way):
 
 
 @both_ways
-def test_all_gradients_equal_paddlenlps(models, way):
+def test_all_gradients_equal_those_of_paddlenlp(models, way):
     ours, theirs = models
     inputs = padded_inputs()
     with way():
@@ -128,13 +129,12 @@ def test_all_gradients_equal_paddlenlps(models, way):
         np.testing.assert_allclose(
             parameter.grad.numpy(), their_parameters[name].grad.numpy(), rtol=0, atol=TOLERANCE, err_msg=name
         )
-        # a gradient of nothing but zeros would prove nothing; that of k_proj.bias is 0 in truth (softmax ignores a
-        # shift)
+        # a gradient of zeros would prove nothing; only that of k_proj.bias is really 0 (softmax ignores a shift)
         assert name.endswith("k_proj.bias") or float(parameter.grad.abs().max()) > 100 * TOLERANCE, name
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_both_activations_equal_paddlenlps(tmp_path, activation):
+def test_both_activations_equal_those_of_paddlenlp(tmp_path, activation):
     from paddlenlp.transformers import BertForPretraining as PaddleNLPBertForPretraining
 
     ours = scrambled_model(hidden_act=activation, num_hidden_layers=1)
@@ -161,7 +161,7 @@ def test_padding_changes_nothing():
         assert_close(padded_relations[row], model.cls.seq_relationship(model.bert.pooler(alone[:, 0]))[0])
 
 
-def test_what_stands_in_the_padding_changes_nothing():
+def test_the_ids_in_the_padding_change_nothing():
     model, inputs = scrambled_model(), padded_inputs()
     other_ids = paddle.where(inputs.attention_mask, inputs.input_ids, paddle.full_like(inputs.input_ids, 77))
     scores, relations = outputs_of(model, inputs)
@@ -172,14 +172,14 @@ def test_what_stands_in_the_padding_changes_nothing():
     assert relations.numpy().tobytes() == other_relations.numpy().tobytes()
 
 
-def test_states_at_some_positions_are_those_of_the_whole():
+def test_states_at_some_positions_equal_those_of_the_full_output():
     model, inputs = scrambled_model(), padded_inputs()
     whole = model.bert(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask)
     some = model.bert(inputs.input_ids, inputs.token_type_ids, inputs.attention_mask, inputs.flat_positions)
     assert_close(some, whole.reshape([-1, whole.shape[-1]])[inputs.flat_positions])
 
 
-def test_scores_belong_to_the_asked_positions_in_their_order():
+def test_scores_have_the_order_of_the_requested_positions():
     model, inputs = scrambled_model(), padded_inputs()
     scores, _ = outputs_of(model, inputs)
     order = paddle.to_tensor(np.random.default_rng(0).permutation(len(inputs.flat_positions)))
@@ -195,7 +195,7 @@ def test_scores_belong_to_the_asked_positions_in_their_order():
 
 
 def arrays_from_hugging_face(arrays: dict[str, np.ndarray], *, num_layers: int) -> dict[str, np.ndarray]:
-    """The arrays under our names."""
+    """Return the arrays under our names."""
     result = {"cls.predictions.decoder_bias": arrays["cls.predictions.bias"]}
     for ours, theirs in HF_NAMES:
         for layer in range(num_layers if "{}" in ours else 1):
@@ -220,7 +220,7 @@ def hugging_face_model():
 
 
 @both_ways
-def test_outputs_equal_hugging_faces(hugging_face_model, way):
+def test_outputs_equal_those_of_hugging_face(hugging_face_model, way):
     model, reference = hugging_face_model, np.load(HF_DIRECTORY / "reference.npz")
     ids, types = paddle.to_tensor(reference["input_ids"]), paddle.to_tensor(reference["token_type_ids"])
     mask = paddle.to_tensor(reference["attention_mask"].astype(bool))
@@ -234,7 +234,7 @@ def test_outputs_equal_hugging_faces(hugging_face_model, way):
     assert_close(relations, reference["seq_relationship_logits"])
 
 
-def test_hugging_faces_config_is_read_as_it_is():
+def test_the_config_of_hugging_face_is_read_unchanged():
     stored = json.loads((HF_DIRECTORY / "config.json").read_text())
     config = read_model_config(HF_DIRECTORY)
     assert {name: getattr(config, name) for name in vars(config)} == {name: stored[name] for name in vars(config)}

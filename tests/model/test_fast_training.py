@@ -1,5 +1,6 @@
-"""The whole model in training, fast and exact: gradients, and the loss of 20 steps; positions that are read; the tied
-gradient.
+"""Training of the whole model, fast and exact.
+
+Gradients, losses of 20 steps, positions that are read, and the tied gradient.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def trained_model(**changes):
 
 
 @pytest.mark.parametrize("changes", [{}, DROPOUT], ids=["without dropout", "with dropout"])
-def test_all_gradients_are_the_exact_ones(changes):
+def test_all_gradients_equal_the_exact_ones(changes):
     model, inputs = trained_model(**changes), padded_inputs()
     fast = gradients_of(model, inputs)
     with exact():
@@ -56,7 +57,7 @@ def test_all_gradients_are_the_exact_ones(changes):
 
 
 @pytest.mark.parametrize("changes", [{}, DROPOUT], ids=["without dropout", "with dropout"])
-def test_twenty_steps_have_the_exact_losses(changes):
+def test_losses_of_twenty_steps_equal_the_exact_ones(changes):
     def losses():
         model = trained_model(**changes)
         optimizer = paddle.optimizer.AdamW(1e-3, parameters=model.parameters())
@@ -77,7 +78,7 @@ def test_twenty_steps_have_the_exact_losses(changes):
     assert by_paddle[-1] < by_paddle[0]
 
 
-def test_the_same_key_gives_the_same_bytes_and_another_one_others():
+def test_the_same_key_gives_the_same_bytes_and_another_key_others():
     model, inputs = trained_model(**DROPOUT), padded_inputs()
     first, again, other = (gradients_of(model, inputs, key=key) for key in (1, 1, 2))
     assert {name: grad.tobytes() for name, grad in again.items()} == {
@@ -99,7 +100,7 @@ def test_recomputed_layers_have_the_same_gradients_under_dropout():
 
 @given(flat=st.lists(st.integers(0, 3 * 20 - 1), min_size=1, max_size=40))
 @settings(max_examples=25, deadline=None)
-def test_any_positions_in_any_order_are_computed_as_in_the_whole(flat):
+def test_states_at_any_positions_in_any_order_equal_those_of_the_full_output(flat):
     model, inputs = _MODEL, padded_inputs()
     positions = paddle.to_tensor(flat)
     with paddle.no_grad():
@@ -111,7 +112,7 @@ def test_any_positions_in_any_order_are_computed_as_in_the_whole(flat):
 _MODEL = scrambled_model()
 
 
-def test_positions_are_brought_into_rows_and_found_again():
+def test_read_positions_are_grouped_by_row_and_found_by_their_places():
     read = ReadPositions.of(paddle.to_tensor([11, 2, 10, 3, 3]), shape=[4, 5])
     # rows 0 to 3 begin at 0, 5, 10 and 15; rows 1 and 3 have none
     assert read.queries.tolist() == [[2, 3, 3], [5, 5, 5], [11, 10, 10], [15, 15, 15]]
@@ -130,7 +131,7 @@ def test_a_second_backward_pass_adds_to_the_first():
     assert_same({name: parameter.grad.numpy() for name, parameter in model.named_parameters()}, expected, factor=2)
 
 
-def test_two_passes_whose_losses_are_added_before_backward():
+def test_two_passes_with_added_losses_have_twice_the_gradients():
     model, inputs = trained_model(), padded_inputs()
     expected = gradients_of(model, inputs)
     (loss_of(model, inputs) + loss_of(model, inputs)).backward()
@@ -138,7 +139,7 @@ def test_two_passes_whose_losses_are_added_before_backward():
 
 
 @pytest.mark.parametrize("which", ["scores", "relations"])
-def test_a_loss_of_one_head_only(which):
+def test_a_loss_of_only_one_head_has_the_exact_gradients(which):
     model, inputs = trained_model(), padded_inputs()
 
     def gradients():
@@ -160,7 +161,7 @@ def test_a_loss_of_one_head_only(which):
 
 
 @pytest.mark.parametrize("frozen", ["word_embeddings", "layer_norm", "all"])
-def test_frozen_embeddings(frozen):
+def test_a_model_with_frozen_embeddings_has_the_exact_gradients(frozen):
     model, inputs = trained_model(), padded_inputs()
     for name, parameter in model.bert.embeddings.named_parameters():
         if frozen == "all" or name.startswith(frozen):
@@ -183,7 +184,7 @@ def test_frozen_embeddings(frozen):
     assert len(fast) == sum(not parameter.stop_gradient for parameter in model.parameters())
 
 
-def test_the_models_sizes_are_checked_before_compiled_loops_read_its_tables():
+def test_inputs_that_are_too_long_are_refused_before_compiled_loops_read_them():
     model, inputs = trained_model(), padded_inputs((TINY.max_position_embeddings + 1,))
     with pytest.raises(ValueError, match="at most 24 columns"):
         outputs_of(model, inputs)

@@ -1,4 +1,4 @@
-"""A new model's parameters: BERT's distributions, and the names and shapes of the published models."""
+"""Parameters of a new model: BERT's distributions, and the names and shapes of the published models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from paddle_wwm.model.heads import BertForPretraining
 from paddle_wwm.model_config import ModelConfig
 
-# Every size is another number, so that a shape says which sizes it is made of. D hidden, I intermediate, V vocabulary,
-# P positions, T types.
+# All sizes differ, so that a shape shows which sizes it has. D hidden, I intermediate, V vocabulary, P positions,
+# T types.
 SIZES = {"D": 24, "I": 40, "V": 300, "P": 16, "T": 3, "2": 2}
 CONFIG = ModelConfig(
     vocab_size=SIZES["V"],
@@ -24,8 +24,7 @@ CONFIG = ModelConfig(
     max_position_embeddings=SIZES["P"],
     type_vocab_size=SIZES["T"],
 )
-# The standard deviation of a standard normal distribution that is cut at two: what Google's
-# truncated_normal_initializer draws from.
+# Standard deviation of a standard normal distribution that is cut at two, as in Google's truncated_normal_initializer.
 CUT_STD = 0.8796
 
 EMBEDDINGS_AND_HEADS = {
@@ -59,7 +58,7 @@ LAYER = {
 
 
 def golden_shapes(sizes: dict[str, int], *, num_layers: int) -> dict[str, tuple[int, ...]]:
-    """Name to shape of every parameter of a model with those sizes."""
+    """Return the shape of every parameter of a model with those sizes, by name."""
     names = EMBEDDINGS_AND_HEADS | {
         f"bert.encoder.layers.{layer}.{name}": shape for layer in range(num_layers) for name, shape in LAYER.items()
     }
@@ -76,7 +75,10 @@ def new_model(seed: int, **changes) -> BertForPretraining:
 
 
 def is_drawn(name: str) -> bool:
-    """Weights of Linear and Embedding layers; all others are constants."""
+    """Return True for weights of Linear and Embedding layers.
+
+    All other parameters are constants.
+    """
     return name.endswith(".weight") and not re.search(r"(layer_norm|norm\d)\.weight$", name)
 
 
@@ -89,7 +91,7 @@ def test_weights_are_normal_and_cut_at_two_standard_deviations(initializer_range
     }
     for name, array in weights.items():
         assert np.abs(array).max() <= 2 * initializer_range * (1 + 1e-6), name
-        # five standard errors; a cut normal distribution's fourth moment is below that of the whole one
+        # five standard errors; cutting a normal distribution makes its fourth moment smaller
         assert abs(array.std() / initializer_range - CUT_STD) < 5 / np.sqrt(2 * array.size), name
         assert abs(array.mean() / initializer_range) < 5 / np.sqrt(array.size), name
     together = np.concatenate([array.ravel() for array in weights.values()]) / initializer_range
@@ -97,7 +99,7 @@ def test_weights_are_normal_and_cut_at_two_standard_deviations(initializer_range
     assert (np.abs(together) > 1.9).mean() > 0.005  # cut, not squeezed
 
 
-def test_layer_norms_are_1_and_0_and_biases_0():
+def test_layer_norm_weights_are_1_and_all_biases_are_0():
     constants = {name: array for name, array in arrays_of(new_model(1)).items() if not is_drawn(name)}
     assert {name: set(array.tolist()) for name, array in constants.items()} == {
         name: {1.0} if name.endswith("weight") else {0.0} for name in constants
@@ -146,7 +148,7 @@ def test_the_default_sizes_are_those_of_bert_base():
 @pytest.mark.parametrize(
     ("name", "hidden_size", "num_layers", "num_parameters"),
     [
-        # without the pretraining heads; the published models' readme says 102M, 325M, 38M and 61M
+        # without the pretraining heads; the readme of the published models has 102M, 325M, 38M and 61M
         ("base", 768, 12, 102_267_648),
         ("large", 1024, 24, 325_522_432),
         ("rbt3", 768, 3, 38_476_800),

@@ -1,5 +1,6 @@
 """Every network calls its layers: hooks run, a replaced layer is used and trained, and Paddle's tools see all of them.
-Layers that are called give the numbers of the fast ways.
+
+Called layers give the same numbers as the fast paths.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LEAVES = (nn.Linear, nn.Embedding, nn.LayerNorm)
 
 
 class Towers(TowerNetwork):
-    """Two texts, as the task calls the network."""
+    """A network for two texts, called as the task calls it."""
 
     def forward(self, input_ids, token_type_ids, attention_mask):
         one = super().forward(input_ids, token_type_ids, attention_mask)
@@ -41,7 +42,7 @@ class Towers(TowerNetwork):
 
 
 class Pretraining(BertForPretraining):
-    """With both heads, as one tensor."""
+    """A network whose output joins both heads in one tensor."""
 
     def forward(self, input_ids, token_type_ids, attention_mask):
         rows, columns = paddle.shape(input_ids)[0], paddle.shape(input_ids)[1]
@@ -59,7 +60,7 @@ NETWORKS = {
     "towers": lambda config: Towers(config, 2),
     "pretraining": lambda config: Pretraining(config),
 }
-# what no output of the network depends on, and no caller hooks: the first states are read without the pooler
+# layers that no output of the network depends on: first states are read without the pooler
 NOT_CALLED = {"first states": {"bert.pooler", "bert.pooler.dense"}}
 every_network = pytest.mark.parametrize("name", NETWORKS)
 both_modes = pytest.mark.parametrize("mode", ["train", "eval"])
@@ -90,7 +91,7 @@ def gradients_of(network) -> dict[str, np.ndarray]:
 
 
 def hook_all(network) -> list[str]:
-    """The names of the layers whose hooks have run, each time that one runs."""
+    """Hook all layers; return a list that gets the name of a layer when its hook runs."""
     calls: list[str] = []
     for name, layer in network.named_sublayers():
         if not isinstance(layer, nn.LayerList):
@@ -100,7 +101,7 @@ def hook_all(network) -> list[str]:
 
 
 class Lora(nn.Linear):
-    """A linear layer with a change of rank 2."""
+    """A linear layer with a trained change of rank 2."""
 
     def __init__(self, base: nn.Linear) -> None:
         super().__init__(*base.weight.shape)
@@ -135,7 +136,7 @@ def test_every_hook_runs_and_changes_no_number(name, mode, graded):
 
 
 @every_network
-def test_hooked_layers_have_the_gradients_of_the_fast_ones(name):
+def test_hooked_layers_have_the_gradients_of_fast_layers(name):
     network = network_of(name, "train")
     expected = gradients_of(network)
     hook_all(network)
@@ -148,7 +149,7 @@ def test_hooked_layers_have_the_gradients_of_the_fast_ones(name):
 @every_network
 def test_called_and_fast_layers_draw_the_same_dropout(name):
     if name in ("first states", "pooled", "pretraining"):
-        pytest.skip("there, the fast way has masks of fewer positions")
+        pytest.skip("the fast path of this network draws masks for fewer positions")
     config = dataclasses.replace(TINY, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3)
     network = NETWORKS[name](config)
     network.train()
@@ -202,7 +203,7 @@ REPLACED = [
 
 
 class Twice(nn.Layer):
-    """Whatever it stands for, twice."""
+    """A layer that doubles the output of another layer."""
 
     def __init__(self, base: nn.Layer) -> None:
         super().__init__()
@@ -248,7 +249,7 @@ def test_any_replaced_layer_is_used(name, mode, path):
         lambda layer: nn.utils.weight_norm(layer),
     ],
 )
-def test_what_is_not_plain(change):
+def test_changed_layers_are_not_plain(change):
     assert is_plain(nn.Linear(4, 4), nn.LayerNorm(4), nn.Embedding(4, 4))
     assert not is_plain(nn.LayerNorm(4), change(nn.Linear(4, 4)))
 
@@ -265,7 +266,7 @@ def test_plain_layers_are_computed_by_kernels_in_training_only(monkeypatch):
     assert len(asked) == TINY.num_hidden_layers
 
 
-def test_recomputed_layers_that_are_hooked_have_the_same_gradients():
+def test_recomputed_layers_with_hooks_have_the_same_gradients():
     network = network_of("pretraining", "train")
     expected = gradients_of(network)
     recompute_layers(network.bert.encoder.layers)

@@ -1,4 +1,4 @@
-"""Model folders: what is written is read back, what does not fit is told at once, and PaddleNLP opens them."""
+"""Model folders: saving and loading, wrong weights reported together, and PaddleNLP opens the folders."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_saving_again_writes_the_same_bytes(folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
 
-def test_the_configs_keys_are_those_of_the_field(folder):
+def test_the_config_has_the_usual_keys(folder):
     values = json.loads((folder / "config.json").read_text())
     assert values["model_type"] == "bert" and values["architectures"] == ["BertForPretraining"]
     assert {name: values[name] for name in dataclasses.asdict(TINY)} == dataclasses.asdict(TINY)
 
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
-def test_the_tokenizers_config_says_whether_it_lowers_case(tmp_path, model, do_lower_case):
+def test_tokenizer_config_records_do_lower_case(tmp_path, model, do_lower_case):
     save_model(tmp_path, model=model, vocab=numbered_vocab(), do_lower_case=do_lower_case)
     assert json.loads((tmp_path / "tokenizer_config.json").read_text())["do_lower_case"] is do_lower_case
 
@@ -86,7 +86,7 @@ def test_parts_that_were_not_trained_are_recorded(tmp_path, model):
     assert read_model_config(tmp_path) == model.config
 
 
-def test_the_decoder_is_in_the_file_under_its_other_names_and_takes_no_room(folder, model, tmp_path):
+def test_the_tied_decoder_is_stored_under_its_other_names_without_extra_space(folder, model, tmp_path):
     stored = read_pdparams(folder / "model_state.pdparams")
     for name, source in TIED_NAMES.items():
         assert stored[name].tobytes() == stored[source].tobytes()
@@ -100,7 +100,7 @@ def test_the_decoder_is_in_the_file_under_its_other_names_and_takes_no_room(fold
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_missing_unexpected_and_misshaped_tensors_are_told_together(model):
+def test_missing_unexpected_and_misshaped_tensors_are_reported_together(model):
     arrays = arrays_of(model)
     before = {name: array.tobytes() for name, array in arrays.items()}
     del arrays["bert.pooler.dense.bias"], arrays["cls.predictions.decoder_bias"]
@@ -118,7 +118,7 @@ def test_missing_unexpected_and_misshaped_tensors_are_told_together(model):
         "misshaped: bert.embeddings.layer_norm.bias (31,) instead of (32,), bert.pooler.dense.weight (32, 8) "
         "instead of (32, 32)."
     )
-    # and nothing was set
+    # no parameter was set
     assert {name: array.tobytes() for name, array in arrays_of(model).items()} == before
 
 
@@ -133,7 +133,7 @@ def test_optional_parts_may_be_missing_and_are_named(model):
         load_arrays(model, arrays, source="file", optional=("cls.seq_relationship",))
 
 
-def test_a_tied_decoder_that_is_stored_again_is_passed_over(model):
+def test_a_tied_decoder_that_is_stored_again_is_skipped(model):
     arrays = arrays_of(model)
     load_arrays(model, arrays | {name: arrays[source].copy() for name, source in TIED_NAMES.items()}, source="file")
     assert {name: array.tobytes() for name, array in arrays_of(model).items()} == {
@@ -142,7 +142,7 @@ def test_a_tied_decoder_that_is_stored_again_is_passed_over(model):
 
 
 @pytest.mark.parametrize("name", TIED_NAMES)
-def test_a_decoder_that_differs_from_what_it_is_tied_to_is_refused(model, name):
+def test_a_decoder_that_differs_from_its_tied_weights_is_refused(model, name):
     arrays = arrays_of(model)
     with pytest.raises(CheckpointError, match=rf"file: {name} differs from {TIED_NAMES[name]}"):
         load_arrays(model, arrays | {name: arrays[TIED_NAMES[name]] + 1}, source="file")
@@ -158,7 +158,7 @@ def test_weights_of_another_precision_keep_their_values(tmp_path, model, dtype):
         assert array.tolist() == tensors[name].astype("float32").numpy().tolist(), name
 
 
-def test_a_vocabulary_of_another_size_than_the_configs_does_not_load(folder):
+def test_a_vocabulary_with_another_size_than_the_config_does_not_load(folder):
     change_config(folder, vocab_size=121)
     with pytest.raises(
         CheckpointError, match=r"misshaped: bert.embeddings.word_embeddings.weight \(120, 32\) instead of \(121, 32\)"
@@ -175,7 +175,7 @@ def test_a_vocabulary_of_another_size_than_the_configs_does_not_load(folder):
         ({"num_hidden_layers": "three"}, "config.json: "),
     ],
 )
-def test_a_config_that_is_no_bert_is_refused(folder, changes, message):
+def test_a_config_of_another_model_is_refused(folder, changes, message):
     change_config(folder, **changes)
     with pytest.raises(CheckpointError) as caught:
         load_model(folder)
@@ -185,14 +185,14 @@ def test_a_config_that_is_no_bert_is_refused(folder, changes, message):
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "not valid JSON"), ("[]", "must hold a JSON object"), ("\ufeff{}", "not valid JSON")]
 )
-def test_a_config_that_is_no_json_object_is_refused(folder, text, message):
+def test_a_config_that_is_not_a_json_object_is_refused(folder, text, message):
     (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=message):
         read_model_config(folder)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model_state.pdparams"])
-def test_a_missing_file_is_named(folder, name):
+def test_the_message_names_a_missing_file(folder, name):
     (folder / name).unlink()
     with pytest.raises(CheckpointError, match=name):
         load_model(folder)
@@ -241,7 +241,7 @@ def test_a_bare_encoder_that_paddlenlp_saved_is_read(folder, model, tmp_path):
         load_weights(fresh, tmp_path / "bare")
 
 
-def test_a_new_model_of_the_read_config_takes_the_stored_arrays(folder, model):
+def test_a_new_model_with_the_stored_config_loads_the_stored_arrays(folder, model):
     fresh = BertForPretraining(read_model_config(folder))
     assert load_arrays(fresh, read_pdparams(folder / "model_state.pdparams"), source=folder) == ()
     assert {name: array.tobytes() for name, array in arrays_of(fresh).items()} == {
@@ -250,24 +250,24 @@ def test_a_new_model_of_the_read_config_takes_the_stored_arrays(folder, model):
 
 
 @pytest.mark.parity
-def test_paddlenlp_misses_nothing_and_leaves_nothing_but_the_heads(folder):
+def test_paddlenlp_finds_all_weights_and_leaves_out_only_the_heads(folder):
     from paddlenlp.transformers import BertForPretraining as PaddleNLPBertForPretraining
     from paddlenlp.transformers import BertModel
     from paddlenlp.utils.log import logger
 
-    told: list[tuple[int, str]] = []
+    records: list[tuple[int, str]] = []
     handler = logging.Handler()
-    handler.emit = lambda record: told.append((record.levelno, record.getMessage()))
+    handler.emit = lambda record: records.append((record.levelno, record.getMessage()))
     logger.logger.addHandler(handler)
     try:
         PaddleNLPBertForPretraining.from_pretrained(str(folder))
-        assert [text for level, text in told if level >= logging.WARNING] == []
-        assert any("All model checkpoint weights were used" in text for _, text in told)
-        assert any("All the weights of BertForPretraining were initialized" in text for _, text in told)
-        told.clear()
+        assert [text for level, text in records if level >= logging.WARNING] == []
+        assert any("All model checkpoint weights were used" in text for _, text in records)
+        assert any("All the weights of BertForPretraining were initialized" in text for _, text in records)
+        records.clear()
         BertModel.from_pretrained(str(folder))
-        [unused] = [text for level, text in told if level >= logging.WARNING]
-        assert any("All the weights of BertModel were initialized" in text for _, text in told)
+        [unused] = [text for level, text in records if level >= logging.WARNING]
+        assert any("All the weights of BertModel were initialized" in text for _, text in records)
     finally:
         logger.logger.removeHandler(handler)
     names = re.findall(r"'([\w.]+)'", unused.partition("\n")[0])

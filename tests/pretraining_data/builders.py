@@ -1,5 +1,7 @@
-"""Examples and shard sets by hand. Words are given by their lengths in pieces; in a shard set every token has an id of
-its own, so an example's ids say where its tokens come from.
+"""Examples and shard sets made by hand.
+
+Words are given by their lengths in pieces. In a shard set every token has its own id, so the ids of an example show
+where its tokens come from.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Sentence = Sequence[int]  # the lengths of its words
 
 @cache
 def numbered_vocab() -> Vocab:
-    """The special tokens, [unused0] to [unused4], then VOCAB_SIZE - 10 tokens."""
+    """Return the special tokens, [unused0] to [unused4], then VOCAB_SIZE - 10 tokens."""
     unused = tuple(f"[unused{number}]" for number in range(FIRST_ID - len(SPECIAL_TOKENS)))
     return Vocab(
         tokens=(*SPECIAL_TOKENS, *unused, *(f"t{number}" for number in range(FIRST_ID, VOCAB_SIZE))), sha256=""
@@ -37,14 +39,14 @@ def numbered_vocab() -> Vocab:
 
 
 def word_starts_of(words: Sentence) -> np.ndarray:
-    """True at the first piece of every word."""
+    """Return a bool array that is True at the first piece of every word."""
     starts = np.zeros(sum(words), bool)
     starts[[0, *accumulate(words)][:-1]] = True
     return starts
 
 
 def example_of(first: Sentence, second: Sentence = ()) -> PretrainExample:
-    """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]; its arrays cannot be written to."""
+    """Return [CLS] first [SEP] (second [SEP]). Its arrays are read-only."""
     segments = [segment for segment in (first, second) if len(segment)]
     starts = np.concatenate([[False], *(np.append(word_starts_of(segment), False) for segment in segments)])
     lengths = [sum(segment) for segment in segments]
@@ -69,7 +71,7 @@ def example_of(first: Sentence, second: Sentence = ()) -> PretrainExample:
 
 
 def words_of(example: PretrainExample) -> list[range]:
-    """The positions of every word, read from the example piece by piece."""
+    """Return the positions of every word, read from the example piece by piece."""
     words: list[list[int]] = []
     for position, (start, special) in enumerate(zip(example.word_starts, example.special_tokens_mask)):
         if start:
@@ -80,7 +82,7 @@ def words_of(example: PretrainExample) -> list[range]:
 
 
 def document_of(sentences: Sequence[Sentence], *, first_id: int = FIRST_ID) -> TokenizedDocument:
-    """A document whose ids count up from `first_id`."""
+    """Return a document with consecutive ids from `first_id`."""
     lengths = [sum(sentence) for sentence in sentences]
     return TokenizedDocument(
         input_ids=np.arange(first_id, first_id + sum(lengths)).astype(np.uint16),
@@ -90,7 +92,10 @@ def document_of(sentences: Sequence[Sentence], *, first_id: int = FIRST_ID) -> T
 
 
 def documents_of(corpus: Sequence[Sequence[Sentence]]) -> list[TokenizedDocument]:
-    """Documents whose ids count on from one to the next: the token at position p of the set has the id FIRST_ID + p."""
+    """Return documents with consecutive ids.
+
+    The token at position p of the set has the id FIRST_ID + p.
+    """
     firsts = accumulate((sum(map(sum, sentences)) for sentences in corpus), initial=FIRST_ID)
     return [document_of(sentences, first_id=first) for sentences, first in zip(corpus, firsts)]
 

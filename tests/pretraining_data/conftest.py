@@ -11,8 +11,9 @@ from .builders import documents_of, write_shard_set
 
 @pytest.fixture(scope="session")
 def shards_of(tmp_path_factory) -> Callable:
-    """A function from documents, or from word lengths by document and sentence, to a ShardSet in a folder of
-    its own.
+    """Return a function that makes a ShardSet in a new folder.
+
+    It takes documents, or word lengths by document and sentence.
     """
 
     def make(corpus, **options):

@@ -1,4 +1,4 @@
-"""Batches: padding, and a global batch that is the same however it is cut."""
+"""Batches: padding, and a global batch that does not depend on how it is cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ properties = settings(deadline=None, derandomize=True, max_examples=30)
 
 
 def masked_at(example, positions):
-    """An example whose tokens at `positions` are 999 now."""
+    """Return a mask that replaces the tokens at `positions` by 999."""
     ids = example.input_ids.copy()
     ids[positions] = 999
     return MaskedExample(
@@ -32,7 +32,7 @@ def masked_at(example, positions):
 
 
 def row_bytes(batch, row):
-    """All of an example and its mask, without padding."""
+    """Return the bytes of an example and its mask, without padding."""
     length, known = batch.attention_mask[row].sum(), batch.masked_lm_labels[row] != IGNORED_LABEL
     arrays = (
         batch.input_ids[row, :length],
@@ -62,7 +62,7 @@ def all_bytes(batch):
 
 @pytest.fixture(scope="module", params=SentencePairing)
 def make_data(request, shards_of, tmp_path_factory):
-    """Opens the same data anew, as another process would."""
+    """Return a function that opens the same data again, as another process would."""
     rng = np.random.default_rng(5)
     corpus = [[rng.integers(1, 5, rng.integers(1, 12)).tolist() for _ in range(rng.integers(2, 15))] for _ in range(60)]
     shards = shards_of(corpus, max_tokens_per_shard=2000)
@@ -75,7 +75,7 @@ def make_data(request, shards_of, tmp_path_factory):
 
 
 def global_batch(data, *, num_ranks, micro_batch_size, first_example=0, global_batch_size=32):
-    """The micro-batches of every rank."""
+    """Return the micro-batches of every rank."""
     return [
         data.micro_batches(
             first_example=first_example,
@@ -104,18 +104,18 @@ def test_a_batch_is_padded_to_its_longest_example_and_most_predictions():
     assert (batch.num_predictions, batch.num_tokens) == (4, 12)
 
 
-def test_padding_has_the_vocabularys_id():
+def test_padding_has_the_pad_id_of_the_vocabulary():
     examples = [example_of([1]), example_of([1, 1])]
     batch = collate(examples, [masked_at(example, []) for example in examples], pad_id=7)
     assert batch.input_ids.tolist() == [[2, 11, 3, 7], [2, 11, 12, 3]]
 
 
-def test_examples_that_are_no_pairs_have_no_next_sentence_labels():
+def test_examples_without_pairs_have_no_next_sentence_labels():
     example = example_of([1, 1])
     assert collate([example], [masked_at(example, [1])], pad_id=PAD_ID).next_sentence_labels is None
 
 
-def test_a_batch_without_any_prediction_still_has_a_column_that_is_ignored():
+def test_a_batch_without_predictions_has_one_ignored_column():
     example = example_of([8])
     batch = collate([example], [masked_at(example, [])], pad_id=PAD_ID)
     assert batch.masked_lm_positions.tolist() == [[0]]
@@ -123,7 +123,7 @@ def test_a_batch_without_any_prediction_still_has_a_column_that_is_ignored():
     assert batch.num_predictions == 0
 
 
-def test_all_arrays_are_int64_but_the_mask_is_bool():
+def test_all_arrays_are_int64_except_the_bool_attention_mask():
     example = example_of([2], [2])
     batch = collate([example], [masked_at(example, [1])], pad_id=PAD_ID)
     arrays = (
@@ -143,21 +143,23 @@ def test_all_arrays_are_int64_but_the_mask_is_bool():
 
 @pytest.mark.parametrize("num_ranks", [1, 2, 4])
 @pytest.mark.parametrize("micro_batch_size", [1, 3, 4, 8, 32, 100])
-def test_a_global_batch_is_the_same_for_any_number_of_ranks_and_any_micro_batch(make_data, num_ranks, micro_batch_size):
+def test_a_global_batch_is_the_same_for_any_number_of_ranks_and_micro_batch_size(
+    make_data, num_ranks, micro_batch_size
+):
     expected = rows_of(global_batch(make_data(), num_ranks=1, micro_batch_size=32)[0])
     ranks = global_batch(make_data(), num_ranks=num_ranks, micro_batch_size=micro_batch_size)
     assert expected.total() == 32
     assert sum((rows_of(batches) for batches in ranks), Counter()) == expected
 
 
-def test_micro_batches_are_of_like_length(make_data):
+def test_micro_batches_have_examples_of_similar_length(make_data):
     [batches] = global_batch(make_data(), num_ranks=1, micro_batch_size=4)
     lengths = [sorted(batch.attention_mask.sum(axis=1).tolist()) for batch in batches]
     assert all(shorter[-1] <= longer[0] for longer, shorter in zip(lengths, lengths[1:]))
     assert all(batch.input_ids.shape[1] == of_batch[-1] for batch, of_batch in zip(batches, lengths))
 
 
-def test_the_ranks_micro_batches_of_a_turn_are_neighbours_in_length(make_data):
+def test_all_ranks_get_micro_batches_of_similar_length_at_the_same_time(make_data):
     [one] = global_batch(make_data(), num_ranks=1, micro_batch_size=4)
     ranks = global_batch(make_data(), num_ranks=2, micro_batch_size=4)
     in_turns = [batch for turn in zip(*ranks) for batch in turn]
@@ -166,7 +168,7 @@ def test_the_ranks_micro_batches_of_a_turn_are_neighbours_in_length(make_data):
 
 @given(first_example=st.integers(0, 10**9), global_batch_size=st.integers(1, 40), micro_batch_size=st.integers(1, 16))
 @properties
-def test_a_steps_batch_is_a_function_of_the_step_alone(make_data, first_example, global_batch_size, micro_batch_size):
+def test_the_batch_of_a_step_depends_only_on_the_step(make_data, first_example, global_batch_size, micro_batch_size):
     used, fresh = make_data(), make_data()
     options = {"global_batch_size": global_batch_size, "micro_batch_size": micro_batch_size, "rank": 0, "num_ranks": 1}
     used.micro_batches(first_example=first_example + 1000, **options)
@@ -175,7 +177,7 @@ def test_a_steps_batch_is_a_function_of_the_step_alone(make_data, first_example,
 
 
 @pytest.mark.parametrize("epoch", [0, 3])
-def test_the_steps_of_an_epoch_see_every_example_once_with_that_epochs_mask(make_data, epoch):
+def test_an_epoch_has_every_example_once_with_the_mask_of_the_epoch(make_data, epoch):
     data = make_data()
     size = data.num_examples
     expected = Counter(
@@ -188,7 +190,7 @@ def test_the_steps_of_an_epoch_see_every_example_once_with_that_epochs_mask(make
     ]
     seen = sum(map(rows_of, steps), Counter())
     assert expected <= seen
-    assert seen.total() == len(starts) * 10  # the last step goes on into the next epoch
+    assert seen.total() == len(starts) * 10  # the last step continues into the next epoch
 
 
 def test_another_epoch_has_the_same_examples_with_other_masks(make_data):
@@ -198,7 +200,7 @@ def test_another_epoch_has_the_same_examples_with_other_masks(make_data):
     assert first.input_ids.tolist() != second.input_ids.tolist()
 
 
-def test_examples_of_a_real_corpus_meet_their_budgets_with_whole_words(prepared_sample, tmp_path):
+def test_examples_of_a_real_corpus_fill_their_budgets_with_whole_words(prepared_sample, tmp_path):
     path = tmp_path / "index.npy"
     documents = np.arange(prepared_sample.num_documents)
     np.save(
@@ -213,14 +215,14 @@ def test_examples_of_a_real_corpus_meet_their_budgets_with_whole_words(prepared_
     for index in range(0, data.num_examples, 5):
         example, item = data.masked(index, epoch=0)
         budget, chosen = num_to_predict(len(example.input_ids), data.masking), item.masked_lm_positions
-        # short words abound: a budget is left over only by words that are longer than what is left
+        # there are many short words, so little of a budget stays unused
         assert budget - 3 <= len(chosen) <= budget
         words = np.cumsum(example.word_starts | example.special_tokens_mask)
         assert np.isin(words, words[chosen]).sum() == len(chosen)
         assert not example.special_tokens_mask[chosen].any()
 
 
-def test_a_batch_counts_what_is_predicted_and_what_is_no_padding():
+def test_a_batch_counts_its_predictions_and_its_tokens_without_padding():
     ids = np.zeros((2, 3), np.int64)
     batch = PretrainBatch(
         input_ids=ids,

@@ -1,5 +1,6 @@
-"""Documents to examples: full sentences, the shape of an example, and the held-out split. Pairs are in
-test_sentence_pairs.py.
+"""Make examples of documents: full sentences, the shape of an example, and the held-out split.
+
+Pairs are in test_sentence_pairs.py.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def index_of(
 
 
 def spans_of(index):
-    """The first segments as (start, end) in the shard set's tokens."""
+    """Return the first segments as (start, end) in the tokens of the shard set."""
     return [(int(row["first_start"]), int(row["first_start"]) + int(row["first_length"])) for row in index]
 
 
 def boundaries_of(shards):
-    """Positions in the set at which documents, sentences and words begin or end."""
+    """Return the positions where documents, sentences and words begin or end."""
     documents, sentence_ends, words = {0}, {0}, set()
     for number in range(shards.num_documents):
         base, document = shards.document(number)
@@ -80,7 +81,7 @@ def test_every_token_is_in_one_full_sentence_example_and_no_example_crosses_docu
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40))
 @properties
-def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_at_word_starts(
+def test_full_sentence_examples_end_between_sentences_and_long_sentences_are_split_at_word_starts(
     shards_of, corpus, max_seq_length
 ):
     shards, report = shards_of(corpus), Counter()
@@ -93,7 +94,7 @@ def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_a
     for start, _ in spans:
         sentence = int(np.searchsorted(ends, start, side="right"))
         assert start in sentence_ends or too_long[sentence]
-        # only a word that fills an example by itself is ever cut
+        # only a word that is longer than an example is cut
         assert (
             start in words
             or max(word for document in corpus for words_ in document for word in words_) > max_seq_length - 2
@@ -102,7 +103,7 @@ def test_full_sentence_examples_are_cut_between_sentences_and_longer_sentences_a
 
 @given(corpus=corpora, max_seq_length=st.integers(8, 40))
 @properties
-def test_full_sentence_examples_are_filled_as_far_as_sentences_fit(shards_of, corpus, max_seq_length):
+def test_full_sentence_examples_hold_as_many_sentences_as_fit(shards_of, corpus, max_seq_length):
     limit = max_seq_length - 2
     shards = shards_of(corpus)
     spans = spans_of(index_of(shards, max_seq_length=max_seq_length))
@@ -118,31 +119,31 @@ def test_a_long_sentence_is_split_at_the_last_word_start_that_fits(shards_of):
     assert spans_of(index_of(shards, max_seq_length=12)) == [(0, 8), (8, 12), (12, 21), (21, 27)]
 
 
-def test_a_word_longer_than_an_example_is_cut_and_nothing_of_it_is_lost(shards_of):
+def test_a_word_longer_than_an_example_is_split_and_no_piece_is_lost(shards_of):
     shards = shards_of([[[25]]])
     index = index_of(shards, max_seq_length=12)
     assert spans_of(index) == [(0, 10), (10, 20), (20, 25)]
-    # each part is a word of its own then
+    # each part is a word then
     assert [make_example(shards, row, vocab=numbered_vocab()).word_starts.sum() for row in index] == [1, 1, 1]
 
 
-def test_only_the_asked_documents_are_used(shards_of):
+def test_only_the_requested_documents_are_used(shards_of):
     shards = shards_of([[[5]], [[6]], [[7]], [[8]]])
     assert spans_of(index_of(shards, max_seq_length=20, documents=[1, 3])) == [(5, 11), (18, 26)]
 
 
-def test_short_examples_are_as_frequent_as_asked(shards_of):
+def test_short_examples_are_as_frequent_as_short_seq_prob(shards_of):
     shards = shards_of([[[1]] * 400] * 30)
     lengths = index_of(shards, max_seq_length=42, short_seq_prob=0.1)["first_length"]
     full = lengths == 40
-    # a document's last example is short anyway
+    # the last example of a document is short anyway
     assert 0.85 < (full.sum() + 30) / len(lengths) < 0.97
     assert lengths[~full].min() >= 1 and len(set(lengths[~full].tolist())) > 15
     assert set(index_of(shards, max_seq_length=42)["first_length"].tolist()) == {40}
 
 
 @pytest.mark.parametrize("pairing", SentencePairing)
-def test_the_index_is_a_function_of_the_seed(shards_of, pairing):
+def test_the_same_seed_gives_the_same_index_and_another_seed_another(shards_of, pairing):
     shards = shards_of([[[1, 2, 3]] * 50] * 4)
     options = {"max_seq_length": 30, "short_seq_prob": 0.3, "pairing": pairing}
     one, again, other = (index_of(shards, seed=seed, **options) for seed in (1, 1, 2))
@@ -150,7 +151,7 @@ def test_the_index_is_a_function_of_the_seed(shards_of, pairing):
     assert one.tobytes() == again.tobytes() != other.tobytes()
 
 
-def test_where_documents_lie_in_shards_does_not_matter_to_the_examples(shards_of):
+def test_the_shard_size_does_not_change_the_examples(shards_of):
     corpus = [[[1, 2, 3], [2, 2]] * 10] * 4
     one, many = (index_of(shards_of(corpus, max_tokens_per_shard=size), max_seq_length=30) for size in (10_000, 50))
     assert one.tobytes() == many.tobytes()
@@ -217,7 +218,7 @@ def test_copies_of_a_document_are_on_the_same_side(shards_of):
     )
 
 
-def test_about_the_asked_share_is_held_out(shards_of):
+def test_about_the_requested_share_is_held_out(shards_of):
     shards = shards_of(many_documents(2000))
     for share in (0.02, 0.1, 0.5):
         assert abs(len(split_documents(shards, held_out_share=share).held_out) - 2000 * share) < 5 * np.sqrt(
@@ -227,13 +228,13 @@ def test_about_the_asked_share_is_held_out(shards_of):
 
 @given(count=st.integers(2, 12), share=st.sampled_from([1e-9, 0.02, 0.5, 0.999999]))
 @properties
-def test_both_sides_have_documents_and_together_they_are_all(shards_of, count, share):
+def test_both_sides_have_documents_and_together_have_all(shards_of, count, share):
     split = split_documents(shards_of(many_documents(count)), held_out_share=share)
     assert len(split.train) and len(split.held_out)
     assert sorted([*split.train.tolist(), *split.held_out.tolist()]) == list(range(count))
 
 
-@pytest.mark.parametrize(("copies", "message"), [(1, "one document only"), (3, "all documents are the same")])
+@pytest.mark.parametrize(("copies", "message"), [(1, "only one document"), (3, "all documents are the same")])
 def test_a_corpus_that_cannot_be_split_is_refused(shards_of, copies, message):
     with pytest.raises(DataError, match=message):
         split_documents(shards_of(documents_of([[[5]]]) * copies), held_out_share=0.1)

@@ -1,4 +1,4 @@
-"""The picture of a masked sentence: valid SVG, the pieces of a mask in its colours."""
+"""The picture of masked sentences is valid SVG and shows masked pieces in their colours."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -40,6 +40,6 @@ def test_the_picture_shows_words_and_every_masked_piece(mini_vocab):
     assert texts.count("[MASK]") == len(masked) and "words" in texts and "epoch 1" in texts
 
 
-def test_what_has_a_meaning_in_xml_is_escaped(mini_vocab):
+def test_special_characters_of_xml_are_escaped(mini_vocab):
     item = shown_sentence(sentence_of_words("<&", words=["<", "&"]), tokenizer=WordPieceTokenizer(vocab=mini_vocab))
     ElementTree.fromstring(picture_of([item], vocab=mini_vocab, config=MaskingConfig(), seed=1, num_epochs=1))

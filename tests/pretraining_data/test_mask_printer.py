@@ -1,4 +1,4 @@
-"""Masking made visible: text, words, pieces and masked inputs as lines."""
+"""Masking shown as lines: text, words, pieces and masked inputs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def lines_of(seed_shown, mini_vocab):
 
 
 def masked_with(example, replaced):
-    """The example with other ids at some positions, which are the predicted ones."""
+    """Return a mask of the example: the positions in `replaced` get these ids."""
     ids, positions = example.input_ids.copy(), np.array(sorted(replaced), np.int64)
     ids[positions] = [replaced[position] for position in positions.tolist()]
     return MaskedExample(input_ids=ids, masked_lm_positions=positions, masked_lm_labels=example.input_ids[positions])
@@ -77,7 +77,7 @@ def test_whole_words_are_masked_in_every_epoch_and_epochs_differ(lines_of):
     assert len({line[10:] for line in lines}) > 20
 
 
-def test_the_piece_strategy_cuts_words(lines_of):
+def test_the_piece_strategy_masks_parts_of_words(lines_of):
     lines = lines_of(num_epochs=20, strategy=MaskingStrategy.PIECE, **ALWAYS_MASK)[3:23]
     assert any("使 [MASK]" in line or "[MASK] 用" in line for line in lines)
 
@@ -93,7 +93,7 @@ def test_the_same_seed_shows_the_same_lines(lines_of):
     assert lines_of(num_epochs=3) == lines_of(num_epochs=3) != lines_of(num_epochs=3, seed=43)
 
 
-def test_mask_random_and_kept_pieces_have_styles_of_their_own(seed_shown, mini_vocab):
+def test_mask_random_and_kept_pieces_have_different_styles(seed_shown, mini_vocab):
     ids = mini_vocab.ids
     masked = masked_with(seed_shown.example, {1: ids["[MASK]"], 2: ids["北"], 3: ids["语"]})
     spans = spans_of(seed_shown.example, masked, vocab=mini_vocab)
@@ -106,7 +106,7 @@ def test_mask_random_and_kept_pieces_have_styles_of_their_own(seed_shown, mini_v
     ]
 
 
-def test_colour_marks_what_arrows_mark_without_it():
+def test_colours_or_arrows_mark_the_predicted_pieces():
     spans = [
         Span(text="使", original="使"),
         Span(text="[MASK]", original="用", style=Style.MASK),
@@ -121,7 +121,7 @@ def test_lines_without_colour_have_no_control_characters(lines_of):
     assert "\x1b" not in "".join(lines_of(num_epochs=5)) and "\x1b" in "".join(lines_of(num_epochs=5, color=True))
 
 
-def test_white_space_between_words_goes_with_the_word_before_it():
+def test_white_space_belongs_to_the_word_before_it():
     sentence = sentence_of_words(" the bert 模型 ", words=["the", "bert", "模型"])
     assert sentence.words == (" the ", "bert ", "模型 ")
 
@@ -129,7 +129,7 @@ def test_white_space_between_words_goes_with_the_word_before_it():
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["使用", "模型"], "'模型' does not stand at '语言'"),
+        (["使用", "模型"], "'模型' is not found at '语言'"),
         (["使用"], "'语言' is left"),
         (["使用", "语言", "模"], "'模'"),
         ([], "left"),
@@ -141,7 +141,7 @@ def test_words_that_do_not_give_the_text_are_refused(words, part):
     assert part in str(error.value)
 
 
-def test_a_text_of_which_nothing_is_left_is_refused(mini_vocab):
+def test_a_text_without_pieces_is_refused(mini_vocab):
     with pytest.raises(DataError, match="nothing is left"):
         shown_sentence(sentence_of_words("\u200b", words=["\u200b"]), tokenizer=WordPieceTokenizer(vocab=mini_vocab))
 
@@ -155,12 +155,12 @@ def test_a_text_of_which_nothing_is_left_is_refused(mini_vocab):
         (["##"], "##"),
     ],
 )
-def test_pieces_are_joined_as_running_text(pieces, text):
+def test_pieces_are_joined_to_text(pieces, text):
     assert join_pieces(pieces) == text
 
 
 @pytest.mark.parametrize("pairing", SentencePairing)
-def test_examples_of_shards_are_shown_with_what_their_segments_are(prepared_sample, pairing):
+def test_examples_of_shards_have_a_title_that_names_their_segments(prepared_sample, pairing):
     vocab = prepared_sample.vocab()
     items = first_examples(
         prepared_sample, vocab=vocab, number=5, data=DataConfig(pairing=pairing), max_seq_length=64, seed=42

@@ -32,7 +32,10 @@ STATIC = MaskingConfig(dynamic=False, dupe_factor=2)
 
 
 class ListedWords:
-    """A segmenter that knows some words: the longest one at each place, else a single character."""
+    """A segmenter with a list of words.
+
+    It takes the longest word at each place, else a single character.
+    """
 
     name = model_sha256 = description = "listed"
 
@@ -57,7 +60,7 @@ def seed_text(seed_words):
 
 @pytest.fixture(scope="module")
 def make_masker(mini_vocab, seed_words):
-    """A function that makes a masker with the words of the running example."""
+    """Return a function that makes a masker with the words of the running example."""
 
     def make(**options):
         return WholeWordMasker(**{"vocab": mini_vocab, "segmenter": ListedWords(seed_words), **options})
@@ -67,14 +70,14 @@ def make_masker(mini_vocab, seed_words):
 
 @pytest.fixture(scope="module")
 def seed_feature(mini_vocab):
-    """The running example as a tokenizer's feature, with its words as word_starts."""
+    """The running example as a feature of a tokenizer, with its words as word_starts."""
     pieces = [*"使用语言模型来预测下一个词的", "pro", "##ba", "##bility", "。"]
     ids = [mini_vocab.ids[piece] for piece in ("[CLS]", *pieces, "[SEP]")]
     return {"input_ids": ids, "word_starts": [0, *map(int, "101010110110111001"), 0]}
 
 
 def in_form(feature, form):
-    """The same feature with its words in another form."""
+    """Return the same feature with its words in another form."""
     ids, starts = feature["input_ids"], feature["word_starts"]
     if form == "chinese_ref":
         # "##" pieces (positions 16 and 17 of the running example) are not listed
@@ -97,7 +100,7 @@ def predicted(output):
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(1, 0), (1, 1), (7, 3)])
-def test_the_running_example_has_the_arrays_of_the_program_that_calls_every_function(
+def test_the_masker_gives_the_same_arrays_as_calling_every_function(
     make_masker, mini_vocab, sentence_of, seed_words, seed_text, seed, epoch
 ):
     tokenizer = WordPieceTokenizer(vocab=mini_vocab)
@@ -128,7 +131,7 @@ def test_the_running_example_has_the_arrays_of_the_program_that_calls_every_func
     assert batch.num_predictions > 0
 
 
-def test_a_mask_depends_on_seed_epoch_and_place_only(make_masker, seed_text):
+def test_a_mask_depends_only_on_seed_epoch_and_index(make_masker, seed_text):
     masker = make_masker()
     one = masker([seed_text, seed_text], seed=1, epoch=2)
     again = masker([seed_text, "我们", seed_text], seed=1, epoch=2)
@@ -166,29 +169,29 @@ def test_texts_that_are_cut_are_counted_and_reported_once_per_call(make_masker, 
 
 @pytest.mark.parametrize(("max_seq_length", "num_pieces"), [(5, 2), (6, 4), (7, 4), (8, 6)])
 def test_a_cut_moves_back_to_the_start_of_a_word(make_masker, seed_text, max_seq_length, num_pieces):
-    """使用|语言|模型|来: three pieces would leave half of 语言."""
+    """The words are 使用|语言|模型|来: three pieces would leave a part of 语言."""
     batch = make_masker(max_seq_length=max_seq_length)([seed_text], seed=1)
     assert batch.input_ids.shape == (1, num_pieces + 2)
 
 
 @given(seed=st.integers(0, 1000), max_seq_length=st.integers(5, 20))
 @settings(max_examples=60, deadline=None)
-def test_of_a_text_that_is_cut_whole_words_are_selected(mini_vocab, seed_words, seed, max_seq_length):
+def test_only_whole_words_of_a_cut_text_are_selected(mini_vocab, seed_words, seed, max_seq_length):
     masker = WholeWordMasker(vocab=mini_vocab, segmenter=ListedWords(seed_words), max_seq_length=max_seq_length)
     batch = masker(["".join(seed_words)], seed=seed)
     selected = set(batch.masked_lm_positions[0][batch.masked_lm_labels[0] != IGNORED_LABEL].tolist())
-    starts = [1, 3, 5, 7, 8, 10, 11, 13, 14, 15, 18]  # of the seed's words, [CLS] at 0
+    starts = [1, 3, 5, 7, 8, 10, 11, 13, 14, 15, 18]  # of the words of the running example; [CLS] is at 0
     for first, end in zip(starts, [*starts[1:], 19]):
         assert selected & set(range(first, end)) in (set(), set(range(first, end)))
 
 
-def test_a_word_longer_than_the_room_is_cut_and_not_selected(mini_vocab):
+def test_a_word_longer_than_the_limit_is_cut_and_not_selected(mini_vocab):
     masker = WholeWordMasker(vocab=mini_vocab, segmenter=ListedWords(["我们在中国学习"]), max_seq_length=6)
     batch = masker(["我们在中国学习"], seed=1)
     assert batch.input_ids.shape == (1, 6) and batch.num_predictions == 0 and masker.num_cut == 1
 
 
-def test_batches_of_a_corpus_have_the_masks_of_the_corpus_at_once(make_masker, seed_text):
+def test_batches_with_first_index_have_the_masks_of_one_large_batch(make_masker, seed_text):
     masker = make_masker()
     whole = masker([seed_text] * 6, seed=3)
     second = masker([seed_text] * 3, seed=3, first_index=3)
@@ -208,7 +211,7 @@ def test_batches_of_a_corpus_have_the_masks_of_the_corpus_at_once(make_masker, s
         ([], "must be a list"),
     ],
 )
-def test_a_text_that_cannot_be_masked_is_named_by_its_place(make_masker, texts, rule):
+def test_the_message_names_the_index_of_a_text_that_cannot_be_masked(make_masker, texts, rule):
     with pytest.raises(DataError, match=rule):
         make_masker()(texts, seed=1)
 
@@ -257,7 +260,7 @@ def test_labels_are_whole_words_within_the_budget(make_masker, mini_vocab, words
 
 
 @pytest.mark.parametrize("form", ["word_starts", "chinese_ref", "text"])
-def test_the_forms_of_a_feature_give_the_masks_of_the_text(make_masker, seed_text, seed_feature, form):
+def test_all_forms_of_a_feature_give_the_masks_of_the_text(make_masker, seed_text, seed_feature, form):
     texts, features = make_masker(), make_masker(seed=5)
     for call in range(8):
         batch = texts([seed_text, seed_text], seed=5, epoch=call)
@@ -271,7 +274,7 @@ def test_the_forms_of_a_feature_give_the_masks_of_the_text(make_masker, seed_tex
             assert output["labels"][row, column] == batch.masked_lm_labels[row, place]
 
 
-def test_the_same_seed_and_call_give_the_same_draw_and_another_call_another(make_masker, seed_feature):
+def test_masks_depend_on_the_seed_and_the_number_of_the_call(make_masker, seed_feature):
     one, same, other = make_masker(seed=3), make_masker(seed=3, masking=STATIC), make_masker(seed=4)
     draws = [one.collate([seed_feature]) for _ in range(6)]
     for draw in draws:
@@ -281,7 +284,7 @@ def test_the_same_seed_and_call_give_the_same_draw_and_another_call_another(make
     assert [draw["labels"].tobytes() for draw in draws] != [draw["labels"].tobytes() for draw in others]
 
 
-def test_unknown_pieces_are_words_by_themselves_and_split_the_words_around_them(make_masker, mini_vocab):
+def test_an_unknown_piece_is_a_word_and_splits_the_word_around_it(make_masker, mini_vocab):
     # 使用 is a word; with [UNK] inside, its characters are two. The ids spell 使 [UNK] 用 使用 bert thes
     ids = [mini_vocab.ids[piece] for piece in ("[CLS]", "使", "[UNK]", *"用使用", *LATIN, "[SEP]", *"我们", "[SEP]")]
     seen = []
@@ -302,7 +305,7 @@ def test_unknown_pieces_are_words_by_themselves_and_split_the_words_around_them(
     assert sets == {(1, 2), (1, 3), (2, 3), (1, 6), (2, 6), (3, 6), (4, 5), (7, 8), (10, 11)}
 
 
-def test_padding_is_cut_off_by_the_attention_mask(make_masker, mini_vocab, seed_feature):
+def test_padding_is_removed_by_the_attention_mask(make_masker, mini_vocab, seed_feature):
     length, more = len(seed_feature["input_ids"]), 4
     padded = {
         "input_ids": np.array(seed_feature["input_ids"] + [mini_vocab.pad_id] * more),
@@ -321,7 +324,7 @@ def test_nothing_is_selected_where_the_special_tokens_mask_is_1(make_masker, see
     assert places == set(range(3, 19))
 
 
-def test_the_decoded_running_example_has_the_words_of_lac(make_masker, seed_text, seed_feature):
+def test_a_feature_without_words_has_the_words_of_lac(make_masker, seed_text, seed_feature):
     lac = load_segmenter("lac")
     words = ["使用", "语言", "模型", "来", "预测", "下一个", "词", "的", "probability", "。"]
     texts, features, listed = (
@@ -362,7 +365,7 @@ def test_a_masker_and_its_segmenter_can_be_pickled_and_copied(make_masker, seed_
     )
 
 
-def test_a_lac_with_a_user_dictionary_keeps_it_when_pickled(tmp_path, seed_text):
+def test_a_pickled_segmenter_keeps_its_user_dictionary(tmp_path, seed_text):
     path = tmp_path / "words.txt"
     path.write_text("语言模型\n", encoding="utf-8")
     for name in ("lac", "jieba"):
@@ -373,7 +376,7 @@ def test_a_lac_with_a_user_dictionary_keeps_it_when_pickled(tmp_path, seed_text)
 
 
 @pytest.mark.parametrize("module", ["torch.utils.data", "paddle.io"])
-def test_workers_of_a_data_loader_draw_apart(monkeypatch, make_masker, seed_feature, module):
+def test_data_loader_workers_draw_different_masks(monkeypatch, make_masker, seed_feature, module):
     def draws(worker):
         info = worker and SimpleNamespace(id=worker[0], seed=worker[1])
         for name in ("torch.utils.data", "paddle.io"):
@@ -388,7 +391,7 @@ def test_workers_of_a_data_loader_draw_apart(monkeypatch, make_masker, seed_feat
     assert len({tuple(of_one) for of_one in all_draws}) == len(workers)
 
 
-def test_workers_of_paddles_data_loader_give_whole_words(make_masker, seed_feature):
+def test_paddle_data_loader_workers_mask_whole_words(make_masker, seed_feature):
     io = pytest.importorskip("paddle").io
 
     class Features(io.Dataset):
@@ -436,7 +439,7 @@ def test_workers_of_paddles_data_loader_give_whole_words(make_masker, seed_featu
         ({"chinese_ref": [2]}, "feature 1 has word_starts and chinese_ref"),
     ],
 )
-def test_a_wrong_feature_is_named_with_the_rule(make_masker, seed_feature, change, rule):
+def test_the_message_names_a_wrong_feature_and_the_rule(make_masker, seed_feature, change, rule):
     with pytest.raises(DataError, match=rule):
         make_masker(max_seq_length=20).collate([seed_feature, {**seed_feature, **change}])
 
@@ -451,12 +454,12 @@ def test_a_wrong_feature_is_named_with_the_rule(make_masker, seed_feature, chang
         ([-2], "position -2 in chinese_ref"),
     ],
 )
-def test_a_wrong_position_of_chinese_ref_is_named(make_masker, seed_feature, places, rule):
+def test_the_message_names_a_wrong_position_of_chinese_ref(make_masker, seed_feature, places, rule):
     with pytest.raises(DataError, match=f"feature 0 has {rule}"):
         make_masker().collate([{"input_ids": seed_feature["input_ids"], "chinese_ref": places}])
 
 
-def test_features_of_several_forms_are_refused(make_masker, seed_feature):
+def test_features_of_different_forms_are_refused(make_masker, seed_feature):
     features = [in_form(seed_feature, form) for form in ("word_starts", "word_starts", "chinese_ref")]
     with pytest.raises(DataError, match="feature 2 has chinese_ref, but feature 0 has word_starts"):
         make_masker().collate(features)

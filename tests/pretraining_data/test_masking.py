@@ -1,4 +1,4 @@
-"""Whole word masks: which positions are selected. What happens there is in test_masking_actions.py."""
+"""Which positions are selected for masking. Actions at these positions are in test_masking_actions.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def positions_of(example: PretrainExample, **options) -> list[int]:
 
 
 def reference_positions(example: PretrainExample, *, budget: int, priorities: np.ndarray) -> list[int]:
-    """The definition, word by word: visit the words in the order of their priorities and skip what does not fit."""
+    """Return the positions by the definition.
+
+    Visit the words by rising priority, and skip words that do not fit.
+    """
     chosen: set[int] = set()
     for word in sorted(words_of(example), key=lambda word: priorities[word[0]]):
         if len(chosen) + len(word) <= budget:
@@ -55,7 +58,7 @@ def reference_positions(example: PretrainExample, *, budget: int, priorities: np
 
 @pytest.fixture(scope="module")
 def seed_pieces(mini_vocab, sentence_of, seed_words):
-    """Ids and word starts of the running example, its eleven words given."""
+    """Ids and word starts of the running example with its eleven words."""
     report: Counter = Counter()
     result = tokenize_sentence(sentence_of(seed_words), tokenizer=WordPieceTokenizer(vocab=mini_vocab), report=report)
     assert report.total() == 0
@@ -83,7 +86,7 @@ def test_the_running_example_has_these_pieces_and_word_starts(mini_vocab, seed_p
     assert starts.astype(int).tolist() == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1]
 
 
-def test_every_masked_word_of_the_running_example_is_wholly_masked(mini_vocab, seed_words, seed_example):
+def test_masked_words_of_the_running_example_are_masked_completely(mini_vocab, seed_words, seed_example):
     seen = set()
     for epoch in range(300):
         item = mask_example(
@@ -115,8 +118,8 @@ def test_the_mask_of_one_seed_epoch_and_example_never_changes():
 
 @given(example=examples, budget=st.integers(0, 60), seed=st.integers(0, 2**32 - 1))
 @properties
-def test_the_selection_is_that_of_the_definition(example, budget, seed):
-    # few different priorities, so that ties occur: they go to the word that comes first
+def test_the_selection_equals_the_definition(example, budget, seed):
+    # few different priorities, so that ties occur; the first word wins a tie
     priorities = np.random.default_rng(seed).integers(0, 20, len(example.input_ids)).astype(np.uint64)
     positions = select_positions(
         unit_starts=example.word_starts, selectable=~example.special_tokens_mask, budget=budget, priorities=priorities
@@ -126,9 +129,7 @@ def test_the_selection_is_that_of_the_definition(example, budget, seed):
 
 @given(example=examples, seed=seeds, epoch=st.integers(0, 1000), share=st.floats(0.01, 1.0), cap=st.integers(1, 80))
 @properties
-def test_a_mask_is_a_union_of_whole_words_within_the_budget_and_leaves_no_word_out_that_fits(
-    example, seed, epoch, share, cap
-):
+def test_a_mask_has_whole_words_within_the_budget_and_skips_no_word_that_fits(example, seed, epoch, share, cap):
     config = MaskingConfig(masked_lm_prob=share, max_predictions_per_seq=cap)
     positions = positions_of(example, seed=seed, epoch=epoch, masked_lm_prob=share, max_predictions_per_seq=cap)
     left = num_to_predict(len(example.input_ids), config) - len(positions)
@@ -142,7 +143,7 @@ def test_a_mask_is_a_union_of_whole_words_within_the_budget_and_leaves_no_word_o
 
 @given(example=examples, seed=seeds, epoch=st.integers(0, 1000))
 @properties
-def test_labels_are_the_tokens_before_and_all_else_stays_as_it_was(example, seed, epoch):
+def test_labels_are_the_original_tokens_and_other_positions_stay_unchanged(example, seed, epoch):
     item = masked(example, seed=seed, epoch=epoch, mask_token_prob=1.0, random_token_prob=0.0)
     expected = example.input_ids.copy()
     expected[item.masked_lm_positions] = MASK_ID
@@ -153,7 +154,7 @@ def test_labels_are_the_tokens_before_and_all_else_stays_as_it_was(example, seed
     }
 
 
-def test_the_input_stays_untouched():
+def test_the_input_is_not_modified():
     example = example_of([2] * 30)
     before = example.input_ids.copy()
     item = masked(example)  # the example's arrays are read-only: writing would raise
@@ -187,7 +188,7 @@ def test_static_masks_repeat_after_dupe_factor_epochs(dupe_factor):
     assert masks == masks[:dupe_factor] * 3
 
 
-def test_the_first_static_masks_are_the_first_dynamic_ones():
+def test_the_first_static_masks_equal_the_first_dynamic_masks():
     example = example_of([1, 2, 3] * 30)
     for epoch in range(5):
         static = masked(example, epoch=epoch, dynamic=False, dupe_factor=5)
@@ -196,14 +197,14 @@ def test_the_first_static_masks_are_the_first_dynamic_ones():
 
 @given(example=examples, seed=seeds)
 @properties
-def test_piece_masking_selects_pieces_and_always_meets_the_budget(example, seed):
+def test_piece_masking_selects_pieces_and_always_fills_the_budget(example, seed):
     assume(num_to_predict(len(example.input_ids), MaskingConfig()) <= (~example.special_tokens_mask).sum())
     positions = positions_of(example, seed=seed, strategy=MaskingStrategy.PIECE)
     assert len(positions) == len(set(positions)) == num_to_predict(len(example.input_ids), MaskingConfig())
     assert not example.special_tokens_mask[positions].any()
 
 
-def test_piece_masking_cuts_words_and_whole_word_masking_does_not():
+def test_piece_masking_splits_words_and_whole_word_masking_does_not():
     example = example_of([10] * 10)
     pieces = Counter((position - 1) // 10 for position in positions_of(example, strategy=MaskingStrategy.PIECE))
     words = Counter((position - 1) // 10 for position in positions_of(example, strategy=MaskingStrategy.WHOLE_WORD))
@@ -211,9 +212,9 @@ def test_piece_masking_cuts_words_and_whole_word_masking_does_not():
     assert pieces.total() == 15 and max(pieces.values()) < 10
 
 
-def test_the_budget_of_8_to_512_tokens_is_15_percent_of_them_rounded():
+def test_the_budget_is_15_percent_of_the_tokens_rounded():
     budgets = {num_tokens: num_to_predict(num_tokens, MaskingConfig()) for num_tokens in range(8, 513)}
-    # in whole numbers: half a piece from 0.15 * num_tokens at most
+    # in integers: at most half a piece away from 0.15 * num_tokens
     assert all(abs(20 * budget - 3 * num_tokens) <= 10 for num_tokens, budget in budgets.items())
 
 
@@ -236,7 +237,7 @@ def test_an_example_in_which_no_word_fits_has_no_prediction():
     assert item.input_ids.tolist() == example_of([8]).input_ids.tolist()
 
 
-def test_words_that_do_not_fit_are_skipped_for_words_that_do():
+def test_words_that_do_not_fit_are_skipped():
     example = example_of([8, 1, 8, 1])  # 20 tokens: a budget of 3
     assert all(positions_of(example, epoch=epoch) == [9, 18] for epoch in range(20))
 
@@ -252,9 +253,9 @@ def test_every_word_of_equal_length_is_selected_equally_often():
     assert np.abs(counts[1:-1] - num_epochs * share).max() < 5 * error
 
 
-def test_words_do_not_reach_over_a_separator():
-    # the second segment's first piece starts no word (a word cut by truncation): it belongs to no word of the first
-    # segment
+def test_a_word_ends_at_a_separator():
+    # truncation cut the first word of the second segment, so that its first piece starts no word; it must not belong
+    # to the last word of the first segment
     selected = select_positions(
         unit_starts=np.array([0, 1, 0, 0, 0, 0], bool),
         selectable=np.array([0, 1, 1, 0, 1, 0], bool),

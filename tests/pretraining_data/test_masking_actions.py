@@ -1,4 +1,4 @@
-"""What happens at a selected position: [MASK], a random token, or nothing, drawn by every piece for itself."""
+"""The actions at selected positions: [MASK], a random token or no change, drawn for each piece."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paddle_wwm.pretraining_data.masking import MaskedExample, apply_actions, ma
 
 from .builders import FIRST_ID, MASK_ID, example_of, numbered_vocab, words_of
 
-# disjoint from the examples' ids: a random token can be told from an unchanged one
+# disjoint from the ids of the examples, so that a random token differs from an unchanged one
 RANDOM_TOKEN_IDS = np.arange(20_000, 21_000)
 ALL_MASK = {"mask_token_prob": 1.0, "random_token_prob": 0.0}
 ALL_RANDOM = {"mask_token_prob": 0.0, "random_token_prob": 1.0}
@@ -33,14 +33,15 @@ def masked(
 
 
 def is_about(count: int, *, of: int, share: float) -> bool:
-    """Within five standard deviations of a binomial distribution."""
+    """Return True within five standard deviations of a binomial distribution."""
     return abs(count - of * share) < 5 * np.sqrt(of * share * (1 - share))
 
 
 @pytest.fixture(scope="module")
 def actions():
-    """Over 200,000 predictions at 80/10/10: arrays of [MASK], random and unchanged, shape (words, 2); every word has
-    two pieces.
+    """Over 200,000 predictions at 80/10/10, as bool arrays: [MASK], random, unchanged.
+
+    Shape (words, 2): every word has two pieces.
     """
     example = example_of([2] * 255)
     tokens = []
@@ -52,12 +53,12 @@ def actions():
     return after == MASK_ID, np.isin(after, RANDOM_TOKEN_IDS), after == before
 
 
-def test_with_mask_at_1_every_prediction_is_mask():
+def test_every_prediction_is_mask_if_mask_token_prob_is_1():
     item = masked(example_of([2] * 255), **ALL_MASK)
     assert set(item.input_ids[item.masked_lm_positions].tolist()) == {MASK_ID}
 
 
-def test_with_random_at_1_every_prediction_is_an_ordinary_token():
+def test_every_prediction_is_an_ordinary_token_if_random_token_prob_is_1():
     vocab = numbered_vocab()
     seen = set()
     for epoch in range(50):
@@ -67,7 +68,7 @@ def test_with_random_at_1_every_prediction_is_an_ordinary_token():
     assert not any(vocab.tokens[token].startswith("[") for token in seen)
 
 
-def test_the_random_tokens_are_all_but_the_special_and_the_unused_ones(mini_vocab):
+def test_random_tokens_are_all_tokens_except_special_and_unused_ones(mini_vocab):
     left_out = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "[unused2]", "[unused3]"}
     assert {mini_vocab.tokens[token] for token in mini_vocab.random_token_ids} == set(mini_vocab.tokens) - left_out
     assert {"[", "]", "##bility", "词"} <= {mini_vocab.tokens[token] for token in mini_vocab.random_token_ids}
@@ -81,7 +82,7 @@ def test_every_ordinary_token_of_a_small_vocabulary_is_drawn(mini_vocab):
     assert seen == set(mini_vocab.random_token_ids.tolist())
 
 
-def test_with_both_at_0_nothing_changes_but_the_predictions_stay():
+def test_tokens_stay_unchanged_but_are_predicted_if_both_probabilities_are_0():
     example = example_of([2] * 255)
     item = masked(example, **ALL_UNCHANGED)
     assert item.input_ids.tolist() == example.input_ids.tolist()
@@ -97,7 +98,7 @@ def test_the_actions_do_not_change_which_positions_are_selected():
     assert selections == [selections[0]] * 4
 
 
-def test_80_10_10_is_kept_within_the_sampling_error(actions):
+def test_the_shares_are_80_10_10_within_the_sampling_error(actions):
     is_mask, is_random, is_unchanged = actions
     assert (is_mask + 0 + is_random + is_unchanged == 1).all()
     assert is_about(is_mask.sum(), of=is_mask.size, share=0.8)
@@ -114,7 +115,7 @@ def test_the_pieces_of_a_word_draw_independently(actions):
             assert is_about(together, of=len(first), share=shares[one] * shares[other])
 
 
-def test_a_words_pieces_can_have_all_three_actions():
+def test_the_pieces_of_a_word_can_have_all_three_actions():
     example = example_of([3] * 170)
     kinds = set()
     for epoch in range(30):

@@ -1,4 +1,4 @@
-"""Several corpora in one stream, and the compiled path beside the numpy one."""
+"""Several corpora in one stream, and the compiled path compared with the numpy path."""
 
 import dataclasses
 from collections import Counter
@@ -25,7 +25,7 @@ def batch_bytes(batch):
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory, shards_of):
-    """Three corpora of 30, 12 and 3 documents of words of one to four pieces."""
+    """Three corpora of 30, 12 and 3 documents. Their words have one to four pieces."""
     folder = tmp_path_factory.mktemp("mixture")
     rng = np.random.default_rng(0)
     made = []
@@ -47,7 +47,7 @@ def sources(tmp_path_factory, shards_of):
     return tuple(made)
 
 
-def test_one_corpus_alone_is_not_changed_by_being_a_mixture(sources):
+def test_a_mixture_of_one_corpus_gives_the_batches_of_the_corpus(sources):
     cut = {"first_example": 5000, "global_batch_size": 12, "micro_batch_size": 3, "rank": 0, "num_ranks": 1}
     alone, mixed = sources[0].micro_batches(**cut), Mixture(sources=sources[:1]).micro_batches(**cut)
     assert [batch_bytes(batch) for batch in alone] == [batch_bytes(batch) for batch in mixed]
@@ -55,7 +55,7 @@ def test_one_corpus_alone_is_not_changed_by_being_a_mixture(sources):
 
 @settings(max_examples=30, deadline=None)
 @given(weights=st.lists(st.floats(0.01, 100), min_size=3, max_size=3), start=st.integers(0, 10**9))
-def test_every_corpus_gives_its_examples_in_order_and_in_its_share(sources, weights, start):
+def test_every_corpus_gives_its_share_of_examples_in_order(sources, weights, start):
     mixture = Mixture(sources=sources, weights=tuple(weights))
     chosen, numbers = mixture.locate(np.arange(start, start + PERIOD))
     for source in range(3):
@@ -65,14 +65,14 @@ def test_every_corpus_gives_its_examples_in_order_and_in_its_share(sources, weig
         assert abs(len(own) - expected) <= 3
 
 
-def test_the_place_in_a_corpus_is_the_number_of_its_examples_before(sources):
+def test_the_number_within_a_corpus_counts_its_earlier_examples(sources):
     mixture = Mixture(sources=sources, weights=(3, 1, 0.5))
     chosen, numbers = mixture.locate(np.arange(3 * PERIOD))
     for place in (0, 1, 17, PERIOD - 1, PERIOD, 2 * PERIOD + 5):
         assert numbers[place] == (chosen[:place] == chosen[place]).sum()
 
 
-def test_without_weights_the_shares_are_those_of_the_numbers_of_examples(sources):
+def test_without_weights_the_shares_are_proportional_to_the_numbers_of_examples(sources):
     mixture = Mixture(sources=sources)
     shares = np.bincount(mixture.pattern, minlength=3) / PERIOD
     sizes = np.array([source.num_examples for source in sources])
@@ -80,7 +80,7 @@ def test_without_weights_the_shares_are_those_of_the_numbers_of_examples(sources
 
 
 @pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0, 2.0, 0.0), (1.0, 2.0, -1.0)])
-def test_weights_that_do_not_fit_are_refused(sources, weights):
+def test_wrong_weights_are_refused(sources, weights):
     with pytest.raises(ConfigError, match="must be 3 numbers above 0"):
         Mixture(sources=sources, weights=weights)
 

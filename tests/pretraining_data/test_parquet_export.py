@@ -1,4 +1,4 @@
-"""Static masks as Parquet: what is written is what masking gives, byte for byte every time, or nothing at all."""
+"""Static masks as Parquet: rows equal the masked examples, and files are reproducible and complete."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def options_of(pairing=SentencePairing.NEXT_SENTENCE, *, seed=SEED, held_out_sha
 
 @pytest.fixture(scope="module")
 def export(shards, tmp_path_factory):
-    """A function that exports the shards by some options into a new folder; returns the summary."""
+    """Return a function that exports into a new folder and returns the summary."""
 
     def make(options, *, shards=shards):
         output = tmp_path_factory.mktemp("export") / "new" / "examples.parquet"
@@ -67,7 +67,7 @@ def exported(request, export):
 
 
 def columns_of(path):
-    """Every column as an array, shape (rows, entries)."""
+    """Return every column as an array, shape (rows, entries)."""
     table = pyarrow.parquet.read_table(path)
     assert table.column_names == NAMES
     return {name: np.array(table[name].to_pylist()) for name in NAMES}
@@ -85,7 +85,7 @@ def padded(values, width):
     return [*values.tolist(), *[0] * (width - len(values))]
 
 
-def test_rows_are_what_masking_gives_copy_by_copy_and_example_by_example(exported, shards):
+def test_rows_are_the_masked_examples_ordered_by_copy_and_example(exported, shards):
     pairing, summary = exported
     columns, vocab, options = columns_of(summary.path), numbered_vocab(), options_of(pairing)
     examples = examples_of(shards, pairing)
@@ -117,7 +117,7 @@ def test_rows_are_what_masking_gives_copy_by_copy_and_example_by_example(exporte
             row += 1
 
 
-def test_columns_have_googles_names_and_types(exported):
+def test_columns_have_the_names_and_types_of_google(exported):
     schema = pyarrow.parquet.read_schema(exported[1].path)
     types = {name: schema.field(name).type.value_type for name in NAMES}
     assert types.pop("masked_lm_weights") == pyarrow.float32()
@@ -133,7 +133,7 @@ def test_only_whole_words_are_predicted_in_every_copy(exported, shards):
         assert chosen == set().union(*(word for word in words if word & chosen))
 
 
-def test_copies_differ_in_their_masks_and_in_nothing_else(exported):
+def test_copies_differ_only_in_their_masks(exported):
     _, summary = exported
     columns = {
         name: values.reshape(COPIES, summary.num_examples, -1) for name, values in columns_of(summary.path).items()
@@ -144,7 +144,7 @@ def test_copies_differ_in_their_masks_and_in_nothing_else(exported):
     assert differing.mean() > 0.8
 
 
-def test_metadata_say_what_the_rows_were_made_of(exported, shards):
+def test_metadata_has_the_origin_of_the_rows(exported, shards):
     pairing, summary = exported
     metadata = {
         key.decode(): value.decode() for key, value in pyarrow.parquet.read_schema(summary.path).metadata.items()
@@ -191,7 +191,7 @@ def test_other_options_give_other_masks(exported, export, options):
         )
 
 
-def test_rows_come_in_groups_of_bounded_size_compressed_by_zstd(export, shards_of):
+def test_row_groups_have_a_maximum_size_and_zstd_compression(export, shards_of):
     copies = 2 * ROWS_PER_GROUP + 5
     summary = export(
         options_of(SentencePairing.FULL_SENTENCES, dupe_factor=copies), shards=shards_of([[[1, 2, 1, 2, 2]]])
@@ -211,7 +211,7 @@ def test_an_example_whose_words_all_exceed_the_budget_is_counted_and_has_no_weig
     assert not columns_of(summary.path)["masked_lm_weights"].any()
 
 
-def test_documents_are_held_out_only_when_asked_for(export, shards):
+def test_documents_are_held_out_only_on_request(export, shards):
     share = 0.3
     held_out = split_documents(shards, held_out_share=share).held_out
     summary = export(
@@ -222,7 +222,7 @@ def test_documents_are_held_out_only_when_asked_for(export, shards):
     assert all(written.isdisjoint(shards.document(number)[1].input_ids.tolist()) for number in held_out.tolist())
 
 
-def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(export, shards):
+def test_an_existing_file_is_kept_without_overwrite(export, shards):
     summary = export(options_of())
     before, other = summary.path.read_bytes(), options_of(seed=6)
     with pytest.raises(ConfigError, match="exists already; add --overwrite"):
@@ -232,19 +232,19 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(export, shards)
     assert summary.path.read_bytes() != before
 
 
-def test_a_folder_is_no_output(shards, tmp_path):
+def test_a_folder_as_output_is_refused(shards, tmp_path):
     with pytest.raises(ConfigError, match="is a folder"):
         export_examples(shards, vocab=numbered_vocab(), output=tmp_path, options=options_of(), overwrite=True)
 
 
-def test_shards_without_an_example_are_an_error_and_leave_nothing(shards_of, tmp_path):
+def test_shards_without_examples_are_an_error_and_leave_no_file(shards_of, tmp_path):
     shards = shards_of([[[1]]])  # one piece, and nothing to pair it with
     with pytest.raises(DataError, match="no example could be made"):
         export_examples(shards, vocab=numbered_vocab(), output=tmp_path / "new" / "x.parquet", options=options_of())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_stand_above_the_recipe_and_the_recipe_above_the_defaults(tmp_path):
+def test_options_override_the_recipe_and_the_recipe_overrides_the_defaults(tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "phases: [{max_seq_length: 32, global_batch_size: 8, num_steps: 2, learning_rate: 1e-3}]\n"
@@ -289,6 +289,6 @@ def test_options_that_break_a_rule_are_refused(given, rule):
         resolve_options(**{"max_seq_length": 128, **given})
 
 
-def test_masks_that_change_every_epoch_cannot_be_exported():
+def test_dynamic_masks_cannot_be_exported():
     with pytest.raises(ValueError, match="`masking.dynamic` must be false"):
         ExportOptions(max_seq_length=128, masking=MaskingConfig())

@@ -22,13 +22,13 @@ def whole(size: int, *, key: np.uint64) -> list[int]:
 
 
 def order(numbers, *, num_examples: int, seed: int = 42) -> list[tuple[int, int]]:
-    """(epoch, example index) of every running number."""
+    """Return (epoch, example index) of every running number."""
     epochs, indices = order_of(np.asarray(numbers), num_examples=num_examples, seed=seed)
     return list(zip(epochs.tolist(), indices.tolist()))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10, 16, 17, 97, 1000, 1024, 1025, 4096, 4097])
-def test_every_position_has_one_place_and_every_place_one_position(size):
+def test_every_position_goes_to_exactly_one_place(size):
     for key in range(5):
         assert sorted(whole(size, key=key_of(key))) == list(range(size))
 
@@ -41,7 +41,7 @@ def test_any_size_and_key_give_a_permutation(size, key):
 
 @given(size=st.integers(1, 10**12), key=keys, seed=st.integers(0, 2**32 - 1))
 @properties
-def test_some_positions_of_many_go_to_different_places_within_bounds(size, key, seed):
+def test_positions_of_a_large_size_go_to_different_places_within_bounds(size, key, seed):
     positions = np.unique(np.random.default_rng(seed).integers(0, size, 100))
     places = permute(positions, size=size, key=key)
     assert len(set(places.tolist())) == len(positions)
@@ -51,26 +51,26 @@ def test_some_positions_of_many_go_to_different_places_within_bounds(size, key, 
 
 @given(size=st.integers(1, 500), key=keys, seed=st.integers(0, 2**32 - 1))
 @properties
-def test_a_place_does_not_depend_on_the_positions_asked_for_with_it(size, key, seed):
+def test_a_place_does_not_depend_on_other_positions_of_the_call(size, key, seed):
     positions = np.random.default_rng(seed).integers(0, size, 5)
     together = permute(positions, size=size, key=key)
     assert together.tolist() == [int(permute(positions[i : i + 1], size=size, key=key)[0]) for i in range(5)]
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_every_permutation_of_few_occurs(size):
+def test_every_permutation_of_a_small_size_occurs(size):
     counts = Counter(tuple(whole(size, key=key_of(7, number))) for number in range(500))
     assert set(counts) == set(permutations(range(size)))
 
 
-def test_every_position_goes_everywhere_equally_often():
+def test_every_position_goes_to_every_place_equally_often():
     size, num_keys = 10, 2000
     places = np.array([whole(size, key=key_of(7, number)) for number in range(num_keys)])
     counts = np.array([np.bincount(places[:, position], minlength=size) for position in range(size)])
     assert np.abs(counts - num_keys / size).max() < 5 * np.sqrt(num_keys * 0.1 * 0.9)
 
 
-def test_neighbours_are_scattered():
+def test_neighbouring_positions_go_to_unrelated_places():
     places = np.array(whole(10_000, key=key_of(7)))
     assert abs(np.corrcoef(places, np.arange(10_000))[0, 1]) < 0.05
     assert abs(np.corrcoef(places[1:], places[:-1])[0, 1]) < 0.05

@@ -1,4 +1,4 @@
-"""Sentence pairs for next-sentence prediction, and how they are shortened."""
+"""Sentence pairs for next-sentence prediction, and their truncation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ EVEN = [[2, 2]]  # a sentence of four tokens; examples of 27 tokens hold six of 
 
 
 def pairs_of(shards, *, max_seq_length, documents=None, short_seq_prob=0.0, seed=42):
-    """The pairs as (label, (a_start, a_end), (b_start, b_end)) in the shard set's tokens, and the report."""
+    """Return the pairs and the report.
+
+    A pair is (label, (a_start, a_end), (b_start, b_end)) in the tokens of the shard set.
+    """
     report: Counter = Counter()
     index = build_index(
         shards,
@@ -39,14 +42,17 @@ def pairs_of(shards, *, max_seq_length, documents=None, short_seq_prob=0.0, seed
 
 
 def document_numbers(shards):
-    """The number of the document of every token of the set."""
+    """Return the document number of every token of the set."""
     return np.concatenate(
         [np.full(len(shards.document(number)[1].input_ids), number) for number in range(shards.num_documents)]
     )
 
 
 class Sides:
-    """The draws of truncate_pair by hand: below 0.5 the front is cut, else the back."""
+    """Given draws for truncate_pair.
+
+    A draw below 0.5 cuts the front, any other draw cuts the back.
+    """
 
     def __init__(self, *draws: float) -> None:
         self._draws = cycle(draws)
@@ -69,7 +75,7 @@ FRONT, BACK = 0.0, 0.9
     seed=st.integers(0, 2**32),
 )
 @properties
-def test_pairs_fit_and_a_random_one_is_of_another_document_and_a_true_one_of_the_same(
+def test_pairs_fit_and_only_random_pairs_are_from_two_documents(
     shards_of, corpus, max_seq_length, short_seq_prob, seed
 ):
     shards = shards_of(corpus, max_tokens_per_shard=50)
@@ -96,25 +102,25 @@ def test_a_true_second_segment_follows_the_first_directly(shards_of):
     assert {(a[1] - a[0]) // 4 for a, _ in followers} == {1, 2, 3, 4, 5}
 
 
-def test_where_nothing_is_cut_every_sentence_is_used_once_besides_the_random_segments(shards_of):
+def test_without_cuts_every_sentence_is_used_once_not_counting_random_segments(shards_of):
     shards = shards_of([EVEN * 60] * 10)
     pairs, _ = pairs_of(shards, max_seq_length=27)
     used = [position for label, a, b in pairs for span in ((a,) if label else (a, b)) for position in range(*span)]
     assert sorted(used) == list(range(shards.manifest.num_tokens))
 
 
-def test_half_of_the_pairs_are_random_where_both_are_possible(shards_of):
+def test_half_of_the_pairs_are_random_if_both_kinds_are_possible(shards_of):
     shards = shards_of([EVEN * 61] * 100)
     pairs, report = pairs_of(shards, max_seq_length=27)
     possible = report["pairs_random"] + report["pairs_next"]
     assert possible > 1000
     assert abs(report["pairs_random"] - possible / 2) < 5 * np.sqrt(possible / 4)
-    # a last sentence that is left alone has no second segment but a random one
+    # a single last sentence can only have a random second segment
     assert 0 < report["pairs_random_forced"] <= 100
     assert len(pairs) == possible + report["pairs_random_forced"]
 
 
-def test_random_segments_are_drawn_from_all_other_documents_alike(shards_of):
+def test_random_segments_come_from_all_other_documents_equally_often(shards_of):
     shards = shards_of([EVEN * 60] * 6)
     document = document_numbers(shards)
     drawn = Counter()
@@ -129,14 +135,14 @@ def test_random_segments_are_drawn_from_all_other_documents_alike(shards_of):
     assert all(abs(count - mean) < 5 * np.sqrt(mean) for count in drawn.values())
 
 
-def test_random_segments_come_from_the_asked_documents_only(shards_of):
+def test_random_segments_come_only_from_the_requested_documents(shards_of):
     shards = shards_of([EVEN * 20] * 6)
     document = document_numbers(shards)
     pairs, _ = pairs_of(shards, max_seq_length=27, documents=[1, 3, 4])
     assert {document[a[0]] for _, a, _ in pairs} == {document[b[0]] for _, _, b in pairs} == {1, 3, 4}
 
 
-def test_the_only_document_has_true_pairs_only(shards_of):
+def test_a_single_document_has_only_true_pairs(shards_of):
     shards = shards_of([EVEN * 61, EVEN])
     pairs, report = pairs_of(shards, max_seq_length=27, documents=[0])
     assert {label for label, _, _ in pairs} == {0}
@@ -154,14 +160,14 @@ def test_documents_of_one_sentence_have_forced_random_pairs(shards_of):
 @pytest.mark.parametrize(
     ("words", "cut"), [([2, 2], 2), ([1, 2, 1], 1), ([1, 1, 1], 2), ([6, 2], 6), ([2, 6], 2), ([5], 3), ([1, 7, 1], 1)]
 )
-def test_the_only_sentence_is_halved_at_a_word_start_if_it_has_one(shards_of, words, cut):
+def test_a_single_sentence_is_halved_at_a_word_start_if_it_has_one(shards_of, words, cut):
     pairs, report = pairs_of(shards_of([[words]]), max_seq_length=27)
     assert pairs == [(0, (0, cut), (cut, sum(words)))]
     assert report == {"pairs_next": 1}
 
 
 def test_a_single_token_makes_no_pair(shards_of):
-    with pytest.raises(DataError, match="no example could be made of 1 document"):
+    with pytest.raises(DataError, match="no example could be made from 1 document"):
         pairs_of(shards_of([[[1]]]), max_seq_length=27)
 
 
@@ -174,7 +180,7 @@ def test_long_sentences_are_split_not_dropped(shards_of):
     assert len(set(firsts)) == len(firsts)
 
 
-# ---- Shortening
+# ---- Truncation
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +219,7 @@ def test_segments_of_words_that_fit_keep_whole_words_at_their_edges(a_words, b_w
     draws=draws,
 )
 @properties
-def test_a_word_is_cut_only_where_nothing_else_is_left(a_words, b_words, max_tokens, draws):
+def test_a_word_is_cut_only_if_no_other_word_is_left(a_words, b_words, max_tokens, draws):
     for words, (start, end) in zip((a_words, b_words), truncate(a_words, b_words, max_tokens=max_tokens, draws=draws)):
         assert 0 <= start < end <= sum(words)
         inside_one_word = not any(start < edge < end for edge in edges(words))
@@ -222,7 +228,7 @@ def test_a_word_is_cut_only_where_nothing_else_is_left(a_words, b_words, max_tok
 
 @pytest.mark.parametrize("side", [FRONT, BACK])
 @pytest.mark.parametrize(("words", "kept"), [([2, 8], (0, 2)), ([8, 2], (8, 10)), ([9, 1], (9, 10)), ([1, 9], (0, 1))])
-def test_a_long_word_is_cut_off_rather_than_cut_where_a_whole_word_is_left(side, words, kept):
+def test_a_long_word_is_removed_completely_if_a_whole_word_is_left(side, words, kept):
     assert truncate(words, [7], max_tokens=14, draws=[side]) == (kept, (0, 7))
 
 
@@ -237,13 +243,13 @@ def test_the_longer_segment_is_shortened_by_whole_words_and_no_more_than_needed(
     assert truncate([2] * 3, [2] * 10, max_tokens=16, draws=[FRONT]) == ((0, 6), (10, 20))
 
 
-def test_segments_that_fit_are_left_as_they_are():
+def test_segments_that_fit_stay_unchanged():
     assert truncate([2] * 5, [3] * 4, max_tokens=22, draws=[FRONT]) == ((0, 10), (0, 12))
 
 
 @given(draws=draws)
 @properties
-def test_two_long_segments_end_about_equally_long(draws):
+def test_two_long_segments_are_cut_to_similar_lengths(draws):
     a, b = truncate([2] * 60, [2] * 40, max_tokens=60, draws=draws)
     assert 58 <= a[1] - a[0] + b[1] - b[0] <= 60
     assert abs((a[1] - a[0]) - (b[1] - b[0])) <= 4

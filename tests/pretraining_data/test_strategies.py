@@ -1,4 +1,4 @@
-"""The other strategies: n-grams of words, and one action a word."""
+"""The other strategies: n-grams of words, and one action per word."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_n_grams_are_whole_words_within_the_budget(words, second, seed):
     assert len(chosen) <= max(1, round(len(example.input_ids) * 0.3))
 
 
-def test_an_n_gram_ends_at_a_special_token_at_a_chosen_word_and_where_the_budget_does():
+def test_an_n_gram_ends_at_a_special_token_at_a_selected_word_and_at_the_budget():
     starts = np.array([0, 1, 1, 0, 1, 0, 1, 1, 0], bool)  # [CLS] a b ##b c [SEP] d e [SEP]
     selectable = np.array([0, 1, 1, 1, 1, 0, 1, 1, 0], bool)
 
@@ -56,12 +56,12 @@ def test_an_n_gram_ends_at_a_special_token_at_a_chosen_word_and_where_the_budget
 
     assert select([4], [4], budget=1) == [4]
     assert select([4, 6], [4, 1], budget=2) == [4, 6]  # c d would cross [SEP]
-    assert select([2, 1], [1, 4], budget=3) == [1, 2, 3]  # a alone: b is chosen already
+    assert select([2, 1], [1, 4], budget=3) == [1, 2, 3]  # only a: b is already selected
     assert select([1], [4], budget=4) == [1, 2, 3, 4]
-    assert select([1, 7], [3, 1], budget=2) == [1, 7]  # a and b would exceed the budget: a alone, then e
+    assert select([1, 7], [3, 1], budget=2) == [1, 7]  # a and b would exceed the budget: only a, then e
 
 
-def test_with_all_shares_on_single_words_n_grams_are_whole_words():
+def test_ngram_masking_with_single_words_only_equals_whole_word_masking():
     example = example_of([1, 2, 3, 1, 1, 2, 4, 1] * 6)
     for seed in range(20):
         plain = mask(example, seed=seed)
@@ -70,7 +70,7 @@ def test_with_all_shares_on_single_words_n_grams_are_whole_words():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_a_share_of_one_gives_only_n_grams_of_that_size(size):
+def test_a_share_of_1_gives_only_n_grams_of_that_size(size):
     shares = tuple(float(number == size) for number in range(1, 5))
     example = example_of([1] * 200)
     for index in range(50):
@@ -78,7 +78,7 @@ def test_a_share_of_one_gives_only_n_grams_of_that_size(size):
             example, index=index, strategy=MaskingStrategy.NGRAM_WORD, ngram_shares=shares, max_predictions_per_seq=size
         )
         positions = masked.masked_lm_positions
-        # at the end of the segment an n-gram is shorter, and others fill the budget up
+        # an n-gram at the end of the segment is shorter, and other n-grams fill the budget
         assert len(positions) == size
         assert positions[-1] - positions[0] == size - 1 or positions[-1] == 200
 
@@ -90,7 +90,7 @@ def test_n_gram_sizes_are_drawn_by_their_shares():
     np.testing.assert_allclose(np.bincount(sizes, minlength=5)[1:] / len(draws), [0.4, 0.3, 0.2, 0.1], atol=0.005)
 
 
-def test_with_actions_by_word_all_pieces_of_a_word_share_one():
+def test_all_pieces_of_a_word_share_one_action_if_actions_are_per_word():
     example = example_of([3] * 120)
     shares = np.zeros(3)
     for seed in range(60):
