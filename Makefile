@@ -50,10 +50,11 @@ soak: $(READY) ## run tests of over an hour: stopped, killed and resumed runs; f
 test-fast: $(READY) ## run the tests that take seconds
 	$(PY) -m pytest -m "not slow" $(ARGS)
 
-lint: $(READY) ## check formatting, style and types
+lint: $(READY) ## check formatting, style, types and plain words
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) tools/plain_words.py
 
 # ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
 

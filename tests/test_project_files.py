@@ -89,7 +89,7 @@ def test_pre_commit_hooks_are_local_and_call_commands_of_the_environment():
     [repository] = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
     assert repository["repo"] == "local"  # nothing is downloaded
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
-    assert list(hooks) == ["ruff-format", "ruff-check", "mypy"]
+    assert list(hooks) == ["ruff-format", "ruff-check", "mypy", "plain-words"]
     environment = Path(sys.executable).parent
     for hook in hooks.values():
         assert hook["language"] == "system"
@@ -103,10 +103,11 @@ def test_pre_commit_hooks_are_local_and_call_commands_of_the_environment():
 
 def test_hooks_and_make_lint_run_the_same_checks():
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE)[1]
-    assert [line.split("-m ", 1)[1] for line in recipe.splitlines()] == [
-        "ruff format --check .",
-        "ruff check .",
-        "mypy",
+    assert [line.strip().removeprefix("$(PY) ") for line in recipe.splitlines()] == [
+        "-m ruff format --check .",
+        "-m ruff check .",
+        "-m mypy",
+        "tools/plain_words.py",
     ]
     script = read(".ci/run")
     assert 0 < script.index("make lint") < script.index("make test")
