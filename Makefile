@@ -1,14 +1,14 @@
-# `make` alone lists the targets: a line "target: ... ## text" is shown by `make help`.
+# `make` without a target lists the targets. `make help` shows every line of the form "target: ... ## text".
 
 VENV ?= .venv
-# The interpreters tried for the virtual environment, in this order; `make setup PYTHON=/path/to/python3.11` tries only that one.
+# Interpreters for the virtual environment, tried in this order. `make setup PYTHON=/path/to/python3.11` tries only that one.
 PYTHON ?= python3.11 python3.12 python3
-# pip (the one that comes with Python) or uv (faster).
+# pip (comes with Python) or uv (faster).
 INSTALLER ?= pip
-# `make setup QUIET=` shows every step of the installer.
+# `make setup QUIET=` shows all steps of the installer.
 QUIET ?= --quiet
 
-# PY=... is used as it is and nothing is installed. Otherwise PY is the environment's Python, and targets that run it depend on $(READY).
+# With PY=..., nothing is installed. Otherwise PY is the Python of the environment, and targets that run it depend on $(READY).
 ifeq ($(strip $(PY)),)
 override PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
@@ -19,30 +19,30 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-fast soak lint interop dist wheel-check wheelhouse air-gapped-check pretrain clean distclean
 
-help: ## what this file can do
+help: ## list the targets
 	@echo "paddle_wwm: pretrain and package whole-word-masked Chinese BERT models on PaddlePaddle"
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "Targets set up what they need; the first time that takes a minute or two and 2.2 GB in $(VENV)."
-	@echo "  make setup PYTHON=python3.12    with that Python (3.11 or 3.12; default: the first found)"
-	@echo "  make setup INSTALLER=uv         with uv instead of pip"
-	@echo "  make setup VENV=/elsewhere      in another folder (give VENV to the other targets, too)"
-	@echo "  make test PY=python             with a Python that has everything already: nothing is installed"
-	@echo "  make test ARGS=tests/test_x.py  only those tests"
-	@echo "  make -B setup                   install again; make distclean setup: from nothing"
+	@echo "Targets set up the environment that they need. The first time, that takes one to two minutes and 2.2 GB in $(VENV)."
+	@echo "  make setup PYTHON=python3.12    use this Python (3.11 or 3.12; default: the first one found)"
+	@echo "  make setup INSTALLER=uv         use uv instead of pip"
+	@echo "  make setup VENV=/elsewhere      use another folder (give VENV to the other targets, too)"
+	@echo "  make test PY=python             use a Python that has all packages, and install nothing"
+	@echo "  make test ARGS=tests/test_x.py  run only these tests"
+	@echo "  make -B setup                   install again; to start from scratch: make distclean setup"
 
 setup: $(READY) ## install everything into a virtual environment and check that it works
-	@$(if $(READY),echo "Ready: $(PY)",echo "PY is given, so nothing is installed; \`$(PY) -m paddle_wwm.doctor\` checks it.")
+	@$(if $(READY),echo "Ready: $(PY)",echo "PY is set, so nothing is installed. Check it with: $(PY) -m paddle_wwm.doctor")
 
 test: $(READY) ## run the tests
 	$(PY) -m pytest $(ARGS)
 
-# How many cases of the fuzz, and which: another SEED makes others.
+# Number of fuzz cases, and their seed.
 CASES ?= 50000
 SEED ?= 1
 
-soak: $(READY) ## over an hour: runs stopped, killed and resumed; a fuzz of damaged text (CASES=50000 SEED=1); the wheel; no network
+soak: $(READY) ## run tests of over an hour: stopped, killed and resumed runs; fuzzed text (CASES=50000 SEED=1); wheel-check; air-gapped-check
 	$(PY) benchmarks/resume.py $(ARGS)
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 	$(MAKE) wheel-check air-gapped-check
@@ -50,28 +50,29 @@ soak: $(READY) ## over an hour: runs stopped, killed and resumed; a fuzz of dama
 test-fast: $(READY) ## run the tests that take seconds
 	$(PY) -m pytest -m "not slow" $(ARGS)
 
-lint: $(READY) ## check formatting, style and types
+lint: $(READY) ## check formatting, style, types and plain words
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) tools/plain_words.py
 
 # ---- Other frameworks ------------------------------------------------------------------------------------------------------------------------
 
-# TensorFlow, PyTorch and transformers 5 fit into no environment with PaddleNLP, so each gets one of its own.
+# TensorFlow, PyTorch and transformers 5 conflict with PaddleNLP, so each has a separate environment.
 INTEROP ?= .venv-interop
 
-interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed $(INTEROP)/transformers5/.lac dist ## converted models opened by transformers, TensorFlow and PaddleNLP; whole word masks for a torch trainer
+interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed $(INTEROP)/transformers5/.lac dist ## open converted models in transformers, TensorFlow and PaddleNLP; use whole word masks in a torch trainer
 	"$(INTEROP)/transformers5/bin/python" -m pip install $(QUIET) --no-deps --no-index --force-reinstall dist/paddle_wwm-*.whl
 	$(PY) tests/interop/run.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python" \
 	    --transformers5 "$(INTEROP)/transformers5/bin/python"
 
 $(INTEROP)/%/.installed: tests/interop/%.txt | $(READY)
-	@echo "Installing what $< lists into $(INTEROP)/$*"
+	@echo "Installing the packages of $< into $(INTEROP)/$*"
 	@$(PY) -m venv --clear "$(INTEROP)/$*"
 	@"$(INTEROP)/$*/bin/python" -m pip install $(QUIET) -r $<
 	@touch "$@"
 
-# constraints.txt and transformers 5 exclude each other, so lac's build has a constraint of its own.
+# constraints.txt conflicts with transformers 5, so the build of lac has separate constraints.
 BUILDS := $(CURDIR)/tests/interop/builds.txt
 $(INTEROP)/transformers5/.lac: $(INTEROP)/transformers5/.installed tests/interop/builds.txt
 	@PIP_CONSTRAINT="$(BUILDS)" PIP_BUILD_CONSTRAINT="$(BUILDS)" \
@@ -80,8 +81,8 @@ $(INTEROP)/transformers5/.lac: $(INTEROP)/transformers5/.installed tests/interop
 
 # ---- The wheel -------------------------------------------------------------------------------------------------------------------------------
 
-# Both are built with the environment's setuptools, without a network. The wheel is built from the unpacked source archive, so it holds nothing
-# that lies in this folder by chance, and the source archive holds all that the wheel needs.
+# Both are built with the setuptools of the environment, without a network. The wheel is built from the source archive. So it has no stray files
+# of this folder, and the source archive is known to have all files that the wheel needs.
 dist: $(READY) ## build the wheel and the source archive into dist/
 	@mkdir -p dist && rm -f dist/paddle_wwm-*.whl dist/paddle_wwm-*.tar.gz
 	@$(PY) -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' >dist/build.log 2>&1 || { cat dist/build.log >&2; exit 1; }
@@ -89,13 +90,13 @@ dist: $(READY) ## build the wheel and the source archive into dist/
 	@$(PY) -m pip wheel $(QUIET) --no-deps --no-index --no-build-isolation --wheel-dir dist dist/paddle_wwm-*.tar.gz
 	@ls dist/paddle_wwm-*
 
-# Each of these Pythons installs the wheel into an environment of its own.
+# Each of these Pythons installs the wheel into a new environment.
 WHEEL_PYTHONS ?= python3.11 python3.12
 
-wheel-check: dist ## install the wheel into empty environments (WHEEL_PYTHONS="python3.11 python3.12") and use every part of it
+wheel-check: dist ## install the wheel into empty environments (WHEEL_PYTHONS="python3.11 python3.12") and use all its parts
 	$(PY) -m tests.wheel.check $(WHEEL_PYTHONS) --wheel dist/paddle_wwm-*.whl --constraints "$(CONSTRAINTS)"
 
-# For the Python that collects them; with another PY or VENV, the wheels of that Python are added.
+# The wheels are for the Python of PY. Run it with another PY or VENV to add the wheels of another Python.
 WHEELHOUSE ?= wheelhouse
 
 wheelhouse: dist ## collect the wheel and all pinned packages as wheels (700 MB) in wheelhouse/, for machines without a network
@@ -110,15 +111,15 @@ air-gapped-check: wheelhouse ## install from wheelhouse/ without a network, and 
 
 # ---- Pretraining -----------------------------------------------------------------------------------------------------------------------------
 
-# The run's folder. PaddleHub copies a module twice where its home has a dash in its path, so RUN should have none.
+# The folder of the run. PaddleHub copies a module twice if the path of its home has a dash, so RUN should not have one.
 RUN ?= runs/quickstart
 DEMO := chinese-bert-wwm-quickstart
 HUB_HOME_HERE := HUB_HOME="$(abspath $(RUN))/hub"
-# PaddleHub's own command line, without the two notices that paddle and setuptools print on every start (see paddle_wwm/quiet.py).
+# The command line of PaddleHub, without the two notices that paddle and setuptools print at every start (see paddle_wwm/quiet.py).
 HUB = PYTHONWARNINGS="ignore:No ccache found,ignore:Setuptools is replacing" GLOG_minloglevel=2 \
 	"$$($(PY) -c 'import os, sys; print(os.path.join(os.path.dirname(sys.executable), "hub"))')"
 
-pretrain: $(READY) ## the quick start: raw text -> checkpoint -> hub module -> a masked word filled (under 3 minutes on 2 cores)
+pretrain: $(READY) ## run the quick start: raw text -> checkpoint -> hub module -> a masked word filled (under 3 minutes on 2 cores)
 	$(PY) -m paddle_wwm pretrain --output "$(RUN)" --resume auto $(ARGS)
 	$(PY) -m paddle_wwm hub build --name $(DEMO) --weights "$(RUN)/model" --output "$(RUN)/dist"
 	@echo 'HUB_HOME="$(RUN)/hub" hub install "$(RUN)/dist/$(DEMO)-1.0.0.tar"'
@@ -127,11 +128,11 @@ pretrain: $(READY) ## the quick start: raw text -> checkpoint -> hub module -> a
 
 # ---- Cleaning --------------------------------------------------------------------------------------------------------------------------------
 
-clean: ## remove caches and build products; the environment and runs/ stay
+clean: ## remove caches and build products, but keep the environment and runs/
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
 	find . \( -path './$(VENV)' -o -path './$(INTEROP)' -o -path ./runs -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
-distclean: clean ## clean, and remove the environments, too
+distclean: clean ## clean, and also remove the environments
 	rm -rf *.egg-info wheelhouse
 	@for folder in "$(VENV)" "$(INTEROP)/torch" "$(INTEROP)/tensorflow" "$(INTEROP)/transformers5"; do \
 	    if [ -e "$$folder/pyvenv.cfg" ]; then echo "rm -rf $$folder"; rm -rf "$$folder"; fi; \
@@ -141,37 +142,37 @@ distclean: clean ## clean, and remove the environments, too
 
 CONSTRAINTS := $(CURDIR)/constraints.txt
 comma := ,
-# Success in a Python that can hold the project, and in one that can also make an environment (with pip in it, unless uv installs).
+# Exit status 0 in a supported Python, and in one that can also make an environment (with pip in it, unless uv installs).
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 MAKES_ENVIRONMENTS = import venv$(if $(filter pip,$(INSTALLER)),$(comma) ensurepip); $(SUITS)
 # Python 3.11.0 to 3.11.3 bring pip 22.3, which cannot build seqeval; later pips are left unchanged.
 PIP_SUITS = import pip, sys; sys.exit(tuple(int(part) for part in pip.__version__.split(".")[:2]) < (23, 1))
 
-# lac builds with setuptools <= 81 only. Older pips pass PIP_CONSTRAINT on to builds, newer ones PIP_BUILD_CONSTRAINT, and each ignores the other;
-# builds run in another folder, hence absolute paths. The warning is setuptools' banner about every editable installation.
+# lac only builds with setuptools <= 81. Older pips pass PIP_CONSTRAINT to builds, newer ones PIP_BUILD_CONSTRAINT, and each ignores the other.
+# Builds run in another folder, so the paths are absolute. The ignored warning is printed by setuptools for every editable installation.
 INSTALL_pip = \
 	{ "$(VENV)/bin/python" -c 'import pip' 2>/dev/null || "$(VENV)/bin/python" -m ensurepip >/dev/null; } && \
 	{ "$(VENV)/bin/python" -c '$(PIP_SUITS)' || "$(VENV)/bin/python" -m pip install $(QUIET) --upgrade pip; } && \
 	PIP_CONSTRAINT="$(CONSTRAINTS)" PIP_BUILD_CONSTRAINT="$(CONSTRAINTS)" PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	PYTHONWARNINGS="ignore:Editable installation" \
 	"$(VENV)/bin/python" -m pip install $(QUIET) -e '.[test]'
-# uv does not compile by itself, and then the first start would do it (paddlehub: 19 s instead of 4).
+# By default uv does not compile bytecode. Then the first start compiles it (paddlehub: 19 s instead of 4).
 INSTALL_uv = \
 	uv pip install $(QUIET) --compile-bytecode --python "$(VENV)/bin/python" -e '.[test]' -c "$(CONSTRAINTS)" --build-constraints "$(CONSTRAINTS)"
 
-# The stamp is written last, so a failed or interrupted set-up is taken up again by the next call.
+# The stamp is written last, so the next call continues a failed or interrupted set-up.
 $(VENV)/.installed: setup.py paddle_wwm/requirements.py constraints.txt
 	$(if $(INSTALL_$(INSTALLER)),,$(error INSTALLER must be pip or uv, but is "$(INSTALLER)"))
 	$(if $(word 2,$(CURDIR)),$(error The path of this checkout must be without spaces (pip splits PIP_CONSTRAINT at them), but is "$(CURDIR)"))
 	@if [ "$(INSTALLER)" = uv ] && ! command -v uv >/dev/null; then \
-	    echo "error: INSTALLER=uv, but there is no uv on the PATH. Install uv, or leave INSTALLER out to use pip." >&2; exit 1; \
+	    echo "error: INSTALLER=uv, but uv is not on the PATH. Install uv, or leave out INSTALLER to use pip." >&2; exit 1; \
 	fi
 	@if [ -e "$(VENV)" ] && [ ! -e "$(VENV)/pyvenv.cfg" ]; then \
-	    echo "error: $(VENV) exists and is not a virtual environment. Move it away, or name another folder with VENV=..." >&2; exit 1; \
+	    echo "error: $(VENV) exists and is not a virtual environment. Move it, or choose another folder with VENV=..." >&2; exit 1; \
 	fi
 	@if "$(VENV)/bin/python" -c '' 2>/dev/null; then \
 	    "$(VENV)/bin/python" -c '$(SUITS)' && exit 0; \
-	    echo "error: $(VENV) holds $$("$(VENV)/bin/python" -V), but 3.11 or 3.12 is needed: make distclean setup" >&2; exit 1; \
+	    echo "error: $(VENV) has $$("$(VENV)/bin/python" -V), but 3.11 or 3.12 is needed. Make it again: make distclean setup" >&2; exit 1; \
 	fi; \
 	for candidate in $(PYTHON); do \
 	    if "$$candidate" -c '$(MAKES_ENVIRONMENTS)' 2>/dev/null; then \
@@ -180,9 +181,9 @@ $(VENV)/.installed: setup.py paddle_wwm/requirements.py constraints.txt
 	    fi; \
 	done; \
 	echo "error: no working Python 3.11 or 3.12 (with venv$(if $(filter pip,$(INSTALLER)), and ensurepip)) among: $(PYTHON)." >&2; \
-	echo "Install one, or name one that you have: make setup PYTHON=/path/to/python3.11" >&2; exit 1
+	echo "Install one, or give the path of one: make setup PYTHON=/path/to/python3.11" >&2; exit 1
 	@rm -f "$@"
-	@echo "Installing 2.2 GB with $(INSTALLER) into $(VENV): a minute or two, longer where all of it has to be downloaded"
-	@{ $(INSTALL_$(INSTALLER)); } || { echo "error: the installation failed; \`make setup QUIET=\` shows every step and the cause" >&2; exit 1; }
+	@echo "Installing 2.2 GB with $(INSTALLER) into $(VENV): one to two minutes, longer if all packages must be downloaded"
+	@{ $(INSTALL_$(INSTALLER)); } || { echo "error: the installation failed; run \`make setup QUIET=\` to see the cause" >&2; exit 1; }
 	@"$(VENV)/bin/python" -m paddle_wwm.doctor
 	@touch "$@"

@@ -1,5 +1,7 @@
-"""Installs paddle_wwm. `make setup` calls this with constraints.txt, which pins every package that the bounds in
-paddle_wwm/requirements.py leave open.
+"""Install paddle_wwm.
+
+paddle_wwm/requirements.py has the version bounds of all packages. `make setup` also uses constraints.txt, which pins
+exact versions.
 """
 
 import re
@@ -15,13 +17,13 @@ VERSION = re.search(
 README = ROOT / "README.md"
 
 REQUIREMENTS = runpy.run_path(str(ROOT / "paddle_wwm" / "requirements.py"))["REQUIREMENTS"]
-# What only some corpora need; `make setup` installs all of it.
+# packages that only some corpora need; `make setup` installs all of them
 OPTIONAL_REQUIRES = {
     "dask": ["dask", "distributed"],  # preparing a corpus on many machines
     "rjieba": ["rjieba"],  # the fastest segmenter
     "simplified": [
         "opencc-python-reimplemented"
-    ],  # the cleaning rule `simplified`; never together with opencc: they share a folder
+    ],  # the cleaning rule `simplified`; conflicts with opencc: both use the same folder
 }
 TEST_REQUIRES = [
     "pytest",

@@ -1,6 +1,6 @@
-"""What the benchmarks share: one thread, a shard set to measure on, interleaved timing, and a table.
+"""Shared parts of the benchmarks: one thread, a shard set to measure on, interleaved timing, and tables.
 
-Import this before numpy: thread pools read their size once, when they are loaded.
+Import this module before numpy: thread pools read their size once, when they are loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SAMPLE_VOCAB_SIZE = 4000
 
 
 def parser_of(doc: str) -> argparse.ArgumentParser:
-    """A parser with the options that all benchmarks have."""
+    """Return a parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--shards",
@@ -50,17 +50,19 @@ def parser_of(doc: str) -> argparse.ArgumentParser:
         metavar="DIR",
         help="prepared shards to measure on (default: the sample corpus, prepared now)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of examples, order and masks (default: %(default)s)")
     parser.add_argument(
-        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+        "--seed", type=int, default=1, help="seed of the examples, their order and the masks (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument(
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parser
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A shard set with its vocabulary, and a folder that is removed in the end."""
+    """A shard set with its vocabulary, and a temporary folder, removed at the end."""
 
     shards: ShardSet
     vocab: Vocab
@@ -70,8 +72,9 @@ class Data:
 
 @contextlib.contextmanager
 def open_data(shards: Path | None) -> Iterator[Data]:
-    """The shard set in `shards`, or the sample corpus prepared into a temporary folder with a vocabulary built
-    from it.
+    """Open the shard set in `shards`, or prepare the sample corpus.
+
+    The sample corpus is prepared into a temporary folder, with a vocabulary built from it.
     """
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:
         name = "the shards given with --shards"
@@ -102,8 +105,10 @@ def open_data(shards: Path | None) -> Iterator[Data]:
 def write_index(
     data: Data, *, config: DataConfig, max_seq_length: int, seed: int, num_documents: int | None = None
 ) -> tuple[Path, Counter]:
-    """The index of the first `num_documents` documents (default: all) in the temporary folder, and build_index's
-    report.
+    """Write the example index of the first `num_documents` documents (default: all).
+
+    Returns:
+        The path of the index, in the temporary folder, and the report of `build_index`.
     """
     report: Counter = Counter()
     documents = np.arange(data.shards.num_documents)[:num_documents]
@@ -116,19 +121,19 @@ def write_index(
 
 
 def pretrain_data(data: Data, *, index_path: Path, seed: int, masking: MaskingConfig | None = None) -> PretrainData:
-    """The loader's data as training would open it."""
+    """Open the data of the loader as training does."""
     return PretrainData(
         shards=data.shards, vocab=data.vocab, index_path=index_path, masking=masking or MaskingConfig(), seed=seed
     )
 
 
 def print_conditions(data: Data) -> dict[str, Any]:
-    """Say what is measured where; returns the same for --json."""
+    """Print the data and the machine, and return both for --json."""
     return print_machine(data.name)
 
 
 def print_machine(data: str) -> dict[str, Any]:
-    """The same for a benchmark that needs no shards; `data` says in words what it reads."""
+    """Print and return the machine and the name of the input, `data`."""
     model = next(
         (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine()
     )
@@ -164,7 +169,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Tokens a second of CPU time, one figure a repetition, and the share of tokens that were selected."""
+    """Tokens/s of CPU time per repetition, and the share of selected tokens."""
 
     name: str
     rates: tuple[float, ...]
@@ -172,21 +177,22 @@ class Timing:
 
     @property
     def rate(self) -> float:
-        """The median."""
+        """The median of the rates."""
         return statistics.median(self.rates)
 
     def ratio_to(self, other: Timing) -> float:
-        """How many times as fast as `other`: the median of the ratios of each repetition, whose halves ran next to
-        each other.
+        """Return how many times as fast as `other` this contender is.
+
+        The result is the median of the ratios of each repetition: both contenders run in turn in each of them.
         """
         return statistics.median(mine / theirs for mine, theirs in zip(self.rates, other.rates))
 
 
 def interleaved(contenders: dict[str, Callable[[], Work]], *, num_repetitions: int, min_s: float) -> list[Timing]:
-    """Time every contender in turn, `num_repetitions` times, each time for at least `min_s` of CPU time.
+    """Time every contender in turn, `num_repetitions` times.
 
-    Process CPU time, not the clock's: others on the machine take turns with us. Each is called once before
-    (compilation, caches).
+    Each measurement takes at least `min_s` of CPU time. It is process CPU time, not wall time, because other processes
+    may run on the machine. Each contender is called once before, to compile code and fill caches.
     """
     for run in contenders.values():
         run()
@@ -207,7 +213,7 @@ def interleaved(contenders: dict[str, Callable[[], Work]], *, num_repetitions: i
 
 
 def print_timings(title: str, timings: Sequence[Timing]) -> list[dict[str, Any]]:
-    """A table whose first row is compared with all others; returns the same for --json."""
+    """Print a table that compares the first row with all others; return it for --json."""
     first = timings[0]
     rows = [
         [
@@ -233,7 +239,7 @@ def print_timings(title: str, timings: Sequence[Timing]) -> list[dict[str, Any]]
 
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns, the first to the left and the others to the right."""
+    """Print aligned columns, the first to the left and the others to the right."""
     lines = [list(headings), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     print(f"\n{title}")
@@ -247,7 +253,7 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
 
 
 def quantity(value: float) -> str:
-    """155300000 -> 155M, 15530000 -> 15.5M, 82000 -> 82K."""
+    """Return a short form: 155300000 -> 155M, 15530000 -> 15.5M, 82000 -> 82K."""
     for factor, unit in ((1e6, "M"), (1e3, "K")):
         if value >= factor:
             scaled = value / factor
@@ -256,6 +262,6 @@ def quantity(value: float) -> str:
 
 
 def write_figures(path: Path | None, figures: dict[str, Any]) -> None:
-    """The --json file."""
+    """Write the --json file if a path is given."""
     if path is not None:
         path.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

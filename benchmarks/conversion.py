@@ -1,22 +1,21 @@
 #!/usr/bin/env python
-"""Conversion of a large model: peak memory against the file's size, time, and reading a TensorFlow checkpoint against
-reading its bytes.
+"""Measure the conversion of a large model: peak memory, time, and the speed of reading a TensorFlow checkpoint.
 
-  python benchmarks/conversion.py                                     random weights in the shape of
-  RoBERTa-wwm-ext-large (1.3 GB; 9 GB of disk)
-  python benchmarks/conversion.py --source models/roberta-wwm-ext     a model of yours, anything that
-  scripts/convert.py recognises
-  python benchmarks/conversion.py --variant rbt3                      another shape
-  python benchmarks/conversion.py --quick                             does it run?
+  python benchmarks/conversion.py                                   random weights, RoBERTa-wwm-ext-large (9 GB of disk)
+  python benchmarks/conversion.py --source models/roberta-wwm-ext   your model, in any format of scripts/convert.py
+  python benchmarks/conversion.py --variant rbt3                    another shape
+  python benchmarks/conversion.py --quick                           check that it runs
 
-Every conversion is a fresh process, which reads its own peak from /proc/self/status (VmHWM: what was in memory at
-most, the interpreter and its libraries included); "peak/file" divides it by the size of the target's weights. A last
-conversion back to Paddle must give the first file again. For the reading, all sides run in turn in this process with
-the file in the system's cache. The peers read the same bytes, whole or in the tensors' sizes, into new memory
-(numpy.fromfile); ours also reads the index and compares every checksum.
+Every conversion runs in a new process, which reads its own peak from /proc/self/status (VmHWM: the peak resident size,
+including the interpreter and its libraries). "peak/file" divides it by the size of the converted weights (1.3 GB at
+the defaults). The last conversions lead back to Paddle and must give the first file again.
 
-The claims: peak at most 0.4x for safetensors and TensorFlow and 1.5x for .pdparams, under 30 s; reading at most 1.5x
-as long as the bytes alone.
+For reading, all contenders run in turn in this process, with the file in the page cache. The peers read the same bytes,
+whole or in pieces of the tensors' sizes, into new memory (numpy.fromfile). Ours also reads the index and compares
+every checksum.
+
+Claims: the peak is at most 0.4x for safetensors and TensorFlow and 1.5x for .pdparams, in under 30 s. Reading takes at
+most 1.5x as long as the bytes alone.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ WEIGHTS_OF = {
 }
 MAX_PEAKS = {Target.PADDLE: 1.5, Target.HUGGING_FACE: 0.4, Target.TENSORFLOW: 0.4}
 MAX_SECONDS, MAX_READING_RATIO = 30, 1.5
-# from, to: every pair of formats, and at the end back to where it began
+# from, to: every pair of formats; the last one leads back to the first format
 WAYS = (
     ("source", "paddle", Target.PADDLE),
     ("paddle", "huggingface", Target.HUGGING_FACE),
@@ -78,17 +77,19 @@ def main() -> int:
         "--folder",
         type=Path,
         metavar="DIR",
-        help="where the files go for as long as it runs (default: the system's temporary folder)",
+        help="folder for temporary files, removed at the end (default: the system's temporary folder)",
     )
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="of reading (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random weights (default: %(default)s)")
     parser.add_argument(
-        "--quick", action="store_true", help="a tiny model, to see that it runs; the figures mean nothing"
+        "--repetitions", type=int, default=5, metavar="N", help="repetitions of reading (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random weights (default: %(default)s)")
+    parser.add_argument(
+        "--quick", action="store_true", help="use a tiny model, to check that it runs; the figures mean nothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
         "--convert", nargs=3, metavar=("SOURCE", "TARGET", "TO"), help=argparse.SUPPRESS
-    )  # what the processes are started with
+    )  # for the new processes
     arguments = parser.parse_args()
     if arguments.convert:
         print(json.dumps(convert_here(*arguments.convert)))
@@ -115,7 +116,7 @@ def main() -> int:
             ]
             for item in figures["conversions"]
         ]
-        common.print_table("conversion, each in a process of its own", ("", "file", "peak", "peak/file", "time"), rows)
+        common.print_table("conversion, each in a new process", ("", "file", "peak", "peak/file", "time"), rows)
         digests = {sha256_of_file(folder / name / WEIGHTS_NAME) for name in ("paddle", "paddle-2", "paddle-3")}
         print(f"  Paddle -> both others -> Paddle: {'bit-identical' if len(digests) == 1 else 'NOT the same'}")
         figures["bit_identical"] = len(digests) == 1
@@ -133,7 +134,7 @@ def main() -> int:
 
 
 def random_model(folder: Path, arguments: argparse.Namespace) -> Path:
-    """A Paddle folder with random weights in a variant's shape."""
+    """Write a Paddle folder with random weights in the shape of a variant."""
     config = find_variant(arguments.variant).config
     if arguments.quick:
         config = type(config)(
@@ -171,7 +172,7 @@ def measure(folder: Path, source: Path, way: tuple[str, str, Target]) -> dict[st
 
 
 def convert_here(source: str, target: str, to: str) -> dict[str, float]:
-    """Convert in this process; its time and its peak."""
+    """Convert in this process and return its time and peak memory."""
     started = time.monotonic()
     convert(source, target=target, to=Target(to))
     seconds = time.monotonic() - started
@@ -182,7 +183,10 @@ def convert_here(source: str, target: str, to: str) -> dict[str, float]:
 
 
 def compare_reading(prefix: Path, *, num_repetitions: int) -> dict[str, Any]:
-    """Every tensor of a checkpoint, checksums compared, against its data file's bytes; CPU time of each, in turn."""
+    """Compare reading a checkpoint, checksums included, with reading its bytes.
+
+    All contenders run in turn; the figures are CPU time.
+    """
 
     def ours() -> list[np.ndarray]:
         return [tensor.read() for tensor in open_tensorflow(prefix).values()]
@@ -205,7 +209,7 @@ def compare_reading(prefix: Path, *, num_repetitions: int) -> dict[str, Any]:
     for _ in range(num_repetitions + 1):
         for name, run in contenders.items():
             started = time.process_time()
-            kept = run()  # all of it is in memory at the end, as where a model is loaded
+            kept = run()  # keep all tensors in memory, as loading a model does
             times[name].append(time.process_time() - started)
             del kept
     measured = {name: figures[1:] for name, figures in times.items()}  # the first round fills the system's cache

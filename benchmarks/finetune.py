@@ -1,21 +1,20 @@
 #!/usr/bin/env python
-"""Fine-tuning a classifier: texts/s of training against PaddleNLP's BertForSequenceClassification, and the accuracy
-that both come to.
+"""Fine-tune a classifier: compare texts/s and accuracy with PaddleNLP's BertForSequenceClassification.
 
   python benchmarks/finetune.py --data /path/to/shared/data
-  python benchmarks/finetune.py --quick                       does it run?
+  python benchmarks/finetune.py --quick                       check that it runs
 
-Texts are ChnSentiCorp's training set where --data DIR or PADDLE_WWM_DATA has tasks/chnsenticorp, else characters at
-random with its lengths.
+The texts are the training set of ChnSentiCorp if --data DIR or PADDLE_WWM_DATA has tasks/chnsenticorp. Otherwise they
+are random characters with the same lengths.
 
 Speed: a random model of RBT3's shape (3 layers x 768), float32, dropout 0.1, AdamW, clipping by the global norm,
-linear warm-up and decay, one thread, CPU time of the process. All sides take the same batches of the same texts in the
-same random order, tokenized beforehand. PaddleNLP's loop pads a batch to its longest text ("dynamic padding"), or, as
-its examples used to, every text to the maximum. Ours cuts the batch into micro-batches of like length; the gradient is
-that of the whole batch. Steps are interleaved; a ratio is the median of the repetitions' ratios.
+linear warmup and decay, one thread, CPU time of the process. All contenders take the same batches of the same texts in
+the same random order, tokenized beforehand. PaddleNLP's loop pads a batch to its longest text ("dynamic padding"), or
+every text to the maximum, as its examples used to. Ours splits the batch into micro-batches of similar length; the
+gradient is that of the whole batch. Steps are interleaved; a ratio is the median of the ratios of all repetitions.
 
-Accuracy: a small model (2 layers x 64) from one set of random weights, trained by both with the same recipe and tested
-on the same texts.
+Accuracy: a small model (2 layers x 64) with the same random weights, trained by both with the same recipe and tested on
+the same texts.
 """
 
 from __future__ import annotations
@@ -46,7 +45,10 @@ DYNAMIC, PADDED = "PaddleNLP, dynamic padding", "PaddleNLP, padded to the maximu
 
 
 def examples_of(data: Path | None, vocab: Vocab, *, number: int, seed: int) -> tuple[list[TextExample], str]:
-    """Labelled texts, and where they are from. Made-up texts are about one of two sets of characters."""
+    """Return labelled texts and the name of their source.
+
+    The label of a random text shows in the characters appended to it, which come from one of two sets.
+    """
     source = data and data / "tasks" / "chnsenticorp" / "train.tsv"
     if source and source.exists():
         lines = [line.split("\t", 1) for line in source.read_text(encoding="utf-8").splitlines()[1:]]
@@ -66,7 +68,7 @@ def examples_of(data: Path | None, vocab: Vocab, *, number: int, seed: int) -> t
 
 
 def model_folder(folder: Path, vocab: Vocab, sizes: dict[str, int]) -> Path:
-    """Random weights."""
+    """Write a model with random weights into a new folder."""
     import paddle
 
     from paddle_wwm.model.heads import BertForPretraining
@@ -82,7 +84,7 @@ def model_folder(folder: Path, vocab: Vocab, sizes: dict[str, int]) -> Path:
 
 
 class Ours:
-    """Fine-tuning as scripts/finetune.py does it."""
+    """The training loop of scripts/finetune.py."""
 
     def __init__(self, folder: Path, examples: Sequence[TextExample], *, recipe: Any, seed: int) -> None:
         from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
@@ -106,18 +108,18 @@ class Ours:
         self.trainer = SeedTrainer(data, recipe=recipe, seed=seed, world=World())
 
     def encode(self, examples: Sequence[TextExample]) -> Any:
-        """Rows with labels."""
+        """Return the features of the examples: rows with labels."""
         return self.task.encode(examples, tokenizer=self.tokenizer, reading=self.reading, with_labels=True)
 
     def step(self, number: int) -> None:
-        """One batch."""
+        """Train on one batch."""
         import paddle
 
-        paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as the trainer does; PaddleNLP's steps set it back
+        paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in the trainer; the steps of PaddleNLP set it back
         self.trainer.step(number)
 
     def accuracy(self, examples: Sequence[TextExample]) -> float:
-        """In percent."""
+        """Return the accuracy in percent."""
         from paddle_wwm.tasks.fine_tuned import FineTunedModel, predict_examples
 
         model = FineTunedModel(
@@ -128,7 +130,7 @@ class Ours:
 
 
 class PaddleNLP:
-    """The loop of PaddleNLP's own text classification examples, on the same rows in the same order."""
+    """The training loop of PaddleNLP's text classification examples, on the same rows."""
 
     def __init__(self, folder: Path, ours: Ours, *, recipe: Any, seed: int, pads_to_maximum: bool) -> None:
         import paddle
@@ -162,7 +164,7 @@ class PaddleNLP:
         )
 
     def step(self, number: int) -> None:
-        """One batch."""
+        """Train on one batch."""
         import paddle
 
         from paddle_wwm.finetuning.recipe import rows_of_step
@@ -187,7 +189,7 @@ class PaddleNLP:
         return paddle.to_tensor(ids), paddle.to_tensor(types)
 
     def accuracy(self, rows: Sequence[Any], labels: np.ndarray) -> float:
-        """In percent."""
+        """Return the accuracy in percent."""
         import paddle
 
         self.model.eval()
@@ -203,7 +205,7 @@ class PaddleNLP:
 
 
 def measure_speed(folder: Path, examples: Sequence[TextExample], *, recipe: Any, repetitions: int) -> dict[str, Any]:
-    """Steps in turn, after one of each that is not counted."""
+    """Time the steps of all contenders in turn, after one warm-up step each."""
     ours = Ours(folder, examples, recipe=recipe, seed=1)
     contenders: dict[str, Callable[[int], None]] = {"ours": ours.step}
     for name in (DYNAMIC, PADDED):
@@ -234,7 +236,7 @@ def measure_speed(folder: Path, examples: Sequence[TextExample], *, recipe: Any,
 def measure_accuracy(
     folder: Path, examples: Sequence[TextExample], held_out: Sequence[TextExample], *, recipe: Any, seeds: int
 ) -> dict[str, list[float]]:
-    """Of both after the same steps, by seed."""
+    """Return the accuracies of both after the same steps, one per seed."""
     found: dict[str, list[float]] = {"ours": [], DYNAMIC: []}
     for seed in range(1, seeds + 1):
         ours = Ours(folder, examples, recipe=recipe, seed=seed)
@@ -262,26 +264,34 @@ def main() -> None:
         metavar="DIR",
         help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
     )
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="(default: %(default)s, the authors')")
     parser.add_argument(
-        "--max-seq-length", type=int, default=256, metavar="N", help="(default: %(default)s, the authors')"
+        "--batch-size", type=int, default=64, metavar="N", help="texts per batch (default: %(default)s, as the authors)"
     )
     parser.add_argument(
-        "--repetitions", type=int, default=5, metavar="N", help="steps that are measured (default: %(default)s)"
+        "--max-seq-length",
+        type=int,
+        default=256,
+        metavar="N",
+        help="tokens per text (default: %(default)s, as the authors)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=5, metavar="N", help="number of measured steps (default: %(default)s)"
     )
     parser.add_argument(
         "--train",
         type=int,
         default=4000,
         metavar="N",
-        help="texts of the comparison of accuracies (default: %(default)s)",
+        help="training texts of the accuracy comparison (default: %(default)s)",
     )
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of that comparison (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
     parser.add_argument(
-        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+        "--seeds", type=int, default=3, metavar="N", help="seeds of the accuracy comparison (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the texts (default: %(default)s)")
+    parser.add_argument(
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     if arguments.data is None and os.environ.get("PADDLE_WWM_DATA"):
         arguments.data = Path(os.environ["PADDLE_WWM_DATA"])

@@ -1,16 +1,17 @@
 #!/usr/bin/env python
-"""Two fleet processes of one thread each against one: scripts/pretrain.py on the same shards, tokens a second.
+"""Compare the tokens/s of two fleet processes with one, for scripts/pretrain.py on the same shards.
 
   python benchmarks/fleet_scaling.py --shards shards/mine
-  python benchmarks/fleet_scaling.py --quick               does it run?
+  python benchmarks/fleet_scaling.py --quick               check that it runs
 
-Every process makes 4 micro-batches a step (--micro-batches) of 8 x 128 tokens through 3 layers x 768, and the
-gradients are exchanged once a step, over gloo. Runs of one and of two processes take turns, and each gives the median
-of its steps after the first ones. This is the clock's
-time: processes that share memory and wait for each other cannot be compared by CPU time. So the machine must have two
-cores that do nothing else; the script says how busy they were before.
+Every process has one thread. Each step of a process has 4 micro-batches (--micro-batches) of 8 x 128 tokens, through 3
+layers x 768. The gradients are exchanged in every step, over gloo. Runs of one and of two processes take turns; the
+figure of a run is the median of its steps, without the first ones.
 
-The claim: two processes train at least 1.8 times as many tokens a second as one.
+The figures are wall time, because CPU time cannot compare processes that share memory and wait for each other. So the
+machine needs two idle cores; the script prints its load before the run.
+
+Claim: two processes reach at least 1.8 times the tokens/s of one.
 """
 
 from __future__ import annotations
@@ -40,9 +41,13 @@ runtime: {{micro_batch_size: {micro}, log_every_steps: 1, max_evaluation_example
 def main() -> int:
     parser = common.parser_of(__doc__)
     parser.add_argument(
-        "--micro-batches", type=int, default=4, metavar="N", help="a step and process (default: %(default)s)"
+        "--micro-batches",
+        type=int,
+        default=4,
+        metavar="N",
+        help="micro-batches per step and process (default: %(default)s)",
     )
-    parser.add_argument("--steps", type=int, default=8, metavar="N", help="of each run (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=8, metavar="N", help="steps per run (default: %(default)s)")
     parser.add_argument(
         "--repetitions", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)"
     )
@@ -63,14 +68,15 @@ def main() -> int:
         runs = " ".join(map(common.quantity, found))
         rows.append([f"{num_processes} process(es)", common.quantity(statistics.median(found)), runs, f"{ratio:.2f}x"])
         figures[str(num_processes)] = {"tokens_per_s": found, "ratio": ratio}
-    title = f"fleet, {arguments.micro_batches} micro-batches of {sizes['micro']} x {sizes['length']} a step and process"
+    batches = f"{arguments.micro_batches} micro-batches of {sizes['micro']} x {sizes['length']}"
+    title = f"fleet, {batches} per step and process"
     common.print_table(title, ("", "tokens/s", "runs", "ratio"), rows)
     common.write_figures(arguments.json, figures)
     return 0
 
 
 def rate_of_run(shards: Path, num_processes: int, *, sizes: dict[str, int], arguments: argparse.Namespace) -> float:
-    """Train in a new folder; the median of the steps' tokens a second."""
+    """Train in a new folder and return the median tokens/s of the steps."""
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as name:
         folder = Path(name)
         batch = sizes["micro"] * arguments.micro_batches * num_processes

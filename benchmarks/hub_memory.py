@@ -1,18 +1,17 @@
 #!/usr/bin/env python
-"""The memory of a hub module that predicts for long, over texts of ever new lengths: does it stay where it is?
+"""Check that the memory of a hub module stays constant over many predictions with varying text lengths.
 
-  python benchmarks/hub_memory.py                         RBT3's shape, twenty rounds of 60 texts, their lengths drawn
-  anew
+  python benchmarks/hub_memory.py                         RBT3's shape, 20 rounds of 60 texts of random lengths
   python benchmarks/hub_memory.py --rounds 40             longer
-  python benchmarks/hub_memory.py --quick                 does it run?
+  python benchmarks/hub_memory.py --quick                 check that it runs
 
-Each side in a process of its own: ours (a hub module, task seq-cls, `predict`, the exported program with oneDNN) and
-the official modules' way (PaddleNLP in dygraph, batches of 32 in arrival order). Batches of like length are of another
-shape in every round. Resident memory is read after each round.
+Each contender runs in its own process: ours (a hub module, task seq-cls, `predict`, the exported program with oneDNN)
+and the method of the official modules (PaddleNLP in dygraph, batches of 32 in arrival order). Every round has new text
+lengths, so its batches have new shapes. Resident memory is read after each round.
 
-Read the growth in the second half: in the first one the program is exported, with a copy of the weights. "Unbounded"
-is ours with oneDNN's caches, of prepared weights and of compiled operations, as Paddle has them by default, which is
-why ours are bounded.
+The figure to read is the growth in the second half: in the first half the program is exported, with a copy of the
+weights. "Unbounded" is ours with Paddle's default sizes of the oneDNN caches (prepared weights and compiled
+operations). It shows why we limit them.
 """
 
 from __future__ import annotations
@@ -35,13 +34,15 @@ MAX_SEQ_LEN = 256
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--number", type=int, default=60, metavar="N", help="texts a round (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of lengths and texts (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="number of rounds (default: %(default)s)")
+    parser.add_argument("--number", type=int, default=60, metavar="N", help="texts per round (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the lengths and texts (default: %(default)s)")
     parser.add_argument(
-        "--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing"
+        "--quick",
+        action="store_true",
+        help="use a tiny model and few texts, to check that it runs; the figures mean nothing",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--side", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -79,7 +80,7 @@ def compare(arguments: argparse.Namespace) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """One side: resident memory after every round."""
+    """Print the resident memory of one contender after every round."""
     from paddle_wwm.hub import BertHubModule, inference
 
     warnings.filterwarnings("ignore")
@@ -91,7 +92,7 @@ def measure(arguments: argparse.Namespace) -> None:
             return hub_peers.official_probabilities(model, tokenizer, texts, max_seq_len=MAX_SEQ_LEN)
     else:
         if arguments.side == "ours, unbounded":
-            inference.ONEDNN_SHAPES, inference.ONEDNN_OPERATIONS = 0, 1024  # as Paddle and oneDNN have them
+            inference.ONEDNN_SHAPES, inference.ONEDNN_OPERATIONS = 0, 1024  # the defaults of Paddle and oneDNN
         module = BertHubModule(task="seq-cls", weights=str(arguments.model))
 
         def call(texts):

@@ -1,6 +1,4 @@
-"""What the benchmarks of hub modules share: a random model of RBT3's shape, texts of real lengths, and PaddleNLP's way
-of using such a model.
-"""
+"""Shared parts of the hub benchmarks: a random model of RBT3's shape, realistic texts, and the PaddleNLP baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-import common  # noqa: F401  first: one thread
+import common  # noqa: F401  must come first: it limits the thread pools to one thread
 import numpy as np
 
 from paddle_wwm.cpu import use_fast_matmul
@@ -36,13 +34,14 @@ QUICK = {
     "max_position_embeddings": 512,
 }
 VOCAB_SIZE = 21128
-# ChnSentiCorp's reviews: characters at these shares of its training set, for machines that do not have it
+# lengths of the reviews of ChnSentiCorp: characters at these quantiles of its training set, for machines without it
 LENGTH_SHARES, LENGTHS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0), (6, 34, 49, 76, 126, 206, 330, 1200)
 
 
 def vocab_of(data: Path | None) -> Vocab:
-    """The published vocabulary, where the data folder has it; else one of as many entries, mostly Chinese
-    characters.
+    """Return the published vocabulary if the data folder has it.
+
+    Otherwise return one with the same number of entries, mostly Chinese characters.
     """
     if data is not None and (data / "vocab" / "vocab.txt").exists():
         return load_vocab(data / "vocab" / "vocab.txt")
@@ -64,7 +63,7 @@ def vocab_of(data: Path | None) -> Vocab:
 
 
 def reviews(data: Path | None, *, number: int, seed: int) -> tuple[list[str], str]:
-    """Texts, and where they are from."""
+    """Return texts and the name of their source."""
     rng = np.random.default_rng(seed)
     source = data and data / "tasks" / "chnsenticorp" / "train.tsv"
     if source and source.exists():
@@ -78,7 +77,7 @@ def reviews(data: Path | None, *, number: int, seed: int) -> tuple[list[str], st
 
 @contextmanager
 def random_model(vocab: Vocab, *, quick: bool) -> Iterator[Path]:
-    """The folder of a model with random weights, of RBT3's shape."""
+    """Write a model of RBT3's shape with random weights and yield its folder."""
     import paddle
 
     from paddle_wwm.model.heads import BertForPretraining
@@ -93,7 +92,10 @@ def random_model(vocab: Vocab, *, quick: bool) -> Iterator[Path]:
 
 
 def paddlenlp_model(kind: str, folder: Path, *, state: Any = None) -> tuple[Any, Any]:
-    """A PaddleNLP class with these weights, and its tokenizer; `state` sets its parameters, the head's too."""
+    """Return a PaddleNLP model with these weights, and its tokenizer.
+
+    `state` sets all parameters, including those of the head.
+    """
     from paddlenlp import transformers
     from paddlenlp.utils.log import logger
 
@@ -111,7 +113,12 @@ def paddlenlp_model(kind: str, folder: Path, *, state: Any = None) -> tuple[Any,
 def official_probabilities(
     model: Any, tokenizer: Any, texts: Sequence[str], *, max_seq_len: int, batch_size: int = 32
 ) -> np.ndarray:
-    """As the official modules do it: batches in arrival order, padded to their longest, dygraph."""
+    """Return the class probabilities, computed as the official modules do.
+
+    Batches are in arrival order, padded to their longest text, and run in dygraph.
+
+    Shape: (num_texts, num_classes), float32.
+    """
     import paddle
 
     found = []
@@ -130,14 +137,17 @@ def official_probabilities(
 
 
 def cpu_seconds(call: Any) -> tuple[float, Any]:
-    """Of this process, one thread: others on the machine take turns with us."""
+    """Call a function and return its CPU time and its result.
+
+    The time is that of this process: wall time would depend on other processes of the machine.
+    """
     started = time.process_time()
     result = call()
     return time.process_time() - started, result
 
 
 def in_new_process(arguments: Sequence[str], *, python: str | Path = sys.executable) -> dict[str, Any]:
-    """A script of ours in a process of its own; the last line that it prints is JSON."""
+    """Run a script in a new process and parse the last line that it prints as JSON."""
     environment = {
         name: value for name, value in os.environ.items() if python == sys.executable or name != "PYTHONPATH"
     }

@@ -1,22 +1,22 @@
 #!/usr/bin/env python
-"""A hub module's predict against the official modules' way, in one run: texts a second, latency, start, memory.
+"""Compare `predict` of a hub module with the official modules, in one run: texts/s, latency, start-up, memory.
 
-  python benchmarks/hub_predict.py                                       with PADDLE_WWM_DATA: ChnSentiCorp's texts;
-  else its lengths
-  python benchmarks/hub_predict.py --data DIR --torch-python PYTHON      with torch and transformers of another
-  environment, too
-  python benchmarks/hub_predict.py --quick                               does it run?
+  python benchmarks/hub_predict.py                                    texts of ChnSentiCorp (PADDLE_WWM_DATA) or random
+  python benchmarks/hub_predict.py --data DIR --torch-python PYTHON   also torch + transformers of another environment
+  python benchmarks/hub_predict.py --quick                            check that it runs
 
-Both sides: RBT3's shape (3 layers x 768) with the same random weights and a classifier of two classes, one thread, up
-to 256 tokens a text, from text to probabilities, tokenizer included. On AMD processors both have the setting of
-paddle_wwm/cpu.py, without which Paddle is a third as fast.
+All contenders: RBT3's shape (3 layers x 768), a classifier of two classes, one thread, at most 256 tokens per text. The
+first two have the same random weights and compute probabilities from texts, tokenizer included. Random texts have the
+lengths of ChnSentiCorp. On AMD processors both use the setting of paddle_wwm/cpu.py, without which Paddle is a third as
+fast.
   ours      hub module, task seq-cls, `predict`
-  official  PaddleNLP's BertForSequenceClassification in dygraph, its own tokenizer, batches of 32 in arrival order,
-  each padded to its longest
-  torch     transformers' class, batches sorted by length, at most 1,024 tokens each; ids are given, so without the
-  tokenizer
+  official  PaddleNLP's BertForSequenceClassification in dygraph with its own tokenizer; batches of 32 in arrival order,
+            each padded to its longest text
+  torch     the class of transformers; batches sorted by length, at most 1,024 tokens each. It gets ids, so it does not
+            tokenize.
 
-Read the ratio: the median over interleaved repetitions of CPU time. Outputs are compared first (1e-5).
+The figure to read is the ratio: the median over interleaved repetitions of CPU time. The outputs are compared first
+(1e-5).
 """
 
 from __future__ import annotations
@@ -71,20 +71,24 @@ def main() -> None:
         metavar="DIR",
         help="a folder with tasks/chnsenticorp and vocab/ (default: $PADDLE_WWM_DATA)",
     )
-    parser.add_argument("--number", type=int, default=1000, metavar="N", help="texts (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--number", type=int, default=1000, metavar="N", help="number of texts (default: %(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
     parser.add_argument(
         "--torch-python", type=Path, metavar="PYTHON", help="an interpreter that has torch and transformers"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the texts (default: %(default)s)")
     parser.add_argument(
-        "--quick", action="store_true", help="a tiny model and few texts, to see that it runs; the figures mean nothing"
+        "--quick",
+        action="store_true",
+        help="use a tiny model and few texts, to check that it runs; the figures mean nothing",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--start-of", choices=("ours", "official"), help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    warnings.filterwarnings("ignore", message=".*were cut at their end")  # that is wanted here
+    warnings.filterwarnings("ignore", message=".*were cut at their end")  # intended here
     warnings.filterwarnings("ignore", message="the classifier of")
     if arguments.data is None and os.environ.get("PADDLE_WWM_DATA"):
         arguments.data = Path(os.environ["PADDLE_WWM_DATA"])
@@ -115,7 +119,7 @@ def compare(arguments: argparse.Namespace) -> None:
     )
     with hub_peers.random_model(vocab, quick=arguments.quick) as folder:
         module = BertHubModule(task="seq-cls", weights=str(folder))
-        module.set_state_dict(module.state_dict())  # its classifier is random, and no warning is wanted
+        module.set_state_dict(module.state_dict())  # avoids the warning about its random classifier
         model, tokenizer = hub_peers.paddlenlp_model(
             "BertForSequenceClassification", folder, state=module.model.state_dict()
         )
@@ -149,8 +153,8 @@ def compare(arguments: argparse.Namespace) -> None:
         figures = {"texts": len(texts), "difference": difference, "other_ids": int((~same_ids).sum())}
         print(f"largest difference of a probability, ours and official: {difference:.1e}")
         print(
-            f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer, unlike Google's and "
-            f"Hugging Face's, cuts otherwise)"
+            f"  (without {figures['other_ids']} text(s) that PaddleNLP's tokenizer splits differently from Google's "
+            f"and Hugging Face's)"
         )
         if "ours, bf16" in outputs:
             same = float((outputs["ours, bf16"].argmax(1) == outputs["ours"].argmax(1)).mean())
@@ -179,7 +183,7 @@ def compare(arguments: argparse.Namespace) -> None:
             times = [1e3 * hub_peers.cpu_seconds(lambda text=text, call=call: call([text]))[0] for text in singles]
             figures[name] |= {"p50_ms": float(np.percentile(times, 50)), "p99_ms": float(np.percentile(times, 99))}
             rows.append([name, f"{figures[name]['p50_ms']:.1f}", f"{figures[name]['p99_ms']:.1f}"])
-        print_table(f"one text a call, {len(singles)} calls, CPU milliseconds", ("", "p50", "p99"), rows)
+        print_table(f"one text per call, {len(singles)} calls, CPU milliseconds", ("", "p50", "p99"), rows)
 
         rows = []
         for name in ("ours", "official"):
@@ -203,7 +207,7 @@ def compare(arguments: argparse.Namespace) -> None:
 
 
 def measure_start(arguments: argparse.Namespace) -> None:
-    """Import, load, first call, memory: in a process that has done nothing before."""
+    """Print the memory of this process and the times of import, loading, first call."""
     texts, _ = hub_peers.reviews(arguments.data, number=arguments.number, seed=arguments.seed)
     moments = [time.process_time()]
     if arguments.start_of == "ours":
@@ -227,7 +231,7 @@ def measure_start(arguments: argparse.Namespace) -> None:
         moments.append(time.process_time())
         hub_peers.official_probabilities(model, tokenizer, texts, max_seq_len=MAX_SEQ_LEN)
     import_s, load_s, first_call_s = np.diff(moments)
-    # not getrusage: that remembers the process that started this one
+    # not getrusage: its peak includes the memory of the process that started this one
     peak_mb = next(
         int(line.split()[1]) / 1024
         for line in Path("/proc/self/status").read_text().splitlines()

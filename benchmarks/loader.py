@@ -1,23 +1,23 @@
 #!/usr/bin/env python
-"""The whole loader: tokens a second on one core, from shards on disk to padded, masked batches.
+"""Measure the tokens/s of the whole loader on one core, from shards on disk to padded, masked batches.
 
   python benchmarks/loader.py --shards shards/mine
   python benchmarks/loader.py --lengths 128 --pairings next-sentence
-  python benchmarks/loader.py --quick                       does it run?
+  python benchmarks/loader.py --quick                       check that it runs
 
-What is timed is PretrainData.micro_batches, in this process: the order of the examples, the reading of their tokens
-from the shards, their making, masking and collation. Tokens are those of the examples, padding does not count. For
-every length and pairing:
-  compiled   the loader as training uses it
+The timed call is PretrainData.micro_batches, in this process: it orders the examples, reads their tokens from the
+shards, builds, masks and collates them. The tokens are those of the examples, without padding. For every length and
+pairing:
+  compiled   the loader of the training loop
   numpy      the same batches, byte for byte, by the numpy path (PretrainData with compiled=False)
   PaddleNLP, Hugging Face
-             our reading and making of the same examples, and their DataCollatorForWholeWordMask (numpy arrays) for
-             masking and collation; shown where it is installed, see benchmarks/masking.py. The lists that it takes are
-             made in the time, as training would.
+             the same examples, read and built by us, masked and collated by their DataCollatorForWholeWordMask (numpy
+             arrays). Shown if installed, see benchmarks/masking.py. Building the lists that it takes is included in
+             the time, as in training.
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time. A corpus that fits the
-machine's file cache, which the sample corpus does, measures no disk. Examples come as training draws them, short ones
-(short_seq_prob) included.
+The figure to read is the ratio (compiled : that row), the median over interleaved repetitions of CPU time. A corpus
+that fits in the page cache, like the sample corpus, does not measure the disk. The examples are drawn as in training,
+including short ones (short_seq_prob).
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def main() -> int:
     )
     names = [pairing.value for pairing in SentencePairing]
     parser.add_argument(
-        "--pairings", nargs="+", default=names, choices=names, help="what an example is made of (default: both)"
+        "--pairings", nargs="+", default=names, choices=names, help="how examples are built (default: both)"
     )
     parser.add_argument(
-        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples per step (default: %(default)s)"
     )
     parser.add_argument(
-        "--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)"
+        "--micro-batch-size", type=int, default=32, metavar="N", help="examples per micro-batch (default: %(default)s)"
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument(
         "--ours-only",
         action="store_true",
-        help="leave the other projects' collators out (importing paddlenlp takes seconds)",
+        help="do not measure the collators of other projects (importing paddlenlp takes seconds)",
     )
     arguments = parser.parse_args()
     repetitions, min_s, num_documents = arguments.repetitions, 0.3, None
@@ -95,7 +95,7 @@ def main() -> int:
 def contenders_of(
     index_path: Path, *, data: common.Data, seed: int, cut: dict[str, int], collators: dict[str, peers.Collator]
 ) -> dict[str, Callable[[], common.Work]]:
-    """All that are timed, ours first; each call of one is its next step."""
+    """Return the timed functions, ours first; each call makes the next step."""
     compiled = common.pretrain_data(data, index_path=index_path, seed=seed)
 
     def run_ours(loader: PretrainData) -> Callable[[], common.Work]:
@@ -116,7 +116,7 @@ def contenders_of(
         steps = count()
 
         def run() -> common.Work:
-            # one micro-batch a call: their rate does not depend on how many there are
+            # one micro-batch per call: the rate does not depend on their number
             first = next(steps) * cut["micro_batch_size"]
             numbers = np.arange(first, first + cut["micro_batch_size"])
             _, indices = order_of(numbers, num_examples=compiled.num_examples, seed=seed)

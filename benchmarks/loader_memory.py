@@ -1,23 +1,21 @@
 #!/usr/bin/env python
-"""Memory of the loader: a process that reads a shard set and one that reads a set 100 times as large, side by side.
+"""Compare the memory of the loader on a shard set with that on a set 100 times as large.
 
   python benchmarks/loader_memory.py --shards shards/mine
-  python benchmarks/loader_memory.py --factor 20             a smaller large one: less disk, less time
-  python benchmarks/loader_memory.py --quick                 does it run?
+  python benchmarks/loader_memory.py --factor 20             a smaller large set: less disk, less time
+  python benchmarks/loader_memory.py --quick                 check that it runs
 
-The small set is the first --tokens tokens of the shards (their documents again, in another order of tokens, where they
-have fewer); the large one holds --factor times as many documents: the same ones, the tokens of each in a new random
-order every time. Both are written to a temporary folder by ShardWriter, with manifest and index; at the defaults that
-takes about 0.1 GB and a minute or two. Then one fresh process each iterates --steps steps of the compiled loader, in
-which any of its examples may come, and reads its own /proc/self/smaps_rollup as it goes:
-  anonymous   what the process allocated, and cannot be taken from it: the memory that a bigger corpus must not cost
-  RSS         that, and the pages of files that it has touched: libraries, and the index of examples, which is
-  memory-mapped. Those pages
-              belong to the system's file cache, which takes them back at will; but they count here, in `top`, and the
-              kernel maps 16 of them around each one that is touched. So the RSS of a process that reads all of a large
-              corpus grows, whatever its code does.
+The small set has the first --tokens tokens of the shards. If the shards have fewer, their documents are repeated with
+the tokens in another order. The large set holds --factor times as many documents: the same ones, each copy with its
+tokens in a new random order. ShardWriter writes both to a temporary folder, with manifest and index; at the defaults
+that takes about 0.1 GB and a minute or two. Then a new process for each set iterates --steps steps of the compiled
+loader, which may draw any example, and reads its own /proc/self/smaps_rollup:
+  anonymous   memory that the process allocated and that the system cannot reclaim. A larger corpus must not need more.
+  RSS         anonymous memory and the touched pages of files: libraries, and the memory-mapped index of examples. The
+              system can reclaim those pages at any time, but RSS and `top` count them, and the kernel maps 16 pages
+              around each touched one. So the RSS of a process that reads all of a large corpus grows with any code.
 
-The claim is a ratio of at most 1.2 for the peak; the table shows it for both.
+Claim: the ratio of the peaks is at most 1.2. The table shows it for both kinds.
 """
 
 from __future__ import annotations
@@ -53,18 +51,20 @@ def main() -> int:
         "--tokens", type=int, default=500_000, metavar="N", help="size of the small set (default: %(default)s)"
     )
     parser.add_argument(
-        "--factor", type=int, default=100, metavar="N", help="how much larger the other one is (default: %(default)s)"
+        "--factor",
+        type=int,
+        default=100,
+        metavar="N",
+        help="size of the large set in small sets (default: %(default)s)",
     )
+    parser.add_argument("--steps", type=int, default=300, metavar="N", help="steps per process (default: %(default)s)")
     parser.add_argument(
-        "--steps", type=int, default=300, metavar="N", help="steps that each process iterates (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples per step (default: %(default)s)"
     )
     parser.add_argument("--length", type=int, default=128, metavar="T", help="max_seq_length (default: %(default)s)")
     parser.add_argument(
         "--measure", nargs=2, type=Path, metavar=("DIR", "INDEX"), help=argparse.SUPPRESS
-    )  # what the processes are started with
+    )  # for the new processes
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.tokens, arguments.factor, arguments.steps, arguments.global_batch_size = 10_000, 3, 10, 32
@@ -73,8 +73,8 @@ def main() -> int:
         return 0
     if not Path("/proc/self/smaps_rollup").exists():
         sys.exit(
-            "error: this benchmark reads /proc/self/smaps_rollup, which this system does not have (Linux "
-            "4.14 or later has)."
+            "error: /proc/self/smaps_rollup does not exist on this system; this benchmark needs it. Run it on "
+            "Linux 4.14 or later."
         )
     with common.open_data(arguments.shards) as data:
         figures = common.print_conditions(data)
@@ -106,13 +106,13 @@ def main() -> int:
         rows.append(["ratio", "", "", "", *(f"{ratio:.2f} {verdict(ratio)}" for ratio in ratios.values()), ""])
         headings = ("", "tokens", "on disk", "RSS before", "anonymous", "RSS", "of it files")
         title = (
-            f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; a ratio of at "
-            f"most {MAX_RATIO} is wanted"
+            f"peak memory over {arguments.steps} steps of {arguments.global_batch_size} examples; the ratio must be "
+            f"at most {MAX_RATIO}"
         )
         common.print_table(title, headings, rows)
         print(
-            "\nRSS counts touched pages of mapped files (libraries, the index), which the system takes back "
-            "at will; anonymous memory does not."
+            "\nRSS includes the touched pages of mapped files (libraries, the index), which the system can reclaim "
+            "at any time; anonymous memory does not."
         )
         common.write_figures(arguments.json, {**figures, "ratios": ratios})
     return 0
@@ -121,8 +121,9 @@ def main() -> int:
 def write_copies(
     data: common.Data, folder: Path, *, num_tokens: int, factor: int, rng: np.random.Generator
 ) -> ShardSet:
-    """A shard set of the first documents up to `num_tokens`, `factor` times, the tokens of every document in a new
-    order (its words' and sentences' lengths stay where they are).
+    """Write a shard set of the first documents up to `num_tokens`, `factor` times.
+
+    The tokens of every document are in a new order; the lengths of its words and sentences do not change.
     """
     documents, found, counts = [], 0, {"documents": 0, "sentences": 0, "words": 0, "tokens": 0}
     while found < num_tokens:
@@ -157,7 +158,7 @@ def write_copies(
 
 
 def measure_in_new_process(shards: Path, index: Path, arguments: argparse.Namespace) -> dict[str, int]:
-    """Peaks, in bytes, of a fresh process that iterates the loader."""
+    """Return the peaks, in bytes, of a new process that iterates the loader."""
     options = {"steps": arguments.steps, "global-batch-size": arguments.global_batch_size, "seed": arguments.seed}
     command = [sys.executable, __file__, "--measure", str(shards), str(index)]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
@@ -165,7 +166,7 @@ def measure_in_new_process(shards: Path, index: Path, arguments: argparse.Namesp
 
 
 def measure(shards: Path, index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """In the fresh process: iterate, and watch this process's memory."""
+    """Run the loader and return the memory peaks of this process, in bytes."""
     start = memory()
     opened = ShardSet(shards)
     data = common.Data(shards=opened, vocab=opened.vocab(), folder=shards, name="")
@@ -186,19 +187,19 @@ def measure(shards: Path, index: Path, arguments: argparse.Namespace) -> dict[st
 
 
 def memory() -> dict[str, int]:
-    """RSS, its anonymous part and the rest, in bytes."""
+    """Return RSS, its anonymous part and the rest, in bytes."""
     lines = (line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:])
     values = {line[0]: int(line[1]) * 1024 for line in lines}
     return {"rss": values["Rss:"], "anonymous": values["Anonymous:"], "file": values["Rss:"] - values["Anonymous:"]}
 
 
 def megabytes(size: int) -> str:
-    """Decimal megabytes."""
+    """Return a number of bytes as text in decimal megabytes."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def verdict(ratio: float) -> str:
-    """Whether the claim holds."""
+    """Return "ok" if the claim holds, else "above"."""
     return "ok" if ratio <= MAX_RATIO else "above"
 
 

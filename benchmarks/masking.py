@@ -1,31 +1,28 @@
 #!/usr/bin/env python
-"""Whole word masking at load: tokens a second on one core, ours beside the peers', in one run.
+"""Compare the tokens/s of whole word masking at load time with the peers, on one core, in one run.
 
-  python benchmarks/masking.py --shards shards/mine          on a corpus of yours
+  python benchmarks/masking.py --shards shards/mine          on your corpus
   python benchmarks/masking.py --lengths 128 --json m.json   one length, figures to a file
-  python benchmarks/masking.py --quick                       does it run?
+  python benchmarks/masking.py --quick                       check that it runs
 
-What is timed, on examples of exactly 128 and of 512 tokens that lie in memory:
+Timed, on examples of exactly 128 and 512 tokens that are in memory:
   compiled   pretraining_data/kernel.py: fill_batch over one large batch (ids, types, attention mask, selection,
-  actions, labels), its arrays
-             allocated before
-  numpy      pretraining_data/masking.py: mask_example, one example at a time; the readable definition, which gives the
-  same masks (checked first)
-  PaddleNLP  its DataCollatorForWholeWordMask, where paddlenlp is installed; batches of 32, the "##" marks by
-  `chinese_ref`
-  HF         transformers' class of that name (4.x only, it is gone in 5): pip install 'transformers<5' in an
-  environment of its own; this script
-             needs only numpy, numba, tokenizers, filelock and PyYAML besides, if --shards names prepared shards
-  google     the rule of google-research/bert's create_pretraining_data.py with whole words, written in plain Python
-  for this comparison
+             actions, labels), into arrays allocated before
+  numpy      pretraining_data/masking.py: mask_example, one example at a time. This is the readable definition; a check
+             before the timing compares its masks with those of the compiled path.
+  PaddleNLP  its DataCollatorForWholeWordMask, if paddlenlp is installed; batches of 32, "##" marks by `chinese_ref`
+  HF         the class of the same name in transformers 4 (removed in 5): pip install 'transformers<5' in a separate
+             environment. With --shards, this script needs only numpy, numba, tokenizers, filelock and PyYAML there.
+  google     the rule of create_pretraining_data.py (google-research/bert) with whole words, written in plain Python for
+             this comparison
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of CPU time; absolute figures belong to
-the machine. "selected" should be close to 15% in every row: all do the same work. Leave --batch-tokens large: a small
-batch, masked again and again, is learnt by heart by the processor's branch prediction and is up to twice as fast as
-new examples are.
+The figure to read is the ratio (compiled : that row), the median over interleaved repetitions of CPU time; absolute
+figures depend on the machine. "selected" should be close to 15% in every row, so that all do the same work. Keep
+--batch-tokens large: the branch predictor learns a small batch that is masked repeatedly, which makes it up to twice
+as fast as new examples.
 
-Examples are the tokens of the shards in their order, the documents repeated as often as it takes, cut into pairs of
-equally long segments; their length is exact, their sentences are not.
+The examples are the tokens of the shards in order, cut into pairs of segments of equal length. Documents are repeated
+as often as needed. The lengths are exact; the sentence boundaries are not.
 """
 
 from __future__ import annotations
@@ -52,16 +49,16 @@ COLLATOR_BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Examples of one length, in memory: as the kernel reads them, and one by one."""
+    """Examples of one length, in memory: in the kernel's form, and one by one."""
 
-    stored: np.ndarray  # tokens as the shards hold them, all segments one after the other
+    stored: np.ndarray  # tokens as stored in the shards, all segments concatenated
     first_lengths: np.ndarray
     second_lengths: np.ndarray
     word_bit: int
     seq_len: int
 
     def example(self, number: int, vocab: Vocab) -> PretrainExample:
-        """One of them as the numpy path takes it."""
+        """Return one example in the form of the numpy path."""
         middle, size = 1 + int(self.first_lengths[number]), self.seq_len - 3
         stored = self.stored[number * size : (number + 1) * size]
         special = np.zeros(self.seq_len, bool)
@@ -76,7 +73,7 @@ class Examples:
 
 
 def make_examples(data: common.Data, *, seq_len: int, num_examples: int) -> Examples:
-    """The first tokens of the shard set, repeated where it has too few, cut to length."""
+    """Cut the first tokens of the shard set to length; repeat them as needed."""
     shards, needed, parts = data.shards, num_examples * (seq_len - 3), []
     found = number = 0
     while found < needed:
@@ -96,8 +93,10 @@ def make_examples(data: common.Data, *, seq_len: int, num_examples: int) -> Exam
 def compiled_masking(
     examples: Examples, *, vocab: Vocab, config: MaskingConfig, seed: int
 ) -> tuple[Callable[[], common.Work], list[np.ndarray]]:
-    """The kernel over all examples, and the arrays that it fills: input ids, types, attention mask, positions, labels,
-    counts.
+    """Return a function that runs the kernel on all examples, and its output arrays.
+
+    Shape: input ids and types (rows, seq_len) int64, attention mask (rows, seq_len) bool, positions and labels
+    (rows, budget) int64, counts (rows,) int64.
     """
     from paddle_wwm.pretraining_data.kernel import fill_batch
 
@@ -131,14 +130,14 @@ def compiled_masking(
 def main() -> int:
     parser = common.parser_of(__doc__)
     parser.add_argument(
-        "--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="tokens an example (default: 128 512)"
+        "--lengths", type=int, nargs="+", default=[128, 512], metavar="T", help="tokens per example (default: 128 512)"
     )
     parser.add_argument(
         "--batch-tokens",
         type=int,
         default=1 << 20,
         metavar="N",
-        help="tokens of the compiled path's batch (default: %(default)s)",
+        help="tokens in the batch of the compiled path (default: %(default)s)",
     )
     parser.add_argument(
         "--repetitions", type=int, default=7, metavar="N", help="interleaved repetitions (default: %(default)s)"
@@ -146,7 +145,7 @@ def main() -> int:
     parser.add_argument(
         "--ours-only",
         action="store_true",
-        help="leave the other projects' collators out (importing paddlenlp takes seconds)",
+        help="do not measure the collators of other projects (importing paddlenlp takes seconds)",
     )
     arguments = parser.parse_args()
     batch_tokens, repetitions, min_s = arguments.batch_tokens, arguments.repetitions, 0.3
@@ -160,7 +159,7 @@ def main() -> int:
             examples = make_examples(data, seq_len=seq_len, num_examples=max(COLLATOR_BATCH, batch_tokens // seq_len))
             contenders = contenders_of(examples, data=data, config=config, seed=arguments.seed, collators=collators)
             timings = common.interleaved(contenders, num_repetitions=repetitions, min_s=min_s)
-            figures[str(seq_len)] = common.print_timings(f"masking, {seq_len} tokens an example", timings)
+            figures[str(seq_len)] = common.print_timings(f"masking, {seq_len} tokens per example", timings)
     if missing:
         print("", *missing, sep="\n")
     figures["missing"] = missing
@@ -171,7 +170,7 @@ def main() -> int:
 def contenders_of(
     examples: Examples, *, data: common.Data, config: MaskingConfig, seed: int, collators: dict[str, peers.Collator]
 ) -> dict[str, Callable[[], common.Work]]:
-    """All that are timed, ours first. The slow ones get the first examples of the batch."""
+    """Return the timed functions, ours first. Slow ones get the first examples only."""
     vocab, seq_len = data.vocab, examples.seq_len
     run_compiled, arrays = compiled_masking(examples, vocab=vocab, config=config, seed=seed)
     singles = [examples.example(number, vocab) for number in range(COLLATOR_BATCH)]
@@ -205,7 +204,7 @@ def contenders_of(
     run_compiled()
     for number in range(len(singles)):
         if not np.array_equal(by_numpy(number).input_ids, arrays[0][number]):
-            sys.exit(f"error: the compiled and the numpy path mask example {number} differently; run the tests.")
+            sys.exit(f"error: the compiled path and the numpy path mask example {number} differently; run the tests.")
     return {
         "compiled (ours)": run_compiled,
         "numpy (ours)": run_numpy,

@@ -1,21 +1,19 @@
 #!/usr/bin/env python
-"""What the masks really are: shares, actions, words and pairs over millions of tokens, beside what the settings
-promise.
+"""Compare the masks over millions of tokens with the settings: shares, actions, words and pairs.
 
   python benchmarks/masking_distribution.py --shards shards/mine --png masking.png
   python benchmarks/masking_distribution.py --strategy ngram-word --length 512
-  python benchmarks/masking_distribution.py --quick          does it run?
+  python benchmarks/masking_distribution.py --quick          check that it runs
 
-Examples are drawn as training draws them, step by step, and masked by both paths: numpy for what is told of words,
-compiled for the padding; that both select as many positions is checked. What to look for:
-  selected    close to masked_lm_prob of the tokens; the shortfall says how much of the budget no word fitted into
-  (words are never cut)
-  actions     80 / 10 / 10 within a few standard errors; "unchanged" includes the random tokens that happen to be the
-  token itself
-  words       selected words are a little shorter than all words, since a long one fits the end of a budget less often
-  pairs       random next sentences are half of those where both are possible; "forced" ones had no second sentence to
-  follow
-  padding     the share of a micro-batch's positions that are padding
+Examples are drawn step by step as in training and masked by both paths. The numpy path gives the word statistics, the
+compiled path the padding; a check compares their numbers of selected positions. What to look for:
+  selected    close to masked_lm_prob of the tokens. The shortfall is the part of the budget into which no word fitted,
+              because words are never cut.
+  actions     80 / 10 / 10 within a few standard errors. "unchanged" includes random tokens that equal the original.
+  words       selected words are slightly shorter than all words, because long words fit the end of a budget less often
+  pairs       half of the pairs for which both labels are possible have a random next sentence. "forced" pairs had no
+              second sentence that could follow.
+  padding     the share of padding in the positions of a micro-batch
 """
 
 from __future__ import annotations
@@ -37,13 +35,13 @@ from paddle_wwm.pretraining_data.collate import PretrainData
 from paddle_wwm.pretraining_data.masking import num_to_predict
 from paddle_wwm.pretraining_data.sampler import order_of
 
-LONGEST_SHOWN = 5  # words of that many pieces and more are one row
+LONGEST_SHOWN = 5  # one row for all words of at least this many pieces
 
 
 def main() -> int:
     parser = common.parser_of(__doc__)
     parser.add_argument(
-        "--tokens", type=int, default=5_000_000, metavar="N", help="tokens to look at (default: %(default)s)"
+        "--tokens", type=int, default=5_000_000, metavar="N", help="tokens to count (default: %(default)s)"
     )
     parser.add_argument("--length", type=int, default=128, metavar="T", help="max_seq_length (default: %(default)s)")
     parser.add_argument(
@@ -59,12 +57,12 @@ def main() -> int:
         help="default: %(default)s",
     )
     parser.add_argument(
-        "--global-batch-size", type=int, default=256, metavar="N", help="examples a step (default: %(default)s)"
+        "--global-batch-size", type=int, default=256, metavar="N", help="examples per step (default: %(default)s)"
     )
     parser.add_argument(
-        "--micro-batch-size", type=int, default=32, metavar="N", help="examples a micro-batch (default: %(default)s)"
+        "--micro-batch-size", type=int, default=32, metavar="N", help="examples per micro-batch (default: %(default)s)"
     )
-    parser.add_argument("--png", type=Path, metavar="FILE", help="draw the table there")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="draw the tables into this file")
     arguments = parser.parse_args()
     cut = {"global_batch_size": arguments.global_batch_size, "micro_batch_size": arguments.micro_batch_size}
     num_tokens = 20_000 if arguments.quick else arguments.tokens
@@ -105,7 +103,7 @@ def main() -> int:
 
 
 def count(loader: PretrainData, *, masking: MaskingConfig, num_tokens: int, cut: dict[str, int]) -> Counter:
-    """Walk through the steps until `num_tokens` tokens were seen. Keys are names, or (what, which)."""
+    """Count over training steps until `num_tokens` tokens; keys are names or tuples."""
     counts: Counter = Counter()
     for step in itertools.count():
         if counts["tokens"] >= num_tokens:
@@ -123,11 +121,11 @@ def count(loader: PretrainData, *, masking: MaskingConfig, num_tokens: int, cut:
             counts["positions"] += batch.attention_mask.size
             counts["padding"] += batch.attention_mask.size - batch.num_tokens
         if selected != counts["selected"] - selected_before:
-            sys.exit(f"error: the compiled and the numpy path select differently in step {step}; run the tests.")
+            sys.exit(f"error: the compiled path and the numpy path select differently in step {step}; run the tests.")
 
 
 def count_example(counts: Counter, loader: PretrainData, masking: MaskingConfig, *, epoch: int, index: int) -> None:
-    """Add one example and its mask."""
+    """Update the counts with one example and its mask."""
     example, item = loader.masked(index, epoch=epoch)
     chosen = np.zeros(len(example.input_ids), bool)
     chosen[item.masked_lm_positions] = True
@@ -155,7 +153,7 @@ def count_example(counts: Counter, loader: PretrainData, masking: MaskingConfig,
 def sections_of(
     counts: Counter, report: Counter, *, masking: MaskingConfig
 ) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
-    """The tables: title, headings, rows."""
+    """Return the tables, each as title, headings and rows."""
     tokens, selected, examples = counts["tokens"], counts["selected"], counts["examples"]
     shares = [
         ["budget", f"{counts['budget']:,}", f"{counts['budget'] / tokens:.3%}"],
@@ -187,8 +185,8 @@ def sections_of(
     ]
     sections = [
         ("selected", ("", "tokens", "share"), shares),
-        ("actions", ("", "tokens", "share", "promised", "standard errors off"), actions),
-        ("lengths of words", ("", "all words", "selected words"), words),
+        ("actions", ("", "tokens", "share", "expected", "standard errors off"), actions),
+        ("word lengths", ("", "all words", "selected words"), words),
         ("words per mask", ("", "mean, or number"), per_mask),
     ]
     free = report["pairs_random"] + report["pairs_next"]
@@ -204,28 +202,28 @@ def sections_of(
 
 
 def promises(masking: MaskingConfig) -> dict[str, float]:
-    """The shares of the actions by the settings."""
+    """Return the shares of the actions according to the settings."""
     mask, random = masking.mask_token_prob, masking.random_token_prob
     return {"[MASK]": mask, "random": random, "unchanged": 1 - mask - random}
 
 
 def name_of(length: int) -> str:
-    """1, 2, …, 5+."""
+    """Return the row name of a word length: 1, 2, …, 5+."""
     return f"{length}+" if length == LONGEST_SHOWN else str(length)
 
 
 def share_of(counts: Counter, name: str, length: int) -> float:
-    """The share of words that have `length` pieces."""
+    """Return the share of words that have `length` pieces."""
     return counts[name, length] / max(1, sum(counts[name, other] for other in range(1, LONGEST_SHOWN + 1)))
 
 
 def special_tokens(counts: Counter) -> int:
-    """[CLS] and the [SEP]s of all examples: two where there is one segment, else three."""
+    """Count [CLS] and [SEP] in all examples: two for one segment, else three."""
     return 3 * counts["examples"] - counts["label", -1]
 
 
 def draw(path: Path, counts: Counter, *, masking: MaskingConfig, title: str) -> None:
-    """Three panels: selected against the budget, actions, lengths of words."""
+    """Draw three panels: selected share and budget, actions, word lengths."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""Clipping and update of AdamW and both LAMBs, ours against Paddle's own.
+"""Compare clipping and update of our AdamW and LAMB optimizers with those of Paddle.
 
   python benchmarks/optimizer_step.py
   python benchmarks/optimizer_step.py --layers 12          BERT-base
-  python benchmarks/optimizer_step.py --quick              does it run?
+  python benchmarks/optimizer_step.py --quick              check that it runs
 
-All parameters of a BERT (default: 3 layers x 768, vocabulary 21,128) get the same random gradients before every step,
-which is not timed; timed are the norm over the whole gradient, scaling, and the update. One thread, CPU time, all in
-turn; a ratio is the median of the repetitions' ratios. Paddle's optimizers are given ClipGradByGlobalNorm. --shards
-changes nothing here.
+All parameters of a BERT (default: 3 layers x 768, vocabulary 21,128) get the same random gradients before every step;
+this is not timed. The time covers the norm of the whole gradient, the scaling and the update. One thread, CPU time, all
+in turn; a ratio is the median of the ratios of all repetitions. Paddle's optimizers use ClipGradByGlobalNorm. --shards
+has no effect here.
 
-The claim: LAMB takes at most 1.3 times as long as AdamW. Paddle's takes 2.8 times as long as Paddle's AdamW.
+Claim: our LAMB takes at most 1.3 times as long as our AdamW. Paddle's LAMB takes 2.8 times as long as Paddle's AdamW.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OUR_ADAMW = f"{OptimizerName.ADAMW.value} (ours)"
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--layers", type=int, default=3, metavar="N", help="layers of the model (default: %(default)s)")
     parser.add_argument(
         "--repetitions", type=int, default=12, metavar="N", help="steps of each optimizer (default: %(default)s)"
     )
@@ -50,7 +50,7 @@ def main() -> int:
         figures = common.print_conditions(data)
     steps, num_parameters = contenders_of(config, seed=arguments.seed)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(-1, arguments.repetitions):  # the first one makes the moments
+    for repetition in range(-1, arguments.repetitions):  # the first repetition allocates the moments
         for name, (prepare, step) in steps.items():
             prepare()
             started = time.process_time()
@@ -69,14 +69,17 @@ def main() -> int:
 
 
 def ratio(times: list[float], others: list[float]) -> float:
-    """How many times as long as the others, which ran next to them."""
+    """Return the median, over repetitions, of the ratio of two optimizers' times."""
     return statistics.median(mine / theirs for mine, theirs in zip(times, others))
 
 
 def contenders_of(
     config: ModelConfig, *, seed: int
 ) -> tuple[dict[str, tuple[Callable[[], None], Callable[[], None]]], int]:
-    """For each optimizer: what fills in the gradients, and the step; and the number of parameters."""
+    """Return, per optimizer, a function that sets the gradients and the step function.
+
+    The second result is the number of parameters.
+    """
     import paddle
 
     from paddle_wwm.model.heads import BertForPretraining

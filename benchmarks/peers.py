@@ -1,7 +1,7 @@
-"""Other projects' whole word masking, called as their own examples call it, on the same examples as ours.
+"""Whole word masking of other projects, called as in their own examples, on the same examples as ours.
 
-Each is a function from unmasked examples to the number of selected positions. The preparation that they want (lists of
-ids and the places of the Chinese pieces inside words, or strings with "##") is made beforehand and is not timed.
+Each is a function from unmasked examples to the number of selected positions. Their input (lists of ids with the
+positions of Chinese pieces inside words, or strings with "##") is built beforehand and is not timed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ HUGGING_FACE = "Hugging Face DataCollatorForWholeWordMask"
 
 
 def inside_words(example: PretrainExample) -> np.ndarray:
-    """The positions of pieces that do not start their word. int64."""
+    """Return the positions of pieces that do not start a word, as int64."""
     return np.flatnonzero(~example.word_starts & ~example.special_tokens_mask)
 
 
 def feature_of(example: PretrainExample, vocab: Vocab) -> Feature:
-    """An example as the two collators want it: `chinese_ref` lists the pieces that are to get the "##" which their
-    entry does not have.
+    """Return an example in the form of the two collators.
+
+    `chinese_ref` lists the pieces inside words whose vocabulary entry has no "##".
     """
     ids = example.input_ids.tolist()
     return {
@@ -46,7 +47,7 @@ def feature_of(example: PretrainExample, vocab: Vocab) -> Feature:
 
 
 def marked_tokens(example: PretrainExample, vocab: Vocab) -> list[str]:
-    """An example as strings, "##" at every piece inside a word."""
+    """Return an example as strings, with "##" at every piece inside a word."""
     inside = set(inside_words(example).tolist())
     tokens = [vocab.tokens[token] for token in example.input_ids.tolist()]
     return [
@@ -55,20 +56,23 @@ def marked_tokens(example: PretrainExample, vocab: Vocab) -> list[str]:
 
 
 def num_selected(output: dict[str, Any]) -> int:
-    """The positions that a collator selected."""
+    """Count the positions that a collator selected."""
     return int((np.asarray(output["labels"]) != IGNORED_LABEL).sum())
 
 
 def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
-    """The collators that are installed, and why others are missing. Both yield numpy arrays, which is their
-    faster way.
+    """Return the installed collators, and the reasons why others are missing.
+
+    Both return numpy arrays, which is their faster mode.
     """
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else: that there is no torch, which is not needed here
+    os.environ.setdefault(
+        "TRANSFORMERS_VERBOSITY", "error"
+    )  # hides the warning that torch is missing, which is not needed
     found: dict[str, Collator] = {}
     missing: list[str] = []
     makers = (
         (PADDLENLP, "paddlenlp.transformers", "paddlenlp.data", "the environment of `make setup` has it"),
-        (HUGGING_FACE, "transformers", "transformers", "pip install 'transformers<5' in an environment of its own"),
+        (HUGGING_FACE, "transformers", "transformers", "pip install 'transformers<5' in a separate environment"),
     )
     for name, tokenizers, data, remedy in makers:
         if importlib.util.find_spec(data.partition(".")[0]) is None:
@@ -78,20 +82,21 @@ def collators(vocab_file: Path) -> tuple[dict[str, Collator], list[str]]:
             tokenizer_class = importlib.import_module(tokenizers).BertTokenizer
             collator_class = importlib.import_module(data).DataCollatorForWholeWordMask
         except (ImportError, AttributeError) as error:
-            missing.append(f"{name}: the installed version has none ({error}): {remedy}")
+            missing.append(f"{name}: the installed version does not have it ({error}): {remedy}")
             continue
         tokenizer = tokenizer_class(str(vocab_file), do_lower_case=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # transformers 4 announces that the class will go
+            warnings.simplefilter("ignore", FutureWarning)  # transformers 4 announces that the class will be removed
             found[name] = collator_class(tokenizer, mlm_probability=0.15, return_tensors="np")
     return found, missing
 
 
 def google_masking(config: MaskingConfig, vocab: Vocab, *, seed: int) -> Callable[[Sequence[Sequence[str]]], int]:
-    """Google's rule in its own manner: strings, one example at a time, random.Random, sets and lists.
+    """Return Google's rule in plain Python: strings, random.Random, sets and lists.
 
-    From its description: the pieces of a word are one candidate; candidates in random order; one that would exceed the
-    budget is passed over; each piece of a selected one becomes [MASK] (80%), a random entry (10%) or stays (10%).
+    It follows their description. The pieces of a word are one candidate. Candidates are taken in random order, and one
+    that would exceed the budget is skipped. Each piece of a selected word becomes [MASK] (80%), a random entry (10%)
+    or stays (10%).
     """
     rng, entries = random.Random(seed), vocab.tokens
 

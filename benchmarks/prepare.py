@@ -1,24 +1,21 @@
 #!/usr/bin/env python
-"""Raw text to shards with LAC's words: megabytes of text a second, ours beside the plain way, in one run; and memory
-on much more text.
+"""Compare corpus preparation with LAC's words, from raw text to shards, with a plain loop: MB/s, and peak memory.
 
-  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt                everything below on a corpus of yours
-  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt --memory 100   and peak memory on 100 times as much
-  text
-  python benchmarks/prepare.py                                                   the sample corpus and a vocabulary
-  built from it
-  python benchmarks/prepare.py --quick                                           does it run?
+  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt                all of the below on your corpus
+  python benchmarks/prepare.py --corpus corpus/ --vocab vocab.txt --memory 100   also peak memory on 100 times the text
+  python benchmarks/prepare.py                                                   the sample corpus and its vocabulary
+  python benchmarks/prepare.py --quick                                           check that it runs
 
-What is measured, in wall time of whole processes, start-up included, repeated in turn:
+Measured as wall time of whole processes, including start-up, repeated in turn:
   ours, 1 and 2     scripts/prepare_corpus.py with one and with two workers, all defaults
-  plain             a loop as one writes it first: the lac package line by line, PaddleNLP's BertTokenizer on every
-  word, ids and word starts
-                    to a file; on the first --plain-mb of the text, its start-up not counted
-  PaddleNLP         its ernie-1.0 create_pretraining_data.py with LAC's words, if --paddlenlp-script names it (of a
-  checkout of PaddleNLP)
+  plain             a simple loop: the lac package line by line, PaddleNLP's BertTokenizer on every word, ids and word
+                    starts to a file; on the first --plain-mb of the text, without its start-up
+  PaddleNLP         its ernie-1.0 create_pretraining_data.py with LAC's words, if --paddlenlp-script gives its path in a
+                    checkout of PaddleNLP
 
-The plain loop runs under the same environment as ours (see paddle_wwm/cpu.py). Bytes a token are those of the whole
-shard set. Memory is the peak of the process that does the work (one worker), on text in which every document differs.
+The plain loop runs in the same environment as ours (see paddle_wwm/cpu.py). "bytes per token" is the size of the whole
+shard set divided by its tokens. Memory is the peak of the process that does the work (one worker), on text in which all
+documents differ.
 """
 
 from __future__ import annotations
@@ -44,7 +41,7 @@ from paddle_wwm.shards.reader import ShardSet
 from paddle_wwm.tokenization.vocab import build_vocab
 
 SCRIPT = common.ROOT / "scripts" / "prepare_corpus.py"
-MEMORY_BASE_CHARS = 600_000  # more than one unit of work
+MEMORY_BASE_CHARS = 600_000  # more than one work unit
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,26 +51,30 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--vocab", type=Path, help="vocab.txt (default: one built from the sample corpus)")
     parser.add_argument(
-        "--max-mb", type=float, default=30.0, metavar="MB", help="take that much of the text (default: %(default)s)"
+        "--max-mb",
+        type=float,
+        default=30.0,
+        metavar="MB",
+        help="use at most this much of the text (default: %(default)s)",
     )
     parser.add_argument(
-        "--plain-mb", type=float, default=0.3, metavar="MB", help="the plain loop's share (default: %(default)s)"
+        "--plain-mb", type=float, default=0.3, metavar="MB", help="text for the plain loop (default: %(default)s)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="of every measurement (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="repetitions per measurement (default: %(default)s)")
     parser.add_argument(
         "--memory",
         type=int,
         default=0,
         metavar="TIMES",
-        help="also prepare that many times as much text (100: minutes)",
+        help="also prepare this many times as much text (100 takes minutes)",
     )
     parser.add_argument(
         "--paddlenlp-script", type=Path, metavar="FILE", help="create_pretraining_data.py of a PaddleNLP checkout"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--plain", nargs=3, metavar=("TEXT", "VOCAB", "OUTPUT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.quick:
@@ -106,15 +107,16 @@ def main() -> None:
 
 
 def build_sample_vocab(folder: Path) -> Path:
-    """A vocabulary built from the sample corpus."""
+    """Build a vocabulary from the sample corpus."""
     sentences = (sentence for document in read_documents(common.SAMPLE_CORPUS) for sentence in document.sentences)
     build_vocab(sentences, vocab_size=common.SAMPLE_VOCAB_SIZE).save(folder / "vocab.txt")
     return folder / "vocab.txt"
 
 
 def write_text(path: Path, sources: Sequence[str], *, max_bytes: int, times: int = 1) -> int:
-    """The first documents of the sources, up to a size, as a text file; with `times`, so many copies, each sentence
-    marked to differ.
+    """Write the first documents of the sources, up to a size, to a text file.
+
+    With `times`, write that many copies, with a mark in each sentence so that all of them differ.
     """
     num_chars = size = 0
     with open(path, "w", encoding="utf-8") as stream:
@@ -134,9 +136,9 @@ def write_text(path: Path, sources: Sequence[str], *, max_bytes: int, times: int
 def measure_speed(
     arguments: argparse.Namespace, *, folder: Path, vocab: Path, text: Path, plain_text: Path
 ) -> dict[str, Any]:
-    """Seconds of every way, repeated in turn, and the bytes a token on disk."""
+    """Measure all contenders in turn; return their seconds and the bytes per token."""
     seconds: dict[str, list[float]] = {"ours, 1 worker": [], "ours, 2 workers": [], "plain loop": []}
-    prepare(text, vocab, folder / "warm-up", num_workers=1, max_bytes=200_000)  # compiled code is cached from here on
+    prepare(text, vocab, folder / "warm-up", num_workers=1, max_bytes=200_000)  # fills the cache of compiled code
     for _ in range(arguments.repeats):
         for num_workers, name in ((1, "ours, 1 worker"), (2, "ours, 2 workers")):
             seconds[name].append(prepare(text, vocab, folder / "ours", num_workers=num_workers)["seconds"])
@@ -161,7 +163,7 @@ def measure_speed(
 def prepare(
     text: Path, vocab: Path, output: Path, *, num_workers: int, max_bytes: int | None = None
 ) -> dict[str, float]:
-    """Run scripts/prepare_corpus.py; its seconds and the peak memory of the largest of its processes."""
+    """Run scripts/prepare_corpus.py; return its time and largest process peak memory."""
     shutil.rmtree(output, ignore_errors=True)
     if max_bytes is not None:
         short = text.with_name("short.txt")
@@ -180,7 +182,7 @@ def prepare(
 
 
 def plain_loop(text: Path, vocab: Path, output: Path) -> dict[str, float]:
-    """The plain way, in a process of its own."""
+    """Run the plain loop; its caller starts a new process for it."""
     import numpy as np
 
     from paddle_wwm.corpus.lac import import_lac_package
@@ -205,7 +207,7 @@ def plain_loop(text: Path, vocab: Path, output: Path) -> dict[str, float]:
 
 
 def run_paddlenlp(script: Path, text: Path, folder: Path) -> float:
-    """Seconds of PaddleNLP's own pipeline, start-up included, on JSON lines made of the text."""
+    """Return the time of PaddleNLP's pipeline on the text, including start-up."""
     records = folder / "paddlenlp.jsonl"
     with open(records, "w", encoding="utf-8") as stream:
         for document in read_documents(text):
@@ -239,7 +241,7 @@ def run_paddlenlp(script: Path, text: Path, folder: Path) -> float:
 
 
 def measure_memory(arguments: argparse.Namespace, *, folder: Path, vocab: Path, text: Path) -> dict[str, float]:
-    """Peak bytes of one worker on some text and on so many times as much."""
+    """Return the peak bytes of one worker on the base text and on a multiple of it."""
     peaks = {}
     for times in (1, arguments.memory):
         large = folder / "large.txt"
@@ -259,7 +261,7 @@ def report(figures: dict[str, Any], *, megabytes: float) -> None:
         ratio = rate / one if name.startswith("ours") else one / rate
         print(f"{name:22}{rate:8.3f}{f'{min(measured):.3f} to {max(measured):.3f}':>18}{ratio:8.2f}")
     print("ratio: two workers to one; ours with one worker to each peer")
-    print(f"on disk: {figures['bytes_per_token']:.3f} bytes a token ({figures['tokens']:,} tokens)")
+    print(f"on disk: {figures['bytes_per_token']:.3f} bytes per token ({figures['tokens']:,} tokens)")
     if "memory" in figures:
         (_, small_peak), (large, large_peak) = figures["memory"].items()
         print(

@@ -1,23 +1,21 @@
 #!/usr/bin/env python
-"""Reading comprehension over long passages: a hub module against PaddleNLP's loop, in one run.
+"""Compare reading comprehension over long passages with PaddleNLP's loop, in one run.
 
-  python benchmarks/question_answering.py                     with PADDLE_WWM_DATA: CMRC 2018's passages; else random
-  characters python benchmarks/question_answering.py --data DIR --number 40
-  python benchmarks/question_answering.py --quick             does it run?
+  python benchmarks/question_answering.py                       CMRC 2018 (PADDLE_WWM_DATA) or random characters
+  python benchmarks/question_answering.py --data DIR --number 40
+  python benchmarks/question_answering.py --quick               check that it runs
 
-Questions over contexts of 2,000 characters. Both sides: RBT3's shape (3 layers x 768) with the same random weights,
-one thread, windows of up to 512 tokens that share 128, from texts to answers. On AMD processors both have the setting
-of paddle_wwm/cpu.py.
+The contexts have 2,000 characters. Both sides: RBT3's shape (3 layers x 768) with the same random weights, one thread,
+windows of at most 512 tokens with an overlap of 128, from texts to answers. On AMD processors both use the setting of
+paddle_wwm/cpu.py.
   ours       hub module, task question-answering, `predict`
-  PaddleNLP  its tokenizer with stride and offsets, BertForQuestionAnswering in dygraph, batches of 12 windows padded
-  to the longest, and its
-             `compute_prediction` (the 20 best starts and ends of every window, answers up to 64 tokens); with our
-             windows, and with those of
-             its examples: there doc_stride=128 is the step from window to window, so that four times as much is read
-             as needs be
+  PaddleNLP  its tokenizer with stride and offsets, BertForQuestionAnswering in dygraph, batches of 12 windows padded to
+             the longest, and its `compute_prediction` (the 20 best starts and ends of every window, answers of at most
+             64 tokens). It runs with our windows and with those of its examples. There doc_stride=128 is the step
+             between windows, so four times as many tokens as necessary are read.
 
-Read the ratio: the median over interleaved repetitions of CPU time. Weights are random, so the answers mean nothing;
-they are compared all the same.
+The figure to read is the ratio: the median over interleaved repetitions of CPU time. The weights are random, so the
+answers mean nothing; they are compared anyway.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ CONTEXT_CHARACTERS, MAX_SEQ_LEN, DOC_STRIDE, BATCH_WINDOWS = 2000, 512, 128, 12
 
 
 def questions_of(data: Path | None, *, number: int, seed: int) -> tuple[list[dict[str, str]], str]:
-    """Questions over passages of 2,000 characters, put together of shorter ones."""
+    """Return questions over passages of 2,000 characters, joined from shorter ones."""
     source = data and data / "tasks" / "cmrc2018" / "cmrc2018_dev.json"
     if source and source.exists():
         articles = json.loads(source.read_text(encoding="utf-8"))["data"]
@@ -60,14 +58,14 @@ def questions_of(data: Path | None, *, number: int, seed: int) -> tuple[list[dic
 
 
 class _Examples(list):
-    """As compute_prediction wants them: a list that also knows its columns."""
+    """The input form of compute_prediction: a list that also returns columns by name."""
 
     def __getitem__(self, key):
         return [example[key] for example in self] if isinstance(key, str) else super().__getitem__(key)
 
 
 def paddlenlp_answers(model, tokenizer, items, *, same_windows: bool) -> list[str]:
-    """As PaddleNLP's examples of reading comprehension do it."""
+    """Return answers, found by the loop of PaddleNLP's examples."""
     import paddle
     from paddlenlp.metrics.squad import compute_prediction
 
@@ -106,15 +104,19 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="a folder with tasks/cmrc2018 and vocab/ (default: $PADDLE_WWM_DATA)"
     )
-    parser.add_argument("--number", type=int, default=40, metavar="N", help="questions (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of texts (default: %(default)s)")
+    parser.add_argument(
+        "--number", type=int, default=40, metavar="N", help="number of questions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the texts (default: %(default)s)")
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="a tiny model and few questions, to see that it runs; the figures mean nothing",
+        help="use a tiny model and few questions, to check that it runs; the figures mean nothing",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     if arguments.data is None and os.environ.get("PADDLE_WWM_DATA"):
         arguments.data = Path(os.environ["PADDLE_WWM_DATA"])
@@ -127,7 +129,7 @@ def main() -> None:
     items, name = questions_of(arguments.data, number=arguments.number, seed=arguments.seed)
     print(f"{len(items)} questions over contexts of {CONTEXT_CHARACTERS:,} characters: {name}")
     setting = os.environ.get("MKL_DEBUG_CPU_TYPE", "not set")
-    print(f"windows of {MAX_SEQ_LEN} tokens that share {DOC_STRIDE}, one thread, MKL_DEBUG_CPU_TYPE={setting}")
+    print(f"windows of {MAX_SEQ_LEN} tokens, overlap {DOC_STRIDE}, one thread, MKL_DEBUG_CPU_TYPE={setting}")
     with hub_peers.random_model(vocab, quick=arguments.quick) as folder:
         module = BertHubModule(task="question-answering", weights=str(folder))
         model, tokenizer = hub_peers.paddlenlp_model(
@@ -157,9 +159,7 @@ def main() -> None:
     figures["same_answers"] = float(
         np.mean([one == other for one, other in zip(answers["ours"], answers["PaddleNLP"])])
     )
-    print(
-        f"the same answer for {figures['same_answers']:.0%} (others: its search sees the 20 best starts and ends only)"
-    )
+    print(f"the same answer for {figures['same_answers']:.0%} (its search uses only the 20 best starts and ends)")
     write_figures(arguments.json, figures)
 
 

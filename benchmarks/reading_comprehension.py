@@ -1,20 +1,21 @@
 #!/usr/bin/env python
-"""Do gold answers come back? From questions and passages to windows and labels, and from a network that is sure of the
-labels to answers.
+"""Check that gold answers are recovered: encode passages to windows and labels, then decode perfect logits to answers.
 
-  python benchmarks/reading_comprehension.py --data DIR     CMRC 2018 and DRCD, development sets (default:
-  $PADDLE_WWM_DATA; else passages made up)
-  python benchmarks/reading_comprehension.py --quick        does it run?
+  python benchmarks/reading_comprehension.py --data DIR     development sets of CMRC 2018 and DRCD
+  python benchmarks/reading_comprehension.py --quick        check that it runs
 
-For every gold answer the logits are 20 at its label in each window and 0 elsewhere, so what is decoded must be the
-answer's text. Where it is not:
-  not in passage  the passage does not hold the answer, not even without the punctuation at its ends
-  inside a piece  it begins or ends inside a piece ("30米" in "4530米"): the label is the whole piece
-                  (neither can come back from any model that reads pieces; all others can)
-  cut             no window shows all of it: it is longer than what windows share
-EM is the data set's metric over questions, their first answers taken as the label.
-The peer is PaddleNLP as its SQuAD examples use it: labels from `answer_start` as the file states it, its tokenizer's
-windows (doc_stride 128, there the step), its `compute_prediction` with answers of the same length.
+The default of --data is $PADDLE_WWM_DATA; without it, passages are generated.
+
+For every gold answer, the logits are 20 at its label in each window and 0 elsewhere, so the decoded text must be the
+answer. The reasons why it is not:
+  not in passage  the passage does not contain the answer, not even without the punctuation at its ends
+  inside a piece  the answer begins or ends inside a piece ("30米" in "4530米"), and the label is the whole piece
+  cut             no window contains the whole answer: it is longer than the overlap of windows
+No model that reads pieces can recover the first two kinds; all other answers are recoverable. EM is the metric of the
+data set over questions, with their first answers as labels.
+
+The peer is PaddleNLP as in its SQuAD examples: labels from `answer_start` in the file, the windows of its tokenizer
+(doc_stride 128, there the step), and its `compute_prediction` with answers of the same length.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def main() -> None:
         metavar="DIR",
         help="a folder with tasks/cmrc2018, tasks/drcd and vocab/ (default: $PADDLE_WWM_DATA)",
     )
-    parser.add_argument("--ours-only", action="store_true", help="leave PaddleNLP out")
-    parser.add_argument("--seed", type=int, default=1, help="of made-up passages (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help=f"the first {QUICK_QUESTIONS} questions only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--ours-only", action="store_true", help="do not measure PaddleNLP")
+    parser.add_argument("--seed", type=int, default=1, help="seed of generated passages (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"use only the first {QUICK_QUESTIONS} questions")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     data = arguments.data or (Path(os.environ["PADDLE_WWM_DATA"]) if os.environ.get("PADDLE_WWM_DATA") else None)
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 def splits_of(data: Path | None, *, folder: Path, seed: int) -> dict[str, Split]:
-    """The development sets that the data folder has; without any, one made up."""
+    """Return the development sets in the data folder, or else a generated one."""
     found = {}
     for name, split in SETS:
         task, of_task = DATASETS[name], (data or folder) / "tasks" / name
@@ -92,11 +93,11 @@ def splits_of(data: Path | None, *, folder: Path, seed: int) -> dict[str, Split]
     if found:
         return found
     (folder / "cmrc2018_dev.json").write_text(json.dumps(made_up(seed=seed)), encoding="utf-8")
-    return {"made-up passages": read_split(DATASETS["cmrc2018"], data=folder, split="dev")}
+    return {"generated passages": read_split(DATASETS["cmrc2018"], data=folder, split="dev")}
 
 
 def made_up(*, seed: int) -> dict:
-    """Passages of 600 characters with words and numbers among them, and answers that are any part of one."""
+    """Generate passages of 600 characters with words and numbers, and random answers."""
     rng = np.random.default_rng(seed)
     paragraphs = []
     for number in range(QUICK_QUESTIONS):
@@ -114,14 +115,14 @@ def made_up(*, seed: int) -> dict:
 
 
 def first_questions(split: Split, *, number: int) -> Split:
-    """A split of the first questions alone."""
+    """Return a split with only the first questions."""
     return Split(
         name=split.name, path=split.path, sha256=split.sha256, examples=split.examples[:number], counts=split.counts
     )
 
 
 def ours(split: Split, *, vocab: Vocab, max_seq_len: int) -> dict[str, float]:
-    """How many answers come back, and why others do not."""
+    """Count the recovered answers, and the others by reason."""
     tokenizer = WordPieceTokenizer(vocab=vocab)
     all_encoded = encode(
         [example.question for example in split.examples],
@@ -168,7 +169,7 @@ def ours(split: Split, *, vocab: Vocab, max_seq_len: int) -> dict[str, float]:
 
 
 def sure_of(label: tuple[int, int], *, num_tokens: int) -> np.ndarray:
-    """Logits (tokens, 2) of a network that is sure of a label."""
+    """Return logits (num_tokens, 2) of a network that is certain of a label."""
     values = np.zeros((num_tokens, 2), np.float32)
     values[label[0], 0] += SURE
     values[label[1], 1] += SURE
@@ -176,7 +177,7 @@ def sure_of(label: tuple[int, int], *, num_tokens: int) -> np.ndarray:
 
 
 def paddlenlp(split: Split, *, vocab: Vocab, max_seq_len: int, longest: int) -> dict[str, float]:
-    """The same by PaddleNLP, from the file as it is."""
+    """Count the answers that PaddleNLP recovers from the unchanged file."""
     from paddlenlp.metrics.squad import compute_prediction
 
     tokenizer = paddlenlp_tokenizer(vocab)
@@ -211,7 +212,7 @@ def paddlenlp(split: Split, *, vocab: Vocab, max_seq_len: int, longest: int) -> 
 
 
 def paddlenlp_tokenizer(vocab: Vocab) -> Any:
-    """Its BertTokenizer, of the same vocabulary."""
+    """Return PaddleNLP's BertTokenizer with the same vocabulary."""
     from paddlenlp.transformers import BertTokenizer
 
     with tempfile.TemporaryDirectory() as folder:
@@ -220,13 +221,16 @@ def paddlenlp_tokenizer(vocab: Vocab) -> Any:
 
 
 def raw_questions(path: Path) -> list[dict]:
-    """The questions of a file in SQuAD's form, as they are."""
+    """Return the unchanged questions of a file in SQuAD format."""
     articles = json.loads(path.read_text(encoding="utf-8"))["data"]
     return [item for article in articles for paragraph in article["paragraphs"] for item in paragraph["qas"]]
 
 
 def label_by_offsets(offsets: list[tuple[int, int] | None], *, start: int, end: int) -> tuple[int, int]:
-    """The tokens that hold the characters [start, end), or [CLS] where a window does not show them all."""
+    """Return the first and last token of the characters [start, end).
+
+    The result is [CLS] if the window does not contain all of them.
+    """
     shown = [column for column, place in enumerate(offsets) if place is not None]
     if not shown or start < offsets[shown[0]][0] or end > offsets[shown[-1]][1]:
         return 0, 0
@@ -236,7 +240,7 @@ def label_by_offsets(offsets: list[tuple[int, int] | None], *, start: int, end: 
 
 
 def print_counts(name: str, split: Split, found: dict[str, dict[str, float]]) -> None:
-    """The table of one data set."""
+    """Print the table of one data set."""
     repaired = sum(value for key, value in split.counts.items() if key.startswith("repaired"))
     headings = ("", "answers", "recovered", *(why.replace("_", " ") for why in WHY), "of the recoverable", "EM")
     rows, of_ours = [], next(iter(found.values()))

@@ -1,21 +1,21 @@
 #!/usr/bin/env python
-"""Is a run that was stopped, killed or moved to other workers the same as one that was not?
+"""Check that a run that was stopped, killed or moved to other workers equals an uninterrupted run.
 
   python benchmarks/resume.py                     200 steps, six runs, some minutes
   python benchmarks/resume.py --steps 2000 --seed 3
   python benchmarks/resume.py --corpus text.txt   another text
-  python benchmarks/resume.py --quick             does it run?
+  python benchmarks/resume.py --quick             check that it runs
 
 A tiny BERT (2 layers x 32, pairs, two lengths, LAMB) is trained with scripts/pretrain.py:
   one        one process to the end
   stopped    one process, SIGTERM at step 77 of 200, resumed by one process
   two        two fleet processes
-  two-stop   two, SIGTERM to the launcher at step 77, resumed by two
-  killed     two, one of the workers killed (SIGKILL) at a random step, resumed by one
-  torn       as killed, and the newest checkpoint loses its last byte, so that the one before is taken
+  two-stop   two processes, SIGTERM to the launcher at step 77, resumed by two
+  killed     two processes, one worker killed (SIGKILL) at a random step, resumed by one process
+  torn       like `killed`, and the newest checkpoint loses its last byte, so the run resumes from the one before
 
-The claims: `stopped` and `one` are bit-identical (losses and weights), with dropout too; all others agree with `one`
-within 1e-5 in loss at every step with dropout 0. --shards is not used.
+Claims: `stopped` and `one` are bit-identical (losses and weights), also with dropout. With dropout 0, the loss of all
+others differs from `one` by at most 1e-5 at every step. --shards is not used.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ runtime: {{micro_batch_size: 2, log_every_steps: 1, evaluate_every_steps: 50, sa
 
 
 class Runs:
-    """The runs of one comparison, all of the same recipe and data, in folders of `folder`."""
+    """The runs of one comparison: same recipe and data, in subfolders of `folder`."""
 
     def __init__(self, folder: Path, *, corpus: Path, num_steps: int, seed: int) -> None:
         self.folder, self.num_steps = folder, num_steps
@@ -91,7 +91,7 @@ class Runs:
         assert result.returncode == 0, result.stderr
 
     def interrupted(self, name: str, *, workers: int, options: list[str], step: int, kill_worker: bool = False) -> int:
-        """Run until `step` is logged, then stop or kill; returns the exit status."""
+        """Run until `step` is logged, then stop or kill; return the exit status."""
         process = subprocess.Popen(
             self.command(name, workers=workers, options=options),
             stdout=subprocess.DEVNULL,
@@ -122,12 +122,12 @@ class Runs:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """Return the child processes of a process."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random) -> dict[str, float]:
-    """The largest difference of a loss to that of one process, by run."""
+    """Return, per run, the largest difference of a loss to that of one process."""
     runs.whole("one", workers=1, options=options)
     assert runs.interrupted("stopped", workers=1, options=options, step=stop_at) == 143
     runs.whole("stopped", workers=1, options=options, resume=True)
@@ -137,7 +137,7 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
     for name in ("killed", "torn"):
         step = rng.randrange(
             max(SAVE_EVERY_STEPS + 2, runs.num_steps // 4), runs.num_steps * 3 // 4
-        )  # one checkpoint is there
+        )  # after the first checkpoint
         print(f"{name}: SIGKILL to one of two workers after step {step}", flush=True)
         assert runs.interrupted(name, workers=2, options=options, step=step, kill_worker=True) != 0
         if name == "torn":
@@ -156,9 +156,13 @@ def compare(runs: Runs, *, options: list[str], stop_at: int, rng: random.Random)
 
 def main() -> int:
     parser = common.parser_of(__doc__)
-    parser.add_argument("--steps", type=int, default=200, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=200, metavar="N", help="training steps (default: %(default)s)")
     parser.add_argument(
-        "--corpus", type=Path, default=common.SAMPLE_CORPUS, metavar="FILE", help="(default: the sample corpus)"
+        "--corpus",
+        type=Path,
+        default=common.SAMPLE_CORPUS,
+        metavar="FILE",
+        help="text to train on (default: the sample corpus)",
     )
     arguments = parser.parse_args()
     num_steps = 40 if arguments.quick else arguments.steps
@@ -175,9 +179,7 @@ def main() -> int:
             note = ", weights bit-identical" if name == "stopped" and same_weights else ""
             rows.append([f"{title}: {name}", f"{difference:.1e}", verdict + note])
         figures[title] = {**differences, "stopped_weights_identical": same_weights}
-    common.print_table(
-        f"largest difference of a loss to one process's, {num_steps} steps", ("", "difference", ""), rows
-    )
+    common.print_table(f"largest loss difference to one process, {num_steps} steps", ("", "difference", ""), rows)
     common.write_figures(arguments.json, figures)
     return 1 if failed else 0
 

@@ -1,26 +1,24 @@
 #!/usr/bin/env python
-"""Segmentation: characters a second on one core, LAC's compiled kernel beside Paddle's runs of the same model and
-beside jieba; and whether the kernel's tags are Paddle's on every character.
+"""Compare the characters/s of LAC's compiled kernel with Paddle and jieba on one core, and its tags with Paddle's.
 
-  python benchmarks/segmentation.py                                         on the sample corpus
-  python benchmarks/segmentation.py --corpus corpora/ --max-chars 5000000   on text of yours: files, or folders of *.txt
+  python benchmarks/segmentation.py                                         the sample corpus
+  python benchmarks/segmentation.py --corpus corpora/ --max-chars 5000000   your text: files, or folders of *.txt
   python benchmarks/segmentation.py --contenders compiled paddle --json s.json
 
-What is timed: one call (characters to word starts) over lines taken evenly from the text. Every repetition takes other
-lines, as a corpus
-would have it: oneDNN remembers what it has prepared for a shape of input, so the same lines again would flatter it.
-  compiled        corpus/lac_kernel.py, as wide as the processor allows
-  compiled-8      the same with 8-wide vectors, as processors without AVX-512 run it (only where this one is wider)
-  paddle          Paddle's predictor as the project sets it up: oneDNN off, MKL told to use AVX2 on AMD processors,
-  length-sorted batches of 128
+The timed call maps characters to word starts, over lines sampled evenly from the text. Every repetition uses other
+lines, as in a real corpus: oneDNN caches its preparations per input shape, so repeated lines would make it look faster
+than it is.
+  compiled        corpus/lac_kernel.py, with the widest vectors of the processor
+  compiled-8      the same with 8-wide vectors, as on processors without AVX-512 (only if this processor is wider)
+  paddle          Paddle's predictor with the settings of this project: oneDNN off, MKL set to AVX2 on AMD processors,
+                  batches of 128 sorted by length
   paddle-onednn   the same with oneDNN on, Paddle's default
-  paddle-lines    Paddle's default and one line a call, as the model is used without further thought; a tenth of the
-  lines
-  jieba, rjieba   other words, for scale (rjieba where it is installed)
+  paddle-lines    Paddle's defaults and one line per call, the simplest use of the model; on a tenth of the lines
+  jieba, rjieba   different words, for scale (rjieba if installed)
 
-Read the ratio (compiled : that row), the median over interleaved repetitions of process CPU time; "best Paddle" is the
-faster of the two settings. Memory is the peak of a process of its own that does nothing else. Tags are compared over
-all of the text, up to --max-chars.
+The figure to read is the ratio (compiled : that row), the median over interleaved repetitions of process CPU time.
+"best Paddle" is the faster of its two settings. Memory is the peak of a separate process that does nothing else. The
+tags are compared over all of the text, up to --max-chars.
 """
 
 from __future__ import annotations
@@ -49,13 +47,13 @@ PADDLE_SETTINGS = {
     "paddle-onednn": {"use_onednn": True},
     "paddle-lines": {"use_onednn": True, "max_texts": 1, "sort": False},
 }
-SHARES = {"paddle-lines": 10}  # the slow ones get every so many-th line of a call
+SHARES = {"paddle-lines": 10}  # slow contenders get one line in this many
 CONTENDERS = ("compiled", "compiled-8", *PADDLE_SETTINGS, "jieba", "rjieba")
 Run = Callable[[Sequence[str]], np.ndarray]
 
 
 def make_run(name: str) -> Run:
-    """A function from texts to word starts (jieba) or tags (LAC)."""
+    """Return a function from texts to word starts (jieba) or tags (LAC)."""
     if name in ("jieba", "rjieba"):
         return make_segmenter(SegmenterConfig(name=name)).word_starts
     tables = load_tables(lac_model_directory())
@@ -72,7 +70,7 @@ def make_run(name: str) -> Run:
 
 
 def contenders_absent() -> set[str]:
-    """What cannot be measured here."""
+    """Return the contenders that cannot run on this machine."""
     absent = set() if importlib.util.find_spec("rjieba") else {"rjieba"}
     try:
         return absent if width_for_this_cpu() > 8 else absent | {"compiled-8"}
@@ -81,19 +79,19 @@ def contenders_absent() -> set[str]:
 
 
 def corpus_files(paths: Sequence[Path]) -> list[Path]:
-    """The files, and the *.txt of the folders."""
+    """Return the files, and the *.txt files of the folders."""
     files = [file for path in paths for file in (sorted(path.glob("*.txt")) if path.is_dir() else [path])]
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
         raise DataError(
-            f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files there; --corpus takes files "
+            f"{', '.join(missing) or ', '.join(map(str, paths))}: no text files found; --corpus takes files "
             f"and folders of *.txt."
         )
     return files
 
 
 def read_lines(files: Sequence[Path], *, max_chars: int) -> list[str]:
-    """The lines that are not empty, from every file its share of max_chars."""
+    """Return the non-empty lines, at most an equal share of max_chars per file."""
     lines: list[str] = []
     for file in files:
         left = max_chars // len(files)
@@ -108,13 +106,13 @@ def read_lines(files: Sequence[Path], *, max_chars: int) -> list[str]:
 
 
 def spread(lines: Sequence[str], *, num_samples: int, num_chars: int) -> list[list[str]]:
-    """Samples without a line in common, each of lines taken evenly, at most num_chars."""
+    """Return disjoint samples of evenly spaced lines, of at most num_chars each."""
     step = max(num_samples, sum(map(len, lines)) // num_chars)
     return [list(lines[first::step]) for first in range(num_samples)]
 
 
 def num_differing(first: Run, second: Run, lines: Sequence[str]) -> int:
-    """On how many characters two runs differ."""
+    """Count the characters on which two contenders differ."""
     return sum(int(np.count_nonzero(first(part) != second(part))) for part in _portions(lines))
 
 
@@ -131,8 +129,9 @@ def _portions(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def peak_megabytes(name: str, lines: Sequence[str]) -> float:
-    """The peak of resident memory of a process that makes the contender and runs it over the lines once; nan where the
-    system does not tell.
+    """Return the peak resident memory of a new process that runs a contender once.
+
+    The result is nan if the system does not report it.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_run_once, name, lines).result()
@@ -140,7 +139,7 @@ def peak_megabytes(name: str, lines: Sequence[str]) -> float:
 
 def _run_once(name: str, lines: Sequence[str]) -> float:
     make_run(name)(lines)
-    # not getrusage: its peak includes the moment in which this process was still a copy of its parent
+    # not getrusage: its peak includes the time when this process was still a copy of its parent
     peaks = [line.split()[1] for line in _process_status() if line.startswith("VmHWM:")]
     return int(peaks[0]) / 1024 if peaks else float("nan")
 
@@ -165,25 +164,25 @@ def main() -> int:
         type=int,
         default=1 << 40,
         metavar="N",
-        help="compare tags on so many characters (default: all of them)",
+        help="compare tags on at most this many characters (default: all)",
     )
     parser.add_argument(
         "--timed-chars",
         type=int,
         default=400_000,
         metavar="N",
-        help="characters of a timed call (default: %(default)s)",
+        help="characters per timed call (default: %(default)s)",
     )
     parser.add_argument(
-        "--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="which to measure (default: all)"
+        "--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="contenders to measure (default: all)"
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     absent = contenders_absent()
     names = [name for name in CONTENDERS if name in arguments.contenders and name not in absent]
@@ -192,12 +191,12 @@ def main() -> int:
         repetitions, max_chars, timed_chars = 2, 20_000, 2_000
     files = corpus_files(arguments.corpus)
     lines = read_lines(files, max_chars=max_chars)
-    # one for the first, untimed call
+    # one more sample, for the first, untimed call
     samples = spread(lines, num_samples=repetitions + 1, num_chars=timed_chars)
     num_chars = sum(map(len, samples[0]))
     corpus = ", ".join(path.name for path in arguments.corpus)
     figures = common.print_machine(
-        f"{corpus} ({sum(map(len, lines)):,} characters in {len(lines):,} lines; about {num_chars:,} a call)"
+        f"{corpus} ({sum(map(len, lines)):,} characters in {len(lines):,} lines; about {num_chars:,} per call)"
     )
     runs = {name: make_run(name) for name in names}
 
@@ -213,7 +212,7 @@ def main() -> int:
         return call
 
     timings = common.interleaved({name: work(name) for name in runs}, num_repetitions=repetitions, min_s=0.0)
-    # each takes a process that starts from nothing, and --quick is to be quick
+    # skipped with --quick: each measurement starts a new process
     memory = {name: peak_megabytes(name, samples[0]) for name in (names[:1] if arguments.quick else names)}
     rows = [
         [

@@ -1,13 +1,12 @@
 #!/usr/bin/env python
-"""One contender of training_step.py, in a process of its own: no side gets another's flags, memory or caches.
+"""Run one contender of training_step.py in its own process, so that contenders share no flags, memory or caches.
 
-It is told the batches, sizes and its name, says "ready", and makes one training step for every line "step" that it
-reads. The file imports
-nothing of ours before a contender asks for it: torch's runs under another interpreter, which needs numpy, torch and
-transformers only.
+The process gets the batches, the sizes and its name, answers "ready", and makes one training step for every line "step"
+that it reads. This file imports nothing of paddle_wwm before a contender needs it: the torch contender runs under
+another interpreter, which only needs numpy, torch and transformers.
 
-Every side: the same sizes with dropout 0.1, the masked LM's head at the predicted positions only, mean loss, AdamW
-with weight decay 0.01, no clipping.
+All contenders have the same sizes with dropout 0.1, the masked LM head at the predicted positions only, mean loss,
+AdamW with weight decay 0.01, and no clipping.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ HYPERPARAMETERS = {"learning_rate": 1e-4, "weight_decay": 0.01}
 
 
 def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.ndarray], Any]]:
-    """This project, set up as its trainer does it."""
-    import common  # noqa: F401  (it makes paddle_wwm importable)
+    """Build the step of this project, with the settings of its trainer."""
+    import common  # noqa: F401  makes paddle_wwm importable
 
     from paddle_wwm.config import OptimizerConfig
     from paddle_wwm.model.heads import BertForPretraining
@@ -65,7 +64,7 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
 
 
 def paddlenlp(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
-    """PaddleNLP's BertForPretraining, both losses."""
+    """Build the step of PaddleNLP's BertForPretraining, with both losses."""
     import paddle
     import paddle.nn.functional as F
     from paddlenlp.transformers import BertConfig, BertForPretraining
@@ -91,8 +90,9 @@ def paddlenlp(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
 
 
 def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
-    """transformers' BertForMaskedLM, which has no pooler and no next-sentence loss; its head is called on the gathered
-    states.
+    """Build the step of BertForMaskedLM in transformers.
+
+    The model has no pooler and no next-sentence loss. Its head is called on the gathered hidden states.
     """
     import torch
     from transformers import BertConfig, BertForMaskedLM
@@ -127,20 +127,20 @@ CONTENDERS: dict[str, Callable[[Sizes], tuple[Step, Callable[[np.ndarray], Any]]
 
 
 def peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes."""
+    """Return the peak resident size of this process so far, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def gemm_peak() -> float:
-    """Floating point operations a second of a large product by Paddle, in CPU time as the steps are."""
+    """Return the FLOP/s of a large matrix product in Paddle, measured in CPU time."""
     from paddle_wwm.model.flops import measure_peak
 
     return measure_peak(clock=time.process_time)
 
 
 def main() -> None:
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print; only answers go to stdout
 
     def answer(value: Any) -> None:
         print(json.dumps(value), file=answers, flush=True)

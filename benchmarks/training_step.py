@@ -1,24 +1,21 @@
 #!/usr/bin/env python
-"""Speed and memory of a training step against PaddleNLP's and torch's, and the share of this machine's GEMM peak that
-it reaches.
+"""Compare speed and memory of a training step with PaddleNLP, torch and the GEMM peak of this machine.
 
   python benchmarks/training_step.py --shards shards/mine
-  python benchmarks/training_step.py --torch-python ~/torch-env/bin/python   torch + transformers from an environment
-  of their own
-  python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors,
-  see below
-  python benchmarks/training_step.py --quick                                 does it run?
+  python benchmarks/training_step.py --torch-python ~/torch-env/bin/python   torch + transformers in another environment
+  python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors
+  python benchmarks/training_step.py --quick                                 check that it runs
 
-A step is forward, backward and AdamW, float32, one thread, dropout 0.1, without clipping, on the same masked batches
-(--shards) cycled through; all sides compute the masked LM's head at the predicted positions only. PaddleNLP's
-BertForPretraining always computes the next-sentence loss, so it is compared with ours that does, and transformers'
-BertForMaskedLM with ours that does not.
+A step is forward, backward and AdamW in float32, with one thread, dropout 0.1 and no clipping. All contenders cycle
+through the same masked batches (--shards) and compute the masked LM head at the predicted positions only. PaddleNLP's
+BertForPretraining always computes the next-sentence loss, so it is compared with ours with that loss. BertForMaskedLM
+of transformers is compared with ours without it.
 
-Every contender is a process of its own. They make one step each in turn; times are CPU time of the process, a ratio is
-the median of the repetitions' ratios. Memory is the peak of the process's resident size.
+Every contender is a separate process. They make one step each in turn. Times are CPU time of the process; a ratio is
+the median of the ratios of all repetitions. Memory is the peak resident size of the process.
 
-On AMD processors Paddle's MKL takes a slow path unless MKL_DEBUG_CPU_TYPE=5 is set (paddle_wwm/cpu.py). PaddleNLP is
-given that setting here, too.
+On AMD processors Paddle's MKL takes a slow path unless MKL_DEBUG_CPU_TYPE=5 is set (paddle_wwm/cpu.py). PaddleNLP also
+gets that setting here.
 """
 
 from __future__ import annotations
@@ -60,14 +57,20 @@ def main() -> int:
     parser.add_argument(
         "--repetitions", type=int, default=12, metavar="N", help="steps of each contender (default: %(default)s)"
     )
-    parser.add_argument("--layers", type=int, default=3, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--layers", type=int, default=3, metavar="N", help="layers of the models (default: %(default)s)"
+    )
     parser.add_argument(
         "--hidden-size", type=int, default=768, metavar="N", help="a multiple of 64 (default: %(default)s)"
     )
     parser.add_argument(
-        "--vocab-size", type=int, default=21128, metavar="N", help="of the models (default: %(default)s)"
+        "--vocab-size",
+        type=int,
+        default=21128,
+        metavar="N",
+        help="vocabulary size of the models (default: %(default)s)",
     )
-    parser.add_argument("--mkl-as-installed", action="store_true", help="for all sides, do not set MKL_DEBUG_CPU_TYPE")
+    parser.add_argument("--mkl-as-installed", action="store_true", help="do not set MKL_DEBUG_CPU_TYPE")
     arguments = parser.parse_args()
     shapes = SHAPES
     if arguments.quick:
@@ -97,7 +100,7 @@ def main() -> int:
 
 
 def find_torch(given: Path | None) -> tuple[Path | None, str | None]:
-    """The interpreter for torch, or None and what is missing."""
+    """Return the interpreter for torch, or None and a message about what is missing."""
     python = given or Path(sys.executable)
     found = subprocess.run([python, "-c", "import torch, transformers"], capture_output=True, check=False)
     if found.returncode == 0:
@@ -105,14 +108,14 @@ def find_torch(given: Path | None) -> tuple[Path | None, str | None]:
     return (
         None,
         (
-            f"torch: not measured: {python} has no torch and transformers; give --torch-python PATH of an "
-            f"environment that has them"
+            f"torch: not measured: {python} has no torch and transformers; use --torch-python PATH with the "
+            f"interpreter of an environment that has them"
         ),
     )
 
 
 def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, Any]:
-    """config.json's names, which all three share."""
+    """Return the model sizes under the names of config.json, which all three use."""
     return {
         "vocab_size": max(arguments.vocab_size, num_entries),
         "hidden_size": arguments.hidden_size,
@@ -125,8 +128,9 @@ def sizes_of(arguments: argparse.Namespace, *, num_entries: int) -> dict[str, An
 
 
 def batches_of(data: common.Data, *, num_rows: int, length: int, seed: int) -> list[dict[str, np.ndarray | int]]:
-    """Masked batches of sentence pairs, as the trainer's loader makes them; of many, those with the most tokens
-    (documents' ends are short).
+    """Return masked batches of sentence pairs, built by the loader of the trainer.
+
+    Only those with the most tokens are kept, because the examples at the ends of documents are short.
     """
     pairs = DataConfig(pairing=SentencePairing.NEXT_SENTENCE, short_seq_prob=0.0)
     index, _ = common.write_index(data, config=pairs, max_seq_length=length, seed=seed, num_documents=NUM_DOCUMENTS)
@@ -154,20 +158,20 @@ class Contender:
         return json.loads(line)
 
     def ask(self, question: str) -> Any:
-        """ "step" or "peak"."""
+        """Send a request, "step" or "peak", and return the answer."""
         self._process.stdin.write(question + "\n")
         self._process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        """Let it end."""
+        """End the process."""
         self._process.communicate()
 
 
 def measure(
     batches: Path, sizes: dict[str, Any], *, torch_python: Path | None, repetitions: int
 ) -> tuple[dict[str, list[dict[str, float]]], list[float]]:
-    """Every contender's steps, and the GEMM peaks of each repetition."""
+    """Return the steps of every contender, and the GEMM peak of each repetition."""
     contenders: list[Contender] = []
     results: dict[str, list[dict[str, float]]] = {}
     peaks: list[float] = []
@@ -190,7 +194,7 @@ def measure(
 
 
 def show(title: str, results, peaks, *, batches, sizes) -> dict[str, Any]:
-    """Print a table; returns what --json gets."""
+    """Print a table and return its figures for --json."""
     tokens = statistics.mean(int(batch["num_tokens"]) for batch in batches)
     flops = statistics.mean(
         training_flops(
@@ -228,7 +232,7 @@ def show(title: str, results, peaks, *, batches, sizes) -> dict[str, Any]:
     reached = flops / statistics.median(step["seconds"] for step in results["ours, both losses"])
     figures |= {"gemm_peak": max(peaks), "flops_a_step": flops, "share_of_gemm_peak": reached / max(peaks)}
     print(
-        f"  ours, both losses: {flops / 1e9:,.0f} GFLOP of products a step, {reached / 1e9:,.0f} GFLOP/s, "
+        f"  ours, both losses: {flops / 1e9:,.0f} GFLOP of products per step, {reached / 1e9:,.0f} GFLOP/s, "
         f"{reached / max(peaks):.0%} of the GEMM peak of {max(peaks) / 1e9:,.0f}"
     )
     return figures

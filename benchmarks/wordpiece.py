@@ -1,25 +1,22 @@
 #!/usr/bin/env python
-"""WordPiece with character offsets: characters a second on one core, ours beside the peers', on the same lines, in one
-run.
+"""Compare the characters/s of WordPiece with offsets with the peers, on one core, on the same lines, in one run.
 
-  python benchmarks/wordpiece.py --corpus corpus/ --vocab vocab.txt           every line of a corpus of yours
+  python benchmarks/wordpiece.py --corpus corpus/ --vocab vocab.txt           every line of your corpus
   python benchmarks/wordpiece.py --corpus a.txt b.txt --vocab vocab.txt --cased
-  python benchmarks/wordpiece.py                                              the sample corpus and a vocabulary built
-  from it
-  python benchmarks/wordpiece.py --quick                                      does it run?
+  python benchmarks/wordpiece.py                                              the sample corpus and its vocabulary
+  python benchmarks/wordpiece.py --quick                                      check that it runs
 
-What is timed, in CPU time:
+Timed, in CPU time:
   ours         tokenization/wordpiece.py: `encode`, ids and offsets in arrays; first with empty tables (a new
-  tokenizer), then again with full ones
-  tokenize     tokenization/tokenized.py: `encode`, the alignment with words (a made-up one every two characters) and
-  the cut into documents,
-               that is, all that preparing a corpus does between its segmenter and its shards
-  tokenizers   the library's encode_batch, one thread; its ids and offsets are not even read out
-  PaddleNLP    BertTokenizer's tokenize and convert_tokens_to_ids, line by line; it has no offsets
+               tokenizer), then again with full tables
+  tokenize     tokenization/tokenized.py: `encode`, the alignment with words (a dummy word every two characters) and the
+               split into documents: all work of corpus preparation between the segmenter and the shards
+  tokenizers   encode_batch of the library, one thread; without reading its ids and offsets
+  PaddleNLP    tokenize and convert_tokens_to_ids of BertTokenizer, line by line; without offsets
 
-The peers get a share of the lines, spread evenly (--peer-characters; a tenth of it for PaddleNLP), and the ratio is to
-ours on that very share, the median over interleaved repetitions. Then every line's ids and offsets are compared with
-the library's, and on its share PaddleNLP's ids with the library's.
+The peers get an evenly spread share of the lines (--peer-characters; a tenth of that for PaddleNLP). Their ratio is to
+ours on the same share, the median over interleaved repetitions. Then the ids and offsets of every line are compared
+with the library's, and the ids of PaddleNLP on its share with the library's.
 """
 
 from __future__ import annotations
@@ -51,39 +48,39 @@ LINES_OF_A_DOCUMENT = 50
 
 
 class EveryTwoCharacters:
-    """A segmenter that takes no time."""
+    """A dummy segmenter that takes no time."""
 
     name, model_sha256, description = "every-two", "none", "a boundary before every second character"
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """True at the first of every two characters."""
+        """Return bool (num_chars,), True at the first of every two characters."""
         starts = np.zeros(sum(map(len, texts)), bool)
         starts[::2] = True
         return starts
 
 
 def read_lines(paths: Sequence[Path]) -> list[str]:
-    """The lines of files, and of the .txt files in folders."""
+    """Return the lines of files, and of the .txt files in folders."""
     files = [file for path in paths for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
     if not files:
-        raise DataError(f"{', '.join(map(str, paths))}: no .txt file there.")
+        raise DataError(f"{', '.join(map(str, paths))}: no .txt file found.")
     return [line for file in files for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if line]
 
 
 def parts_of(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The lines, some at once, as preparing a corpus takes them."""
+    """Yield the lines in parts, as corpus preparation does."""
     return (lines[first : first + LINES_AT_ONCE] for first in range(0, len(lines), LINES_AT_ONCE))
 
 
 def share_of(lines: Sequence[str], *, num_characters: int) -> list[str]:
-    """Every n-th line, about so many characters together."""
+    """Return evenly spaced lines of about `num_characters` characters."""
     return list(islice(lines, 0, None, max(1, sum(map(len, lines)) // num_characters)))
 
 
 def rates_of(
     contenders: dict[str, Callable[[], Any]], *, lines: Sequence[str], num_repetitions: int
 ) -> dict[str, list[float]]:
-    """Characters a second of CPU time, one figure a repetition; the contenders take turns."""
+    """Return characters/s of CPU time per repetition; the contenders take turns."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(num_repetitions):
         for name, run in contenders.items():
@@ -117,7 +114,7 @@ def tokenize_all(tokenizer: WordPieceTokenizer, documents: Sequence[Document]) -
 
 
 def differing_lines(found: Pieces, expected: Pieces) -> int:
-    """How many texts have other ids or offsets."""
+    """Count the texts with different ids or offsets."""
 
     def of_text(pieces: Pieces, index: int) -> list[list[int]]:
         of = slice(*pieces.text_offsets[index : index + 2])
@@ -132,7 +129,7 @@ def differing_lines(found: Pieces, expected: Pieces) -> int:
 
 
 def paddlenlp_encoder(vocab_file: Path, *, do_lower_case: bool) -> Callable[[str], list[int]] | None:
-    """PaddleNLP's tokenizer as its pipelines call it, or None where it is not installed."""
+    """Return PaddleNLP's tokenizer as its pipelines call it, or None if not installed."""
     if importlib.util.find_spec("paddlenlp") is None:
         return None
     from paddlenlp.transformers import BertTokenizer
@@ -144,7 +141,7 @@ def paddlenlp_encoder(vocab_file: Path, *, do_lower_case: bool) -> Callable[[str
 def measure(
     lines: list[str], *, vocab: Vocab, do_lower_case: bool, vocab_file: Path, peer_characters: int, num_repetitions: int
 ) -> dict[str, Any]:
-    """Time all, compare all, print both."""
+    """Time and compare all contenders, and print the results."""
     tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=do_lower_case)
     library = LibraryTokenizer(vocab=vocab, do_lower_case=do_lower_case)
     started = time.process_time()
@@ -185,7 +182,7 @@ def measure(
         )
         rows = [row_of("encode (ours)", pair["ours"]), row_of(name, pair[name], pair["ours"])]
         common.print_table(f"a share of the lines: {len(texts):,}, {sum(map(len, texts)):,} characters", headings, rows)
-        rates |= {f"ours beside {name}": pair["ours"], name: pair[name]}
+        rates |= {f"ours compared with {name}": pair["ours"], name: pair[name]}
 
     differing = sum(differing_lines(tokenizer.encode(part), library.encode(part)) for part in parts_of(lines))
     print(f"\nlines whose ids or offsets differ from the tokenizers library's: {differing:,} of {len(lines):,}")
@@ -217,15 +214,15 @@ def main() -> int:
         type=int,
         default=2_000_000,
         metavar="N",
-        help="what the library is timed on (default: %(default)s)",
+        help="characters on which the library is timed (default: %(default)s)",
     )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="interleaved repetitions (default: %(default)s)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny settings, to see that it runs; the figures mean nothing"
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     corpus = arguments.corpus or [common.SAMPLE_CORPUS]
     lines = read_lines(corpus)[: 300 if arguments.quick else None]

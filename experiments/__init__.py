@@ -1,1 +1,1 @@
-"""What uses the package and is not part of it: run from a checkout, not in the wheel."""
+"""Programs that use the package but are not part of it: run them from a checkout."""

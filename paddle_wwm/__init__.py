@@ -1,6 +1,6 @@
 """Pretrain, package and use whole-word-masked Chinese BERT models on PaddlePaddle.
 
-What flows, and the room (subpackage) that does it::
+The data flow, with the subpackage of each step::
 
     raw text ─► documents ─► LAC words ─► WordPiece ids + word starts ─► shards on disk
     (corpus)    (corpus)     (corpus)     (tokenization)                 (shards)
@@ -20,13 +20,13 @@ A sentence and its whole word mask::
     >>> batch.input_ids.shape, batch.masked_lm_positions.shape
     ((1, 20), (1, 3))
 
-The public names are those of ``dir(paddle_wwm)``; ``docs/library.md`` shows each of them at work. The library logs
-under the logger "paddle_wwm" and prints nothing. Long work reports to the callback `progress`.
+``dir(paddle_wwm)`` lists the public names; ``docs/library.md`` has an example of each. The library logs to the logger
+"paddle_wwm" and prints nothing. Long-running functions report to the callback `progress`.
 
-From a shell: ``paddle-wwm pretrain`` runs the quick start, ``paddle-wwm doctor`` checks the
-installation.
-Importing this package loads nothing heavy: a public name is imported from its room when it is first used, and paddle,
-paddlenlp and paddlehub where they are first needed.
+From a shell, ``paddle-wwm pretrain`` runs the quick start and ``paddle-wwm doctor`` checks the installation.
+
+Importing this package is fast. A public name is imported from its subpackage on first use; paddle, paddlenlp and
+paddlehub are imported when a function first needs them.
 """
 
 import importlib
@@ -35,8 +35,8 @@ from typing import Any
 
 from .version import __version__
 
-# The public names and where they are; __init__.pyi says the same to type checkers. No name may be that of a submodule:
-# importing the submodule would replace it.
+# Public name -> module. __init__.pyi repeats this table for type checkers. A public name must differ from every
+# submodule's name: importing that submodule would replace the public name.
 _MODULES = {
     "BertForPretraining": "model.heads",
     "WholeWordMasker": "pretraining_data.masker",
@@ -58,7 +58,7 @@ _MODULES = {
 
 __all__ = ["__version__", *_MODULES]
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is shown is the program's choice
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # the program decides what to show
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,10 @@
-"""Zip and tar archives, unpacked without trusting them.
+"""Unpack untrusted zip and tar archives safely.
 
-Archives of models come from strangers. Of a member, only its bytes and its place below the target folder are taken:
-never a link, a device, an owner, permission bits or a name that leads elsewhere. Sizes are bounded by what is really
-unpacked, not by what the archive says.
-Kinds are told by content, not by name: zip (stored, deflate) and tar (plain, gzip, bzip2).
+Model archives can come from anyone. Only the bytes of a member and its path below the target folder are used. Links,
+devices, owners, permission bits and paths that leave the folder are not. Size limits apply to the bytes that are
+actually unpacked, not to the sizes that the archive declares.
+
+The format is detected from the content, not from the file name: zip (stored, deflate) and tar (plain, gzip, bzip2).
 """
 
 from __future__ import annotations
@@ -26,35 +27,42 @@ from .files import atomic_directory
 from .progress import Progress, counted
 
 BLOCK_BYTES = 1 << 20
-MAX_HEADER_BYTES = 16 << 20  # tarfile reads a member's extended header into memory at whatever size it states
+MAX_HEADER_BYTES = 16 << 20  # tarfile reads an extended header into memory, whatever size it declares
 MAX_PADDING_BYTES = 1 << 20
 MAX_NAME_BYTES, MAX_DEPTH = 255, 32
 ZIP_METHODS = (
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
-)  # the others are rare, and lzma may ask for gigabytes of memory
+)  # other methods are rare, and lzma can allocate gigabytes of memory
 COMPRESSED_TARS: tuple[tuple[bytes, Callable[..., Any]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:
-    """What an archive may unpack to. Weights hardly compress: an archive that grows a hundredfold beyond `free_bytes`
-    is a bomb.
+    """Limits on the size of an unpacked archive.
+
+    Weights hardly compress. An archive that grows more than `max_growth` times, beyond `free_bytes`, is a zip bomb.
     """
 
     max_members: int = 10_000
     max_total_bytes: int = 20 << 30
     max_growth: int = 100
-    free_bytes: int = 256 << 20  # small archives may grow more: vocabularies and configurations compress well
+    free_bytes: int = 256 << 20  # always allowed: vocabularies and configurations compress well
 
     def total_bytes(self, archive_bytes: int) -> int:
-        """The most that an archive of that size may unpack to."""
+        """Return the maximum unpacked size of an archive of `archive_bytes` bytes."""
         return min(self.max_total_bytes, max(self.free_bytes, self.max_growth * archive_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Member:
-    """One entry: `path` is relative and safe, `size` what the archive states, `open` None for a folder."""
+    """One entry of an archive.
+
+    Attributes:
+        path: Relative path, already checked.
+        size: Size in bytes that the archive declares.
+        open: Opens the content; None for a folder.
+    """
 
     path: PurePosixPath
     size: int
@@ -62,7 +70,7 @@ class _Member:
 
 
 def is_archive(path: str | Path) -> bool:
-    """Whether a file looks like an archive that `unpack_archive` takes, by its content."""
+    """Return True if the content of a file looks like a supported archive."""
     path = Path(path)
     if not path.is_file():
         return False
@@ -80,12 +88,22 @@ def unpack_archive(
     limits: ArchiveLimits | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Unpack a zip or tar archive into the new folder `target`, which appears only when everything is there; returns
-    it.
+    """Unpack a zip or tar archive into the new folder `target`.
 
-    Raises ArchiveError naming archive and member: for a name that leads out of the folder, a link or device, an
-    encrypted or doubled member, more bytes or members than `limits` allow, a torn archive. Nothing is left behind
-    then. `target` must not exist before.
+    `target` appears only when everything is unpacked. After an error nothing is left behind.
+
+    Args:
+        archive: The archive file.
+        target: The folder to create. It must not exist.
+        limits: Limits on sizes and on the number of members.
+        progress: Called with the number of unpacked bytes.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ArchiveError: The archive is damaged or exceeds `limits`, or a member has an unsafe path, is a link or a
+            device, is encrypted or appears twice. The message names the archive and the member.
     """
     archive, target = Path(archive), Path(target)
     limits = limits or ArchiveLimits()
@@ -110,19 +128,24 @@ def unpack_archive(
                         if num_bytes > member.size:
                             raise ArchiveError(
                                 f"{archive}: member {member.path} holds more than the {member.size:,} bytes "
-                                f"that are stated for it."
+                                f"that the archive declares for it."
                             )
                         copy.write(block)
                         unpacked.update(len(block))
                 if num_bytes != member.size:
                     raise ArchiveError(
-                        f"{archive}: is torn: member {member.path} holds {num_bytes:,} of {member.size:,} bytes."
+                        f"{archive}: is damaged or incomplete: member {member.path} holds {num_bytes:,} of "
+                        f"{member.size:,} bytes."
                     )
     return target
 
 
 def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits) -> Iterator[_Member]:
-    """The members, each refused before its bytes are touched where it breaks a limit or would overwrite another."""
+    """Yield the members.
+
+    Raises:
+        ArchiveError: A member exceeds a limit or would overwrite another one. It is raised before its bytes are read.
+    """
     files: set[PurePosixPath] = set()
     folders = {PurePosixPath()}
     max_bytes = limits.total_bytes(archive.stat().st_size)
@@ -131,12 +154,12 @@ def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits
         num_bytes += member.size
         if number > limits.max_members:
             raise ArchiveError(
-                f"{archive}: holds more than {limits.max_members:,} members; an archive of a model holds a few."
+                f"{archive}: holds more than {limits.max_members:,} members, but a model archive holds only a few."
             )
         if num_bytes > max_bytes:
             raise ArchiveError(
-                f"{archive}: would unpack to more than {max_bytes:,} bytes, out of "
-                f"{archive.stat().st_size:,}: not a model's archive."
+                f"{archive}: would unpack to more than {max_bytes:,} bytes, from a file of "
+                f"{archive.stat().st_size:,}; this is not a model archive."
             )
         folders.update(member.path.parents)
         if member.open is None:
@@ -146,44 +169,44 @@ def _checked(members: Iterator[_Member], *, archive: Path, limits: ArchiveLimits
         else:
             files.add(member.path)
         if not files.isdisjoint((member.path, *member.path.parents) if member.open is None else member.path.parents):
-            raise ArchiveError(f"{archive}: {member.path} lies below a member that is a file.")
+            raise ArchiveError(f"{archive}: {member.path} is below a member that is a file.")
         yield member
 
 
 def _safe_path(name: str, *, archive: Path) -> PurePosixPath:
-    """A member's name as a path below the target folder."""
+    """Return the name of a member as a path below the target folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or re.match(r"[A-Za-z]:", name):
         raise ArchiveError(
-            f"{archive}: member {name!r} would be written outside of the folder; the archive is refused."
+            f"{archive}: member {name!r} would be written outside of the folder; the archive is rejected."
         )
     if any(ord(char) < 32 for char in name) or any(
         len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in path.parts
     ):
-        raise ArchiveError(f"{archive}: member {name[:80]!r} has a name that no file should have.")
+        raise ArchiveError(f"{archive}: member {name[:80]!r} has an invalid file name.")
     if len(path.parts) > MAX_DEPTH:
-        raise ArchiveError(f"{archive}: member {name[:80]!r} lies more than {MAX_DEPTH} folders deep.")
+        raise ArchiveError(f"{archive}: member {name[:80]!r} is more than {MAX_DEPTH} folders deep.")
     return path
 
 
 def _zip_members(path: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if the archive was not made on Unix
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is a link or a device, which no model needs; the "
-                    f"archive is refused."
+                    f"{path}: member {info.filename!r} is a link or a device; models contain none, so the "
+                    f"archive is rejected."
                 )
             if info.flag_bits & 0x1:
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and give the "
+                    f"{path}: member {info.filename!r} is encrypted; unpack the archive by hand and pass the "
                     f"folder instead."
                 )
             if info.compress_type not in ZIP_METHODS:
                 raise ArchiveError(
-                    f"{path}: member {info.filename!r} is neither stored nor deflated; unpack it by hand and "
-                    f"give the folder instead."
+                    f"{path}: member {info.filename!r} is neither stored nor deflated; unpack the archive by hand "
+                    f"and pass the folder instead."
                 )
             opener: Callable[[], IO[bytes]] | None = None if info.is_dir() else partial(archive.open, info)
             yield _Member(path=_safe_path(info.filename, archive=path), size=info.file_size, open=opener)
@@ -192,17 +215,17 @@ def _zip_members(path: Path) -> Iterator[_Member]:
 def _tar_members(path: Path) -> Iterator[_Member]:
     with _open_tar(path) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header it has read
+            archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all headers in memory
             if not (info.isreg() or info.isdir()) or info.issparse():
                 raise ArchiveError(
-                    f"{path}: member {info.name!r} is a link or a device, which no model needs; the archive is refused."
+                    f"{path}: member {info.name!r} is a link or a device; models contain none, so the "
+                    f"archive is rejected."
                 )
             opener = None if info.isdir() else partial(_content_of, archive, info)
             yield _Member(path=_safe_path(info.name, archive=path), size=0 if info.isdir() else info.size, open=opener)
-        # The checksum of a compressed tar stands at its very end, behind the padding, and is compared when that is
-        # read.
+        # The checksum of a compressed tar follows the padding. It is compared only when the stream is read to its end.
         if len(archive.fileobj.read(MAX_PADDING_BYTES)) == MAX_PADDING_BYTES:
-            raise ArchiveError(f"{path}: holds more than {MAX_PADDING_BYTES:,} bytes behind its last member.")
+            raise ArchiveError(f"{path}: holds more than {MAX_PADDING_BYTES:,} bytes after its last member.")
 
 
 def _content_of(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -218,12 +241,12 @@ def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
     opener = next((opener for magic, opener in COMPRESSED_TARS if start.startswith(magic)), open)
     with opener(path, "rb") as content:
         bounded = _BoundedReads(content)
-        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]  # has what is called
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]  # has the methods that tarfile calls
             yield archive
 
 
 class _BoundedReads:
-    """A file that refuses to read more at once than any header needs."""
+    """A file that raises on a read larger than any header needs."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
@@ -236,7 +259,10 @@ class _BoundedReads:
 
 @contextlib.contextmanager
 def _errors_of(archive: Path) -> Iterator[None]:
-    """What the standard library raises on torn and forged archives, as one error. A full disk stays a full disk."""
+    """Turn the standard library's errors on bad archives into ArchiveError.
+
+    Other errors of the system, such as a full disk, are not changed.
+    """
     try:
         yield
     except ArchiveError as error:
@@ -244,12 +270,12 @@ def _errors_of(archive: Path) -> Iterator[None]:
             raise
         raise ArchiveError(f"{archive}: cannot be unpacked: {error}.") from None
     except tarfile.TarError as error:
-        raise ArchiveError(f"{archive}: is no whole zip, tar, tar.gz or tar.bz2 archive: {error}.") from None
+        raise ArchiveError(f"{archive}: is not a complete zip, tar, tar.gz or tar.bz2 archive: {error}.") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # EINVAL: a forged offset
             raise
-        raise ArchiveError(f"{archive}: is torn: {error}.") from None
+        raise ArchiveError(f"{archive}: is damaged or incomplete: {error}.") from None
     except (KeyboardInterrupt, SystemExit):
         raise
     except Exception as error:  # zlib.error, EOFError, struct.error, BadZipFile, RecursionError, MemoryError, ...
-        raise ArchiveError(f"{archive}: is torn: {error or type(error).__name__}.") from None
+        raise ArchiveError(f"{archive}: is damaged or incomplete: {error or type(error).__name__}.") from None

@@ -1,6 +1,4 @@
-"""numba's compiler, with what it has compiled kept on disk where that can be: beside the source, or else in the user's
-cache folder.
-"""
+"""numba's compiler with a disk cache: next to the source, or else in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -10,25 +8,27 @@ import numba
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_njit: Callable[..., Callable[[Any], Any]] = numba.njit  # its own types know no signature beside options
+_njit: Callable[..., Callable[[Any], Any]] = numba.njit  # its type hints do not allow a signature and options together
 
 
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a writer of machine code an instruction of compiled functions, as `numba.extending.intrinsic` does: callers
-    leave out the first argument, the typing context.
+    """Make a code generator callable from compiled functions.
+
+    This is `numba.extending.intrinsic` with a type hint. Callers omit the first argument, the typing context.
     """
     return intrinsic(function)
 
 
 def compiled(*signature: str, **options: Any) -> Callable[[Function], Function]:
-    """As `numba.njit` with a cache; where no folder for one can be written, every process compiles again, which
-    takes seconds.
+    """Return `numba.njit` with a disk cache if a cache folder can be written.
+
+    Without a cache folder, every process compiles again, which takes seconds.
     """
 
     def compile_function(function: Function) -> Function:
         try:
             return _njit(*signature, cache=True, **options)(function)
-        except RuntimeError:  # numba's words for: no folder for the cache
+        except RuntimeError:  # numba found no writable cache folder
             return _njit(*signature, **options)(function)
 
     return compile_function

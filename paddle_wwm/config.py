@@ -1,8 +1,8 @@
-"""Recipes as dataclasses (`recipe_file.py` reads them from YAML). A config is never changed after parsing.
+"""Recipes as dataclasses. `recipe_file.py` reads them from YAML. A config never changes after parsing.
 
-What changes the numbers (`model`, `data`, `masking`, `optimizer`, `amp`, `phases`, `seed`) and what changes only the
-speed or what is written (`runtime`) live apart: `numbers_fingerprint` covers the first group only, so a run may be
-resumed with another `runtime`.
+`model`, `data`, `masking`, `optimizer`, `amp`, `phases` and `seed` change the trained weights. `runtime` changes only
+the speed and the files that are written. `numbers_fingerprint` leaves out `runtime`, so a run can be resumed with
+another `runtime`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from .model_config import ModelConfig
 
 
 class SentencePairing(enum.Enum):
-    """What an example is made of: two segments with next-sentence prediction (BERT-wwm), or full sentences
-    (RoBERTa-wwm-ext).
+    """Content of an example.
+
+    NEXT_SENTENCE: Two segments, for next-sentence prediction (BERT-wwm).
+    FULL_SENTENCES: Full sentences without pairs (RoBERTa-wwm-ext).
     """
 
     NEXT_SENTENCE = "next-sentence"
@@ -30,16 +32,18 @@ class SentencePairing(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """From text to examples."""
+    """How text becomes examples.
+
+    Attributes:
+        mixture_weights: One weight per prepared corpus, in their order. Empty: in proportion to their sizes.
+    """
 
     segmenter: str = "lac"
     do_lower_case: bool = True
     pairing: SentencePairing = SentencePairing.NEXT_SENTENCE
     short_seq_prob: float = 0.1
     held_out_share: float = 0.02
-    mixture_weights: tuple[
-        float, ...
-    ] = ()  # of several prepared corpora, in their order; none: in proportion to their sizes
+    mixture_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
@@ -47,8 +51,10 @@ class DataConfig:
 
 
 class OptimizerName(enum.Enum):
-    """The update rules: AdamW as BERT uses it; LAMB as the authors of the series published it, and as Paddle has it
-    (see optim.py).
+    """Update rule: AdamW as in BERT, or one of two variants of LAMB (see optim.py).
+
+    LAMB_HFL: LAMB as published by the authors of the series.
+    LAMB_PADDLE: LAMB as implemented in Paddle.
     """
 
     ADAMW = "adamw"
@@ -58,7 +64,11 @@ class OptimizerName(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """No weight decay on biases and LayerNorm; the gradient is clipped by its global norm."""
+    """The optimizer. Biases and LayerNorm have no weight decay.
+
+    Attributes:
+        clip_norm: Gradients are clipped to this global norm.
+    """
 
     name: OptimizerName = OptimizerName.ADAMW
     beta1: float = 0.9
@@ -76,8 +86,11 @@ class OptimizerConfig:
 
 
 class AmpLevel(enum.Enum):
-    """Paddle's levels of mixed precision: none; products in 16 bits; weights in 16 bits, too, with 32-bit master
-    copies.
+    """Paddle's levels of mixed precision.
+
+    O0: Off.
+    O1: Matrix products in 16 bits.
+    O2: Weights in 16 bits, too, with 32-bit master copies.
     """
 
     O0 = "O0"
@@ -86,7 +99,7 @@ class AmpLevel(enum.Enum):
 
 
 class AmpDtype(enum.Enum):
-    """The 16-bit type; float16 needs its loss scaled."""
+    """16-bit dtype. float16 needs loss scaling."""
 
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
@@ -94,7 +107,7 @@ class AmpDtype(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AmpConfig:
-    """Mixed precision, on GPUs only."""
+    """Mixed precision. It works on GPUs only."""
 
     level: AmpLevel = AmpLevel.O0
     dtype: AmpDtype = AmpDtype.BFLOAT16
@@ -102,7 +115,10 @@ class AmpConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseConfig:
-    """A stretch of training at one length, batch and schedule (warm-up, then linear decay to 0)."""
+    """A phase of training with one sequence length, batch size and schedule.
+
+    The learning rate rises linearly during warmup, then decays linearly to 0.
+    """
 
     max_seq_length: int
     global_batch_size: int
@@ -123,11 +139,15 @@ class PhaseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeConfig:
-    """What changes the speed, the memory and what is written, never the numbers (beyond floating-point order).
+    """Options that change speed, memory and output files, but not the trained weights.
 
-    save_every_minutes: 0 saves by steps only. recompute: activations of the layers are computed again in the backward
-    pass instead of kept. shard_optimizer: every worker keeps the optimizer's state of its share of the parameters
-    only. num_loader_processes: for every fleet worker; 0 makes batches in the training process.
+    Some of them change the order of floating-point sums, so the last bits of the weights can differ.
+
+    Attributes:
+        save_every_minutes: 0: save by steps only.
+        recompute: Recompute the activations of the layers in the backward pass instead of keeping them.
+        shard_optimizer: Every worker keeps the optimizer state of its share of the parameters only.
+        num_loader_processes: Per fleet worker. 0: the training process makes the batches.
     """
 
     micro_batch_size: int = 16
@@ -154,7 +174,7 @@ class RuntimeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainRecipe:
-    """A whole recipe."""
+    """A complete recipe."""
 
     phases: tuple[PhaseConfig, ...]
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -178,12 +198,15 @@ class PretrainRecipe:
 
     @property
     def num_steps(self) -> int:
-        """Steps of all phases."""
+        """Total number of steps of all phases."""
         return sum(phase.num_steps for phase in self.phases)
 
 
 def to_plain(value: Any) -> Any:
-    """A config as dicts, lists, numbers and strings (for YAML, JSON and fingerprints)."""
+    """Convert a config to dicts, lists, numbers and strings.
+
+    The result can be written as YAML or JSON.
+    """
     if dataclasses.is_dataclass(value):
         return {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
@@ -194,7 +217,7 @@ def to_plain(value: Any) -> Any:
 
 
 def numbers_fingerprint(config: PretrainRecipe) -> str:
-    """sha256 of everything in the config that changes the numbers; `runtime` is left out."""
+    """Return the sha256 of everything in the config except `runtime`."""
     plain = to_plain(config)
     del plain["runtime"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

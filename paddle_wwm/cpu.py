@@ -1,9 +1,9 @@
-"""Paddle's matrix products on AMD processors.
+"""Settings that make Paddle faster on CPUs: AVX2 in MKL on AMD processors, and reuse of freed memory.
 
-Paddle's CPU build links Intel's MKL of 2019, which gives processors of other makers a generic code path.
-MKL_DEBUG_CPU_TYPE=5 makes that MKL take its AVX2 path, which any processor with AVX2 and FMA can run: on an EPYC,
-products of BERT's shapes took a half to a third of the time. It must be set before the first product of the process.
-On Intel processors, and where the variable is set already, nothing is changed.
+Paddle's CPU build links Intel's MKL of 2019, which uses a slow generic code path on other processors.
+MKL_DEBUG_CPU_TYPE=5 selects its AVX2 path, which runs on any processor with AVX2 and FMA. On an EPYC, matrix products
+of BERT's shapes took between one third and one half of the time. The variable must be set before the first product of
+the process. It is left unchanged if it is already set, and on Intel processors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
 def mkl_cpu_type(cpuinfo: str) -> str | None:
-    """The MKL code path to ask for, from the text of /proc/cpuinfo; None leaves the choice to MKL."""
+    """Return the value for MKL_DEBUG_CPU_TYPE; None leaves the choice to MKL.
+
+    Args:
+        cpuinfo: The text of /proc/cpuinfo.
+    """
     fields = dict(line.split(":", 1) for line in cpuinfo.splitlines() if ":" in line)
     values = {name.strip(): value.split() for name, value in fields.items()}
     is_amd = values.get("vendor_id") == ["AuthenticAMD"]
@@ -26,7 +30,7 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
 
 
 def use_fast_matmul() -> None:
-    """Set this process (and those it starts) up for the fastest matrix products that Paddle has for the processor."""
+    """Select Paddle's fastest matrix products for this process and its children."""
     try:
         cpu_type = mkl_cpu_type(Path("/proc/cpuinfo").read_text())
     except OSError:  # not Linux
@@ -36,10 +40,10 @@ def use_fast_matmul() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it freed, for its next training step: 2-5% faster, with a peak that is 2-5%
-    higher.
+    """Keep freed memory in this process for the next training step.
 
-    glibc gives every block of more than 32 MB back at once, and the system then has to clear the pages of the next one.
+    Steps are 2-5% faster and the peak memory is 2-5% higher. Without this, glibc returns every block of more than
+    32 MB to the system at once, and the system must clear the pages of the next one.
     """
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         libc = ctypes.CDLL("libc.so.6")

@@ -1,9 +1,8 @@
-"""`paddle-wwm doctor`: is everything that the project stands on here, and does it work? Every finding that
-is not ok names its remedy.
+"""Check the installation for `paddle-wwm doctor`. Every failed check names the command that fixes it.
 
-A set of packages that pip is content with may still not import, and may crash rather than raise, so each import is
-tried in a process of its own. The checks take what they look at as arguments; only `collect` looks at the machine.
-At import it needs the standard library only: it must run where nothing else does.
+Packages that pip accepts together can still fail to import, and some crash the process instead of raising. So each
+import is tried in a process of its own. The checks get their input as arguments; only `collect` inspects the machine.
+This module imports the standard library only, because it must run when nothing else does.
 """
 
 from __future__ import annotations
@@ -24,12 +23,17 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from .requirements import REQUIREMENTS
 
-# A checkout has a Makefile next to the package. An installed wheel has not: what is missing is installed by pip.
+# A checkout has a Makefile next to the package. An installed wheel does not: there, pip installs missing packages.
 IN_CHECKOUT = os.path.isfile(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Makefile"))
 
 
 def remedies(*, in_checkout: bool, python: str) -> tuple[str, str, str]:
-    """Return the commands that add what is missing, that install from nothing, and that do so with another Python."""
+    """Return the commands that fix an installation.
+
+    Returns:
+        The command that adds missing packages, the one that installs everything again, and the one that does so with
+        another Python.
+    """
     if in_checkout:
         return "make -B setup", "make distclean setup", "make distclean setup PYTHON=python3.11"
     pins = 'export PIP_CONSTRAINT="$PWD/constraints.txt" PIP_BUILD_CONSTRAINT="$PWD/constraints.txt"'
@@ -42,10 +46,10 @@ INSTALL_LIBRARIES = "apt-get install -y libgomp1 libgl1 libglib2.0-0"
 EXAMPLE_WORDS = "使用|语言|模型|来|预测|下一个|词|的|probability|。"
 
 
-# Not keyword-only: the doctor must also run on the Python that it finds too old.
+# Not keyword-only: the doctor must also run on a Python that is too old for this project.
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. `remedy`, one command, is there when `ok` is not."""
+    """One line of the report. `remedy` is one command; it is empty if `ok` is True."""
 
     name: str
     ok: bool
@@ -53,13 +57,13 @@ class Finding:
     remedy: str = ""
 
 
-# (the one to keep, the one to remove, the folder both write): the last one installed wins, and removing either breaks
-# the other.
+# (package to keep, package to remove, folder that both write). The package that was installed last overwrites the
+# other, and removing either one breaks the other.
 CLASHES: tuple[tuple[str, str, str], ...] = (
     ("opencv-python", "opencv-python-headless", "cv2"),
     ("opencc-python-reimplemented", "opencc", "opencc"),
 )
-# The ones after the first are needed by opencv-python alone, not by its headless build.
+# Only opencv-python needs the libraries after the first one; its headless build does not.
 LIBRARIES: tuple[tuple[str, str], ...] = (
     ("libgomp.so.1", "paddle is linked against it"),
     ("libGL.so.1", "paddlehub imports cv2, which is linked against it"),
@@ -67,12 +71,12 @@ LIBRARIES: tuple[tuple[str, str], ...] = (
 )
 QUIETLY = "from paddle_wwm.quiet import quiet_environment; quiet_environment(); "
 IMPORTS: tuple[tuple[str, str, str, str], ...] = (
-    # import name, name of its package, code, why; the slowest first, so that the others run beside it
+    # import name, package name, code, why; the slowest import comes first, so that the others run in parallel with it
     (
         "paddlehub",
         "paddlehub",
         QUIETLY + "import paddlehub; paddlehub.Module",
-        "hub modules are installed and loaded by it",
+        "it installs and loads hub modules",
     ),
     ("paddlenlp", "paddlenlp", QUIETLY + "import paddlenlp", "paddlehub imports it"),
     ("paddle", "paddlepaddle", QUIETLY + "import paddle", "models train and run on it"),
@@ -93,7 +97,7 @@ SEGMENT = (
 
 @dataclass(frozen=True)
 class Run:
-    """How a child process ended. `returncode` None means that it took longer than the timeout."""
+    """Result of a child process. `returncode` is None after a timeout."""
 
     returncode: int | None
     stdout: str
@@ -102,7 +106,7 @@ class Run:
 
 
 def run_python(code: str, timeout_s: float = 300) -> Run:
-    """Run code in a fresh Python like this one."""
+    """Run code in a new process of this Python."""
     command, start = [sys.executable, "-X", "utf8", "-c", code], time.monotonic()
     try:
         done = subprocess.run(
@@ -119,7 +123,7 @@ def run_python(code: str, timeout_s: float = 300) -> Run:
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Return the finding that Python is 3.11 or 3.12."""
+    """Check that Python is 3.11 or 3.12."""
     text = ".".join(str(number) for number in version[:3])
     if (3, 11) <= tuple(version[:2]) <= (3, 12):
         return Finding("Python", True, f"{text}, {platform.platform()}")
@@ -127,7 +131,7 @@ def check_python(version: Sequence[int]) -> Finding:
 
 
 def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
-    """A shared library of the system, by loading it."""
+    """Check that a shared library of the system can be loaded."""
     try:
         loader(name)
     except OSError as error:
@@ -136,11 +140,11 @@ def check_library(name: str, why: str, loader: Callable[[str], Any]) -> Finding:
 
 
 def check_versions(versions: Mapping[str, str], python: str = "python") -> list[Finding]:
-    """Every package of REQUIREMENTS is there, within its bounds."""
+    """Check that every package of REQUIREMENTS is installed in a version that works."""
     try:
         from packaging.specifiers import SpecifierSet
     except ImportError:
-        return [Finding("packaging", False, "not installed; versions are compared with it", SET_UP_AGAIN)]
+        return [Finding("packaging", False, "not installed; it compares versions", SET_UP_AGAIN)]
     findings = []
     for package, bounds, why in REQUIREMENTS:
         found = versions.get(package)
@@ -161,7 +165,7 @@ def check_versions(versions: Mapping[str, str], python: str = "python") -> list[
 
 
 def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[Finding]:
-    """cv2 is there once, and no two packages share a folder."""
+    """Check that cv2 is installed, and that no two packages write the same folder."""
     findings = []
     for keep, remove, folder in CLASHES:
         if keep in versions and remove in versions:
@@ -169,7 +173,7 @@ def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[F
                 f"{python} -m pip uninstall -y {remove} && {python} -m pip install --force-reinstall --no-deps "
                 f"{keep}=={versions[keep]}"
             )
-            detail = f"{keep} and {remove} both write the folder {folder}: which one is imported is chance"
+            detail = f"{keep} and {remove} both write the folder {folder}; keep only one of them"
             findings.append(Finding(folder, False, detail, remedy))
     if not versions.keys() & {"opencv-python", "opencv-python-headless"}:
         findings.append(
@@ -184,23 +188,23 @@ def check_clashes(versions: Mapping[str, str], python: str = "python") -> list[F
 
 
 def check_import(name: str, run: Run, version: str = "", why: str = "") -> Finding:
-    """A package imports, in a process of its own."""
+    """Check that a package could be imported in a process of its own."""
     if run.returncode == 0:
         return Finding(f"import {name}", True, f"{version} in {run.seconds:.1f} s")
     return Finding(f"import {name}", False, f"{how_it_failed(run)}; {why}", remedy_of(run))
 
 
 def check_segmentation(run: Run) -> Finding:
-    """LAC's model gives the words of the example, through the project's own code."""
+    """Check that this project's segmenter returned the expected words of the example."""
     words = run.stdout.strip()
     if run.returncode == 0 and words == EXAMPLE_WORDS:
         return Finding("LAC segmentation", True, words)
     detail = f"{words!r}, but {EXAMPLE_WORDS} is expected" if run.returncode == 0 else how_it_failed(run)
-    return Finding("LAC segmentation", False, f"{detail}; whole words are masked by it", remedy_of(run))
+    return Finding("LAC segmentation", False, f"{detail}; whole word masking needs it", remedy_of(run))
 
 
 def how_it_failed(run: Run) -> str:
-    """One line: the exception, the signal or the timeout."""
+    """Return the exception, the signal or the timeout as one line."""
     if run.returncode is None:
         return f"did not finish within {run.seconds:.0f} s"
     if run.returncode < 0:
@@ -212,12 +216,15 @@ def how_it_failed(run: Run) -> str:
 
 
 def remedy_of(run: Run) -> str:
-    """What is absent can be added; what is there and broken is only fixed from nothing."""
+    """Return the command that fixes a failed import.
+
+    A missing package can be added. A broken one is fixed only by a new installation.
+    """
     return SET_UP_AGAIN if "ModuleNotFoundError" in run.stderr else FROM_NOTHING
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """Return the versions of the given packages, without those that are not installed."""
     versions = {}
     for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -226,7 +233,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def collect() -> list[Finding]:
-    """Look at this machine: every finding, in the order of the report."""
+    """Run all checks on this machine and return the findings in report order."""
     python = shlex.quote(sys.executable)
     versions = installed_versions(
         [row[0] for row in REQUIREMENTS] + [package for row in CLASHES for package in row[:2]]
@@ -244,7 +251,7 @@ def collect() -> list[Finding]:
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """The findings as an aligned list, each remedy at the end of its line."""
+    """Format the findings as an aligned list, each remedy at the end of its line."""
     width = max(len(finding.name) for finding in findings)
     return "\n".join(
         f"{'ok' if finding.ok else 'FAIL':4}  {finding.name:{width}}  {finding.detail}"

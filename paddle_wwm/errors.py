@@ -1,8 +1,7 @@
-"""The project's error types: what a user can fix ends in one of these, with the rule, the value and the remedy in its
-text.
+"""Error types for problems that a user can fix. The message gives the rule, the value and the remedy.
 
-Commands print such an error as one line and exit with status 2 (`cli.process`). Anything else is a bug of ours and
-keeps its traceback.
+Commands print such an error as one line and exit with status 2 (`cli.process`). Any other exception is a bug in this
+project and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def require(condition: bool, message: str) -> None:
 
 
 class PaddleWWMError(Exception):
-    """Base of the errors that a user can mend."""
+    """Base class of the errors that a user can fix."""
 
 
 class ConfigError(PaddleWWMError):
@@ -31,32 +30,37 @@ class DataError(PaddleWWMError):
 
 
 class CheckpointError(PaddleWWMError):
-    """A checkpoint or a weights file is missing, torn, foreign or does not fit."""
+    """A checkpoint or a weights file is missing, damaged, unsupported or does not fit."""
 
 
 class ArchiveError(PaddleWWMError):
-    """A zip or tar archive is torn, or holds what no model needs."""
+    """A zip or tar archive is damaged, or has content that a model never has."""
 
 
 class DownloadError(PaddleWWMError):
-    """A model's files cannot be fetched: no such model, no network, wrong bytes, no space."""
+    """Model files cannot be fetched: unknown model, no network, wrong bytes, no space."""
 
 
 class HubModuleError(PaddleWWMError):
-    """A hub module cannot be built, loaded or called as asked."""
+    """A hub module cannot be built, loaded or called."""
 
 
 class TrainingError(PaddleWWMError):
-    """Training cannot go on (a loss that is not finite, a worker that died)."""
+    """Training cannot continue: the loss is not finite, or a worker died."""
 
 
 class AlreadyReported(PaddleWWMError):
-    """A worker process has printed what is wrong: the command ends with its exit status and prints nothing more."""
+    """A worker process has already printed the error.
+
+    The command prints nothing more and exits with the worker's exit status.
+    """
 
 
 class Interrupted(PaddleWWMError):
-    """A signal stopped the run after a checkpoint was saved; carries the exit status (143 for SIGTERM, 130 for
-    Ctrl-C).
+    """A signal stopped the run after it saved a checkpoint.
+
+    Attributes:
+        exit_status: 143 for SIGTERM, 130 for Ctrl-C.
     """
 
     def __init__(self, message: str, *, exit_status: int) -> None:

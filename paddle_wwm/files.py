@@ -1,5 +1,6 @@
-"""Files and folders that are either whole or absent: written under a temporary name, flushed to disk, then renamed.
-Also the lock files that keep processes apart, and the room that is left on the disk.
+"""Atomic writes, lock files, checksums and free disk space.
+
+Files and folders are written under a temporary name, flushed to disk, then renamed. So they are complete or absent.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO]:
 def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder that appears at `path` only when the block ends without an error.
 
-    replace: what is at `path` already is moved away when the new folder is whole, then deleted. Without it, `path`
-        must not exist, or must be an empty folder.
+    Args:
+        path: The final place of the folder.
+        replace: If something exists at `path`, move it away when the new folder is complete, then delete it.
+            Otherwise `path` must be absent or an empty folder.
+
+    Yields:
+        The temporary folder to write into.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +75,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
 
 
 def _flush(path: Path) -> None:
-    """Write to disk what the system still holds in memory of a file, or of the names in a folder."""
+    """Flush the bytes of a file or the names in a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -79,9 +85,11 @@ def _flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: str | Path, *, on_busy: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file `path`, which one process at a time can hold.
+    """Hold the lock file `path`. Only one process at a time can hold it.
 
-    on_busy: called when another process holds it, before waiting for that process; it may raise instead.
+    Args:
+        path: The lock file.
+        on_busy: Called before waiting if another process holds the lock. It may raise to avoid the wait.
     """
     from filelock import FileLock, Timeout
 
@@ -99,14 +107,15 @@ def locked(path: str | Path, *, on_busy: Callable[[], None] | None = None) -> It
 
 
 def _name_file(error: BaseException, path: Path) -> None:
-    """Add the missing filename: ENOSPC raised by a write does not say which file it hit."""
+    """Add the missing filename: ENOSPC from a write does not name the file."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         error.filename = str(path)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Delete the half-written folders that a killed process left of `atomic_directory(path)`; call it only while
-    nobody else writes there.
+    """Delete temporary folders of `atomic_directory(path)` that a killed process left.
+
+    Call it only while no other process writes there.
     """
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover.is_dir():
@@ -120,14 +129,18 @@ def _umask() -> int:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON atomically, in UTF-8, with a stable order of keys as given."""
+    """Write JSON atomically, in UTF-8. Keys keep their order."""
     with atomic_write(path, "w") as stream:
         json.dump(value, stream, ensure_ascii=False, indent=2)
         stream.write("\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises CheckpointError naming the file."""
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: The file is missing or does not hold a JSON object. The message names the file.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -146,9 +159,9 @@ def sha256_of_file(path: str | Path) -> str:
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """Return the records of a file of JSON lines, none if there is no file.
+    """Return the records of a file of JSON lines; [] if the file is missing.
 
-    The records end at the first line that is not JSON: a killed process may leave half of a line.
+    Reading stops at the first line that is not JSON, because a killed process can leave an incomplete line.
     """
     path, records = Path(path), []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
@@ -160,7 +173,15 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
 
 
 def check_space(path: Path, *, num_bytes: int, what: str, remedy: str, error: type[PaddleWWMError]) -> None:
-    """Raise `error` unless the disk of `path`, which need not exist yet, has room for `num_bytes` bytes."""
+    """Raise `error` unless the disk of `path` has `num_bytes` free bytes.
+
+    Args:
+        path: A file or folder. It may be absent.
+        num_bytes: Bytes that are needed.
+        what: Subject of the message, for example "the model".
+        remedy: Last part of the message.
+        error: Type of the error.
+    """
     path = path.absolute()
     free = shutil.disk_usage(next(parent for parent in (path, *path.parents) if parent.exists())).free
     if num_bytes > free:
@@ -169,7 +190,7 @@ def check_space(path: Path, *, num_bytes: int, what: str, remedy: str, error: ty
 
 @contextlib.contextmanager
 def disk_errors_as(kind: type[PaddleWWMError], *, folder: Path, remedy: str) -> Iterator[None]:
-    """Raise `kind`, with a remedy, where the disk is full, over a quota or a limit, or may not be written to."""
+    """Raise `kind` with a remedy if the disk is full, over quota or not writable."""
     try:
         yield
     except OSError as error:
@@ -179,7 +200,7 @@ def disk_errors_as(kind: type[PaddleWWMError], *, folder: Path, remedy: str) -> 
 
 
 def size_text(num_bytes: int) -> str:
-    """Return a number of bytes for people: 3.1 kB, 412.0 MB, 1.3 GB."""
+    """Format a number of bytes for people: 3.1 kB, 412.0 MB, 1.3 GB."""
     if num_bytes >= 1e9:
         return f"{num_bytes / 1e9:,.1f} GB"
     return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:,.1f} kB"

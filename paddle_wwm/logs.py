@@ -1,4 +1,4 @@
-"""Show what the library logs, as a command does. The library itself only logs, under the logger "paddle_wwm"."""
+"""Print the library's log messages for the commands. The library itself only logs, to the logger "paddle_wwm"."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ ROOT_LOGGER = "paddle_wwm"
 
 
 class ConsoleHandler(logging.Handler):
-    """Write messages for a person: INFO to standard output, warnings and errors to standard error.
+    """Handler that writes INFO to stdout, and warnings and errors to stderr.
 
-    A line that is written while a progress bar is open goes above the bar. A closed pipe raises BrokenPipeError, as
-    print does, so that a command can end with the right exit status.
+    While a progress bar is open, lines appear above the bar. A closed pipe raises BrokenPipeError, as with `print`, so
+    that a command can exit with the right status.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -29,9 +29,12 @@ class ConsoleHandler(logging.Handler):
 
 
 def show_messages() -> None:
-    """Show the library's messages from INFO upwards on the console. A second call changes nothing."""
+    """Show the library's messages from level INFO on the console.
+
+    Calling it twice is safe.
+    """
     root = logging.getLogger(ROOT_LOGGER)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
     root.setLevel(logging.INFO)
-    root.propagate = False  # other packages configure the root logger; each line is shown once
+    root.propagate = False  # other packages configure the root logger, which would show each line twice

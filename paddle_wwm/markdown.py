@@ -1,4 +1,4 @@
-"""Tables for a terminal that are Markdown as well."""
+"""Markdown tables with aligned columns, for terminals and files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Mapping, Sequence
 
 
 def aligned_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of cells by column, at least one, as a Markdown table whose columns are padded to their widest cell."""
+    """Format rows as a Markdown table, each column padded to its widest cell.
+
+    Args:
+        rows: At least one row: the cells by column name.
+    """
     shown = [{column: column for column in rows[0]}, *rows]
     widths = {column: max(len(row[column]) for row in shown) for column in rows[0]}
     lines = ["| " + " | ".join(row[column].ljust(width) for column, width in widths.items()) + " |" for row in shown]

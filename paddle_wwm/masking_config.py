@@ -1,4 +1,4 @@
-"""The `masking` of a recipe: what is selected for prediction, and what happens there."""
+"""The `masking` section of a recipe: which pieces are selected for prediction, and how they are replaced."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from .errors import require
 
 
 class MaskingStrategy(enum.Enum):
-    """What is selected for prediction as a whole: a WordPiece, all pieces of a word, or one to four words in a row
-    (MacBERT).
+    """The unit that is selected for prediction.
+
+    PIECE: One WordPiece.
+    WHOLE_WORD: All pieces of a word.
+    NGRAM_WORD: One to four consecutive words (MacBERT).
     """
 
     PIECE = "piece"
@@ -19,7 +22,11 @@ class MaskingStrategy(enum.Enum):
 
 
 class ActionUnit(enum.Enum):
-    """What draws an action ([MASK], random token, unchanged) of its own: every piece (BERT), or every selected word."""
+    """The unit that draws its own action: [MASK], a random token, or unchanged.
+
+    PIECE: Every piece (BERT).
+    WORD: Every selected word.
+    """
 
     PIECE = "piece"
     WORD = "word"
@@ -27,12 +34,14 @@ class ActionUnit(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingConfig:
-    """Whole word masking as the BERT-wwm authors define it; probabilities in [0, 1].
+    """Whole word masking as in BERT-wwm. Probabilities are in [0, 1].
 
-    max_predictions_per_seq caps an example's budget. BERT's 20 (for 128 tokens) and 80 (for 512) lie just above 15% of
-    the length, so one value of 80 serves both lengths. `dynamic`: a new mask each epoch; otherwise `dupe_factor`
-    frozen copies.
-    ngram_shares: the shares of 1-, 2-, … grams of words (MacBERT's, Cui et al. 2020), for the ngram-word strategy.
+    Attributes:
+        ngram_shares: Shares of 1-, 2-, … grams of words for the ngram-word strategy. The default is that of MacBERT
+            (Cui et al. 2020).
+        max_predictions_per_seq: Maximum number of selected pieces per example. BERT uses 20 for 128 tokens and 80 for
+            512. Both are just above 15% of the length, so 80 works for both lengths.
+        dynamic: Draw a new mask in each epoch. Otherwise each example has `dupe_factor` fixed masks.
     """
 
     strategy: MaskingStrategy = MaskingStrategy.WHOLE_WORD

@@ -1,4 +1,4 @@
-"""The sizes of a BERT, and what follows from them. Without Paddle."""
+"""Sizes of a BERT model and its number of parameters. This module does not need Paddle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the se
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The sizes of a BERT, under the names of config.json. `vocab_size` 0 means "that of the vocabulary file"."""
+    """Sizes of a BERT model, with the names of config.json.
+
+    Attributes:
+        vocab_size: 0: the size of the vocabulary file.
+    """
 
     vocab_size: int = 0
     hidden_size: int = 768
@@ -52,12 +56,16 @@ class ModelConfig:
 def count_parameters(
     config: ModelConfig, *, num_labels: int | None = None, with_pretraining_heads: bool = False
 ) -> int:
-    """Return the number of trainable parameters of a BERT.
+    """Return the number of trainable parameters of a BERT model.
 
-    Embeddings, layers and pooler are counted; on request also a classifier of `num_labels`, and the MLM and NSP heads.
-    The decoder of the MLM head is tied to the word embeddings and counts once.
+    The published sizes of the series (102M, 325M, 38M, 61M) include a classifier for XNLI (num_labels=3) and are cut
+    to whole millions.
 
-    The series counts a classifier for XNLI (num_labels=3) and cuts to whole millions: 102M, 325M, 38M, 61M.
+    Args:
+        config: Sizes of the model. Embeddings, layers and pooler are always counted.
+        num_labels: Count a classifier with this number of labels, too.
+        with_pretraining_heads: Count the MLM and NSP heads, too. The decoder of the MLM head shares its weights with
+            the word embeddings, so they count once.
     """
     hidden, ffn, layer_norm = config.hidden_size, config.intermediate_size, 2 * config.hidden_size
     dense = hidden * hidden + hidden

@@ -1,6 +1,6 @@
-"""Packages that only some functions need: where one is missing, the error says what needs it and how to install it.
+"""Packages that only some functions need. If one is missing, the error names what needs it and the install command.
 
-The rooms that make and mask data are also used without this package's dependencies, next to transformers 5.
+The subpackages that prepare and mask data also work without most dependencies, for example next to transformers 5.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ INDEX_NAMES = {"paddle": "paddlepaddle"}
 
 
 def need_package(name: str, *, purpose: str) -> None:
-    """Raise ConfigError unless the package can be imported; nothing is imported.
+    """Raise ConfigError unless the package can be imported. Nothing is imported.
 
     Args:
-        name: The name that is imported.
-        purpose: What needs it, the subject of a sentence.
+        name: The import name.
+        purpose: What needs the package; the subject of the message.
     """
     if name not in sys.modules and importlib.util.find_spec(name) is None:
         package = INDEX_NAMES.get(name, name)

@@ -1,6 +1,6 @@
-"""Progress of long work: the library reports it to a callback, the commands show it as bars.
+"""Progress reports. The library calls a callback; the commands show progress bars.
 
-At a terminal a bar has an ETA; in a log file a line comes now and then.
+On a terminal, a bar has an ETA. In a log file, a line is written every SECONDS_BETWEEN_LINES seconds.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
 SECONDS_BETWEEN_LINES = 20.0
-# Stages between others: their bars do not stay on the screen.
+# Short stages between others. Their bars are removed from the screen at the end.
 PASSING_UNITS = (" rows",)
 PASSING_STAGES = ("checksums", "structure", "compare")
-DELAY_S = 1.0  # a passing stage that is shorter has no bar
+DELAY_S = 1.0  # a passing stage shorter than this shows no bar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a stage of long work is.
+    """State of one stage.
 
     Attributes:
-        stage: what is being done, for example "train".
-        done: units that are done.
-        total: units in all; None where that is not known.
-        unit: what is counted, for example " steps".
-        note: what else is worth showing, for example the loss.
+        stage: Name of the stage, for example "train".
+        done: Units that are done.
+        total: Total number of units; None if it is not known.
+        unit: The unit, for example " steps".
+        note: Other text to show, for example the loss.
     """
 
     stage: str
@@ -37,7 +37,11 @@ class Progress:
 
 
 class Counter:
-    """Counts the units of one stage and reports every change to a callback; `done` is the count so far."""
+    """Counter of one stage that reports every change to a callback.
+
+    Attributes:
+        done: Units that are done.
+    """
 
     def __init__(
         self, progress: Callable[[Progress], None] | None, *, stage: str, total: int | None, unit: str, done: int = 0
@@ -56,7 +60,7 @@ class Counter:
             self._progress(Progress(stage=self._stage, done=self.done, total=total, unit=self._unit))
 
     def complete(self) -> None:
-        """Report that the stage is complete, if that was not known from the total."""
+        """Report that the stage is complete, unless the total was already reached."""
         if self._total is None or self.done < self._total:
             self.report(total=self.done)
 
@@ -65,14 +69,16 @@ class Counter:
 def counted(
     progress: Callable[[Progress], None] | None, *, stage: str, total: int | None, unit: str, done: int = 0
 ) -> Iterator[Counter]:
-    """Report a stage: its start, every `update` of the counter, and its end unless the block raises.
+    """Report the start, every update and the end of a stage.
+
+    The end is not reported if the block raises.
 
     Args:
-        progress: the callback; None: nothing is reported.
-        stage: what is being done.
-        total: units in all; None where that is not known.
-        unit: what is counted, for example "B" or " tokens".
-        done: units that are done at the start.
+        progress: The callback; None: nothing is reported.
+        stage: Name of the stage.
+        total: Total number of units; None if it is not known.
+        unit: The unit, for example "B" or " tokens".
+        done: Units that are done at the start.
 
     Yields:
         The counter.
@@ -84,16 +90,17 @@ def counted(
 
 
 def progress_bar(**options: Any) -> Any:
-    """A tqdm bar on stderr; `options` are tqdm's."""
+    """Return a tqdm bar on stderr. `options` are passed to tqdm."""
     from tqdm import tqdm
 
     return tqdm(mininterval=0.5 if _is_terminal() else SECONDS_BETWEEN_LINES, **options)
 
 
 class BarDisplay:
-    """Shows Progress as tqdm bars on stderr: every stage has its own, from its first report until it is complete.
+    """Progress callback that shows one tqdm bar per stage on stderr.
 
-    An instance is a progress callback. Counts of bytes, characters, rows and the like are scaled (k, M).
+    A bar is open from the first report of its stage until the stage is complete. Counts are scaled (k, M), except
+    steps and files.
     """
 
     def __init__(self) -> None:
@@ -122,7 +129,7 @@ class BarDisplay:
             self._bars.pop(progress.stage).close()
 
     def close(self) -> None:
-        """End the open bars, so that what is printed next begins a line of its own."""
+        """Close the open bars, so that the next output starts on a new line."""
         while self._bars:
             self._bars.popitem()[1].close()
 

@@ -1,6 +1,4 @@
-"""Recipe files: YAML and dotted overrides to a PretrainRecipe. Unknown keys are refused; every error names the place
-and the rule.
-"""
+"""Read a PretrainRecipe from YAML and dotted overrides. Errors name the place and the rule; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ FOLDERS_OF_PACKAGED = (("scripts", "recipes"), (PACKAGED.parent.name, PACKAGED.n
 
 
 def find_recipe(name_or_path: str | Path) -> Path:
-    """Return the file of a recipe: an existing file, or a recipe of the package by its name.
+    """Return the path of a recipe: an existing file, or a packaged recipe by name.
 
-    "small", "small.yaml" and "scripts/recipes/small.yaml" (where recipes were before) name the same packaged recipe.
+    "small", "small.yaml" and "scripts/recipes/small.yaml" (the old place) name the same packaged recipe.
 
     Raises:
-        ConfigError: there is neither; lists the packaged recipes.
+        ConfigError: No such recipe. The message lists the packaged recipes.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -38,7 +36,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
 
 
 def list_recipes() -> str:
-    """Return the packaged recipes, one per line: the name and the first sentence of its header."""
+    """Return one line per packaged recipe: its name and its first comment line."""
     lines = []
     for path in sorted(PACKAGED.glob("*.yaml"), key=lambda path: path.stem):
         with open(path, encoding="utf-8") as stream:
@@ -47,9 +45,14 @@ def list_recipes() -> str:
 
 
 def load_config(recipe: str | Path, *, overrides: Sequence[str] = ()) -> PretrainRecipe:
-    """Read a recipe, a file or a packaged name, and apply `key.path=value` overrides (phases.0.num_steps=100).
+    """Read a recipe and apply overrides.
 
-    Raises ConfigError naming the file, the line, the rule and the known keys.
+    Args:
+        recipe: A file, or the name of a packaged recipe.
+        overrides: Changes of the form key.path=value, for example phases.0.num_steps=100.
+
+    Raises:
+        ConfigError: The message names the file, the line, the rule and the known keys.
     """
     path = find_recipe(recipe)
     try:
@@ -104,7 +107,7 @@ def _apply_override(root: yaml.Node, override: str) -> None:
 
 
 def _mark(node: yaml.Node, override: str) -> None:
-    node.override = override  # where the value comes from, for error messages
+    node.override = override  # the origin of the value, for error messages
     for child in node.value if isinstance(node.value, list) else []:
         for part in child if isinstance(child, tuple) else (child,):
             _mark(part, override)
@@ -117,7 +120,7 @@ def _place(node: yaml.Node, where: str) -> str:
 
 
 def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
-    """The value of type `kind` that the YAML node stands for; errors carry the place of the node."""
+    """Convert a YAML node to a value of type `kind`. Errors name its place."""
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, node, where=where, key=key)
     if typing.get_origin(kind) is tuple:
@@ -139,7 +142,7 @@ def _scalar(kind: type[Any], node: yaml.ScalarNode, *, where: str, key: str) -> 
             return kind(text)
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
-        # YAML 1.1 reads 1e-4 as a string: the type of the field decides, not YAML's guess
+        # YAML 1.1 reads 1e-4 as a string, so the type of the field decides
         return kind(text.replace("_", "")) if kind in (int, float) else kind(text)
     except (ValueError, KeyError):
         rules = {bool: "true or false", int: "a whole number", float: "a number"}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""`paddle-wwm convert`, from a checkout that need not be installed."""
+"""Run `paddle-wwm convert` from a checkout, without installing it."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Kept for old commands: `python -m experiments.evidence`, from any folder."""
+"""Run `python -m experiments.evidence` from any folder; kept for old commands."""
 
 import runpy
 import sys

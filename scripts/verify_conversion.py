@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""`paddle-wwm verify-conversion`, from a checkout that need not be installed."""
+"""Run `paddle-wwm verify-conversion` from a checkout, without installing it."""
 
 import sys
 from pathlib import Path

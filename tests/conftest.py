@@ -1,6 +1,4 @@
-"""What several tests need: a vocabulary, the running example, the sample corpus, and folders of their own for every
-cache.
-"""
+"""Shared fixtures: a vocabulary, the running example, the sample corpus, and separate cache folders."""
 
 from __future__ import annotations
 
@@ -15,9 +13,9 @@ from typing import Callable
 
 import pytest
 
-# Before paddle, paddlenlp or paddlehub is imported: they read these once. One folder a process, since installs into a
-# shared HUB_HOME would race, and not below tmp_path, since paddlehub leaks a copy of itself where HUB_HOME contains
-# "-".
+# Set before paddle, paddlenlp or paddlehub is imported, because they read these once. One folder per process, because
+# installations into a shared HUB_HOME would race. Not below tmp_path, because paddlehub leaks a copy of itself if
+# HUB_HOME contains "-".
 CACHES = Path(tempfile.mkdtemp(prefix="paddle_wwm_tests_"))
 os.environ.update(
     {name: str(CACHES / name.lower()) for name in ("HUB_HOME", "XDG_CACHE_HOME", "PPNLP_HOME", "MPLCONFIGDIR")}
@@ -29,7 +27,7 @@ quiet_environment()
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED_WORDS = "使用|语言|模型|来|预测|下|一个|词|的|probability|。"
-# The special tokens are not the first ids, as in the published vocabulary.
+# As in the published vocabulary, the special tokens do not have the first ids.
 MINI_TOKENS = (
     *("[PAD]", "[unused1]", "[unused2]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused3]"),
     *"，。！？、：；“”（）《》[]()-.",
@@ -42,12 +40,12 @@ MINI_TOKENS = (
 
 
 def pytest_unconfigure() -> None:
-    """Remove this process's caches."""
+    """Remove the caches of this process."""
     shutil.rmtree(CACHES, ignore_errors=True)
 
 
 def vocab_of(tokens: tuple[str, ...]):
-    """A vocabulary of those tokens, its checksum that of the file it would be."""
+    """Return a vocabulary of the given tokens, with the checksum of its file."""
     from paddle_wwm.tokenization.vocab import Vocab
 
     return Vocab(tokens=tokens, sha256=hashlib.sha256("".join(f"{token}\n" for token in tokens).encode()).hexdigest())
@@ -55,7 +53,7 @@ def vocab_of(tokens: tuple[str, ...]):
 
 @pytest.fixture(autouse=True)
 def library_logger():
-    """Take back what a command that ran in this process has set at the library's logger."""
+    """Restore the library's logger after a test that ran a command in this process."""
     root = logging.getLogger("paddle_wwm")
     state = (root.handlers[:], root.level, root.propagate)
     yield
@@ -64,7 +62,7 @@ def library_logger():
 
 @pytest.fixture
 def logged():
-    """The messages that the library logs during the test, from INFO upwards, as a list of lines."""
+    """Lines that the library logs during the test, from level INFO."""
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.extend(record.getMessage().splitlines())
@@ -85,13 +83,13 @@ def mini_vocab():
 
 @pytest.fixture(scope="session")
 def seed_words() -> tuple[str, ...]:
-    """The words of the running example, as LTP cuts them."""
+    """The words of the running example, as segmented by LTP."""
     return tuple(SEED_WORDS.split("|"))
 
 
 @pytest.fixture(scope="session")
 def sentence_of() -> Callable:
-    """A function from words to the SegmentedSentence that consists of them."""
+    """A function from words to a SegmentedSentence of these words."""
     from paddle_wwm.corpus.segment import SegmentedSentence
 
     def make(words):

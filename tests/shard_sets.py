@@ -1,4 +1,4 @@
-"""Shard sets made of documents directly, without text."""
+"""Make shard sets from tokenized documents, without text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paddle_wwm.tokenization.wordpiece import TokenizerOptions
 
 
 def write_set(folder, documents, *, vocab_size, max_tokens_per_shard=1 << 20, vocab_sha256=""):
-    """Shards and their manifest, without the text that documents are made of."""
+    """Write shards and their manifest from tokenized documents."""
     writer = ShardWriter(folder, vocab_size=vocab_size, max_tokens_per_shard=max_tokens_per_shard)
     for document in documents:
         writer.add(document)

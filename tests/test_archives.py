@@ -1,4 +1,4 @@
-"""Archives from strangers: whole ones are unpacked, hostile and torn ones are refused and leave nothing behind."""
+"""Untrusted archives: good ones are unpacked, malicious and damaged ones are rejected and leave no files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES = {
 
 def write_zip(path, members, *, compression=zipfile.ZIP_DEFLATED):
     with zipfile.ZipFile(path, "w", compression) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of doubled names
+        warnings.simplefilter("ignore", UserWarning)  # about duplicate names
         for name, content in members:
             archive.writestr(name, content)
     return path
@@ -45,7 +45,7 @@ def write_tar(path, members, *, mode="w"):
 
 
 def write(path, members):
-    """An archive of the kind that the file's name says."""
+    """Write an archive of the kind of the file ending."""
     if path.suffix == ".zip":
         return write_zip(path, members)
     return write_tar(path, members, mode={".tar": "w", ".gz": "w:gz", ".bz2": "w:bz2"}[path.suffix])
@@ -68,7 +68,7 @@ def everything_in(folder):
 
 
 def refusal(archive, tmp_path, **options):
-    """What it is refused with; nothing was written, here or beside."""
+    """Return the error message, and check that no file was written."""
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(ArchiveError) as caught:
         unpack_archive(archive, target=tmp_path / "target", **options)
@@ -78,13 +78,13 @@ def refusal(archive, tmp_path, **options):
 
 
 @pytest.mark.parametrize("name", ["model.zip", "model.tar", "model.tar.gz", "model.tar.bz2"])
-def test_an_archive_becomes_its_files_whatever_its_name_says(name, tmp_path):
+def test_archive_kind_is_detected_by_content_not_by_name(name, tmp_path):
     archive = write(tmp_path / name, FILES.items()).rename(tmp_path / "model.bin")
     assert is_archive(archive)
     assert everything_in(unpack_archive(archive, target=tmp_path / "target")) == FILES
 
 
-def test_folders_dots_and_modes_of_an_archive_are_harmless(tmp_path):
+def test_folders_dot_paths_and_mode_bits_in_an_archive_are_harmless(tmp_path):
     info = tarfile.TarInfo("./sub/tool")
     info.mode = stat.S_ISUID | 0o777
     folder = tarfile.TarInfo("./sub")
@@ -98,36 +98,36 @@ def test_folders_dots_and_modes_of_an_archive_are_harmless(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../outside", "a/../../outside", "/tmp/outside", "..\\outside", "C:\\outside", "a/.."]
 )
-def test_a_member_that_leads_out_of_the_folder_is_refused(name, suffix, tmp_path):
+def test_a_member_path_outside_the_folder_is_rejected(name, suffix, tmp_path):
     archive = write(tmp_path / f"a.{suffix}", [("vocab.txt", b"x"), (name, b"owned")])
     assert "outside of the folder" in refusal(archive, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(kind, tmp_path):
+def test_links_and_devices_in_a_tar_are_rejected(kind, tmp_path):
     archive = write_tar(tmp_path / "a.tar", [(link("vocab.txt", kind=kind), b"")])
     assert "'vocab.txt' is a link or a device" in refusal(archive, tmp_path)
 
 
-def test_a_link_to_a_folder_cannot_carry_a_later_member_outside(tmp_path):
+def test_a_later_member_cannot_leave_the_folder_through_a_link(tmp_path):
     archive = write_tar(tmp_path / "a.tar", [(link("sub", to=str(tmp_path)), b""), ("sub/outside", b"owned")])
     assert "'sub' is a link" in refusal(archive, tmp_path)
 
 
-def test_a_link_in_a_zip_is_refused(tmp_path):
+def test_a_link_in_a_zip_is_rejected(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [(zip_entry("vocab.txt", mode=stat.S_IFLNK | 0o777), b"/etc/passwd")])
     assert "'vocab.txt' is a link" in refusal(archive, tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar.gz", "tar.bz2"])
-def test_a_bomb_is_refused_before_it_fills_the_disk(suffix, tmp_path):
+def test_a_zip_bomb_is_rejected_before_it_fills_the_disk(suffix, tmp_path):
     archive = write(tmp_path / f"a.{suffix}", [("vocab.txt", b"x"), ("weights", bytes(30_000_000))])
     limits = ArchiveLimits(free_bytes=1_000_000)
     assert archive.stat().st_size < 200_000
     assert "would unpack to more than" in refusal(archive, tmp_path, limits=limits)
 
 
-def test_a_zip_that_lies_about_a_members_size_is_refused(tmp_path):
+def test_a_zip_with_a_wrong_member_size_is_rejected(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [("weights", bytes(5_000_000))])
     content = archive.read_bytes()
     assert content.count((5_000_000).to_bytes(4, "little")) == 2  # in the member's header and in the directory
@@ -135,28 +135,28 @@ def test_a_zip_that_lies_about_a_members_size_is_refused(tmp_path):
     refusal(archive, tmp_path)
 
 
-def test_too_many_members_are_refused(tmp_path):
+def test_too_many_members_are_rejected(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [(f"{number}", b"") for number in range(11)])
     assert "more than 10 members" in refusal(archive, tmp_path, limits=ArchiveLimits(max_members=10))
 
 
-def test_the_whole_limit_holds_for_large_archives_too(tmp_path):
+def test_the_total_size_limit_applies_to_large_archives(tmp_path):
     archive = write_zip(tmp_path / "a.zip", FILES.items())
     assert "more than 2,000,000 bytes" in refusal(archive, tmp_path, limits=ArchiveLimits(max_total_bytes=2_000_000))
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar"])
 @pytest.mark.parametrize("names", [("a", "a"), ("./a", "a"), ("a", "a/b"), ("a/b", "a")])
-def test_members_that_overwrite_each_other_are_refused(names, suffix, tmp_path):
+def test_members_that_overwrite_each_other_are_rejected(names, suffix, tmp_path):
     refusal(write(tmp_path / f"x.{suffix}", [(name, b"x") for name in names]), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 300, "/".join("d" * 40), "."])
-def test_names_that_no_file_should_have_are_refused(name, tmp_path):
+def test_invalid_file_names_are_rejected(name, tmp_path):
     refusal(write_tar(tmp_path / "a.tar", [(name, b"x")]), tmp_path)
 
 
-def test_an_encrypted_zip_says_what_to_do(tmp_path):
+def test_the_error_for_an_encrypted_zip_has_a_remedy(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [("vocab.txt", b"x")], compression=zipfile.ZIP_STORED)
     content = bytearray(archive.read_bytes())
     content[content.index(b"PK\x03\x04") + 6] |= 1
@@ -165,16 +165,16 @@ def test_an_encrypted_zip_says_what_to_do(tmp_path):
     assert "encrypted; unpack the archive by hand" in refusal(archive, tmp_path)
 
 
-def test_compressions_that_can_ask_for_much_memory_are_refused(tmp_path):
+def test_compression_methods_that_can_need_much_memory_are_rejected(tmp_path):
     archive = write_zip(tmp_path / "a.zip", [("vocab.txt", b"x")], compression=zipfile.ZIP_LZMA)
     assert "neither stored nor deflated" in refusal(archive, tmp_path)
     (tmp_path / "a.tar.xz").write_bytes(
         lzma.compress(write_tar(tmp_path / "a.tar", [("vocab.txt", b"x")]).read_bytes())
     )
-    assert "no whole zip, tar" in refusal(tmp_path / "a.tar.xz", tmp_path)
+    assert "not a complete zip, tar" in refusal(tmp_path / "a.tar.xz", tmp_path)
 
 
-def test_a_header_that_asks_for_gigabytes_of_memory_is_refused(tmp_path):
+def test_a_header_that_needs_gigabytes_of_memory_is_rejected(tmp_path):
     info = tarfile.TarInfo("pax")
     info.type, info.size = tarfile.XHDTYPE, 4 << 30
     with gzip.open(tmp_path / "a.tar.gz", "wb") as stream:
@@ -185,14 +185,14 @@ def test_a_header_that_asks_for_gigabytes_of_memory_is_refused(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tar.bz2"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_a_torn_archive_is_refused(suffix, share, tmp_path):
+def test_a_truncated_archive_is_rejected(suffix, share, tmp_path):
     archive = write(tmp_path / f"a.{suffix}", FILES.items())
     os.truncate(archive, int(archive.stat().st_size * share))
     refusal(archive, tmp_path)
 
 
-def test_flipped_bytes_never_crash_or_unpack_other_bytes(tmp_path):
-    """A changed byte of content is found by the zip's checksum; a changed name is still a safe name."""
+def test_flipped_bytes_never_crash_or_unpack_wrong_content(tmp_path):
+    """The checksum finds a changed byte of the content; a changed name is still a safe name."""
     files = {"bert_config.json": b'{"hidden_size": 16}', "vocab.txt": b"[PAD]\n" * 50}
     for suffix in ("zip", "tar.gz"):
         whole = write(tmp_path / f"whole.{suffix}", files.items()).read_bytes()
@@ -209,14 +209,14 @@ def test_flipped_bytes_never_crash_or_unpack_other_bytes(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_file_that_is_no_archive_and_one_that_is_absent_are_told_apart(tmp_path):
+def test_a_missing_file_and_a_file_of_another_kind_have_different_errors(tmp_path):
     (tmp_path / "page.zip").write_text("<html>log in first</html>")
     assert not is_archive(tmp_path / "page.zip") and not is_archive(tmp_path) and not is_archive(tmp_path / "absent")
-    assert "no whole zip, tar" in refusal(tmp_path / "page.zip", tmp_path)
+    assert "not a complete zip, tar" in refusal(tmp_path / "page.zip", tmp_path)
     assert "no such archive" in refusal(tmp_path / "absent.zip", tmp_path)
 
 
-def test_no_space_is_said_in_the_systems_words_and_leaves_nothing(tmp_path):
+def test_a_full_disk_raises_the_system_error_and_leaves_no_files(tmp_path):
     archive = write_zip(tmp_path / "a.zip", FILES.items())
     code = "import sys; from paddle_wwm.archives import unpack_archive; unpack_archive(sys.argv[1], target=sys.argv[2])"
     done = subprocess.run(
@@ -230,8 +230,8 @@ def test_no_space_is_said_in_the_systems_words_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bz2_archive_is_read_without_holding_it_in_memory(tmp_path):
-    """The bound on one read is far below a member's size."""
+def test_a_bz2_archive_is_not_read_into_memory_at_once(tmp_path):
+    """The limit on one read is far below the size of the member."""
     content = os.urandom(1 << 20) * 18
     with bz2.open(tmp_path / "a.tar.bz2", "wb", compresslevel=1) as stream:
         info = tarfile.TarInfo("weights")

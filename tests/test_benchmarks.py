@@ -1,4 +1,4 @@
-"""Every benchmark runs and prints its tables. What they measure is not asserted: these settings are tiny, and machines
+"""Every benchmark runs and prints its tables. Measured values are not checked: the settings are tiny and machines
 differ.
 """
 
@@ -20,11 +20,11 @@ HELPERS = (
     "step_contenders.py",
     "hub_peers.py",
     "resume.py",
-)  # resume.py: minutes of whole runs, in `make soak`
+)  # resume.py takes minutes and runs in `make soak`
 OF_HUB_MODULES = {
     "hub_predict.py": [
         "predict, first call included",
-        "one text a call",
+        "one text per call",
         "a new process",
         "largest difference of a probability",
     ],
@@ -40,7 +40,7 @@ OF_HUB_MODULES = {
 }
 HEADINGS = {
     "masking.py": [
-        *("masking, 128 tokens an example", "masking, 512 tokens an example"),
+        *("masking, 128 tokens per example", "masking, 512 tokens per example"),
         *(
             "tokens/s +range +selected +ratio",
             "compiled (ours)",
@@ -75,20 +75,20 @@ HEADINGS = {
         "lamb-hfl (ours)",
         "LAMB (Paddle)",
     ],
-    "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 a step and process", "1 process(es)", "2 process(es)"],
+    "fleet_scaling.py": ["fleet, 2 micro-batches of 2 x 32 per step and process", "1 process(es)", "2 process(es)"],
     "masking_distribution.py": [
         "selected",
         "actions",
-        "lengths of words",
+        "word lengths",
         "words per mask",
         "pair labels of the index",
         "padding",
-        "promised",
+        "expected",
     ],
 }
-# These read text instead of shards.
+# These benchmarks read text instead of shards.
 CORPUS_HEADINGS = {
-    "prepare.py": ["MB/s +range +ratio", "ours, 1 worker", "ours, 2 workers", "plain loop", "bytes a token"],
+    "prepare.py": ["MB/s +range +ratio", "ours, 1 worker", "ours, 2 workers", "plain loop", "bytes per token"],
     "segmentation.py": [
         *("characters/s +range +ratio +MB", "paddle-onednn", "paddle-lines", "jieba", "best Paddle"),
         *("tags of compiled that differ from Paddle's: 0 of",),
@@ -104,7 +104,7 @@ CORPUS_HEADINGS = {
         *("lines whose ids or offsets differ from the tokenizers library's: 0 of 300", "PaddleNLP's ids: 0 of"),
     ],
 }
-# measured on a model, not on shards
+# These benchmarks read a model instead of shards.
 MODEL_HEADINGS = {
     "conversion.py": [
         "file +peak +peak/file +time",
@@ -114,7 +114,7 @@ MODEL_HEADINGS = {
         "claims: peak",
     ],
 }
-OPTIONS = {"loader.py": ["--ours-only"]}  # the peers are started once, by masking.py
+OPTIONS = {"loader.py": ["--ours-only"]}  # only masking.py runs the peers
 
 pytestmark = pytest.mark.integration
 
@@ -139,7 +139,7 @@ def test_every_benchmark_is_tested_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEADINGS)
-def test_it_runs_on_shards_and_writes_its_figures(name, prepared_sample, tmp_path):
+def test_a_shard_benchmark_runs_and_writes_its_figures(name, prepared_sample, tmp_path):
     png = ["--png", tmp_path / "masks.png"] if name == "masking_distribution.py" else []
     options = [*OPTIONS.get(name, []), *png]
     result = run(name, "--quick", "--shards", prepared_sample.directory, "--json", tmp_path / "figures.json", *options)
@@ -152,7 +152,7 @@ def test_it_runs_on_shards_and_writes_its_figures(name, prepared_sample, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CORPUS_HEADINGS)
-def test_it_runs_on_a_corpus_and_writes_its_figures(name, sample_corpus, tmp_path):
+def test_a_corpus_benchmark_runs_and_writes_its_figures(name, sample_corpus, tmp_path):
     result = run(name, "--quick", "--corpus", sample_corpus.parent, "--json", tmp_path / "figures.json")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -161,14 +161,14 @@ def test_it_runs_on_a_corpus_and_writes_its_figures(name, sample_corpus, tmp_pat
 
 
 @pytest.mark.parametrize("name", MODEL_HEADINGS)
-def test_it_runs_on_a_model_and_writes_its_figures(name, tmp_path):
+def test_a_model_benchmark_runs_and_writes_its_figures(name, tmp_path):
     result = run(name, "--quick", "--json", tmp_path / "figures.json")
     assert (result.returncode, result.stderr) == (0, "")
     assert_headings(MODEL_HEADINGS[name], result.stdout)
     assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["bit_identical"] is True
 
 
-def test_without_shards_it_prepares_the_sample_corpus():
+def test_a_benchmark_without_shards_prepares_the_sample_corpus():
     result = run("masking_distribution.py", "--quick", "--pairing", "full-sentences", "--strategy", "ngram-word")
     assert result.returncode == 0, result.stderr
     assert "data: the bundled sample corpus" in result.stdout
@@ -177,7 +177,7 @@ def test_without_shards_it_prepares_the_sample_corpus():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_HUB_MODULES)
-def test_it_runs_without_data_and_writes_its_figures(name, tmp_path, monkeypatch):
+def test_a_hub_benchmark_runs_without_data_and_writes_its_figures(name, tmp_path, monkeypatch):
     monkeypatch.delenv("PADDLE_WWM_DATA", raising=False)
     result = run(name, "--quick", "--json", tmp_path / "figures.json")
     assert result.returncode == 0, result.stderr
@@ -187,13 +187,13 @@ def test_it_runs_without_data_and_writes_its_figures(name, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", [*HEADINGS, *CORPUS_HEADINGS, *MODEL_HEADINGS, *OF_HUB_MODULES])
-def test_its_help_shows_how_to_call_it(name):
+def test_the_help_of_a_benchmark_shows_its_command(name):
     result = run(name, "--help")
     assert result.returncode == 0, result.stderr
     assert f"python benchmarks/{name}" in result.stdout
 
 
-def test_a_folder_without_shards_is_one_line(tmp_path):
+def test_the_error_for_a_folder_without_shards_is_one_line(tmp_path):
     result = run("loader.py", "--quick", "--shards", tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What numba compiles works with and without a folder for its cache."""
+"""Compiled functions work with and without a cache folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from paddle_wwm.compiled import compiled
 
 
-def test_where_nothing_can_be_cached_it_compiles_all_the_same():
+def test_functions_compile_without_a_cache_folder():
     namespace = {}
     exec(compile("def twice(x):\n    return 2 * x\n", "<no file>", "exec"), namespace)
     with pytest.raises(RuntimeError, match="cannot cache"):

@@ -1,4 +1,4 @@
-"""Recipes: what is wrong is refused with file, line, rule and remedy; overrides and fingerprints."""
+"""Recipes: errors name file, line, rule and remedy; overrides and fingerprints."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ seed: 7
 
 @pytest.fixture
 def load(tmp_path):
-    """A function that loads the recipe above with `replaced` texts and overrides."""
+    """A function that loads RECIPE with replaced texts and overrides."""
 
     def call(*overrides, replaced=(), text=RECIPE):
         for old, new in replaced:
@@ -57,18 +57,18 @@ def load(tmp_path):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_that_ships_loads(path):
+def test_every_packaged_recipe_loads(path):
     config = load_config(path)
     assert config.num_steps == sum(phase.num_steps for phase in config.phases) > 0
 
 
-def test_there_are_recipes_to_load():
+def test_the_expected_recipes_are_packaged():
     series = {"bert-wwm", "bert-wwm-ext", "roberta-wwm-ext", "roberta-wwm-ext-large", "rbt3", "rbt4", "rbt6", "rbtl3"}
     assert {path.stem for path in RECIPES} == series | {"quickstart", "small", "mini"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
+def test_every_recipe_header_has_the_command_and_the_expected_result(path):
     opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
     assert all(line.startswith("#") for line in opening) and any(
         "paddle-wwm pretrain" in line or "scripts/pretrain.py" in line for line in opening
@@ -78,8 +78,7 @@ def test_every_recipe_opens_with_its_command_and_what_to_expect(path):
     )
 
 
-# The model comparison of the series: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence
-# pairs
+# The published model comparison: layers, hidden size, (length, batch, steps) of every phase, optimizer, sentence pairs
 TABLE = {
     "bert-wwm": (12, 768, [(128, 2560, 100_000), (512, 384, 100_000)], "lamb-hfl", True),
     "bert-wwm-ext": (12, 768, [(128, 2560, 1_000_000), (512, 384, 400_000)], "lamb-hfl", True),
@@ -93,7 +92,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_recipes_of_the_series_are_its_published_ones(name):
+def test_recipes_of_the_series_match_the_published_table(name):
     config = load_config(RECIPES[0].parent / f"{name}.yaml")
     phases = [(phase.max_seq_length, phase.global_batch_size, phase.num_steps) for phase in config.phases]
     pairs = config.data.pairing is SentencePairing.NEXT_SENTENCE
@@ -109,7 +108,7 @@ def test_the_recipes_of_the_series_are_its_published_ones(name):
     assert (optimizer.weight_decay, optimizer.clip_norm, optimizer.epsilon, optimizer.beta2) == (0.01, 1.0, 1e-6, 0.999)
 
 
-def test_a_recipe_becomes_typed_values_and_defaults(load):
+def test_a_recipe_is_parsed_to_typed_values_and_defaults(load):
     config = load()
     assert config.model == ModelConfig(hidden_size=64, num_attention_heads=2)
     assert config.optimizer == OptimizerConfig()
@@ -125,7 +124,7 @@ def test_a_recipe_becomes_typed_values_and_defaults(load):
 
 
 @pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", ".0001", "'1e-4'"])
-def test_a_number_may_be_written_as_people_write_it(load, text):
+def test_common_notations_of_a_number_are_accepted(load, text):
     assert load(replaced=[("learning_rate: 1e-4", f"learning_rate: {text}")]).phases[0].learning_rate == 1e-4
 
 
@@ -187,7 +186,7 @@ def test_a_number_may_be_written_as_people_write_it(load, text):
         ("seed: 7", "seed: [7", r"recipe\.yaml: not valid YAML: .*line 15"),
     ],
 )
-def test_a_mistake_is_refused_with_file_line_rule_and_value(load, old, new, message):
+def test_the_error_for_a_wrong_recipe_names_file_line_rule_and_value(load, old, new, message):
     with pytest.raises(ConfigError, match=message):
         load(replaced=[(old, new)])
 
@@ -202,12 +201,12 @@ def test_a_mistake_is_refused_with_file_line_rule_and_value(load, old, new, mess
         ("phases: 3", "line 1: `phases` must be a list"),
     ],
 )
-def test_a_recipe_that_is_none_is_refused(load, text, message):
+def test_an_empty_or_malformed_recipe_is_rejected(load, text, message):
     with pytest.raises(ConfigError, match=message):
         load(text=text)
 
 
-def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
+def test_the_error_for_a_missing_or_non_utf8_file_names_it(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.yaml: no such recipe(.|\n)*\n  small  "):
         load_config(tmp_path / "absent.yaml")
     (tmp_path / "gb.yaml").write_bytes("seed: 1 # 种子".encode("gb18030"))
@@ -215,7 +214,7 @@ def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
         load_config(tmp_path / "gb.yaml")
 
 
-def test_overrides_replace_add_and_reach_into_lists_the_last_one_wins(load):
+def test_overrides_replace_and_add_values_and_the_last_one_wins(load):
     config = load(
         "seed=8",
         "seed=9",
@@ -255,12 +254,12 @@ def test_overrides_replace_add_and_reach_into_lists_the_last_one_wins(load):
         ("phases.0={max_seq_length: 9, nums: 1}", r"override 'phases\.0=.*': unknown key `phases\.0\.nums`"),
     ],
 )
-def test_an_override_that_is_wrong_is_refused_and_quoted(load, override, message):
+def test_the_error_for_a_wrong_override_quotes_it(load, override, message):
     with pytest.raises(ConfigError, match=message):
         load(override)
 
 
-def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
+def test_the_fingerprint_covers_everything_except_runtime(load):
     config = load()
     assert numbers_fingerprint(
         load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")
@@ -283,7 +282,7 @@ def test_the_fingerprint_of_the_numbers_leaves_out_runtime_alone(load):
     )
 
 
-def test_a_config_can_be_written_as_a_recipe_and_read_again(load):
+def test_a_config_survives_a_round_trip_through_yaml(load):
     config = load()
     plain = to_plain(config)
     assert (plain["masking"]["strategy"], len(plain["phases"])) == ("whole-word", 2)
@@ -299,7 +298,7 @@ def test_a_packaged_recipe_is_found_by_its_name_and_by_its_old_path_from_any_fol
     assert load_config(name) == load_config(PACKAGED[0].parent / "small.yaml")
 
 
-def test_a_recipe_file_that_exists_comes_before_a_packaged_name(tmp_path, monkeypatch):
+def test_an_existing_file_takes_precedence_over_a_packaged_recipe(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.yaml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "mini").mkdir()
@@ -308,7 +307,7 @@ def test_a_recipe_file_that_exists_comes_before_a_packaged_name(tmp_path, monkey
 
 
 @pytest.mark.parametrize("name", ["smal", "runs/small.yaml", "recipes/small.yaml", "scripts/recipes/absent.yaml", ""])
-def test_a_recipe_that_does_not_exist_is_refused_with_the_list_of_names(name):
+def test_the_error_for_a_missing_recipe_lists_the_packaged_recipes(name):
     with pytest.raises(ConfigError, match="no such recipe") as stop:
         find_recipe(name)
     assert list_recipes() in str(stop.value)
@@ -332,12 +331,12 @@ def test_the_list_has_every_packaged_recipe_with_a_description():
         ({"dupe_factor": 0}, "`dupe_factor` must be at least 1, but is 0"),
     ],
 )
-def test_masking_that_cannot_be_is_refused_with_rule_and_value(changes, message):
+def test_the_error_for_invalid_masking_names_rule_and_value(changes, message):
     with pytest.raises(ValueError, match=message):
         MaskingConfig(**changes)
 
 
-def test_masking_probabilities_may_fill_the_whole():
+def test_masking_probabilities_may_sum_to_one():
     assert MaskingConfig(masked_lm_prob=1.0, mask_token_prob=0.9, random_token_prob=0.1).random_token_prob == 0.1
 
 
@@ -345,9 +344,10 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 
 
 @pytest.mark.parametrize(("sizes", "millions"), [({}, 102.9), ({"num_hidden_layers": 3}, 39.1), (LARGE, 326.6)])
-def test_the_models_of_the_series_have_their_known_sizes(sizes, millions):
-    """Base, RBT3 and large with the vocabulary of 21,128; the heads add 0.6 to 1.1 million to the seed's 102M, 38M and
-    325M.
+def test_the_parameter_counts_match_the_published_sizes(sizes, millions):
+    """Sizes of base, RBT3 and large with a vocabulary of 21,128.
+
+    The heads add 0.6 to 1.1 million to the published 102M, 38M and 325M.
     """
     counted = count_parameters(ModelConfig(vocab_size=21128, **sizes), with_pretraining_heads=True)
     assert counted / 1e6 == pytest.approx(millions, abs=0.05)

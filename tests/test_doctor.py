@@ -1,6 +1,4 @@
-"""The doctor: each way in which an installation is ill is told apart and names its remedy; a healthy one is
-found so.
-"""
+"""The doctor: each kind of broken installation is recognised and has a remedy; a good one passes."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ HEALTHY = {package: PINS.get(package.lower(), "26.0") for package, _, _ in docto
 
 
 def only_failure(findings: list[Finding]) -> Finding:
-    """The one finding that is not ok."""
+    """Return the only finding that is not ok."""
     [failure] = [finding for finding in findings if not finding.ok]
     return failure
 
@@ -55,7 +53,7 @@ def test_the_pinned_versions_are_all_ok():
         ("setuptools", "82.0.0", "pip install 'setuptools<82'"),
     ],
 )
-def test_a_version_out_of_bounds_names_the_bound_and_the_command(package, version, remedy):
+def test_a_version_out_of_bounds_is_reported_with_bound_and_command(package, version, remedy):
     failure = only_failure(check_versions({**HEALTHY, package: version}, python="/opt/python"))
     assert failure.name == package
     assert failure.detail.startswith(f"{version}, but ")
@@ -79,11 +77,11 @@ def test_a_missing_package_is_fixed_by_installing_again(package):
         ("pip", "0.0.1"),
     ],
 )
-def test_a_version_within_bounds_is_ok(package, version):
+def test_a_version_within_its_bounds_is_ok(package, version):
     assert all(finding.ok for finding in check_versions({**HEALTHY, package: version}))
 
 
-def test_without_the_package_that_compares_versions_only_that_is_reported(monkeypatch):
+def test_without_packaging_only_packaging_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "packaging.specifiers", None)
     [finding] = check_versions(HEALTHY)
     assert (finding.name, finding.ok, finding.remedy) == ("packaging", False, "make -B setup")
@@ -101,14 +99,14 @@ def test_another_python_is_fixed_by_a_new_environment(version):
     assert finding.remedy == "make distclean setup PYTHON=python3.11"
 
 
-def test_an_installed_wheel_is_repaired_by_pip_and_not_by_make():
+def test_an_installed_wheel_is_fixed_by_pip_not_by_make():
     commands = doctor.remedies(in_checkout=False, python="/opt/python")
     assert commands[0].endswith("; /opt/python -m pip install paddle_wwm-*.whl")
     assert [command for command in commands if "make" in command or "pip install paddle_wwm-*.whl" not in command] == []
 
 
 @pytest.mark.parametrize("library", [name for name, _ in doctor.LIBRARIES])
-def test_a_missing_system_library_names_the_packages_that_hold_it(library):
+def test_a_missing_system_library_is_reported_with_its_packages(library):
     def loader(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file: No such file or directory")
 
@@ -122,20 +120,20 @@ def test_a_library_that_loads_is_ok():
     assert check_library("libgomp.so.1", "", lambda name: None) == Finding("libgomp.so.1", True, "found")
 
 
-def test_no_opencv_at_all_is_found():
+def test_missing_opencv_is_reported():
     failure = only_failure(check_clashes({}))
     assert failure.name == "cv2" and "neither opencv-python nor" in failure.detail
     assert failure.remedy == "make -B setup"
 
 
-def test_the_headless_opencv_alone_serves_as_well():
+def test_headless_opencv_alone_is_ok():
     assert check_clashes({"opencv-python-headless": "4.11.0.86"}) == []
 
 
 @pytest.mark.parametrize(
     ("keep", "remove"), [("opencv-python", "opencv-python-headless"), ("opencc-python-reimplemented", "opencc")]
 )
-def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_restoring_the_other(keep, remove):
+def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_reinstalling_the_other(keep, remove):
     failure = only_failure(check_clashes({"opencv-python": "4.11.0.86", keep: "1.0", remove: "2.0"}, python="python"))
     assert keep in failure.detail and remove in failure.detail
     assert (
@@ -162,32 +160,32 @@ def test_two_packages_in_one_folder_are_fixed_by_removing_one_and_restoring_the_
         (Run(3, "", "", 0.1), "ended with status 3", "make distclean setup"),
     ],
 )
-def test_an_import_that_fails_says_how_in_one_line(run, detail, remedy):
+def test_a_failed_import_is_reported_in_one_line(run, detail, remedy):
     for finding in (check_import("paddle", run, "3.3.1", "models train and run on it"), check_segmentation(run)):
         assert not finding.ok
         assert finding.detail.startswith(detail) and "\n" not in finding.detail
         assert finding.remedy == remedy
 
 
-def test_an_import_that_works_gives_version_and_time():
+def test_a_successful_import_is_reported_with_version_and_time():
     assert check_import("paddle", Run(0, "", "", 1.26), "3.3.1") == Finding("import paddle", True, "3.3.1 in 1.3 s")
 
 
-def test_a_crash_and_a_hang_of_a_child_are_findings_not_crashes_of_the_doctor():
+def test_a_crash_or_hang_of_a_child_process_is_a_finding():
     crash = doctor.run_python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert check_import("x", crash).detail.startswith("crashed with SIGSEGV")
     hang = doctor.run_python("import time; time.sleep(60)", timeout_s=0.5)
     assert check_import("x", hang).detail.startswith("did not finish")
 
 
-def test_other_words_than_lacs_are_a_failure():
+def test_unexpected_words_of_the_segmenter_are_a_failure():
     wrong = check_segmentation(Run(0, "使用|语言模型\n", "", 1.0))
     assert not wrong.ok and "下一个" in wrong.detail and wrong.remedy
     assert check_segmentation(Run(0, doctor.EXAMPLE_WORDS + "\n", "", 1.0)).ok
 
 
 @pytest.mark.parametrize(("ok", "status"), [(True, 0), (False, 1)])
-def test_the_exit_status_and_the_json_tell_whether_all_is_well(ok, status, monkeypatch, capsys):
+def test_exit_status_and_json_show_if_all_checks_passed(ok, status, monkeypatch, capsys):
     findings = [
         Finding("a", True, "found"),
         Finding("long name", ok, "there" if ok else "gone", "" if ok else "make -B setup"),
@@ -208,20 +206,20 @@ def test_the_exit_status_and_the_json_tell_whether_all_is_well(ok, status, monke
     }
 
 
-def test_the_report_is_aligned_and_ends_a_failure_with_its_remedy():
+def test_the_report_is_aligned_and_failures_end_with_their_remedy():
     lines = doctor.report(
         [Finding("a", True, "found"), Finding("long name", False, "gone", "make -B setup")]
     ).splitlines()
     assert lines == ["ok    a          found", "FAIL  long name  gone. Fix it: make -B setup"]
 
 
-def test_the_help_teaches_what_to_do_and_what_the_exit_status_means():
+def test_the_help_explains_remedies_and_exit_status():
     text = make_parser("doctor").format_help()
     assert "--json" in text and "Exit status" in text and "make setup" in text
 
 
 @pytest.mark.slow
-def test_the_real_doctor_finds_this_installation_well():
+def test_the_doctor_passes_on_this_installation():
     command = [sys.executable, "-X", "utf8", "-m", "paddle_wwm.doctor", "--json"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600, check=False)
     answer = json.loads(run.stdout)

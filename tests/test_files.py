@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent."""
+"""Atomic files and folders: they are complete or absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_appears_only_when_its_block_has_ended(tmp_path):
+def test_a_file_appears_only_after_its_block(tmp_path):
     path = tmp_path / "new" / "file.bin"
     with atomic_write(path) as stream:
         stream.write(b"whole")
@@ -43,7 +43,7 @@ def test_text_is_written_as_utf8(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error):
+def test_an_exception_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path, error):
     path = tmp_path / "file.txt"
     path.write_text("old", encoding="utf-8")
     with pytest.raises(error), atomic_write(path, "w") as stream:
@@ -53,14 +53,14 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert names_in(tmp_path) == ["file.txt"]
 
 
-def test_a_file_that_cannot_take_its_place_leaves_nothing(tmp_path):
+def test_a_failed_rename_leaves_no_temporary_file(tmp_path):
     (tmp_path / "name").mkdir()
     with pytest.raises(OSError), atomic_write(tmp_path / "name") as stream:
         stream.write(b"whole")
     assert names_in(tmp_path) == ["name"]
 
 
-def test_a_folder_appears_only_when_its_block_has_ended(tmp_path):
+def test_a_folder_appears_only_after_its_block(tmp_path):
     path = tmp_path / "new" / "folder"
     with atomic_directory(path) as folder:
         (folder / "part").write_text("1", encoding="utf-8")
@@ -70,7 +70,7 @@ def test_a_folder_appears_only_when_its_block_has_ended(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_nothing_of_a_folder(tmp_path, error):
+def test_an_exception_leaves_no_folder(tmp_path, error):
     with pytest.raises(error), atomic_directory(tmp_path / "folder") as folder:
         (folder / "sub").mkdir()
         (folder / "sub" / "part").write_text("1", encoding="utf-8")
@@ -78,7 +78,7 @@ def test_an_exception_leaves_nothing_of_a_folder(tmp_path, error):
     assert names_in(tmp_path) == []
 
 
-def test_a_folder_never_replaces_one_that_holds_something(tmp_path):
+def test_a_folder_never_replaces_a_folder_with_content(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").write_text("1", encoding="utf-8")
     with pytest.raises(OSError), atomic_directory(tmp_path / "folder") as folder:
@@ -86,18 +86,18 @@ def test_a_folder_never_replaces_one_that_holds_something(tmp_path):
     assert (names_in(tmp_path), names_in(tmp_path / "folder")) == (["folder"], ["old"])
 
 
-def test_others_may_read_what_the_umask_lets_them(tmp_path):
+def test_permissions_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         with atomic_directory(tmp_path / "folder") as folder, atomic_write(folder / "file"):
             pass
-        assert os.umask(0o027) == 0o027, "the umask itself is left as it was"
+        assert os.umask(0o027) == 0o027, "the umask itself must not change"
     finally:
         os.umask(before)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("folder", "folder/file")] == [0o750, 0o640]
 
 
-def test_json_keeps_its_order_and_its_characters(tmp_path):
+def test_json_keeps_key_order_and_characters(tmp_path):
     value = {"词": ["预测", 1, None], "a": 0.5}
     write_json(tmp_path / "x.json", value)
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_json_keeps_its_order_and_its_characters(tmp_path):
     assert text.endswith("}\n")
 
 
-def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+def test_a_failed_json_write_keeps_the_old_file(tmp_path):
     write_json(tmp_path / "x.json", 1)
     with pytest.raises(TypeError):
         write_json(tmp_path / "x.json", {"good": 1, "bad": object()})
@@ -115,13 +115,13 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, 5, (1 << 20) + 1])
-def test_the_checksum_is_that_of_all_the_bytes(tmp_path, size):
+def test_the_checksum_covers_all_bytes(tmp_path, size):
     data = bytes(number % 251 for number in range(size))
     (tmp_path / "file").write_bytes(data)
     assert sha256_of_file(tmp_path / "file") == hashlib.sha256(data).hexdigest()
 
 
-def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
+def test_only_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / ".shards.abc123").mkdir()
     (tmp_path / ".shards.abc123" / "half").touch()
     (tmp_path / ".other.abc123").mkdir()
@@ -132,7 +132,7 @@ def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("write", [atomic_write, atomic_directory])
-def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
+def test_a_disk_error_names_the_file_that_was_written(tmp_path, write):
     with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/target'"), write(tmp_path / "target"):
         raise OSError(28, "No space left on device")
     with pytest.raises(OSError, match="'other'"), write(tmp_path / "target"):
@@ -140,7 +140,7 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_flushed_to_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+def test_a_folder_is_flushed_to_disk_before_the_rename(tmp_path, monkeypatch):
     done, fsync, rename = [], os.fsync, os.rename
     monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append(os.fstat(descriptor).st_ino), fsync(descriptor)))
     monkeypatch.setattr(os, "rename", lambda *paths: (done.append("rename"), rename(*paths)))
@@ -150,10 +150,10 @@ def test_a_folder_is_flushed_to_disk_before_it_gets_its_name(tmp_path, monkeypat
     inner = [tmp_path / "folder", tmp_path / "folder" / "sub", tmp_path / "folder" / "sub" / "part"]
     before, after = done[: done.index("rename")], done[done.index("rename") :]
     assert {path.stat().st_ino for path in inner} == set(before)
-    assert after == ["rename", tmp_path.stat().st_ino]  # the name itself, too
+    assert after == ["rename", tmp_path.stat().st_ino]  # the name is flushed, too
 
 
-def test_a_folder_is_replaced_only_when_the_new_one_is_whole(tmp_path):
+def test_a_folder_is_replaced_only_when_the_new_one_is_complete(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").touch()
     with pytest.raises(ValueError), atomic_directory(tmp_path / "folder", replace=True):
@@ -165,7 +165,7 @@ def test_a_folder_is_replaced_only_when_the_new_one_is_whole(tmp_path):
     assert (names_in(tmp_path), names_in(tmp_path / "folder")) == (["folder"], ["new"])
 
 
-def test_who_finds_a_lock_held_is_asked_then_waits(tmp_path):
+def test_on_busy_is_called_before_waiting_for_a_lock(tmp_path):
     asked, entered = threading.Event(), []
 
     def second():
@@ -180,14 +180,14 @@ def test_who_finds_a_lock_held_is_asked_then_waits(tmp_path):
     assert entered
 
 
-def test_json_lines_end_at_half_a_line_and_no_file_has_none(tmp_path):
+def test_reading_json_lines_stops_at_an_incomplete_line(tmp_path):
     path = tmp_path / "log.jsonl"
     assert read_log(path) == []
     path.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
     assert read_log(path) == [{"step": 1}, {"step": 2}]
 
 
-def test_too_little_space_is_an_error_of_the_kind_asked_for(tmp_path):
+def test_too_little_disk_space_raises_the_given_error(tmp_path):
     absent = tmp_path / "not" / "yet"
     check_space(absent, num_bytes=1, what="it", remedy="make room", error=ConfigError)
     with pytest.raises(ConfigError, match=r"not/yet: it needs about [\d,]+\.0 GB, but .* free; make room\."):
@@ -197,5 +197,5 @@ def test_too_little_space_is_an_error_of_the_kind_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("num_bytes", "text"), [(3_100, "3.1 kB"), (412_000_000, "412.0 MB"), (1_302_000_000, "1.3 GB")]
 )
-def test_a_number_of_bytes_in_a_unit_of_its_size(num_bytes, text):
+def test_numbers_of_bytes_are_formatted_with_a_suitable_unit(num_bytes, text):
     assert size_text(num_bytes) == text

@@ -1,5 +1,6 @@
-"""Who may import whom, read from the source. Every rule is also shown sources that break it, so that none of them can
-hold by chance.
+"""Import rules between the subpackages ("rooms"), checked on the source code.
+
+Each rule is also tested on sources that break it, so a rule that finds nothing by mistake fails.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "paddle_wwm"
-# LAC's own models, and tensors for a caller who asks for Paddle's
+# These import paddle inside functions: for LAC's own models, and for callers that request Paddle tensors.
 PADDLE_ON_REQUEST = (f"{PACKAGE}/corpus/lac.py", f"{PACKAGE}/pretraining_data/masker.py")
 DATA_ROOMS = ("corpus", "tokenization", "shards", "pretraining_data")
 PADDLE = ("paddle", "paddlenlp", "paddlehub")
@@ -24,9 +25,8 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 SCRIPTS_TO_MOVE = ("scripts/evidence.py",)  # not a command of the package
 
-# The circles that other changes open; then these go.
 MAX_REQUIRED_PARAMETERS = 8
-# In the order in which data flows. No room imports one that comes after it.
+# In the order of the data flow. A room imports only rooms before it.
 ROOMS = (
     *("corpus", "tokenization", "shards", "pretraining_data"),
     *("compute", "weights", "model", "conversion", "variants", "download"),
@@ -40,7 +40,7 @@ Sources = dict[str, str]  # path in the repository -> text
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One import statement; `module` is absolute, also where it is written relatively."""
+    """One import statement. `module` is absolute, also for a relative import."""
 
     module: str
     names: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Import:
 
     @property
     def targets(self):
-        """The modules that it may load: `from a import b` may load a.b."""
+        """Modules that may be imported: `from a import b` may import a.b."""
         return (self.module, *(f"{self.module}.{name}" for name in self.names))
 
 
@@ -86,7 +86,7 @@ def imports_of(path: str, source: str) -> Iterator[Import]:
 
 
 def reached_from(start: list[str], sources: Sources) -> list[str]:
-    """Those files and all of our own that they import, directly or not, with the packages that these lie in."""
+    """Return the given files, all project files that they import (also indirectly), and their packages."""
     found, waiting = set(), list(start)
     while waiting:
         path = waiting.pop()
@@ -110,7 +110,10 @@ def in_room(path, *rooms):
 
 
 def paddle_where_data_is_made(sources: Sources) -> list[str]:
-    """The rooms of the data, and what they import, never import paddle; the LAC segmenter does, when it is made."""
+    """Find imports of paddle in the data rooms and everything they import.
+
+    Functions in the files of PADDLE_ON_REQUEST may import it.
+    """
     paths = reached_from([path for path in sources if in_room(path, *DATA_ROOMS)], sources)
     return places(
         paths,
@@ -120,7 +123,7 @@ def paddle_where_data_is_made(sources: Sources) -> list[str]:
 
 
 def paddle_distributed_outside_fleet(sources: Sources) -> list[str]:
-    """Only runs/fleet.py imports paddle.distributed or reaches it as an attribute."""
+    """Find uses of paddle.distributed outside runs/fleet.py, by import or as an attribute."""
     paths = [path for path in sources if path != f"{PACKAGE}/runs/fleet.py"]
     found = places(
         paths, sources, lambda path, one: any(f"{target}.".startswith("paddle.distributed.") for target in one.targets)
@@ -134,18 +137,18 @@ def paddle_distributed_outside_fleet(sources: Sources) -> list[str]:
 
 
 def tasks_in_pretraining(sources: Sources) -> list[str]:
-    """Runs and pretraining import the model, not the tasks, not even by way of others."""
+    """Find task files that runs or pretraining import, directly or indirectly."""
     paths = reached_from([path for path in sources if in_room(path, "runs", "pretraining")], sources)
     return [path for path in paths if in_room(path, "tasks", "finetuning")]
 
 
 def pretraining_in_runs(sources: Sources) -> list[str]:
-    """What pretraining and fine-tuning share knows neither."""
+    """Find pretraining and fine-tuning files that runs/, which both share, imports."""
     paths = reached_from([path for path in sources if in_room(path, "runs")], sources)
     return [path for path in paths if in_room(path, "pretraining", "finetuning")]
 
 
-# what the rooms of models and weights may import of other rooms
+# other rooms that each of these rooms may import
 BELOW = {
     "weights": (),
     "compute": (),
@@ -155,7 +158,7 @@ BELOW = {
 
 
 def models_that_reach_up(sources: Sources) -> list[str]:
-    """Files of tensors know no model, models know no conversion, and what computes knows neither."""
+    """Find imports of other rooms than BELOW allows."""
 
     def reaches_up(path: str, one: Import) -> bool:
         room, parts = path.split("/")[1], one.module.split(".")
@@ -166,7 +169,7 @@ def models_that_reach_up(sources: Sources) -> list[str]:
 
 
 def one_kind_of_run_in_another(sources: Sources) -> list[str]:
-    """Pretraining and fine-tuning share runs/ and do not know each other."""
+    """Find imports between pretraining and fine-tuning; they share only runs/."""
     found = []
     for room, other in (("pretraining", "finetuning"), ("finetuning", "pretraining")):
         paths = reached_from([path for path in sources if in_room(path, room)], sources)
@@ -175,7 +178,7 @@ def one_kind_of_run_in_another(sources: Sources) -> list[str]:
 
 
 def scripts_that_are_no_shims(sources: Sources) -> list[str]:
-    """A script calls a command of paddle_wwm.cli and does nothing else."""
+    """Find scripts that do more than call a command of paddle_wwm.cli."""
     scripts = [path for path in sources if path.startswith("scripts/") and path not in SCRIPTS_TO_MOVE]
     allowed = {"sys", "pathlib", f"{CLI}.main"}
     found = places(scripts, sources, lambda path, one: one.relative or one.module not in allowed)
@@ -183,8 +186,9 @@ def scripts_that_are_no_shims(sources: Sources) -> list[str]:
 
 
 def commands_in_the_library(sources: Sources) -> list[str]:
-    """The commands import the library, never the other way; a __main__.py, or what stands below
-    `if __name__ == "__main__":`, hands over to a command.
+    """Find library files that import commands.
+
+    A __main__.py and the code below `if __name__ == "__main__":` may call a command.
     """
     paths = [
         path
@@ -199,7 +203,10 @@ def commands_in_the_library(sources: Sources) -> list[str]:
 
 
 def heavy_imports_at_the_top_of_commands(sources: Sources) -> list[str]:
-    """Help is fast: at its top a command imports the standard library, errors.py, version.py and its own room only."""
+    """Find heavy imports at the top of command files, so that --help is fast.
+
+    Only the standard library, errors.py, version.py and the room cli are allowed.
+    """
     light = {f"{PACKAGE}.errors", f"{PACKAGE}.version"}
 
     def is_heavy(path, one):
@@ -225,13 +232,19 @@ def heavy_imports_at_the_top_of_commands(sources: Sources) -> list[str]:
 
 
 def absolute_imports_in_what_a_hub_module_takes_along(sources: Sources) -> list[str]:
-    """The builder copies these files under another name, so they name each other relatively."""
+    """Find absolute imports in files of a hub module.
+
+    The builder copies these files into a package of another name, so they must import each other relatively.
+    """
     paths = reached_from([f"{PACKAGE}/hub/__init__.py"], sources)
     return places(paths, sources, lambda path, one: one.root == PACKAGE and not one.relative)
 
 
 def more_than_the_one_import_in_hub_modules(sources: Sources) -> list[str]:
-    """Of our own code a hub module imports one name, by the very line that the builder rewrites, and it is short."""
+    """Find hub modules that are long or import more of this package than BertHubModule.
+
+    They must contain the exact import line that the builder rewrites.
+    """
     paths = [path for path in sources if path.startswith("hub_modules/")]
     found = places(
         paths,
@@ -249,7 +262,7 @@ def more_than_the_one_import_in_hub_modules(sources: Sources) -> list[str]:
 
 
 def files_that_are_too_long(sources: Sources) -> list[str]:
-    """A file has one reason to change, and at most 300 lines."""
+    """Find files with more than 300 lines."""
     return [
         path
         for path in sources
@@ -258,13 +271,13 @@ def files_that_are_too_long(sources: Sources) -> list[str]:
 
 
 def experiments_in_the_package(sources: Sources) -> list[str]:
-    """Experiments use the package; the package and the scripts of its commands know nothing of them."""
+    """Find imports of experiments in the package and in scripts."""
     paths = [path for path in sources if not path.startswith("experiments/")]
     return places(paths, sources, lambda path, one: one.root == "experiments")
 
 
 def private_names_in_experiments(sources: Sources) -> list[str]:
-    """Experiments import what any user may: by absolute names, none of which begins with "_"."""
+    """Find imports of private names of the package in experiments."""
     paths = [path for path in sources if path.startswith("experiments/")]
 
     def is_private(path: str, one: Import) -> bool:
@@ -275,7 +288,7 @@ def private_names_in_experiments(sources: Sources) -> list[str]:
 
 
 def rooms_against_the_order(sources: Sources) -> list[str]:
-    """A room imports rooms before it in ROOMS, and files of no room, which import no room. Commands are of the last."""
+    """Find imports of a later room in ROOMS, and imports of rooms by files outside of rooms."""
     found = []
     for path in sources:
         room = room_of(path)
@@ -289,7 +302,7 @@ def rooms_against_the_order(sources: Sources) -> list[str]:
 
 
 def room_of(path: str) -> str | None:
-    """The room that a file is in; None for one that lies in the package itself. A __main__.py is a command."""
+    """Return the room of a file; None for a file directly in the package. A __main__.py is a command."""
     parts = Path(path).parts
     if parts[-1] == "__main__.py" or path.removesuffix(".py") == f"{PACKAGE}/cli":
         return "cli"
@@ -298,7 +311,7 @@ def room_of(path: str) -> str | None:
 
 
 def drawn_rooms(sources: Sources) -> str:
-    """The order of the rooms, each with the rooms that it imports."""
+    """Return the rooms in order, each with the rooms that it imports."""
     lines = []
     for room in ROOMS:
         paths = [path for path in sources if room_of(path) == room and Path(path).name != "__main__.py"]
@@ -310,9 +323,9 @@ def drawn_rooms(sources: Sources) -> str:
 
 
 def circles_of_files(sources: Sources) -> list[str]:
-    """No two files import each other, not by way of others, not inside functions or for type checkers only.
+    """Find circular imports, also indirect ones, inside functions or for type checkers only.
 
-    `from .x import y` imports the file of x, or, where y is a file in the package x, that one.
+    `from .x import y` imports the file of x, or the file of y if x is a package that contains y.
     """
     return [" <-> ".join(circle) for circle in circles(imports_between_files(sources))]
 
@@ -329,7 +342,7 @@ def imports_between_files(sources: Sources) -> dict[str, set[str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Every largest group of nodes that all reach each other, sorted."""
+    """Return the strongly connected components of more than one node or with a self-loop, sorted."""
     reached: dict[str, set[str]] = {}
     for start in graph:
         waiting, found = list(graph[start]), set()
@@ -348,7 +361,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def functions_with_many_parameters(sources: Sources) -> list[str]:
-    """At most 8 parameters without a default; compiled loops and Paddle's PyLayers cannot do with fewer."""
+    """Find functions with more than 8 required parameters, except compiled loops and PyLayers."""
     found = []
     for path, source in sources.items():
         tree = ast.parse(source)
@@ -595,7 +608,7 @@ def repository():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_repository_has_no(rule, repository):
+def test_the_repository_follows_the_rule(rule, repository):
     assert rule(repository) == []
 
 
@@ -604,11 +617,11 @@ def test_the_repository_has_no(rule, repository):
     BREACHES,
     ids=[f"{rule.__name__}-{number}" for number, (rule, *_) in enumerate(BREACHES)],
 )
-def test_a_breach_is_found_at_its_place(rule, sources, expected):
+def test_a_violation_is_found_at_its_line(rule, sources, expected):
     assert rule(sources) == expected
 
 
-def test_what_is_allowed_is_not_taken_for_a_breach():
+def test_allowed_imports_are_not_reported():
     allowed = {
         "paddle_wwm/corpus/lac.py": "import importlib\ndef f():\n    from paddle import inference\n",
         "paddle_wwm/files.py": "",
@@ -636,17 +649,17 @@ def test_what_is_allowed_is_not_taken_for_a_breach():
     assert [rule(allowed) for rule in RULES] == [[]] * len(RULES)
 
 
-def test_the_repository_was_read(repository):
+def test_the_repository_fixture_contains_the_sources(repository):
     assert {"paddle_wwm/corpus/lac.py", "paddle_wwm/runs/fleet.py", "scripts/pretrain.py"} < repository.keys()
     assert sum(path.startswith("hub_modules/") for path in repository) >= 1
     assert "paddle_wwm/errors.py" in reached_from(["paddle_wwm/hub/__init__.py"], repository)
 
 
-def test_every_folder_of_the_package_is_a_room():
+def test_every_subpackage_is_listed_in_rooms():
     folders = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
     assert folders == set(ROOMS)
 
 
-def test_the_order_of_the_rooms_is_drawn_in_the_docs(repository):
+def test_the_docs_show_the_order_of_the_rooms(repository):
     page = (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8")
     assert f"```text\n{drawn_rooms(repository)}\n```" in page

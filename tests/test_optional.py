@@ -1,4 +1,4 @@
-"""A package that only some functions need and that is missing."""
+"""Errors for missing packages that only some functions need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paddle_wwm.errors import ConfigError
 from paddle_wwm.optional import need_package
 
 ROOT = Path(__file__).resolve().parent.parent
-# What is hidden stands for what `pip install --no-deps` leaves out.
+# The hidden packages are among those that `pip install --no-deps` does not install.
 IMPORT_THE_DATA_ROOMS = """
 import importlib, pkgutil, sys
 hidden = {"paddle", "paddlenlp", "paddlehub", "pyarrow", "requests", "tokenizers", "safetensors", "scipy", "torch"}
@@ -30,7 +30,7 @@ print(load_segmenter("lac", user_dictionary=None).description)
 """
 
 
-def test_a_missing_package_is_named_with_what_needs_it_and_how_to_install_it(monkeypatch):
+def test_the_error_for_a_missing_package_names_its_purpose_and_the_install_command(monkeypatch):
     need_package("numpy", purpose="masking")
     with pytest.raises(ConfigError, match="masking needs the package no_such_package.*pip install no_such_package"):
         need_package("no_such_package", purpose="masking")
@@ -40,7 +40,7 @@ def test_a_missing_package_is_named_with_what_needs_it_and_how_to_install_it(mon
         need_package("paddle", purpose="training")
 
 
-def test_the_rooms_of_the_data_import_without_paddle_and_the_other_dependencies():
+def test_data_subpackages_import_without_paddle_and_other_dependencies():
     done = subprocess.run([sys.executable, "-c", IMPORT_THE_DATA_ROOMS], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     if "compiled kernel" not in done.stdout:

@@ -1,4 +1,4 @@
-"""Progress: what a callback gets, and the bars of commands."""
+"""Progress: reports to a callback, and the bars of the commands."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def test_a_stage_reports_its_start_every_update_and_its_end():
     assert reports_of(total=5, updates=[2, 3]) == [(0, 5), (2, 5), (5, 5)]
 
 
-def test_a_stage_of_unknown_size_is_complete_at_its_end():
+def test_a_stage_of_unknown_size_is_reported_complete_at_its_end():
     assert reports_of(total=None, updates=[2]) == [(0, None), (2, None), (2, 2)]
 
 
-def test_a_stage_that_is_continued_starts_where_it_was():
+def test_a_continued_stage_starts_at_the_previous_count():
     assert reports_of(total=5, updates=[1], done=4) == [(4, 5), (5, 5)]
 
 
@@ -48,7 +48,7 @@ def test_a_bar_shows_stage_total_and_scaled_counts(capfd):
     assert "unpack" in shown and "5.00M/5.00M" in shown
 
 
-def test_a_passing_stage_leaves_nothing_on_the_screen_where_it_is_short(capfd):
+def test_a_short_passing_stage_shows_no_bar(capfd):
     with counted(BarDisplay(), stage="checksums", total=2, unit="B") as counter:
         counter.update(2)
     assert capfd.readouterr().err.strip() == ""

@@ -1,4 +1,4 @@
-"""Files about the project: they parse, agree with each other, and name only what exists."""
+"""Project files such as CITATION.cff and CONTRIBUTING.md: they parse, agree, and name only existing files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paddle_wwm.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
-# Not files of a checkout: made by a command, or addresses and recipe keys that look like paths.
+# Not part of a checkout: made by a command.
 NO_FILES = (".venv",)
 _PATH = re.compile(r"\.?[\w.-]+(?:/[\w.*-]+)+|[\w.-]+\.(?:md|py|toml|cff|txt|yaml)|\.[\w-]+[\w.-]*")
 _VERSION = re.compile(r"^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
@@ -27,12 +27,12 @@ def read(name: str) -> str:
 
 
 def paths_in(text: str) -> list[str]:
-    """What stands in backticks and looks like a path of the checkout; also inside a command."""
+    """Return the words in backticks that look like a path of the checkout, also inside a command."""
     words = [word for code in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text) for word in code.split()]
     return [word for word in words if _PATH.fullmatch(word)]
 
 
-def test_the_citation_names_the_entity_the_version_and_both_papers():
+def test_the_citation_names_authors_version_and_both_papers():
     citation = yaml.safe_load(read("CITATION.cff"))
     assert {"cff-version", "message", "title", "type", "authors", "license", "version"} <= citation.keys()
     assert citation["authors"] == [{"name": "paddle_wwm developers"}]
@@ -46,7 +46,7 @@ def test_the_citation_names_the_entity_the_version_and_both_papers():
         assert paper["authors"][0] == {"family-names": "Cui", "given-names": "Yiming"}
 
 
-def test_the_changelog_starts_with_unreleased_or_this_version_and_has_an_entry_for_it():
+def test_the_changelog_has_an_entry_for_this_version():
     versions = _VERSION.findall(read("CHANGELOG.md"))
     names = [name for name, _ in versions]
     assert names[0] in ("Unreleased", __version__)
@@ -57,19 +57,19 @@ def test_the_changelog_starts_with_unreleased_or_this_version_and_has_an_entry_f
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_path_of_the_page_exists(name):
+def test_every_path_in_the_page_exists(name):
     found = [path for path in paths_in(read(name)) if path not in NO_FILES]
     assert name == "CHANGELOG.md" or len(found) >= 3
     assert [path for path in found if not list(ROOT.glob(path))] == []
 
 
-def test_a_path_that_does_not_exist_is_found():
+def test_paths_in_backticks_are_found():
     text = "See `paddle_wwm/absent.py`, `python scripts/absent.py --flag`, `absent.toml` and `.absent/run`; not `a b`."
     assert paths_in(text) == ["paddle_wwm/absent.py", "scripts/absent.py", "absent.toml", ".absent/run"]
 
 
-def test_every_name_of_the_guides_to_adding_something_is_in_the_file_that_they_name():
-    """`NAME` in `FILE`, in the order of the guide: a name is looked up in all files of its section."""
+def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
+    """Each name in backticks must occur in one of the files that its section names."""
     sections = re.split(r"^## ", read("CONTRIBUTING.md"), flags=re.MULTILINE)
     guides = [section for section in sections if section.startswith("Add a ")]
     assert [guide.partition("\n")[0] for guide in guides] == [
@@ -85,11 +85,11 @@ def test_every_name_of_the_guides_to_adding_something_is_in_the_file_that_they_n
         assert names and [name for name in names if not re.search(rf"\b{name}\b", source)] == [], guide
 
 
-def test_the_hooks_are_local_and_call_commands_of_the_environment():
+def test_pre_commit_hooks_are_local_and_call_commands_of_the_environment():
     [repository] = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
-    assert repository["repo"] == "local"  # nothing is fetched
+    assert repository["repo"] == "local"  # nothing is downloaded
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
-    assert list(hooks) == ["ruff-format", "ruff-check", "mypy"]
+    assert list(hooks) == ["ruff-format", "ruff-check", "mypy", "plain-words"]
     environment = Path(sys.executable).parent
     for hook in hooks.values():
         assert hook["language"] == "system"
@@ -103,10 +103,11 @@ def test_the_hooks_are_local_and_call_commands_of_the_environment():
 
 def test_hooks_and_make_lint_run_the_same_checks():
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE)[1]
-    assert [line.split("-m ", 1)[1] for line in recipe.splitlines()] == [
-        "ruff format --check .",
-        "ruff check .",
-        "mypy",
+    assert [line.strip().removeprefix("$(PY) ") for line in recipe.splitlines()] == [
+        "-m ruff format --check .",
+        "-m ruff check .",
+        "-m mypy",
+        "tools/plain_words.py",
     ]
     script = read(".ci/run")
     assert 0 < script.index("make lint") < script.index("make test")
@@ -114,12 +115,12 @@ def test_hooks_and_make_lint_run_the_same_checks():
 
 def test_pyproject_holds_settings_of_tools_and_no_metadata():
     settings = tomllib.loads(read("pyproject.toml"))
-    assert settings.keys() == {"build-system", "tool"}  # `project` would be a copy of setup.py's metadata
+    assert settings.keys() == {"build-system", "tool"}  # `project` would repeat the metadata of setup.py
     assert settings["tool"].keys() == {"ruff", "mypy", "pytest"}
     assert not (ROOT / "setup.cfg").exists() and not (ROOT / "ruff.toml").exists()
 
 
-def test_every_warning_is_an_error_and_every_exception_names_message_and_category():
+def test_warnings_are_errors_and_exceptions_name_message_and_category():
     first, *exceptions = tomllib.loads(read("pyproject.toml"))["tool"]["pytest"]["ini_options"]["filterwarnings"]
     assert first == "error"
     for line in exceptions:
@@ -127,7 +128,7 @@ def test_every_warning_is_an_error_and_every_exception_names_message_and_categor
         assert action in ("ignore", "default") and len(message) > 10 and category.endswith("Warning"), line
 
 
-def test_the_commits_that_blame_leaves_out_are_whole_hashes_with_a_reason():
+def test_ignored_commits_of_git_blame_are_full_hashes_with_a_reason():
     lines = read(".git-blame-ignore-revs").splitlines()
     hashes = [line for line in lines if line and not line.startswith("#")]
     assert hashes and all(re.fullmatch(r"[0-9a-f]{40}", line) for line in hashes)

@@ -1,4 +1,4 @@
-"""The public names: what they are, that they load nothing early, and that their documentation is complete and true."""
+"""The public names: their list, lazy imports, complete documentation and working examples."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_dir_lists_the_public_names_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_public_name_is_defined_in_the_module_that_the_table_names(name):
+def test_each_public_name_is_defined_in_the_module_of_the_table(name):
     value = getattr(paddle_wwm, name)
     assert value.__module__ == f"paddle_wwm.{paddle_wwm._MODULES[name]}"
 
 
-def test_the_stub_for_type_checkers_says_the_same_as_the_table():
+def test_the_stub_for_type_checkers_equals_the_table():
     tree = ast.parse(Path(paddle_wwm.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     stub = {
         alias.asname: node.module
@@ -66,12 +66,12 @@ def test_the_stub_for_type_checkers_says_the_same_as_the_table():
     assert stub == {**paddle_wwm._MODULES, "__version__": "version"}
 
 
-def test_no_public_name_is_that_of_a_submodule():
+def test_no_public_name_equals_the_name_of_a_submodule():
     submodules = {module.name for module in pkgutil.iter_modules(paddle_wwm.__path__)}
     assert "pretraining_data" in submodules and submodules.isdisjoint(NAMES)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'pretrian'"):
         _ = paddle_wwm.pretrian
 
@@ -84,20 +84,20 @@ def run_python(code: str, *, cwd: Path) -> str:
     return done.stdout
 
 
-def test_the_import_loads_nothing_heavy_and_no_room(tmp_path):
+def test_importing_the_package_loads_no_subpackage_and_no_heavy_dependency(tmp_path):
     code = "import paddle_wwm, sys; dir(paddle_wwm); print(*sys.modules)"
     loaded = run_python(code, cwd=tmp_path).split()
     assert {name for name in loaded if name.startswith("paddle")} == {"paddle_wwm", "paddle_wwm.version"}
     assert {"numpy", "tqdm", "numba", "requests"}.isdisjoint(loaded)
 
 
-def test_names_for_data_load_no_paddle(tmp_path):
+def test_importing_data_functions_does_not_import_paddle(tmp_path):
     names = "WholeWordMasker, load_segmenter, load_vocab, open_shards, prepare_corpus"
     code = f"from paddle_wwm import {names}; import sys; print('paddle' in sys.modules)"
     assert run_python(code, cwd=tmp_path) == "False\n"
 
 
-def test_a_warning_of_the_library_is_not_printed_unless_the_program_asks_for_it(tmp_path):
+def test_library_warnings_are_not_printed_by_default(tmp_path):
     code = "import paddle_wwm, logging; logging.getLogger('paddle_wwm.x').warning('seen')"
     assert run_python(code, cwd=tmp_path) == ""
     assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("paddle_wwm").handlers)
@@ -141,7 +141,7 @@ def test_every_parameter_is_annotated_documented_and_named(name):
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_what_a_function_returns_is_a_frozen_dataclass(name):
+def test_functions_return_frozen_dataclasses(name):
     function = getattr(paddle_wwm, name)
     kind = vars(importlib.import_module(function.__module__))[inspect.signature(function).return_annotation]
     assert dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen
@@ -152,7 +152,7 @@ def test_what_a_function_returns_is_a_frozen_dataclass(name):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, mini_vocab):
-    """The files that the examples name."""
+    """A folder with the files that the examples use."""
     from paddle_wwm.model.networks import PooledNetwork
     from paddle_wwm.model.weights import load_model, save_model
     from paddle_wwm.shards.preparation.engines import EngineConfig
@@ -195,7 +195,7 @@ def check_examples(text: str, *, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NAMES])
-def test_the_example_of_a_public_name_is_true_and_prints_nothing(name, files, monkeypatch, capfd):
+def test_the_example_of_a_public_name_runs_and_prints_nothing(name, files, monkeypatch, capfd):
     monkeypatch.chdir(files)
     check_examples(getattr(paddle_wwm, name).__doc__, name=name)
     shown = capfd.readouterr()
@@ -204,13 +204,13 @@ def test_the_example_of_a_public_name_is_true_and_prints_nothing(name, files, mo
         assert shown.err == ""
 
 
-def test_the_example_of_the_package_is_true(files, monkeypatch):
+def test_the_example_of_the_package_runs(files, monkeypatch):
     monkeypatch.chdir(files)
     check_examples(paddle_wwm.__doc__, name="paddle_wwm")
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_page_are_true(files, monkeypatch):
+def test_the_examples_of_the_docs_page_run(files, monkeypatch):
     monkeypatch.chdir(files)
     page = Path(__file__).resolve().parents[1] / "docs" / "library.md"
     text = page.read_text(encoding="utf-8")

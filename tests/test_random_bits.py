@@ -1,4 +1,4 @@
-"""Counter-based randomness: the published stream of splitmix64, and no pattern in what is built on it."""
+"""Counter-based random numbers: they equal the published splitmix64 stream and show no pattern."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ properties = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 def chi_square(values: np.ndarray, *, num_bins: int) -> float:
-    """Pearson's statistic against equal shares; its mean is num_bins - 1 and its variance twice that."""
+    """Return Pearson's statistic for equal shares. Its mean is num_bins - 1 and its variance twice that."""
     counts = np.bincount(values, minlength=num_bins)
     expected = len(values) / num_bins
     return float(((counts - expected) ** 2 / expected).sum())
 
 
 def is_uniform(values: np.ndarray, *, num_bins: int) -> bool:
-    """Within five standard deviations of what equal shares give."""
+    """Return True if the statistic is within five standard deviations of its mean."""
     return abs(chi_square(values, num_bins=num_bins) - (num_bins - 1)) < 5 * np.sqrt(2 * (num_bins - 1))
 
 
@@ -40,12 +40,12 @@ def is_uniform(values: np.ndarray, *, num_bins: int) -> bool:
         (0, [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]),
     ],
 )
-def test_the_numbers_of_a_key_are_splitmix64s(seed, stream):
+def test_the_numbers_of_a_key_equal_splitmix64(seed, stream):
     assert random_uint64(np.uint64(seed), len(stream)).tolist() == stream
 
 
 @pytest.mark.golden
-def test_keys_never_change():
+def test_keys_have_fixed_values():
     assert int(key_of()) == 0
     assert int(key_of(42)) == 13679457532755275413
     assert int(key_of(42, 0, 7)) == 16907424079388093198
@@ -56,7 +56,7 @@ def test_keys_never_change():
     ]
 
 
-def test_the_order_and_the_number_of_a_keys_parts_matter():
+def test_the_order_and_the_number_of_key_parts_matter():
     parts = [(), (0,), (0, 0), (0, 0, 0), (1,), (0, 1), (1, 0), (1, 2), (2, 1), (1, 2, 3), (3, 2, 1), (2, 1, 3), (-1,)]
     assert len({int(key_of(*part)) for part in parts}) == len(parts)
 
@@ -71,7 +71,7 @@ def test_no_two_examples_of_ten_epochs_share_a_key():
     assert len(keys) == 20_000
 
 
-def test_nothing_warns_of_overflow():
+def test_overflow_raises_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(random_uint64(key_of(2**64 - 1, -5), 100)) == 100
@@ -79,30 +79,30 @@ def test_nothing_warns_of_overflow():
 
 @given(seed=uint64s, shorter=st.integers(0, 50), longer=st.integers(50, 100))
 @properties
-def test_a_number_depends_on_its_place_not_on_how_many_are_asked_for(seed, shorter, longer):
+def test_a_number_does_not_depend_on_the_count(seed, shorter, longer):
     assert random_uint64(np.uint64(seed), longer)[:shorter].tolist() == random_uint64(np.uint64(seed), shorter).tolist()
 
 
 @given(values=st.lists(uint64s, unique=True, min_size=2))
 @properties
-def test_mix_never_sends_two_values_to_one(values):
+def test_mix_maps_different_values_to_different_values(values):
     assert len(set(mix(np.array(values, np.uint64)).tolist())) == len(values)
 
 
-def test_units_lie_from_0_to_just_below_1():
+def test_units_are_at_least_0_and_below_1():
     bits = np.array([0, 2**11 - 1, 2**11, 2**63, 2**64 - 1], np.uint64)
     assert to_unit(bits).tolist() == [0.0, 0.0, 2.0**-53, 0.5, 1.0 - 2.0**-53]
 
 
 @given(bits=uint64s, bound=st.integers(1, 2**31))
 @properties
-def test_an_index_lies_within_its_bound(bits, bound):
+def test_an_index_is_below_its_bound(bits, bound):
     [index] = to_index(np.array([bits], np.uint64), bound).tolist()
     assert 0 <= index < bound
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3, 97, 21128, 2**31, 2**32])
-def test_the_ends_of_the_bits_are_the_ends_of_the_indices(bound):
+def test_the_smallest_and_largest_bits_give_the_first_and_last_index(bound):
     assert to_index(np.array([0, 2**64 - 1], np.uint64), bound).tolist() == [0, bound - 1]
 
 
@@ -117,6 +117,6 @@ def test_the_numbers_of_one_key_are_uniform(num_bins):
 def test_the_first_numbers_of_neighbouring_keys_are_uniform_and_uncorrelated():
     first = np.array([random_uint64(key_of(42, 0, index), 1)[0] for index in range(20_000)], np.uint64)
     assert is_uniform(to_index(first, 100), num_bins=100)
-    # neighbours together fall evenly into the cells of a 10 x 10 grid
+    # pairs of neighbours are uniform on a 10 x 10 grid
     tenths = to_index(first, 10)
     assert is_uniform(tenths[:-1] * 10 + tenths[1:], num_bins=100)

@@ -1,4 +1,4 @@
-"""The package's types are checked by mypy (`make lint`); what is exempt from it stays little, and says what it is."""
+"""mypy checks the types of the package (`make lint`). Few lines are excluded, and each names its error code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IGNORE, IGNORE_WITH_CODE = re.compile(r"#\s*type:\s*ignore"), re.compile(r"#\s*t
 
 
 def ignoring_lines(texts: dict[str, str]) -> list[str]:
-    """The lines that mypy is to ignore, each with its place."""
+    """Return the lines that mypy ignores, each with its place."""
     return [
         f"{name}:{number}: {line.strip()}"
         for name, text in texts.items()
@@ -28,23 +28,23 @@ def ignored() -> list[str]:
     return ignoring_lines(texts)
 
 
-def test_few_lines_are_exempt_from_type_checking(ignored):
+def test_few_lines_are_excluded_from_type_checking(ignored):
     assert len(ignored) <= MAX_IGNORED, "\n".join(ignored)
 
 
-def test_every_exempt_line_names_the_code_of_its_error(ignored):
+def test_every_excluded_line_names_its_error_code(ignored):
     assert [line for line in ignored if not IGNORE_WITH_CODE.search(line)] == []
 
 
-def test_no_file_is_exempt_as_a_whole():
+def test_no_file_is_excluded_from_type_checking():
     switched_off = re.compile(r"^#\s*(type:\s*ignore|mypy:)", re.MULTILINE)
     paths = sorted(PACKAGE.rglob("*.py"))
     assert paths
     assert [path.name for path in paths if switched_off.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_exempt_lines_are_found_with_and_without_a_code():
-    # put together, so that nothing reads this file's own examples as exemptions
+def test_excluded_lines_are_found_with_and_without_an_error_code():
+    # concatenated, so that no tool takes these examples for real exclusions
     bare, coded = "x = f()  # type" + ": ignore", "y = g()  # type" + ": ignore[no-any-return]"
     found = ignoring_lines({"a.py": f"{bare}\n{coded}\nz = 1\n"})
     assert [line.partition(": ")[0] for line in found] == ["a.py:1", "a.py:2"]

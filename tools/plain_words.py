@@ -39,7 +39,7 @@ PATTERNS = {
     r"\bpass(es|ed|ing)? over\b": "skip",
     r"\b(told|tells|tell apart|telling|tell)\b": "reported, prints, raises; distinguish",
     r"\bsaid\b|\b(is|are) said\b": "reported, printed",
-    r"\b(is|are|was|were) none\b(?! of)": "is None; does not exist; there are no …",
+    r"\b(is|are|was|were) (?-i:none)\b(?! of)": "is None; does not exist; there are no …",
     r"\bthat there (is|are) (not|none)\b|\bthat is none\b": "unknown; missing",
     r"\b(is|are) none of (ours|them|those)\b": "is not one of …",
     rf"\b(is|are) no ({THINGS})\b": "is not a …",
@@ -55,12 +55,17 @@ PATTERNS = {
 }
 # a docstring of a function that begins so describes a thing instead of saying what the function does
 NOT_IMPERATIVE = re.compile(
-    r"^(The|A|An|What|Whether|How|Where|Who|All|Every|Each|Those|Their|Its|It|This|These|That|Which|Both|One|Two|No|Of|"
-    r"As|In|For|From|With|Without|By|On|At|To|Raises|Returns|Yields|Only|Same|Inside|Names|Places|Files|Text|Texts|"
-    r"Paths|Numbers|Rows|Lines|{|\d|`|\")"
+    r"^((The|A|An|What|Whether|How|Where|Who|All|Every|Each|Those|Their|Its|It|This|These|That|Which|Both|One|Two|No|"
+    r"Of|As|In|For|From|With|Without|By|On|At|To|Raises|Returns|Yields|Only|Same|Inside|Names|Places|Files|Text|Texts|"
+    r"Paths|Numbers|Rows|Lines)\b|{|\d|`|\")"
 )
 # path (or its beginning), phrase: reason. A phrase is what stands in the text.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    **dict.fromkeys(
+        [("docs/evidence.md", phrase) for phrase in ("anew", "tell", "alike")],
+        "quotes of the plan, which was written before the experiment and is not edited afterwards",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +132,9 @@ def files_of(arguments: list[str]) -> list[str]:
 
 def main() -> int:
     """Print what is found; return 1 where there is something."""
+    if "--help" in sys.argv:
+        print(__doc__)
+        return 0
     names = files_of(sys.argv[1:])
     found = [
         finding

@@ -1,18 +1,18 @@
-"""Pretrain pairs of models that differ in the masking alone, fine-tune all of them, and write the page about it.
+"""Pretrain pairs of models that differ only in the masking, fine-tune all of them, and write the results page.
 
   python -m experiments.evidence --corpus "corpus/*.txt" --vocab vocab.txt --chnsenticorp data/chnsenticorp \\
       --cmrc data/cmrc2018 --output runs/evidence
 
-  … --dry-run                       list what is done and what is left to do
-  … --until pretrain                stop after a stage; to continue, run the same command without it
-  … --nproc 1                       no fleet: both arms of a pair are pretrained side by side (--jobs 2)
+  … --dry-run                       list what is done and what remains
+  … --until pretrain                stop after a stage; to continue, rerun the command without --until
+  … --nproc 1                       no fleet: both arms of a pair are pretrained in parallel (--jobs 2)
   … --steps 200 --seeds 1 2 --finetune-seeds 1 --cmrc-epochs 1       a small experiment
-  … --write-docs docs/evidence.md   also write the page and its pictures there
-  … --output runs/longer --plan plan.md phases.0.num_steps=6000      a follow-up; its plan is kept before any run
-  … --output runs/evidence --follow-up runs/longer --write-docs docs/evidence.md      report it on the page, too
+  … --write-docs docs/evidence.md   also write the page and its pictures to this path
+  … --output runs/longer --plan plan.md phases.0.num_steps=6000      a follow-up; its plan is saved before any run
+  … --output runs/evidence --follow-up runs/longer --write-docs docs/evidence.md      also report the follow-up
 
-Stages: corpus (text of the evaluation sets is left out), shards, pretrain, masked (accuracy of every model under both
-maskings), finetune, report. What is done is skipped, what was interrupted continues.
+Stages: corpus (without the text of the evaluation sets), shards, pretrain, masked (accuracy of every model under both
+maskings), finetune, report. Finished work is skipped, interrupted work continues.
 Exit status: 0 done, 2 an error that you can fix, 130 Ctrl-C and 143 SIGTERM.
 """
 
@@ -39,46 +39,46 @@ def parse_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add(
-        "--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files to pretrain on, globs or folders"
+        "--corpus", nargs="+", type=Path, default=[], metavar="FILE", help="text files, globs or folders to pretrain on"
     )
     add("--vocab", type=Path, required=True, help="vocab.txt")
-    add("--output", type=Path, required=True, metavar="DIR", help="where everything goes, and is found again")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder of all results; to continue, give it again")
     add(
         "--recipe",
         type=Path,
         default=DEFAULT_RECIPE,
-        help="of pretraining: a file, or evidence or evidence-short (default: evidence)",
+        help="pretraining recipe: a file, or evidence or evidence-short (default: evidence)",
     )
-    add("--steps", type=int, metavar="N", help="steps of pretraining, a tenth of them warm-up (default: the recipe's)")
+    add("--steps", type=int, metavar="N", help="pretraining steps, a tenth of them warmup (default: from the recipe)")
     add(
         "--seeds",
         type=int,
         nargs="+",
         default=[1, 2, 3],
         metavar="N",
-        help="pretraining seeds, a pair of models each (default: 1 2 3)",
+        help="pretraining seeds, one pair of models per seed (default: 1 2 3)",
     )
     add(
         "--finetune-seeds",
         type=int,
         default=3,
         metavar="N",
-        help="fine-tunings of every pretrained model on every task (default: %(default)s)",
+        help="fine-tuning runs per pretrained model and task (default: %(default)s)",
     )
     add(
         "--floor-seeds",
         type=int,
         default=1,
         metavar="N",
-        help="fine-tunings of each pair's first weights, not pretrained (default: %(default)s)",
+        help="fine-tuning runs per task of the initial weights of each pair, not pretrained (default: %(default)s)",
     )
-    add("--nproc", type=int, default=2, metavar="N", help="fleet workers of a pretraining run (default: %(default)s)")
+    add("--nproc", type=int, default=2, metavar="N", help="fleet workers per pretraining run (default: %(default)s)")
     add(
         "--jobs",
         type=int,
         default=2,
         metavar="N",
-        help="processes at a time: fine-tunings, and workers of pretraining runs (default: %(default)s)",
+        help="parallel processes: fine-tuning runs, and workers of pretraining runs (default: %(default)s)",
     )
     add(
         "--evaluation-examples",
@@ -87,14 +87,14 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="held-out examples for masked accuracy (default: %(default)s)",
     )
-    add("--until", choices=STAGES, default=STAGES[-1], help="the last stage to do")
-    add("--dry-run", action="store_true", help="say what is done and what is left, and exit")
-    add("--write-docs", type=Path, metavar="FILE.md", help="also write the page here, its pictures beside it")
+    add("--until", choices=STAGES, default=STAGES[-1], help="the last stage to run")
+    add("--dry-run", action="store_true", help="print what is done and what remains, and exit")
+    add("--write-docs", type=Path, metavar="FILE.md", help="also write the page here, and its pictures next to it")
     add(
         "--plan",
         type=Path,
         metavar="FILE.md",
-        help="what this run is for: kept in --output before anything is run, and quoted on the page",
+        help="the plan of this experiment: saved in --output before any run, and quoted on the page",
     )
     add(
         "--follow-up",
@@ -102,7 +102,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="the outputs of follow-ups, to be reported on this page",
+        help="the output folders of follow-ups to report on this page",
     )
     add("overrides", nargs="*", metavar="key=value", help="keys of the recipe to change in both arms")
     for name, title, length, batch, epochs, rate in (
@@ -111,10 +111,10 @@ def parse_arguments() -> argparse.Namespace:
     ):
         group = parser.add_argument_group(title)
         group.add_argument(
-            f"--{name}", type=Path, metavar="DIR", help="the folder of its files; without it the task is left out"
+            f"--{name}", type=Path, metavar="DIR", help="folder of its files; without it, the task is skipped"
         )
         group.add_argument(
-            f"--{name}-length", type=int, default=length, metavar="N", help="tokens (default: %(default)s)"
+            f"--{name}-length", type=int, default=length, metavar="N", help="tokens per example (default: %(default)s)"
         )
         group.add_argument(
             f"--{name}-batch", type=int, default=batch, metavar="N", help="batch size (default: %(default)s)"
@@ -133,7 +133,7 @@ def parse_arguments() -> argparse.Namespace:
             f"--{name}-limit",
             type=int,
             metavar="N",
-            help="train on N of the examples, the same for all models (default: all)",
+            help="train on N examples, the same for all models (default: all)",
         )
     arguments = parser.parse_intermixed_args()
     arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]

@@ -1,7 +1,7 @@
-"""CMRC 2018 where only its trial and development sets are at hand: train, dev and test parts that share no passage.
+"""Split the trial and development sets of CMRC 2018 into train, dev and test parts that share no passage.
 
-Trial is trained on. A development passage goes where a hash of it says, with all its questions: the same passage to
-the same part on any machine, in any order of the file.
+It is for machines that have only these two sets. The trial set is used for training. The hash of a development passage
+decides the part for it and all its questions, so the split is the same on any machine and in any order of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ SHARES = {"train": 0.50, "dev": 0.15, "test": 0.35}  # of the development set
 
 
 def read_squad(path: Path) -> dict[str, Any]:
-    """A file of SQuAD's shape. Raises DataError where it is none."""
+    """Read a file in SQuAD format.
+
+    Raises:
+        DataError: The file does not exist or is not in SQuAD format.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
         if not all(
@@ -31,14 +35,14 @@ def read_squad(path: Path) -> dict[str, Any]:
         return values
     except FileNotFoundError:
         raise DataError(
-            f"{path}: no such file; the folder must hold {' and '.join(SOURCES)} as the authors publish them."
+            f"{path}: no such file; the folder must contain the published files {' and '.join(SOURCES)}."
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not of SQuAD's shape: {error!r}.") from None
+        raise DataError(f"{path}: not in SQuAD format: {error!r}.") from None
 
 
 def part_of(context: str) -> str:
-    """The part that a passage of the development set belongs to."""
+    """Return the part to which a passage of the development set belongs."""
     place = int.from_bytes(hashlib.sha256(context.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
     for part, share in SHARES.items():
         if place < share:
@@ -48,7 +52,7 @@ def part_of(context: str) -> str:
 
 
 def texts_of(source: Path) -> list[str]:
-    """All passages and questions, to be kept out of a pretraining corpus."""
+    """Return all passages and questions, to exclude them from a pretraining corpus."""
     paragraphs = [
         paragraph
         for name in SOURCES
@@ -63,9 +67,13 @@ def texts_of(source: Path) -> list[str]:
 
 
 def write_parts(source: Path, *, output: Path) -> Mapping[str, int]:
-    """cmrc2018_train.json, _dev.json and _test.json in the folder `output`; returns the number of questions of each.
+    """Write cmrc2018_train.json, _dev.json and _test.json into the folder `output`.
 
-    Raises DataError where a part would be empty.
+    Returns:
+        The number of questions per part.
+
+    Raises:
+        DataError: A part would be empty.
     """
     trial, development = (read_squad(source / name) for name in SOURCES)
     parts: dict[str, list[Any]] = {part: [] for part in SHARES}
@@ -83,7 +91,7 @@ def write_parts(source: Path, *, output: Path) -> Mapping[str, int]:
         for part, articles in parts.items()
     }
     if not all(counts.values()):
-        raise DataError(f"{source / SOURCES[1]}: too few passages to be cut into train, dev and test: {counts}.")
+        raise DataError(f"{source / SOURCES[1]}: too few passages to split into train, dev and test: {counts}.")
     for part, articles in parts.items():
         with atomic_write(output / f"cmrc2018_{part}.json", "w") as stream:
             json.dump({"version": development.get("version", ""), "data": articles}, stream, ensure_ascii=False)

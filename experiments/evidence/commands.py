@@ -1,4 +1,4 @@
-"""The commands of the page: what repeats an experiment and its follow-ups, with the reader's own paths."""
+"""The commands on the page, which repeat an experiment and its follow-ups."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NEXT_LINE = " \\\n  "
 
 
 def commands(config: EvidenceConfig, follow_ups: Sequence[EvidenceConfig] = ()) -> str:
-    """Those of the experiment, of each follow-up, and of the page that reports them together."""
+    """Return the commands of the experiment, of each follow-up, and of the whole page."""
     parts, outputs = [_command(config, output=OUTPUT)], [OUTPUT]
     for number, other in enumerate(follow_ups, start=1):
         output = f"{OUTPUT}-follow-up-{number}"
-        if other.borrows_models:  # as `keep_plan` wants it
+        if other.borrows_models:  # `keep_plan` expects these links
             names = ("pretrain", "models", "masked", "shards", "corpus.txt", "corpus.json")
             parts.append(f"mkdir {output} && ln -s $PWD/{outputs[-1]}/{{{','.join(names)}}} {output}/")
         parts.append(_command(other, output=output, more=f"--plan {PLAN_NAME}"))

@@ -1,6 +1,4 @@
-"""The numbers of the experiment as tables: masked accuracy, fine-tuned scores, and what one arm is ahead of the other,
-in pairs.
-"""
+"""Tables of the results: masked accuracy, fine-tuned scores, and paired differences between the arms."""
 
 from __future__ import annotations
 
@@ -22,13 +20,13 @@ SPLITS = ("dev", "test")
 
 
 def masked_scores(config: EvidenceConfig, arm: Arm, *, masking: Arm, measure: str) -> Scores:
-    """Percent, by pretraining seed."""
+    """Return a masked accuracy in percent, by pretraining seed."""
     found = {seed: read_masked(config, arm, seed) for seed in config.seeds}
     return {seed: [100 * values[masking.value][measure]] for seed, values in found.items() if values}
 
 
 def masked_table(config: EvidenceConfig) -> Table:
-    """Both arms under both maskings: the mean over pretraining seeds, and every seed."""
+    """Return both arms under both maskings: the mean over seeds, and each seed."""
     columns = [(masking, measure) for masking in PRETRAINED for measure in MEASURES]
     rows = []
     for arm in PRETRAINED:
@@ -50,13 +48,14 @@ def masked_table(config: EvidenceConfig) -> Table:
 
 
 def metrics_of(task: FineTuning) -> tuple[str, ...]:
-    """The metrics of a task that are shown."""
+    """Return the metrics that the page shows for a task."""
     return METRICS[find_dataset(task.task).metric].main
 
 
 def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
-    """max (mean) over all fine-tunings of an arm, the deviations within and between pretraining seeds, and the means
-    by pretraining seed.
+    """Return the fine-tuned scores of a task, by arm and split.
+
+    A row has max (mean) and standard deviation over all fine-tuning runs, and the mean of each pretraining seed.
     """
     metrics, rows = metrics_of(task), []
     for arm in Arm:
@@ -84,7 +83,7 @@ def finetuned_table(config: EvidenceConfig, task: FineTuning) -> Table:
 def differences(
     config: EvidenceConfig, *, one: Arm = Arm.WHOLE_WORD, other: Arm = Arm.PIECE
 ) -> Mapping[str, PairedDifference]:
-    """One arm minus another, by what is measured; only what both have."""
+    """Return one arm minus another, by measure, for the measures that both arms have."""
     scores: dict[str, list[Scores]] = {}
     if one in PRETRAINED and other in PRETRAINED and not config.borrows_models:
         for masking in PRETRAINED:
@@ -102,14 +101,15 @@ def differences(
 
 
 def without_pretraining(config: EvidenceConfig) -> Mapping[str, PairedDifference]:
-    """On test, each pretrained arm minus the first weights of its pair."""
+    """Return each pretrained arm minus the initial weights of its pair, on test."""
     every = [differences(config, one=arm, other=Arm.FROM_SCRATCH) for arm in PRETRAINED]
     return {name: item for found in every for name, item in found.items() if ", test, " in name}
 
 
 def tasks_without_gain(config: EvidenceConfig) -> Mapping[str, str]:
-    """Tasks on which no metric sets either arm above models that were not pretrained at all, and what is so: "equal"
-    within the intervals, or "below" where all metrics of both arms are decidedly lower.
+    """Return the tasks on which no arm has a decided lead over "from scratch".
+
+    The value is "below" if "from scratch" has a decided lead over both arms in all metrics, else "equal".
     """
     found = without_pretraining(config)
     result = {}
@@ -121,12 +121,12 @@ def tasks_without_gain(config: EvidenceConfig) -> Mapping[str, str]:
 
 
 def title_of(task: FineTuning) -> str:
-    """As the authors write it."""
+    """Return the title of a task as its authors write it."""
     return find_dataset(task.task).title
 
 
 def difference_table(found: Mapping[str, PairedDifference], *, what: str = "whole words minus pieces") -> Table:
-    """In percentage points, with the interval and each pair, and whether the interval decides it."""
+    """Return differences in percentage points: interval, decision, and each pair."""
     rows = [
         (
             name,
@@ -146,24 +146,24 @@ def _interval(item: PairedDifference) -> str:
 
 
 def decision(item: PairedDifference) -> str:
-    """What the interval says, in words that do not depend on what one hopes for."""
+    """Return "higher" or "lower" if the interval excludes 0, else "no"."""
     return "no" if not item.excludes_zero else "higher" if item.mean > 0 else "lower"
 
 
 def verdict(found: Mapping[str, PairedDifference]) -> str:
-    """Which differences are decided for whole words, which for pieces, and which are not."""
+    """Return the lists of decided differences, for each arm, and of undecided ones."""
     if not found:
-        return "Nothing yet: no pair is finished.\n"
+        return "No results yet: no pair is finished.\n"
     words = {
-        "higher": "Whole words are ahead, the interval excluding 0",
-        "lower": "Pieces are ahead, the interval excluding 0",
-        "no": "Not decided",
+        "higher": "Whole words are ahead (the interval excludes 0)",
+        "lower": "Pieces are ahead (the interval excludes 0)",
+        "no": "Not decided (the interval includes 0)",
     }
-    return "".join(f"- {text}: {_decided(found, key) or 'nothing'}.\n" for key, text in words.items())
+    return "".join(f"- {text}: {_decided(found, key) or 'none'}.\n" for key, text in words.items())
 
 
 def in_short(found: Mapping[str, PairedDifference]) -> str:
-    """Who is decidedly ahead, in one line, and of how many measures that is not decided."""
+    """Return the decided differences and the number of undecided ones, in one line."""
     if not found:
         return "no pair is finished."
     ahead = [
@@ -172,7 +172,7 @@ def in_short(found: Mapping[str, PairedDifference]) -> str:
         if (names := _decided(found, key))
     ]
     undecided = sum(decision(item) == "no" for item in found.values())
-    return "; ".join([*(ahead or ["nothing"]), f"{undecided} of {len(found)} measures not decided"]) + "."
+    return "; ".join([*(ahead or ["no arm ahead"]), f"{undecided} of {len(found)} measures not decided"]) + "."
 
 
 def _decided(found: Mapping[str, PairedDifference], key: str) -> str:

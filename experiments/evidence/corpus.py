@@ -31,18 +31,17 @@ REPORT_NAME = "corpus.json"
 
 
 def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
-    """Write corpus.txt and corpus.json, or check that a corpus.txt that is there is what would be written; returns the
-    report.
+    """Write corpus.txt and corpus.json, or check existing ones, and return the report.
 
-    Raises DataError where it is not: it was made of other sources, or evaluation sets are in it that are to be kept
-    out.
+    Raises:
+        DataError: The existing corpus.txt was made from other sources, or contains text of an evaluation set.
     """
     report_path = config.output / REPORT_NAME
     is_done = report_path.exists() and config.corpus_path.exists()
     if is_done and not config.corpus:
         return json.loads(report_path.read_text(encoding="utf-8"))
     if not config.corpus:
-        raise ConfigError("--corpus: give the text files to pretrain on.")
+        raise ConfigError("--corpus is missing; give the text files to pretrain on.")
     made_of = {
         "sources": [
             {"name": source.path.name, "sha256": sha256_of_file(source.path)}
@@ -65,8 +64,8 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
             written.replace(config.corpus_path)
         elif sha256_of_file(config.corpus_path) != digest:
             raise DataError(
-                f"{config.corpus_path}: is not what is left of --corpus without the text of the evaluation sets; "
-                "give the corpus and data that it was made with, or another --output."
+                f"{config.corpus_path}: differs from --corpus without the text of the evaluation sets; "
+                "give the corpus and data that it was made from, or another --output."
             )
     report = {**made_of, **dataclasses.asdict(found), "sha256": digest}
     write_json(report_path, report)
@@ -74,7 +73,7 @@ def write_corpus(config: EvidenceConfig) -> dict[str, Any]:
 
 
 def evaluation_texts(task: FineTuning) -> Iterable[str]:
-    """All text of an evaluation set, of all its splits."""
+    """Return all texts of an evaluation set, from all its splits."""
     if task.task == "cmrc2018":
         return cmrc.texts_of(task.data)
     row = find_dataset(task.task)
@@ -86,21 +85,25 @@ def evaluation_texts(task: FineTuning) -> Iterable[str]:
     ]
     texts: list[str] = []
     for example in examples:
-        assert isinstance(example, TextExample), "next to CMRC 2018 all tasks are classification"
+        assert isinstance(example, TextExample), "all tasks except CMRC 2018 are classification"
         texts += [text for text in (example.text, example.text_pair) if text]
     return texts
 
 
 def _check_same(report: dict[str, Any], made_of: dict[str, Any], path: Path) -> None:
     names = [name for name, value in made_of.items() if report.get(name) != value]
-    if set(made_of["evaluation_sets"]) <= set(report.get("evaluation_sets", [])):  # what keeps out more serves as well
+    if set(made_of["evaluation_sets"]) <= set(report.get("evaluation_sets", [])):  # excluding more sets is fine
         names = [name for name in names if name != "evaluation_sets"]
     if names:
-        raise DataError(f"{path}: the corpus was made with other {', '.join(names)}; give those, or another --output.")
+        raise DataError(f"{path}: the corpus was made with other {', '.join(names)}; use those, or another --output.")
 
 
 def prepare_shards(config: EvidenceConfig) -> ShardSet:
-    """Prepare the corpus where it is not yet; shards of another corpus or vocabulary are refused."""
+    """Prepare the corpus, or open its existing shards.
+
+    Raises:
+        DataError: The existing shards were prepared from another corpus or vocabulary.
+    """
     data = load_config(config.recipe, overrides=config.overrides).data
     vocab = load_vocab(config.vocab)
     if (config.shards_path / MANIFEST_NAME).exists():
@@ -108,8 +111,8 @@ def prepare_shards(config: EvidenceConfig) -> ShardSet:
         made_of = [source.sha256 for source in shards.manifest.sources]
         if made_of != [sha256_of_file(config.corpus_path)] or shards.manifest.vocab_sha256 != vocab.sha256:
             raise DataError(
-                f"{config.shards_path}: was prepared from another corpus or vocabulary; remove it, or give "
-                f"another --output."
+                f"{config.shards_path}: the shards were prepared from another corpus or vocabulary; remove them, or "
+                f"give another --output."
             )
         return shards
     prepared = prepare_corpus(

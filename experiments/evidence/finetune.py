@@ -1,4 +1,4 @@
-"""Fine-tuning of all models on all tasks: runs of the command `finetune`, alike but for the model."""
+"""Fine-tuning of all models on all tasks: runs of the command `finetune` that differ only in the model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from . import cmrc
 from .experiment import Arm, EvidenceConfig, FineTuning, model_name
 from .processes import run_all
 
-Scores = dict[int, list[float]]  # of an arm: by pretraining seed, one a fine-tuning seed
+Scores = dict[int, list[float]]  # scores of an arm: pretraining seed -> one score per fine-tuning seed
 
 
 def finetune(config: EvidenceConfig) -> None:
-    """Fine-tune what is not yet, `num_jobs` at a time; each run goes on where it was."""
+    """Fine-tune unfinished models, `num_jobs` at a time; interrupted runs continue."""
     for task in config.tasks:
         if task.task == "cmrc2018":
             counts = cmrc.write_parts(task.data, output=config.cmrc_path)
@@ -28,7 +28,7 @@ def finetune(config: EvidenceConfig) -> None:
             )
     commands = [
         finetuning_command(config, task, arm, seed)
-        for arm, seed in config.models()  # pairs first: whatever is stopped early has whole ones
+        for arm, seed in config.models()  # by pair: an experiment that is stopped early has complete pairs
         for task in config.tasks
         if not is_finetuned(config, task, arm, seed)
     ]
@@ -38,7 +38,7 @@ def finetune(config: EvidenceConfig) -> None:
 
 
 def seed_results(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> tuple[SeedResult, ...]:
-    """The finished seeds of a run, of those asked for."""
+    """Return the results of the finished seeds of a run, up to the requested number."""
     path = config.finetuning_path(task.task, arm, seed)
     return (
         tuple(result for result in read_results(path) if result.seed <= config.num_seeds_of(arm))
@@ -48,7 +48,11 @@ def seed_results(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
 
 
 def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> bool:
-    """Whether all seeds of a run are done. Raises ConfigError for a run of another recipe."""
+    """Return True if all seeds of a run are done.
+
+    Raises:
+        ConfigError: The run has another recipe.
+    """
     path = config.finetuning_path(task.task, arm, seed)
     if not (path / RUN_NAME).exists():
         return False
@@ -63,13 +67,14 @@ def is_finetuned(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) 
     expected |= {"learning_rate": task.learning_rate}
     if found != expected:
         raise ConfigError(
-            f"{path / RUN_NAME}: was fine-tuned with {found}, not with {expected}; give those, or another --output."
+            f"{path / RUN_NAME}: the run was fine-tuned with {found}, not with {expected}; use the same values, or "
+            "another --output."
         )
     return len(seed_results(config, task, arm, seed)) == config.num_seeds_of(arm)
 
 
 def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed: int) -> Command:
-    """What fine-tunes one model on one task."""
+    """Return the command that fine-tunes one model on one task."""
     data = config.cmrc_path if task.task == "cmrc2018" else task.data
     arguments = (
         *("--task", task.task, "--data", str(data), "--model", str(config.model_path(arm, seed))),
@@ -92,18 +97,22 @@ def finetuning_command(config: EvidenceConfig, task: FineTuning, arm: Arm, seed:
 
 
 def check_comparable(config: EvidenceConfig) -> None:
-    """That all runs of a task may be compared. Raises DataError naming what differs."""
+    """Check that all runs of a task are comparable.
+
+    Raises:
+        DataError: Two runs differ; the message names the setting.
+    """
     gather(finished_paths(config))
 
 
 def finished_paths(config: EvidenceConfig) -> Sequence[Path]:
-    """The fine-tuning runs that have begun."""
+    """Return the folders of fine-tuning runs that have started."""
     paths = [config.finetuning_path(task.task, arm, seed) for task in config.tasks for arm, seed in config.models()]
     return [path for path in paths if (path / RUN_NAME).exists()]
 
 
 def scores_of(config: EvidenceConfig, task: FineTuning, arm: Arm, *, split: str, metric: str) -> Scores:
-    """An arm's scores, of the pretraining seeds whose fine-tuning is done."""
+    """Return the scores of an arm, for pretraining seeds with finished fine-tuning."""
     found: Scores = {}
     for seed in config.seeds:
         results = seed_results(config, task, arm, seed)

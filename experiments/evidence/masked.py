@@ -1,5 +1,6 @@
-"""Masked-piece and masked-word accuracy of the pretrained models, each under both maskings, on the same held-out
-documents and masks.
+"""Masked-piece and masked-word accuracy of the pretrained models.
+
+Every model is measured under both maskings, on the same held-out documents and masks.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from paddle_wwm.shards.reader import ShardSet
 
 from .experiment import PRETRAINED, Arm, EvidenceConfig, model_name
 
-EVALUATION_SEED = 20_260  # of examples and masks; no run is trained with it
+EVALUATION_SEED = 20_260  # seed of the examples and masks; no training run uses it
 INDEX_NAME = "held-out.npy"
 
 
 def measure_masked(config: EvidenceConfig, *, shards: ShardSet) -> None:
-    """Measure the models that were not yet, and write a JSON file for each."""
+    """Measure all models without a result, and write one JSON file per model."""
     missing = [(arm, seed) for arm, seed in config.pretrained() if not _is_measured(config, arm, seed)]
     if not missing:
         return
@@ -58,7 +59,7 @@ def measure_masked(config: EvidenceConfig, *, shards: ShardSet) -> None:
 
 
 def read_masked(config: EvidenceConfig, arm: Arm, seed: int) -> dict[str, dict[str, float]]:
-    """Masking -> measure -> value, as `measure_masked` wrote it; empty where it has not yet."""
+    """Return masking -> measure -> value of a model; empty if it was not measured yet."""
     path = config.masked_path(arm, seed)
     return json.loads(path.read_text(encoding="utf-8"))["maskings"] if path.exists() else {}
 
@@ -105,7 +106,7 @@ def _accuracies(model_path: Path, run: PretrainRecipe, *, batches: list[Any]) ->
     from paddle_wwm.pretraining.evaluation import evaluate
     from paddle_wwm.runs.fleet import World
 
-    paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in training: faster, equal numbers
+    paddle.set_flags({"FLAGS_use_stride_kernel": False})  # as in training: faster, with equal results
     model = BertForPretraining(run.model)
     load_weights(model, model_path)
     return {

@@ -1,4 +1,4 @@
-"""docs/evidence.md: a fixed text around the numbers of one output folder, its pictures beside it."""
+"""The page docs/evidence.md: a fixed text with the numbers of one output folder, and its pictures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Page:
 
 
 def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Sequence[EvidenceConfig] = ()) -> Page:
-    """The page from what the output folder holds; what is not there yet is said to be missing."""
+    """Build the page from the output folder; missing parts are reported as missing."""
     check_comparable_if_any(config)
     pictures = _pictures(config, name=name)
     planned = _planned(follow_ups, name=name)
@@ -67,14 +67,14 @@ def make_page(config: EvidenceConfig, *, name: str = "evidence", follow_ups: Seq
         verdict=comparisons.verdict(found) + "\n" + _without_gain_text(config),
         shows=SHOWS.format(pairs=len(config.seeds), tokens=_tokens(config)),
         follow_ups="\n".join(_follow_up_text(other, name=prefix) for prefix, other in planned.items())
-        or "None was run.\n",
+        or "There are no follow-ups.\n",
         commands=commands(config, tuple(planned.values())),
     )
     return Page(text=text, pictures=pictures)
 
 
 def write_page(page: Page, path: Path) -> list[Path]:
-    """Write the document and, beside it, its pictures."""
+    """Write the document, and its pictures next to it."""
     written = []
     for target, content in (
         (path, page.text),
@@ -87,18 +87,22 @@ def write_page(page: Page, path: Path) -> list[Path]:
 
 
 def check_comparable_if_any(config: EvidenceConfig) -> None:
-    """Raises DataError where two runs of a task may not be compared."""
+    """Check that the finished runs of each task are comparable.
+
+    Raises:
+        DataError: Two runs of a task are not comparable.
+    """
     if finished_paths(config):
         check_comparable(config)
 
 
 def status_of(config: EvidenceConfig) -> str:
-    """How much of the experiment is done."""
+    """Return a sentence with the numbers of finished models and runs."""
     trained = sum(is_pretrained(config, arm, seed) for arm, seed in config.pretrained())
     wanted = len(config.seeds) * len(PRETRAINED)
     tuned = sum(len(seed_results(config, task, arm, seed)) for task in config.tasks for arm, seed in config.models())
     all_tuned = len(config.tasks) * sum(config.num_seeds_of(arm) for arm, _ in config.models())
-    return f"{trained} of {wanted} models are pretrained, {tuned} of {all_tuned} fine-tunings are done."
+    return f"{trained} of {wanted} models are pretrained, {tuned} of {all_tuned} fine-tuning runs are done."
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def _model_text(config: EvidenceConfig) -> str:
     phases = "; then ".join(
         f"{phase.num_steps:,} steps of {phase.global_batch_size} examples of up to {phase.max_seq_length} "
         f"tokens, learning rate "
-        f"{phase.learning_rate:g} after {phase.num_warmup_steps:,} steps of warm-up"
+        f"{phase.learning_rate:g} after {phase.num_warmup_steps:,} warmup steps"
         for phase in run.phases
     )
     return (
@@ -123,7 +127,7 @@ def _model_text(config: EvidenceConfig) -> str:
 
 
 def _tokens(config: EvidenceConfig) -> str:
-    """How many tokens a run reads at most, in millions."""
+    """Return the maximum number of tokens that a run reads, in millions."""
     phases = config.arm_config(Arm.WHOLE_WORD, config.seeds[0], vocab_size=1).phases
     return f"{sum(phase.num_steps * phase.global_batch_size * phase.max_seq_length for phase in phases) / 1e6:,.1f}"
 
@@ -133,7 +137,7 @@ def _floor_text(config: EvidenceConfig) -> str:
     if not found:
         return ""
     table = as_markdown(comparisons.difference_table(found, what="pretrained minus from scratch"))
-    return f"What pretraining itself does, by the same pairs:\n\n{table}\n"
+    return f"The effect of pretraining itself, from the same pairs:\n\n{table}\n"
 
 
 def _without_gain_text(config: EvidenceConfig) -> str:
@@ -149,9 +153,9 @@ def _corpus_text(config: EvidenceConfig) -> str:
     return (
         f"{report['num_documents']:,} documents of {report['num_characters']:,} characters; "
         f"{report['num_left_out']:,} documents "
-        f"({report['num_characters_left_out']:,} characters) that share {report['shared_characters']} letters "
-        f"or digits in a row with any text "
-        "of the evaluation sets (all their splits, questions too) are left out. "
+        f"({report['num_characters_left_out']:,} characters) are left out, because they share "
+        f"{report['shared_characters']} consecutive letters or digits with a text "
+        "of the evaluation sets (all splits, including questions). "
         f"{manifest['num_tokens']:,} tokens and {manifest['num_words']:,} words (LAC) remain."
     )
 
@@ -199,7 +203,10 @@ def _pictures(config: EvidenceConfig, *, name: str) -> dict[str, str]:
 
 
 def _planned(follow_ups: Sequence[EvidenceConfig], *, name: str) -> dict[str, EvidenceConfig]:
-    """By the names of their pictures; what has no plan is another experiment, not a follow-up of this one."""
+    """Return the follow-ups by picture name, without those that have no plan.
+
+    An experiment without a plan is not a follow-up of this one.
+    """
     planned = [config for config in follow_ups if (config.output / PLAN_NAME).exists()]
     return {f"{name}-follow-up-{number}": config for number, config in enumerate(planned, start=1)}
 
@@ -220,7 +227,7 @@ def _in_short(name: str, config: EvidenceConfig) -> str:
 
 
 def _follow_up_text(config: EvidenceConfig, *, name: str) -> str:
-    """The plan of a follow-up as it was written down, and what came of it; nothing is claimed before it is run."""
+    """Return the original plan of a follow-up and its results, if there are any."""
     plan = (config.output / PLAN_NAME).read_text(encoding="utf-8").strip()
     quoted = "\n".join(f"> {line}".rstrip() for line in plan.splitlines())
     parts = [FOLLOW_UP.format(number=name.rpartition("-")[2], plan=quoted, status=status_of(config))]

@@ -1,4 +1,4 @@
-"""The pictures of the page, as SVG: pretraining as it went on, and the pairs after fine-tuning."""
+"""The pictures of the page, as SVG: curves of pretraining, and the pairs after fine-tuning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH
 
 
 def pretraining_picture(config: EvidenceConfig) -> str:
-    """Held-out loss and accuracy of all runs as they were trained."""
+    """Draw the held-out loss and accuracy of all pretraining runs."""
     figure, axes = new_figure(2)
     for axis, key, title, factor in (
         (axes[0], "mlm_loss", "held-out loss (nats)", 1),
@@ -40,7 +40,7 @@ def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor
 
 
 def finetuning_picture(config: EvidenceConfig) -> str:
-    """Test scores: every fine-tuning a dot, the means of one pair a line."""
+    """Draw the test scores: a dot per fine-tuning run, a line for the means of a pair."""
     measures = [(task, metric) for task in config.tasks for metric in comparisons.metrics_of(task)]
     figure, axes = new_figure(len(measures))
     for axis, (task, metric) in zip(axes, measures):

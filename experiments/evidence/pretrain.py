@@ -1,6 +1,4 @@
-"""The two arms: runs of the command `pretrain` that differ in what is masked and in nothing else; and the weights that
-both start from.
-"""
+"""The two arms, runs of the command `pretrain` that differ only in the masking, and their initial weights."""
 
 from __future__ import annotations
 
@@ -21,18 +19,20 @@ from paddle_wwm.shards.reader import ShardSet
 from .experiment import PRETRAINED, Arm, EvidenceConfig, differing_fields, model_name
 from .processes import run_all
 
-# in the words of config.json; the pooler by itself, as the arms' models name it: fine-tuning then treats all alike
+# names as in config.json. The pooler is listed as in the models of the arms, so fine-tuning treats all models equally.
 UNTRAINED_PARTS = ("bert.embeddings", "bert.encoder", "bert.pooler", "cls")
 
 
 def is_pretrained(config: EvidenceConfig, arm: Arm, seed: int) -> bool:
-    """Whether a run is finished: the trainer writes `model` last."""
+    """Return True if a run is finished: the trainer writes `model` last."""
     return (config.pretraining_path(arm, seed) / MODEL_NAME / CONFIG_NAME).exists()
 
 
 def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
-    """Train all runs that are not finished: as many at a time as `num_jobs` processes are for. Raises ConfigError for
-    a run of another recipe or corpus.
+    """Train all unfinished runs, with at most `num_jobs` processes at a time.
+
+    Raises:
+        ConfigError: An existing run has another recipe or corpus.
     """
     num_at_a_time = max(1, config.num_jobs // config.num_workers)
     commands = []
@@ -45,7 +45,10 @@ def pretrain(config: EvidenceConfig, *, shards: ShardSet) -> None:
 
 
 def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_terminal: bool = True) -> Command:
-    """What trains one model. to_terminal: where it prints; else into a file of OUTPUT/logs."""
+    """Return the command that trains one model.
+
+    It prints to the terminal, or to a file in OUTPUT/logs if `to_terminal` is False.
+    """
     arguments = (
         *(
             "--corpus",
@@ -63,7 +66,11 @@ def pretraining_command(config: EvidenceConfig, arm: Arm, seed: int, *, to_termi
 
 
 def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) -> None:
-    """That a run which is there is the one meant. Raises ConfigError naming the keys of the recipe that differ."""
+    """Check that an existing run has the expected recipe and shards.
+
+    Raises:
+        ConfigError: The recipe differs (the message names the keys), or the shards differ.
+    """
     path = config.pretraining_path(arm, seed)
     record = read_record(path)
     if record is None:
@@ -73,15 +80,17 @@ def check_run(config: EvidenceConfig, arm: Arm, seed: int, *, shards: ShardSet) 
     names = [name for name in differing_fields(found, expected) if not name.startswith("runtime.")]
     if names:
         raise ConfigError(
-            f"{path / RECIPE_NAME}: was trained by another recipe ({', '.join(names)}); give that one, or "
-            f"another --output."
+            f"{path / RECIPE_NAME}: the run was trained with another recipe ({', '.join(names)}); give that recipe, "
+            f"or another --output."
         )
     if record["shard_fingerprint"] != shards.manifest.fingerprint:
-        raise ConfigError(f"{path}: was trained on other shards than {config.shards_path}; give another --output.")
+        raise ConfigError(
+            f"{path}: the run was trained on other shards than {config.shards_path}; give another --output."
+        )
 
 
 def save_first_weights(config: EvidenceConfig, *, shards: ShardSet) -> None:
-    """For every seed a model folder with the random weights that the trainer starts from."""
+    """Write, for every seed, a model folder with the initial weights of the trainer."""
     for seed in config.seeds:
         path = config.model_path(Arm.FROM_SCRATCH, seed)
         if not path.exists():
@@ -104,11 +113,11 @@ def _save_first_weights(config: EvidenceConfig, *, seed: int, shards: ShardSet, 
 
 
 def curves(config: EvidenceConfig, arm: Arm, seed: int) -> list[dict[str, float]]:
-    """What a run measured on held-out documents as it went on; the masks there are those of its own arm."""
+    """Return the held-out metrics of a training run, under the masks of its own arm."""
     return [record for record in read_metrics(config.pretraining_path(arm, seed)) if record["kind"] == "held_out"]
 
 
 def masked_share(config: EvidenceConfig, arm: Arm, seed: int) -> float:
-    """The share of all tokens that a run was asked to predict, over its steps."""
+    """Return the share of tokens that a run had to predict, averaged over its steps."""
     records = [record for record in read_metrics(config.pretraining_path(arm, seed)) if record["kind"] == "train"]
     return sum(record["masked_share"] for record in records) / len(records)

@@ -1,4 +1,4 @@
-"""Run commands of the package as processes: several at a time, a signal passed on."""
+"""Run commands of the package as processes, several at a time, and forward signals to them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from paddle_wwm.errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupt
 from paddle_wwm.progress import progress_bar
 from paddle_wwm.runs.processes import Command, raise_for, run_processes
 
-GRACE_S = 90.0  # to save, after a signal
+GRACE_S = 90.0  # time to save after a signal
 REMEDY = "To continue, rerun the same command."
 
 
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """SIGTERM and Ctrl-C raise Interrupted in the block."""
+    """Raise Interrupted in the block on SIGTERM and Ctrl-C."""
 
     def stop(number: int, _: object) -> None:
         status = SIGINT_EXIT_STATUS if number == signal.SIGINT else SIGTERM_EXIT_STATUS
-        raise Interrupted(f"what was done is saved. {REMEDY}", exit_status=status)
+        raise Interrupted(f"finished work is saved. {REMEDY}", exit_status=status)
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -31,10 +31,12 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -> None:
-    """Run the commands, `num_jobs` at a time, in their order. Raises TrainingError when one fails, after the others
-    were asked to stop.
+    """Run the commands in order, `num_jobs` at a time.
+
+    Raises:
+        TrainingError: A command failed; the others were asked to stop.
     """
-    on_terminal = [command for command in commands if command.log is None]  # these show bars of their own
+    on_terminal = [command for command in commands if command.log is None]  # these show their own progress bars
     for command in on_terminal:
         print(f"  {command.name}:", flush=True)
         _run([command], num_jobs=1, what=what)
@@ -51,5 +53,5 @@ def _run(commands: Sequence[Command], *, num_jobs: int, what: str) -> None:
             on_poll=lambda num_ended: bar.update(num_ended - bar.n),
         )
     raise_for(ended, commands, remedy=REMEDY)
-    if ended.stop:  # as the last command ended
+    if ended.stop:  # the signal came while the last command was ending
         signal.raise_signal(ended.stop)

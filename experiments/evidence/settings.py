@@ -1,5 +1,6 @@
-"""The settings of an experiment kept in its folder, so that a page can report two of them; and the plan of a
-follow-up, kept before it is run.
+"""The saved settings of an experiment, and the plan of a follow-up.
+
+A page can report several experiments because each folder has its settings. A plan is saved before the first run.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ SETTINGS_NAME = "evidence.json"
 
 
 def save_settings(config: EvidenceConfig) -> None:
-    """Write them down; whether what is there was made with them, every stage checks for itself."""
+    """Save the settings; each stage checks by itself that its outputs match them."""
     values = dataclasses.asdict(config)
     del values["output"]  # the folder may move
     write_json(config.output / SETTINGS_NAME, json.loads(json.dumps(values, default=str)))
 
 
 def read_settings(output: Path) -> EvidenceConfig:
-    """Of the experiment in a folder. Raises ConfigError where there is none."""
+    """Read the settings of the experiment in a folder.
+
+    Raises:
+        ConfigError: The folder has no valid settings.
+    """
     path = output / SETTINGS_NAME
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -48,26 +53,28 @@ def read_settings(output: Path) -> EvidenceConfig:
             f"{path}: no such file; `python -m experiments.evidence` writes it into its --output."
         ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path}: is not what `python -m experiments.evidence` writes: {error!r}.") from None
+        raise ConfigError(f"{path}: not a settings file of `python -m experiments.evidence`: {error!r}.") from None
 
 
 def keep_plan(config: EvidenceConfig, plan: Path) -> None:
-    """Copy a plan into the folder. Raises ConfigError where anything was pretrained before, or another plan is kept:
-    it would be no plan.
+    """Copy a plan into the folder.
+
+    Raises:
+        ConfigError: Training has already started, or the folder has another plan.
     """
     try:
         text = plan.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{plan}: cannot be read as UTF-8 text: {error}.") from None
+        raise ConfigError(f"{plan}: the plan cannot be read as UTF-8 text: {error}.") from None
     kept = config.output / PLAN_NAME
     if kept.exists():
         if kept.read_text(encoding="utf-8") != text:
-            raise ConfigError(f"{kept}: another plan was written down before the runs; it is not replaced.")
+            raise ConfigError(f"{kept}: another plan was saved before the runs and is not replaced.")
         return
     first_trained = config.output / ("finetune" if config.borrows_models else "pretrain")
     if any(first_trained.glob("*")):
         raise ConfigError(
-            f"{config.output}: has been trained already; a plan is written down before, so give another --output."
+            f"{config.output}: training has already started; a plan must be saved before, so give another --output."
         )
     with atomic_write(kept, "w") as stream:
         stream.write(text)

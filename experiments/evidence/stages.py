@@ -1,4 +1,4 @@
-"""The experiment from its first stage to its last: what is done is skipped, what was interrupted goes on."""
+"""All stages of the experiment: finished work is skipped, interrupted work continues."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ PAGE_NAME = "evidence.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """The stages by name. plan: a file to keep before anything is run. follow_ups: the folders of other experiments,
-    for the page. docs: where the page goes as well.
+    """The stages of an experiment, by name.
+
+    Args:
+        plan: A file to save before any run.
+        follow_ups: Folders of other experiments to report on the page.
+        docs: A second path for the page.
     """
 
     config: EvidenceConfig
@@ -35,7 +39,7 @@ class Stages:
     docs: Path | None = None
 
     def run(self, names: Iterable[str]) -> None:
-        """Do these stages in order."""
+        """Run these stages in order."""
         self._check()
         stages: Mapping[str, Callable[[], None]] = {
             "corpus": self._corpus,
@@ -57,7 +61,7 @@ class Stages:
                 print(f"   {name}: {(time.monotonic() - started) / 60:.1f} min", flush=True)
 
     def describe(self) -> str:
-        """What is done and what is left; nothing is written."""
+        """Return what is done and what remains, without writing anything."""
         self._check()
         config = self.config
         lines = [
@@ -122,7 +126,7 @@ class Stages:
             print(f"written: {path}")
 
     def page(self) -> Page:
-        """The page as it stands."""
+        """Build the page from the current state of the output folder."""
         others = [read_settings(folder) for folder in self.follow_ups]
         name = self.docs.stem if self.docs is not None else Path(PAGE_NAME).stem
         return make_page(self.config, name=name, follow_ups=others)

@@ -1,9 +1,8 @@
-"""Paired comparison of two arms: the pretraining seed is the unit, since seeds of fine-tuning repeat the same two
-pretrained models.
+"""Paired comparison of two arms. The unit is the pretraining seed.
 
-A seed's value is the mean over its fine-tuning seeds; the interval is Student's t over the differences of the pairs.
-With three pairs it is
-wide: 2 degrees of freedom, t = 4.30 for 95%.
+Fine-tuning seeds are not independent, because they repeat the same two pretrained models. So the value of a pretraining
+seed is the mean over its fine-tuning seeds. The interval is Student's t over the differences of the pairs. With three
+pairs it is wide: 2 degrees of freedom, t = 4.30 for 95%.
 """
 
 from __future__ import annotations
@@ -21,8 +20,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """One arm minus the other. differences: of every pair, by pretraining seed. low, high: the interval of the mean;
-    None for one pair.
+    """One arm minus the other.
+
+    Args:
+        differences: The difference of every pair, in the order of the pretraining seeds.
+        low, high: The interval of the mean; None if there is only one pair.
     """
 
     differences: tuple[float, ...]
@@ -32,19 +34,23 @@ class PairedDifference:
 
     @property
     def num_pairs(self) -> int:
-        """Pretraining seeds."""
+        """The number of pretraining seeds."""
         return len(self.differences)
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval says which arm is higher."""
+        """True if the interval excludes 0, so that it decides which arm is higher."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def paired_difference(
     one: Mapping[int, Sequence[float]], other: Mapping[int, Sequence[float]], *, confidence: float = CONFIDENCE
 ) -> PairedDifference:
-    """The difference of two arms' scores, which are by pretraining seed. Raises ValueError where no seed is in both."""
+    """Return the paired difference of two arms, whose scores are by pretraining seed.
+
+    Raises:
+        ValueError: No seed is in both arms.
+    """
     seeds = sorted(set(one) & set(other))
     if not seeds:
         raise ValueError("no pretraining seed is in both arms.")
@@ -53,6 +59,6 @@ def paired_difference(
     low, high = None, None
     if len(seeds) > 1:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # equal differences: an interval of no width is right
+            warnings.simplefilter("ignore", RuntimeWarning)  # equal differences: a zero-width interval is correct
             low, high = map(float, ttest_rel(ones, others).confidence_interval(confidence))
     return PairedDifference(differences=tuple(differences.tolist()), mean=float(differences.mean()), low=low, high=high)

@@ -1,62 +1,63 @@
-"""The fixed words of docs/evidence.md; `page.py` fills the numbers in."""
+"""The fixed text of docs/evidence.md; `page.py` fills in the numbers."""
 
-PAGE = """# What whole words do: evidence
+PAGE = """# Does whole word masking help? Evidence
 
-Two models that differ in one thing are pretrained several times and fine-tuned: what is hidden in pretraining is whole words, or single
-pieces. This page is written by `python -m experiments.evidence` from what its runs left; nothing in it is typed in by hand but the plans of
-follow-ups, which it quotes.
+This experiment compares two ways to pretrain the same model: one masks whole words, the other masks single pieces. Both are pretrained several
+times and fine-tuned. `python -m experiments.evidence` writes this page from the outputs of its runs. Nothing here is written by hand, except
+the plans of follow-ups, which the page quotes.
 
 State of the experiment: {status}
 
-What is decided, each pair of models counting once (95% intervals), and the rest of the page says what that is worth:
+Summary of the decided differences (95% intervals; each pair of models counts once). The rest of the page explains how far they hold.
 
 {summary}
-## How it was done
+## Method
 
 - Corpus: {corpus}
 - Model: {model}.
-- The arms differ in `masking.strategy` alone: `whole-word` or `piece`. Both arms of a pair have one seed, and so the same first weights, the same
-  examples in the same order, the same dropout, steps and budget of hidden pieces. There are {pairs} pairs.
-- Share of the tokens that was to be predicted, by run: {masked_shares}.
-  (A word that would exceed an example's budget is skipped, so whole words may hide slightly less.)
-- The floor, "from scratch", are the first weights of each pair, fine-tuned without any pretraining ({floor_seeds} time(s) a task).
-- Every pretrained model is fine-tuned {finetuning_seeds} times a task. The seed of pretraining is the unit of the statistics: a pair counts once,
-  by the means over its fine-tunings. Intervals are Student's t over the differences of the pairs.
-- The checkpoint of a fine-tuning is chosen on dev, so test is the number to look at.
+- The arms differ only in `masking.strategy`: `whole-word` or `piece`. Both arms of a pair have the same seed, and so the same initial weights,
+  the same examples in the same order, the same dropout, the same steps and the same budget of masked pieces. There are {pairs} pairs.
+- Share of tokens to predict, by run: {masked_shares}.
+  (A word that would exceed the budget of an example is skipped, so whole word masking may mask slightly less.)
+- The baseline, "from scratch", is the initial weights of each pair, fine-tuned without any pretraining ({floor_seeds} time(s) per task).
+- Every pretrained model is fine-tuned {finetuning_seeds} times per task. The unit of the statistics is the pretraining seed: a pair counts once,
+  with the means over its fine-tuning runs. Intervals are Student's t over the differences of the pairs.
+- The checkpoint of a fine-tuning run is chosen on dev, so read the test scores.
 
 ## Pretraining
 
 ![held-out loss and accuracy]({pretraining_picture})
 
-The curves cannot be compared with each other: each arm is measured under its own masks, and a whole word is harder to guess than a piece whose
-neighbours can be seen. The table can: both arms under both maskings, the same {evaluation_examples} held-out examples and masks for all models.
-Percent: the mean over the pretraining seeds, in parentheses each of them.
+Do not compare the curves with each other. Each arm is measured under its own masks, and a whole word is harder to predict than a piece with
+visible neighbours. Compare the numbers in the table instead: both arms under both maskings, on the same {evaluation_examples} held-out examples
+with the same masks for all models. The numbers are percentages: the mean over the pretraining seeds, and in parentheses the value of each seed.
 
 {masked}
-A masked word is right when all its hidden pieces are; where pieces are hidden, the rest of a word may be seen.
+A masked word is right if all its masked pieces are right. If pieces are masked, the rest of a word may be visible.
 
 ## Fine-tuning
 
-Lengths, batches and epochs are not the authors', and the models are far smaller: compare the rows with each other, not with published tables.
-Percent; for CMRC 2018 exact match / F1. In the picture every fine-tuning is a dot, and a line joins the means of one pair.
+Lengths, batch sizes and epochs differ from those of the authors, and the models are far smaller. So compare the rows with each other, not with
+published tables. The scores are percentages; for CMRC 2018 they are exact match / F1. In the picture, every fine-tuning run is a dot, and a line
+joins the means of one pair.
 
 ![test scores of every fine-tuning]({finetuning_picture})
 
 {tasks}
-CMRC 2018 is cut anew, since its train and test sets are not at hand: trial and a part of dev are trained on, and two other parts of dev, by a hash
-of the passage, are dev and test; no passage is in two parts.
+CMRC 2018 has its own split here, because its train and test sets were not available. The models are trained on the trial set and a part of dev.
+Two other parts of dev serve as dev and test. A hash of the passage decides its part, so no passage is in two parts.
 
 ## Whole words minus pieces
 
-Percentage points, from the pairs:
+Differences in percentage points, over the pairs:
 
 {differences}
-"Decided": whether the interval excludes 0, and on which side.
+"decided" is "higher" or "lower" if the interval excludes 0, else "no".
 
-{floor}## What this shows, and what it does not
+{floor}## What the results show, and what they do not show
 
 {verdict}{shows}
-## Follow-ups, written down before they were run
+## Follow-ups, planned before they were run
 
 {follow_ups}
 ## Run it yourself
@@ -65,33 +66,33 @@ Percentage points, from the pairs:
 {commands}
 ```
 
-It does what is missing in the output folder, so it may be stopped and started again; `--steps`, `--seeds`, `--finetune-seeds`, `--recipe` and the
-flags of each task change the scale.
+The command does what is missing in the output folder, so you can stop it and start it again. `--steps`, `--seeds`, `--finetune-seeds`,
+`--recipe` and the flags of each task change the scale.
 """
 
-SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so one interval that excludes 0 among many is weaker
-  than it looks.
-- Each arm is at home under the masking that it was trained with; a lead there is expected, a lead under the other's would not be.
-- {pairs} pairs make wide intervals. A difference that is not decided here is not shown to be absent.
-- These are small models that read {tokens} million tokens. The authors' BERT-wwm read some 50 thousand million, and is larger: what is seen here
-  need not hold there, in either direction.
-- The words are LAC's, the authors' were LTP's.
+SHOWS = """- Each line above stands alone. Several measures are tested on the same {pairs} pairs, so a single interval that excludes 0 among many is weaker
+  evidence than it seems.
+- Each arm has an advantage under the masking that it was trained with. A lead there is expected; a lead under the other masking is not.
+- {pairs} pairs give wide intervals. A difference that is not decided here may still exist.
+- These are small models that read {tokens} million tokens. The BERT-wwm of the authors is larger and read about 50 thousand million. The results
+  here may not hold there, in either direction.
+- The words here come from LAC; those of the authors came from LTP.
 """
 
 FOLLOW_UP = """### Follow-up {number}
 
 {plan}
 
-What came of it: {status}
+Outcome: {status}
 """
 
-FOLLOW_UP_MODELS = """The models: {model}. Share of the tokens that was to be predicted, by run: {masked_shares}.
+FOLLOW_UP_MODELS = """Models: {model}. Share of tokens to predict, by run: {masked_shares}.
 """
 
 FOLLOW_UP_PRETRAINING = """
 ![held-out loss and accuracy]({picture})
 
-Both arms under both maskings, the same {evaluation_examples} held-out examples and masks for all models:
+Both arms under both maskings, on the same {evaluation_examples} held-out examples with the same masks for all models:
 
 {masked}"""
 
@@ -104,16 +105,15 @@ FOLLOW_UP_OUTCOME = """
 
 WITHOUT_GAIN = {
     "equal": (
-        "neither arm is decidedly ahead of models that were not pretrained at all, so at this scale it says "
-        "nothing about masking."
+        "neither arm has a decided lead over models without pretraining, so at this scale the task says nothing about masking."
     ),
     "below": (
-        "both arms are decidedly behind models that were not pretrained at all. Which arm is ahead there "
-        "says which pretraining hurts less\n"
-        "  under this fine-tuning, and not that either helps."
+        "models without pretraining have a decided lead over both arms. The difference between the arms shows which "
+        "pretraining hurts less\n"
+        "  under this fine-tuning. It does not show that either helps."
     ),
 }
 WITHOUT_GAIN_IN_SHORT = {
-    "equal": "On {title} neither arm is decidedly ahead of models without pretraining.",
-    "below": "On {title} both arms are decidedly behind models without pretraining.",
+    "equal": "On {title}, neither arm has a decided lead over models without pretraining.",
+    "below": "On {title}, models without pretraining have a decided lead over both arms.",
 }

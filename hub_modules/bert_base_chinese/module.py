@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="BERT-base, Chinese: a Chinese BERT of 12 layers x 768.",
 )
 class Module(BertHubModule):
-    """BERT-base, Chinese: a Chinese BERT of 12 layers x 768."""
+    """The PaddleHub module bert-base-chinese."""

@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="BERT-base, Multilingual Cased: a multilingual BERT of 12 layers x 768.",
 )
 class Module(BertHubModule):
-    """BERT-base, Multilingual Cased: a multilingual BERT of 12 layers x 768."""
+    """The PaddleHub module bert-base-multilingual-cased."""

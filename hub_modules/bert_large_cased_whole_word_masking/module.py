@@ -11,7 +11,7 @@ from paddle_wwm.hub import BertHubModule
     type="nlp/semantic_model",
     author="paddle_wwm",
     author_email="",
-    summary="BERT-large, Cased (Whole Word Masking): a English BERT of 24 layers x 1024, pretrained with whole word masking.",
+    summary="BERT-large, Cased (Whole Word Masking): an English BERT of 24 layers x 1024, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """BERT-large, Cased (Whole Word Masking): a English BERT of 24 layers x 1024, pretrained with whole word masking."""
+    """The PaddleHub module bert-large-cased-whole-word-masking."""

@@ -11,7 +11,7 @@ from paddle_wwm.hub import BertHubModule
     type="nlp/semantic_model",
     author="paddle_wwm",
     author_email="",
-    summary="A demonstration: the tiny whole-word-masked BERT of the quick start. Not a useful model.",
+    summary="A demonstration: the tiny BERT of the quick start, with whole word masking. Not a useful model.",
 )
 class Module(BertHubModule):
-    """A demonstration: the tiny whole-word-masked BERT of the quick start. Not a useful model."""
+    """The PaddleHub module chinese-bert-wwm-quickstart, a demonstration."""

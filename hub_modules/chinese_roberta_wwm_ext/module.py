@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RoBERTa-wwm-ext: a Chinese BERT of 12 layers x 768, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RoBERTa-wwm-ext: a Chinese BERT of 12 layers x 768, pretrained with whole word masking."""
+    """The PaddleHub module chinese-roberta-wwm-ext."""

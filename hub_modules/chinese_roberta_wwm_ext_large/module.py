@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RoBERTa-wwm-ext-large: a Chinese BERT of 24 layers x 1024, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RoBERTa-wwm-ext-large: a Chinese BERT of 24 layers x 1024, pretrained with whole word masking."""
+    """The PaddleHub module chinese-roberta-wwm-ext-large."""

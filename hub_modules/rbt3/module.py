@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RBT3: a Chinese BERT of 3 layers x 768, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RBT3: a Chinese BERT of 3 layers x 768, pretrained with whole word masking."""
+    """The PaddleHub module rbt3."""

@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RBT4: a Chinese BERT of 4 layers x 768, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RBT4: a Chinese BERT of 4 layers x 768, pretrained with whole word masking."""
+    """The PaddleHub module rbt4."""

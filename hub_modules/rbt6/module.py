@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RBT6: a Chinese BERT of 6 layers x 768, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RBT6: a Chinese BERT of 6 layers x 768, pretrained with whole word masking."""
+    """The PaddleHub module rbt6."""

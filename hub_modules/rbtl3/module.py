@@ -14,4 +14,4 @@ from paddle_wwm.hub import BertHubModule
     summary="RBTL3: a Chinese BERT of 3 layers x 1024, pretrained with whole word masking.",
 )
 class Module(BertHubModule):
-    """RBTL3: a Chinese BERT of 3 layers x 1024, pretrained with whole word masking."""
+    """The PaddleHub module rbtl3."""

@@ -3,11 +3,11 @@
 One file per command. A command is a module with these names:
 
     SUMMARY                        one line for `paddle-wwm --help`
-    INTERMIXED                     True where values may stand between flags (default: False)
+    INTERMIXED                     True if values may stand between flags (default: False)
     add_arguments(parser)          description, examples and flags
-    check(arguments, *, parser)    rules that join several flags; a broken one is `parser.error` (optional)
-    run(arguments)                 do it; returns the exit status, None for 0
+    check(arguments, *, parser)    check rules about several flags and call `parser.error` (optional)
+    run(arguments)                 run the command; return the exit status, None for 0
 
-At its top a command imports only the standard library and `paddle_wwm.errors`, so that help is fast. `main.GROUPS`
-lists the commands. The library never imports this room.
+The top of a command module imports only the standard library and `paddle_wwm.errors`, so that help is fast.
+`main.GROUPS` lists the commands. The library never imports this package.
 """

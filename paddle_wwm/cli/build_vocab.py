@@ -1,6 +1,6 @@
-"""Train a WordPiece vocabulary the BERT way: every Chinese character by itself, other words in pieces.
+"""Train a WordPiece vocabulary as BERT does: every Chinese character is one piece, other words are split into pieces.
 
-To train a published model further, take that model's own vocab.txt instead: a vocabulary and weights belong together.
+To continue pretraining a published model, use the vocab.txt of that model instead: weights fit one vocabulary only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("corpus", nargs="+", metavar="SOURCE", help="files, globs or folders, as for prepare-corpus")
     parser.add_argument(
@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the vocab.txt to write")
     parser.add_argument(
-        "--size", type=int, metavar="N", help="largest number of entries (default: 21128, as in the series)"
+        "--size", type=int, metavar="N", help="maximum number of entries (default: 21128, as in the series)"
     )
     parser.add_argument(
-        "--min-frequency", type=int, default=2, metavar="N", help="a piece must occur this often (default: %(default)s)"
+        "--min-frequency", type=int, default=2, metavar="N", help="minimum count of a piece (default: %(default)s)"
     )
     parser.add_argument("--cased", action="store_true", help="keep upper case and accents")
-    parser.add_argument("--overwrite", action="store_true", help="replace --output where it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace --output if it exists")
 
 
 def run(arguments: argparse.Namespace) -> None:

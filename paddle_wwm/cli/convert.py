@@ -1,9 +1,9 @@
-"""Convert a BERT between TensorFlow, Hugging Face (PyTorch) and Paddle; none of the three is needed for it.
+"""Convert a BERT between TensorFlow, Hugging Face (PyTorch) and Paddle. None of these frameworks is needed.
 
-What SOURCE is, is recognised: a TensorFlow checkpoint, a folder with model.safetensors, pytorch_model.bin or
-model_state.pdparams (whole or in parts), such a file itself, or a .zip or .tar with one inside. TARGET is a new folder;
-conversion.json in it records what was done. Data types are kept bit for bit unless --dtype is given. Heads that the
-source lacks are initialized for Paddle; this is printed and recorded.
+SOURCE is a TensorFlow checkpoint, a folder with model.safetensors, pytorch_model.bin or model_state.pdparams (one file
+or several parts), one of these files, or a .zip or .tar that contains one of them. The format is detected. TARGET is a
+new folder; its conversion.json records the conversion. Weights are kept bit for bit unless --dtype is given. If the
+source lacks heads, a conversion to Paddle initializes them; this is printed and recorded.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from pathlib import Path
 SUMMARY = "convert a BERT between TensorFlow, Hugging Face and Paddle"
 EXAMPLES = """\
 examples:
-  # Google's or the authors' archive
+  # An archive from Google or from the models' authors
   paddle-wwm convert chinese_wwm_ext_L-12_H-768_A-12.zip models/bert-wwm-ext --to paddle
   # A Hugging Face folder
   paddle-wwm convert downloads/chinese-roberta-wwm-ext models/roberta-wwm-ext --to paddle
-  # For transformers
+  # To Hugging Face, for transformers
   paddle-wwm convert runs/mine/model models/mine-hf --to huggingface
-  # The start of RBT3
+  # The initial weights of RBT3
   paddle-wwm convert models/roberta-wwm-ext models/rbt3-start --to paddle --keep-layers 0-2"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     from ..conversion.saving import Target
 
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="what to convert")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the model to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="the new folder")
     parser.add_argument(
-        "--to", required=True, choices=[target.value for target in Target], help="where it will be opened"
+        "--to", required=True, choices=[target.value for target in Target], help="the framework that will open TARGET"
     )
     parser.add_argument(
-        "--keep-layers", metavar="0,1,2", help="keep these layers only; embeddings, pooler and heads stay"
+        "--keep-layers", metavar="0,1,2", help="keep only these layers, and embeddings, pooler and heads"
     )
     parser.add_argument(
         "--dtype",
@@ -46,20 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="config.json or bert_config.json, where the source has none next to it",
+        help="config.json or bert_config.json, if it is not next to SOURCE",
     )
-    parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, where the source has none next to it")
+    parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
     parser.add_argument(
         "--drop-unexpected",
         action="store_true",
-        help="leave out tensors that are not BERT's, such as a fine-tuned head",
+        help="leave out tensors that do not belong to BERT, such as a fine-tuned head",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace TARGET, if this command wrote it")
+    parser.add_argument("--overwrite", action="store_true", help="replace TARGET if this command wrote it")
     parser.add_argument("--dry-run", action="store_true", help="check the source and print what would be done")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Convert and print what was done."""
+    """Convert and print a summary."""
     from ..conversion.convert import convert, describe
     from ..conversion.layers import parse_layers
     from ..conversion.saving import Target

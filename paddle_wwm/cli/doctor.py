@@ -1,4 +1,4 @@
-"""Check that everything paddle_wwm stands on is installed and works. Takes about 10 seconds and changes nothing."""
+"""Check that everything paddle_wwm needs is installed and works. This takes about 10 seconds and changes nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 import json
 from dataclasses import asdict
 
-SUMMARY = "check that everything that is needed is installed and works"
+SUMMARY = "check that everything paddle_wwm needs is installed and works"
 EXAMPLES = """\
-Every line that says FAIL ends with the one command that fixes it: run it, then call the doctor again. The first such
-line is often the cause of those below it. Exit status: 0 when all is well, 1 otherwise. `make setup` ends with this
-check.
+Every FAIL line ends with the command that fixes the problem. Run that command, then run the doctor again. The first
+FAIL line is often the cause of the FAIL lines below it. Exit status: 0 if all checks are ok, 1 otherwise.
+`make setup` ends with this check.
 
 examples:
   paddle-wwm doctor
@@ -18,12 +18,12 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print {ok, findings: [{name, ok, detail, remedy}]} for programs instead of the list",
+        help="print JSON for programs: {ok, findings: [{name, ok, detail, remedy}]}",
     )
 
 

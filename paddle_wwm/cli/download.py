@@ -1,9 +1,9 @@
-"""Fetch published weights by name: checked, converted and kept, so that later programs need no network.
+"""Download published weights by name. They are checked, converted and stored, so that later runs need no network.
 
-NAME is any name of the table of models (`paddle-wwm models`), or owner/name of another BERT on the hub. To continue
-after an interruption, rerun the same command. Models are kept in PADDLE_WWM_HOME (default: paddle_wwm in your cache
-folder). Also honoured: HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds of silence),
-HTTPS_PROXY.
+NAME is any name in the table of models (`paddle-wwm models`), or owner/name of another BERT on the hub. To continue
+after an interruption, rerun the same command. Models are stored in PADDLE_WWM_HOME (default: paddle_wwm in your cache
+folder). Other environment variables: HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT
+(seconds without data), HTTPS_PROXY.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "fetch published weights by name, check and convert them"
+SUMMARY = "download published weights by name, check and convert them"
 EXAMPLES = """\
 examples:
-  # From the hub, or the mirror that HF_ENDPOINT names
+  # From the hub, or from a mirror
   paddle-wwm download chinese-roberta-wwm-ext
   HF_ENDPOINT=https://hf-mirror.com paddle-wwm download rbt3
-  # An archive that you have fetched by hand
+  # From an archive that you downloaded by hand
   paddle-wwm download chinese-bert-wwm --from chinese_wwm_L-12_H-768_A-12.zip
-  # All models, and where the local ones are
+  # List all models, and the folders of the local ones
   paddle-wwm download --list"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    parser.add_argument("names", nargs="*", metavar="NAME", help="the models")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models to download")
     parser.add_argument("--list", action="store_true", help="list all models, and the folders of the local ones")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be fetched, with sizes; write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the files to download, with sizes; write nothing")
     parser.add_argument("--revision", metavar="NAME", help="a branch, tag or commit of the repository (default: main)")
     parser.add_argument(
         "--from",
         dest="source",
         metavar="SOURCE",
-        help="a zip or tar archive, its address, or a folder, instead of the hub",
+        help="use a zip or tar archive, its URL, or a folder instead of the hub",
     )
-    parser.add_argument("--sha256", metavar="HEX", help="with --from: what the archive's checksum must be")
-    parser.add_argument("--home", type=Path, metavar="DIR", help="keep models there instead of in PADDLE_WWM_HOME")
-    parser.add_argument("--overwrite", action="store_true", help="fetch again what exists")
+    parser.add_argument("--sha256", metavar="HEX", help="with --from: the expected checksum of the archive")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="store models here instead of in PADDLE_WWM_HOME")
+    parser.add_argument("--overwrite", action="store_true", help="download a model again even if it exists")
 
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
@@ -46,13 +46,13 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
     if bool(arguments.names) == arguments.list:
         parser.error("give either names of models or --list")
     if len(arguments.names) > 1 and (arguments.revision or arguments.source):
-        parser.error("--revision and --from go with one name")
+        parser.error("--revision and --from need exactly one name")
     if arguments.sha256 and not arguments.source:
-        parser.error("--sha256 goes with --from")
+        parser.error("--sha256 needs --from")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fetch the models, or list them."""
+    """Download the models, or list them."""
     from ..download import fetch, home_folder, plan
     from ..download.listing import inventory_of, lines_of_model, lines_of_plan
     from ..progress import show_bar

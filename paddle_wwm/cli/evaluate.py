@@ -1,8 +1,9 @@
 """Score a fine-tuned model, or a file of predictions, on a split of a task.
 
-Predictions are JSON lines, {"id": …, "label" | "labels" | "answer": …}, or answers as the data sets' own scripts read
-them: {"id": "answer"}. A split without labels gives predictions and no score. OUTPUT gets scores.json and, of a model,
-predictions.jsonl (answers.json, nbest.json).
+A file of predictions holds JSON lines, {"id": …, "label" | "labels" | "answer": …}, or one JSON object {"id": "answer"}
+as for the data sets' own scripts. A split without labels gives predictions and no score. The output folder gets
+scores.json. For a model it also gets predictions.jsonl, and for reading comprehension answers.json (and nbest.json if
+--num-answers is more than 1).
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--model", type=Path, metavar="DIR", help="a fine-tuned model folder, such as RUN/seed-1/model")
     what.add_argument("--predictions", type=Path, metavar="FILE", help="a file of predictions, instead of a model")
-    group = parser.add_argument_group("the task: one of the table, or your own file")
+    group = parser.add_argument_group("the task: from the table of tasks, or your own file")
     add_task_flags(group, files={"file": "your own file"})
     group.add_argument("--split", metavar="NAME", help="dev, test, … (default: test)")
     group = parser.add_argument_group("reading comprehension")
@@ -44,25 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="more than 1: also write this many answers per question, best first",
     )
-    group.add_argument("--max-answer-len", type=int, metavar="N", help="pieces of an answer at most (default: 64)")
+    group.add_argument("--max-answer-len", type=int, metavar="N", help="maximum pieces of an answer (default: 64)")
     group.add_argument(
         "--no-answer-threshold",
         type=float,
         metavar="X",
-        help="a question goes without an answer where [CLS] wins by more than X",
+        help="give no answer if the score of [CLS] exceeds that of the best answer by more than X",
     )
     group.add_argument(
-        "--find-no-answer-threshold", action="store_true", help="find the one that is best on this split"
+        "--find-no-answer-threshold", action="store_true", help="find the threshold with the best score on this split"
     )
     parser.add_argument(
-        "--max-seq-length", type=int, metavar="N", help="tokens of an example (default: as the model was fine-tuned)"
+        "--max-seq-length", type=int, metavar="N", help="maximum tokens per example (default: as in fine-tuning)"
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("evaluation"),
         metavar="DIR",
-        help="where the files go (default: %(default)s)",
+        help="the output folder (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the files of an earlier evaluation in --output"

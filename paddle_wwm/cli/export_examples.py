@@ -1,8 +1,8 @@
 """Write masked examples as Parquet: static masks for other trainers.
 
-The features have the names of Google's create_pretraining_data.py. Every example is written --dupe-factor times, each
-time with another mask; all documents of the shards are used. The same shards and options give the same file. A recipe
-gives pairing, masking and seed; flags override it. `paddle-wwm show-masking` shows what rows look like.
+The columns have the names of Google's create_pretraining_data.py. Every example is written --dupe-factor times, each
+time with a different mask. All documents of the shards are used. The same shards and options give the same file. A
+recipe sets pairing, masking and seed; flags override the recipe. `paddle-wwm show-masking` prints examples.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     add = parser.add_argument
-    add("shards", type=Path, metavar="SHARDS", help="the folder that `paddle-wwm prepare-corpus` has made")
+    add("shards", type=Path, metavar="SHARDS", help="a folder from `paddle-wwm prepare-corpus`")
     add("--output", required=True, type=Path, metavar="FILE", help="the .parquet file to write")
     add(
         "--max-seq-length",
         required=True,
         type=int,
         metavar="N",
-        help="tokens per row, special tokens and padding included",
+        help="tokens per row, including special tokens and padding",
     )
     add(
         "--config",
@@ -38,28 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="recipe",
         type=Path,
         metavar="RECIPE",
-        help="a recipe of the package by name, or a YAML file (default: whole words, next-sentence pairs)",
+        help="the name of a packaged recipe, or a YAML file (default: whole words, next-sentence pairs)",
     )
     add("--dupe-factor", type=int, metavar="N", help="copies of every example (default: the recipe's, or 5)")
     add(
         "--max-predictions-per-seq",
         type=int,
         metavar="N",
-        help="most predictions per row (default: the recipe's, or 80; 15%% of the length at most)",
+        help="maximum predictions per row (default: the recipe's, or 80; at most 15%% of the length)",
     )
-    add("--seed", type=int, metavar="N", help="of examples and masks (default: the recipe's, or 42)")
+    add("--seed", type=int, metavar="N", help="seed of examples and masks (default: the recipe's, or 42)")
     add_masking_flags(parser, with_recipe=True)
     add(
         "--held-out-share",
         type=float,
         metavar="X",
-        help="leave out this share of the documents, those that pretraining would (default: none)",
+        help="leave out this share of the documents, the same ones as pretraining (default: 0)",
     )
-    add("--overwrite", action="store_true", help="replace --output where it exists")
+    add("--overwrite", action="store_true", help="replace --output if it exists")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the file and print what it holds."""
+    """Write the file and print a summary."""
     from ..pretraining_data.parquet_export import export_examples, resolve_options
     from ..progress import show_bar
     from ..shards.reader import ShardSet
@@ -86,11 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(f"written: {done.path} ({done.num_bytes / 1e6:.1f} MB)")
     print(
-        f"  {done.num_examples:,} examples of {done.num_documents:,} documents x "
+        f"  {done.num_examples:,} examples from {done.num_documents:,} documents x "
         f"{options.masking.dupe_factor} copies = {done.num_rows:,} rows"
     )
     print(
-        f"  {options.max_seq_length} tokens, {options.max_predictions_per_seq} predictions a row at most; "
+        f"  {options.max_seq_length} tokens, at most {options.max_predictions_per_seq} predictions per row; "
         f"pairing {options.data.pairing.value}"
     )
     print(

@@ -1,12 +1,12 @@
-"""Fine-tune a model on a task, over several seeds, and score it: max (mean) over the seeds.
+"""Fine-tune a model on a task with several seeds, and score it: max (mean) over the seeds.
 
---model is a folder (a model of ours or PaddleNLP's, a run of `paddle-wwm pretrain`, a hub module with its weights
-inside) or a name that `paddle-wwm download` knows. Length, batch, epochs and learning rate are the authors' for the
-task; the best checkpoint by dev is kept.
+--model is a folder or a name for `paddle-wwm download`. The folder can be a model folder of paddle_wwm or PaddleNLP, a
+run of `paddle-wwm pretrain`, or a hub module with weights inside. By default, length, batch size, epochs and learning
+rate are those of the models' authors for the task. The checkpoint with the best dev score is kept.
 
-To continue a run that was stopped or killed, rerun the same command: the numbers are the same to the bit, and seeds
-that are done stay unchanged. OUTPUT/seed-N/model is a model folder: use it as hub.Module(name=…, weights=DIR), or make
-a module of its own with `paddle-wwm hub build --from-checkpoint DIR`.
+To continue a run that was stopped or killed, rerun the same command. The results are the same to the bit, and finished
+seeds are not run again. OUTPUT/seed-N/model is a model folder. Load it with hub.Module(name=…, weights=DIR), or build a
+module from it with `paddle-wwm hub build --from-checkpoint DIR`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .flags import add_task_flags, check_task_flags, chosen_dataset
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
 
-SUMMARY = "fine-tune a model on a task, over several seeds"
+SUMMARY = "fine-tune a model on a task, with several seeds"
 SPLITS = ("train", "dev", "test")
 EXAMPLES = """\
 examples:
-  # A task of the table, ten seeds
+  # A task from the table, ten seeds
   paddle-wwm finetune --task chnsenticorp --model chinese-roberta-wwm-ext --data data/chnsenticorp --seeds 10 \\
       --output runs/chn-roberta
   # Reading comprehension, two workers, longer inputs
@@ -32,90 +32,94 @@ examples:
       --output runs/cmrc-mine
   # Your own files: TSV, JSON lines, SQuAD's JSON, CoNLL
   paddle-wwm finetune --kind classification --train my/train.tsv --dev my/dev.tsv --model rbt3 --output runs/my-task
-  # A quick look
+  # A quick test
   paddle-wwm finetune --task lcqmc --model rbt3 --data data/lcqmc --limit-train 500 --epochs 1 --output runs/look
   # Check everything, write nothing
   paddle-wwm finetune --task lcqmc --model rbt3 --data data/lcqmc --output runs/lcqmc --dry-run
 
-Exit status: 0 done, 2 an error that you can fix (one line describes it), 130 Ctrl-C and 143 SIGTERM (both after
-saving)."""
+Exit status: 0: success. 2: an error that you can fix; one line describes it. 130: stopped by Ctrl-C, 143: stopped by
+SIGTERM; both save first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    group = parser.add_argument_group("the task: one of the table, or your own files")
-    add_task_flags(group, files={split: f"your {split} file" for split in SPLITS})
+    group = parser.add_argument_group("the task: from the table of tasks, or your own files")
+    add_task_flags(group, files={split: f"your file for the {split} split" for split in SPLITS})
     group.add_argument(
-        "--task-name", metavar="NAME", help="what tables call your files (default: the training file's name)"
+        "--task-name", metavar="NAME", help="name of your task in tables (default: the name of the training file)"
     )
     group.add_argument(
         "--labels",
         metavar="A,B,…",
-        help="your labels in the order of their numbers (default: those of the training file)",
+        help="your labels, in the order of their class numbers (default: those in the training file)",
     )
 
     group = parser.add_argument_group("the run")
-    group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="what to start from")
-    group.add_argument("--model-name", metavar="NAME", help="what tables call it (default: its folder's name)")
-    group.add_argument("--output", type=Path, required=True, metavar="DIR", help="the run's folder")
+    group.add_argument("--model", required=True, metavar="NAME_OR_DIR", help="the model to fine-tune")
+    group.add_argument("--model-name", metavar="NAME", help="name of the model in tables (default: its folder's name)")
+    group.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder of the run")
     group.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="how many (default: %(default)s; the authors: 10)"
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of seeds (default: %(default)s; the models' authors use 10)",
     )
     group.add_argument(
         "--first-seed", type=int, default=1, metavar="N", help="seeds are N, N + 1, … (default: %(default)s)"
     )
     group.add_argument(
-        "--nproc", type=int, default=1, metavar="N", help="fleet workers that share every batch (default: %(default)s)"
+        "--nproc", type=int, default=1, metavar="N", help="fleet workers; they share every batch (default: %(default)s)"
     )
     group.add_argument(
         "--keep-models",
         choices=("best", "none"),
         default="best",
-        help="none: scores and predictions only (default: %(default)s)",
+        help="best: keep the best model; none: only scores and predictions (default: %(default)s)",
     )
     group.add_argument(
         "--save-every-minutes",
         type=float,
         default=10.0,
         metavar="M",
-        help="also save every M minutes; 0: only at evaluations (default: %(default)s)",
+        help="save every M minutes and at evaluations; 0: only at evaluations (default: %(default)s)",
     )
-    group.add_argument("--overwrite", action="store_true", help="discard the run that --output holds")
-    group.add_argument("--dry-run", action="store_true", help="check everything, print what would be done, and exit")
+    group.add_argument("--overwrite", action="store_true", help="discard the run in --output and start again")
+    group.add_argument("--dry-run", action="store_true", help="check everything, print the plan, and exit")
 
-    group = parser.add_argument_group("the recipe; what is not given is the task's own")
+    group = parser.add_argument_group("the recipe (default: the one of the task)")
     for name, kind, text in (
         (
             "max-seq-length",
             int,
             (
-                "tokens of an example; longer ones are cut, passages read in windows (default: the task's, or "
-                "all of the model's)"
+                "maximum tokens per example; longer texts are cut, longer passages are read in windows "
+                "(default: the task's, or the model's maximum)"
             ),
         ),
         ("batch-size", int, "examples (windows) per step"),
-        ("epochs", int, "how often every example is seen"),
-        ("learning-rate", float, "the highest; linear warm-up and decay"),
-        ("warmup-ratio", float, "warmup steps of all steps (0.1)"),
-        ("weight-decay", float, "not of biases and LayerNorms (0.01)"),
-        ("clip-norm", float, "of the whole gradient (1.0)"),
-        ("layer-decay", float, "each layer's learning rate is this times that of the one above (1.0)"),
-        ("evaluate-every-steps", int, "on dev (default: after every epoch)"),
-        ("patience", int, "stop a seed after so many evaluations without a better one (0: never)"),
-        ("limit-train", int, "use only so many training examples, the same for all seeds"),
+        ("epochs", int, "number of times that each training example is used"),
+        ("learning-rate", float, "peak learning rate; linear warmup and decay"),
+        ("warmup-ratio", float, "share of the steps for warmup (0.1)"),
+        ("weight-decay", float, "weight decay, except for biases and LayerNorms (0.01)"),
+        ("clip-norm", float, "maximum norm of the whole gradient (1.0)"),
+        ("layer-decay", float, "the learning rate of a layer is this times that of the layer above (1.0)"),
+        ("evaluate-every-steps", int, "evaluate on dev every N steps (default: after every epoch)"),
+        ("patience", int, "stop a seed after N evaluations without a better score (0: never)"),
+        ("limit-train", int, "use only N training examples, the same for all seeds"),
         (
             "micro-batch-size",
             int,
-            "rows computed at once at most; the gradient is that of the whole batch (default: by tokens)",
+            "maximum rows computed at once; the gradient is still that of the whole batch (default: by tokens)",
         ),
-        ("micro-batch-tokens", int, "tokens computed at once at most, padding counted"),
-        ("doc-stride", int, "pieces that windows of a passage share (128)"),
-        ("max-question-len", int, "pieces of a question that are read (64)"),
-        ("max-answer-len", int, "pieces of an answer at most (64)"),
+        ("micro-batch-tokens", int, "maximum tokens computed at once, including padding"),
+        ("doc-stride", int, "pieces shared by neighbouring windows of a passage (128)"),
+        ("max-question-len", int, "maximum pieces of a question; the rest is cut (64)"),
+        ("max-answer-len", int, "maximum pieces of an answer (64)"),
     ):
         group.add_argument(f"--{name}", type=kind, metavar="N" if kind is int else "X", help=text)
-    # the name up to version 0.1
+    # the name in version 0.1
     group.add_argument("--warmup-share", type=float, dest="warmup_ratio", metavar="X", help=argparse.SUPPRESS)
 
 

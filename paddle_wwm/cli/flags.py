@@ -1,4 +1,4 @@
-"""Flags that several commands have: the task and its files, masking, the address of a server."""
+"""Flags of several commands: the task and its files, masking, the address of a server."""
 
 from __future__ import annotations
 
@@ -11,36 +11,39 @@ if TYPE_CHECKING:
 
 
 def add_task_flags(group: argparse._ArgumentGroup, *, files: Mapping[str, str]) -> None:
-    """Add the flags of a task: one of the table, or the user's own files.
+    """Define the flags for a task from the table or for the user's own files.
 
     Args:
-        group: The group of flags that is added to.
-        files: The flags of the user's own files, without dashes, and the help of each.
+        group: The group that gets the flags.
+        files: The flags for the user's own files, without dashes, and their help texts.
     """
     group.add_argument(
-        "--task", metavar="NAME", help="chnsenticorp, xnli, lcqmc, cmrc2018, drcd, … see `paddle-wwm tasks`"
+        "--task", metavar="NAME", help="chnsenticorp, xnli, lcqmc, cmrc2018, drcd, …; see `paddle-wwm tasks`"
     )
     group.add_argument(
-        "--data", type=Path, metavar="DIR", help="the folder with its files, as their authors publish them"
+        "--data", type=Path, metavar="DIR", help="the folder with the files of the task, as published by its authors"
     )
     group.add_argument(
-        "--kind", metavar="KIND", help="of your own files: classification, token-labels or reading-comprehension"
+        "--kind", metavar="KIND", help="for your own files: classification, token-labels or reading-comprehension"
     )
     for name, text in files.items():
         group.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
-    group.add_argument("--format", metavar="NAME", help="how your files are read (default: by kind and file name)")
+    group.add_argument("--format", metavar="NAME", help="format of your own files (default: by kind and file name)")
     group.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
-        help="text, text_pair, label, …: a name, or a number from 0",
+        help="for your own files: the column (name, or number from 0) of text, text_pair, label, …",
     )
-    group.add_argument("--metric", metavar="NAME", help="of your own files (default: by kind)")
+    group.add_argument("--metric", metavar="NAME", help="metric for your own files (default: by kind)")
 
 
 def check_task_flags(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser, file: str) -> None:
-    """Refuse flags that describe no task, or two. `file`: the flag that --kind needs, without dashes."""
+    """Exit with an error unless the flags describe exactly one task.
+
+    `file` is the flag that --kind needs, without dashes.
+    """
     if (arguments.task is None) == (arguments.kind is None):
         parser.error(f"give --task with --data, or --kind with --{file}")
     if arguments.task and arguments.data is None:
@@ -52,7 +55,10 @@ def check_task_flags(arguments: argparse.Namespace, *, parser: argparse.Argument
 def chosen_dataset(
     arguments: argparse.Namespace, *, name: str, files: Mapping[str, Path | None], labels: Sequence[str] = ()
 ) -> Dataset:
-    """Return the data set that the flags describe. `files` are the user's own; None is a file not given."""
+    """Return the data set that the flags describe.
+
+    `files` are the user's own files by split. None: the file is not given.
+    """
     from ..datasets.own_files import columns_of_flags, dataset_of_flags
     from ..datasets.table import find_dataset
 
@@ -70,15 +76,15 @@ def chosen_dataset(
 
 
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:
-    """Add --pairing, --strategy and --actions. With a recipe, a flag that is not given is None."""
+    """Define --pairing, --strategy and --actions; with a recipe they default to None."""
     from ..config import SentencePairing
     from ..masking_config import ActionUnit, MaskingStrategy
 
     recipe = "the recipe's, or " if with_recipe else ""
     for name, values, default, text in (
-        ("pairing", SentencePairing, "next-sentence", "what an example is made of"),
-        ("strategy", MaskingStrategy, "whole-word", "what is selected"),
-        ("actions", ActionUnit, "piece", "what draws [MASK], random or kept"),
+        ("pairing", SentencePairing, "next-sentence", "how examples are made of sentences"),
+        ("strategy", MaskingStrategy, "whole-word", "the unit that is selected for masking"),
+        ("actions", ActionUnit, "piece", "the unit that becomes [MASK], a random token, or unchanged"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -89,8 +95,10 @@ def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> 
 
 
 def add_server_flags(parser: argparse.ArgumentParser, *, port: int) -> None:
-    """Add --host and --port. Without them a server answers on this machine only, at `port`."""
+    """Define --host and --port. By default a server listens on this machine only."""
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS", help="the address to bind to (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, default=port, metavar="N", help="0: any free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=port, metavar="N", help="port; 0: any free port (default: %(default)s)"
+    )

@@ -1,8 +1,7 @@
 """Build an installable PaddleHub module (a folder and an archive) from a model folder.
 
-A name that is not in the table of models (`paddle-wwm models`) makes a module of your own. A model folder is one that
-`paddle-wwm pretrain`, `convert` or `download` writes: config.json, model_state.pdparams, vocab.txt,
-tokenizer_config.json.
+A name that is not in the table of models (`paddle-wwm models`) makes your own module. A model folder holds config.json,
+model_state.pdparams, vocab.txt and tokenizer_config.json; `paddle-wwm pretrain`, `convert` and `download` write one.
 """
 
 from __future__ import annotations
@@ -13,61 +12,61 @@ from pathlib import Path
 from ..errors import ConfigError
 
 SUMMARY = "build an installable module from a model folder"
-MODULES = Path(__file__).resolve().parents[2] / "hub_modules"  # of a checkout; an installation has none
+MODULES = Path(__file__).resolve().parents[2] / "hub_modules"  # only in a checkout, not in an installation
 EXAMPLES = """\
 examples:
   paddle-wwm hub build --name chinese-bert-wwm-quickstart --weights runs/quickstart/model --output runs/quickstart/dist
   paddle-wwm hub install runs/quickstart/dist/chinese-bert-wwm-quickstart-1.0.0.tar
-  # A model of the series, fetched before with `paddle-wwm download`
+  # A model of the series, after `paddle-wwm download`
   paddle-wwm hub build --name chinese-roberta-wwm-ext --weights ~/.cache/paddle_wwm/models/chinese-roberta-wwm-ext
-  # The same without weights inside: they are looked for when the module is loaded
+  # The same without weights inside: the module searches for them when it is loaded
   paddle-wwm hub build --name chinese-roberta-wwm-ext --without-weights
-  # A model that you have fine-tuned, with hub.Trainer for example, under a name and version of your own
+  # A model that you have fine-tuned, for example with hub.Trainer, with your own name and version
   paddle-wwm hub build --name my-sentiment --version 1.2.0 --from-checkpoint checkpoints/best_model --task seq-cls \\
       --label-map labels.json --weights DIR_OF_THE_MODEL_IT_STARTED_FROM"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument(
         "--name",
         metavar="NAME",
-        help="the module's name, for hub.Module(name=…); any name of a model of the table works",
+        help="the module's name, for hub.Module(name=…): a new name, or any name of a model in the table",
     )
     parser.add_argument("--weights", type=Path, metavar="DIR", help="the model folder to put inside")
     parser.add_argument(
         "--without-weights",
         action="store_true",
-        help="put no weights inside: they are looked for when the module is loaded",
+        help="put no weights inside; the module searches for them when it is loaded",
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("dist"),
         metavar="DIR",
-        help="where the folder and the archive go (default: %(default)s)",
+        help="the folder for the module and its archive (default: %(default)s)",
     )
-    parser.add_argument("--version", metavar="X.Y.Z", help="for a module of your own (default: 1.0.0)")
+    parser.add_argument("--version", metavar="X.Y.Z", help="version of your own module (default: 1.0.0)")
     parser.add_argument(
         "--allow-other-sizes",
         action="store_true",
-        help="let a model of other sizes have a variant's name; its card says so",
+        help="accept a model of other sizes under the name of a published model; the card says so",
     )
     parser.add_argument(
         "--from-checkpoint",
         type=Path,
         metavar="RUN",
-        help="a fine-tuned checkpoint: one of hub.Trainer's, or a model folder",
+        help="a fine-tuned checkpoint: written by hub.Trainer, or a model folder",
     )
     parser.add_argument(
-        "--task", metavar="NAME", help="what the checkpoint was fine-tuned for, where it does not record that itself"
+        "--task", metavar="NAME", help="the task of the checkpoint, if the checkpoint does not record it"
     )
     parser.add_argument(
         "--label-map",
         type=Path,
         metavar="FILE",
-        help='its labels: JSON {"0": "no", …} or a list, or a text file, one label per line',
+        help='labels of the checkpoint: JSON {"0": "no", …} or a list, or a text file with one label per line',
     )
     parser.add_argument(
         "--write-sources",

@@ -1,4 +1,4 @@
-"""Fill the [MASK]s of a sentence with an installed hub module.
+"""Fill the [MASK] tokens of a sentence with an installed hub module.
 
 HUB_HOME is the folder where modules are installed (default: .paddlehub in the home folder).
 """
@@ -9,14 +9,14 @@ import argparse
 
 from ..errors import HubModuleError
 
-SUMMARY = "fill the [MASK]s of a sentence with an installed module"
+SUMMARY = "fill the [MASK] tokens of a sentence with an installed module"
 EXAMPLES = """\
 examples:
   paddle-wwm hub fill-mask --module chinese-bert-wwm-quickstart "早上七点半的地[MASK]站台上，几乎没有人说话。\""""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("texts", nargs="+", metavar="TEXT", help="sentences with [MASK]")
     parser.add_argument("--module", required=True, metavar="NAME", help="the installed module")
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         module = hub.Module(name=arguments.module, task="fill-mask")
         results = module.predict(arguments.texts, top_k=arguments.top_k)
     except Exception as error:
-        # the module raises its own copy of our error type: it carries its own code
+        # a module has its own copy of our code, so it raises its own copy of our error class
         if type(error).__name__ == HubModuleError.__name__:
             raise HubModuleError(str(error)) from None
         raise

@@ -1,6 +1,7 @@
-"""Install modules safely: they are checked and loaded before they replace what is installed.
+"""Install modules safely: a new module is checked and loaded before it replaces the old one.
 
-Unlike `hub install`, it keeps what is installed until the new module has loaded, and may run while others load.
+Unlike `hub install`, this command keeps the old module until the new one has been loaded. Other processes may load
+modules at the same time.
 """
 
 from __future__ import annotations
@@ -8,33 +9,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "install modules: checked and loaded before they replace others"
+SUMMARY = "install modules; each is checked and loaded before it replaces the old one"
 EXAMPLES = """\
 examples:
   paddle-wwm hub install dist/chinese-bert-wwm-quickstart-1.0.0.tar"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    parser.add_argument(
-        "sources", nargs="+", metavar="FOLDER_OR_ARCHIVE", help="a module, as `paddle-wwm hub build` makes it"
-    )
+    parser.add_argument("sources", nargs="+", metavar="FOLDER_OR_ARCHIVE", help="a module from `paddle-wwm hub build`")
     parser.add_argument(
         "--hub-home",
         type=Path,
         metavar="DIR",
-        help="PaddleHub's home (default: HUB_HOME, otherwise .paddlehub in the home folder)",
+        help="PaddleHub's home (default: HUB_HOME, or .paddlehub in your home folder)",
     )
     parser.add_argument(
         "--sha256",
         metavar="HEX",
-        help="the archive's checksum (default: the one in the .sha256 file next to it, if it exists)",
+        help="expected checksum of the archive (default: the one in the .sha256 file next to it, if there is one)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Install each module and print where it is."""
+    """Check and install each module; print where it is."""
     from ..hub.install import install_module
 
     for source in arguments.sources:

@@ -1,6 +1,6 @@
-"""Answer requests over HTTP, with the protocol of `hub serving`, but on 127.0.0.1 and with bounded requests.
+"""Serve modules over HTTP with the protocol of `hub serving`, but only on 127.0.0.1 and with limits on requests.
 
-A client then asks for example:
+An example of a request:
   curl -H 'Content-Type: application/json' -d '{"data": ["很好"]}' http://127.0.0.1:8866/predict/rbt3
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from .flags import add_server_flags
 
-SUMMARY = "answer requests over HTTP, on this machine only"
+SUMMARY = "serve modules over HTTP, on this machine only"
 EXAMPLES = """\
 examples:
   paddle-wwm hub serve chinese-bert-wwm-quickstart --task fill-mask
@@ -21,14 +21,17 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="installed modules by name, or folders of modules")
     parser.add_argument("--task", metavar="NAME", help="the task (default: the module's own)")
-    parser.add_argument("--load-checkpoint", metavar="PATH", help="fine-tuned parameters")
+    parser.add_argument("--load-checkpoint", metavar="PATH", help="a fine-tuned checkpoint")
     parser.add_argument("--label-map", type=Path, metavar="FILE", help='JSON: {"0": "no", "1": "yes"} or ["no", "yes"]')
     parser.add_argument(
-        "--num-classes", type=int, metavar="N", help="of a classification task (default: the module's own)"
+        "--num-classes",
+        type=int,
+        metavar="N",
+        help="number of classes of a classification task (default: the module's own)",
     )
     parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
     add_server_flags(parser, port=8866)  # the port of `hub serving`

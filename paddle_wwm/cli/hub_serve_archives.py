@@ -1,13 +1,13 @@
-"""Offer hub modules inside a private network, to PaddleHub's own commands.
+"""Serve module archives in a private network, for PaddleHub's own commands.
 
 On a client:
   hub config server==http://127.0.0.1:8867
   hub search rbt
   hub install rbt3==1.0.0
 
-DIST is what `paddle-wwm hub build` wrote: NAME-VERSION.tar with NAME-VERSION.tar.sha256 next to it. Archives without
-the right checksum are not offered. New ones are, without a restart. Modules are Python code: put only your own into the
-folder.
+DIST is the output folder of `paddle-wwm hub build`: NAME-VERSION.tar with NAME-VERSION.tar.sha256 next to it. Archives
+without the right checksum are not served. New archives are served without a restart. Modules are Python code: put only
+your own modules into the folder.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 
 from .flags import add_server_flags
 
-SUMMARY = "offer built modules to `hub install` in a private network"
+SUMMARY = "serve module archives to `hub install` in a private network"
 EXAMPLES = """\
 examples:
-  # To this machine only
+  # On this machine only
   paddle-wwm hub serve-archives dist
-  # To a network that you trust
+  # In a network that you trust
   paddle-wwm hub serve-archives dist --host 192.0.2.10"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("folder", type=Path, metavar="DIST", help="the folder of the archives")
     add_server_flags(parser, port=8867)

@@ -1,9 +1,9 @@
-"""Look at prepared shards: how they were made, counts, samples with their words; check, compare and export them.
+"""Show how prepared shards were made, their counts, and samples with words. Or check, compare or export the shards.
 
-A sample shows its words as 使用|语言|模型, and below it the text where `prepare-corpus --text` kept it. A line of JSON
-has the keys number, doc_id, tokens, input_ids, word_starts, sentence_offsets, and sentences where the text was kept.
-The exit status is 0 also where two sets differ (the last line is "identical" or "different"), and 2 where something is
-damaged or missing.
+A sample shows its words as 使用|语言|模型, and below them the text if `prepare-corpus --text` kept it. A line of JSON
+has the keys number, doc_id, tokens, input_ids, word_starts, sentence_offsets, and sentences if the text was kept.
+With --compare, the last line is "identical" or "different"; the exit status is 0 in both cases. The exit status is 2 if
+something is damaged or missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
-SUMMARY = "look at prepared shards, check, compare and export them"
+SUMMARY = "show, check, compare and export prepared shards"
 EXAMPLES = """\
 examples:
   paddle-wwm inspect-shards shards/mine
@@ -26,29 +26,27 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     add = parser.add_argument
-    add("shards", type=Path, metavar="DIR", help="the folder that `paddle-wwm prepare-corpus` has made")
-    add("--samples", type=int, default=3, metavar="N", help="documents shown (default: %(default)s)")
-    add("--seed", type=int, default=42, metavar="N", help="of the choice of samples (default: %(default)s)")
+    add("shards", type=Path, metavar="DIR", help="a folder from `paddle-wwm prepare-corpus`")
+    add("--samples", type=int, default=3, metavar="N", help="number of sample documents (default: %(default)s)")
+    add("--seed", type=int, default=42, metavar="N", help="seed for choosing the samples (default: %(default)s)")
     add(
         "--documents",
         metavar="A:B",
-        help="choose samples, or write --jsonl, of the documents A to B - 1 only; A or B may be left out",
+        help="use only the documents A to B - 1, for samples and --jsonl; A or B may be left out",
     )
-    add("--picture", type=Path, metavar="FILE.png", help="also draw the lengths of words, sentences and documents")
-    add("--overwrite", action="store_true", help="replace the file of --picture or --jsonl where it exists")
-    instead = parser.add_argument_group("instead of the page").add_mutually_exclusive_group()
+    add("--picture", type=Path, metavar="FILE.png", help="also plot the lengths of words, sentences and documents")
+    add("--overwrite", action="store_true", help="replace the file of --picture or --jsonl if it exists")
+    instead = parser.add_argument_group("other actions").add_mutually_exclusive_group()
     instead.add_argument(
-        "--verify", action="store_true", help="check every checksum, every rule of the format, all counts"
-    )
-    instead.add_argument(
-        "--compare", type=Path, metavar="OTHER", help="how another shard set differs: documents, sentences, words"
+        "--verify", action="store_true", help="check all checksums, the rules of the format, and all counts"
     )
     instead.add_argument(
-        "--jsonl", metavar="FILE", help="write every document as a line of JSON; - is the standard output"
+        "--compare", type=Path, metavar="OTHER", help="print how another shard set differs: documents, sentences, words"
     )
+    instead.add_argument("--jsonl", metavar="FILE", help="write each document as a line of JSON; -: standard output")
 
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
@@ -56,15 +54,15 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
     if arguments.samples < 0 or arguments.seed < 0:
         parser.error("--samples and --seed must be at least 0")
     if arguments.picture and (arguments.verify or arguments.compare or arguments.jsonl):
-        parser.error("--picture goes with the page, not with --verify, --compare or --jsonl")
+        parser.error("--picture cannot be used with --verify, --compare or --jsonl")
     if arguments.picture and arguments.picture.suffix.lower() != ".png":
-        parser.error("--picture writes PNG: name a file that ends in .png")
+        parser.error("--picture writes PNG: use a file name that ends in .png")
     if arguments.documents and (arguments.verify or arguments.compare):
-        parser.error("--documents goes with the page or with --jsonl")
+        parser.error("--documents cannot be used with --verify or --compare")
 
 
 def documents_of(text: str | None, num_documents: int) -> range:
-    """Return the documents that --documents names; all of them where it is not given."""
+    """Return the documents that --documents selects; by default all documents."""
     try:
         first, last = (text or ":").split(":")
         documents = range(int(first or 0), int(last or num_documents))
@@ -72,13 +70,13 @@ def documents_of(text: str | None, num_documents: int) -> range:
         raise ConfigError(f"--documents must be A:B, such as 0:100, but is {text!r}.") from None
     if not 0 <= documents.start < documents.stop <= num_documents:
         raise ConfigError(
-            f"--documents must name some of the {num_documents:,} documents, 0:{num_documents}, but is {text}."
+            f"--documents must select some of the {num_documents:,} documents, 0:{num_documents}, but is {text}."
         )
     return documents
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the page, or do what --verify, --compare or --jsonl ask for."""
+    """Print the overview, or verify, compare or export the shards."""
     from ..files import atomic_write
     from ..progress import progress_bar, show_bar
     from ..shards.inspection.compare import compare
@@ -99,17 +97,17 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"whole: {arguments.shards}")
         print(f"  {found.num_files:,} files with the right checksums, {found.num_bytes / 1e6:,.1f} MB")
         print(
-            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: places, lengths, ids, words "
+            f"  {found.num_documents:,} documents, {found.num_tokens:,} tokens: offsets, lengths, ids, words "
             f"and counts are right"
         )
         print(
             f"  kept text: "
-            f"{f'{found.num_texts:,} documents, with the sentences of the shards' if found.num_texts else 'none'}"
+            f"{f'{found.num_texts:,} documents, same sentences as in the shards' if found.num_texts else 'none'}"
         )
         return
     for target in (arguments.picture, arguments.jsonl):
         if target and str(target) != "-" and os.path.exists(target) and not arguments.overwrite:
-            raise ConfigError(f"{target}: exists already; name another file, or add --overwrite to replace it.")
+            raise ConfigError(f"{target}: exists already; choose another file, or add --overwrite to replace it.")
     shards, vocab = open_with_vocab(arguments.shards)
     if arguments.compare:
         other, other_vocab = open_with_vocab(arguments.compare)

@@ -14,7 +14,7 @@ from ..version import __version__
 from .process import run_script
 
 PROGRAM = "paddle-wwm"
-# What a person wants to do, and the commands for it. The module of "hub serve-archives" is hub_serve_archives.
+# The commands, grouped by purpose. The module of "hub serve-archives" is hub_serve_archives.
 GROUPS: dict[str, tuple[str, ...]] = {
     "Prepare text": ("build-vocab", "prepare-corpus", "inspect-shards", "show-masking", "export-examples"),
     "Pretrain": ("pretrain",),
@@ -28,10 +28,13 @@ FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in COMMANDS if " " in na
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with its status: 0 done, 2 an error that the user can fix, 130 or 143 a signal."""
+    """Run a command and exit with its status.
+
+    Status 0: success; 2: an error that the user can fix; 130 or 143: stopped by a signal.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     run_script(lambda: _run(arguments))
-    raise AssertionError("run_script leaves the process")
+    raise AssertionError("run_script exits the process")
 
 
 def _run(argv: list[str]) -> int | None:
@@ -53,7 +56,10 @@ def _run(argv: list[str]) -> int | None:
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the name of the command and its arguments; the name is "" or a family ("hub") if no command is named."""
+    """Return the name of the command, and its arguments.
+
+    Without a command, the name is "" or a family ("hub").
+    """
     words = list(argv[:2])
     for count in (2, 1):
         name = " ".join(words[:count])
@@ -79,7 +85,10 @@ def make_parser(name: str) -> argparse.ArgumentParser:
 
 
 def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments of a command; what is wrong is printed, and the process exits with status 2."""
+    """Parse the arguments of a command.
+
+    If they are wrong, print an error and exit with status 2.
+    """
     command, parser = load(name), make_parser(name)
     intermixed = getattr(command, "INTERMIXED", False)
     arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
@@ -89,17 +98,17 @@ def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
 
 
 def overview(*, family: str = "") -> str:
-    """Return the help of the program, or of one family of commands."""
+    """Return the help text of the program, or of one family of commands."""
     width = max(map(len, COMMANDS)) + 2
     lines = [f"usage: {PROGRAM} {f'{family} ' if family else ''}COMMAND …", ""]
     if not family:
-        lines += ["Pretrain, package and use whole-word-masked Chinese BERT models on PaddlePaddle.", ""]
+        lines += ["Pretrain, package and use Chinese BERT models with whole word masking on PaddlePaddle.", ""]
     for group, names in GROUPS.items():
         chosen = [name for name in names if not family or name.split()[0] == family]
         if chosen:
             lines += [f"{group}:", *(f"  {name:{width}}{load(name).SUMMARY}" for name in chosen), ""]
     example = f"{family} {_of_family(family)[0]}" if family else "pretrain"
-    lines += [f"`{PROGRAM} COMMAND --help` explains a command and shows examples: {PROGRAM} {example} --help"]
+    lines += [f"`{PROGRAM} COMMAND --help` explains a command with examples. Try `{PROGRAM} {example} --help`."]
     if not family:
         lines += [f"`{PROGRAM} --version` prints the version. `python -m paddle_wwm` is the same program."]
     return "\n".join(lines)
@@ -115,4 +124,4 @@ def _unknown(family: str, word: str) -> str:
     near = difflib.get_close_matches(word.replace("_", "-"), known, n=1)
     place = f"{PROGRAM} {family}" if family else PROGRAM
     hint = f"did you mean `{place} {near[0]}`? " if near else ""
-    return f"{word!r} must be a command, but is unknown; {hint}`{place} --help` lists the commands."
+    return f"unknown command {word!r}; {hint}`{place} --help` lists the commands."

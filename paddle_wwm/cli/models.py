@@ -1,6 +1,6 @@
 """Print the table of models: sizes, training, sources, published scores.
 
-Parameters are counted with a classifier for XNLI.
+The number of parameters includes a classifier for XNLI.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..variants.types import Recipe, Variant
 
-SUMMARY = "print the table of models, or all about one of them"
+SUMMARY = "print the table of models, or the details of one"
 EXAMPLES = """\
 examples:
   # The table
   paddle-wwm models
-  # All about one model, by any of its names
+  # The details of one model, by any of its names
   paddle-wwm models roberta-wwm-ext
   # Everything, for programs
   paddle-wwm models --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument(
         "name",
         nargs="?",
         metavar="NAME",
-        help="one model, by any name: PaddleHub's, PaddleNLP's, Hugging Face's, an archive's, a paper's",
+        help="one model, by its name in PaddleHub, PaddleNLP, Hugging Face or a paper, or the name of its archive",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         print(aligned_table([row_of(one) for one in chosen]))
         print(
-            "\nEvery one is a Bert model, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash: "
+            "\nAll of them are Bert models, RoBERTa-wwm-ext and RBT too: load them with Bert classes. A dash means: "
             "not stated by the authors."
         )
 
@@ -65,7 +65,10 @@ def _quantity(number: int) -> str:
 
 
 def steps_of(recipe: Recipe) -> str:
-    """ "100K x 2560 (128) + 100K x 384 (512)"; a dash where it is not stated."""
+    """Return the steps in words: "100K x 2560 (128) + 100K x 384 (512)".
+
+    The result is a dash if they are not known.
+    """
     parts = [
         (
             f"{_quantity(phase.num_steps)}{f' x {phase.global_batch_size}' if phase.global_batch_size else ''} "
@@ -77,13 +80,13 @@ def steps_of(recipe: Recipe) -> str:
 
 
 def init_of(recipe: Recipe) -> str:
-    """What training started from."""
+    """Return the name of the model from which training started."""
     layers = f"first {len(recipe.init_layers)} layers of " if recipe.init_layers else ""
     return f"{layers}{recipe.init or '-'}"
 
 
 def row_of(variant: Variant) -> dict[str, str]:
-    """A row for people, by column."""
+    """Return the cells of a model's row by column, for display."""
     from ..model_config import count_parameters
     from ..variants.types import NUM_XNLI_LABELS
 
@@ -104,7 +107,7 @@ def row_of(variant: Variant) -> dict[str, str]:
 
 
 def record_of(variant: Variant) -> dict[str, Any]:
-    """Everything in the table about a model, as JSON has it."""
+    """Return all facts about a model, for JSON."""
     from ..config import to_plain
     from ..datasets.table import DATASETS, learning_rate_of
     from ..model_config import count_parameters
@@ -130,7 +133,7 @@ def record_of(variant: Variant) -> dict[str, Any]:
 
 
 def details_of(variant: Variant) -> str:
-    """All about one model, a line each."""
+    """Return all facts about a model, one per line."""
     facts = {
         **row_of(variant),
         "corpus": f"{variant.corpus}{f' ({variant.num_tokens} tokens)' if variant.num_tokens else ''}",

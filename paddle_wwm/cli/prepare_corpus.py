@@ -1,8 +1,9 @@
-"""Turn raw text into shards: clean it, split sentences, find words (LAC), cut WordPieces, and keep both on disk.
+"""Convert raw text to shards: clean it, split sentences, find words (LAC), and store words and WordPieces on disk.
 
-Text files are UTF-8, one sentence or paragraph per line, a blank line between documents; JSON lines and Parquet hold a
-document per record; all of them also as .gz, .xz or .zst. The same text, vocabulary and options give the same bytes for
-any number of workers. To continue after a stop at any moment, rerun the same command. Shards that exist are reused.
+Text files are UTF-8, with one sentence or paragraph per line and a blank line between documents. JSON lines and Parquet
+hold one document per record. All of them may be compressed (.gz, .xz, .zst). The same text, vocabulary and options give
+the same bytes for any number of workers. To continue after an interruption, rerun the same command. Finished shards are
+reused.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
-SUMMARY = "turn raw text into shards: documents, words and pieces on disk"
+SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
 EXAMPLES = """\
 examples:
   paddle-wwm prepare-corpus data/*.txt --vocab vocab.txt --output shards/mine
   # Compressed JSON lines; bad lines are skipped and counted
   paddle-wwm prepare-corpus "crawl/**/*.jsonl.gz" --text-key content --vocab vocab.txt --output shards/crawl \\
       --on-error skip
-  # What comes next
+  # The next steps
   paddle-wwm inspect-shards shards/mine
   paddle-wwm pretrain --corpus shards/mine --config small --output runs/mine"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     from ..corpus.cleaning import RULES, CleaningConfig
     from ..corpus.readers import OnError
     from ..corpus.segment import SEGMENTERS
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     rules = "\n".join(f"  {name:21}{'on ' if rule.on else 'off'}  {rule.what}" for name, rule in RULES.items())
     parser.description = __doc__
-    parser.epilog = f"cleaning rules, each counted and sampled in the report:\n{rules}\n\n{EXAMPLES}"
+    parser.epilog = f"cleaning rules (the report has counts and samples of each):\n{rules}\n\n{EXAMPLES}"
     parser.add_argument(
-        "corpus", nargs="+", metavar="SOURCE", help="files, quoted globs (** too) or folders; their order is kept"
+        "corpus", nargs="+", metavar="SOURCE", help="files, quoted globs (also **) or folders; their order is kept"
     )
     parser.add_argument(
         "--vocab",
@@ -48,20 +49,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="vocab.txt of the model that will be trained (`paddle-wwm build-vocab` makes one)",
     )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder of the shards")
-    parser.add_argument("--overwrite", action="store_true", help="replace other shards in --output")
+    parser.add_argument("--overwrite", action="store_true", help="replace different shards in --output")
     parser.add_argument(
-        "--dry-run", action="store_true", help="check everything, show what would be read, write nothing"
+        "--dry-run", action="store_true", help="check everything, list the files to read, write nothing"
     )
 
     reading = parser.add_argument_group("reading")
     reading.add_argument(
-        "--format", choices=[item.value for item in Format], help="of all sources (default: by their endings)"
+        "--format", choices=[item.value for item in Format], help="format of all sources (default: by file name)"
     )
     reading.add_argument(
         "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
     )
     reading.add_argument(
-        "--on-error", choices=[item.value for item in OnError], default="fail", help="bad input (default: %(default)s)"
+        "--on-error",
+        choices=[item.value for item in OnError],
+        default="fail",
+        help="what to do with bad input (default: %(default)s)",
     )
 
     cleaning = parser.add_argument_group("cleaning and sentences")
@@ -79,50 +83,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     defaults = CleaningConfig()
     cleaning.add_argument(
-        "--max-line-chars", type=int, default=defaults.max_line_chars, metavar="N", help="(default: %(default)s)"
+        "--max-line-chars",
+        type=int,
+        default=defaults.max_line_chars,
+        metavar="N",
+        help="for the rule long_lines (default: %(default)s)",
     )
     cleaning.add_argument(
         "--min-document-chars",
         type=int,
         default=defaults.min_document_chars,
         metavar="N",
-        help="(default: %(default)s)",
+        help="for the rule short_documents (default: %(default)s)",
     )
     cleaning.add_argument(
         "--sentence-ends",
         default=SentenceRule().ends,
         metavar="CHARS",
-        help="for example 。！？；… (default: %(default)s)",
+        help="characters that end a sentence, for example 。！？；… (default: %(default)s)",
     )
     cleaning.add_argument("--english-ends", action="store_true", help="sentences also end at . ! ? before white space")
 
     words = parser.add_argument_group("words and pieces")
     words.add_argument(
-        "--segmenter", default="lac", choices=list(SEGMENTERS), help="what finds the words (default: %(default)s)"
+        "--segmenter", default="lac", choices=list(SEGMENTERS), help="the word segmenter (default: %(default)s)"
     )
     words.add_argument(
-        "--custom-dictionary", type=Path, metavar="FILE", help="a dictionary of your own, in lac's or jieba's format"
+        "--custom-dictionary", type=Path, metavar="FILE", help="your own dictionary, in the format of lac or jieba"
     )
     words.add_argument(
-        "--cased", action="store_true", help="keep upper case and accents (default: lower-case, as the Chinese models)"
+        "--cased",
+        action="store_true",
+        help="keep upper case and accents (default: lower-case, like the Chinese models)",
     )
     words.add_argument(
-        "--text", action="store_true", help="also keep the sentences' text next to the shards, to look at"
+        "--text", action="store_true", help="also store the text of the sentences next to the shards, for inspection"
     )
 
     work = parser.add_argument_group("the work")
     work.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     work.add_argument(
-        "--engine", default="processes", choices=["processes", "dask"], help="who does the work (default: %(default)s)"
+        "--engine",
+        default="processes",
+        choices=["processes", "dask"],
+        help="how the workers run (default: %(default)s)",
     )
     work.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="a Dask scheduler, tcp://host:port or its scheduler file (default: start one here)",
+        help="a Dask scheduler: tcp://host:port or its scheduler file (default: start one on this machine)",
     )
     unit_chars = EngineConfig().unit_chars
     work.add_argument(
-        "--unit-chars", type=int, default=unit_chars, metavar="N", help="characters a task gets (default: %(default)s)"
+        "--unit-chars", type=int, default=unit_chars, metavar="N", help="characters per task (default: %(default)s)"
     )
 
 
@@ -137,7 +150,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prepare the corpus and print what was done."""
+    """Prepare the corpus and print a summary."""
     from ..corpus.cleaning import CleaningConfig
     from ..corpus.readers import OnError
     from ..corpus.segment import SegmenterConfig
@@ -171,7 +184,7 @@ def run(arguments: argparse.Namespace) -> None:
         names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
             " …" if len(sources.passed_over) > 3 else ""
         )
-        print(f"skipped {len(sources.passed_over):,} files of other endings: {names} (--format takes them all)")
+        print(f"skipped {len(sources.passed_over):,} files with other endings: {names} (--format reads all files)")
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
         for source in sources.files:

@@ -1,6 +1,6 @@
-"""Pretrain a whole-word-masked BERT: raw text (or prepared shards) to a checkpoint, under fleet.
+"""Pretrain a BERT with whole word masking on raw text or prepared shards, with fleet workers.
 
-Text files are UTF-8, one sentence or paragraph per line, a blank line between documents.
+Text files are UTF-8, with one sentence or paragraph per line and a blank line between documents.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ EXAMPLES = """\
 examples:
   # The quick start: bundled corpus, two workers, a few minutes
   paddle-wwm pretrain
-  # Your own text, with a recipe of the package
+  # Your own text, with a packaged recipe
   paddle-wwm pretrain --corpus data/*.txt --vocab vocab.txt --config small --output runs/mine
   # The same, with two keys of the recipe changed
   paddle-wwm pretrain --corpus data/*.txt --config small --output runs/mine phases.0.num_steps=2000 seed=7
   # Continue after an interruption
   paddle-wwm pretrain --corpus data/*.txt --vocab vocab.txt --config small --output runs/mine --resume auto
-  # Continue to train a model, on text of your domain
+  # Continue pretraining a model on text of your domain
   paddle-wwm pretrain --init runs/mine/model --corpus domain.txt --config small --output runs/domain
   # A shallow model from the first layers of a deep one
   paddle-wwm pretrain --init models/roberta-wwm-ext --init-layers 3 --corpus shards/ext --config rbt3 --output runs/rbt3
-  # The recipes of the package
+  # List the packaged recipes
   paddle-wwm pretrain --list-recipes
 
-Under Paddle's own launcher:
+With Paddle's own launcher:
   python -m paddle.distributed.launch --nproc_per_node 2 paddle-wwm pretrain --config small …
 
-Exit status: 0 done, 2 an error that you can fix (one line describes it), 130 Ctrl-C and 143 SIGTERM (both after saving
-a checkpoint)."""
+Exit status: 0: success. 2: an error that you can fix; one line describes it. 130: stopped by Ctrl-C, 143: stopped by
+SIGTERM; both save a checkpoint first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     add = parser.add_argument
     add(
@@ -49,58 +49,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vocab",
         type=Path,
         metavar="FILE",
-        help="vocab.txt (default: the one of --init, otherwise one built from the corpus)",
+        help="vocab.txt (default: the one of --init, or a new one built from the corpus)",
     )
     add(
         "--init",
         type=Path,
         metavar="DIR",
-        help="start from this model folder and its sizes instead of random weights",
+        help="start from the weights and sizes of this model folder instead of random weights",
     )
     add(
         "--init-layers",
         type=int,
         metavar="N",
-        help="take the first N layers of --init only, as RBT3 takes three of RoBERTa-wwm-ext's",
+        help="use only the first N layers of --init, as RBT3 uses three layers of RoBERTa-wwm-ext",
     )
     add(
         "--config",
         type=Path,
         metavar="RECIPE",
-        help="a recipe of the package by name (see --list-recipes), or a YAML file (default: quickstart)",
+        help="the name of a packaged recipe (see --list-recipes), or a YAML file (default: quickstart)",
     )
-    add("--list-recipes", action="store_true", help="list the recipes of the package and exit")
+    add("--list-recipes", action="store_true", help="list the packaged recipes and exit")
     add(
         "--output",
         type=Path,
         default=Path("runs/quickstart"),
         metavar="DIR",
-        help="the run's folder (default: %(default)s)",
+        help="the folder of the run (default: %(default)s)",
     )
     add(
         "--prepared",
         type=Path,
         metavar="DIR",
-        help="where prepared corpora are kept and found again (default: prepared/ next to --output)",
+        help="the folder where prepared corpora are stored and reused (default: prepared/ next to --output)",
     )
     add("--nproc", type=int, metavar="N", help="fleet workers on this machine (default: one per GPU; 2 on the CPU)")
     add(
         "--vocab-size",
         type=int,
         metavar="N",
-        help="largest size of a vocabulary that is built (default: 21128, as in the series)",
+        help="maximum size of a new vocabulary (default: 21128, as in the series)",
     )
     add(
         "--resume",
         choices=["auto"],
         help="auto: continue from the newest complete checkpoint of the run in --output, if there is one",
     )
-    add("--accept-changes", action="store_true", help="resume although data, recipe or --init have changed")
-    add("--overwrite", action="store_true", help="discard the run that --output holds")
+    add("--accept-changes", action="store_true", help="resume even if data, recipe or --init have changed")
+    add("--overwrite", action="store_true", help="discard the run in --output and start again")
     add(
         "--dry-run",
         action="store_true",
-        help="check everything, print the resolved recipe, its size, tokens and steps, and exit",
+        help="check everything, print the resolved recipe, the model size, tokens and steps, and exit",
     )
     add(
         "overrides",
@@ -111,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
-    """Refuse flags that do not fit together, and take overrides out of --corpus."""
+    """Refuse flags that do not fit together, and move overrides out of --corpus."""
     if arguments.resume and arguments.overwrite:
         parser.error("--resume and --overwrite exclude each other")
     if arguments.init_layers is not None and (arguments.init is None or arguments.init_layers < 1):
@@ -125,7 +125,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Pretrain, or do what --list-recipes and --dry-run ask for."""
+    """Pretrain, or list the recipes."""
     from ..corpus.documents import SAMPLE_CORPUS
     from ..cpu import use_fast_matmul
     from ..model_config import SERIES_VOCAB_SIZE

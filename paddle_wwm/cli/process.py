@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and one line for an error that a user can fix."""
+"""The end of a command: its exit status, and one line for an error that a user can fix."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from ..errors import SIGINT_EXIT_STATUS, USER_ERROR_EXIT_STATUS, AlreadyReported
 
 
 def run_script(main: Callable[[], int | None]) -> None:
-    """Call a script's `main` and leave with its exit status: 0 success, 2 a user's error (one line), 130 or 143 a
-    signal.
+    """Call a script's `main` and exit with its status.
+
+    Status 0: success; 2: an error that the user can fix (printed in one line); 130 or 143: stopped by a signal.
     """
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(
-            errors="surrogateescape"
-        )  # names of files are shown as they are, also those that are not UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")  # print file names unchanged even if they are not UTF-8
     from ..logs import show_messages
     from ..progress import show_bar
 
@@ -25,8 +24,8 @@ def run_script(main: Callable[[], int | None]) -> None:
         try:
             status = main() or 0
         finally:
-            show_bar.close()  # an error begins a line of its own
-        sys.stdout.flush()  # a few lines are written out only now, and only now fail
+            show_bar.close()  # so that an error starts on a new line
+        sys.stdout.flush()  # short output is written only now, so a write error is raised here
     except Interrupted as stop:
         print(f"stopped: {stop}", file=sys.stderr)
         status = stop.exit_status
@@ -42,11 +41,11 @@ def run_script(main: Callable[[], int | None]) -> None:
         sys.stderr.close()
         status = USER_ERROR_EXIT_STATUS
     except OSError as error:
-        # no space, no permission, an input/output fault: the system's own words name the file
+        # no space, no permission, an I/O error: the system's message names the file
         print(f"error: {error}", file=sys.stderr)
         status = USER_ERROR_EXIT_STATUS
     try:
         sys.stdout.flush()
-    except OSError:  # told already; Python would tell it again, and with a status of its own, when it ends
+    except OSError:  # reported above; at exit, Python would report it again and change the status
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)

@@ -1,8 +1,9 @@
 """Show how text is masked: its words, its pieces, and the masked input of every epoch.
 
-Words are LAC's, or those of --words. With --shards and no TEXT the first examples of the shards are shown; with a TEXT
-the shards give the vocabulary only. Yellow: [MASK], magenta: a random token, underlined: kept, but predicted anyway.
-Without colour (--no-color, NO_COLOR, or where the output is not a terminal) the last two are written "seen←predicted".
+Words come from LAC, or from --words. With --shards and no TEXT, the first examples of the shards are shown. With a
+TEXT, only the vocabulary of the shards is used. Yellow: [MASK]. Magenta: a random token. Underlined: unchanged, but
+predicted. Without colour (--no-color, NO_COLOR, or if the output is not a terminal) the last two are written
+"seen←predicted".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     from ..config import PretrainRecipe
 
@@ -36,31 +37,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vocab",
         type=Path,
         metavar="FILE",
-        help="vocab.txt for TEXT (default: the one of --shards, otherwise one built from the sample corpus)",
+        help="vocab.txt for TEXT (default: the one of --shards, or a new one built from the sample corpus)",
     )
     add(
         "--words",
         metavar='"WORD …"',
-        help="the words of the one TEXT, with spaces between them (default: LAC finds them)",
+        help="the words of one TEXT, separated by spaces (default: LAC finds them)",
     )
     add(
         "--cased",
         action="store_true",
-        help="keep upper case and accents of TEXT (default: as --shards, otherwise lower-case)",
+        help="keep upper case and accents of TEXT (default: like --shards, or lower-case)",
     )
-    add("--number", type=int, default=1, metavar="N", help="how many examples of the shards (default: %(default)s)")
+    add("--number", type=int, default=1, metavar="N", help="number of examples from the shards (default: %(default)s)")
     add(
         "--max-seq-length",
         type=int,
         default=128,
         metavar="N",
-        help="length of the shards' examples (default: %(default)s)",
+        help="maximum tokens of examples from the shards (default: %(default)s)",
     )
     add_masking_flags(parser, with_recipe=False)
-    add("--seed", type=int, default=PretrainRecipe.seed, metavar="N", help="of the masks (default: %(default)s)")
+    add("--seed", type=int, default=PretrainRecipe.seed, metavar="N", help="seed of the masks (default: %(default)s)")
     add("--epochs", type=int, default=3, metavar="N", help="masks per example (default: %(default)s)")
-    add("--svg", type=Path, metavar="FILE", help="also draw the words and the masks as a picture, FILE.svg")
-    add("--no-color", action="store_true", help="plain text, also at a terminal")
+    add("--svg", type=Path, metavar="FILE", help="also draw the words and masks as an SVG picture, FILE.svg")
+    add("--no-color", action="store_true", help="print no colours, even to a terminal")
 
 
 def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
@@ -68,7 +69,7 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
     if not arguments.texts and arguments.shards is None:
         parser.error("give a TEXT or --shards")
     if arguments.vocab and arguments.shards:
-        parser.error("--vocab and --shards exclude each other: shards have a vocabulary of their own")
+        parser.error("--vocab and --shards exclude each other: shards have their own vocabulary")
     if arguments.words is not None and len(arguments.texts) != 1:
         parser.error("--words needs exactly one TEXT")
     if arguments.number < 1 or arguments.epochs < 1 or arguments.max_seq_length < 8:
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
         vocab = build_vocab(
             [*sample, *arguments.texts], vocab_size=SERIES_VOCAB_SIZE, do_lower_case=not arguments.cased
         )
-        print("no --vocab: the pieces are those of a vocabulary built from the sample corpus and the text")
+        print("no --vocab: using a vocabulary built from the sample corpus and the text")
     if arguments.texts:
         lower = not arguments.cased and (shards is None or shards.manifest.tokenizer.do_lower_case)
         if arguments.words is not None:
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
     else:
-        assert shards is not None  # `check` asks for TEXT or --shards
+        assert shards is not None  # `check` requires TEXT or --shards
         items = first_examples(
             shards,
             vocab=vocab,

@@ -1,6 +1,6 @@
-"""Print the table of tasks: files, columns, labels, metrics, and the recipe of the series' authors for each.
+"""Print the table of tasks: files, columns, labels, metrics, and the recipe of the models' authors for each.
 
-Of one task also its files, and which of them a folder holds, read and counted.
+For one task, also print its files. With --data, read the files of a folder and count their examples.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ EXAMPLES = """\
 examples:
   # The table
   paddle-wwm tasks
-  # The files of one task by name, as its authors publish them
+  # One task, with the file names that its authors use
   paddle-wwm tasks cmrc2018
-  # Are my files complete? Reads and counts them
+  # Check that your files are complete: read them and count the examples
   paddle-wwm tasks cmrc2018 --data data/cmrc2018
   # Everything, for programs
   paddle-wwm tasks --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("name", nargs="?", metavar="NAME", help="one task")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a folder with files of that task, which are read and counted"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with files of the task, to read and count")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -69,17 +67,17 @@ def run(arguments: argparse.Namespace) -> None:
         print(aligned_table([row_of(one) for one in chosen]))
         reading = ", ".join(dataset.name for dataset in chosen if dataset.task is TaskName.QUESTION_ANSWERING)
         print(
-            f"\nLearning rates are the authors' best; for small models (RBT3, …) BERT-wwm's are assumed. "
+            f"\nLearning rates are the authors' best; for small models (RBT3, …) those of BERT-wwm are assumed. "
             f"Reading comprehension: {reading}."
         )
         print(
-            "Your own files are a task by flags alone: paddle-wwm finetune --kind classification --train "
+            "For your own files, flags describe the task: paddle-wwm finetune --kind classification --train "
             "train.tsv --dev dev.tsv"
         )
 
 
 def row_of(dataset: Dataset) -> dict[str, str]:
-    """A row for people, by column."""
+    """Return the cells of a task's row by column, for display."""
     rates = dataset.learning_rates or {"any": dataset.learning_rate}
     return {
         "name": dataset.name,
@@ -97,7 +95,7 @@ def row_of(dataset: Dataset) -> dict[str, str]:
 
 
 def details_of(dataset: Dataset) -> str:
-    """All about one task, a line each."""
+    """Return all facts about a task, one per line."""
     facts = {**row_of(dataset), "read as": dataset.reader}
     if dataset.labels:
         facts["labels"] = ", ".join(dataset.labels)
@@ -106,7 +104,11 @@ def details_of(dataset: Dataset) -> str:
 
 
 def found_in(dataset: Dataset, *, data: Path) -> dict[str, dict[str, Any]]:
-    """What a folder holds of a task, by split. Raises DataError where a file is wrong, or none is there."""
+    """Return the facts about a task's files in a folder, by split.
+
+    Raises:
+        DataError: A file is wrong, or the folder has no file of the task.
+    """
     from ..datasets.readers.splits import read_split, split_path
 
     found = {}
@@ -120,7 +122,7 @@ def found_in(dataset: Dataset, *, data: Path) -> dict[str, dict[str, Any]]:
                 "counts": dict(read.counts),
             }
     if not found:
-        read_split(dataset, data=data, split=next(iter(dataset.files)))  # tells what is missing
+        read_split(dataset, data=data, split=next(iter(dataset.files)))  # raises, and names the missing file
         raise DataError(f"{data}: holds no file of {dataset.title}.")
     return found
 

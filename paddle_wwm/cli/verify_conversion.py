@@ -1,7 +1,7 @@
 """Compare two models: run both on the same inputs and print the largest difference of every output.
 
-A model is anything that `paddle-wwm convert` recognises, unpacked. Hugging Face folders are run by transformers where
-it is installed, all others by Paddle. The exit status is 2 where a difference is above --tolerance.
+A model is any SOURCE of `paddle-wwm convert`, but not an archive. Hugging Face folders are run with transformers if it
+is installed; all others are run with Paddle. The exit status is 2 if a difference is larger than --tolerance.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ examples:
   paddle-wwm verify-conversion downloads/chinese-roberta-wwm-ext models/roberta-wwm-ext
   # A model and stored outputs
   paddle-wwm verify-conversion models/roberta-wwm-ext reference.npz
-  # Store outputs, for another environment
+  # Store outputs, to compare them in another environment
   paddle-wwm verify-conversion models/mine-hf --save-reference reference.npz"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the description, the examples and the flags."""
+    """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     from ..conversion.verify import TOLERANCE
 
-    parser.add_argument("one", type=Path, metavar="A", help="a model, or outputs that were stored (.npz)")
-    parser.add_argument("other", type=Path, metavar="B", nargs="?", help="a model, or outputs that were stored (.npz)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="config.json, for a model that has none next to it")
+    parser.add_argument("one", type=Path, metavar="A", help="a model, or stored outputs (.npz)")
+    parser.add_argument("other", type=Path, metavar="B", nargs="?", help="a model, or stored outputs (.npz)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="config.json, if it is not next to the model")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
         metavar="X",
-        help="the largest difference allowed (default: %(default)s)",
+        help="maximum allowed difference (default: %(default)s)",
     )
     parser.add_argument(
         "--save-reference", type=Path, metavar="FILE.npz", help="store the inputs and outputs of A instead of comparing"
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     if (arguments.other is None) == (arguments.save_reference is None):
-        raise ConfigError("give two models, or one and --save-reference FILE.npz.")
+        raise ConfigError("give two models, or one model and --save-reference FILE.npz.")
     if arguments.save_reference is not None:
         engine = save_reference(arguments.one, arguments.save_reference, config=arguments.config)
         print(f"written     {arguments.save_reference}: outputs of {arguments.one}, run by {engine}")
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     for item in result.differences:
         print(f"{item.output:<25} largest difference {item.largest:.2e}   (values up to {item.scale:.3g})")
     for name in result.not_compared:
-        print(f"{name:<25} not compared: one of the two lacks it")
+        print(f"{name:<25} not compared: one of the two models lacks it")
     if result.num_tensors:
         print(f"{result.num_same} of {result.num_tensors} tensors have the same bits")
     if not result.largest <= arguments.tolerance:

@@ -1,6 +1,4 @@
-"""`convert`: a model from any source that is recognised into a new folder, tensor by tensor, with a record of what was
-done.
-"""
+"""`convert`: convert a model from any known format into a new folder, tensor by tensor, and record what was done."""
 
 from __future__ import annotations
 
@@ -28,10 +26,14 @@ RECORD_NAME = "conversion.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a conversion did, or in a dry run would do.
+    """What a conversion did, or what it would do (dry run).
 
-    target: the folder. made_anew: parts that the source lacks and that were initialised; absent: parts that the target
-    lacks, too.
+    Args:
+        target: the new folder.
+        made_anew: parts that are missing in the source and were initialised.
+        absent: parts that are missing in the source and in the target.
+        passed_over: reason -> number of tensors that were skipped.
+        dropped: tensors that were left out because of `drop_unexpected`.
     """
 
     source: str
@@ -65,31 +67,32 @@ def convert(
 ) -> Conversion:
     """Convert a BERT between TensorFlow, Hugging Face and Paddle into a new folder.
 
-    The folder appears when it is complete. Neither framework is needed.
+    The target folder appears when it is complete. No framework needs to be installed.
 
     Args:
         source: a folder, a weights file, a TensorFlow prefix, or a zip or tar archive with one of them.
         target: the new folder.
-        to: where the model is to be opened: "paddle", "huggingface" or "tensorflow".
+        to: the framework of the target: "paddle", "huggingface" or "tensorflow".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
         keep_layers: numbers of the layers to keep, in this order; None: all.
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
-        drop_unexpected: leave out tensors that are not BERT's.
+        drop_unexpected: leave out tensors that are not part of a BERT, such as a fine-tuned head.
         overwrite: replace a folder that `convert` wrote.
         dry_run: check the source and write nothing.
         progress: called with the bytes that are unpacked and written.
 
     Returns:
-        Paths and counts: the files written, tensors, parameters, data types, and what was new, absent or dropped.
+        The files written, the numbers of tensors and parameters, the data types, and which parts were initialised,
+        absent or dropped.
 
     Raises:
-        CheckpointError: the source cannot be read or is not a BERT, or `target` is taken.
+        CheckpointError: the source cannot be read or is not a BERT, or `target` exists already.
         ConfigError: an argument is wrong.
         ArchiveError: the archive is damaged or unsafe.
 
     Source:
-        Names of parameters: Google's BERT, transformers and PaddleNLP; the table is paddle_wwm/conversion/names.py.
+        Names of parameters: Google's BERT, transformers and PaddleNLP. The table is paddle_wwm/conversion/names.py.
 
     Example:
         >>> from paddle_wwm import convert
@@ -137,7 +140,10 @@ def convert(
 
 @contextlib.contextmanager
 def _unpacked(source: Path, *, near: Path, progress: Callable[[Progress], None] | None) -> Iterator[Path]:
-    """The source itself, or a temporary folder beside the target with what an archive holds."""
+    """Yield the source, or the temporary folder into which an archive was unpacked.
+
+    The temporary folder is next to the target, so that it is on the same disk.
+    """
     if not is_archive(source) or is_torch_archive(source):
         yield source
         return
@@ -146,7 +152,7 @@ def _unpacked(source: Path, *, near: Path, progress: Callable[[Progress], None] 
         place = unpack_archive(source, target=Path(folder) / "model", progress=progress)
         try:
             yield place
-        except CheckpointError as error:  # what is wrong is wrong in the archive
+        except CheckpointError as error:  # name the archive, which the user knows, and not the temporary folder
             raise CheckpointError(str(error).replace(str(place), str(source))) from None
 
 
@@ -169,16 +175,16 @@ def _notes(model: OpenedModel, to: Target) -> tuple[str, ...]:
     notes = []
     if model.vocab is None:
         notes.append(
-            "The source has no vocab.txt, so the target has none: put the one that belongs to the model "
-            "beside it, or name it with --vocab."
+            "The source has no vocab.txt, so the target has none. Put the vocabulary of the model "
+            "next to the weights, or pass it with --vocab."
         )
     if to is Target.TENSORFLOW and model.config.layer_norm_eps != GOOGLE_LAYER_NORM_EPS:
         notes.append(
-            f"Google's code always uses a LayerNorm epsilon of 1e-12; this model was trained with "
+            f"Google's code always uses a LayerNorm epsilon of 1e-12, but this model was trained with "
             f"{model.config.layer_norm_eps}."
         )
     if to is Target.PADDLE and any(tensor.dtype == "float64" for tensor in model.tensors.values()):
-        notes.append("float64 weights are kept; --dtype float32 halves the file.")
+        notes.append("The weights are float64; --dtype float32 halves the size of the file.")
     return tuple(notes)
 
 
@@ -187,7 +193,7 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         return
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         remedy = (
-            f"it has no {RECORD_NAME}, so it is not replaced"
+            f"it has no {RECORD_NAME}, so it is not replaced; name another folder"
             if overwrite
             else "name another folder, or add --overwrite"
         )
@@ -197,7 +203,10 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
 def _record(
     result: Conversion, opened: OpenedModel, *, to: Target, keep_layers: tuple[int, ...] | None
 ) -> dict[str, Any]:
-    """What RECORD_NAME says; the same conversion says the same."""
+    """Return the content of RECORD_NAME.
+
+    It has no dates or paths, so the same conversion gives the same record.
+    """
     files = [
         {"name": path.name, "num_bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in opened.files
     ]
@@ -218,23 +227,22 @@ def _record(
 
 
 def describe(result: Conversion) -> str:
-    """Return what a conversion did, one line per fact, with the paths that were written."""
+    """Return a text of what a conversion did, one line per fact."""
     lines = [
         f"source      {result.source}: {result.description}",
         f"model       {result.num_tensors} tensors, {result.num_parameters:,} parameters, {', '.join(result.dtypes)}",
     ]
     if result.passed_over:
-        lines.append("passed over " + ", ".join(f"{count} {reason}" for reason, count in result.passed_over.items()))
+        lines.append("skipped     " + ", ".join(f"{count} {reason}" for reason, count in result.passed_over.items()))
     if result.dropped:
         lines.append(f"left out    {', '.join(result.dropped)}")
     if result.made_anew:
         lines.append(
-            f"made anew   {', '.join(result.made_anew)}: the source has none, so they are random (as BERT "
-            f"initialises them) until they are trained; "
-            "config.json records it"
+            f"initialised {', '.join(result.made_anew)}: missing in the source, so the values are random (the "
+            f"initialisation of BERT) until they are trained; config.json records this"
         )
     if result.absent:
-        lines.append(f"absent      {', '.join(result.absent)}: the source has none, and neither has the target")
+        lines.append(f"absent      {', '.join(result.absent)}: missing in the source, so also in the target")
     lines += [f"note        {note}" for note in result.notes]
     if not result.files:
         return "\n".join([*lines, f"dry run: nothing was written to {result.target}"])

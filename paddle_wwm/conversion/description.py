@@ -1,4 +1,4 @@
-"""What describes the model in a source: its sizes and its vocabulary."""
+"""Find the configuration and the vocabulary of a source."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..files import read_json
 from ..model.folder import VOCAB_NAME, model_config_from
 from ..model_config import ModelConfig
 
-CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # today's, Google's, older PaddleNLP's
+CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # current name, Google's, older PaddleNLP's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """config.json or what stands for it, and the vocabulary, if there is one."""
+    """The configuration of a model, and its vocabulary if there is one."""
 
     config: ModelConfig
     values: Mapping[str, Any]
@@ -25,13 +25,20 @@ class Description:
 
 
 def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -> Description:
-    """The sizes of a source's model. `config` and `vocab` take the place of the files beside the weights."""
+    """Read the configuration of the model in `folder`.
+
+    Args:
+        config: used instead of the configuration next to the weights.
+        vocab: used instead of the vocabulary next to the weights.
+
+    Raises:
+        CheckpointError: there is no configuration, or `vocab` does not exist.
+    """
     path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
     if path is None:
         raise CheckpointError(
-            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The sizes could be guessed from the weights, "
-            f"but not the number of heads: "
-            "name the configuration with --config."
+            f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The weights show the sizes of the model, but "
+            "not the number of heads: pass the configuration with --config."
         )
     values = read_json(path)
     if isinstance(values.get("init_args"), list) and values["init_args"] and isinstance(values["init_args"][0], dict):
@@ -41,10 +48,10 @@ def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -
         }  # model_config.json
     if vocab is not None and not vocab.exists():
         raise CheckpointError(f"{vocab}: no such vocabulary.")
-    beside = folder / VOCAB_NAME
+    own_vocab = folder / VOCAB_NAME
     return Description(
         config=model_config_from(values, source=path),
         values=values,
         path=path,
-        vocab=vocab or (beside if beside.exists() else None),
+        vocab=vocab or (own_vocab if own_vocab.exists() else None),
     )

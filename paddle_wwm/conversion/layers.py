@@ -1,4 +1,4 @@
-"""Take some layers of a model only, and initialise the tensors that it lacks."""
+"""Keep only some layers of a model, and initialise missing tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _LAYER = re.compile(r"^(bert\.encoder\.layers\.)(\d+)(\..*)$")
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
-    """ "0,1,2" or "0-2" or both mixed, as numbers. Raises ConfigError."""
+    """Return the layer numbers of a text like "0,1,2", "0-2" or "0-2,5".
+
+    Raises:
+        ConfigError: the text has another form.
+    """
     layers: list[int] = []
     for item in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", item)
@@ -30,8 +34,12 @@ def parse_layers(text: str) -> tuple[int, ...]:
 
 
 def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
-    """The model with these of its layers, in this order; embeddings, pooler and heads stay. Raises ConfigError for
-    layers that it has not.
+    """Return the model with only these layers, in this order.
+
+    Embeddings, pooler and heads are unchanged.
+
+    Raises:
+        ConfigError: the model does not have a layer, or a layer is given twice.
     """
     num_layers = model.config.num_hidden_layers
     if not layers or len(set(layers)) != len(layers) or max(layers) >= num_layers:
@@ -53,10 +61,11 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
 
 
 def with_absent_tensors(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:
-    """Return the model with its absent tensors initialised as BERT does it.
+    """Return the model with its absent tensors initialised as in BERT.
 
-    Weights are drawn from a normal distribution of `initializer_range`, cut at two standard deviations; biases are 0,
-    LayerNorm 1 and 0. They are `untrained` from then on. The same seed gives the same values.
+    Weights are drawn from a normal distribution with standard deviation `initializer_range`, truncated at two standard
+    deviations. Biases are 0; LayerNorm has weight 1 and bias 0. The new parts are listed in `untrained`. The same seed
+    gives the same values.
     """
     rng = np.random.default_rng(seed)
     dtype = model.tensors["bert.embeddings.word_embeddings.weight"].dtype

@@ -1,8 +1,8 @@
-"""One table of parameter names, walked in both directions: Paddle's (PaddleNLP's BertForPretraining, and ours),
-Hugging Face's, TensorFlow's.
+"""The table of parameter names in Paddle, Hugging Face and TensorFlow. It is used in both directions.
 
-A dense layer's weight is (in, out) in Paddle and TensorFlow and (out, in) in Hugging Face; the next-sentence head's is
-(in, 2) in Paddle and (2, in) in both others. Sources: google-research/bert modeling.py and run_pretraining.py;
+The Paddle names are those of this project and of PaddleNLP's BertForPretraining. The weight of a dense layer has shape
+(in, out) in Paddle and TensorFlow, and (out, in) in Hugging Face. The weight of the next-sentence head has shape
+(in, 2) in Paddle, and (2, in) in the other two. Sources: google-research/bert modeling.py and run_pretraining.py;
 transformers modeling_bert.py; PaddleNLP bert/modeling.py and roberta/modeling.py.
 """
 
@@ -18,7 +18,7 @@ from ..model_config import ModelConfig
 
 
 class Naming(enum.Enum):
-    """Whose names tensors go by."""
+    """The framework whose parameter names are used."""
 
     PADDLE = "paddle"
     HUGGING_FACE = "huggingface"
@@ -27,20 +27,24 @@ class Naming(enum.Enum):
 
 @dataclass(frozen=True)
 class _Names:
-    """A name, or a part of one, as each of the three has it."""
+    """A name, or a part of a name, in each of the three frameworks."""
 
     paddle: str
     hugging_face: str
     tensorflow: str
 
     def by(self, naming: Naming) -> str:
-        """The name that one of the three uses."""
+        """Return the name in one framework."""
         return getattr(self, naming.name.lower())
 
 
 @dataclass(frozen=True)
 class _Ending(_Names):
-    """The ending of a name. turned: where the matrix is the transpose of Paddle's."""
+    """The ending of a name.
+
+    Args:
+        turned: frameworks in which the matrix is the transpose of the one in Paddle.
+    """
 
     turned: tuple[Naming, ...] = ()
 
@@ -49,8 +53,9 @@ class _Ending(_Names):
 class _Row(_Names):
     """The tensors of one layer.
 
-    sizes: of the first tensor, in Paddle's order: V vocabulary, P positions, T token types, H hidden, F feed-forward. A
-    second tensor, the bias, has the last of them.
+    Args:
+        sizes: the shape of the first tensor in Paddle, one letter per dimension: V vocabulary, P positions,
+            T token types, H hidden, F feed-forward, 2. A second tensor (the bias) has only the last dimension.
     """
 
     endings: tuple[_Ending, ...]
@@ -58,12 +63,12 @@ class _Row(_Names):
 
     @property
     def is_in_every_layer(self) -> bool:
-        """Whether * stands for a layer of the encoder in the name."""
+        """True if the name begins with *, which stands for each encoder layer."""
         return self.paddle.startswith("*")
 
     @property
     def tensors(self) -> tuple[tuple[_Ending, str], ...]:
-        """The ending and the sizes of each tensor."""
+        """The ending and the dimensions of each tensor."""
         return tuple(zip(self.endings, (self.sizes, self.sizes[-1])))
 
 
@@ -124,26 +129,25 @@ _TABLE = (
     _Row("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )
 
-# Parts that files may lack as a whole: the published weights of the series come without the heads, other files without
-# the pooler.
+# Parts that can be missing. The published weights of the series have no heads, other files have no pooler.
 OPTIONAL_PARTS = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
 
-# One-way from here on: names that are read and never written.
+# The tables below are used for reading only; these names are never written.
 
-# The output layer of the masked language model is the word embeddings; files that store it again must store the same.
+# The output layer of the masked language model shares the word embeddings. A second copy in a file must be equal.
 _TIED: dict[Naming, dict[str, str]] = {
     Naming.PADDLE: {
         **TIED_NAMES,
         "cls.predictions.decoder_weight": "bert.embeddings.word_embeddings.weight",  # PaddleNLP 2.0
-        "cls.predictions.lm_head_bias": "cls.predictions.decoder_bias",  # the Roberta class's, see _SYNONYMS
+        "cls.predictions.lm_head_bias": "cls.predictions.decoder_bias",  # of the Roberta class, see _SYNONYMS
     },
-    Naming.HUGGING_FACE: TIED_NAMES,  # the same names there
+    Naming.HUGGING_FACE: TIED_NAMES,  # Hugging Face uses the same names
     Naming.TENSORFLOW: {},
 }
 _SYNONYMS: dict[Naming, tuple[tuple[str, str], ...]] = {
     Naming.PADDLE: (
         (r"^(embeddings|encoder|pooler)\.", r"bert.\1."),  # a bare BertModel
-        (r"^roberta\.", "bert."),  # the Roberta class, in which PaddleNLP published the series' RoBERTa models
+        (r"^roberta\.", "bert."),  # the Roberta class, with which PaddleNLP published the RoBERTa models of the series
         (r"^lm_head\.dense\.", "cls.predictions.transform."),
         (r"^lm_head\.layer_norm\.", "cls.predictions.layer_norm."),
         (r"^lm_head\.decoder\.", "cls.predictions.decoder."),
@@ -152,12 +156,12 @@ _SYNONYMS: dict[Naming, tuple[tuple[str, str], ...]] = {
     Naming.HUGGING_FACE: (
         (r"^module\.", ""),  # torch's DataParallel
         (r"^(embeddings|encoder|pooler)\.", r"bert.\1."),  # a bare BertModel
-        (r"\.gamma$", ".weight"),  # before 2019's pytorch-transformers
+        (r"\.gamma$", ".weight"),  # files from before pytorch-transformers (2019)
         (r"\.beta$", ".bias"),
     ),
     Naming.TENSORFLOW: (),
 }
-# Of no use outside of their own program: an optimizer's slots, counters, and a buffer that counts 0, 1, 2, …
+# Tensors that are not parameters: optimizer slots, counters, and the buffer of position numbers 0, 1, 2, …
 _PASSED_OVER: dict[Naming, tuple[tuple[str, str], ...]] = {
     Naming.PADDLE: ((r"(^|\.)position_ids$", "position numbers"),),
     Naming.HUGGING_FACE: ((r"(^|\.)position_ids$", "position numbers"),),
@@ -166,6 +170,7 @@ _PASSED_OVER: dict[Naming, tuple[tuple[str, str], ...]] = {
         (r"(^|/)(global_step|beta[12]_power|good_steps|loss_scale|current_loss_scale|save_counter)$", "counters"),
     ),
 }
+# A name that matches shows which framework a file is from.
 _TELLING: tuple[tuple[Naming, str], ...] = (
     (Naming.TENSORFLOW, r"(^|/)encoder/layer_\d+/attention/"),
     (Naming.HUGGING_FACE, r"(^|\.)encoder\.layer\.\d+\.attention\."),
@@ -175,8 +180,13 @@ _TELLING: tuple[tuple[Naming, str], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A parameter of a BERT: its name and shape in Paddle, its name elsewhere, and whether the matrix lies the other
-    way round there.
+    """A parameter of a BERT.
+
+    Args:
+        name: the name in Paddle.
+        foreign_name: the name in the other framework.
+        shape: the shape in Paddle.
+        is_turned: the matrix is transposed in the other framework.
     """
 
     name: str
@@ -186,7 +196,7 @@ class Parameter:
 
 
 def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
-    """All parameters of a BERT with both heads, in the order of the table."""
+    """Return all parameters of a BERT with both heads, in the order of the table."""
     sizes = {
         "V": config.vocab_size,
         "P": config.max_position_embeddings,
@@ -216,7 +226,7 @@ def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
 
 
 def naming_of(names: Iterable[str]) -> Naming | None:
-    """Whose names these are; None where they are no BERT's."""
+    """Return the framework of these names, or None if they are not from a BERT."""
     names = list(names)
     for naming, pattern in _TELLING:
         if any(re.search(pattern, name) for name in names):
@@ -225,17 +235,20 @@ def naming_of(names: Iterable[str]) -> Naming | None:
 
 
 def standard_name(name: str, naming: Naming) -> str:
-    """A name as the table has it: prefixes completed, older spellings renewed."""
+    """Return a name in the form of the table, with its prefix and current spelling."""
     for pattern, replacement in _SYNONYMS[naming]:
         name = re.sub(pattern, replacement, name)
     return name
 
 
 def tied_parameter(name: str, naming: Naming) -> str | None:
-    """Paddle's name of the parameter that a standard name stores a second time; None for all others."""
+    """Return the Paddle name of the parameter that `name` is a copy of, or None.
+
+    `name` must be in the form of `standard_name`.
+    """
     return _TIED[naming].get(name)
 
 
 def passed_over(name: str, naming: Naming) -> str | None:
-    """Why a tensor is not wanted, in two words; None where it is."""
+    """Return the reason to skip a tensor, in one or two words, or None to keep it."""
     return next((reason for pattern, reason in _PASSED_OVER[naming] if re.search(pattern, name)), None)

@@ -1,8 +1,7 @@
-"""Any source that is recognised, as a BERT under Paddle's names: what it holds, what it lacks, and what of it was
-passed over.
+"""Open a source of any known format as a BERT with Paddle's parameter names.
 
-Nothing is dropped, filled or renamed in silence: whatever does not fit is told together, and the rest is counted in
-the opened model.
+Nothing is dropped, filled or renamed silently. All tensors that do not fit are reported in one error. The opened model
+lists what is absent, and counts what was skipped.
 """
 
 from __future__ import annotations
@@ -28,10 +27,14 @@ MAX_NAMES_TOLD = 8
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedModel:
-    """A BERT in its files. tensors: by Paddle's names, in Paddle's shapes; those of `absent` parts are missing.
+    """A BERT whose tensors are still in their files.
 
-    untrained: parts whose values are random, as the source says. passed_over: reason -> how many tensors. unexpected:
-    left out on request.
+    Args:
+        tensors: by their names in Paddle, with their shapes in Paddle. Those of `absent` parts are missing.
+        absent: parts that the source does not have.
+        untrained: parts with random values, as recorded in the configuration of the source.
+        passed_over: reason -> number of tensors that were skipped.
+        unexpected: tensors that were left out because of `drop_unexpected`.
     """
 
     description: str
@@ -49,12 +52,12 @@ class OpenedModel:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The data types of its tensors."""
+        """The data types of the tensors, sorted."""
         return tuple(sorted({tensor.dtype for tensor in self.tensors.values()}))
 
     @property
     def num_parameters(self) -> int:
-        """Numbers in it, without those that are stored twice."""
+        """Number of parameters. Tied copies are not counted."""
         return sum(tensor.num_values for tensor in self.tensors.values())
 
 
@@ -65,11 +68,19 @@ def open_model(
     vocab: str | Path | None = None,
     drop_unexpected: bool = False,
 ) -> OpenedModel:
-    """Open a TensorFlow checkpoint, a Hugging Face or PaddleNLP folder or one of ours (for archives see `convert`).
+    """Open a TensorFlow checkpoint or a Hugging Face, PaddleNLP or paddle_wwm folder.
 
-    config, vocab: files to use instead of those beside the weights. drop_unexpected: leave out tensors that are no
-    part of a BERT with its pretraining heads, such as a fine-tuned classifier. Raises CheckpointError; missing,
-    unexpected and misshaped tensors are told together.
+    Archives are unpacked by `convert`, not here.
+
+    Args:
+        config: a configuration to use instead of the one next to the weights.
+        vocab: a vocabulary to use instead of the one next to the weights.
+        drop_unexpected: leave out tensors that are not part of a BERT with its pretraining heads, such as a
+            fine-tuned classifier.
+
+    Raises:
+        CheckpointError: the source cannot be read or is not a BERT. One message lists all missing, unexpected and
+            misshaped tensors.
     """
     weights = open_weights(source)
     naming = naming_of(weights.tensors)
@@ -79,14 +90,14 @@ def open_model(
     if naming is None:
         some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
         raise CheckpointError(
-            f"{weights.files[0]}: its tensors go by none of the names that a BERT has in Paddle, Hugging Face or "
-            f"TensorFlow: {some}."
+            f"{weights.files[0]}: the tensors must have the names of a BERT in Paddle, Hugging Face or TensorFlow, "
+            f"but are {some}."
         )
     notes = _check_kind(weights, naming, description.values, path=description.path)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
-            f"{description.path}: says {description.config.num_hidden_layers:,} layers, but "
-            f"{weights.files[0]} has {len(weights.tensors):,} tensors."
+            f"{description.path}: states {description.config.num_hidden_layers:,} layers, but "
+            f"{weights.files[0]} has only {len(weights.tensors):,} tensors."
         )
     sizes = _with_sizes_of_tensors(description.config, weights, naming, given=description.values)
     found = _standardised(weights, naming)
@@ -109,18 +120,17 @@ def open_model(
         "unexpected": told_unexpected,
         "of layers that the configuration does not have": surplus,
         "misshaped": misshaped,
-        "no floating-point numbers": found.not_floats,
+        "not floating-point numbers": found.not_floats,
     }
     faults = [f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if faults:
         hint = (
-            " Tensors of other parts, such as a fine-tuned head, are left out with --drop-unexpected."
+            " To leave out tensors of other parts, such as a fine-tuned head, add --drop-unexpected."
             if told_unexpected
             else ""
         )
         raise CheckpointError(
-            f"{source}: the weights are not those of the BERT that {description.path} describes. "
-            f"{'; '.join(faults)}.{hint}"
+            f"{source}: the weights do not fit the BERT that {description.path} describes. {'; '.join(faults)}.{hint}"
         )
     _check_vocab(description.vocab, sizes)
     return OpenedModel(
@@ -148,13 +158,13 @@ def _listed(names: list[str]) -> str:
 
 
 def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any], *, path: Path) -> tuple[str, ...]:
-    """Refuse what is no BERT; returns what is worth saying about those that are."""
+    """Raise CheckpointError if the model is not a BERT; return notes for the user."""
     kind = values.get("model_type", "bert")
     if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
         raise CheckpointError(
-            f"{path}: a RoBERTa of this kind (other positions, one token type, another vocabulary) is no BERT "
-            f"and cannot be converted. "
-            "The RoBERTa-wwm-ext and RBT models are Bert models: take the files whose `model_type` is bert."
+            f"{path}: `model_type` is roberta: a RoBERTa model (other positions, one token type, another vocabulary) "
+            "is not a BERT and cannot be converted. "
+            "The RoBERTa-wwm-ext and RBT models are BERT models: use their files with `model_type` bert."
         )
     if kind not in ("bert", "roberta"):
         raise CheckpointError(f"{path}: `model_type` must be bert, but is {kind!r}.")
@@ -164,10 +174,9 @@ def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any]
         )
     if kind == "roberta" or any(name.startswith("roberta.") for name in weights.tensors):
         return (
-            "PaddleNLP's Roberta class numbers positions from 1; these tensors are a Bert's, whose positions "
-            "begin at 0. The converted model "
-            "uses them as they were trained, so its outputs are those of the Bert class, not of PaddleNLP's "
-            "Roberta class.",
+            "PaddleNLP's Roberta class numbers positions from 1, but these weights were trained with positions from "
+            "0. The converted model numbers positions from 0, so its outputs are those of the Bert class, not of "
+            "PaddleNLP's Roberta class.",
         )
     return ()
 
@@ -175,7 +184,10 @@ def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any]
 def _with_sizes_of_tensors(
     config: ModelConfig, weights: WeightsFiles, naming: Naming, *, given: Mapping[str, Any]
 ) -> ModelConfig:
-    """The config; sizes that its file leaves out are read off the weights, since others' defaults are not ours."""
+    """Return the config, with sizes from the weights where its file states none.
+
+    The defaults of other programs differ, so the defaults of `ModelConfig` could be wrong.
+    """
     places = {
         "vocab_size": "bert.embeddings.word_embeddings.weight",
         "max_position_embeddings": "bert.embeddings.position_embeddings.weight",
@@ -203,7 +215,11 @@ class _Standardised:
 
 
 def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
-    """The tensors under Paddle's names, turned to Paddle's shapes; what has no such name; what is passed over."""
+    """Sort the tensors: give them Paddle's names and shapes, or list or skip them.
+
+    Raises:
+        CheckpointError: a parameter is stored twice, or a tied copy differs.
+    """
     any_depth = dataclasses.replace(ModelConfig(), num_hidden_layers=max(1, _num_layers(weights.tensors)))
     known = {parameter.foreign_name: parameter for parameter in parameters(naming, any_depth)}
     tensors: dict[str, Tensor] = {}
@@ -225,7 +241,8 @@ def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
             parameter = known[standard]
             if parameter.name in tensors:
                 raise CheckpointError(
-                    f"{weights.files[0]}: {name} and {origins[parameter.name]} are the same parameter of a BERT."
+                    f"{weights.files[0]}: {name} and {origins[parameter.name]} are the same parameter of a BERT; "
+                    "only one of them can be in a file."
                 )
             is_turned = parameter.is_turned and len(tensor.shape) == 2
             tensors[parameter.name] = transposed(tensor) if is_turned else tensor
@@ -235,9 +252,8 @@ def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
             tensors[source] = tensor
         elif source not in tensors or not same_bytes(tensor, tensors[source]):
             raise CheckpointError(
-                f"{weights.files[0]}: {name} differs from {origins.get(source, source)}, to which BERT ties "
-                f"it; a model with an output layer "
-                "of its own cannot be converted without loss."
+                f"{weights.files[0]}: {name} differs from {origins.get(source, source)}, but BERT ties the two. "
+                "A model with a separate output layer cannot be converted without loss."
             )
         else:
             counts["tied copies"] += 1
@@ -245,21 +261,23 @@ def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
 
 
 def _num_layers(names: Mapping[str, Tensor]) -> int:
-    """A bound on the layers that the names can have: no file has more layers than tensors."""
+    """Return an upper bound of the number of layers. An encoder layer has 16 tensors."""
     return min(len(names) // 16 + 1, 1000)
 
 
 def _check_vocab(vocab: Path | None, config: ModelConfig) -> None:
     if vocab is not None and len(load_vocab(vocab)) != config.vocab_size:
         raise CheckpointError(
-            f"{vocab}: has {len(load_vocab(vocab)):,} entries, but the word embeddings {config.vocab_size:,}; "
-            f"name the vocabulary that belongs to "
-            "the weights with --vocab."
+            f"{vocab}: has {len(load_vocab(vocab)):,} entries, but the word embeddings have {config.vocab_size:,}; "
+            "pass the vocabulary of these weights with --vocab."
         )
 
 
 def _do_lower_case(folder: Path, vocab: Path | None) -> bool:
-    """As tokenizer_config.json says; else whether the vocabulary is without capital letters."""
+    """Return True if the model is uncased.
+
+    tokenizer_config.json states it; without that, a vocabulary without capital letters is uncased.
+    """
     path = folder / TOKENIZER_CONFIG_NAME
     stated = read_json(path).get("do_lower_case") if path.exists() else None
     if isinstance(stated, bool):

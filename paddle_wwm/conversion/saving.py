@@ -1,4 +1,4 @@
-"""A BERT under Paddle's names into a new folder, as each of the three worlds has it."""
+"""Write an opened BERT into a folder, in the format of Paddle, Hugging Face or TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ from .opening import OpenedModel
 
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
-GOOGLE_LAYER_NORM_EPS = 1e-12  # not a key of bert_config.json: Google's code has it as a constant
+GOOGLE_LAYER_NORM_EPS = 1e-12  # a constant in Google's code, not a key of bert_config.json
 
 
 class Target(enum.Enum):
-    """Where a converted model is to be opened: Paddle, PaddleNLP and PaddleHub; transformers; Google's
-    TensorFlow code.
+    """The framework of a converted model.
+
+    PADDLE is for Paddle, PaddleNLP and PaddleHub, HUGGING_FACE for transformers, TENSORFLOW for Google's code.
     """
 
     PADDLE = "paddle"
@@ -43,8 +44,9 @@ class Target(enum.Enum):
 
 
 def for_target(model: OpenedModel, target: Target) -> OpenedModel:
-    """The model as that target needs it: Paddle's classes and ours want every part, so parts that are absent are made
-    anew for them.
+    """Return the model in the form that the target needs.
+
+    The classes of PaddleNLP and of this project need every part, so absent parts are initialised for them.
     """
     return with_absent_tensors(model) if target is Target.PADDLE else model
 
@@ -52,7 +54,11 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
 def save_model_files(
     folder: Path, model: OpenedModel, *, target: Target, on_bytes: Callable[[int], object] = id
 ) -> None:
-    """Write the model's files into a folder that exists. on_bytes: called with the number of bytes of every block."""
+    """Write the files of a model into an existing folder.
+
+    Args:
+        on_bytes: called with the number of bytes of every block.
+    """
     tensors = _under_names(model, Naming(target.value))
     _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
     write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=model.do_lower_case))
@@ -89,7 +95,7 @@ def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, T
 
 
 def _architecture(model: OpenedModel) -> str:
-    """The class of transformers' that has the parts that are there."""
+    """Return the class of transformers that has exactly the parts of this model."""
     if "cls.predictions" in model.absent:
         return "BertModel"
     return "BertForMaskedLM" if "cls.seq_relationship" in model.absent else "BertForPreTraining"

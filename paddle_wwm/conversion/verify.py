@@ -1,7 +1,7 @@
-"""Two models, or a model and stored outputs, on the same inputs: how far do their outputs lie apart?
+"""Compare the outputs of two models, or of a model and stored outputs, on the same inputs.
 
-A Hugging Face folder is run by transformers where it is installed, everything else by our BERT in Paddle; outputs that
-were stored with `save_reference` stand for a framework that is not installed here.
+transformers runs a Hugging Face folder if it is installed. This project's BERT runs all other models. Outputs that
+`save_reference` stored replace a framework that is not installed here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .opening import OpenedModel, open_model
 
 TOLERANCE = 1e-5
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-# output -> the parts of the model that it needs
+# output -> the optional parts that it needs
 OUTPUTS = {
     "last_hidden_state": (),
     "pooler_output": ("bert.pooler",),
@@ -35,7 +35,7 @@ MAX_LENGTH = 48
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The largest absolute difference of an output; `scale` is the largest absolute value, to judge it by."""
+    """The largest absolute difference of an output, and its largest absolute value."""
 
     output: str
     largest: float
@@ -44,8 +44,13 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """one, other: what was compared, and what ran it. num_same: tensors with the same bits, of num_tensors (0 where
-    one is a reference).
+    """The result of a comparison.
+
+    Args:
+        one: the first model, and what ran it.
+        other: the second model and what ran it, or the stored outputs.
+        num_same: number of tensors with the same bits.
+        num_tensors: number of compared tensors; 0 for stored outputs.
     """
 
     one: str
@@ -57,12 +62,16 @@ class Verification:
 
     @property
     def largest(self) -> float:
-        """The largest difference of all outputs; not a number where any is not."""
+        """The largest difference of all outputs; NaN if one of them is NaN."""
         return float(np.max([item.largest for item in self.differences]))
 
 
 def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Texts of random ids: one as long as allowed, padded ones, and two segments each. int64, shape (3, length)."""
+    """Return three texts of random ids, two of them padded, each with two segments.
+
+    Returns:
+        The arrays of `INPUTS`, all int64 of shape (3, length).
+    """
     rng = np.random.default_rng(seed)
     length = min(MAX_LENGTH, config.max_position_embeddings)
     lengths = np.array([length, max(1, length // 2), max(1, length - 3)])[:, None]
@@ -77,22 +86,22 @@ def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
 def verify(one: str | Path, other: str | Path, *, config: str | Path | None = None) -> Verification:
     """Compare the outputs of two models on the same inputs.
 
-    Outputs that were stored before may take the place of one of the models.
+    Instead of one of the models, stored outputs can be given.
 
     Args:
         one: a model of any format that `convert` reads, or outputs that `save_reference` stored (.npz).
-        other: the same; at least one of the two must be a model.
+        other: like `one`; at least one of the two must be a model.
         config: a config.json for a model that has none next to its weights.
 
     Returns:
-        The largest absolute difference of every output, and how many tensors have the same bits.
+        The largest absolute difference of every output, and the number of tensors with the same bits.
 
     Raises:
-        CheckpointError: a model cannot be opened or run, or the two have other sizes.
+        CheckpointError: a model cannot be opened or run, or the two models have different sizes.
         ConfigError: both are stored outputs.
 
     Source:
-        1e-5, the tolerance of paddle-wwm verify-conversion, is usual for float32 ports of BERT.
+        1e-5, the tolerance of paddle-wwm verify-conversion, is a common tolerance for float32 ports of BERT.
 
     Example:
         >>> from paddle_wwm import verify
@@ -101,7 +110,7 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
         (0.0, True)
     """
     if is_reference(one) and is_reference(other):
-        raise ConfigError("one of the two must be a model; two references have been computed already.")
+        raise ConfigError("one of the two must be a model, but both are stored outputs (.npz).")
     if is_reference(one):
         one, other = other, one
     first = open_model(one, config=config)
@@ -123,8 +132,8 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     for key in common:
         if actual[key].shape != expected[key].shape:
             raise CheckpointError(
-                f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}: they "
-                f"are other models."
+                f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}; models of "
+                f"different sizes cannot be compared."
             )
     return Verification(
         one=f"{one} (run by {engine})",
@@ -150,25 +159,33 @@ def _num_same(one: OpenedModel, other: OpenedModel) -> int:
 
 
 def is_reference(path: str | Path) -> bool:
-    """Whether a path is that of stored outputs."""
+    """Return True if the path is one of stored outputs (.npz)."""
     return str(path).endswith(REFERENCE_ENDING)
 
 
 def read_reference(path: str | Path) -> dict[str, np.ndarray]:
-    """Inputs and outputs that `save_reference` stored. Raises CheckpointError."""
+    """Return the inputs and outputs that `save_reference` stored, by name.
+
+    Raises:
+        CheckpointError: the file cannot be read, or an array is missing.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in (*INPUTS, *OUTPUTS) if key in stored}
-    except Exception as error:  # a torn archive can raise nearly anything
+    except Exception as error:  # a corrupt archive can raise nearly any exception
         raise CheckpointError(f"{path}: cannot be read as stored outputs: {error}.") from None
     if missing := [key for key in (*INPUTS, "last_hidden_state") if key not in arrays]:
-        raise CheckpointError(f"{path}: lacks {', '.join(missing)}; a reference is made with --save-reference.")
+        raise CheckpointError(f"{path}: lacks {', '.join(missing)}; create the file with --save-reference.")
     return arrays
 
 
 def save_reference(source: str | Path, path: str | Path, *, config: str | Path | None = None) -> str:
-    """Run a model and store inputs and outputs, to be compared where its framework is not installed; returns what ran
-    it.
+    """Run a model and store its inputs and outputs.
+
+    They can be compared on a machine where the framework is not installed.
+
+    Returns:
+        The name of what ran the model.
     """
     model = open_model(source, config=config)
     inputs = make_inputs(model.config)
@@ -179,12 +196,23 @@ def save_reference(source: str | Path, path: str | Path, *, config: str | Path |
 
 
 def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
-    """The outputs that the model's parts allow, float32, and what ran it."""
+    """Run a model. Outputs that need an absent part are left out.
+
+    Args:
+        inputs: the arrays of `INPUTS`, int64 of shape (batch_size, seq_len).
+
+    Returns:
+        The outputs by name, all float32, and the name of what ran the model. Shapes: `last_hidden_state`
+        (batch_size, seq_len, hidden_size), `pooler_output` (batch_size, hidden_size), `prediction_logits`
+        (batch_size, seq_len, vocab_size), `seq_relationship_logits` (batch_size, 2).
+    """
     if (
         int(inputs["input_ids"].max()) >= model.config.vocab_size
         or inputs["input_ids"].shape[1] > model.config.max_position_embeddings
     ):
-        raise CheckpointError(f"{model.files[0]}: the stored inputs do not fit this model; they belong to another.")
+        raise CheckpointError(
+            f"{model.files[0]}: the stored inputs do not fit this model; they are from a model of another size."
+        )
     has_transformers = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if model.naming is Naming.HUGGING_FACE and has_transformers:
         outputs, engine = _run_by_transformers(model, inputs), "transformers"
@@ -192,8 +220,8 @@ def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dic
         outputs, engine = _run_by_paddle(model, inputs), "Paddle"
     else:
         raise CheckpointError(
-            f"{model.files[0]}: nothing here can run it; install paddlepaddle, or for Hugging Face folders "
-            f"torch and transformers."
+            f"{model.files[0]}: no framework to run this model is installed; install paddlepaddle, or torch and "
+            f"transformers for a Hugging Face folder."
         )
     return {key: outputs[key] for key, parts in OUTPUTS.items() if not set(parts) & set(model.absent)}, engine
 

@@ -1,1 +1,1 @@
-"""Raw text to documents, sentences and words."""
+"""Turn raw text into documents, sentences and words."""

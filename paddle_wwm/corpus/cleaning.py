@@ -1,7 +1,8 @@
-"""Cleaning by named rules that can be switched. Each is counted, with the characters it took away and a few samples.
+"""Clean raw documents by named rules, each of which can be switched on or off.
 
-The rules of lines and of single documents are applied here; the two for duplicates, which need to know the whole
-corpus, in `paddle_wwm/shards/preparation/duplicates.py`.
+The report counts every rule, with the number of characters that it removed and a few samples. This file applies the
+rules for lines and for single documents. The two rules for duplicates need the whole corpus; they are in
+`paddle_wwm/shards/preparation/duplicates.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .readers import RawDocument
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule as `--help` and the report show it; its count is in lines or documents."""
+    """A rule as `--help` and the report show it. `unit`: lines or documents."""
 
     on: bool
     unit: str
@@ -28,25 +29,25 @@ class Rule:
 
 
 RULES = {
-    "control_characters": Rule(on=True, unit="lines", what="control, formatting and zero-width characters are removed"),
-    "nfc": Rule(on=True, unit="lines", what="characters are composed (Unicode NFC)"),
-    "simplified": Rule(on=False, unit="lines", what="traditional characters become simplified ones (OpenCC t2s)"),
-    "long_lines": Rule(on=True, unit="lines", what="lines of more than --max-line-chars characters are dropped"),
+    "control_characters": Rule(on=True, unit="lines", what="remove control, format and zero-width characters"),
+    "nfc": Rule(on=True, unit="lines", what="compose characters (Unicode NFC)"),
+    "simplified": Rule(on=False, unit="lines", what="convert traditional to simplified characters (OpenCC t2s)"),
+    "long_lines": Rule(on=True, unit="lines", what="drop lines of more than --max-line-chars characters"),
     "short_documents": Rule(
-        on=True, unit="documents", what="documents of fewer than --min-document-chars letters or digits are dropped"
+        on=True, unit="documents", what="drop documents with fewer than --min-document-chars letters or digits"
     ),
     "duplicate_documents": Rule(
-        on=True, unit="documents", what="documents whose lines all equal an earlier document's are dropped"
+        on=True, unit="documents", what="drop documents with the same lines as an earlier document"
     ),
-    "duplicate_lines": Rule(on=False, unit="lines", what="lines that stand anywhere earlier in the corpus are dropped"),
+    "duplicate_lines": Rule(on=False, unit="lines", what="drop lines that occur earlier anywhere in the corpus"),
 }
-# beside the line feed: they end a line, too, in the middle of what the reader takes for one
+# Characters other than the line feed that end a line. The reader splits at line feeds only.
 _LINE_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleaningConfig:
-    """Which rules are on, and their limits in characters."""
+    """The rules that are on, and their limits in characters."""
 
     rules: tuple[str, ...] = tuple(name for name, rule in RULES.items() if rule.on)
     max_line_chars: int = 1_000_000
@@ -54,27 +55,26 @@ class CleaningConfig:
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.rules) - set(RULES))
-        require(not unknown, f"cleaning rules must be of {', '.join(RULES)}, but {', '.join(unknown)} are given.")
-        object.__setattr__(
-            self, "rules", tuple(name for name in RULES if name in self.rules)
-        )  # the order they are given in says nothing
+        require(not unknown, f"cleaning rules must be among {', '.join(RULES)}, but got {', '.join(unknown)}.")
+        # the order in which the caller gives the rules has no meaning
+        object.__setattr__(self, "rules", tuple(name for name in RULES if name in self.rules))
         for name in ("max_line_chars", "min_document_chars"):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
 
     def switched(self, *, on: tuple[str, ...] = (), off: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """The names of the rules with some switched on and some off."""
+        """Return the names of the active rules after switching some on and some off."""
         return tuple({*self.rules, *on} - set(off))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaner:
-    """Applies the rules of lines and single documents."""
+    """The rules for lines and single documents, ready to be applied."""
 
     config: CleaningConfig
 
     @cached_property
     def _changes(self) -> list[tuple[str, Callable[[str], str]]]:
-        """The rules that rewrite lines, in the order they are applied in."""
+        """The rules that rewrite lines, in the order in which they are applied."""
         known: dict[str, Callable[[], Callable[[str], str]]] = {
             "control_characters": lambda: _without_control_characters,
             "nfc": lambda: _composed,
@@ -83,8 +83,9 @@ class Cleaner:
         return [(name, make_change()) for name, make_change in known.items() if name in self.config.rules]
 
     def clean(self, document: RawDocument, report: CorpusReport) -> RawDocument | None:
-        """The document with its lines cleaned, empty ones left out; None where a rule drops it or nothing is left
-        (counted, too).
+        """Return the document with clean lines, or None if it is dropped.
+
+        Empty lines are left out. A document is dropped by a rule, or because no line is left. `report` counts both.
         """
         lines: list[str] = []
         for raw in document.lines:
@@ -106,7 +107,7 @@ class Cleaner:
             report.add("long_lines", place=doc_id, text=line, removed=len(line))
             return ""
         without = _without_surrogates(line)
-        if without != line:  # from JSON's \ud800 and the like: no encoding can hold them
+        if without != line:  # JSON can hold them as \ud800, UTF-8 cannot encode them
             report.add("lone_surrogates", place=doc_id, text=line, removed=len(line) - len(without))
             line = without
         for name, change in self._changes:
@@ -142,7 +143,7 @@ def _without_control_characters(line: str) -> str:
 
 @lru_cache(maxsize=1)
 def _control_characters() -> re.Pattern[str]:
-    """Unicode's Cc and Cf, but the tab."""
+    """Return a pattern of the Unicode categories Cc and Cf, except the tab."""
     ranges: list[list[int]] = []
     for number in range(sys.maxunicode + 1):
         if unicodedata.category(chr(number)) in ("Cc", "Cf") and number != ord("\t"):
@@ -161,5 +162,7 @@ def _simplifier() -> Callable[[str], str]:
     try:
         from opencc import OpenCC
     except ImportError:
-        raise ConfigError("the cleaning rule simplified needs OpenCC: pip install 'paddle_wwm[simplified]'.") from None
+        raise ConfigError(
+            "the cleaning rule simplified needs OpenCC; run pip install 'paddle_wwm[simplified]'."
+        ) from None
     return OpenCC("t2s").convert

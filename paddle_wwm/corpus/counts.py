@@ -1,5 +1,6 @@
-"""What became of every character: counts by rule, and a few samples of each, so that nothing is dropped or changed
-unseen.
+"""Report what happened to every character: counts per rule and a few samples per rule.
+
+With it, the user sees everything that was dropped or changed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ MAX_SAMPLE_CHARS = 60
 class CorpusReport:
     """Counts of what was read, kept, dropped and changed.
 
-    counts: how often a rule was applied, in lines, sentences or documents as the rule says.
-    characters: "read" (line ends apart), "kept" (of the sentences that were tokenized), and what each rule took away:
-    read = kept + the rest.
-    samples: the first texts that each rule was applied to, with the place they stand at.
+    counts: how often each rule was applied, in the rule's unit (lines, sentences or documents).
+    characters: "read" (without line ends), "kept" (in the sentences that were tokenized), and the number that each
+    rule removed. "read" is the sum of all others.
+    samples: the first texts that each rule was applied to, each with its place.
     """
 
     counts: Counter = field(default_factory=Counter)
@@ -27,18 +28,25 @@ class CorpusReport:
     samples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, rule: str, *, place: str, text: str, removed: int, count: int = 1) -> None:
-        """Count a rule that was applied to `text` at `place` and took `removed` characters away (negative: added)."""
+        """Count one application of a rule, and keep the text as a sample.
+
+        Args:
+            rule: The name of the rule.
+            place: The file and line of the text.
+            text: The text that the rule was applied to.
+            removed: The number of characters that the rule removed. It is negative if the rule added some.
+            count: The number of lines, sentences or documents.
+        """
         self.counts[rule] += count
         self.characters[rule] += removed
         samples = self.samples.setdefault(rule, [])
         if len(samples) < MAX_SAMPLES:
-            printable = place.encode("utf-8", "backslashreplace").decode(
-                "utf-8"
-            )  # a file's name on disk need not be UTF-8
+            # a file name on disk can have another encoding
+            printable = place.encode("utf-8", "backslashreplace").decode("utf-8")
             samples.append(f"{printable}: {excerpt(text)}")
 
     def merge(self, other: CorpusReport) -> None:
-        """Add what comes later in the corpus."""
+        """Merge the report of a later part of the corpus into this one."""
         self.counts.update(other.counts)
         self.characters.update(other.characters)
         for rule, samples in other.samples.items():
@@ -46,7 +54,7 @@ class CorpusReport:
             known.extend(samples[: MAX_SAMPLES - len(known)])
 
     def to_json(self) -> dict[str, Any]:
-        """As plain containers, in a stable order."""
+        """Return the report as plain containers, with sorted keys."""
         return {
             "counts": dict(sorted(self.counts.items())),
             "characters": dict(sorted(self.characters.items())),
@@ -55,19 +63,22 @@ class CorpusReport:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> CorpusReport:
-        """The report that `to_json` was called on."""
+        """Return the report that `to_json` was called on."""
         return cls(
             counts=Counter(value["counts"]), characters=Counter(value["characters"]), samples=dict(value["samples"])
         )
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a text on one line, with what cannot be printed made visible."""
+    """Return the beginning of a text as one printable line."""
     return printable(text[:MAX_SAMPLE_CHARS]) + ("…" if len(text) > MAX_SAMPLE_CHARS else "")
 
 
 def printable(text: str) -> str:
-    """The text with what cannot be printed made visible: nothing in it can move a terminal's cursor."""
+    """Return the text with escape sequences in place of unprintable characters.
+
+    So no text from a corpus can move the cursor of a terminal.
+    """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

@@ -1,7 +1,7 @@
-"""Sources to documents of sentences, in one process and without the rules that need the whole corpus: for vocabularies
-and samples.
+"""Read sources as documents of sentences, in one process, to build vocabularies and show samples.
 
-`paddle_wwm/shards/preparation/prepare.py` does the same for shards, in units that many processes share.
+The cleaning rules that need the whole corpus are not applied here. To write shards,
+`paddle_wwm/shards/preparation/prepare.py` does the same in many processes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .readers import DocumentReader
 from .sentences import SentenceRule
 from .source_files import find_sources
 
-SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # part of the package
+SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # installed with the package
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A document of raw text. `doc_id` is "file name:line of its first sentence"."""
+    """A document of raw text. `doc_id` is "<file name>:<line of the first sentence>"."""
 
     doc_id: str
     sentences: tuple[str, ...]
@@ -35,7 +35,18 @@ def read_documents(
     sentences: SentenceRule = SentenceRule(),
     report: CorpusReport | None = None,
 ) -> Iterator[Document]:
-    """The documents of files, globs or folders, in order. Raises DataError for bad input unless `reader` skips it."""
+    """Yield the documents of files, globs or folders, in order.
+
+    Args:
+        sources: One name or several.
+        reader: How files are read, and what happens on bad input.
+        cleaning: The cleaning rules.
+        sentences: Where sentences end.
+        report: Counts are added to this report.
+
+    Raises:
+        DataError: The input is bad, and `reader` does not skip bad input.
+    """
     report = CorpusReport() if report is None else report
     cleaner = Cleaner(config=cleaning)
     for source in find_sources([sources] if isinstance(sources, (str, Path)) else sources).files:

@@ -1,13 +1,14 @@
-"""LAC's packaged segmentation model through paddle.inference: the reference for the compiled kernel, and what serves
-where that cannot run.
+"""Run LAC's packaged segmentation model with paddle.inference.
 
-The `lac` package cannot be imported on today's Paddle (its code imports paddle.fluid), but its model folder
-`LAC/seg_model` runs as it is: embedding, two bidirectional GRU layers, CRF; input one id a character, output one tag a
-character.
+This is the reference for the compiled kernel, and the engine on machines where the kernel cannot run.
 
-- oneDNN is off: with it, memory grows with every new shape of input (391 to 1,329 MB over 1.65M characters were
-  measured; flat without).
-- Texts are run in batches of like length; the tags of a text do not depend on the batch it is in.
+The `lac` package cannot be imported with current versions of Paddle, because it imports paddle.fluid. Its model folder
+`LAC/seg_model` still runs unchanged: an embedding, two bidirectional GRU layers and a CRF. The input is one id per
+character, the output one tag per character.
+
+- oneDNN is off, because with it memory grows with every new input shape. We measured a growth from 391 to 1,329 MB
+  over 1.65M characters; without oneDNN, memory stays constant.
+- Texts of similar length form a batch. The tags of a text do not depend on its batch.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ MAX_CHARS_PER_RUN = 16_384
 
 
 def import_lac_package() -> ModuleType:
-    """The `LAC` package itself, imported with paddle.fluid aliased to paddle.base: the reference that tests compare
-    with.
+    """Import the `LAC` package with paddle.base in place of paddle.fluid.
+
+    Tests compare with it.
     """
     quiet_environment()
     import paddle.base
@@ -42,10 +44,15 @@ def import_lac_package() -> ModuleType:
 
 
 class PaddleLac:
-    """The model in a predictor of Paddle's. One instance belongs to one process and one thread.
+    """The model in a Paddle predictor.
 
-    max_texts: of one run. sort: batches of like length, which is what makes batches worth it. use_onednn: Paddle's
-    default, for comparison.
+    An instance can be used by one process and one thread only.
+
+    Args:
+        tables: The tables of the model.
+        max_texts: The largest number of texts per batch.
+        sort: Put texts of similar length into one batch. Without it, batches save little time.
+        use_onednn: Use oneDNN as Paddle does by default, for comparison.
     """
 
     description = "Paddle inference"
@@ -70,7 +77,12 @@ class PaddleLac:
         self._max_texts, self._sort = max_texts, sort
 
     def tags(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """int8, shape of `ids`: a tag for every character. ids: int32, texts end to end; lengths: int64, one a text."""
+        """Return the tag of every character. int8, shape (num_characters,).
+
+        Args:
+            ids: int32, shape (num_characters,), the ids of all texts, concatenated.
+            lengths: int64, shape (num_texts,).
+        """
         tags = np.empty(len(ids), np.int8)
         firsts = np.cumsum(lengths) - lengths
         for batch in self._batches(lengths):

@@ -1,6 +1,4 @@
-"""The compiled kernel as an engine for LAC: the width for this processor, and a check that it gives the words it must
-before it is trusted.
-"""
+"""The compiled kernel as an engine for LAC, with the vector width for this processor."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ import numpy as np
 
 from .lac_model import LacWeights
 
-# The widest first: the width in floats, and the features that it needs, in LLVM's names. 16-wide code on a processor
-# with AVX2 alone is slower than 8-wide code; on one with neither, plain code would be slower than Paddle's.
+# The widest vectors first: the width in floats, and the processor features that it needs, in LLVM's names. With AVX2
+# only, 16-wide code is slower than 8-wide code. With neither feature set, the kernel would be slower than Paddle.
 WIDTHS: tuple[tuple[int, frozenset[str]], ...] = (
     (16, frozenset({"avx512f", "avx512dq", "avx512vl", "avx512bw", "fma"})),
     (8, frozenset({"avx2", "fma"})),
@@ -17,16 +15,20 @@ WIDTHS: tuple[tuple[int, frozenset[str]], ...] = (
 
 
 class KernelUnusable(Exception):
-    """The compiled kernel cannot serve on this machine; the text says why."""
+    """The compiled kernel cannot be used on this machine; the text is the reason."""
 
 
 def width_for_this_cpu() -> int:
-    """The vector width for the processor that numba compiles for: this machine's, or what NUMBA_CPU_NAME and
-    NUMBA_CPU_FEATURES say.
+    """Return the vector width, in floats, for the processor that numba compiles for.
+
+    That is the processor of this machine, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name another.
+
+    Raises:
+        KernelUnusable: The processor has no suitable vector instructions.
     """
     from numba.core.registry import cpu_target
 
-    # triple, processor, features: what numba gives to LLVM, and the key of its cache
+    # numba passes this tuple (triple, processor, features) to LLVM, and it is the key of numba's cache
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
     present = {feature[1:] for feature in features.split(",") if feature.startswith("+")}
     for width, needed in WIDTHS:
@@ -36,7 +38,7 @@ def width_for_this_cpu() -> int:
 
 
 class CompiledLac:
-    """The network compiled by numba (lac_kernel.py). May be used by several threads at once."""
+    """The network compiled by numba (lac_kernel.py). It is thread-safe."""
 
     def __init__(self, weights: LacWeights, *, width: int | None = None) -> None:
         from .lac_kernel import compiled_tag_texts, pack_weights, rows_of_tile
@@ -48,7 +50,12 @@ class CompiledLac:
         self._weights = pack_weights(weights, width=self.width)
 
     def tags(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """int8, shape of `ids`: a tag for every character. ids: int32, texts end to end; lengths: int64, one a text."""
+        """Return the tag of every character. int8, shape (num_characters,).
+
+        Args:
+            ids: int32, shape (num_characters,), the ids of all texts, concatenated.
+            lengths: int64, shape (num_texts,).
+        """
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         order = np.argsort(-lengths, kind="stable")
         order = order[: np.count_nonzero(lengths)]

@@ -1,9 +1,9 @@
-"""LAC's custom dictionary, honoured as `LAC.load_customization` does: words of the user's own that overrule the model.
+"""Apply a custom dictionary to LAC's words, with the same results as `LAC.load_customization`.
 
-A line is a phrase; white space in it says where the phrase is to be cut (花 开 is two words wherever 花开 stands), and
-a word may carry a part of speech (春天/SEASON), which LAC's segmentation model has no use for. A phrase of one
-character counts only with a part of speech. The phrases are matched against the text as it is, not against the
-simplified, half-width one that the model sees.
+Each line of the dictionary is a phrase. White space in it marks where the phrase is cut: with the line "花 开", every
+花开 in a text becomes two words. A word can have a part of speech (春天/SEASON), which the segmentation model does not
+use. A phrase of one character takes effect only if it has a part of speech. Phrases are compared with the original
+text, not with the simplified, half-width text that the model sees.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .user_dictionary import read_lines
 
 
 class Customization:
-    """The phrases of a dictionary file."""
+    """The phrases of a dictionary file, which take precedence over the model."""
 
     def __init__(self, path: Path) -> None:
-        self._word_ends: dict[str, list[int]] = {}  # phrase -> where its words end
+        self._word_ends: dict[str, list[int]] = {}  # phrase -> the ends of its words
         self._prefixes: set[str] = set()
         self._num_without_effect = 0
         for line in read_lines(path):
@@ -37,23 +37,27 @@ class Customization:
         ends: list[int] = []
         for entry in entries:
             word, slash, tag = entry.rpartition("/")
-            has_tag |= not ends and bool(word and tag)  # of the first word
-            phrase += word if word else entry  # a slash in front is part of the word
+            has_tag |= not ends and bool(word and tag)  # the part of speech of the first word counts
+            phrase += word if word else entry  # a leading slash is part of the word
             ends.append(len(phrase))
         if len(phrase) == 1 and not has_tag:
             self._num_without_effect += 1
             return
-        self._word_ends[phrase] = ends  # the last of several lines counts
+        self._word_ends[phrase] = ends  # a later line for the same phrase replaces an earlier one
         self._prefixes.update(phrase[:length] for length in range(1, len(phrase) + 1))
 
     def apply(self, text: str, code_points: np.ndarray, starts: np.ndarray) -> None:
-        """Change the word starts of `text` (bool, one a character; code_points: uint32, the same) to those that the
-        dictionary wants.
+        """Change the word starts of a text, in place, to those of the dictionary.
+
+        Args:
+            text: The text.
+            code_points: uint32, shape (num_characters,), the code points of the text.
+            starts: bool, shape (num_characters,), True where a word starts.
         """
         covered = 0
         for begin in np.flatnonzero(self._begins_phrase[code_points]).tolist():
-            # every phrase from here that reaches beyond all before, the short ones first: a later one overrules those
-            # that it overlaps
+            # As in LAC: apply each phrase that ends after all earlier ones, short phrases first. A later phrase
+            # overwrites the words of the phrases that it overlaps.
             for end in range(begin + 1, len(text) + 1):
                 phrase = text[begin:end]
                 if phrase not in self._prefixes:

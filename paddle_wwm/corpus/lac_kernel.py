@@ -1,24 +1,24 @@
-"""LAC's network over many sentences, compiled by numba around the gates of lac_vector.py: Paddle's tags, several times
-as fast as it is mostly run.
+"""Run LAC's network over many sentences: a numba kernel around the gates of lac_vector.py.
 
-What makes it fast, besides the gates
-    Batches of up to 48 sentences of like length, longest first. At step t exactly the sentences longer than t take
-    part, and these are the first
-    rows of the batch: no padding is computed but what fills the last tile, and a row keeps its place in the state from
-    the first step to the last. Time-major: the values of a step lie side by side, step after step: row b of step t is
-    at first_places[t] + b. Sentence-major, every row of a step would come from another part of memory.
-    Layer 1 has no input product: its gate inputs are rows of a table (lac_model.LacWeights.table). That is a fifth of
-    all multiplications.
-    Gate by gate, panel by panel, and the rows inside: a panel's weights (18 KB) stay in the innermost cache while all
-    rows pass over them. The candidate comes last, since it needs r * h of all columns.
+It gives the same tags as Paddle and is several times faster.
 
-What is left of a step's rows after full tiles is done row by row where there are few (a single long sentence takes
-twice as long as in company, not eight times), by one more full tile with idle rows otherwise. Memory: 800 bytes a
-character of the largest batch, so batches have a limit of characters.
+Why it is fast, apart from the gates
+    - Batches: up to 48 sentences of similar length, longest first. Step t handles the sentences that are longer than
+      t, and these are the first rows of the batch. So there is no padding except in the last tile, and a row keeps
+      its place in the state from the first step to the last.
+    - Time-major layout: the rows of a step are adjacent in memory. Row b of step t is at first_places[t] + b.
+    - Layer 1 has no input product: its gate inputs are rows of a table (lac_model.LacWeights.table). This saves a
+      fifth of all multiplications.
+    - The loops are, from outer to inner: gates, panels, rows. So the weights of a panel (18 KB) stay in the L1 cache
+      for all rows. The candidate gate comes last, because it needs r * h of all columns.
 
-How fast it can get: 221 thousand multiply-adds a character. An EPYC of Zen 4 (one 16-wide fma a cycle) does 2.9
-thousand million vectors of them a second here and 3.2 in OpenBLAS's largest products, so what is left to gain there is
-a tenth; Intel's server processors have two such units.
+Some rows of a step can be left after the full tiles. A few rows are computed one by one: a single long sentence takes
+twice as long as in a batch, not eight times as long. More rows are computed as one more full tile with idle rows.
+Memory is 800 bytes per character of the largest batch, so the number of characters per batch is limited.
+
+Limit of the speed: the network needs 221 thousand multiply-adds per character. An EPYC processor (Zen 4, one 16-wide
+fma per cycle) computes 2.9 billion vectors of them per second here, and 3.2 billion in the largest products of
+OpenBLAS. So at most a tenth is left to gain on it. Intel's server processors have two such units.
 """
 
 from __future__ import annotations
@@ -39,18 +39,16 @@ from .lac_vector import CANDIDATE, PANEL_VECTORS, RESET, UPDATE, gate_tile
 
 ROWS_OF_BATCH = 48
 CHARS_OF_BATCH = 32_768  # unless a single sentence is longer
-# numba's own check sees changes of the file with the entry function only; a stale copy of the rest would give wrong
-# tags
+# numba's cache notices changes only in the file of the entry function. A stale copy of the other files would give wrong
+# tags, so the name in the cache contains a hash of all of them.
 SOURCES = (lac_vector.__file__, lac_model.__file__, __file__)
 
 
 @numba.njit(nogil=True)
 def _num_in_full_tiles(num_rows: int, rows_of_tile: int) -> int:
-    """How many of a step's rows are done by full tiles, idle rows at the end included. The others are done one
-    by one.
-    """
+    """Return how many rows of a step full tiles handle, with the idle rows."""
     left = num_rows % rows_of_tile
-    if left <= rows_of_tile // 3:  # a tile of one row takes about a third to a quarter of the time of a full one
+    if left <= rows_of_tile // 3:  # a tile of one row takes 1/4 to 1/3 of the time of a full one
         return num_rows - left
     return num_rows - left + rows_of_tile
 
@@ -71,9 +69,7 @@ def _gru_step(
     update: np.ndarray,
     outputs: np.ndarray,
 ) -> None:
-    """One step of one direction of a layer, for rows 0..num_rows, whose values lie at place + row. `state` becomes the
-    new one.
-    """
+    """Compute one step of one direction for the rows at `place` + row; update `state`."""
     num_tiled = _num_in_full_tiles(num_rows, len(rows))
     arrays = (start, ids, inputs, input_weights, weights, state, gated_state, update, outputs)
     for gate in (RESET, UPDATE, CANDIDATE):
@@ -84,11 +80,11 @@ def _gru_step(
                 gate_tile(lanes, rows[:1], gate, panel, row, place + row, *arrays)
 
 
-# reassociation lets the sums over the hidden units run in vector lanes; every row is still summed by itself, in one
-# order
+# Reassociation lets the sums over the hidden units use vector lanes. Each row is still summed by itself, in a fixed
+# order.
 @numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _add_emissions(state: np.ndarray, num_rows: int, weights: np.ndarray, emissions: np.ndarray, place: int) -> None:
-    """emissions[place + row] += weights @ state[row]; weights: (4, H)."""
+    """Compute emissions[place + row] += weights @ state[row]. weights: (4, H)."""
     for row in range(num_rows):
         for tag in range(NUM_TAGS):
             total = np.float32(0)
@@ -107,8 +103,9 @@ def _best_path(
     came_from: np.ndarray,
     tags: np.ndarray,
 ) -> None:
-    """Viterbi: the tags of greatest score, the lower tag where two are equal. came_from: buffer, uint8 (length, 4).
-    tags: filled.
+    """Fill `tags` with the Viterbi path, the lower tag where two scores are equal.
+
+    came_from: a buffer, uint8 (length, 4).
     """
     score, previous = np.empty(NUM_TAGS, np.float32), np.empty(NUM_TAGS, np.float32)
     for tag in range(NUM_TAGS):
@@ -135,8 +132,9 @@ def _best_path(
 
 @numba.njit(nogil=True)
 def plan_batch(offsets: np.ndarray, batch: np.ndarray, rows_of_tile: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where the values of a batch lie. batch: numbers of texts, longest first. Returns the number of rows of every
-    step, the place of every step's first row (both int64, one a step) and the number of places.
+    """Return the rows per step, the first place per step and the number of places.
+
+    Both arrays are int64 (num_steps,). batch: int64 (num_texts,), the indices of the texts, longest first.
     """
     num_steps = offsets[batch[0] + 1] - offsets[batch[0]]
     num_rows_of_step, first_places = np.empty(num_steps, np.int64), np.empty(num_steps, np.int64)
@@ -153,11 +151,11 @@ def plan_batch(offsets: np.ndarray, batch: np.ndarray, rows_of_tile: int) -> tup
 def run_batch(
     lanes: tuple[int, ...], rows: tuple[int, ...], ids: np.ndarray, offsets: np.ndarray, batch: np.ndarray, num_rows_of_step: np.ndarray, first_places: np.ndarray, batch_ids: np.ndarray, table: np.ndarray, recurrent: np.ndarray, input_weights: np.ndarray, bias: np.ndarray, emission: np.ndarray, inputs: np.ndarray, emissions: np.ndarray  # noqa: E501
 ) -> None:  # fmt: skip
-    """Both layers in both directions over one batch, whose emissions are added to `emissions`, float32 (places, 4)."""
+    """Run both layers on one batch and add to `emissions`, float32 (num_places, 4)."""
     num_steps, size = len(num_rows_of_step), HIDDEN_SIZE
     state = np.zeros((ROWS_OF_BATCH, size), np.float32)
     gated_state, update = np.zeros_like(state), np.zeros_like(state)
-    batch_ids[:] = 0  # of rows that idle, too
+    batch_ids[:] = 0  # idle rows need a valid id, too
     for row in range(len(batch)):
         first = offsets[batch[row]]
         for step in range(offsets[batch[row] + 1] - first):
@@ -171,7 +169,7 @@ def run_batch(
             for count in range(num_steps):
                 step = count if direction == 0 else num_steps - 1 - count
                 num_rows, place = num_rows_of_step[step], first_places[step]
-                if num_rows > num_before:  # from the end: sentences that end here begin here, with a state of zeros
+                if num_rows > num_before:  # only backwards: the added sentences begin at this step, with a zero state
                     state[num_before:num_rows] = 0
                 num_before = num_rows
                 buffers = (weights, state, gated_state, update, outputs)
@@ -217,8 +215,10 @@ def tag_texts(
     transitions: np.ndarray,
     tags: np.ndarray,
 ) -> None:
-    """Fill `tags` (int8, one a character). ids: int32, all texts end to end. offsets: int64, num_texts + 1. order: the
-    texts that are not empty, longest first. The weights as `pack_weights` gives them.
+    """Fill `tags`, int8 (num_characters,). ids: int32 (num_characters,), of all texts.
+
+    offsets: int64 (num_texts + 1,). order: int64, the indices of the non-empty texts, longest first. The weights come
+    from `pack_weights`.
     """
     inputs = np.empty((0, 2 * HIDDEN_SIZE), np.float32)
     emissions = np.empty((0, NUM_TAGS), np.float32)
@@ -229,7 +229,7 @@ def tag_texts(
         last = min(len(order), first + max(1, min(ROWS_OF_BATCH, CHARS_OF_BATCH // num_steps)))
         batch = order[first:last]
         num_rows_of_step, first_places, num_places = plan_batch(offsets, batch, len(rows))
-        if num_places > len(inputs):  # the first batch has the longest texts, so later ones mostly fit
+        if num_places > len(inputs):  # the first batch has the longest texts, so it seldom happens again
             inputs = np.empty((num_places, 2 * HIDDEN_SIZE), np.float32)
             emissions = np.empty((num_places, NUM_TAGS), np.float32)
             batch_ids = np.empty(num_places, np.int32)
@@ -248,7 +248,7 @@ def tag_texts(
 
 @lru_cache
 def compiled_tag_texts(width: int) -> Callable[..., None]:
-    """`tag_texts`, to be compiled for vectors of `width` floats."""
+    """Return a copy of `tag_texts` that numba compiles for vectors of `width` floats."""
     digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in SOURCES)).hexdigest()[:16]
     function = types.FunctionType(tag_texts.__code__, tag_texts.__globals__, tag_texts.__name__)
     function.__module__, function.__doc__ = tag_texts.__module__, tag_texts.__doc__
@@ -257,13 +257,14 @@ def compiled_tag_texts(width: int) -> Callable[..., None]:
 
 
 def rows_of_tile(width: int) -> int:
-    """The sentences of a full tile: as many as the registers of that width hold sums for (lac_vector.py)."""
+    """Return the number of sentences whose sums fit in the registers (lac_vector.py)."""
     return width // 2
 
 
 def pack_weights(weights: LacWeights, *, width: int) -> tuple[np.ndarray, ...]:
-    """The weights as `tag_texts` takes them, from `table` to `transitions`: the panels of every matrix one after the
-    other, read front to end.
+    """Return the weights as `tag_texts` takes them, from `table` to `transitions`.
+
+    The panels of a matrix follow each other, so the kernel reads them in order.
     """
 
     def panels(matrix: np.ndarray) -> np.ndarray:
@@ -283,8 +284,9 @@ def pack_weights(weights: LacWeights, *, width: int) -> tuple[np.ndarray, ...]:
 
 
 def _aligned(values: object) -> np.ndarray:
-    """A C-ordered copy that begins at a multiple of 64 bytes: a vector load across two cache lines takes twice
-    as long.
+    """Return a float32 C-ordered copy whose address is a multiple of 64 bytes.
+
+    A vector load across two cache lines takes twice as long.
     """
     source = np.asarray(values, np.float32)
     memory = np.empty(source.nbytes + 64, np.uint8)

@@ -1,19 +1,21 @@
-"""The files of LAC's packaged segmentation model, read without Paddle and without the package's code: tables, weights,
-checksum.
+"""Read the files of LAC's packaged segmentation model: tables, weights and checksum.
 
-The network, for a text of T characters (V = 8,224 ids, H = 96; weights as Paddle's `gru` operator lays them out)::
+Neither Paddle nor the code of the package is needed.
 
-    id of every character                     conf/word.dic after conf/q2b.dic
-    embedding [V, H]                          word_emb
-    GRU over the text, and one from its end   fc_0, gru_0; fc_1, gru_1      fc: a step's input to its 3H gate inputs
-    the two side by side: 2H values           (concatenation)
-    GRU, and one from the end, over those     fc_2, gru_2; fc_3, gru_3
-    2H values to 4 emissions                  fc_4                          one a tag: -B -I -E -S (conf/tag.dic)
-    the best path through them                crfw: scores: row 0 to begin with a tag, row 1 to end with it, rows 2-5
-    from tag to tag
+The network for a text of T characters (V = 8,224 ids, H = 96), and the files of its weights, which have the layout of
+Paddle's `gru` operator::
 
-The files come from a package index, and compiled code reads memory by these tables: every shape and every id is
-checked here.
+    ids [T]                        conf/word.dic, after conf/q2b.dic
+    embedding [T, H]               word_emb [V, H]
+    GRU forwards and backwards     fc_0, gru_0; fc_1, gru_1     fc: the input of a step to its 3H gate inputs
+    concatenation [T, 2H]
+    GRU forwards and backwards     fc_2, gru_2; fc_3, gru_3
+    4 emissions [T, 4]             fc_4                         one per tag: -B -I -E -S (conf/tag.dic)
+    the best path (CRF)            crfw [6, 4]                  row 0: scores to begin with a tag; row 1: to end with
+                                                                it; rows 2-5: from tag to tag
+
+The files come from a package index, and compiled code uses the tables as memory offsets. So every shape and every id
+is checked here.
 """
 
 from __future__ import annotations
@@ -36,20 +38,23 @@ NUM_CODE_POINTS = 0x110000
 
 
 def lac_model_directory() -> Path:
-    """The folder of the packaged segmentation model, found without importing the package."""
+    """Return the folder of the packaged model without importing the package."""
     spec = importlib.util.find_spec("LAC")
     if spec is None or spec.origin is None:
         raise DataError(
-            "the package `lac` is not installed, and LAC's model comes with it; `paddle-wwm doctor` names what to do."
+            "the package `lac`, which contains LAC's model, is not installed; `paddle-wwm doctor` prints what to do."
         )
     return Path(spec.origin).parent / "seg_model"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LacTables:
-    """id_of_code_point: int32, shape (0x110000,), traditional to simplified and full to half width folded in (one
-    character to one, so that offsets never move). tag_starts_word: bool, shape (4,), the tags that end in B or S.
-    num_ids: the size of the vocabulary.
+    """The character and tag tables of the model.
+
+    directory: the folder of the model. sha256: of all its files. num_ids: the size of the vocabulary.
+    id_of_code_point: int32, shape (0x110000,). It also maps traditional to simplified and full-width to half-width
+    characters, always one to one, so offsets do not change.
+    tag_starts_word: bool, shape (4,), True for the tags that end in B or S.
     """
 
     directory: Path
@@ -61,13 +66,18 @@ class LacTables:
 
 @dataclass(frozen=True, kw_only=True)
 class LacWeights:
-    """float32 arrays; the first axis of the first four is the direction: 0 from the text's beginning, 1 from its end.
-    Gates: update, reset, candidate, H columns each.
+    """The parameters of the network, all float32.
 
-    table (2, V, 3H): layer 1's gate inputs for every id: embedding times fc, and both biases. Since the embedding is
-    all that layer 1 sees, this product can be taken once a character of the vocabulary instead of once a character of
-    the text. It is taken in float64. recurrent (2, 2, H, 3H): direction, layer. inputs (2, 2H, 3H) and bias (2, 3H):
-    layer 2's gate inputs. emission (2, H, 4), emission_bias (4,); transitions (6, 4): crfw.
+    Axis 0 of the arrays with a direction is 0 for forwards and 1 for backwards. 3H columns are the update, reset and
+    candidate gates, H columns each.
+
+    table (2, V, 3H): the gate inputs of layer 1 for every id, that is, embedding times fc, plus both biases. Layer 1
+    sees the embedding only, so this product is computed once per id instead of once per character of a text. It is
+    computed in float64.
+    recurrent (2, 2, H, 3H): direction, layer.
+    inputs (2, 2H, 3H) and bias (2, 3H): the gate inputs of layer 2.
+    emission (2, H, 4), emission_bias (4,).
+    transitions (6, 4): crfw.
     """
 
     table: np.ndarray
@@ -80,7 +90,11 @@ class LacWeights:
 
 
 def load_tables(directory: Path) -> LacTables:
-    """The character and tag tables of the model folder; DataError where they are not what they should be."""
+    """Read the character and tag tables of the model folder.
+
+    Raises:
+        DataError: A file is missing or is not a file of this model.
+    """
     ids = _ids(directory / "conf" / "word.dic")
     num_ids = max(ids.values()) + 1
     unknown = ids["OOV"]
@@ -108,8 +122,10 @@ def load_tables(directory: Path) -> LacTables:
 
 
 def load_weights(tables: LacTables) -> LacWeights:
-    """The network's parameters in the layout of LacWeights; DataError where a file has not the shape that it
-    must have.
+    """Read the parameters of the network.
+
+    Raises:
+        DataError: A file is missing or has a wrong shape.
     """
     size, gates = HIDDEN_SIZE, NUM_GATES * HIDDEN_SIZE
 
@@ -117,12 +133,12 @@ def load_weights(tables: LacTables) -> LacWeights:
         return read_tensor(tables.directory / "model" / name, shape=shape)
 
     def bias(number: int) -> np.ndarray:
-        # the operator adds the one of `fc` and the one of `gru` at the same place
+        # the operators `fc` and `gru` each add a bias to the same values
         return tensor(f"fc_{number}.b_0", gates).astype(np.float64) + tensor(f"gru_{number}.b_0", 1, gates)[0]
 
     def recurrent(number: int) -> np.ndarray:
-        # stored as two matrices one after the other, [H, 2H] of update and reset and [H, H] of the candidate, in a
-        # file of shape [H, 3H]
+        # The file has the shape [H, 3H], but it holds two matrices: [H, 2H] for update and reset, then [H, H] for the
+        # candidate.
         flat = tensor(f"gru_{number}.w_0", size, gates).ravel()
         return np.concatenate(
             [flat[: 2 * size * size].reshape(size, 2 * size), flat[2 * size * size :].reshape(size, size)], axis=1
@@ -146,14 +162,16 @@ def load_weights(tables: LacTables) -> LacWeights:
 
 
 def read_tensor(path: Path, *, shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 tensor of that shape from a file as Paddle saves single parameters (LoDTensor, version 0).
+    """Read a float32 tensor from a Paddle parameter file (LoDTensor, version 0).
 
-    The file's header is a function of the shape, so it is not parsed: it must be, byte for byte, the one that belongs
-    to `shape`.
+    The shape determines the header, so the header is not parsed. It must be equal to the header for `shape`.
+
+    Raises:
+        DataError: The file is missing, or holds another shape or dtype.
     """
-    # protobuf TensorDesc: field 1 the type (5 is FP32), field 2 a dimension, once for each
+    # protobuf TensorDesc: field 1 is the type (5 is FP32), field 2 is a dimension and is repeated
     description = b"\x08\x05" + b"".join(b"\x10" + _varint(size) for size in shape)
-    # version, number of LoD levels, version of the tensor, size of its description
+    # version, number of LoD levels, version of the tensor, size of the description
     header = struct.pack("<IQIi", 0, 0, 0, len(description)) + description
     num_bytes = len(header) + 4 * math.prod(shape)
     _require(path.is_file() and path.stat().st_size == num_bytes, path, f"must be a file of {num_bytes} bytes")
@@ -163,16 +181,18 @@ def read_tensor(path: Path, *, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the top bit says that more follow."""
+    """Encode a number, 7 bits per byte, lowest first; the top bit: more follow."""
     low, rest = number & 0x7F, number >> 7
     return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
 
 
 def _ids(path: Path) -> dict[str, int]:
     pairs = _pairs(path)
-    _require(all(number.isdecimal() for number, _ in pairs), path, "must hold a number and a character a line")
+    _require(all(number.isdecimal() for number, _ in pairs), path, "every line must hold a number and a character")
     ids = {character: int(number) for number, character in pairs}
-    _require("OOV" in ids and max(ids.values()) < NUM_CODE_POINTS, path, "must hold an entry OOV and ids of this model")
+    _require(
+        "OOV" in ids and max(ids.values()) < NUM_CODE_POINTS, path, "must hold the entry OOV and the ids of this model"
+    )
     return ids
 
 
@@ -182,14 +202,14 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
     with open(path, encoding="utf-8") as stream:
         for line in stream:
             columns = line.rstrip("\n").split("\t")
-            if len(columns) == 2:  # the package skips other lines, too
+            if len(columns) == 2:  # the package also skips other lines
                 pairs.append((columns[0], columns[1]))
     return pairs
 
 
 def _require(condition: bool, path: Path, rule: str) -> None:
     if not condition:
-        raise DataError(f"{path}: {rule}, but this one is different; reinstall the package `lac` (2.1.2).")
+        raise DataError(f"{path}: {rule}, but this file is different; reinstall the package `lac` (2.1.2).")
 
 
 def _hash_folder(directory: Path) -> str:

@@ -1,9 +1,8 @@
-"""LAC as a segmenter: characters to ids, an engine that tags them, words from the tags, and the user's own words on
-top.
+"""LAC as a segmenter: ids of characters, an engine that computes tags, words from the tags, and the user's own words.
 
-The engine is chosen when the segmenter is made: the compiled kernel where the processor has the vector instructions
-for it and it passes a check, Paddle otherwise. Both give the same words, so the choice is no part of any fingerprint;
-`description` tells it.
+The engine is chosen when the segmenter is created. It is the compiled kernel if the processor has the vector
+instructions for it and the kernel passes a check. Otherwise it is Paddle. Both give the same words, so no fingerprint
+depends on the engine; `description` names it.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from .lac_customization import Customization
 from .lac_model import LacTables, lac_model_directory, load_tables, load_weights
 
 ENGINES = ("auto", "compiled", "paddle")
-ENGINE_VARIABLE = "PADDLE_WWM_LAC_ENGINE"  # what "auto" stands for, where it is set
-# Memory is about 800 bytes a character of the longest text. A text beyond this is segmented in parts of this length,
-# each as a text by itself.
+ENGINE_VARIABLE = "PADDLE_WWM_LAC_ENGINE"  # if it is set, its value replaces "auto"
+# Memory is about 800 bytes per character of the longest text. A longer text is cut into parts of this length, and
+# each part is segmented as a separate text.
 MAX_CHARS_OF_TEXT = 131_072
-# What Paddle makes of texts of many lengths: full tiles, single rows and sentences that end early all take part.
+# The words that Paddle gives. The lengths differ, so the check covers full tiles, single rows and short sentences.
 CHECKED_MODEL_SHA256 = "eb4196ae598d780ff0e785dd5177df084a5ecf9481631d0f95a1ae0a17ffaddf"
 CHECKED_WORDS = (
     "使用|语言|模型|来|预测|下一个|词|的|probability|。",
@@ -48,20 +47,29 @@ CHECKED_WORDS = (
 
 
 class LacEngine(Protocol):
-    """What runs the network."""
+    """The part that runs the network."""
 
     description: str
 
     def tags(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """int8, shape of `ids`: a tag for every character. ids: int32, texts end to end; lengths: int64, one a text."""
+        """Return the tag of every character. int8, shape (num_characters,).
+
+        Args:
+            ids: int32, shape (num_characters,), the ids of all texts, concatenated.
+            lengths: int64, shape (num_texts,).
+        """
         ...
 
 
 class LacSegmenter:
-    """LAC's packaged segmentation model (Baidu, lac 2.1.2), run exactly: the words of `LAC(mode="seg").run`.
+    """LAC's packaged segmentation model (Baidu, lac 2.1.2).
 
-    custom_dictionary: as for `LAC.load_customization`. engine: "compiled" and "paddle" insist on one, "auto" takes
-    what the variable PADDLE_WWM_LAC_ENGINE says and otherwise the fastest that works here.
+    Its words are exactly those of `LAC(mode="seg").run`.
+
+    Args:
+        custom_dictionary: A dictionary file in the format of `LAC.load_customization`.
+        engine: "compiled", "paddle" or "auto". "auto" takes the engine in the environment variable
+            PADDLE_WWM_LAC_ENGINE. If the variable is not set, it takes the fastest engine that works on this machine.
     """
 
     name = "lac"
@@ -81,11 +89,11 @@ class LacSegmenter:
             self.description += f", {self._customization.description} of {custom_dictionary.name}"
 
     def __reduce__(self) -> tuple[Callable[[], LacSegmenter], tuple[()]]:
-        # compiled code and predictors cannot be pickled: another process makes its own
+        # compiled code and predictors cannot be pickled, so another process creates its own
         return partial(LacSegmenter, **self._arguments), ()
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says."""
+        """Return the word starts of the concatenated texts; see `Segmenter`."""
         code_points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         tags = self._engine.tags(self._tables.id_of_code_point[code_points], _in_parts(lengths))
@@ -100,7 +108,12 @@ class LacSegmenter:
 
 
 def make_engine(tables: LacTables, *, engine: str) -> tuple[LacEngine, str]:
-    """The engine, and a remark for the description where it is not the one that there should be."""
+    """Return the engine, and a remark if the compiled kernel cannot be used.
+
+    Raises:
+        ConfigError: The engine is unknown, or the compiled kernel was requested and does not work.
+        DataError: A file of the model is damaged.
+    """
     if engine not in ENGINES:
         raise ConfigError(f"`engine` must be one of {', '.join(ENGINES)}, but is {engine!r}.")
     asked_by = "`engine`"
@@ -110,15 +123,15 @@ def make_engine(tables: LacTables, *, engine: str) -> tuple[LacEngine, str]:
             raise ConfigError(f"{ENGINE_VARIABLE} must be one of {', '.join(ENGINES)}, but is {engine!r}.")
     if engine == "paddle":
         return PaddleLac(tables), ""
-    weights = load_weights(tables)  # damaged files are an error, not a reason for the other engine
+    weights = load_weights(tables)  # damaged files are an error for both engines
     try:
         compiled = CompiledLac(weights)
         _check_words(compiled, tables)
-    except Exception as error:  # numba and LLVM have errors of many kinds, and Paddle serves in place of all of them
+    except Exception as error:  # numba and LLVM raise many kinds; Paddle works in all cases
         reason = str(error) if isinstance(error, KernelUnusable) else f"{type(error).__name__}: {error}".split("\n")[0]
         if engine == "compiled":
             raise ConfigError(
-                f'{asked_by} asks for LAC\'s compiled kernel, which does not work here ({reason}); "auto" takes Paddle.'
+                f'{asked_by} asks for LAC\'s compiled kernel, which does not work here ({reason}); use "auto".'
             ) from error
         return PaddleLac(tables), f" (no compiled kernel: {reason})"
     return compiled, ""
@@ -136,11 +149,11 @@ def _check_words(compiled: LacEngine, tables: LacTables) -> None:
     else:
         expected = tables.tag_starts_word[PaddleLac(tables).tags(ids, lengths)]
     if not np.array_equal(found, expected):
-        raise KernelUnusable("it gives other words than it must on this machine")
+        raise KernelUnusable("it gives wrong words on this machine")
 
 
 def _in_parts(lengths: np.ndarray) -> np.ndarray:
-    """The lengths of the parts that texts are segmented in: the texts themselves, but for the very longest."""
+    """Return the lengths of texts, with very long ones cut into parts. int64 (parts,)."""
     if not len(lengths) or lengths.max() <= MAX_CHARS_OF_TEXT:
         return lengths
     parts = [

@@ -1,33 +1,30 @@
-"""Vector code for LAC's network: one GRU gate of a tile of sentences, written in LLVM's instructions for numba to
-compile.
+"""Vector code for LAC's network: one GRU gate for a tile of sentences, as LLVM instructions that numba compiles.
 
-Why not plain loops: left to itself, the compiler keeps the sums of a matrix product in memory, and reaches 130-150
-thousand characters a second where this reaches twice that. What it takes is to say which values live in the
-processor's vector registers. So an intrinsic here is a Python function that *writes* code: its loops run while the
-code is written, and each turn leaves instructions behind.
+Why there are no plain loops: the compiler would keep the sums of a matrix product in memory and reach 130-150 thousand
+characters/s. This code reaches twice that, because it keeps them in vector registers. An intrinsic is a Python
+function that writes code: its loops run while the code is generated, and each iteration adds instructions.
 
 The tile
-    `num_rows` sentences times a panel of 3 vectors of hidden units. With 16-wide vectors (AVX-512, 32 registers) a
-    tile is 8 rows times 48 columns: 24 registers of sums, 3 of weights and one for the input at hand. With 8-wide ones
-    (AVX2, 16 registers) it is 4 times 24: 12 + 3 + 1. For every
-    k the 3 vectors of weights are loaded once and serve all rows: 3 + 8 loads for 24 multiply-adds. A tile of one row
-    serves what is left over.
+    A tile is `num_rows` sentences times a panel of 3 vectors of hidden units. With 16-wide vectors (AVX-512, 32
+    registers) it has 8 rows and 48 columns: 24 registers for sums, 3 for weights and 1 for the current input. With
+    8-wide vectors (AVX2, 16 registers) it has 4 rows and 24 columns: 12 + 3 + 1 registers. For every k, the 3 vectors
+    of weights are loaded once for all rows: 3 + 8 loads for 24 multiply-adds. The remaining rows use tiles of one row.
 
 The arithmetic, for hidden state h, gate inputs x and weights W (Paddle's `gru` with origin_mode=False)
-    reset      r  = sigmoid(x_r + h W_r)          stored as r * h, for that is all it is needed for
+    reset      r  = sigmoid(x_r + h W_r)          stored as r * h, the only use of r
     update     u  = sigmoid(x_u + h W_u)
     candidate  c  = tanh(x_c + (r * h) W_c)       h' = h + u * (c - h)
-    A gate's activation and products are applied to the sums while they are still in registers ("fused"): no pass over
-    memory of its own.
+    Activations and element-wise products are applied to the sums while they are in registers (fused), so they need
+    no extra loop over memory.
 
 Exactness
-    Every operation acts on one row alone, sums run in the order of k, and the multiply-adds are true `fma`s: a
-    sentence's values do not depend, bit for bit, on the rows beside it or on the size of the tile. One tempting trick
-    breaks that: one division for the product of several rows' denominators. The sums differ from Paddle's in their
-    last bits; the tags do not (benchmarks/segmentation.py counts differences: none).
+    Every operation works on one row, sums run in the order of k, and the multiply-adds are true `fma`s. So the values
+    of a sentence are the same bits, whatever the other rows and the size of the tile are. (Do not compute one division
+    for the denominators of several rows: it would break this rule.) The sums differ from Paddle's in the last bits.
+    The tags are the same: benchmarks/segmentation.py counts no differences.
 
-How widths and sizes get in: as types. `lanes` and `rows` are tuples of so many zeros; numba compiles a version for
-each length that it meets, and its cache on disk tells them apart.
+Widths and sizes are passed as types: `lanes` and `rows` are tuples of zeros of that length. numba compiles one version
+for each pair of lengths, and its cache on disk keeps all of them.
 """
 
 from __future__ import annotations
@@ -47,14 +44,14 @@ if TYPE_CHECKING:
     from numba.core.base import BaseContext as CodeContext
     from numba.core.typing.context import BaseContext as TypingContext
 
-PANEL_VECTORS = 3  # vectors side by side in a tile
-UPDATE, RESET, CANDIDATE = 0, 1, 2  # the order of Paddle's columns
+PANEL_VECTORS = 3  # vectors per row of a tile
+UPDATE, RESET, CANDIDATE = 0, 1, 2  # the order of the columns in Paddle's weights
 
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 
 
 class VectorWriter:
-    """Writes instructions on vectors of `num_lanes` floats at the place where `builder` stands."""
+    """A generator of instructions on vectors of `num_lanes` floats for `builder`."""
 
     def __init__(self, builder: ir.IRBuilder, num_lanes: int) -> None:
         self.builder = builder
@@ -63,33 +60,33 @@ class VectorWriter:
         self.bits_type = ir.VectorType(INT32, num_lanes)
 
     def constant(self, value: float) -> ir.Constant:
-        """The same number in every lane, rounded to float32."""
+        """Return a vector with the same number in every lane, rounded to float32."""
         rounded = struct.unpack("f", struct.pack("f", value))[0]
         return ir.Constant(self.type, [ir.Constant(FLOAT, rounded)] * self.num_lanes)
 
     def at(self, pointer: ir.Value, index: ir.Value | int, type_: ir.Type = FLOAT) -> ir.Value:
-        """The address of element `index`."""
+        """Return the address of element `index`."""
         if isinstance(index, int):
             index = INT64(index)
         return self.builder.gep(pointer, [index], source_etype=type_)
 
     def load(self, pointer: ir.Value) -> ir.Value:
-        """A vector from memory; it may lie at any multiple of 4 bytes."""
+        """Load a vector; the address can be any multiple of 4 bytes."""
         return self.builder.load(pointer, typ=self.type, align=4)
 
     def store(self, vector: ir.Value, pointer: ir.Value) -> None:
-        """A vector to memory."""
+        """Store a vector; the address can be any multiple of 4 bytes."""
         self.builder.store(vector, pointer, align=4)
 
     def broadcast(self, pointer: ir.Value) -> ir.Value:
-        """One float from memory into every lane."""
+        """Load one float into every lane."""
         value = self.builder.load(pointer, typ=FLOAT, align=4)
         undefined = ir.Constant(self.type, ir.Undefined)
         first = self.builder.insert_element(undefined, value, INT32(0))
         return self.builder.shuffle_vector(first, undefined, ir.Constant(self.bits_type, [0] * self.num_lanes))
 
     def fma(self, first: ir.Value, second: ir.Value, third: ir.Value) -> ir.Value:
-        """first * second + third, rounded once."""
+        """Compute first * second + third, rounded once."""
         return self._call("fma", first, second, third)
 
     def _call(self, name: str, *vectors: ir.Value) -> ir.Value:
@@ -98,45 +95,52 @@ class VectorWriter:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, function_type, full_name), vectors)
 
     def exp(self, x: ir.Value) -> ir.Value:
-        """e to the x, to the last bit or two, for |x| <= 28: 2**n * e**r, n = round(x / ln 2), r = x - n ln 2, as in
-        Cephes' expf.
+        """Compute e**x for |x| <= 28, with an error of one or two last bits.
+
+        As in expf of the Cephes library: e**x = 2**n * e**r with n = round(x / ln 2) and r = x - n ln 2.
         """
         builder = self.builder
-        # adding 1.5 * 2**23 leaves no bits for a fraction: the sum's lowest bits are n, as an integer
+        # after adding 1.5 * 2**23 there are no bits for a fraction, so the lowest bits of the sum are the integer n
         shift = self.constant(12582912.0)
         shifted = self.fma(x, self.constant(1.4426950408889634), shift)
         n = builder.fsub(shifted, shift)
-        # ln 2 in two parts: n times the first is exact
+        # ln 2 is split in two parts, so that n times the first part is exact
         r = self.fma(n, self.constant(-0.693359375), x)
         r = self.fma(n, self.constant(2.12194440e-4), r)
         power = self.constant(1.9875691500e-4)
         for coefficient in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
             power = self.fma(power, r, self.constant(coefficient))
         power = self.fma(builder.fmul(r, r), power, builder.fadd(r, self.constant(1.0)))
-        # times 2**n: n is added to the exponent, which begins at bit 23
+        # multiply by 2**n: add n to the exponent, which begins at bit 23
         exponent = builder.shl(
             builder.bitcast(shifted, self.bits_type), ir.Constant(self.bits_type, [23] * self.num_lanes)
         )
         return builder.bitcast(builder.add(builder.bitcast(power, self.bits_type), exponent), self.type)
 
     def sigmoid(self, x: ir.Value) -> ir.Value:
-        """1 / (1 + e**-x). Beyond +-28 float32 knows no difference to 0 and 1 that matters here."""
+        """Compute 1 / (1 + e**-x), with x limited to [-28, 28].
+
+        Beyond that, float32 results are so close to 0 and 1 that it makes no difference here.
+        """
         builder = self.builder
         limited = self._call("minnum", self._call("maxnum", builder.fneg(x), self.constant(-28.0)), self.constant(28.0))
         return builder.fdiv(self.constant(1.0), builder.fadd(self.exp(limited), self.constant(1.0)))
 
     def tanh(self, x: ir.Value) -> ir.Value:
-        """2 * sigmoid(2 x) - 1."""
+        """Compute tanh(x) as 2 * sigmoid(2 x) - 1."""
         return self.fma(self.sigmoid(self.builder.fadd(x, x)), self.constant(2.0), self.constant(-1.0))
 
     def add_product(
         self, sums: Sequence[ir.Value], *, rows: ir.Value, row_size: int, panel: ir.Value, depth: int
     ) -> list[ir.Value]:
-        """sums + rows @ panel: a loop over k whose sums stay in registers.
+        """Compute sums + rows @ panel, as a loop over k whose sums stay in registers.
 
-        sums: PANEL_VECTORS vectors a row. rows: the address of the tile's first row, row_size floats from one to the
-        next. panel: the address of weights packed for this loop, (depth, PANEL_VECTORS * num_lanes), so that they are
-        read from front to end.
+        Args:
+            sums: PANEL_VECTORS vectors per row.
+            rows: The address of the first row of the tile.
+            row_size: The distance between two rows, in floats.
+            panel: The address of the weights, (depth, PANEL_VECTORS * num_lanes), which this loop reads in order.
+            depth: The number of columns of `rows` to multiply.
         """
         builder = self.builder
         before, loop, after = (
@@ -190,12 +194,15 @@ def gate_tile(
     update: types.Type,
     outputs: types.Type,
 ) -> tuple[Signature, Callable[..., None]]:
-    """One gate of one tile: rows row.. of the batch, column panel `panel` of the gate.
+    """Compute one gate of one tile: the batch rows from `row`, the columns of `panel`.
 
-    start, 2-D: layer 1, whose gate inputs are the table's rows start[ids[place + i]]. start, 1-D: layer 2, whose gate
-    inputs are the bias `start` plus inputs[place + i] @ input_weights. weights, input_weights: packed, (gates *
-    panels, depth, panel width). state, gated_state (r * h), update: (batch rows, H). outputs: where layer 1 leaves h',
-    (places, 2H) of which the first H columns are written.
+    All arrays are float32, except `ids`.
+
+    start: (V, 3H) for layer 1, whose gate inputs are start[ids[place + i]]; (3H,) for layer 2, whose gate inputs are
+    the bias `start` plus inputs[place + i] @ input_weights.
+    weights, input_weights: packed, (gates * panels, depth, panel width).
+    state, gated_state (r * h), update: (batch rows, H).
+    outputs: (places, 2H), where layer 1 writes h' into the first H columns.
     """
     num_lanes, num_rows, is_first_layer = len(lanes), len(rows), start.ndim == 2
     signature = types.void(lanes, rows, types.int64, types.int64, types.int64, types.int64, *(
@@ -208,7 +215,7 @@ def gate_tile(
             context.make_array(type_)(context, builder, value).data
             for type_, value in zip(signature.args[6:], arguments[6:])
         ]
-        # numba's pointers are to floats; llvmlite has no cast to one that is to anything, except by way of a number
+        # numba's pointers are float pointers; llvmlite can cast them to opaque pointers only through an integer
         arrays = [builder.inttoptr(builder.ptrtoint(pointer, INT64), ir.PointerType()) for pointer in data]
         start, ids, inputs, input_weights, weights, state, gated_state, update, outputs = arrays
         vectors = VectorWriter(builder, num_lanes)
@@ -218,7 +225,7 @@ def gate_tile(
         packed_panel = builder.add(builder.mul(gate, INT64(HIDDEN_SIZE // width)), panel)
 
         def each(base: ir.Value, row_size: int) -> list[ir.Value]:
-            """The addresses of the tile's vectors in an array whose rows are row_size floats apart."""
+            """Return the addresses of the tile's vectors; rows are row_size floats apart."""
             return [
                 at(base, i * row_size + vector * num_lanes) for i in range(num_rows) for vector in range(PANEL_VECTORS)
             ]

@@ -1,8 +1,7 @@
-"""Text of evaluation sets kept out of a pretraining corpus: documents that share a long enough run of characters with
-them are left out.
+"""Remove documents from a pretraining corpus that share a long run of characters with evaluation sets.
 
-Only letters and digits count (punctuation, spaces and case do not), so a passage is found though it was cut or cleaned
-another way.
+Only letters and digits are compared; punctuation, spaces and case are ignored. So a passage is found even if it was
+split or cleaned in a different way.
 """
 
 from __future__ import annotations
@@ -21,12 +20,15 @@ from .counts import CorpusReport
 from .readers import DocumentReader
 from .source_files import find_sources
 
-SHARED_CHARACTERS = 16  # a run of so many is hardly chance, though it may be the name of an office
+SHARED_CHARACTERS = 16  # equal runs this long are seldom chance, but can be long names
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlapReport:
-    """What was left out. examples: the first lines of some of it, with the line that gave each away."""
+    """The counts of what was left out.
+
+    examples: the first lines of some left-out documents, each with the line that shares text.
+    """
 
     num_documents: int
     num_left_out: int
@@ -36,8 +38,11 @@ class OverlapReport:
 
 
 class TextOverlap:
-    """Whether a text shares `num_characters` letters and digits in a row with any of `texts`; a 64-bit hash of each
-    run is kept.
+    """The runs of `num_characters` letters and digits of some texts, as 64-bit hashes.
+
+    Example:
+        >>> TextOverlap(["天地玄黄，宇宙洪荒"], num_characters=4).is_in("地玄 黄宇")
+        True
     """
 
     def __init__(self, texts: Iterable[str], *, num_characters: int = SHARED_CHARACTERS) -> None:
@@ -48,7 +53,7 @@ class TextOverlap:
         self._known = np.unique(np.concatenate(runs)) if runs else np.zeros(0, np.uint64)
 
     def is_in(self, text: str) -> bool:
-        """Whether a run of `text` is known."""
+        """Return True if `text` shares a run with one of the texts."""
         if not len(self._known):
             return False
         runs = self._runs(text)
@@ -56,15 +61,14 @@ class TextOverlap:
         return bool((self._known[places] == runs).any())
 
     def _runs(self, text: str) -> np.ndarray:
-        """The hash of every run of `num_characters`; a text that is shorter has none. uint64 (runs,)."""
+        """Return the hash of every run of `num_characters`. uint64, shape (num_runs,)."""
         kept = "".join(character for character in unicodedata.normalize("NFKC", text).lower() if character.isalnum())
         codes = np.frombuffer(kept.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
         if len(codes) < self._width:
             return np.zeros(0, np.uint64)
         result = np.zeros(len(codes) - self._width + 1, np.uint64)
-        for place in range(
-            self._width
-        ):  # a polynomial in the codes, wrapping at 2^64; codes are mixed so that small ones differ in all bits
+        # a polynomial hash modulo 2^64; codes are mixed first, so that small codes differ in all bits
+        for place in range(self._width):
             mixed = (codes[place : place + len(result)] + np.uint64(1)) * GAMMA
             result = (result ^ (mixed >> np.uint64(29)) ^ mixed) * GAMMA
         return result
@@ -78,9 +82,16 @@ def write_without_overlap(
     reader: DocumentReader = DocumentReader(),
     progress: Callable[[Progress], None] | None = None,
 ) -> OverlapReport:
-    """The documents of `sources` that share no text, as one text file: a line a line, a blank line between documents.
+    """Write the documents of `sources` that share no text with `overlap`.
 
-    A document is left out whole: what stands around a quoted passage is known, too, once the passage is.
+    The whole document is left out, because the text around a shared passage often comes from the same source.
+
+    Args:
+        sources: Files, globs or folders.
+        output: The text file to write, with a blank line between documents.
+        overlap: The text of the evaluation sets.
+        reader: How the sources are read.
+        progress: Called while the sources are read.
     """
     counts = {"documents": 0, "left_out": 0, "characters": 0, "characters_left_out": 0}
     examples: list[str] = []

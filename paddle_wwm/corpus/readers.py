@@ -1,8 +1,7 @@
-"""Sources to raw documents, streaming: bad input ends with an error that names file and line, or is skipped and
-counted.
+"""Read sources as raw documents, in a stream.
 
-Nothing is cleaned here; `cleaning.py` does that. A document never grows beyond MAX_DOCUMENT_CHARS: what has no blank
-lines is cut.
+Bad input raises an error that names the file and the line, or it is skipped and counted. Cleaning is done in
+`cleaning.py`. Text without blank lines is cut into documents of at most MAX_DOCUMENT_CHARS.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ MAX_DOCUMENT_CHARS = 1_000_000
 MAX_LINE_BYTES = 8 << 20
 MAX_RECORD_BYTES = 64 << 20
 _BLOCK = 1 << 16
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # UTF-32's little-endian mark begins with the same bytes
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # a little-endian UTF-32 mark begins with the same bytes
 _EMPTY = "the file is empty."
 
-# rules of bad input, and what each counts
+# name of the kind of bad input: what it counts
 BAD_INPUT = {
     "empty_files": "files",
-    "broken_files": "files, read up to the fault",
+    "broken_files": "files, read up to the damaged part",
     "invalid_utf8": "lines or records",
     "endless_lines": f"lines of more than {MAX_LINE_BYTES >> 20} MB",
-    "bad_records": "records without the key, or whose text is none",
+    "bad_records": "records without the key or without text",
 }
 
 
 class OnError(enum.Enum):
-    """What bad input leads to: an error, or a skip that is counted."""
+    """The reaction to bad input: raise an error, or skip it and count it."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -45,7 +44,7 @@ class OnError(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RawDocument:
-    """Lines as they were read, without their ends. `doc_id` is "file name:line (or record) it begins at"."""
+    """Lines without their line ends. `doc_id` is "<file name>:<first line or record>"."""
 
     doc_id: str
     lines: tuple[str, ...]
@@ -53,15 +52,19 @@ class RawDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentReader:
-    """Reads sources. `text_key`: the field of JSON lines or the column of Parquet files that holds the text."""
+    """A reader of sources.
+
+    text_key: the field of JSON lines, or the column of Parquet files, that holds the text.
+    """
 
     on_error: OnError = OnError.FAIL
     text_key: str = "text"
 
     def read(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
-        """The documents of a source in order. Counts characters read and bad input in `report`.
+        """Yield the documents of a source in order; count characters and bad input.
 
-        Raises DataError for bad input unless it is to be skipped.
+        Raises:
+            DataError: The input is bad, and `on_error` is not SKIP.
         """
         if source.path.stat().st_size == 0:
             self._bad(report, "empty_files", place=str(source.path), text="", message=_EMPTY)
@@ -77,23 +80,22 @@ class DocumentReader:
         self, report: CorpusReport, rule: str, *, place: str, text: str, message: str, characters: int = 0
     ) -> None:
         if self.on_error is OnError.FAIL:
-            raise DataError(f"{place}: {message} (--on-error skip passes over it and counts it.)")
+            raise DataError(f"{place}: {message} (With --on-error skip, it is skipped and counted.)")
         report.characters["read"] += characters
         report.add(rule, place=place, text=text, removed=characters)
 
     def _broken(self, report: CorpusReport, source: Source, error: Exception) -> None:
-        if (
-            isinstance(error, OSError) and error.errno is not None
-        ):  # of this machine (no permission, no space), not of the data
+        # an error of the machine, for example no permission; the data are not bad
+        if isinstance(error, OSError) and error.errno is not None:
             raise error
         message = f"cannot be read to its end ({error}); it is truncated or damaged: get it again."
         self._bad(report, "broken_files", place=str(source.path), text=str(error), message=message)
 
     def _raw_lines(self, source: Source, report: CorpusReport, *, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """Line numbers and lines without line feed, carriage return and byte order mark; what is too long or broken is
-        bad input.
+        """Yield line numbers and lines, without line ends and byte order mark.
 
-        A file in UTF-16 is broken as a whole: some of its lines might be valid UTF-8 by chance, and nonsense.
+        Lines that are too long are bad input. A UTF-16 file is bad input as a whole, because some of its lines can be
+        valid UTF-8 by chance.
         """
         number = 0
         with open_source(source) as stream:
@@ -113,7 +115,7 @@ class DocumentReader:
                         characters = _skip_line(stream, raw)
                         place, message = (
                             f"{source.path}, line {number}",
-                            f"is longer than {max_bytes >> 20} MB; what is it?",
+                            f"is longer than {max_bytes >> 20} MB; check the format of the file.",
                         )
                         text = raw[:400].decode("utf-8", "replace")
                         self._bad(
@@ -125,7 +127,7 @@ class DocumentReader:
             except READ_ERRORS as error:
                 self._broken(report, source, error)
                 return
-        if not number:  # nothing, compressed
+        if not number:  # a compressed file without content
             self._bad(report, "empty_files", place=str(source.path), text="", message=_EMPTY)
 
     def _read_text(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
@@ -208,11 +210,10 @@ class DocumentReader:
                 table = parquet.ParquetFile(stream, buffer_size=1 << 16, pre_buffer=False)
                 kinds = dict(zip(table.schema_arrow.names, table.schema_arrow.types))
                 kind = kinds.get(self.text_key)
-                values = (
-                    kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
-                )  # as pandas' categories are
+                # pandas writes categories as a dictionary type
+                values = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
                 if values not in (pyarrow.string(), pyarrow.large_string()):
-                    wrong = "is none of them" if kind is None else f"holds {kind}"
+                    wrong = "does not exist" if kind is None else f"holds {kind}"
                     columns = excerpt(", ".join(f"{name} ({of_column})" for name, of_column in kinds.items()))
                     message = (
                         f"the text must be a column of strings, but {self.text_key!r} {wrong} (columns: "
@@ -227,11 +228,8 @@ class DocumentReader:
                         yield from self._row(report, source, number, value)
                 if not number:
                     self._bad(report, "empty_files", place=str(source.path), text="", message="the table has no rows.")
-        except (
-            *READ_ERRORS,
-            pyarrow.ArrowException,
-            UnicodeDecodeError,
-        ) as error:  # the last from the names of columns
+        # UnicodeDecodeError: raised for the names of columns
+        except (*READ_ERRORS, pyarrow.ArrowException, UnicodeDecodeError) as error:
             self._broken(report, source, error)
 
     def _row(self, report: CorpusReport, source: Source, number: int, value: bytes | None) -> Iterator[RawDocument]:
@@ -247,7 +245,7 @@ class DocumentReader:
         yield from self._record(report, source, number, text)
 
     def _record(self, report: CorpusReport, source: Source, number: int, text: str) -> Iterator[RawDocument]:
-        """A record's text as documents; more than one only where it is very long."""
+        """Yield the text of a record as one document, or several if it is very long."""
         doc_id = f"{source.name}:{number}"
         lines: list[str] = []
         num_chars = 0
@@ -267,7 +265,7 @@ class DocumentReader:
 
 
 def _conversion(source: Source, encoding: str) -> str:
-    """The command that makes a UTF-8 file of a source."""
+    """Return a command that converts a source to UTF-8."""
     if source.format is Format.PARQUET:
         return "write the table again with UTF-8 strings"
     inner = Path(source.name.removesuffix(source.path.suffix) if source.compression else source.name)
@@ -281,7 +279,7 @@ def _conversion(source: Source, encoding: str) -> str:
 
 
 def _skip_line(stream: BinaryIO, beginning: bytes) -> int:
-    """Read on to the end of a line and return the number of its characters, with bounded memory."""
+    """Read to the end of a line and return its length, with bounded memory."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     block, characters = beginning, 0
     while block and not block.endswith(b"\n"):

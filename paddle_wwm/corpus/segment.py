@@ -1,6 +1,7 @@
-"""Word segmentation behind one protocol: a segmenter says at which characters words start; it never changes the text.
+"""Word segmentation: one protocol for all segmenters.
 
-Adding a segmenter is one class (segmenters.py has short ones to imitate) and one line in SEGMENTERS.
+A segmenter returns the characters at which words start; it never changes the text. To add one, write a class (see the
+short examples in segmenters.py) and add a line to SEGMENTERS.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from .segmenters import CharacterSegmenter, JiebaSegmenter, RjiebaSegmenter, Whi
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentedSentence:
-    """A sentence and its words as character spans [start, end), in order, covering the text without gaps."""
+    """A sentence and its words.
+
+    word_spans: the spans [start, end) in characters, in order. They cover the text without gaps.
+    """
 
     text: str
     word_spans: tuple[tuple[int, int], ...]
@@ -34,31 +38,39 @@ class SegmentedSentence:
                 )
             position = end
         if position != len(self.text):
-            raise ValueError(f"word_spans must cover the text: they end at {position}, the text at {len(self.text)}.")
+            raise ValueError(
+                f"word_spans must cover the text, but they end at {position}, the text at {len(self.text)}."
+            )
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words as text."""
+        """The words as strings."""
         return tuple(self.text[start:end] for start, end in self.word_spans)
 
 
 class Segmenter(Protocol):
-    """Finds the words of texts. The same texts give the same words, whatever they are given together with."""
+    """The protocol of a segmenter.
+
+    The words of a text do not depend on the other texts of the call.
+    """
 
     name: str
-    model_sha256: str  # of all that the words depend on, the model's and the dictionary's files; for the manifest
-    description: str  # one line for reports, such as "lac, compiled kernel, 16-wide"; not part of any fingerprint
+    model_sha256: str  # of all files that the words depend on (model and dictionary); stored in the manifest
+    description: str  # one line for reports, such as "lac, compiled kernel, 16-wide"; in no fingerprint
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """bool, shape (characters of all texts,): True where a word starts, the texts laid end to end.
+        """Return where words start in the concatenated texts.
 
-        The first character of every text that is not empty is True. Any str is a text, also one with NUL or lone
-        surrogates.
+        Args:
+            texts: Any strings, also with NUL or lone surrogates.
+
+        Returns:
+            bool, shape (num_characters,), True where a word starts and at the first character of a text.
         """
         ...
 
 
-# name -> the class, and which options of SegmenterConfig it takes
+# name -> the class, and the options of SegmenterConfig that it takes
 SEGMENTERS: dict[str, tuple[Callable[..., Segmenter], tuple[str, ...]]] = {
     "lac": (LacSegmenter, ("custom_dictionary", "engine")),
     "jieba": (JiebaSegmenter, ("custom_dictionary",)),
@@ -70,11 +82,13 @@ SEGMENTERS: dict[str, tuple[Callable[..., Segmenter], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterConfig:
-    """Which segmenter, and its options. Small and picklable: worker processes make their own segmenter from it.
+    """The name of a segmenter and its options.
 
-    custom_dictionary: a user dictionary, in the format of the segmenter's own project (lac, jieba).
-    engine: what runs LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto", the fastest that works
-    here. The words are the same.
+    It is small and can be pickled, so worker processes create their own segmenter from it.
+
+    custom_dictionary: a user dictionary, in the format of the segmenter's project (lac, jieba).
+    engine: the engine for LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto" for the fastest that
+    works on this machine. All give the same words.
     """
 
     name: str = "lac"
@@ -83,8 +97,11 @@ class SegmenterConfig:
 
 
 def make_segmenter(config: SegmenterConfig) -> Segmenter:
-    """The segmenter that `config` describes; ConfigError for a name or an option that there is not, DataError for a
-    wrong dictionary.
+    """Create the segmenter that `config` describes.
+
+    Raises:
+        ConfigError: The name is unknown, or the segmenter does not take an option.
+        DataError: The dictionary is missing or wrong.
     """
     if config.name not in SEGMENTERS:
         raise ConfigError(f"`segmenter` must be one of {', '.join(SEGMENTERS)}, but is {config.name!r}.")
@@ -104,13 +121,13 @@ def make_segmenter(config: SegmenterConfig) -> Segmenter:
         options["custom_dictionary"] = Path(options["custom_dictionary"])
         if not options["custom_dictionary"].is_file():
             raise DataError(
-                f"{options['custom_dictionary']}: there is no such file; `custom_dictionary` must name a text file."
+                f"{options['custom_dictionary']}: no such file; `custom_dictionary` must be the path of a text file."
             )
     return make(**options)
 
 
 def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = None) -> Segmenter:
-    """Return the word segmenter of that name.
+    """Return the word segmenter with this name.
 
     Example:
         >>> from paddle_wwm import load_segmenter
@@ -119,27 +136,25 @@ def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = No
 
     Args:
         name: "lac" (Baidu's LAC, the default of this project), "jieba", "rjieba" (jieba in Rust, an optional package),
-            "whitespace" (for text that is segmented already) or "none" (every character is a word).
-        user_dictionary: A text file of your own words, in the format of LAC's or jieba's own project; only for "lac"
-            and "jieba".
+            "whitespace" (for text that is already segmented) or "none" (every character is a word).
+        user_dictionary: A text file with your own words, in the format of LAC or jieba; only for "lac" and "jieba".
 
     Returns:
-        A segmenter. It can be pickled and copied: the copy loads its model again.
+        A segmenter. It can be pickled and copied; the copy loads the model again.
 
     Raises:
-        ConfigError: For an unknown name, a package that is not installed, or a dictionary that this segmenter does not
-            take.
-        DataError: For a dictionary that does not exist or is wrong.
+        ConfigError: The name is unknown, a package is not installed, or the segmenter takes no dictionary.
+        DataError: The dictionary is missing or wrong.
 
     Source:
-        LAC: https://github.com/baidu/lac, whose published model is used; jieba: https://github.com/fxsjy/jieba.
+        LAC and its published model: https://github.com/baidu/lac; jieba: https://github.com/fxsjy/jieba.
     """
     dictionary = None if user_dictionary is None else Path(user_dictionary)
     return make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
 
 
 def segment(segmenter: Segmenter, texts: Sequence[str]) -> list[SegmentedSentence]:
-    """The words of every text, in the order of the texts; an empty text has none."""
+    """Return the words of every text, in order; an empty text has no words."""
     starts = np.flatnonzero(segmenter.word_starts(texts))
     edges = np.array([0, *accumulate(map(len, texts))])
     first_words = np.searchsorted(starts, edges)
@@ -150,6 +165,6 @@ def segment(segmenter: Segmenter, texts: Sequence[str]) -> list[SegmentedSentenc
 
 
 def spans_from_starts(starts: Sequence[int], length: int) -> tuple[tuple[int, int], ...]:
-    """Word spans from the positions at which words start (the first is 0)."""
+    """Return word spans for the positions where words start (the first is 0)."""
     ends = [*starts[1:], length]
     return tuple(zip(starts, ends)) if length else ()

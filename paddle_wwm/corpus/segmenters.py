@@ -1,6 +1,4 @@
-"""The segmenters other than LAC, one short class each. segment.py has the protocol that they follow and the table that
-names them.
-"""
+"""The segmenters other than LAC, one short class each. segment.py has their protocol and the table of names."""
 
 from __future__ import annotations
 
@@ -21,14 +19,16 @@ from ..files import sha256_of_file
 from ..quiet import quiet_environment
 from .user_dictionary import read_lines
 
-RULES_VERSION = "1"  # of the segmenters that consist of a rule alone: raise it when a rule changes
+RULES_VERSION = "1"  # for segmenters without a model; increase it when a rule changes
 FIRST_CODE_POINT_PAST_WHITE_SPACE = 0x3001
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JiebaSegmenter:
-    """jieba in its accurate mode with the hidden Markov model, its default. `custom_dictionary` is a jieba user
-    dictionary.
+    """jieba in its default mode: accurate, with the hidden Markov model.
+
+    Args:
+        custom_dictionary: A jieba user dictionary.
     """
 
     name = "jieba"
@@ -38,11 +38,11 @@ class JiebaSegmenter:
         quiet_environment()
         import jieba
 
-        jieba.setLogLevel(logging.WARNING)  # it tells every start on stderr
+        jieba.setLogLevel(logging.WARNING)  # by default it prints a line on stderr at every start
         self._tokenizer = jieba.Tokenizer()
-        # Its own way keeps the dictionary in the shared /tmp, under a fixed name and read with marshal: whoever puts a
-        # file there first decides what every process of every user executes or segments. Reading the text instead
-        # takes about half a second.
+        # By default jieba caches the dictionary in the shared /tmp, under a fixed name, and reads it with marshal. So
+        # another user could put a file there, and our process would load it. To be safe, we read the dictionary as
+        # text, which takes about half a second.
         self._tokenizer.FREQ, self._tokenizer.total = jieba.Tokenizer.gen_pfdict(self._tokenizer.get_dict_file())
         self._tokenizer.initialized = True
         self.description = f"jieba {jieba.__version__}"
@@ -55,48 +55,48 @@ class JiebaSegmenter:
         self.model_sha256 = _hash_files(*model, *([custom_dictionary] if custom_dictionary else []))
 
     def __reduce__(self) -> tuple[Callable[[], JiebaSegmenter], tuple[()]]:
-        # jieba's tokenizer holds a lock, which cannot be pickled
+        # the lock in jieba's tokenizer cannot be pickled
         return partial(JiebaSegmenter, custom_dictionary=self._custom_dictionary), ()
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says."""
+        """Return the word starts of the concatenated texts; see `Segmenter`."""
         return _starts_of_words(map(self._tokenizer.lcut, texts), texts)
 
 
 class RjiebaSegmenter:
-    """jieba in Rust: the rule of jieba with a dictionary of its own build, more than ten times as fast."""
+    """jieba in Rust: more than ten times as fast, with its own dictionary build."""
 
     name = "rjieba"
 
     def __init__(self) -> None:
         if importlib.util.find_spec("rjieba") is None:
             raise ConfigError(
-                "the segmenter rjieba is not installed; `pip install -c constraints.txt rjieba`, or take jieba."
+                "the segmenter rjieba is not installed; `pip install -c constraints.txt rjieba`, or use jieba."
             )
         import rjieba
 
         self._cut = rjieba.cut
         version = importlib.metadata.version("rjieba")
         self.description = f"rjieba {version}"
-        self.model_sha256 = _hash_text(
-            "rjieba", version
-        )  # the dictionary is inside the library, whose bytes differ from platform to platform
+        # the dictionary is inside the compiled library, whose bytes differ between platforms
+        self.model_sha256 = _hash_text("rjieba", version)
 
     def __reduce__(self) -> tuple[type[RjiebaSegmenter], tuple[()]]:
-        return RjiebaSegmenter, ()  # the library's dictionary cannot be pickled
+        return RjiebaSegmenter, ()  # the dictionary inside the library cannot be pickled
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says. Rust's strings hold no lone surrogates: U+FFFD, as unknown a character, stands in for
-        them.
+        """Return the word starts of the concatenated texts; see `Segmenter`.
+
+        Strings in Rust cannot hold lone surrogates, so U+FFFD takes their place. It is also an unknown character.
         """
         return _starts_of_words((self._cut(LONE_SURROGATE.sub("\ufffd", text)) for text in texts), texts)
 
 
 class WhitespaceSegmenter:
-    """White space separates words, and nothing else does: for English, and for text that was segmented before.
+    """Words separated by white space, for English and for already segmented text.
 
-    White space belongs to the word before it (at the start of a text it is a word of its own, of which WordPiece
-    leaves nothing), so that the words cover the text and the first piece after white space starts a word.
+    White space belongs to the word before it, so the words cover the text, and the first piece after white space
+    starts a word. At the start of a text, white space is a separate word, which has no pieces.
     """
 
     name = "whitespace"
@@ -104,13 +104,13 @@ class WhitespaceSegmenter:
 
     def __init__(self) -> None:
         self.model_sha256 = _hash_text(self.name, RULES_VERSION)
-        # the last place is for all code points beyond
+        # the last entry stands for all higher code points
         self._is_space = np.array(
             [chr(number).isspace() for number in range(FIRST_CODE_POINT_PAST_WHITE_SPACE)] + [False]
         )
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says."""
+        """Return the word starts of the concatenated texts; see `Segmenter`."""
         code_points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
         is_space = self._is_space[np.minimum(code_points, FIRST_CODE_POINT_PAST_WHITE_SPACE)]
         starts = np.zeros(len(code_points), bool)
@@ -120,8 +120,9 @@ class WhitespaceSegmenter:
 
 
 class CharacterSegmenter:
-    """No words: one starts at every character. Then every piece is a word by itself, and masking whole words masks
-    pieces, as the first BERT did.
+    """Every character as a word.
+
+    Then every piece is a word, and whole word masking masks single pieces, as in the original BERT.
     """
 
     name = "none"
@@ -131,7 +132,7 @@ class CharacterSegmenter:
         self.model_sha256 = _hash_text(self.name, RULES_VERSION)
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """As the protocol says."""
+        """Return the word starts of the concatenated texts; see `Segmenter`."""
         return np.ones(sum(map(len, texts)), bool)
 
 

@@ -1,4 +1,4 @@
-"""Lines to sentences: at 。！？ by default, as the authors do; other ends are options."""
+"""Split lines into sentences: after 。！？ by default, as the authors of Chinese-BERT-wwm do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from functools import cached_property
 
 from ..errors import require
 
-# quotes and brackets that close after the end stay with their sentence
+# closing quotes and brackets after the end mark belong to the sentence
 _CLOSING = re.escape("”’」』）】》〉\"')]")
-# where a sentence without any end is cut: behind the last of these, if there is one
+# a sentence that is too long is cut after the last of these characters, if there is one
 _BREAKS = re.compile(r"[，、；：,;:\s]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceRule:
-    """Where sentences end. `english`: also at . ! ? before white space or the line's end (so not in 3.14).
+    """The rule for where sentences end.
 
-    max_chars: a longer sentence is cut, behind its last comma or white space where it has one.
+    Example:
+        >>> SentenceRule().split("今天下雨。明天呢？")
+        ['今天下雨。', '明天呢？']
+
+    Args:
+        ends: The characters that end a sentence.
+        english: Also end a sentence at . ! ? before white space or the end of the line (so not in 3.14).
+        max_chars: Cut longer sentences, after the last comma or white space if there is one.
     """
 
     ends: str = "。！？"
@@ -32,13 +39,14 @@ class SentenceRule:
     @cached_property
     def _end(self) -> re.Pattern[str]:
         ends = [f"[{re.escape(self.ends)}]+"] if self.ends else []
-        if self.english:  # looked for at the start of a run only: a run of full stops takes linear time
+        if self.english:  # the lookbehind keeps the time linear for a long run of full stops
             ends.append(rf"(?<![.!?])[.!?]+(?=[{_CLOSING}]*(?:\s|$))")
         return re.compile(f"(?:{'|'.join(ends)})[{_CLOSING}]*")
 
     def split(self, line: str) -> list[str]:
-        """The sentences of a line, without surrounding white space; concatenated they give the line back, white space
-        aside.
+        """Return the sentences of a line, without surrounding white space.
+
+        Except for white space, their concatenation is equal to the line.
         """
         sentences: list[str] = []
         begin = 0

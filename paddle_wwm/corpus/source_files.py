@@ -1,6 +1,4 @@
-"""The files of a corpus: names, globs and folders to sources with a format and a compression, and streams of their
-bytes.
-"""
+"""Find and open the files of a corpus: from names, globs and folders to streams of uncompressed bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +19,10 @@ from ..optional import need_package
 
 
 class Format(enum.Enum):
-    """What a file holds: lines with blank lines between documents, one JSON object a line, or a Parquet table."""
+    """The format of a file.
+
+    TEXT: lines of text, with blank lines between documents. JSON_LINES: one JSON object per line. PARQUET: a table.
+    """
 
     TEXT = "text"
     JSON_LINES = "jsonl"
@@ -37,12 +38,12 @@ FORMATS = {
     ".parquet": Format.PARQUET,
 }
 COMPRESSIONS = (".gz", ".xz", ".zst")
-READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # what reading broken or truncated compressed data raises
+READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # from broken compressed data
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file. `compression` is "" or an ending of COMPRESSIONS."""
+    """One file. `compression` is "" or one of COMPRESSIONS."""
 
     path: Path
     format: Format
@@ -50,16 +51,18 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file's name as text that every encoding takes: names on disk are bytes, and old ones need not be
-        UTF-8.
+        """The file name as text that can be encoded in UTF-8.
+
+        File names on disk are bytes, and old ones can have another encoding.
         """
         return os.fsencode(self.path.name).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The files in the order they are read in, and the files of the folders that were skipped because of their
-    endings.
+    """The files in reading order, and the files in folders that were skipped.
+
+    passed_over: files with other endings, links to folders, and broken links.
     """
 
     files: tuple[Source, ...]
@@ -67,7 +70,10 @@ class Sources:
 
 
 def source_of(path: Path, *, format: Format | None) -> Source | None:
-    """The source that a file is by `format` or its endings; None where neither tells."""
+    """Return a file as a source, or None if its format is unknown.
+
+    `format` takes precedence over the ending of the name.
+    """
     compression = path.suffix.lower() if path.suffix.lower() in COMPRESSIONS else ""
     inner = Path(path.stem) if compression else path
     found = format or FORMATS.get(inner.suffix.lower())
@@ -75,24 +81,30 @@ def source_of(path: Path, *, format: Format | None) -> Source | None:
 
 
 def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -> Sources:
-    """Files, globs (`**` too) and folders (searched through, in the order of their names) as sources.
+    """Return the sources that files, globs (also `**`) and folders stand for.
 
-    A file named by itself is text where its ending says nothing; of folders only files with known endings are taken.
-    A file that a glob matches twice, by itself and in a folder (as `**` does), is taken once.
-    Raises DataError for a missing file, a glob that matches nothing, a folder without usable files; before any work is
-    done.
+    Folders are searched recursively, in the order of the names, and only files with known endings are taken. A file
+    that is named directly, but has an unknown ending, is read as text. If a glob matches a file twice, directly and
+    through its folder (as `**` does), the file is taken once.
+
+    Args:
+        names: Files, globs and folders.
+        format: The format of all files. By default, the ending of each file decides.
+
+    Raises:
+        DataError: A file is missing, a glob matches nothing, or a folder has no usable files.
     """
     files: list[Source] = []
     passed_over: list[Path] = []
     for name in names:
-        # a name that is there is that file, also where it has [ or * in it
+        # the name of an existing file is not a glob, even if it contains [ or *
         found = (
             [Path(name)]
             if os.path.lexists(name)
             else [Path(match) for match in sorted(glob.glob(str(name), recursive=True))]
         )
         if not found:
-            raise DataError(f"{name}: no such file.")
+            raise DataError(f"{name}: no such file; name an existing file, folder or glob.")
         usable: dict[Path, Source | None] = {}
         for path in found:
             of_path = _sources_in(path, format=format) if path.is_dir() else {path: _source_named(path, format=format)}
@@ -111,17 +123,20 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
 
 def _source_named(path: Path, *, format: Format | None) -> Source | None:
     if not path.exists():
-        raise DataError(f"{path}: is a link to nothing.")
+        raise DataError(f"{path}: is a broken link; its target does not exist.")
     if not path.is_file():
         raise DataError(
-            f"{path}: is not a regular file (a pipe or a device?); files are read more than once, so save it as one."
+            f"{path}: is not a regular file (a pipe or a device?); files are read more than once, so save the content "
+            "as a file."
         )
     return source_of(path, format=format) or source_of(path, format=Format.TEXT)
 
 
 def _sources_in(folder: Path, *, format: Format | None) -> dict[Path, Source | None]:
-    """The files below a folder; None for those that are skipped: of other endings, no regular files, links that
-    lead nowhere or to folders (those may lead back).
+    """Return the files below a folder, each with its source or None if it is skipped.
+
+    Skipped are files with other endings, files that are not regular, broken links, and links to folders (they can
+    form a cycle).
     """
     below = sorted(
         path
@@ -136,8 +151,9 @@ def _is_hidden(path: Path) -> bool:
 
 
 def open_source(source: Source) -> BinaryIO:
-    """The uncompressed bytes as a stream. Truncated or broken compressed data raise one of READ_ERRORS when they are
-    read.
+    """Open a source as a stream of uncompressed bytes.
+
+    Reading truncated or broken compressed data raises one of READ_ERRORS.
     """
     if source.compression == ".gz":
         return gzip.open(source.path, "rb")  # type: ignore[return-value]
@@ -147,13 +163,16 @@ def open_source(source: Source) -> BinaryIO:
         need_package("pyarrow", purpose="a .zst file")
         import pyarrow
 
-        # Arrow's stream notices a truncated frame, which the zstandard package's reader takes for the end
+        # Arrow's stream detects a truncated frame; the reader of the zstandard package takes it for the end
         return io.BufferedReader(pyarrow.input_stream(str(source.path), compression="zstd"))
     return open(source.path, "rb")
 
 
 def open_seekable(source: Source) -> BinaryIO:
-    """As `open_source`, for readers that jump: compressed files are unpacked into an unnamed temporary file."""
+    """Open a source as a seekable stream of uncompressed bytes.
+
+    A compressed file is unpacked into an unnamed temporary file.
+    """
     if not source.compression:
         return open(source.path, "rb")
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)

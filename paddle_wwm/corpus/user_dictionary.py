@@ -1,4 +1,4 @@
-"""Reading a segmenter's user dictionary: UTF-8 text, one entry a line."""
+"""Read the user dictionary of a segmenter: UTF-8 text with one entry per line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from ..errors import DataError
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines, without their ends. A byte order mark, which would become part of the first word, and what is not
-    UTF-8 are DataErrors.
+    """Return the lines without their line ends.
+
+    Raises:
+        DataError: The file is not UTF-8, or begins with a byte order mark, which would become part of the first word.
     """
     content = path.read_bytes()
     if content.startswith(b"\xef\xbb\xbf"):
         raise DataError(
-            f"{path}:1: begins with a byte order mark, which would be part of the first word; save the "
+            f"{path}:1: begins with a byte order mark, which would become part of the first word; save the "
             f"dictionary as UTF-8 without it."
         )
     try:

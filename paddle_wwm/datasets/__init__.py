@@ -1,7 +1,7 @@
-"""Data sets of the tasks: their files, how they are read, and how predictions are scored. No Paddle.
+"""Data sets of the tasks: their files, readers and metrics. This package does not need Paddle.
 
-A data set is a record (`table.DATASETS`; `paddle-wwm tasks` prints them): its files, columns, labels, metric and
-recipe. A user's files become one by `own_files.dataset_of_flags`::
+A data set is a record with its files, columns, labels, metric and recipe. `table.DATASETS` has all of them, and
+`paddle-wwm tasks` prints them. `own_files.dataset_of_flags` makes a record for your own files::
 
     from pathlib import Path
     from paddle_wwm.datasets.metrics.scores import score

@@ -1,4 +1,4 @@
-"""What a data set is, and a split of it as it was read."""
+"""The record of a data set, and a split of it after reading."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from ..tasks.examples import Example, TaskName, has_label
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A split as it was read. counts: what was repaired or left out, by rule, 0 included; sha256: of the file's
-    bytes.
+    """The examples of a split.
+
+    Attributes:
+        name: the name of the split, such as "dev".
+        path: the file.
+        sha256: the hash of the file.
+        examples: the examples, in the order of the file.
+        counts: how many items the reader repaired or left out, by rule; may be 0.
     """
 
     name: str
@@ -22,7 +28,7 @@ class Split:
 
     @property
     def has_labels(self) -> bool:
-        """Whether every example has what is to be predicted."""
+        """True if every example has a label, labels or an answer."""
         return all(map(has_label, self.examples))
 
 
@@ -30,13 +36,18 @@ class Split:
 class Dataset:
     """One row of the table of data sets.
 
-    name: for --task. title: as in the authors' tables. files: the names that a split's file may have, by split, the
-    first that is there counts.
-    reader: a name of `readers.READERS`. columns: what is what in it, by field ("text", "text_pair", "label", "tokens",
-    "labels"), as a column's name or number. labels: in the order of their numbers; empty: those of the training split,
-    sorted. metric: a name of `metrics.METRICS`; dev's main value (`main_score` of it) chooses the best checkpoint.
-    learning_rates: the authors' best by family of models ("bert", "ernie", "bert-wwm"); learning_rate: where the model
-    is of none.
+    Attributes:
+        name: the value of --task.
+        title: the name in the authors' tables.
+        task: the task.
+        files: by split, the possible names of its file. The first that exists is used.
+        reader: a name of `readers.splits.READERS`.
+        columns: by field ("text", "text_pair", "label", "tokens", "labels"), the name or the number of its column.
+        labels: the labels in the order of their numbers. If empty: the labels of the training split, sorted.
+        metric: a name of `metrics.scores.METRICS`. Its `main_score` on dev chooses the best checkpoint.
+        max_seq_length, batch_size, num_epochs: the recipe.
+        learning_rate: the learning rate for models without a published one.
+        learning_rates: the authors' best learning rates by model family ("bert", "ernie", "bert-wwm").
     """
 
     name: str

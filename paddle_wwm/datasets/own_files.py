@@ -1,4 +1,4 @@
-"""A user's own files as a task: what the flags of the command line say, checked."""
+"""Make a data set of your own files from the flags of the command line, and check them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .dataset import Dataset
 from .metrics.scores import METRICS
 from .readers.splits import READERS, READERS_OF_KIND
 
-# the words of --kind, for each task that data sets are read for
+# the values of --kind
 KINDS = {
     "classification": TaskName.SEQ_CLS,
     "token-labels": TaskName.TOKEN_CLS,
@@ -31,7 +31,13 @@ _DEFAULT_METRICS = {
 
 
 def columns_of_flags(items: Iterable[str]) -> dict[str, str | int]:
-    """Columns by field, from "text=review" and "label=2" (a number counts from 0). Raises ConfigError."""
+    """Return columns by field, from flags such as "text=review" and "label=2".
+
+    Numbers count from 0.
+
+    Raises:
+        ConfigError: a flag is not FIELD=COLUMN.
+    """
     columns: dict[str, str | int] = {}
     for item in items:
         field, separator, column = item.partition("=")
@@ -55,22 +61,22 @@ def dataset_of_flags(
     num_epochs: int | None = None,
     learning_rate: float | None = None,
 ) -> Dataset:
-    """Describe a user's own files as a data set.
+    """Make a data set from your own files.
 
     Args:
-        name: what results call it.
+        name: the name of the data set in results.
         kind: "classification", "token-labels" or "reading-comprehension"; or the name of a task, such as "seq-cls".
-        files: a path for every split, at least one.
-        reader, metric, …: None for what is usual for the kind.
+        files: the path of each split, at least one.
+        reader, metric, …: None for the default of the kind.
 
     Raises:
-        ConfigError: a reader or metric is unknown, or is for another kind.
+        ConfigError: a reader or a metric is unknown or does not fit the kind, or a value is not valid.
     """
     task = {**KINDS, **{name.value: name for name in TaskName}}.get(kind)
     if task is None:
         raise ConfigError(f"--kind must be one of {', '.join(KINDS)}, but is {kind!r}.")
     if not files:
-        raise ConfigError("a task must have at least one file; see --train, --dev and --test.")
+        raise ConfigError("a task must have at least one file, but has none; give --train, --dev or --test.")
     for path in map(str, files.values()):
         if reader is None and task is TaskName.SEQ_CLS and path.endswith((".jsonl", ".json")):
             reader = "json-lines"
@@ -82,7 +88,7 @@ def dataset_of_flags(
     if metric not in of_kind:
         raise ConfigError(f"--metric must be one of {', '.join(of_kind)} for {kind}, but is {metric!r}.")
     if labels and len(set(labels)) != len(labels):
-        raise ConfigError(f"--labels must name each label once, but are {', '.join(labels)}.")
+        raise ConfigError(f"--labels must name each label once, but is {', '.join(labels)}.")
     dataset = Dataset(
         name=name,
         title=name,

@@ -1,10 +1,15 @@
-"""Files of predictions: JSON lines of ours, {"id", "label" | "labels" | "answer"}, and the forms that the authors'
-scripts read.
+"""Files of predictions: our JSON lines, and the formats of the authors' scripts.
 
-{"id": "7", "label": "1"}                  a class           CMRC 2018, DRCD: {"DEV_0_QUERY_0": "光荣和ω-force", …}
-{"id": "3", "labels": ["O", "B-PER"]}      token labels      CJRC:            [{"id": "1_1", "answer": "夫妻感情破裂"},
-…]
-{"id": "DEV_0_QUERY_0", "answer": "光荣"}  an answer
+Our JSON lines::
+
+    {"id": "7", "label": "1"}                  a class
+    {"id": "3", "labels": ["O", "B-PER"]}      token labels
+    {"id": "DEV_0_QUERY_0", "answer": "光荣"}  an answer
+
+The formats of the authors' scripts::
+
+    {"DEV_0_QUERY_0": "光荣和ω-force", …}            CMRC 2018, DRCD
+    [{"id": "1_1", "answer": "夫妻感情破裂"}, …]      CJRC
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ _KEYS = {TaskName.SEQ_CLS: "label", TaskName.TOKEN_CLS: "labels", TaskName.QUEST
 
 
 def write_predictions(path: Path, predictions: Predictions, dataset: Dataset) -> None:
-    """Write our JSON lines, whole or not at all, in the order given."""
+    """Write our JSON lines atomically, in the order of `predictions`."""
     key = _KEYS[dataset.task]
     with atomic_write(path, "w") as stream:
         for example_id, value in predictions.items():
@@ -32,7 +37,10 @@ def write_predictions(path: Path, predictions: Predictions, dataset: Dataset) ->
 
 
 def write_answers_for_authors(path: Path, predictions: Predictions, dataset: Dataset) -> None:
-    """Write answers as the data set's own script reads them: CJRC's a list of records, the others' {id: answer}."""
+    """Write answers in the format of the data set's script.
+
+    The format is a list of records for CJRC, and {id: answer} for the others.
+    """
     as_list = dataset.reader == "cjrc"
     write_json(
         path, [{"id": one, "answer": answer} for one, answer in predictions.items()] if as_list else dict(predictions)
@@ -40,8 +48,11 @@ def write_answers_for_authors(path: Path, predictions: Predictions, dataset: Dat
 
 
 def read_predictions(path: Path, dataset: Dataset) -> dict[str, Prediction]:
-    """Any of these forms. Raises DataError naming file and line: no JSON, a key missing, a value of another kind, an
-    id twice, a label unknown.
+    """Read a file of predictions in any of the formats.
+
+    Raises:
+        DataError: the file is not JSON, a key is missing, a value has the wrong type, an id occurs twice, or a label
+            is unknown. The message names the file and the line.
     """
     file = TaskFile(path=Path(path), split="predictions")
     if not file.path.exists():
@@ -49,15 +60,15 @@ def read_predictions(path: Path, dataset: Dataset) -> dict[str, Prediction]:
     result: dict[str, Prediction] = {}
     for line, example_id, value in _records(file, dataset):
         if example_id in result:
-            raise file.error(f"ids must be unique, but {example_id!r} is there again.", line=line)
+            raise file.error(f"ids must be unique, but {example_id!r} occurs twice.", line=line)
         result[example_id] = _prediction(file, value, dataset=dataset, example_id=example_id, line=line)
     if not result:
-        raise file.error("must hold predictions, but holds none.")
+        raise file.error("must contain predictions, but has none.")
     return result
 
 
 def _records(file: TaskFile, dataset: Dataset) -> Iterator[tuple[int | None, str, Any]]:
-    """Lines (where the form has them), ids and values."""
+    """Yield line numbers (None for JSON without lines), ids and values."""
     key = _KEYS[dataset.task]
     whole = _whole(file) if dataset.task is TaskName.QUESTION_ANSWERING else None
     if isinstance(whole, dict):
@@ -68,19 +79,19 @@ def _records(file: TaskFile, dataset: Dataset) -> Iterator[tuple[int | None, str
         if not isinstance(record, dict) or "id" not in record or key not in record:
             found = ", ".join(map(str, record)) if isinstance(record, dict) else excerpt(repr(record))
             raise file.error(
-                f"a prediction of {dataset.title} must have the keys id and {key}, but has {found or 'none'}.",
+                f"a prediction for {dataset.title} must have the keys id and {key}, but has {found or 'none'}.",
                 line=line,
             )
         yield line, str(record["id"]), record[key]
 
 
 def _whole(file: TaskFile) -> Any:
-    """The file as one JSON value; None if it is JSON lines."""
+    """Return the file as one JSON value, or None if it has JSON lines."""
     first = next((line for _, line in file.lines() if line.strip()), "")
     try:
         record = json.loads(first)
     except ValueError:
-        return file.json()  # one value over many lines
+        return file.json()  # one value on many lines
     return (
         None
         if isinstance(record, dict) and set(record) == {"id", "answer"}

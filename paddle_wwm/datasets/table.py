@@ -1,9 +1,9 @@
-"""The table of data sets: files as their authors publish them, and the recipe of the series' authors for each.
+"""The table of data sets: their published files, and the recipe of the BERT-wwm authors for each.
 
-Lengths, batch sizes and epochs are those of "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021),
-learning rates those of the README of ymcui/Chinese-BERT-wwm: BERT's, ERNIE's, and BERT-wwm's for every wwm model. For
-the small models (RBT3 and others) none are published; BERT-wwm's are assumed. The data sets at the end are not the
-authors': their recipes are ours.
+Lengths, batch sizes and epochs are from "Pre-Training with Whole Word Masking for Chinese BERT" (Cui et al. 2021).
+Learning rates are from the README of ymcui/Chinese-BERT-wwm: for BERT, for ERNIE, and for BERT-wwm and every other wwm
+model. For the small models (RBT3 and others) no learning rates are published, so those of BERT-wwm are assumed. The
+data sets at the end were not used by the authors; their recipes are ours.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ MSRA_LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 
 def _rates(*, bert: float, ernie: float) -> Mapping[str, float]:
-    """BERT's best and BERT-wwm's are the same in every row of the authors' table."""
+    """Return the learning rates by model family.
+
+    In the authors' table, BERT and BERT-wwm have the same best learning rate for every task.
+    """
     return {"bert": bert, "ernie": ernie, "bert-wwm": bert}
 
 
 def _tsv(*prefixes: str) -> Mapping[str, tuple[str, ...]]:
-    """train.tsv, dev.tsv and test.tsv, or .txt, perhaps behind the data set's name."""
+    """Return the names train.tsv, dev.tsv and test.tsv, or .txt, with these prefixes."""
     return {
         split: tuple(f"{prefix}{split}{suffix}" for prefix in ("", *prefixes) for suffix in (".tsv", ".txt"))
         for split in ("train", "dev", "test")
@@ -70,8 +73,7 @@ _ROWS = (
         task=TaskName.QUESTION_ANSWERING,
         files={"train": ("DRCD_training.json",), "dev": ("DRCD_dev.json",), "test": ("DRCD_test.json",)},
         reader="squad",
-        # DRCD has no script of its own; the authors of the series score it by CMRC 2018's (ymcui/cmrc2018,
-        # baseline/README.md)
+        # DRCD has no script of its own; the authors use the script of CMRC 2018 (ymcui/cmrc2018, baseline/README.md)
         metric="cmrc",
         max_seq_length=512,
         num_epochs=2,
@@ -203,29 +205,35 @@ DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ROWS}
 
 
 def find_dataset(name: str) -> Dataset:
-    """The row of a name, in any case, with - for _. Raises ConfigError with the nearest names."""
+    """Return the data set with this name.
+
+    Upper case and "-" for "_" are accepted.
+
+    Raises:
+        ConfigError: the name is unknown; the message has the nearest name.
+    """
     wanted = name.strip().lower().replace("-", "_").replace(" ", "_")
     if wanted in DATASETS:
         return DATASETS[wanted]
     near = difflib.get_close_matches(wanted, DATASETS, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
-        f"--task must be one of {', '.join(DATASETS)}, but is {name!r}.{hint} Your own data is a task by --kind "
-        f"and --train."
+        f"--task must be one of {', '.join(DATASETS)}, but is {name!r}.{hint} For your own data use --kind and "
+        f"--train instead."
     )
 
 
 def learning_rate_of(dataset: Dataset, *, model: str) -> tuple[float, str]:
-    """The learning rate for a model's name or folder, and where it is from, in words."""
+    """Return the learning rate for a model's name or folder, and its source in words."""
     name = Path(model).name.lower()
     if not dataset.learning_rates:
-        return dataset.learning_rate, "of the task: none is published"
+        return dataset.learning_rate, "default of the task; no published value"
     if "ernie" in name:
-        return dataset.learning_rates["ernie"], "published as the best of ERNIE"
+        return dataset.learning_rates["ernie"], "published as the best for ERNIE"
     if "wwm" in name:
-        return dataset.learning_rates["bert-wwm"], "published as the best of BERT-wwm and its successors"
+        return dataset.learning_rates["bert-wwm"], "published as the best for BERT-wwm and its successors"
     if name.startswith("rbt"):
-        return dataset.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for the small models"
+        return dataset.learning_rates["bert-wwm"], "that of BERT-wwm; no published value for the small models"
     if name.startswith("bert"):
-        return dataset.learning_rates["bert"], "published as the best of BERT"
-    return dataset.learning_rates["bert-wwm"], "BERT-wwm's, assumed: none is published for this model"
+        return dataset.learning_rates["bert"], "published as the best for BERT"
+    return dataset.learning_rates["bert-wwm"], "that of BERT-wwm; no published value for this model"

@@ -1,4 +1,4 @@
-"""Addresses on the network: the hub or its mirror, and what of an address may be shown."""
+"""Network addresses: that of the hub or a mirror, and how to show an address without secrets."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from huggingface_hub import constants
 
 
 def hub_endpoint() -> str:
-    """The hub or its mirror: HF_ENDPOINT, read now rather than when huggingface_hub was imported."""
+    """Return the address of the hub or its mirror (HF_ENDPOINT).
+
+    The variable is read at every call; huggingface_hub reads it only on import.
+    """
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
 def is_url(text: str) -> bool:
-    """Whether it is an address that can be fetched."""
+    """Return True if the text is an http or https address."""
     return re.match(r"https?://", text) is not None
 
 
 def without_secrets(source: str) -> str:
-    """An address without user, password and query, which may hold keys; anything else as it is."""
+    """Return an address without user, password and query, which can contain keys.
+
+    Any other text is returned unchanged.
+    """
     if not is_url(source):
         return source
     parts = urlsplit(source)

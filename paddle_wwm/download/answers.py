@@ -1,4 +1,4 @@
-"""Read what answers and errors of a server say: the place of a part, the host, the cause of a failure."""
+"""Read HTTP responses and errors: the start of a range, the host, the cause of a failure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import urllib3
 
 
 def start_of(response: requests.Response) -> int:
-    """Return the first byte that an answer carries: 0 but for an answer to a Range."""
+    """Return the offset of the first byte in a response; it is 0 without a range."""
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(start) if response.status_code == 206 and start.isdecimal() else 0
 
 
 def host_of(request: requests.PreparedRequest) -> str:
-    """Return the host that a request goes to, for messages."""
+    """Return the host of a request, for messages."""
     return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the innermost cause in a few words, without the addresses of objects."""
+    """Return the innermost cause of an error in a few words.
+
+    The text has no memory addresses of objects, which the messages of urllib3 contain.
+    """
     cause = error
     while True:
         inner = (

@@ -1,4 +1,4 @@
-"""What has arrived, made a model folder of ours."""
+"""Convert downloaded files into a model folder."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ MAX_DEPTH = 3
 
 
 def find_model_in(folder: Path) -> Path:
-    """The folder, at most three levels down, that holds a model's configuration. Raises DownloadError when there is
-    none, or several.
+    """Return the folder with a model configuration, at most three levels down.
+
+    Raises:
+        DownloadError: there is no such folder, or there are several.
     """
     level = [folder]
     for _ in range(MAX_DEPTH + 1):
         if found := [path for path in level if any((path / name).is_file() for name in CONFIG_NAMES)]:
             if len(found) > 1:
                 raise DownloadError(
-                    f"{folder}: holds several models ({', '.join(path.name for path in found)}); give the "
-                    f"folder of one."
+                    f"{folder}: holds several models ({', '.join(path.name for path in found)}); pass the "
+                    f"folder of one of them."
                 )
             return found[0]
         level = sorted(
@@ -39,27 +41,31 @@ def find_model_in(folder: Path) -> Path:
     names = sorted(path.name for path in folder.iterdir())
     raise DownloadError(
         f"{folder}: holds no model: neither config.json nor bert_config.json; it has "
-        f"{', '.join(names[:20]) or 'nothing'}."
+        f"{', '.join(names[:20]) or 'no files'}."
     )
 
 
 def convert_on_arrival(
     source: Path, *, target: Path, variant: Variant | None, progress: Callable[[Progress], None] | None = None
 ) -> list[str]:
-    """Convert a model folder of any known format into the new folder `target`; returns what the user should know, in
-    sentences.
+    """Convert a model folder of any known format into the new folder `target`.
 
-    Raises CheckpointError for files that are torn, hostile or no BERT.
+    Returns:
+        Notes for the user, one sentence each.
+
+    Raises:
+        CheckpointError: a file is corrupt, hostile or not a BERT.
     """
     done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, progress=progress)
     notes = list(done.notes)
     if done.made_anew:
         notes.append(
-            f"The source has no {' and no '.join(done.made_anew)}: random until trained, as config.json records."
+            f"The source has no {' and no '.join(done.made_anew)}: the values are random until they are trained; "
+            "config.json records this."
         )
     if done.dropped:
         notes.append(
-            f"Left out, as no part of a BERT with its pretraining heads: "
+            f"Left out, because they are not part of a BERT with its pretraining heads: "
             f"{', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}."
         )
     return (
@@ -70,14 +76,20 @@ def convert_on_arrival(
 
 
 def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str]:
-    """The table knows whether a model is cased, where its files do not say; a vocabulary only suggests it."""
+    """Set do_lower_case from the table of models if the files do not state it.
+
+    The conversion only guesses it from the vocabulary. Returns a note if the files and the table differ.
+    """
     path = (source if source.is_dir() else source.parent) / TOKENIZER_CONFIG_NAME
     stated = read_json(path).get("do_lower_case") if path.exists() else None
     if isinstance(stated, bool):
         return (
             []
             if stated is variant.do_lower_case
-            else [f"Its files say do_lower_case {stated}, the table of models {variant.do_lower_case}."]
+            else [
+                f"The files state do_lower_case {stated}, but the table of models has {variant.do_lower_case}; "
+                "the value of the files is used."
+            ]
         )
     values = read_json(folder / TOKENIZER_CONFIG_NAME)
     if values.get("do_lower_case") is not variant.do_lower_case:
@@ -86,8 +98,9 @@ def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str
 
 
 def _other_sizes(variant: Variant, *, folder: Path) -> list[str]:
-    """In which sizes a model is not the one of the table: the name may have been given to a model of the user's own,
-    or to a wrong file.
+    """Return a note if the sizes differ from those in the table of models.
+
+    The user can store an own model, or by mistake a wrong file, under the name of a published model.
     """
     values = read_json(folder / CONFIG_NAME)
     names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
@@ -95,4 +108,4 @@ def _other_sizes(variant: Variant, *, folder: Path) -> list[str]:
     different = [
         f"{name} {values.get(name)} instead of {size}" for name, size in expected.items() if values.get(name) != size
     ]
-    return [f"Its sizes are not those of {variant.name}: {', '.join(different)}."] if different else []
+    return [f"The sizes are not those of {variant.name}: {', '.join(different)}."] if different else []

@@ -1,4 +1,4 @@
-"""A model that comes by an address, an archive or a folder, in place of the hub."""
+"""Fetch a model from an address, an archive or a folder instead of the hub."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ from .wanted import Wanted
 ARCHIVE_ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".bz2")
 NO_ARCHIVE = {
     True: (
-        "a web page, not an archive. Pages of Google Drive and Baidu want a browser: fetch the archive with it, "
-        "then give its path."
+        "a web page, not an archive. Google Drive and Baidu need a browser: download the archive with it, then pass "
+        "its path."
     ),
-    False: "no zip or tar archive. For files by themselves, fetch them into a folder, then give the folder.",
+    False: "not a zip or tar archive. To use separate files, download them into a folder, then pass the folder.",
 }
 
 
 def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: Network) -> Path:
-    """The folder with the model's files, or one file of weights, out of an address, an archive or a folder. Raises
-    DownloadError, ArchiveError.
+    """Fetch and unpack `wanted.source`: an address, an archive, a folder or a file.
+
+    Returns:
+        The folder with the files of the model, or one weights file. Archives are unpacked into `folder`.
+
+    Raises:
+        DownloadError: the source cannot be fetched, is of another kind, or has another checksum than `sha256`.
+        ArchiveError: the archive is corrupt or hostile.
+        ConfigError: `sha256` is given for a folder.
     """
     assert wanted.source is not None
     fetched = is_url(wanted.source)
@@ -38,14 +45,15 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
         archive = check_local(wanted)
         if archive.is_dir():
             if sha256 is not None:
-                raise ConfigError(f"{archive}: is a folder; `sha256` goes with an archive.")
+                raise ConfigError(f"{archive}: is a folder, but `sha256` must be used with an archive.")
             return find_model_in(archive)
     try:
         if sha256 is not None and (found := sha256_of_file(archive)) != sha256.lower():
             raise DownloadError(
-                f"{archive}: its sha256 must be {sha256}, but is {found}{'; it was deleted' if fetched else ''}."
+                f"{archive}: the sha256 must be {sha256}, but is {found}{'; the file was deleted' if fetched else ''}."
             )
-        is_named_archive = archive.suffix.lower() in ARCHIVE_ENDINGS and not _is_web_page(archive)  # it may be torn
+        # a corrupt archive is recognised by its name only; unpack_archive then raises the right error
+        is_named_archive = archive.suffix.lower() in ARCHIVE_ENDINGS and not _is_web_page(archive)
         if not (is_archive(archive) or is_named_archive) or is_torch_archive(archive):
             if fetched or _is_web_page(archive):
                 raise DownloadError(f"{without_secrets(wanted.source)}: is {NO_ARCHIVE[_is_web_page(archive)]}")
@@ -60,20 +68,20 @@ def fetch_by_hand(wanted: Wanted, *, folder: Path, sha256: str | None, network: 
 
 
 def check_online(wanted: Wanted) -> None:
-    """Raises DownloadError where the environment forbids the network."""
+    """Raise DownloadError if the environment forbids the network."""
     if is_offline():
         raise DownloadError(
             f"{without_secrets(wanted.source or wanted.name)}: the environment forbids the network "
-            f"(HF_HUB_OFFLINE); give a file that is here."
+            f"(HF_HUB_OFFLINE); unset it, or pass the path of a local file."
         )
 
 
 def check_local(wanted: Wanted) -> Path:
-    """Raises DownloadError for a file that is not there."""
+    """Return the path of a local source. Raise DownloadError if it does not exist."""
     assert wanted.source is not None
     path = Path(wanted.source)
     if not path.exists():
-        raise DownloadError(f"{path}: no such archive or folder, and no address (http://, https://).")
+        raise DownloadError(f"{path}: no such archive or folder, and not an address (http://, https://).")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Where the model is that a task starts from: a folder of any of the forms that a user has, or a name."""
+"""Find the model that a task starts from, by a folder or a name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from ..model.folder import CONFIG_NAME, check_is_ours
 from ..progress import Progress
 from ..variants.lookup import known_variant
 
-# beside a folder with a model in it: a pretraining run or a seed of a fine-tuning run; a hub module
+# Folders with the model inside another folder: a pretraining run or one seed of a fine-tuning run; a hub module.
 INNER_FOLDERS = ("model", "assets")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """A model folder, what tables call it, and what it was asked for as."""
+    """A model folder.
+
+    Args:
+        name: the name in tables.
+        title: the name of the model or of its folder.
+    """
 
     folder: Path
     name: str
@@ -27,10 +32,17 @@ class ModelSource:
 def find_model(
     given: str, *, name: str | None = None, progress: Callable[[Progress], None] | None = None
 ) -> ModelSource:
-    """The model of a path or of a name of the table of models, fetched where it is not here yet. `name`: for tables.
+    """Find a model by its path or its name; fetch it if it is not stored yet.
 
-    Raises ConfigError, CheckpointError (weights of other programs; the error has the command that converts them) or
-    DownloadError.
+    Args:
+        given: a folder, or a name that `fetch` accepts.
+        name: the name for tables. None: the name of the model or of its folder.
+
+    Raises:
+        ConfigError: `given` is not a folder, and the name is unknown.
+        CheckpointError: the folder has no model, or weights of another program. The message then has the command that
+            converts them.
+        DownloadError: the model cannot be fetched.
     """
     path = Path(given).expanduser()
     if path.exists():
@@ -46,7 +58,7 @@ def find_model(
     try:
         folder = fetch(given, progress=progress)
     except (ConfigError, DownloadError) as error:
-        raise type(error)(f"{given}: is no folder here. {error}") from None
+        raise type(error)(f"{given}: is not a folder. {error}") from None
     return ModelSource(folder=folder, name=name or _title(given), title=_title(given))
 
 

@@ -1,10 +1,9 @@
-"""Where fetched models are kept, and what is known about each.
+"""The folder of fetched models, and what is recorded about each.
 
-    $PADDLE_WWM_HOME/models/NAME/       a model folder of ours, and source.json: where it is from, the files it was
-    made of, their checksums
-    $PADDLE_WWM_HOME/downloads/NAME/    what has arrived of one that is not complete yet
+    $PADDLE_WWM_HOME/models/NAME/       a model folder, with source.json: its origin, its files and their checksums
+    $PADDLE_WWM_HOME/downloads/NAME/    the files of an incomplete download
 
-A model folder appears when it is whole, by a rename; it needs nothing else to be copied to another machine.
+A model folder appears by a rename when it is complete. It can be copied to another machine without other files.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ RECORD_NAME = "source.json"
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """A model that is here. record: its source.json."""
+    """A stored model. `record` is the content of its source.json."""
 
     key: str
     folder: Path
@@ -33,12 +32,15 @@ class StoredModel:
 
     @property
     def size_bytes(self) -> int:
-        """On disk."""
+        """Size of the files on disk."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
 
 def home_folder() -> Path:
-    """PADDLE_WWM_HOME, else `paddle_wwm` in the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    """Return PADDLE_WWM_HOME, or else `paddle_wwm` in the cache folder of the user.
+
+    The cache folder is XDG_CACHE_HOME, or else ~/.cache.
+    """
     if given := os.environ.get("PADDLE_WWM_HOME"):
         return Path(given).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME", "")
@@ -46,28 +48,32 @@ def home_folder() -> Path:
 
 
 def key_of(name: str, *, revision: str | None = None) -> str:
-    """The folder's name of a model: `chinese-bert-wwm`, `owner--name`, `chinese-bert-wwm@v2`. Raises ConfigError for
-    names like `..`.
+    """Return the name of the folder of a model.
+
+    Examples: `chinese-bert-wwm`, `owner--name`, `chinese-bert-wwm@v2`.
+
+    Raises:
+        ConfigError: the name has characters that are not allowed, such as `..`.
     """
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise ConfigError(
-            f"{name!r}: a model's name must be letters, digits, `.`, `_` and `-`, or owner/name of these."
+            f"{name!r}: the name of a model must consist of letters, digits, `.`, `_` and `-`, or be owner/name."
         )
     return re.sub(r"[^\w.@-]", "--", name if revision is None else f"{name}@{revision}")
 
 
 def model_folder(key: str, *, home: Path) -> Path:
-    """Where a model is, or will be."""
+    """Return the folder of a model, which may not exist yet."""
     return home / "models" / key
 
 
 def download_folder(key: str, *, home: Path) -> Path:
-    """Where its files arrive."""
+    """Return the folder for the files of an incomplete download."""
     return home / "downloads" / key
 
 
 def find_stored(key: str, *, home: Path) -> StoredModel | None:
-    """The model of that key, when it is here and whole."""
+    """Return the stored model with this key, or None if it is missing or incomplete."""
     folder = model_folder(key, home=home)
     try:
         record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
@@ -82,19 +88,19 @@ def find_stored(key: str, *, home: Path) -> StoredModel | None:
 
 
 def stored_models(*, home: Path) -> dict[str, StoredModel]:
-    """All models that are here, by key."""
+    """Return all stored models by key."""
     folders = sorted(path for path in (home / "models").glob("*") if path.is_dir() and not path.name.startswith("."))
     found = (find_stored(folder.name, home=home) for folder in folders)
     return {model.key: model for model in found if model is not None}
 
 
 def unfinished_downloads(*, home: Path) -> dict[str, int]:
-    """What has arrived of models that are not whole yet: bytes, by key."""
+    """Return the number of bytes of each incomplete download, by key."""
     folders = sorted(path for path in (home / "downloads").glob("*") if path.is_dir())
     return {folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in folders}
 
 
 def told_when_full(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """A full or closed disk is reported with what to do; what has arrived stays."""
-    remedy = "What has arrived is kept: make room, or set PADDLE_WWM_HOME, and run the same again."
+    """Raise DownloadError for a full or read-only disk. Downloaded files are kept."""
+    remedy = "Downloaded files are kept: make room, or set PADDLE_WWM_HOME, and run the same command again."
     return disk_errors_as(DownloadError, folder=folder, remedy=remedy)

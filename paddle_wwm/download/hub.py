@@ -1,7 +1,7 @@
-"""A repository of a Hugging Face hub or mirror: which of its files a model needs, and those files here, checked.
+"""Fetch the files of a model from a repository on the Hugging Face hub or a mirror, and check them.
 
-huggingface_hub compares sizes only. Here every file is also compared with the checksum that the hub states for it: the
-sha256 of large files, git's blob sha1 of small ones.
+huggingface_hub compares only sizes. This module also compares every file with the checksum that the hub states: the
+sha256 of a large file, the git blob sha1 of a small file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .network import MAX_FILE_BYTES, Network, WrongLength
 
 logger = logging.getLogger(__name__)
 
-# Each row: the first of these that a repository has is taken; a model needs one of every required row.
+# The first pattern that a repository has a file for is used. A model needs one of CONFIGS and one of WEIGHTS.
 CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
 WEIGHTS = (
     r"model\.safetensors",
@@ -56,14 +56,17 @@ REQUIRED = {
     "a configuration (config.json)": CONFIGS,
     "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS,
 }
-OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # the second says whether the model is cased
+OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # tokenizer_config.json states whether the model is cased
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """A file of a repository. checksum: its sha256, or git's blob sha1 (40 digits), in hexadecimal. None: the server
-    does not say.
+    """A file of a repository.
+
+    Args:
+        size_bytes: the size, or None if the server does not state it.
+        checksum: the sha256 (64 hexadecimal digits) or git blob sha1 (40), or None if the server does not state it.
     """
 
     name: str
@@ -72,13 +75,13 @@ class RemoteFile:
 
     @property
     def checked_by(self) -> str:
-        """What the file is compared with, in words."""
+        """What the file is checked by: "size only", "git sha1" or "sha256"."""
         return "size only" if self.checksum is None else {40: "git sha1", 64: "sha256"}[len(self.checksum)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteModel:
-    """The needed files of one commit of a repository."""
+    """The files of one commit of a repository that a model needs."""
 
     repository: str
     commit: str
@@ -86,13 +89,15 @@ class RemoteModel:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """Size of all files."""
         return sum(file.size_bytes or 0 for file in self.files)
 
 
 def choose_files(names: Iterable[str], *, source: str) -> list[str]:
-    """The files of a repository that a model needs: never those of other frameworks. Raises DownloadError naming what
-    is not there.
+    """Return the files of a repository that a model needs, in one format of weights.
+
+    Raises:
+        DownloadError: the configuration or the weights are missing; the message names what is missing.
     """
     names = sorted(names)
     found = {
@@ -109,22 +114,26 @@ def choose_files(names: Iterable[str], *, source: str) -> list[str]:
 
 
 def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
-    """Ask the hub which files a model needs, with sizes and checksums. Raises DownloadError."""
+    """Look up the files that a model needs on the hub, with sizes and checksums.
+
+    Raises:
+        DownloadError: the hub gives no valid answer, or the repository has no model.
+    """
     endpoint = hub_endpoint()
     with _errors_of_hub(repository, revision=revision), network.hub_session():
         ask = partial(HfApi(endpoint=endpoint).model_info, repository, revision=revision, files_metadata=True)
         info = network.until_whole(ask, title=repository)
-        if info.sha is None or not re.fullmatch(r"\w[\w.-]{0,99}", info.sha):  # it becomes a folder's name
+        if info.sha is None or not re.fullmatch(r"\w[\w.-]{0,99}", info.sha):  # it becomes the name of a folder
             raise DownloadError(
-                f"{without_secrets(endpoint)}: states no commit for {repository}; is it a mirror of the hub "
-                f"(HF_ENDPOINT)?"
+                f"{without_secrets(endpoint)}: states no commit for {repository}; check that HF_ENDPOINT is a mirror "
+                f"of the hub."
             )
         known = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         files = []
         for name in choose_files(known, source=f"{repository} at {without_secrets(endpoint)}"):
             sibling = known[name]
             size, checksum = sibling.size, sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
-            if size is None or not _is_checksum(checksum):  # a mirror without details: the file's own headers have them
+            if size is None or not _is_checksum(checksum):  # some mirrors have the details only in the file's headers
                 metadata = get_hf_file_metadata(
                     hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint), endpoint=endpoint
                 )
@@ -136,10 +145,13 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
 
 
 def fetch_files(model: RemoteModel, *, folder: Path, network: Network) -> None:
-    """Bring the files of a model into `folder`, whole and checked; files that are there already are kept, cut ones are
-    gone on with.
+    """Fetch the files of a model into `folder` and check them.
 
-    A file that is in huggingface_hub's own cache is linked, not fetched. Raises DownloadError.
+    Files that are there already are kept; interrupted ones are continued. A file in the cache of huggingface_hub is
+    linked instead of fetched.
+
+    Raises:
+        DownloadError: a file cannot be fetched, or its bytes are wrong twice.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in model.files:
@@ -156,11 +168,11 @@ def fetch_files(model: RemoteModel, *, folder: Path, network: Network) -> None:
 
 def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: Network) -> None:
     path = folder / file.name
-    # The empty cache_dir keeps it from taking an unchecked copy out of its own cache.
+    # With an empty cache_dir, huggingface_hub cannot take an unchecked copy from its own cache.
     get = partial(hf_hub_download, model.repository, file.name, revision=model.commit, endpoint=hub_endpoint())
     get = partial(get, local_dir=folder, cache_dir=folder / ".cache" / "none")
     for last_try in (False, True):
-        problem = "other bytes than its checksum says"
+        problem = "bytes that do not match the checksum"
         try:
             with told_when_full(folder), _errors_of_hub(model.repository, revision=model.commit), network.hub_session():
                 network.until_whole(
@@ -172,22 +184,25 @@ def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: 
             if is_right(path, file):
                 return
         path.unlink(missing_ok=True)
-        shutil.rmtree(
-            folder / ".cache", ignore_errors=True
-        )  # what huggingface_hub remembers of it, and what it would go on from
+        # it has the partial file, from which huggingface_hub would continue
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
         if last_try:
             break
-        logger.warning("%s: %s; fetching it again", file.name, problem)
+        logger.warning("%s: received %s; fetching it again", file.name, problem)
     raise DownloadError(
-        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent, twice, {problem} "
-        f"({file.checksum or 'none stated'}). "
-        "Both were deleted. Try another mirror (HF_ENDPOINT), or later."
+        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent {problem} twice "
+        f"(stated checksum: {file.checksum or 'none'}). "
+        "Both copies were deleted. Try again later, or with another mirror (HF_ENDPOINT)."
     )
 
 
 def find_in_hub_cache(repository: str, *, revision: str) -> tuple[RemoteModel, Path] | None:
-    """A model that huggingface_hub has cached for another program (transformers): its files and their folder, without
-    the network.
+    """Find a model in the cache of huggingface_hub, where transformers stores models.
+
+    It uses no network. A file with a wrong checksum counts as missing.
+
+    Returns:
+        The files and their folder, or None if the cache does not have all of them.
     """
     try:
         folder = Path(snapshot_download(repository, revision=revision, local_files_only=True))
@@ -196,7 +211,7 @@ def find_in_hub_cache(repository: str, *, revision: str) -> tuple[RemoteModel, P
         return None
     files = []
     for name in names:
-        blob = (folder / name).resolve()  # a cached file is a link to one named by its checksum
+        blob = (folder / name).resolve()  # a cached file is a link to a file that is named by its checksum
         checksum = blob.name if _is_checksum(blob.name) else None
         files.append(RemoteFile(name=name, size_bytes=blob.stat().st_size, checksum=checksum))
         if not is_right(blob, files[-1]):
@@ -205,7 +220,7 @@ def find_in_hub_cache(repository: str, *, revision: str) -> tuple[RemoteModel, P
 
 
 def is_right(path: Path, file: RemoteFile) -> bool:
-    """Whether a file here has the size and the checksum of the one in the repository."""
+    """Return True if a local file has the size and checksum of the remote file."""
     if path.stat().st_size != file.size_bytes:
         return False
     checksum = sha256_of_file if file.checked_by == "sha256" else git_sha1_of_file
@@ -213,7 +228,7 @@ def is_right(path: Path, file: RemoteFile) -> bool:
 
 
 def git_sha1_of_file(path: Path) -> str:
-    """Return the sha1 that git names a file's bytes by."""
+    """Return the git blob sha1 of a file."""
     header = f"blob {path.stat().st_size}\0".encode()
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
@@ -225,51 +240,49 @@ def _is_checksum(text: str | None) -> bool:
 
 @contextlib.contextmanager
 def _errors_of_hub(repository: str, *, revision: str) -> Iterator[None]:
-    """huggingface_hub's errors as ours, each with what to do."""
+    """Turn the errors of huggingface_hub into DownloadError, each with a remedy."""
     endpoint = without_secrets(hub_endpoint())
     try:
         yield
     except GatedRepoError:
         raise DownloadError(
-            f"{repository}: {endpoint} gives it only to accounts that have accepted its terms; do so, then "
+            f"{repository}: {endpoint} provides it only to accounts that accepted its terms; accept them, then "
             f"set HF_TOKEN."
         ) from None
     except RepositoryNotFoundError:
         raise DownloadError(
-            f"{repository}: {endpoint} has no such repository, or a private one; if it is yours, set HF_TOKEN."
+            f"{repository}: {endpoint} has no such repository, or it is private; if it is yours, set HF_TOKEN."
         ) from None
     except RevisionNotFoundError:
         raise DownloadError(
-            f"{repository}: has no revision {revision!r} at {endpoint}; give a branch, a tag or a commit."
+            f"{repository}: has no revision {revision!r} at {endpoint}; pass a branch, a tag or a commit."
         ) from None
     except HFValidationError:
-        raise DownloadError(f"{repository!r}: is no name of a repository; those have the form owner/name.") from None
+        raise DownloadError(f"{repository!r}: the name of a repository must have the form owner/name.") from None
     except requests.HTTPError as error:
-        cause = (
-            error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
-        )  # it stands for whatever kept the file away
+        # huggingface_hub raises LocalEntryNotFoundError for any failure; the cause has the reason
+        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
         response = getattr(cause, "response", None)
         if response is None:
             raise DownloadError(
-                f"{repository}: {endpoint} gives no answer of a hub: {_first_line(cause or error)} Is "
-                f"HF_ENDPOINT right?"
+                f"{repository}: {endpoint} does not answer like a hub: {_first_line(cause or error)} Check HF_ENDPOINT."
             ) from None
-        if response.status_code == 416:  # asked to go on behind the end: what is here of the file is not part of it
-            raise WrongLength("another length than it was said to have") from None
+        if response.status_code == 416:  # the partial file is longer than the file, so it is not a part of it
+            raise WrongLength("a file of another length than stated") from None
         hint = "; check HF_TOKEN" if response.status_code in (401, 403) else ""
         answer = f"{response.status_code} {response.reason} for {without_secrets(response.url)}"
         raise DownloadError(f"{repository}: {endpoint} answers {answer}{hint}.") from None
     except requests.RequestException as error:
         raise DownloadError(
-            f"{repository}: {endpoint} gives no answer of a hub ({type(error).__name__}). Is HF_ENDPOINT right?"
+            f"{repository}: {endpoint} does not answer like a hub ({type(error).__name__}). Check HF_ENDPOINT."
         ) from None
     except OSError as error:
-        if error.errno is None:
-            raise WrongLength("another length than it was said to have") from None
+        if error.errno is None:  # huggingface_hub raises this if the size differs
+            raise WrongLength("a file of another length than stated") from None
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownloadError(
-            f"{repository}: {endpoint} gives no answer of a hub: {_first_line(error)} Is HF_ENDPOINT right?"
+            f"{repository}: {endpoint} does not answer like a hub: {_first_line(error)} Check HF_ENDPOINT."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Describe what `paddle-wwm download` lists: a plan, a model that is here, all models."""
+"""The texts that `paddle-wwm download` prints: a plan, a stored model, all models."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def _size(num_bytes: int | None) -> str:
 
 
 def lines_of_plan(plan: Plan) -> list[str]:
-    """What would be fetched."""
+    """Return the lines that describe a plan."""
     if plan.stored:
-        return [f"{plan.wanted.name}: is here already: {plan.stored.folder} (nothing would be fetched)"]
+        return [f"{plan.wanted.name}: is stored already: {plan.stored.folder} (nothing would be fetched)"]
     lines = [
         (
             f"{plan.wanted.name}: would be fetched from "
@@ -28,13 +28,13 @@ def lines_of_plan(plan: Plan) -> list[str]:
     sizes = [file.size_bytes for file in plan.files if file.size_bytes is not None]
     is_stated = len(sizes) == len(plan.files)
     total = "nothing" if not plan.files else _size(sum(sizes) if is_stated else None)
-    return [*lines, f"  to transfer: {total}", f"  it would be kept in {plan.wanted.target}"]
+    return [*lines, f"  to transfer: {total}", f"  it would be stored in {plan.wanted.target}"]
 
 
 def lines_of_model(folder: Path) -> list[str]:
-    """A model that is here, and where it is from."""
+    """Return the lines that describe a stored model and its origin."""
     stored = find_stored(folder.name, home=folder.parent.parent)
-    assert stored is not None  # `fetch` returned its folder
+    assert stored is not None  # `fetch` returned this folder
     record = stored.record
     lines = [f"{record['name']}: {folder} ({size_text(stored.size_bytes)})"]
     if "repository" in record:
@@ -53,13 +53,13 @@ def lines_of_model(folder: Path) -> list[str]:
 
 
 def _verdict(checked_by: str) -> str:
-    return {"size only": "size agrees; no checksum was stated", "not checked": "given by hand"}.get(
+    return {"size only": "size agrees; the server stated no checksum", "not checked": "given by the user"}.get(
         checked_by, f"{checked_by} agrees"
     )
 
 
 def inventory_of(home: Path) -> str:
-    """All models of the table and all that are here, a line each."""
+    """Return one line per model, for the models of the table and the stored ones."""
     here = stored_models(home=home)
     rows = [(variant.name, variant.source, variant.name) for variant in VARIANTS]
     known = {key for _, _, key in rows}

@@ -1,4 +1,4 @@
-"""A model's name to its folder here: found, or fetched, checked, converted and moved into place."""
+"""Get the folder of a model by its name: find it, or fetch, check and convert it and move it into place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `fetch` would do. stored: the model when it is here already; else files to be transferred, from `origin`."""
+    """What `fetch` would do.
+
+    Args:
+        stored: the model if it is stored already.
+        origin: where the files would be fetched from, or the folder of the stored model.
+        files: the files to transfer.
+    """
 
     wanted: Wanted
     stored: StoredModel | None
@@ -51,16 +57,16 @@ def fetch(
 ) -> Path:
     """Return the folder of a published model, fetching it if needed.
 
-    What is fetched is checked and converted. A model that is here needs no network. Several processes may ask
-    at once: one fetches, the others wait.
+    Fetched files are checked and converted. A model that is stored needs no network. Several processes can call
+    this at once: one fetches, the others wait.
 
     Args:
         name: any name of the table of models, or owner/name of another BERT on the hub.
         revision: a branch, tag or commit; None: main.
-        source: used instead of the hub: the address or path of a zip or tar archive, or a folder.
-        sha256: what the checksum of the archive `source` must be.
-        home: where models are kept; None: PADDLE_WWM_HOME, or a folder of the user's cache.
-        overwrite: fetch again what is here.
+        source: the address or path of a zip or tar archive, or a folder; used instead of the hub.
+        sha256: the expected checksum of the archive `source`.
+        home: folder for models; None: PADDLE_WWM_HOME, or a folder in the cache of the user.
+        overwrite: fetch a stored model again.
         settings: timeouts and retries; None: the defaults, with HF_HUB_DOWNLOAD_TIMEOUT.
         progress: called with the bytes of each file that is fetched, unpacked and converted.
 
@@ -69,10 +75,10 @@ def fetch(
         which records where it came from.
 
     Raises:
-        DownloadError: it cannot be fetched, or its checksum is wrong.
+        DownloadError: the model cannot be fetched, or a checksum is wrong.
         ArchiveError: the archive is damaged or unsafe.
         CheckpointError: the files are not a BERT.
-        ConfigError: the name is unknown.
+        ConfigError: the name is unknown, or a model from another source is stored under it.
 
     Source:
         The authors' models: https://huggingface.co/hfl.
@@ -107,7 +113,11 @@ def plan(
     overwrite: bool = False,
     settings: NetworkSettings | None = None,
 ) -> Plan:
-    """What `fetch` would transfer; asks for names, sizes and checksums only, and writes nothing."""
+    """Return what `fetch` would transfer.
+
+    It asks the server for names, sizes and checksums only, and writes nothing. Arguments and errors are those of
+    `fetch`.
+    """
     wanted = what_is_wanted(name, revision=revision, source=source, home=home)
     stored = find_stored(wanted.key, home=wanted.home)
     if stored and not overwrite:
@@ -129,7 +139,7 @@ def plan(
 
 @contextlib.contextmanager
 def _alone(wanted: Wanted) -> Iterator[None]:
-    """Only one process works at a model; the others wait here."""
+    """Hold the lock of a model, so that only one process fetches it. Others wait."""
     wanted.target.parent.mkdir(parents=True, exist_ok=True)
 
     def say() -> None:
@@ -140,8 +150,9 @@ def _alone(wanted: Wanted) -> Iterator[None]:
 
 
 def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
-    """From wherever it is to `wanted.target`. What has arrived stays in the download folder until the model is
-    whole.
+    """Fetch and convert a model into `wanted.target`.
+
+    Downloaded files stay in the download folder until the model is complete.
     """
     folder = download_folder(wanted.key, home=wanted.home)
     record: dict[str, Any] = {"name": wanted.name}
@@ -166,7 +177,7 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
     try:
         notes = convert_on_arrival(files, target=converted, variant=wanted.variant, progress=network.progress)
     except CheckpointError as error:
-        kept = f" What was fetched is kept in {files}." if files.is_relative_to(folder) else ""
+        kept = f" The fetched files are kept in {files}." if files.is_relative_to(folder) else ""
         raise CheckpointError(f"{error}{kept}") from None
     record["files"] = _files_of(model, folder=files) if wanted.source is None else _weights_of(converted)
     record |= {
@@ -175,7 +186,7 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
         "paddle_wwm": __version__,
     }
     write_json(converted / RECORD_NAME, record)
-    if wanted.target.exists():  # only now: what was there stays until the new one is complete
+    if wanted.target.exists():  # only now, so that the old model stays until the new one is complete
         shutil.rmtree(wanted.target)
     os.rename(converted, wanted.target)
     shutil.rmtree(folder, ignore_errors=True)
@@ -194,7 +205,10 @@ def _files_of(model: RemoteModel, *, folder: Path) -> list[dict[str, Any]]:
 
 
 def _weights_of(converted: Path) -> list[dict[str, Any]]:
-    """The files that the conversion has read out of a folder or archive, which may hold much else."""
+    """Return the files that the conversion read.
+
+    The folder or archive can have other files, too.
+    """
     files = read_json(converted / CONVERSION_RECORD_NAME)["source"]["files"]
     return [
         {"name": file["name"], "size_bytes": file["num_bytes"], "sha256": file["sha256"], "checked_by": "not checked"}
@@ -203,11 +217,13 @@ def _weights_of(converted: Path) -> list[dict[str, Any]]:
 
 
 def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | None]:
-    """What the hub has, and None; without the network what huggingface_hub has cached for another program, and its
-    folder.
+    """Look up a model on the hub or, without network, in the cache of huggingface_hub.
+
+    Returns:
+        The files of the model, and their folder in the cache or None for the hub.
     """
     repository = wanted.repository
-    assert repository is not None  # only a wanted source has none
+    assert repository is not None  # only a request with a source has no repository
     try:
         if is_offline():
             raise Unreachable("the environment forbids the network (HF_HUB_OFFLINE).")
@@ -215,12 +231,12 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
     except Unreachable as error:
         if (cached := find_in_hub_cache(repository, revision=wanted.revision)) is None:
             raise not_here(wanted, error) from None
-        logger.warning("%s: %s Taken from %s, where another program has put it.", wanted.name, error, cached[1])
+        logger.warning("%s: %s Using %s, where another program has stored it.", wanted.name, error, cached[1])
         return cached
 
 
 def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:
-    """Before the transfer: what is to come, and the converted model next to it."""
+    """Raise DownloadError if the missing files and the converted model do not fit."""
     here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
     check_space(
         wanted.home,

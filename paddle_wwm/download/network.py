@@ -1,8 +1,8 @@
-"""Patience with networks: one policy of timeouts, retries, resumption and progress for everything that is fetched.
+"""One policy of timeouts, retries, resumption and progress for all transfers.
 
-huggingface_hub waits forever on a silent server, gives up on 429, and after a cut loses up to 10 MB that had arrived,
-so that a line that is cut more often than that never ends. Its requests therefore run in a session of ours: see
-`Network.hub_session`.
+huggingface_hub waits forever for a silent server, gives up on status 429, and loses up to 10 MB when a transfer is
+interrupted. On a connection that breaks more often, a download never ends. Therefore its requests run in a session of
+this module, see `Network.hub_session`.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from ..progress import Progress, counted
 from .answers import host_of, reason_of, start_of
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
-MAX_FILE_BYTES = 20 << 30  # no file of a BERT is larger
-READ_BYTES = 64 << 10  # what a cut can lose, and how often the progress bar moves
+MAX_FILE_BYTES = 20 << 30  # larger than any file of a BERT
+READ_BYTES = 64 << 10  # an interrupted transfer loses at most this; the progress bar moves after each of these
 logger = logging.getLogger(__name__)
 HUB_BAR = "huggingface_hub.http_get"
 Result = TypeVar("Result")
-_HUB_SESSION = threading.RLock()  # huggingface_hub has one for all threads
+_HUB_SESSION = threading.RLock()  # the session factory of huggingface_hub is shared by all threads
 
 
 class Unreachable(DownloadError):
-    """No answer: offline, refused, unknown host, silent server."""
+    """The server gives no answer: offline, refused, unknown host, or timeout."""
 
 
 class WrongLength(DownloadError):
-    """A file is longer or shorter than it was said to be."""
+    """A file is longer or shorter than stated."""
 
 
 class TransferCut(DownloadError):
-    """A transfer ended early. position: how many bytes of the file are here now."""
+    """A transfer was interrupted. `position` is the number of bytes received."""
 
     def __init__(self, message: str, *, position: int) -> None:
         super().__init__(message)
@@ -55,11 +55,15 @@ class TransferCut(DownloadError):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """timeout_s: the longest silence of a server. num_tries: in a row without any progress. Waits double from
-    first_wait_s to max_wait_s.
+    """Timeouts and retries.
 
-    max_retry_after_s: the longest wait that a server may ask for (Retry-After); beyond it, an error says when to come
-    back.
+    Args:
+        timeout_s: the longest time without an answer or data from the server.
+        num_tries: the number of tries in a row without progress.
+        first_wait_s: the wait before the second try. Each later wait is twice as long.
+        max_wait_s: the longest wait between two tries.
+        max_retry_after_s: the longest wait that a server can ask for (Retry-After). A longer one is an error that
+            states the time.
     """
 
     timeout_s: float = 10.0
@@ -70,9 +74,7 @@ class NetworkSettings:
 
     @classmethod
     def from_environment(cls) -> NetworkSettings:
-        """With the timeout of HF_HUB_DOWNLOAD_TIMEOUT, in seconds. Raises DownloadError where that is no positive
-        number.
-        """
+        """Return the defaults, with the timeout of HF_HUB_DOWNLOAD_TIMEOUT if set."""
         text = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "").strip()
         try:
             timeout_s = float(text) if text else cls.timeout_s
@@ -83,30 +85,28 @@ class NetworkSettings:
         return cls(timeout_s=timeout_s)
 
     def wait_s(self, failures: int) -> float:
-        """Before the try that follows so many failures."""
+        """Return the wait before the next try, after this number of failures."""
         return min(self.max_wait_s, self.first_wait_s * 2 ** (failures - 1))
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), now or when
-    huggingface_hub was imported.
-    """
+    """Return True if HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids the network."""
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return constants.HF_HUB_OFFLINE or value.upper() in constants.ENV_VARS_TRUE_VALUES
 
 
 class Network:
-    """One way of waiting, trying again and reporting progress, for a number of transfers."""
+    """The policy of waits, retries and progress for a series of transfers."""
 
     def __init__(
         self, settings: NetworkSettings | None = None, *, progress: Callable[[Progress], None] | None = None
     ) -> None:
         self.settings = settings or NetworkSettings.from_environment()
         self.progress = None if constants.HF_HUB_DISABLE_PROGRESS_BARS else progress
-        self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the transfer at hand
+        self.title, self.max_bytes = "", MAX_FILE_BYTES  # of the current transfer
 
     def session(self, base: requests.Session | None = None) -> requests.Session:
-        """A session with this patience; proxies and certificates as in the environment, or as in `base`."""
+        """Return a session with this policy, and the proxies and certificates of `base`."""
         session = base or requests.Session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, _PatientAdapter(self))
@@ -114,14 +114,12 @@ class Network:
 
     @contextlib.contextmanager
     def hub_session(self) -> Iterator[None]:
-        """Inside, huggingface_hub's requests are made with this patience, on top of the session that the user has
-        configured for it.
-        """
+        """Use this policy for requests of huggingface_hub inside the `with` block."""
         with _HUB_SESSION:
             yield from self._in_hub_session()
 
     def _in_hub_session(self) -> Iterator[None]:
-        previous = _http._GLOBAL_BACKEND_FACTORY  # there is no public way to read it
+        previous = _http._GLOBAL_BACKEND_FACTORY  # huggingface_hub has no public way to read it
         sessions: list[requests.Session] = []
 
         def make() -> requests.Session:
@@ -130,7 +128,7 @@ class Network:
 
         configure_http_backend(make)
         hide_bar = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled(HUB_BAR)
-        if hide_bar:  # ours moves more often, and in log files too
+        if hide_bar:  # the bar of this package moves more often, and also works in log files
             disable_progress_bars(HUB_BAR)
         with_hf_transfer = constants.HF_HUB_ENABLE_HF_TRANSFER
         constants.HF_HUB_ENABLE_HF_TRANSFER = False  # it cannot continue after a cut
@@ -145,10 +143,11 @@ class Network:
                 enable_progress_bars(HUB_BAR)
 
     def until_whole(self, transfer: Callable[[], Result], *, title: str, max_bytes: int = MAX_FILE_BYTES) -> Result:
-        """Call a transfer that goes on where it was cut, until it returns.
+        """Call `transfer`, which continues after an interruption, until it returns.
 
-        Raises DownloadError after `num_tries` cuts without progress, WrongLength for more than `max_bytes` bytes,
-        before they fill the disk.
+        Raises:
+            DownloadError: `num_tries` interruptions in a row without progress.
+            WrongLength: more than `max_bytes` bytes arrive. It is raised before they fill the disk.
         """
         self.title, self.max_bytes = title, max_bytes
         furthest, failures = -1, 0
@@ -159,28 +158,28 @@ class Network:
                 failures = 1 if cut.position > furthest else failures + 1
                 furthest = max(furthest, cut.position)
                 if failures >= self.settings.num_tries:
-                    remedy = "What has arrived is kept: run the same again later."
+                    remedy = "Downloaded files are kept: run the same command again later."
                     raise DownloadError(f"{title}: {cut} No progress in {failures} tries. {remedy}") from None
                 pause(self.settings.wait_s(failures), f"{title}: {cut} Continuing from there")
 
 
 def pause(seconds: float, reason: str) -> None:
-    """Log why, and wait."""
+    """Log the reason, and wait."""
     logger.warning("%s in %.0f s", reason, seconds)
     time.sleep(seconds)
 
 
 def _close_connections(session: requests.Session) -> None:
-    """Close what was opened here; the rest of the session is the user's."""
+    """Close the connections opened here; the user owns the rest of the session."""
     for adapter in session.adapters.values():
         if isinstance(adapter, _PatientAdapter):
             adapter.close()
 
 
 class _Patience(Retry):
-    """urllib3's retries with the waits of `settings`, each one logged. host: for messages."""
+    """The retries of urllib3, with the waits of `settings`. Every wait is logged."""
 
-    RETRY_AFTER_STATUS_CODES = frozenset()  # only those of `status_forcelist`
+    RETRY_AFTER_STATUS_CODES = frozenset()  # retry only for the statuses of `status_forcelist`
 
     def __init__(self, *, settings: NetworkSettings, host: str, **state: Any) -> None:
         super().__init__(**state)
@@ -190,10 +189,10 @@ class _Patience(Retry):
         return super().new(settings=self.settings, host=self.host, **changes)
 
     def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
-        """Wait as the server asks in Retry-After, or twice as long as before."""
+        """Wait for the time in Retry-After, or twice as long as before."""
         error, wait_s = self.history[-1].error, self.settings.wait_s(len(self.history))
         if isinstance(error, urllib3.exceptions.ProxyError):
-            raise error  # waiting does not fix it
+            raise error  # waiting does not fix a proxy
         problem = f"{self.host} cannot be reached: {reason_of(error)}" if error else ""
         if response is not None:
             problem = f"{self.host} answers {response.status} {response.reason}"
@@ -201,13 +200,13 @@ class _Patience(Retry):
                 asked_s = self.get_retry_after(response)
                 if asked_s is not None and asked_s > self.settings.max_retry_after_s:
                     raise DownloadError(
-                        f"{problem} and asks to come back in {asked_s:,.0f} s; run the same again then."
+                        f"{problem} and asks to come back in {asked_s:,.0f} s; run the same command again then."
                     )
                 wait_s = wait_s if asked_s is None else asked_s
         pause(wait_s, f"{problem}; trying again")
 
 
-# urllib3 logs our retries, too, but not in plain words
+# urllib3 also logs these retries, in words that users do not understand
 logging.getLogger("urllib3.connectionpool").addFilter(
     lambda record: not any(isinstance(value, _Patience) for value in record.args or ())
 )
@@ -220,7 +219,7 @@ class _PatientAdapter(HTTPAdapter):
         self.answers: list[requests.Response] = []
 
     def close(self) -> None:
-        """Close all connections, also those of answers that nobody read to their end."""
+        """Close all connections, including those of responses not read to the end."""
         for answer in self.answers:
             answer.close()
         self.answers.clear()
@@ -248,7 +247,7 @@ class _PatientAdapter(HTTPAdapter):
         )
         try:
             response = super().send(request, stream, settings.timeout_s, verify, cert, proxies)
-            # Without it the file comes by plain GET, which mirrors have, and which can continue after a cut.
+            # without this header, huggingface_hub uses plain GET, which mirrors support and which can be continued
             response.headers.pop(constants.HUGGINGFACE_HEADER_X_XET_HASH, None)
         except (requests.exceptions.ProxyError, requests.exceptions.SSLError) as error:
             raise Unreachable(
@@ -260,7 +259,7 @@ class _PatientAdapter(HTTPAdapter):
             response.close()
             raise DownloadError(
                 f"{host} answers {response.status_code} {response.reason}, {settings.num_tries} times; run the same "
-                "again later, or name a mirror in HF_ENDPOINT."
+                "command again later, or set HF_ENDPOINT to a mirror."
             )
         if stream:
             self.answers.append(response)
@@ -268,16 +267,16 @@ class _PatientAdapter(HTTPAdapter):
         try:
             _ = response.content
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise TransferCut(f"the answer of {host} was cut ({reason_of(error)}).", position=0) from None
+            raise TransferCut(f"the answer of {host} was interrupted ({reason_of(error)}).", position=0) from None
         return response
 
     def _prepared(self, response: requests.Response) -> requests.Response:
-        """A transfer in small reads, with a progress bar and with cuts that say how far it came."""
+        """Return the response with small reads, a progress bar and TransferCut errors."""
         if not response.ok or response.is_redirect:
             return response
         stream_of_library = response.raw.stream
         start, length = start_of(response), response.headers.get("Content-Length", "")
-        # otherwise the length is that of the compressed body
+        # Content-Length of an encoded body is its compressed size
         is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
         total = start + int(length) if length.isdecimal() and is_plain else None
 
@@ -293,7 +292,8 @@ class _PatientAdapter(HTTPAdapter):
                         yield block
                 except (urllib3.exceptions.HTTPError, OSError) as error:
                     raise TransferCut(
-                        f"the transfer was cut after {position:,} bytes ({reason_of(error)}).", position=position
+                        f"the transfer was interrupted after {position:,} bytes ({reason_of(error)}).",
+                        position=position,
                     ) from None
 
         response.raw.stream = stream

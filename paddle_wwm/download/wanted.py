@@ -1,4 +1,4 @@
-"""What a name stands for, and what to say when it cannot be had."""
+"""Resolve the name of a model, and build the error for a model that cannot be fetched."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ DEFAULT_REVISION = "main"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a name stands for. variant: its row of the table, None for other repositories. source: what takes the place
-    of the hub.
+    """A resolved request for a model.
+
+    Args:
+        key: the name of the folder.
+        variant: the model in the table, or None for another repository.
+        source: an address or a path that is used instead of the hub.
     """
 
     name: str
@@ -32,12 +36,16 @@ class Wanted:
 
     @property
     def target(self) -> Path:
-        """Where the model is, or will be."""
+        """The folder of the model, which may not exist yet."""
         return model_folder(self.key, home=self.home)
 
 
 def what_is_wanted(name: str, *, revision: str | None, source: str | Path | None, home: str | Path | None) -> Wanted:
-    """Look a name up. Raises ConfigError for unknown names, and for a revision of something that has none."""
+    """Resolve a name.
+
+    Raises:
+        ConfigError: the name is unknown, or `revision` is given together with `source`.
+    """
     try:
         variant = find_variant(name)
     except ConfigError:
@@ -47,7 +55,10 @@ def what_is_wanted(name: str, *, revision: str | None, source: str | Path | None
     if source is not None and not is_url(str(source)):
         source = Path(source).expanduser().absolute()
     if revision is not None and source is not None:
-        raise ConfigError("`revision` names a state of the hub's repository: it does not go with another source.")
+        raise ConfigError(
+            "`revision` is a revision of the repository on the hub, so it does not go with another source; "
+            "remove one of the two."
+        )
     return Wanted(
         name=variant.name if variant else name,
         key=key_of(variant.name if variant else name, revision=revision),
@@ -61,7 +72,7 @@ def what_is_wanted(name: str, *, revision: str | None, source: str | Path | None
 
 @contextlib.contextmanager
 def three_ways(wanted: Wanted) -> Iterator[None]:
-    """Says, where there is no network, how to get the model all the same."""
+    """Raise errors without network again, with three ways to get the model."""
     try:
         yield
     except Unreachable as error:
@@ -69,25 +80,24 @@ def three_ways(wanted: Wanted) -> Iterator[None]:
 
 
 def not_here(wanted: Wanted, reason: DownloadError) -> DownloadError:
-    """The error that names the three ways."""
+    """Return the error that lists the three ways to get the model."""
     archive = f", or the archive {wanted.variant.archive}.zip" if wanted.variant else ""
     return DownloadError(
-        f"{wanted.name}: is not in {wanted.home}, and {reason} Three ways to get it here:\n"
-        f"  1. With a network: unset HF_HUB_OFFLINE, name a mirror in HF_ENDPOINT where "
-        f"{without_secrets(hub_endpoint())} is out of reach, "
-        "and run the same again.\n"
-        f"  2. By hand: bring config.json, vocab.txt and the weights of {wanted.repository}{archive}, then: "
-        f"paddle-wwm download {wanted.name} --from FOLDER_OR_ARCHIVE\n"
-        f"  3. From another machine that has it: copy its folder models/{wanted.key} of PADDLE_WWM_HOME to "
+        f"{wanted.name}: is not in {wanted.home}, and {reason} Three ways to get it:\n"
+        f"  1. With a network: unset HF_HUB_OFFLINE, set HF_ENDPOINT to a mirror if "
+        f"{without_secrets(hub_endpoint())} cannot be reached, and run the same command again.\n"
+        f"  2. By hand: copy config.json, vocab.txt and the weights of {wanted.repository}{archive} to this machine, "
+        f"then run: paddle-wwm download {wanted.name} --from FOLDER_OR_ARCHIVE\n"
+        f"  3. From another machine that has it: copy the folder models/{wanted.key} in its PADDLE_WWM_HOME to "
         f"{wanted.target}."
     )
 
 
 def check_same_source(stored: StoredModel, wanted: Wanted) -> None:
-    """A source that was asked for must not be passed over because something else is here under the name."""
+    """Raise ConfigError if the stored model is not from the requested source."""
     origin = stored.record.get("from") or stored.record.get("repository")
     if wanted.source is not None and origin != without_secrets(wanted.source):
         raise ConfigError(
-            f"{wanted.name}: is here already, from {origin}: {stored.folder}. Add --overwrite (`overwrite`) "
-            f"to replace it."
+            f"{wanted.name}: is stored already, from {origin}: {stored.folder}. To replace it, add --overwrite "
+            f"(`overwrite=True` in Python)."
         )

@@ -1,1 +1,1 @@
-"""The scores of a fine-tuned model, or of a file of predictions, on a split of a data set."""
+"""Evaluation: score a fine-tuned model or a file of predictions on a split of a data set."""

@@ -1,4 +1,4 @@
-"""Evaluation as one call."""
+"""The public function `evaluate`."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def evaluate(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Evaluation:
-    """Score a fine-tuned model, or a file of predictions, on a split of a task.
+    """Score a fine-tuned model or a file of predictions on a split of a task.
 
     Args:
-        model: a fine-tuned model folder; leave it out with `predictions`.
-        task: a name of the table of data sets (`"chnsenticorp"`), or a Dataset of your own files (see `finetune`).
-        data: the folder with the task's files; needed for a task of the table.
-        split: which split is scored; "dev", "test", …
+        model: a fine-tuned model folder, unless `predictions` is given.
+        task: a name from the table of data sets (`"chnsenticorp"`), or a Dataset of your own files (see `finetune`).
+        data: the folder with the task's files; required for a task from the table.
+        split: the split to score: "dev", "test", …
         output: the folder for scores.json and, with a model, the predictions.
         predictions: a file of predictions to score instead of a model.
-        decoding: how answers of reading comprehension are chosen; None: the best span.
-        find_threshold: look for the no-answer threshold that is best on this split.
-        max_seq_length: tokens of an example; None: as the model was fine-tuned.
+        decoding: how answers of reading comprehension are chosen. None: the best span.
+        find_threshold: find the best no-answer threshold on this split.
+        max_seq_length: the maximum tokens of a row. None: the length that the model was fine-tuned with.
         overwrite: replace the files of an earlier evaluation in `output`.
-        progress: called with the rows that are computed.
+        progress: called with the number of computed rows.
 
     Returns:
-        The scores in percent (None for a split without labels), what had no prediction, and the files written.
+        The scores in percent (None for a split without labels), the ids without a prediction, and the written files.
 
     Raises:
-        ConfigError: the arguments do not go together, or `output` holds scores already.
-        DataError: the split or the predictions are missing or wrong.
+        ConfigError: the arguments do not fit together, or `output` already has scores.
+        DataError: the split or the predictions are missing or not valid.
         CheckpointError: the model is not fine-tuned for this kind of task.
 
     Source:
-        The metrics are those of the data sets' own scripts, as the authors of the series report them.
+        The metrics are those of the data sets' own scripts, as in the papers of the series.
 
     Example:
         >>> from paddle_wwm import evaluate

@@ -1,5 +1,6 @@
-"""The scores of a fine-tuned model, or of a file of predictions, on a split; predictions alone where the split has no
-labels.
+"""Score a fine-tuned model or a file of predictions on a split.
+
+If the split has no labels, only the predictions are written.
 """
 
 from __future__ import annotations
@@ -32,11 +33,17 @@ SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationJob:
-    """What to score: `model`, a fine-tuned model folder, or `predictions`, a file. decoding.num_answers above 1 also
-    writes n-best answers.
+    """The arguments of an evaluation. Give either `model` or `predictions`.
 
-    find_threshold: look for the no-answer threshold that is best on this split. max_seq_length: None as the model was
-    fine-tuned.
+    Attributes:
+        dataset, data, split: the data set, the folder with its files, and the split.
+        output: the folder for the results.
+        model: a fine-tuned model folder.
+        predictions: a file of predictions.
+        decoding: how answers are chosen. If `num_answers` is above 1, the n-best answers are written, too.
+        find_threshold: find the best no-answer threshold on this split.
+        max_seq_length: None means the length that the model was fine-tuned with.
+        overwrite: replace the files of an earlier evaluation.
     """
 
     dataset: Dataset
@@ -53,7 +60,16 @@ class EvaluationJob:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What came out. scores: None for a split without labels. written: the files."""
+    """The result of an evaluation.
+
+    Attributes:
+        split: the split that was read.
+        scores: in percent by name; None for a split without labels.
+        unanswered: the ids of examples without a prediction.
+        unknown: the ids of predictions without an example.
+        threshold: the best no-answer threshold, if it was asked for.
+        written: the written files.
+    """
 
     split: Split
     scores: Mapping[str, float] | None
@@ -72,22 +88,25 @@ class _Predicted:
 
 
 def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None = None) -> Evaluation:
-    """Predict where a model is given, score where the split has labels, write all of it to `output`.
+    """Predict with a model or read predictions, score them, and write the results.
 
-    Raises ConfigError for flags that do not go together or an output that is taken, DataError and CheckpointError for
-    files.
+    There are no scores if the split has no labels.
+
+    Raises:
+        ConfigError: the flags do not fit together, or the output already has scores.
+        DataError, CheckpointError: a file or the model is missing or not valid.
     """
     _check(job)
     split = read_split(job.dataset, data=job.data, split=job.split)
     if job.find_threshold and not split.has_labels:
-        raise DataError(f"{split.path}: has no labels, so no threshold can be found on it.")
+        raise DataError(f"{split.path}: must have labels to find a threshold, but has none.")
     found = _predict(job, split, progress=progress) if job.model is not None else _read(job, split)
     scores = score(found.dataset.metric, split.examples, found.predictions) if split.has_labels else None
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
         raise DataError(
-            f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, {unknown[0]!r} for one; "
-            f"is it of another split?"
+            f"{job.predictions}: none of its {len(unknown):,} ids is in {split.path}, for example {unknown[0]!r}; "
+            f"does it belong to another split?"
         )
     record = {
         "task": job.dataset.name,
@@ -119,13 +138,15 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
 
 def _check(job: EvaluationJob) -> None:
     if (job.model is None) == (job.predictions is None):
-        raise ConfigError("give a model, or a file of predictions.")
+        raise ConfigError("give either a model or a file of predictions.")
     reads = job.dataset.task is TaskName.QUESTION_ANSWERING
     if (job.find_threshold or job.decoding != DecodingConfig()) and (job.model is None or not reads):
-        raise ConfigError("n-best answers and thresholds are of reading comprehension, by a model; leave them out.")
+        raise ConfigError(
+            "n-best answers and thresholds need a model for reading comprehension; remove these options, or give one."
+        )
     if (job.output / SCORES_NAME).exists() and not job.overwrite:
         raise ConfigError(
-            f"{job.output / SCORES_NAME}: exists already; name another --output, or add --overwrite to replace it."
+            f"{job.output / SCORES_NAME}: exists already; choose another --output, or add --overwrite to replace it."
         )
 
 
@@ -145,8 +166,7 @@ def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress],
     if job.dataset.labels and set(job.dataset.labels) != set(labels):
         raise DataError(
             f"{job.model}: must predict the labels of {job.dataset.title}, {', '.join(job.dataset.labels)}, but "
-            f"predicts {', '.join(labels)}; "
-            "it was fine-tuned for another task."
+            f"predicts {', '.join(labels)}; it was fine-tuned for another task."
         )
 
     def on_batch(num_done: int, num_rows: int) -> None:
@@ -171,7 +191,7 @@ def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress],
 
 
 def _best_threshold(examples: Sequence[Example], results: Sequence[Any], *, metric: str) -> float:
-    """Return the no-answer threshold whose main score on these examples is best."""
+    """Return the no-answer threshold with the best main score on these examples."""
 
     def score_of(example: Example, text: str) -> float:
         return main_score(metric, score(metric, [example], {example.example_id: text}))
@@ -194,23 +214,23 @@ def _write(job: EvaluationJob, found: _Predicted, record: dict[str, Any]) -> lis
     if found.nbest is not None:
         written.append(job.output / NBEST_NAME)
         write_json(written[-1], found.nbest)
-    written.append(job.output / SCORES_NAME)  # last: it tells that the others are whole
+    written.append(job.output / SCORES_NAME)  # last: if it exists, the other files are complete
     write_json(written[-1], record)
     return written
 
 
 def summary(job: EvaluationJob, evaluation: Evaluation) -> str:
-    """What to print."""
+    """Return the text to print."""
     split = evaluation.split
     lines = [f"{job.dataset.title}, {split.name}: {len(split.examples):,} examples of {split.path}"]
     if evaluation.scores is None:
-        lines.append("  no labels in this split: predictions are written, there is no score")
+        lines.append("  this split has no labels: predictions are written, but no scores")
     else:
         shown = dict.fromkeys([*METRICS[job.dataset.metric].main, *evaluation.scores])
         lines.append("  " + ", ".join(f"{name.replace('_', ' ')} {evaluation.scores[name]:.2f}" for name in shown))
     for what, ids in (
         ("without a prediction, counted as wrong", evaluation.unanswered),
-        ("predictions of no example of this split", evaluation.unknown),
+        ("predictions for ids that are not in this split", evaluation.unknown),
     ):
         if ids:
             lines.append(f"  {len(ids):,} {what}: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
@@ -222,6 +242,6 @@ def summary(job: EvaluationJob, evaluation: Evaluation) -> str:
     if evaluation.threshold is not None:
         lines.append(
             f"  best no-answer threshold on this split: {evaluation.threshold:.4f}; use it as "
-            f"--no-answer-threshold on another one"
+            f"--no-answer-threshold on another split"
         )
     return "\n".join([*lines, *(f"  written     {path}" for path in evaluation.written)])

@@ -1,14 +1,14 @@
-"""A task, a model and seeds to a run of results: what `paddle-wwm finetune` does.
+"""Fine-tuning of a model on a task, over several seeds: the work of `paddle-wwm finetune`.
 
-run         all of it as one call
-set_up      checks everything, reads the data, binds the run's folder
-job         starts the workers, goes through the seeds
-recipe      the numbers that change results; which rows make up each step
-seed        one seed from its first step to its result: evaluations, checkpoints, the best model
-trainer     the step
-outputs     what the network computes for a split, shared among the workers
-checkpoint  where a seed stands, and how that is saved
-results     what is left of a run on disk, and in what two runs differ
-result      the same as a value, with the scores over the seeds
-summary     what is said before and after
+run         fine-tuning in one call
+set_up      check the job, read the data, write the record of the run folder
+job         start the workers, train the seeds
+recipe      the settings that change results; the rows of each step
+seed        one seed, from its first step to its result: evaluations, checkpoints, the best model
+trainer     the training step
+outputs     the outputs of the network for a split, computed by all workers
+checkpoint  the state of a seed, and how it is saved
+results     the files of a run, and the differences between two runs
+result      the result of a run as a value, with the scores over the seeds
+summary     the text before and after a run
 """

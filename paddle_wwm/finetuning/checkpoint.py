@@ -1,9 +1,9 @@
-"""The checkpoint of a seed that is not done: all that it takes to continue as if nothing had been. One at a time.
+"""The checkpoint of an unfinished seed. A resumed seed gives the same result as one that was not interrupted.
 
     seed-1/checkpoint/step-00000150-1/  state.json  weights.safetensors  optimizer.safetensors  best.safetensors
 
-The number after the step counts evaluations. `best` is the network of the best one so far; where that is a file that
-was written already, it is linked, not copied.
+There is only one checkpoint at a time. The number after the step counts evaluations. best.safetensors holds the network
+with the best score so far; it is a hard link if that network is already in another file.
 """
 
 from __future__ import annotations
@@ -24,9 +24,18 @@ WEIGHTS_NAME, OPTIMIZER_NAME, BEST_NAME = "weights.safetensors", "optimizer.safe
 
 @dataclass(kw_only=True)
 class SeedState:
-    """Where a seed stands. step: steps done. best_step: that of `best.safetensors`, 0 where there is none; best_score:
-    of dev. num_worse: evaluations since then. seconds: of all work, training_seconds: of steps alone, for num_rows
-    rows.
+    """The state of a seed.
+
+    Attributes:
+        step: the number of finished steps.
+        best_step: the step of best.safetensors; 0 if the file does not exist.
+        best_score: its score on dev.
+        num_worse: the number of evaluations since then.
+        seconds: the time of training and evaluation.
+        training_seconds: the time of training steps alone.
+        num_rows: the number of rows in these training steps.
+        dev_scores: the scores of every evaluation.
+        stopped_early: True if the seed has stopped because of `patience`.
     """
 
     step: int = 0
@@ -53,7 +62,15 @@ def save_checkpoint(
     optimizer: Mapping[str, np.ndarray],
     before: Path | None,
 ) -> Path:
-    """Write the checkpoint of `state`, then delete the one `before` it; returns its path."""
+    """Write a checkpoint, delete the previous one, and return its path.
+
+    Args:
+        seed_folder: the folder of the seed.
+        state: the state of the seed.
+        weights: the parameters of the network by name.
+        optimizer: the state of the optimizer by name.
+        before: the previous checkpoint; None if this is the first one.
+    """
     store = checkpoints_of(seed_folder)
     path = store.folder / f"step-{state.step:08d}-{len(state.dev_scores)}"
     if path == before:
@@ -64,7 +81,7 @@ def save_checkpoint(
         if state.best_step == state.step:
             os.link(folder / WEIGHTS_NAME, folder / BEST_NAME)
         elif state.best_step:
-            assert before is not None  # the evaluation of that step has written it
+            assert before is not None  # a checkpoint is written at every evaluation
             os.link(before / BEST_NAME, folder / BEST_NAME)
     store.keep_only([path])
     return path

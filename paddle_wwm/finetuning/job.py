@@ -1,5 +1,4 @@
-"""Fine-tuning from files to a row of the table: check everything, bind the run's folder to data and recipe, train the
-seeds, say what came out.
+"""A fine-tuning job: read and check the data, set up the run folder, train the seeds, and report the scores.
 
 task, data ─► examples ─► rows ─┐
 model folder ───────────────────┼─► seed 1 … n ─► best checkpoint by dev ─► predictions, scores ─► max (mean)
@@ -35,16 +34,16 @@ def run_job(
     """Run a job to its end.
 
     Args:
-        job: which task, model and seeds, and where to.
-        progress: called with the steps that are done of each seed.
-        on_terminal: whether the first of several workers prints on this program's terminal, as a command's does.
-            Otherwise its output goes into the run's logs, and `progress` follows it.
+        job: the job.
+        progress: called with the progress of each seed.
+        on_terminal: True if the first of several workers prints to the terminal, as for a command. Otherwise its
+            output goes into the logs of the run, and `progress` gets its steps.
 
     Returns:
-        What the run reached; None for a dry run, and in a worker process.
+        The result of the run; None for a dry run and in a worker process.
 
     Raises:
-        PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
+        PaddleWWMError: the job cannot be run; the message gives the reason and the remedy.
     """
     prepared = prepare(job, progress=progress)
     if job.dry_run:
@@ -76,7 +75,7 @@ def run_job(
 def train_seeds(
     job: FineTuneJob, prepared: PreparedRun, *, world: World, progress: Callable[[Progress], None] | None = None
 ) -> None:
-    """Train every seed that is not done, then write the summary."""
+    """Train every unfinished seed, then write the summary."""
     from ..cpu import use_fast_matmul
     from ..runs.lifetime import StopSignal
     from .checkpoint import checkpoints_of
@@ -106,20 +105,20 @@ def train_seeds(
         progress=progress,
     )
     for seed in set(job.seeds) - set(unfinished(job.output, job.seeds)):
-        if world.is_main:  # a kill may have come between a seed's result and the end of its checkpoint
+        if world.is_main:  # the run may have been killed after a seed's result was written and before this deletion
             checkpoints_of(seed_folder(job.output, seed)).delete()
     with StopSignal() as stop:
         for seed in unfinished(job.output, job.seeds):
             title = f"seed {seed} ({list(job.seeds).index(seed) + 1}/{len(job.seeds)})"
             run_seed(run, seed=seed, stop=stop, title=title)
             if stop.number and seed != job.seeds[-1]:
-                raise stop.interrupted(f"seed {seed} is done; run the same command again for the others.")
+                raise stop.interrupted(f"seed {seed} is finished. To train the other seeds, rerun the same command.")
     if world.is_main:
         logger.info(write_summary(job.output))
 
 
 def worker_command(job: FineTuneJob) -> tuple[str, ...]:
-    """Return the command that trains a set-up run as one of its workers."""
+    """Return the command line of a worker for a run that is set up."""
     assert list(job.seeds) == list(range(job.seeds[0], job.seeds[-1] + 1))
     flags: dict[str, object] = {
         "model": job.model,

@@ -1,4 +1,4 @@
-"""The outputs of a network for a split, computed by all workers of a run."""
+"""Compute the outputs of a network for a split with all workers of a run."""
 
 from __future__ import annotations
 
@@ -29,17 +29,22 @@ def compute_on_workers(
     progress: Callable[[Progress], None] | None = None,
     stop_asked: Callable[[], None] = lambda: None,
 ) -> list[np.ndarray]:
-    """Compute the output of every row, float32, on every worker. Each worker computes every world.size-th batch.
+    """Compute the output of every row; every worker gets all outputs.
+
+    Each worker computes every world.size-th batch.
 
     Args:
-        network: of the task; it is put into evaluation mode meanwhile.
-        rows: what it reads.
-        task: cuts a batch's output into those of its rows.
-        vocab: the model's vocabulary.
-        world: this worker's place.
-        stage: what `progress` calls this.
+        network: the network of the task. It is in evaluation mode during the computation.
+        rows: the input rows.
+        task: splits the output of a batch into those of its rows.
+        vocab: the vocabulary of the model.
+        world: the rank of this worker.
+        stage: the name of this stage for `progress`.
         progress: called by the main worker.
-        stop_asked: called between batches; it may raise.
+        stop_asked: called between batches; it may raise an exception.
+
+    Returns:
+        One float32 array per row, of shape `task.output_shape(len(row))`.
     """
 
     def on_batch(num_done: int) -> None:
@@ -59,14 +64,17 @@ def compute_on_workers(
         )
     found = [None if output is None else output.astype(np.float32) for output in outputs]
     if world.size == 1:
-        return [output for output in found if output is not None]  # every one has been computed here
+        return [output for output in found if output is not None]  # no output is None: this worker computed all
     return _exchanged(found, shapes=[task.output_shape(len(row)) for row in rows], world=world)
 
 
 def _exchanged(
     outputs: Sequence[np.ndarray | None], *, shapes: Sequence[tuple[int, ...]], world: World
 ) -> list[np.ndarray]:
-    """Give the outputs of all workers to each: numbers plus nothing, so to the bit."""
+    """Return the outputs of all workers on each worker.
+
+    The outputs are summed, with zeros for those that a worker did not compute. So they are bit-equal on all workers.
+    """
     sizes = [int(np.prod(shape)) for shape in shapes]
     flat = np.concatenate(
         [

@@ -1,9 +1,8 @@
-"""The numbers of a fine-tuning run, and what follows from them: steps, learning rates, and which rows are in which
-batch.
+"""The settings of a fine-tuning run, and what follows from them: steps, learning rates, and the rows of every batch.
 
-A batch of an epoch is drawn at random, as everyone does. It is then cut into micro-batches of rows of like length,
-each padded to its longest: the gradient is that of the whole batch, padding almost none. Order and cut are functions
-of (seed, epoch) and the rows alone.
+The rows of an epoch are shuffled and divided into batches, as usual. Each batch is then split into micro-batches of
+rows of similar length, and each micro-batch is padded to its longest row. The gradient is that of the whole batch, and
+there is almost no padding. The order and the split depend only on the seed, the epoch and the rows.
 """
 
 from __future__ import annotations
@@ -29,14 +28,27 @@ _LAYER = re.compile(r"bert\.encoder\.layers\.(\d+)\.")
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneRecipe:
-    """Every number that changes the result, beside data, model and seed. AdamW with linear warm-up and decay, as
-    BERT's authors do it.
+    """The settings that change the result, apart from data, model and seed.
 
-    warmup_ratio: of all steps. layer_decay: each layer's learning rate is that of the one above times this.
-    evaluate_every_steps: 0 means after every epoch. patience: evaluations without a better one after which a seed
-    stops; 0: it does not. limit_train: only so many examples, the first ones of a shuffled order; 0: all.
-    micro_batch_size: rows computed at once at most, 0: as many as micro_batch_tokens allows, padding counted.
-    doc_stride, max_question_len, max_answer_len: of reading comprehension, in pieces.
+    The optimizer is AdamW with linear warmup and linear decay, as in the original BERT.
+
+    Attributes:
+        max_seq_length: tokens per row, at most.
+        batch_size: rows per step.
+        num_epochs: the number of epochs.
+        learning_rate: the highest learning rate, after warmup.
+        warmup_ratio: the share of all steps that is warmup, 0 to 1.
+        weight_decay: the weight decay; biases and LayerNorms have none.
+        clip_norm: the largest norm of the whole gradient.
+        layer_decay: the learning rate of a layer divided by that of the layer above.
+        evaluate_every_steps: steps between evaluations on dev; 0 evaluates after every epoch.
+        patience: a seed stops after this many evaluations without a better score; 0 never stops early.
+        limit_train: the number of training examples to use, from a shuffled order; 0 uses all.
+        micro_batch_size: rows per micro-batch, at most; 0 sets no limit besides micro_batch_tokens.
+        micro_batch_tokens: tokens per micro-batch with padding, at most.
+        doc_stride: pieces that two windows of a passage share, for reading comprehension.
+        max_question_len: pieces per question, at most, for reading comprehension.
+        max_answer_len: pieces per answer, at most, for reading comprehension.
     """
 
     max_seq_length: int
@@ -86,12 +98,18 @@ class FineTuneRecipe:
             raise ConfigError(f"`layer_decay` must be above 0 and at most 1, but is {self.layer_decay}.")
 
     def plain(self) -> dict[str, Any]:
-        """All numbers but the learning rate, which is the model's."""
+        """Return all settings except the learning rate, which depends on the model."""
         return {name: value for name, value in dataclasses.asdict(self).items() if name != "learning_rate"}
 
 
 def recipe_of(dataset: Dataset, *, model: str, **changes: Any) -> FineTuneRecipe:
-    """Return the data set's recipe for a model of that name; `changes` that are not None replace its numbers."""
+    """Return the recipe of a data set for a model of that name.
+
+    Args:
+        dataset: the data set.
+        model: the name of the model.
+        changes: settings that replace those of the data set, unless they are None.
+    """
     values = {
         "max_seq_length": dataset.max_seq_length,
         "batch_size": dataset.batch_size,
@@ -102,12 +120,12 @@ def recipe_of(dataset: Dataset, *, model: str, **changes: Any) -> FineTuneRecipe
 
 
 def steps_per_epoch(num_rows: int, *, recipe: FineTuneRecipe) -> int:
-    """Batches that an epoch of so many rows makes; the last one may be smaller."""
+    """Return the number of batches in an epoch; the last one may be smaller."""
     return -(-num_rows // recipe.batch_size)
 
 
 def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> LinearSchedule:
-    """Return the learning rates of a seed's steps."""
+    """Return the learning rate schedule of a seed with `num_steps` steps."""
     return LinearSchedule(
         learning_rate=recipe.learning_rate,
         num_steps=num_steps,
@@ -116,8 +134,9 @@ def schedule_of(num_steps: int, *, recipe: FineTuneRecipe) -> LinearSchedule:
 
 
 def rate_scale_of(num_layers: int, *, layer_decay: float) -> Callable[[str], float]:
-    """From a parameter's name to the factor of its learning rate: 1 above the last layer, layer_decay less a layer,
-    the embeddings' the least.
+    """Return a function from the name of a parameter to its learning rate factor.
+
+    The factor is 1 above the last layer. It is multiplied by layer_decay for each layer below, down to the embeddings.
     """
 
     def scale(name: str) -> float:
@@ -129,7 +148,13 @@ def rate_scale_of(num_layers: int, *, layer_decay: float) -> Callable[[str], flo
 
 
 def rows_of_step(step: int, *, num_rows: int, seed: int, recipe: FineTuneRecipe) -> np.ndarray:
-    """The numbers of the rows of batch `step`, counted through all epochs; every epoch has every row once."""
+    """Return the numbers of the rows in the batch of a step.
+
+    Steps are counted through all epochs. Every epoch has every row once.
+
+    Shape:
+        Returns int64 (batch_size,); the last batch of an epoch may be smaller.
+    """
     epoch, place = divmod(step, steps_per_epoch(num_rows, recipe=recipe))
     order = _shuffled(num_rows, seed, epoch)
     return order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
@@ -138,7 +163,13 @@ def rows_of_step(step: int, *, num_rows: int, seed: int, recipe: FineTuneRecipe)
 def micro_batches(
     numbers: Sequence[int] | np.ndarray, lengths: Sequence[int], *, recipe: FineTuneRecipe
 ) -> list[list[int]]:
-    """A batch in groups of rows of like length, the most tokens first. lengths: of all rows."""
+    """Split a batch into groups of rows of similar length, the longest rows first.
+
+    Args:
+        numbers: the numbers of the rows in the batch.
+        lengths: the lengths of all rows of the split.
+        recipe: gives the largest size of a group.
+    """
     chosen = [int(number) for number in numbers]
     groups = cut_by_length(
         [lengths[number] for number in chosen],
@@ -149,7 +180,13 @@ def micro_batches(
 
 
 def chosen_examples(num_examples: int, *, limit: int) -> np.ndarray:
-    """Which examples of the training split are used, in their order: all, or `limit` that do not depend on the seed."""
+    """Return the numbers of the training examples to use, in ascending order.
+
+    With `limit` 0, all are used. The choice does not depend on the seed.
+
+    Shape:
+        Returns int64 (n,), where n is `num_examples` or `limit`.
+    """
     if not limit or limit >= num_examples:
         return np.arange(num_examples)
     return np.sort(_shuffled(num_examples, 0)[:limit])

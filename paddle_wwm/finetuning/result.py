@@ -1,4 +1,4 @@
-"""What a fine-tuning run reached, and where everything is."""
+"""The result of a fine-tuning run: its scores and the paths of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .summary import best_seed
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A score over the seeds, in percent, as the authors of the series write it: max (mean)."""
+    """A score over the seeds, in percent.
+
+    The authors of the models write it as max (mean).
+    """
 
     max: float
     mean: float
@@ -22,16 +25,16 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneResult:
-    """The outcome of a fine-tuning run.
+    """The result of a fine-tuning run.
 
     Attributes:
-        output: the run's folder.
-        record: what all seeds share: task, data, model, recipe.
+        output: the folder of the run.
+        record: the record that all seeds share: task, data, model, recipe.
         seeds: the result of each seed, in order.
-        scores: by split and metric, over the seeds; only splits with labels.
-        best_model: the model folder of the seed with the best score on dev (the first seed where dev has no labels);
-            None where no models were kept.
-        summary: the file with the run's row of the table.
+        scores: the scores over the seeds, by split and metric; only splits with labels.
+        best_model: the model folder of the seed with the best score on dev (of the first seed if dev has no labels);
+            None if no models were kept.
+        summary: the file with the summary of the run.
     """
 
     output: Path
@@ -43,7 +46,7 @@ class FineTuneResult:
 
 
 def read_result(output: Path) -> FineTuneResult:
-    """Read what the run in `output` reached. Raises DataError where no seed is done."""
+    """Read the result of the run in `output`; at least one seed must be finished."""
     results = tuple(read_results(output))
     values: dict[str, dict[str, list[float]]] = {}
     for result in results:

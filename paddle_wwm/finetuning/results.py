@@ -1,11 +1,10 @@
-"""What a fine-tuning run leaves for `paddle-wwm report`: run.json (what was compared) and result.json of every seed
-(what came out).
+"""The files of a fine-tuning run, which `paddle-wwm report` reads.
 
 RUN/run.json                     RunRecord: task, data, model, recipe; the same for all seeds
-RUN/seed-1/result.json           SeedResult
-RUN/seed-1/log.jsonl             the training log, one JSON object a line
-RUN/seed-1/predictions/dev.jsonl what was predicted
-RUN/seed-1/model/                the best checkpoint by dev, a model folder
+RUN/seed-1/result.json           SeedResult: the scores of a seed
+RUN/seed-1/log.jsonl             the training log, one JSON object per line
+RUN/seed-1/predictions/dev.jsonl the predictions
+RUN/seed-1/model/                the best checkpoint by dev, as a model folder
 """
 
 from __future__ import annotations
@@ -26,17 +25,28 @@ LOG_NAME = "log.jsonl"
 PREDICTIONS_NAME = "predictions"
 MODEL_NAME = "model"
 SUMMARY_NAME = "summary.txt"
-CONTENTS = ("seed-[0-9]*", SUMMARY_NAME)  # of a run's folder, besides what every run has
+CONTENTS = ("seed-[0-9]*", SUMMARY_NAME)  # names in the folder of a run, besides those that every run has
 RESULTS_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What all seeds of a run share. Runs may stand in one table where `data` and `recipe` of a task agree.
+    """The record of a run, which all its seeds share.
 
-    data: by split {"path", "sha256", "num_examples", "counts"}. model: {"name", "path", "sha256" of its weights,
-    "vocab_sha256", "num_parameters", "num_encoder_parameters", "config"}. recipe: every number that changes the result
-    (learning rate excepted, which is the model's): {"max_seq_length", "batch_size", …}.
+    Runs of a task can be compared in one table if their `data` and `recipe` are equal.
+
+    Attributes:
+        task: the name of the task.
+        title: the title of the task in tables.
+        metric: the name of the metric.
+        model: {"name", "path", "sha256" of its weights, "vocab_sha256", "num_parameters", "num_encoder_parameters",
+            "config"}.
+        data: for each split {"path", "sha256", "num_examples", "counts"}.
+        recipe: every setting that changes the result, {"max_seq_length", "batch_size", …}. The learning rate is not
+            in it, because it depends on the model.
+        learning_rate: the learning rate.
+        version: the version of paddle_wwm.
+        format: the version of this format.
     """
 
     task: str
@@ -52,9 +62,17 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedResult:
-    """What one seed came to. scores: by split, in percent, of the best checkpoint; only splits with labels.
-    dev_scores: after every evaluation, [{"step", "epoch", **scores}]. seconds: training and evaluation;
-    texts_per_second: of training alone.
+    """The result of one seed.
+
+    Attributes:
+        seed: the seed.
+        scores: the scores of the best checkpoint by split, in percent; only splits with labels.
+        best_step: the step of the best checkpoint.
+        num_steps: the number of steps.
+        seconds: the time of training and evaluation.
+        texts_per_second: the speed of training alone.
+        num_workers: the number of workers.
+        dev_scores: the scores after every evaluation, [{"step", "epoch", **scores}].
     """
 
     seed: int
@@ -68,22 +86,26 @@ class SeedResult:
 
 
 def seed_folder(run: Path, seed: int) -> Path:
-    """Where a seed of a run is."""
+    """Return the folder of a seed."""
     return run / f"seed-{seed}"
 
 
 def write_record(path: Path, record: RunRecord | SeedResult) -> None:
-    """Write run.json or result.json, whole or not at all."""
+    """Write run.json or result.json, completely or not at all."""
     write_json(path, dataclasses.asdict(record))
 
 
 def read_run(run: Path) -> RunRecord:
-    """Raises DataError naming the file where it is none of ours."""
+    """Read run.json.
+
+    Raises:
+        DataError: the file is missing or not a run record.
+    """
     return _read(run / RUN_NAME, RunRecord)
 
 
 def read_results(run: Path) -> tuple[SeedResult, ...]:
-    """The seeds of a run that are finished, by number."""
+    """Return the results of the finished seeds, in the order of the seeds."""
     found = [_read(path, SeedResult) for path in run.glob(f"seed-*/{RESULT_NAME}")]
     return tuple(sorted(found, key=lambda result: result.seed))
 
@@ -94,7 +116,10 @@ def unfinished(run: Path, seeds: Sequence[int]) -> list[int]:
 
 
 def differences(before: RunRecord, now: RunRecord) -> list[str]:
-    """All in which two runs differ that changes scores, in words; paths and names do not."""
+    """Return the differences between two runs that change scores, in words.
+
+    Paths and names are not compared, because they do not change scores.
+    """
     found = [
         f"{name} was {getattr(before, name)!r} and is {getattr(now, name)!r}"
         for name in ("task", "metric", "learning_rate")
@@ -119,12 +144,12 @@ def _read(path: Path, kind: type) -> Any:
         values = json.loads(path.read_text(encoding="utf-8"))
         if kind is RunRecord and values.get("format") != RESULTS_FORMAT:
             raise ValueError(f"`format` must be {RESULTS_FORMAT}, but is {values.get('format')!r}")
-        if kind is RunRecord:  # runs of version 0.1 have the ratio under another name
+        if kind is RunRecord:  # version 0.1 called it warmup_share
             values["recipe"] = {
                 {"warmup_share": "warmup_ratio"}.get(name, name): value for name, value in values["recipe"].items()
             }
         return kind(**values)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; a run of paddle-wwm finetune has one.") from None
+        raise DataError(f"{path}: no such file; every run of paddle-wwm finetune has one.") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: is not what paddle-wwm finetune writes: {error}.") from None
+        raise DataError(f"{path}: not a valid file of paddle-wwm finetune: {error}.") from None

@@ -1,4 +1,4 @@
-"""Fine-tuning as one call."""
+"""Fine-tuning in one call."""
 
 from __future__ import annotations
 
@@ -47,51 +47,53 @@ def finetune(
 ) -> FineTuneResult:
     """Fine-tune a model on a task, over several seeds, and score it.
 
-    The same call again continues a run that was stopped; seeds that are done stay unchanged.
+    To continue a run that was stopped, make the same call again. Finished seeds stay unchanged.
 
     Args:
-        model: a folder (a model, a pretraining run, a hub module with weights) or a published model's name.
-        task: a name of the table of data sets (`"chnsenticorp"`), or a Dataset of your own files, made by
+        model: a folder (a model, a pretraining run, a hub module with weights) or the name of a published model.
+        task: the name of a known data set (`"chnsenticorp"`), or a Dataset of your own files, made by
             `paddle_wwm.datasets.own_files.dataset_of_flags(kind="classification", files={"train": "train.tsv"})`.
-        output: the run's folder.
-        data: the folder with the task's files; needed for a task of the table.
-        seeds: how many seeds are trained: `first_seed`, `first_seed` + 1, …
+        output: the folder of the run.
+        data: the folder with the files of the data set; needed if `task` is a name.
+        seeds: the number of seeds: `first_seed`, `first_seed` + 1, …
         first_seed: the first seed.
-        model_name: what tables call the model; None: its folder's name.
-        max_seq_length: tokens of an example; None: the task's.
-        batch_size: examples per step; None: the task's.
-        num_epochs: how often every example is seen; None: the task's.
-        learning_rate: the highest one, after warmup; None: the authors' for this task and model.
-        warmup_ratio: of all steps, 0 to 1; None: 0.1.
-        weight_decay: not applied to biases and LayerNorms; None: 0.01.
-        clip_norm: the largest norm of the whole gradient; None: 1.0.
-        layer_decay: each layer's learning rate is this times that of the layer above; None: 1.
-        limit_train: use only so many training examples, the same for all seeds; None: all.
-        evaluate_every_steps: how often dev is scored; None: after every epoch.
-        patience: evaluations without a better one after which a seed stops; None: never.
-        micro_batch_size: rows computed at once at most; the gradient is that of the whole batch. None: by tokens.
-        micro_batch_tokens: tokens computed at once at most, padding counted; None: 1,024 on the CPU.
-        doc_stride: pieces that the windows of a passage share; None: 128.
-        max_question_len: pieces of a question that are read; None: 64.
-        max_answer_len: pieces of an answer at most; None: 64.
-        num_workers: 1 trains in this process, more start that many fleet processes that share every batch.
-        keep_models: False keeps scores and predictions only.
-        save_every_minutes: how often a checkpoint is written between evaluations, in minutes; 0: never.
-        overwrite: discard the run that `output` holds.
-        progress: called with the steps that are done of each seed.
+        model_name: the name of the model in tables; None for the name of its folder.
+        max_seq_length: tokens per example, at most; None for the default of the task.
+        batch_size: examples per step; None for the default of the task.
+        num_epochs: the number of epochs; None for the default of the task.
+        learning_rate: the highest learning rate, after warmup; None for the value that the authors published for this
+            task and model.
+        warmup_ratio: the share of all steps that is warmup, 0 to 1; None for 0.1.
+        weight_decay: the weight decay; biases and LayerNorms have none. None for 0.01.
+        clip_norm: the largest norm of the whole gradient; None for 1.0.
+        layer_decay: the learning rate of a layer divided by that of the layer above; None for 1.
+        limit_train: the number of training examples to use, the same for all seeds; None for all.
+        evaluate_every_steps: steps between evaluations on dev; None for one evaluation after every epoch.
+        patience: a seed stops after this many evaluations without a better score; None to never stop early.
+        micro_batch_size: rows per micro-batch, at most; the gradient is that of the whole batch. None for no limit
+            besides `micro_batch_tokens`.
+        micro_batch_tokens: tokens per micro-batch with padding, at most; None for 1,024 on the CPU.
+        doc_stride: pieces that two windows of a passage share; None for 128.
+        max_question_len: pieces per question, at most; None for 64.
+        max_answer_len: pieces per answer, at most; None for 64.
+        num_workers: 1 trains in this process; a larger number starts that many fleet processes that share every batch.
+        keep_models: False keeps only scores and predictions.
+        save_every_minutes: minutes between checkpoints, besides those at evaluations; 0 for none.
+        overwrite: discard the run in `output`.
+        progress: called with the progress of each seed.
 
     Returns:
-        The scores over the seeds, each seed's result, and the best model's folder.
+        The scores over the seeds, the result of each seed, and the folder of the best model.
 
     Raises:
-        ConfigError: the arguments do not go together, or `output` is taken.
-        DataError: a file of the task is missing or wrong.
-        CheckpointError: the model cannot be used, or `output` holds a run with other numbers.
-        TrainingError: a gradient was not finite, or a worker failed.
-        Interrupted: SIGTERM or Ctrl-C came; the seed's state was saved.
+        ConfigError: an argument is wrong, or `output` holds other files.
+        DataError: a file of the data set is missing or wrong.
+        CheckpointError: the model cannot be used, or `output` holds a run with other settings.
+        TrainingError: a loss or a gradient was not finite, or a worker failed.
+        Interrupted: SIGTERM or Ctrl-C came; the state of the seed was saved.
 
     Source:
-        Hyperparameters by task: the tables of the Chinese-BERT-wwm series.
+        The default settings of each task are those that the authors of Chinese-BERT-wwm published.
 
     Example:
         >>> from paddle_wwm import finetune
@@ -103,7 +105,7 @@ def finetune(
     """
     if isinstance(task, str):
         if data is None:
-            raise ConfigError(f"`data` must name the folder with the files of {task!r}, but is None.")
+            raise ConfigError(f"`data` must be the folder with the files of {task!r}, but is None.")
         dataset = find_dataset(task)
     else:
         dataset = task

@@ -1,6 +1,4 @@
-"""One seed of a fine-tuning run, from the model to its result: steps, evaluations, the best checkpoint, going on after
-a kill.
-"""
+"""One seed of a fine-tuning run: steps, evaluations, the best checkpoint, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ BEST_PREDICTIONS_NAME = "best_dev.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationData:
-    """A split that is predicted."""
+    """A split to predict, with the rows that the network reads."""
 
     split: Split
     features: Features
@@ -42,8 +40,19 @@ class EvaluationData:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneRun:
-    """What all seeds share. evaluation: by name of the split; "dev" chooses the best checkpoint, without it (or its
-    labels) the last one counts.
+    """The parts of a run that all seeds share.
+
+    Attributes:
+        dataset: the data set.
+        output: the folder of the run.
+        recipe: the settings.
+        training: the training data and the model to start from.
+        evaluation: the splits to predict, by name. The best checkpoint is the one with the best score on "dev";
+            without "dev", or without labels for it, it is the last one.
+        keep_models: False keeps only scores and predictions.
+        save_every_minutes: minutes between checkpoints, besides those at evaluations; 0 for none.
+        world: the rank of this worker.
+        progress: called after every step.
     """
 
     dataset: Dataset
@@ -58,17 +67,21 @@ class FineTuneRun:
 
     @property
     def chooses_by_dev(self) -> bool:
-        """Whether checkpoints can be compared."""
+        """True if checkpoints can be compared by their score on dev."""
         return "dev" in self.evaluation and self.evaluation["dev"].split.has_labels
 
 
 class _Stopped(Exception):
-    """Within an evaluation: its outputs are given up."""
+    """Raised to abort an evaluation when a signal comes; its outputs are discarded."""
 
 
 def run_seed(run: FineTuneRun, *, seed: int, stop: StopSignal, title: str) -> None:
-    """Train, evaluate and write a seed's folder, from its newest checkpoint where there is one. Raises Interrupted,
-    after saving, on a signal.
+    """Train and evaluate a seed and write its folder.
+
+    The seed continues from its newest checkpoint, if there is one.
+
+    Raises:
+        Interrupted: a signal came; the state was saved.
     """
     _Seed(run, seed=seed, stop=stop).run(title)
 
@@ -104,13 +117,16 @@ class _Seed:
         self._finish()
 
     def _is_logged(self, record: Mapping[str, Any]) -> bool:
-        """Return True for a log's record of what the checkpoint includes; the rest is done again."""
+        """Return True if the checkpoint includes this log record.
+
+        The steps and evaluations of the other records are computed again.
+        """
         if record["kind"] == "dev":
             return any(record["step"] == evaluated["step"] for evaluated in self.state.dev_scores)
         return record["step"] <= self.state.step
 
     def _is_evaluated_here(self) -> bool:
-        """Whether dev is due after the steps that are done, and was not evaluated there yet."""
+        """Return True if dev must be evaluated now, after the current step."""
         every = self.fine_tuning.recipe.evaluate_every_steps or self.steps_per_epoch
         is_due = self.state.step > 0 and (self.state.step % every == 0 or self.state.step == self.trainer.num_steps)
         is_done = bool(self.state.dev_scores) and self.state.dev_scores[-1]["step"] == self.state.step
@@ -134,7 +150,7 @@ class _Seed:
             self.save()
         if done.stop and state.step < self.trainer.num_steps:
             raise self.stop.interrupted(
-                f"seed {self.seed} is saved after step {state.step}; run the same command again to go on."
+                f"seed {self.seed} is saved after step {state.step}. To continue, rerun the same command."
             )
 
     def _show_progress(self, note: str = "") -> None:
@@ -164,8 +180,10 @@ class _Seed:
             log.write({"kind": "dev", **self._place(), **scores})
 
     def _predict(self, name: str) -> dict[str, Any]:
-        """The predictions of the network as it is for a split. On a signal, saves and raises Interrupted; several
-        workers finish first.
+        """Return the predictions of the current network for a split, by example id.
+
+        Raises:
+            Interrupted: a signal came; the state was saved. With several workers, the evaluation is finished instead.
         """
         run = self.fine_tuning
         data = run.evaluation[name]
@@ -188,7 +206,7 @@ class _Seed:
         except _Stopped:
             self.save()
             raise self.stop.interrupted(
-                f"seed {self.seed} is saved after step {self.state.step}; run the same command again to go on."
+                f"seed {self.seed} is saved after step {self.state.step}. To continue, rerun the same command."
             ) from None
         results: Sequence[Any] = run.training.task.results(
             data.split.examples,
@@ -200,7 +218,7 @@ class _Seed:
         return {example.example_id: result.predicted for example, result in zip(data.split.examples, results)}
 
     def save(self) -> None:
-        """Write the checkpoint, by the main worker; the others wait."""
+        """Write the checkpoint in the main worker; the other workers wait."""
         now = time.monotonic()
         self.state.seconds += now - self.counted_at
         self.counted_at = self.saved_at = now
@@ -215,7 +233,10 @@ class _Seed:
         barrier(self.fine_tuning.world)
 
     def _finish(self) -> None:
-        """Predict with the best network, write model, predictions and, last, the result."""
+        """Predict with the best network, and write the files of the seed.
+
+        result.json is written last: a seed without it is not finished.
+        """
         run, state = self.fine_tuning, self.state
         if not run.chooses_by_dev:
             state.best_step = state.step

@@ -1,4 +1,4 @@
-"""What comes before fine-tuning: the job, what is read for it, and the run's folder, which is bound to it."""
+"""The set-up of a fine-tuning run: read and check model and data, write the record of the run folder."""
 
 from __future__ import annotations
 
@@ -37,17 +37,27 @@ from .recipe import FineTuneRecipe, chosen_examples, recipe_of
 from .results import CONTENTS, RunRecord, differences, read_run, unfinished
 
 EVALUATED = ("dev", "test")
-GPU_MICRO_BATCH_TOKENS = (
-    16_384  # on the CPU small ones are the fastest: what a layer makes of them stays in the processor's cache
-)
+# On the CPU, small micro-batches are the fastest, because the activations of a layer stay in the processor cache.
+GPU_MICRO_BATCH_TOKENS = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneJob:
-    """What the command line asks for. model: a folder or a name; model_name: for tables. changes: numbers of the
-    recipe, None for the task's own.
+    """A fine-tuning job, as the command line describes it.
 
-    save_every_minutes: beside each evaluation; 0: not. keep_models: False leaves scores and predictions only.
+    Attributes:
+        dataset: the data set.
+        data: the folder with its files.
+        model: a folder or the name of a published model.
+        output: the folder of the run.
+        seeds: the seeds to train.
+        model_name: the name of the model in tables; None for the name of its folder.
+        changes: settings of the recipe; None for the default of the task.
+        num_workers: the number of workers.
+        keep_models: False keeps only scores and predictions.
+        save_every_minutes: minutes between checkpoints, besides those at evaluations; 0 for none.
+        overwrite: discard the run in `output`.
+        dry_run: only check and describe the job.
     """
 
     dataset: Dataset
@@ -66,7 +76,18 @@ class FineTuneJob:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedRun:
-    """All that is read before training."""
+    """The model, the data and the settings of a run, read and checked.
+
+    Attributes:
+        dataset: the data set, with its labels.
+        task: the task.
+        model: the model to start from.
+        recipe: the settings.
+        record: the record of the run.
+        train: the rows and labels of the training split.
+        evaluation: the other splits and their rows, by name.
+        example: the first row and its label as text.
+    """
 
     dataset: Dataset
     task: Task
@@ -79,27 +100,32 @@ class PreparedRun:
 
 
 def check_folder(job: FineTuneJob, record: RunRecord) -> bool:
-    """Return True if the output folder holds this very run. Raises an error for one that holds something else."""
+    """Return True if the output folder already holds this run.
+
+    Raises:
+        ConfigError: the folder holds other files, or the disk has too little space.
+        CheckpointError: the folder holds another run.
+    """
     check_output(job.output)
     if seeds := unfinished(job.output, job.seeds):
-        # two checkpoints while the new one is written, the network of the best one, and the models that are kept
+        # two checkpoints (while a new one is written), the network of the best one, and the models that are kept
         num_networks = 1 + (len(seeds) if job.keep_models else 0)
         check_space(
             job.output,
             num_bytes=record.model["num_parameters"] * (2 * BYTES_PER_PARAMETER + 4 * num_networks),
             what="the run, with its checkpoints and models,",
-            remedy="make room, name another --output, or keep no models (--keep-models none)",
+            remedy="free some disk space, choose another --output, or keep no models (--keep-models none)",
             error=ConfigError,
         )
     if job.overwrite or not (job.output / RUN_NAME).exists():
         return False
     found = differences(read_run(job.output), record)
-    refuse_differences(job.output, found, remedy="Name another --output, or discard that run with --overwrite.")
+    refuse_differences(job.output, found, remedy="Choose another --output, or discard that run with --overwrite.")
     return True
 
 
 def set_up(job: FineTuneJob, record: RunRecord) -> None:
-    """Bind the folder to the run, which it may hold already."""
+    """Write the record of the run, unless the folder already holds this run."""
     if check_folder(job, record):
         return
     discard_run(job.output, contents=CONTENTS)
@@ -107,23 +133,31 @@ def set_up(job: FineTuneJob, record: RunRecord) -> None:
 
 
 def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = None) -> PreparedRun:
-    """Read and check model and data, and make rows of them. Nothing is written. Raises the errors of each."""
+    """Read and check the model and the data, and convert the data to rows.
+
+    Nothing is written.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: a file of the data set is missing or wrong.
+        CheckpointError: the model cannot be used.
+    """
     model = find_model(job.model, name=job.model_name, progress=progress)
     description = read_description(model.folder)
     tokenizer = load_tokenizer(model.folder, description.config)
     on_gpu = {"micro_batch_tokens": GPU_MICRO_BATCH_TOKENS} if visible_gpus() else {}
     positions = description.config.max_position_embeddings
-    shortened = {"max_seq_length": min(job.dataset.max_seq_length, positions)}  # unless a length is asked for
+    shortened = {"max_seq_length": min(job.dataset.max_seq_length, positions)}  # unless the job sets a length
     changes = {name: value for name, value in job.changes.items() if value is not None}
     recipe = recipe_of(job.dataset, model=model.title, **{**on_gpu, **shortened, **changes})
     if recipe.max_seq_length > positions:
         raise ConfigError(
-            f"--max-seq-length must be at most the {positions} positions of {model.folder}, but is "
+            f"--max-seq-length must be at most {positions}, the number of positions of {model.folder}, but is "
             f"{recipe.max_seq_length}."
         )
     train = read_split(job.dataset, data=job.data, split="train")
     if not train.has_labels:
-        raise DataError(f"{train.path}: has no labels, so it cannot be trained on.")
+        raise DataError(f"{train.path}: the training split must have labels, but has none.")
     dataset = with_labels(job.dataset, train)
     splits = {
         name: read_split(dataset, data=job.data, split=name)
@@ -140,7 +174,7 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
     )
     features = task.encode(chosen, tokenizer=tokenizer, reading=reading, with_labels=True)
     if not features.rows:
-        raise DataError(f"{train.path}: has nothing to train on; {features.counts}.")
+        raise DataError(f"{train.path}: no example can be used for training; counts: {features.counts}.")
     evaluation = {
         name: (split, task.encode(split.examples, tokenizer=tokenizer, reading=reading))
         for name, split in splits.items()

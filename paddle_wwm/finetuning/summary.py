@@ -1,5 +1,6 @@
-"""What a fine-tuning run says before it starts, and its row of the table when it is done: max (mean), as the authors
-of the series write it.
+"""The description of a fine-tuning run before it starts, and the summary of its scores at the end.
+
+Scores are written as max (mean) over the seeds, as the authors of the models write them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int]) -> str:
-    """What is about to be done, with an example as the model reads it: a wrong setting is seen before it has
-    cost time.
+    """Describe a run before it starts, with an example as the model reads it.
+
+    So a wrong setting can be found before it costs time.
     """
     record, recipe = prepared.record, prepared.recipe
     num_rows = len(prepared.train.rows)
@@ -26,7 +28,7 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     sizes = record.model["config"]
     is_short = recipe.max_seq_length == sizes["max_position_embeddings"] < prepared.dataset.max_seq_length
     why = (
-        f" (all that the model has positions for; the task's own are {prepared.dataset.max_seq_length})"
+        f" (the number of positions of the model; the default of the task is {prepared.dataset.max_seq_length})"
         if is_short
         else ""
     )
@@ -36,39 +38,42 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     ]
     for name, split in record.data.items():
         counted = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in split["counts"].items() if count)
-        unlabelled = "" if split["has_labels"] else " (no labels: predictions are written, no score)"
+        unlabelled = "" if split["has_labels"] else " (no labels: predictions are written, but no score)"
         lines.append(f"  {name:<6} {split['num_examples']:,} examples of {split['path']}: {counted}{unlabelled}")
     if "dev" not in record.data:
-        lines.append("  there is no dev split: the last checkpoint counts")
+        lines.append("  there is no dev split: the last checkpoint is used")
     lines.append(
         f"  recipe {recipe.num_epochs} epochs x {per_epoch:,} steps of {recipe.batch_size}, at most "
         f"{recipe.max_seq_length} tokens{why}, "
-        f"learning rate {recipe.learning_rate:g}, warm-up {recipe.warmup_ratio:.0%}"
+        f"learning rate {recipe.learning_rate:g}, warmup {recipe.warmup_ratio:.0%}"
         + (f", layer decay {recipe.layer_decay:g}" if recipe.layer_decay != 1.0 else "")
     )
     lines.append(f"  seeds  {', '.join(map(str, seeds))}; {num_workers} worker(s)")
-    lines.append(f"  reads  {prepared.example}")
+    lines.append(f"  input  {prepared.example}")
     return "\n".join(lines)
 
 
 def best_seed(results: Sequence[SeedResult]) -> SeedResult:
-    """Return the seed that is best by the main score on dev; the first one where a seed has none."""
+    """Return the seed with the best main score on dev.
+
+    If a seed has no score on dev, the first seed is returned.
+    """
     if any("dev" not in result.scores for result in results):
         return results[0]
     return max(results, key=lambda result: result.scores["dev"][next(iter(result.scores["dev"]))])
 
 
 def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path) -> str:
-    """The row, and where everything is."""
+    """Return the scores of a run over its seeds, and the paths of its files."""
     if not results:
-        return f"{output}: no seed is done."
+        return f"{output}: no seed is finished."
     seconds = sum(result.seconds for result in results)
     workers = sorted({result.num_workers for result in results})
     splits = list(dict.fromkeys(split for result in results for split in result.scores))
     lines = [
         (
             f"{record.title}, {record.model['name']}: max (mean) of {len(results)} seed(s), in percent; "
-            f"{duration(seconds)} in all"
+            f"{duration(seconds)} in total"
         )
     ]
     for split in splits:
@@ -90,7 +95,7 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
 
 
 def write_summary(output: Path) -> str:
-    """Write the row of the run to a file, and return it."""
+    """Write the summary of a run to a file, and return it."""
     text = summary_of(read_run(output), read_results(output), output=output)
     with atomic_write(output / SUMMARY_NAME, "w") as stream:
         stream.write(text + "\n")
@@ -98,7 +103,7 @@ def write_summary(output: Path) -> str:
 
 
 def duration(seconds: float) -> str:
-    """65 -> 1 min 5 s."""
+    """Return a duration as text: 65 -> "1 min 5 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -1,6 +1,4 @@
-"""One seed's network and optimizer: a training step, what a checkpoint holds of them, and the network's outputs for a
-split.
-"""
+"""The network and the optimizer of one seed: the training step, and the state for checkpoints."""
 
 from __future__ import annotations
 
@@ -28,7 +26,15 @@ from .recipe import FineTuneRecipe, micro_batches, rate_scale_of, rows_of_step, 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """The rows that are trained on. model: the folder to start from."""
+    """The training data and the model to start from.
+
+    Attributes:
+        features: the rows and their labels.
+        task: the task.
+        tokenizer: the tokenizer of the model.
+        model: the folder of the model.
+        description: the description of the model.
+    """
 
     features: Features
     task: Task
@@ -38,13 +44,17 @@ class TrainingData:
 
 
 class SeedTrainer:
-    """A network that starts from the data's model folder, its classifier new: a function of (model, seed)."""
+    """The network and the optimizer of one seed.
+
+    The network starts from the model folder in `data`, with a new classifier. Its initial values depend only on the
+    model and the seed.
+    """
 
     def __init__(self, data: TrainingData, *, recipe: FineTuneRecipe, seed: int, world: World) -> None:
         self.data, self.recipe, self.seed = data, recipe, seed
         prepare_training(seed=seed)
         self.network = data.task.make_network(data.description.config)
-        # the exchange of gradients needs one of every parameter that is trained
+        # The workers exchange a gradient for every trained parameter, so layers without a gradient must not be trained.
         for layer in data.task.unused_layers(self.network):
             for parameter in layer.parameters():
                 parameter.stop_gradient = True
@@ -69,7 +79,7 @@ class SeedTrainer:
         )
 
     def step(self, number: int, *, stop_asked: bool = False, save_asked: bool = False) -> StepResult:
-        """Take step `number` (from 0).
+        """Make the training step `number`, counted from 0.
 
         Raises:
             TrainingError: the loss or the gradient is not finite; no parameter was changed.
@@ -78,8 +88,8 @@ class SeedTrainer:
         num_targets = sum(int(self.data.task.num_targets(self.data.features.labels[row])) for row in rows)
         groups = micro_batches(rows, self.lengths, recipe=self.recipe)
         mine = groups[self.context.world.rank :: self.context.world.size]
-        # A worker without a micro-batch computes one that counts nothing: the exchange of gradients needs a backward
-        # pass of everyone.
+        # A worker without a micro-batch computes one with weight 0, because the exchange of gradients needs a backward
+        # pass in every worker.
         divisor = max(1, num_targets) if mine else math.inf
 
         result = accumulated_step(
@@ -94,7 +104,7 @@ class SeedTrainer:
         if not result.updated:
             raise TrainingError(
                 f"seed {self.seed}, step {number}: the {'gradient' if math.isfinite(result.loss) else 'loss'} is not "
-                "finite; nothing was updated. Try a lower --learning-rate, or look at the model's weights."
+                "finite; no parameter was updated. Try a lower --learning-rate, or check the weights of the model."
             )
         return result
 
@@ -104,7 +114,7 @@ class SeedTrainer:
         return min(size, len(self.lengths) - size * (number % steps_per_epoch(len(self.lengths), recipe=self.recipe)))
 
     def _summed_loss(self, group: list[int]) -> paddle.Tensor:
-        """Return the loss of a micro-batch's rows, summed."""
+        """Return the summed loss of the rows of a micro-batch, a scalar."""
         features, task = self.data.features, self.data.task
         batch = batch_of(features.rows, group, pad_id=self.data.tokenizer.vocab.pad_id)
         inputs = list(map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.attention_mask)))
@@ -112,17 +122,23 @@ class SeedTrainer:
         return task.loss_sum(task.logits(self.context.model, inputs), labels, inputs[2])
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The network's parameters."""
+        """Return the parameters of the network by name."""
         return {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
-        """The optimizer's moments."""
+        """Return the state of the optimizer, as `optimizer_arrays` does."""
         return optimizer_arrays(self.network, self.context.optimizer)
 
     def set_state(
         self, weights: Mapping[str, np.ndarray], optimizer: Mapping[str, np.ndarray] | None, *, source: Path
     ) -> None:
-        """Set the network, and the optimizer where it goes on being trained."""
+        """Set the parameters of the network and the state of the optimizer.
+
+        Args:
+            weights: the parameters by name.
+            optimizer: the state of the optimizer; None if the network is not trained further.
+            source: the folder that they come from, for error messages.
+        """
         load_arrays(self.network, weights, source=source)
         if optimizer is not None:
             set_optimizer_arrays(self.network, self.context.optimizer, dict(optimizer))

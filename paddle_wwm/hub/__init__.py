@@ -1,12 +1,13 @@
-"""The implementation behind every hub module. A module.py imports `BertHubModule` from here; the builder rewrites that
-one line to a copy of this package (and of what it imports) inside the archive, so that a target machine needs only
-paddlehub and paddlenlp.
+"""The implementation of every hub module.
+
+A module.py imports `BertHubModule` from here. The builder puts a copy of this package (and of what it imports) into the
+archive and rewrites that import, so that a target machine needs only paddlehub and paddlenlp.
 
     texts ─► rows of ids ─► batches by length ─► arrays to arrays ─► results, in the caller's order
              (inputs)       (inputs)             (networks)          (tasks)
 
-`build` makes modules of model folders, `paddle-wwm hub install` installs them without ever breaking the one
-that is there.
+`build` makes modules from model folders. `paddle-wwm hub install` installs them; the old module stays usable until the
+new one has been loaded.
 """
 
 from typing import Any

@@ -1,13 +1,12 @@
-"""A small server of module archives that speaks PaddleHub's protocol, for networks that reach no other.
+"""A small server for module archives in a private network. It speaks PaddleHub's protocol.
 
-    GET /search?word=…&version=…   ─► {"status": 0, "data": [{"name", "version", "type", "summary", "url", "sha256",
-    …}]}
+    GET /search?word=…&version=…   ─► {"status": 0, "data": [{"name", "version", "type", "summary", "url", …}]}
     GET /info?name=…               ─► {"status": 0, "data": {"name", "info": [{"version", "url", …}]}}
     GET /archives/NAME-VERSION.tar ─► the archive
 
-PaddleHub compares no checksums, so they are compared here: an archive is listed only when it has the sha256 that
-stands in the file beside it, as the builder writes it. What is new in the folder, or has changed, is looked at when it
-is asked for.
+PaddleHub does not compare checksums, so this server does: an archive is listed only if its sha256 is the one in the
+.sha256 file next to it, which the builder writes. Every request looks at the folder again, so new and changed files
+need no restart.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
 logger = logging.getLogger(__name__)
-MAX_SOURCE_BYTES = 1 << 20  # of a module.py
-# versions that the modules are for, as PaddleHub writes such ranges
+MAX_SOURCE_BYTES = 1 << 20  # largest module.py that is read
+# supported versions, in PaddleHub's notation for ranges
 PADDLE_VERSIONS, HUB_VERSIONS = "[3.0.0, 99.0.0]", "[2.0.0, 99.0.0]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServedArchive:
-    """An archive whose checksum is right."""
+    """An archive with a correct checksum."""
 
     path: Path
     name: str
@@ -47,7 +46,7 @@ class ServedArchive:
 
 
 class Shelf:
-    """The archives of a folder, newest version first, checked anew when a file changes."""
+    """The archives of a folder, newest version first. A changed file is checked again."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -59,7 +58,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def archives(self) -> list[ServedArchive]:
-        """Those that may be served; why the others are not is logged once."""
+        """Return the archives that may be served; log once why others are not."""
         known: dict[tuple, ServedArchive | str] = {}
         with self._lock:
             for path in sorted(self._folder.glob("*.tar")):
@@ -86,18 +85,22 @@ class Shelf:
 
 
 def open_archive(path: Path) -> ServedArchive:
-    """An archive, its checksum compared. Raises HubModuleError."""
+    """Open an archive and compare its checksum.
+
+    Raises:
+        HubModuleError: The checksum is missing or wrong, or the file is not a module archive.
+    """
     try:
         stated = _stated(path).read_text(encoding="utf-8").split()[:1]
     except (OSError, ValueError):
         raise HubModuleError(
-            f"{path}: has no {_stated(path).name} beside it, so what it holds cannot be checked."
+            f"{path}: has no {_stated(path).name} next to it, so its content cannot be checked; build it again."
         ) from None
     found = sha256_of_file(path)
     if stated != [found]:
-        said = " ".join(stated) or "nothing"
+        listed = " ".join(stated) or "nothing"
         raise HubModuleError(
-            f"{path}: has the sha256 {found}, but {_stated(path).name} says {said}; copy or build it again."
+            f"{path}: sha256 is {found}, but {_stated(path).name} says {listed}; copy or build the archive again."
         )
     try:
         with tarfile.open(path, "r:") as tar:
@@ -108,9 +111,9 @@ def open_archive(path: Path) -> ServedArchive:
             stream = tar.extractfile(source)
             assert stream is not None  # it is a regular file
             info = module_info(stream.read().decode("utf-8"), path=path / source.name)
-            Version(info["version"])  # the shelf is in its order, and so is PaddleHub's
+            Version(info["version"])  # raises if archives cannot be sorted by it, here and in PaddleHub
     except (tarfile.TarError, KeyError, UnicodeDecodeError, OSError, EOFError, InvalidVersion) as error:
-        raise HubModuleError(f"{path}: is no module's archive: {error}.") from None
+        raise HubModuleError(f"{path}: is not a module archive: {error}.") from None
     return ServedArchive(
         path=path, name=info["name"], version=info["version"], summary=str(info.get("summary", "")), sha256=found
     )
@@ -126,7 +129,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def make_app(shelf: Shelf) -> Flask:
-    """A Flask application that answers for a folder."""
+    """Return a Flask application that serves the archives."""
     from flask import abort, request, send_file
 
     app = new_app()
@@ -145,7 +148,7 @@ def make_app(shelf: Shelf) -> Flask:
 
     @app.get("/search")
     def search() -> dict[str, Any]:
-        # `hub search` without a word asks for ".*"; other words are parts of names, not patterns
+        # `hub search` without a word sends ".*"; any other word is a part of a name, not a pattern
         word, version = request.args.get("word", "").strip().lower(), request.args.get("version")
         archives = [
             archive
@@ -175,7 +178,7 @@ def make_app(shelf: Shelf) -> Flask:
 
 
 def serve_archives(folder: Path, *, host: str, port: int) -> None:
-    """Serve a folder of archives until Ctrl-C or SIGTERM; port 0 takes a free one."""
+    """Serve a folder of archives until Ctrl-C or SIGTERM; port 0: any free port."""
     shelf = Shelf(folder)
     archives = shelf.archives()
 

@@ -1,10 +1,11 @@
-"""Model folders to installable hub modules: a folder and a reproducible archive with the weights and a copy of our
-code inside.
+"""Build an installable hub module from a model folder: a folder and a reproducible archive.
 
-    DIST/<name with _>/module.py  README.md  SHA256SUMS  assets/…  wwm_<hash>/…        DIST/<name>-<version>.tar
-    .tar.sha256
+Both hold the weights and a copy of our code.
 
-`hub install` reads module.py by its syntax tree, so its `moduleinfo` holds literals only.
+    DIST/<name with _>/             module.py  README.md  SHA256SUMS  assets/…  wwm_<hash>/…
+    DIST/<name>-<version>.tar       and .tar.sha256
+
+`hub install` parses module.py without running it, so its `moduleinfo` holds literals only.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SUMS_NAME = "SHA256SUMS"
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltModule:
-    """What was built. notes: what its maker should know."""
+    """A module that was built. `notes` are messages for the user."""
 
     name: str
     version: str
@@ -55,25 +56,25 @@ def build_module(
 ) -> BuiltModule:
     """Build a PaddleHub module: a folder and a reproducible archive.
 
-    Errors come before anything is written.
+    All checks run before anything is written.
 
     Args:
-        name: a name of the table of models, or of a module of your own.
+        name: a name from the table of models, or a new name for your own module.
         output: the folder for the module's folder, NAME-VERSION.tar and its .sha256 file.
-        modules: a folder of module sources (hub_modules/ of a checkout); None: sources are made from the table.
-        weights: the model folder to put inside, or with `checkpoint` the model that it was fine-tuned from; None: the
-            module looks for weights when it is loaded.
-        version: of a module of your own; None: 1.0.0.
+        modules: a folder of module sources (hub_modules/ of a checkout); None: make them from the table of models.
+        weights: the model folder to put inside. With `checkpoint`: the model that was fine-tuned. None: the module
+            searches for weights when it is loaded.
+        version: the version of your own module; None: 1.0.0.
         allow_other_sizes: accept weights whose sizes are not those of the table.
         checkpoint: a fine-tuned model to package.
-        task: its task, as hub modules name it, such as "seq-cls"; None: as its config.json says.
-        label_map: its labels by number; None: as its config.json says.
+        task: the checkpoint's task, such as "seq-cls"; None: the task in its config.json.
+        label_map: the checkpoint's labels by class number; None: the labels in its config.json.
 
     Returns:
-        Name and version, the paths of the folder and the archive, the archive's sha256, and notes for its maker.
+        The name and version, the paths of the folder and the archive, the archive's sha256, and notes.
 
     Raises:
-        HubModuleError: the arguments do not go together, or `output` holds something else.
+        HubModuleError: the arguments do not fit together, or `output` holds other files.
         CheckpointError: the weights cannot be used.
 
     Source:
@@ -91,7 +92,7 @@ def build_module(
     if checkpoint is not None and (variant or (modules is not None and (modules / folder_name(name)).exists())):
         raise HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
     if checkpoint is None and (task, label_map) != (None, None):
-        raise HubModuleError("a task and a label map go with a fine-tuned checkpoint.")
+        raise HubModuleError("`task` and `label_map` need a fine-tuned `checkpoint`.")
     if weights is None and checkpoint is None and variant is None:
         raise HubModuleError(f"{name}: only a model of the table can be built without weights; give --weights DIR.")
     with tempfile.TemporaryDirectory() as temporary:
@@ -99,7 +100,7 @@ def build_module(
         if checkpoint is not None:
             assets = Path(temporary)
             task = write_finetuned_model(assets, checkpoint=checkpoint, base=weights, task=task, label_map=label_map)
-            summary = f"A Chinese BERT, fine-tuned by its maker for {task}."
+            summary = f"A Chinese BERT, fine-tuned for {task}."
         source, card = module_sources(name, modules=modules, version=version, summary=summary)
         checked = (
             check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes)
@@ -127,20 +128,20 @@ def _resolved(name: str) -> tuple[str, tuple[str, ...]]:
     if variant is None or variant.name == name:
         return name, ()
     return variant.name, (
-        f"{name} is another name of {variant.name}; the module has that name: hub.Module(name={variant.name!r})",
+        f"{name} is another name of {variant.name}; load the module with hub.Module(name={variant.name!r})",
     )
 
 
 def _inside(checked: Checked | None, *, assets: Path | None) -> str:
-    """The end of the card: what was put in."""
+    """Return the end of the card: a description of the weights inside."""
     if checked is None or assets is None:
-        return "\n## Inside this archive\n\nNo weights: they are looked for when the module is loaded, as said above.\n"
+        return "\n## Inside this archive\n\nNo weights. They are searched for when the module is loaded, see above.\n"
     lines = ["", "## Inside this archive", "", f"Weights of {sizes_in_words(checked.config)}.", ""]
     if checked.deviations:
         lines += [
             (
-                f"**Not the published model**, though it has its name: {'; '.join(checked.deviations)}. For tests "
-                f"and experiments only."
+                f"**Not the published model**, although it has the same name: {'; '.join(checked.deviations)}. "
+                f"For tests and experiments only."
             ),
             "",
         ]
@@ -155,7 +156,7 @@ def _inside(checked: Checked | None, *, assets: Path | None) -> str:
 
 def _write_folder(directory: Path, *, source: str, card: str, assets: Path | None) -> Path:
     if directory.exists() and not (directory / "module.py").exists():
-        raise HubModuleError(f"{directory}: is no hub module; name another --output (it is not overwritten).")
+        raise HubModuleError(f"{directory}: is not a hub module, so it is not overwritten; choose another --output.")
     with atomic_directory(directory, replace=True) as folder:
         vendored = vendor_into(folder)
         (folder / "module.py").write_text(
@@ -176,7 +177,10 @@ def _write_folder(directory: Path, *, source: str, card: str, assets: Path | Non
 
 
 def _write_archive(directory: Path, archive: Path) -> None:
-    """One top folder, files in order of their names, no times, no owners: the same content gives the same bytes."""
+    """Write an archive whose bytes depend on the content only.
+
+    It has one top folder, files sorted by name, no times and no owners.
+    """
     with atomic_write(archive) as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in [directory, *sorted(directory.rglob("*"))]:
             entry = tarfile.TarInfo(path.relative_to(directory.parent).as_posix())

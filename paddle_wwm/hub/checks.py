@@ -1,4 +1,4 @@
-"""What is to go into a module, looked at before anything is written: sizes, vocabulary, every tensor."""
+"""Checks of a model folder before it is packed into a module: sizes, vocabulary, every tensor."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ SIZES = (
     *("hidden_act", "layer_norm_eps"),
 )
 SERIES_VOCAB_SHA256 = "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c"
-OPTIONAL = (*HEAD_PREFIXES, "bert.pooler.")  # what a model may lack, or have next to the encoder
+OPTIONAL = (*HEAD_PREFIXES, "bert.pooler.")  # a model may have these besides the encoder, or lack them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A model folder that may go into a module. deviations: how it differs from the variant whose name it is to
-    have.
+    """A model folder that may go into a module.
+
+    Attributes:
+        deviations: Its differences from the variant whose name the module gets.
     """
 
     config: ModelConfig
@@ -53,14 +55,19 @@ class Checked:
 
 
 def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_sizes: bool) -> Checked:
-    """Raises CheckpointError for a folder that is no whole model, HubModuleError for one that is not the variant's."""
+    """Check a model folder before it is packed.
+
+    Raises:
+        CheckpointError: The folder does not hold a complete model.
+        HubModuleError: The model does not match the variant.
+    """
     check_is_ours(folder)
     config = read_model_config(folder)
     vocab = load_vocab(folder / VOCAB_NAME)
     do_lower_case = bool(read_json(folder / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
     if len(vocab) != config.vocab_size:
         raise HubModuleError(
-            f"{folder}: vocab.txt has {len(vocab)} entries, but config.json says vocab_size {config.vocab_size}."
+            f"{folder}: vocab.txt has {len(vocab)} entries, but vocab_size in config.json is {config.vocab_size}."
         )
     _check_tensors(folder / WEIGHTS_NAME, config)
     deviations = (
@@ -68,9 +75,8 @@ def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_siz
     )
     if variant and deviations and not allow_other_sizes:
         raise HubModuleError(
-            f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Give it a --name of its own; for "
-            f"tests and small experiments, "
-            "--allow-other-sizes lets it have this one, and its card says so."
+            f"{folder}: is not {variant.name}: {'; '.join(deviations)}. Choose another --name. For tests and small "
+            f"experiments, --allow-other-sizes accepts this name, and the card says so."
         )
     return Checked(config=config, deviations=tuple(deviations))
 
@@ -86,7 +92,7 @@ def _deviations(variant: Variant, *, config: ModelConfig, vocab_sha256: str, do_
 
 
 def _check_tensors(path: Path, config: ModelConfig) -> None:
-    """Every tensor of the encoder is there, in its shape, and finite."""
+    """Check that the encoder's tensors exist, with their shapes and finite values."""
     tensors = with_bert_in_front(open_pdparams(path))
     expected = {parameter.name: tuple(parameter.shape) for parameter in parameters(Naming.PADDLE, config)}
     missing = [name for name in expected if name not in tensors and not name.startswith(OPTIONAL)]
@@ -107,4 +113,4 @@ def _check_tensors(path: Path, config: ModelConfig) -> None:
     for name, tensor in tensors.items():
         values = tensor.read()
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise CheckpointError(f"{path}: {name} holds values that are not finite; the run that wrote it has failed.")
+            raise CheckpointError(f"{path}: {name} holds values that are not finite; the run that wrote it failed.")

@@ -1,4 +1,4 @@
-"""`hub run NAME --input_text …`: a module used from a shell."""
+"""`hub run NAME --input_text …`: use a module from a shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ SHOWN_NUMBERS = 8
 
 
 def run_from_command_line(module: Any, arguments: Sequence[str]) -> Any:
-    """The result for the text: of the module's task; without one the embedding's first numbers. `hub run` prints it."""
+    """Return what `hub run` prints: the result of the module's task for the text.
+
+    Without a task, this is the first numbers of the embedding.
+    """
     parser = argparse.ArgumentParser(
         prog=f"hub run {getattr(module, 'name', 'MODULE')}", description="Use the module on one text, or on a pair."
     )

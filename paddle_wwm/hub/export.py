@@ -1,4 +1,4 @@
-"""A module's `forward` as a static program, and as ONNX."""
+"""Export a module's `forward` as a static program, or as ONNX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..tokenization.vocab import Vocab
 
 
 class _OfTexts(paddle.nn.Layer):
-    """`forward` with the inputs that the program is to have, and no others."""
+    """`forward` with the inputs of the exported program, and no others."""
 
     input_names: tuple[str, ...] = ("input_ids", "token_type_ids")
 
@@ -46,7 +46,7 @@ class _OfTowers(_OfTexts):
 
 
 def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab) -> Path:
-    """Write FOLDER/STEM.json, .pdiparams and vocab.txt; returns the path of the first."""
+    """Write FOLDER/STEM.json, .pdiparams and vocab.txt; return the first path."""
     network = (_OfTowers if module.task == "text-matching" else _OfTexts)(module)
     names = network.input_names
     spec = list(input_spec or (paddle.static.InputSpec([None, None], "int64", name) for name in names))
@@ -56,7 +56,7 @@ def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence
     was_training = module.training
     module.eval()
     try:
-        with exact():  # Paddle's own operations: ours are Python functions, which a program cannot hold
+        with exact():  # Paddle's own operators: ours are Python functions, which a program cannot contain
             paddle.jit.save(paddle.jit.to_static(network, input_spec=spec, full_graph=True), str(folder / stem))
     finally:
         if was_training:
@@ -68,8 +68,9 @@ def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence
 def export_onnx(
     module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab, options: dict[str, Any]
 ) -> None:
-    """Write FOLDER/STEM.onnx by paddle2onnx, without its optimiser: that one installs other packages, which break
-    paddlehub.
+    """Write FOLDER/STEM.onnx with paddle2onnx, and vocab.txt.
+
+    paddle2onnx's optimizer is switched off: it installs other packages, which break paddlehub.
     """
     import paddle2onnx
 

@@ -1,4 +1,4 @@
-"""A fine-tuned checkpoint as a model folder: its network's weights, its task and its labels in config.json."""
+"""Write a fine-tuned checkpoint as a model folder: weights, and the task and labels in config.json."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from ..tasks.model_folder import label_map_of
 def write_finetuned_model(
     folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any
 ) -> str:
-    """Write the model folder of a checkpoint of hub.Trainer's or of a fine-tuned model folder into `folder`; returns
-    the task.
+    """Write a fine-tuned checkpoint as a model folder; return its task.
 
-    `base` has config.json and the vocabulary where the checkpoint lies without them. Raises HubModuleError for what is
-    missing or does not fit.
+    Args:
+        folder: The folder to write.
+        checkpoint: A checkpoint of hub.Trainer, or a fine-tuned model folder.
+        base: The folder with config.json and the vocabulary; None: the checkpoint's own folder.
+        task: The task; None: the one in config.json.
+        label_map: The labels by class number; None: those in config.json.
+
+    Raises:
+        HubModuleError: Something is missing or does not fit.
     """
     from ..tasks.model_folder import read_description, write_finetuned
     from ..tasks.task_table import task_class
@@ -34,12 +40,12 @@ def write_finetuned_model(
     task = task or description.task
     if task is None:
         raise HubModuleError(
-            f"{checkpoint}: does not say what it was fine-tuned for; give --task seq-cls (or another task)."
+            f"{checkpoint}: the task it was fine-tuned for is not recorded; give --task seq-cls (or another task)."
         )
     kind = task_class(task)
     needs_labels = kind.needs_labels
     if needs_labels and label_map is None and description.label_map is None:
-        raise HubModuleError(f"{checkpoint}: does not say what its classes are called; give --label-map FILE.")
+        raise HubModuleError(f"{checkpoint}: the names of its classes are not recorded; give --label-map FILE.")
     labels = (
         label_map_of(description.label_map if label_map is None else label_map)
         if needs_labels
@@ -53,7 +59,11 @@ def write_finetuned_model(
 
 
 def read_label_file(path: Path) -> Any:
-    """Labels from JSON ({"0": "no", …} or a list) or from a text file, one a line. Raises HubModuleError."""
+    """Read labels from JSON ({"0": "no", …} or a list) or text, one label per line.
+
+    Raises:
+        HubModuleError: The file cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

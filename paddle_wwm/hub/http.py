@@ -1,4 +1,4 @@
-"""What both servers share: a JSON application, the flags' defaults, and serving until a signal."""
+"""The code that both servers share: a JSON application, and serving until a signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def new_app() -> Flask:
-    """Return a Flask application without routes, whose JSON keeps Chinese characters readable."""
+    """Return a Flask application without routes; its JSON keeps Chinese readable."""
     from flask import Flask
     from flask.json.provider import DefaultJSONProvider
 
@@ -29,8 +29,8 @@ def serve_app(app: Flask, *, host: str, port: int, describe: Callable[[str], Seq
     Args:
         app: The application.
         host: The address to bind to. A warning is logged if other machines can reach it.
-        port: The port; 0 takes a free one.
-        describe: Makes, from the address http://HOST:PORT, the lines that are logged when the server is ready.
+        port: The port; 0: any free port.
+        describe: Returns the lines to log when the server is ready; it gets the address http://HOST:PORT.
     """
     from werkzeug.serving import make_server
 
@@ -39,8 +39,8 @@ def serve_app(app: Flask, *, host: str, port: int, describe: Callable[[str], Seq
         logger.info("%s", line)
     if host not in LOOPBACK:
         logger.warning(
-            "%s may be reached by other machines, and whoever reaches it may use it; there is no authentication and no "
-            "encryption.",
+            "%s can be reached by other machines, and all of them can use this server: there is no authentication and "
+            "no encryption.",
             host,
         )
     server.serve_forever()

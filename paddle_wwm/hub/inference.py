@@ -1,13 +1,15 @@
-"""A network as a function from arrays to one array: what `predict` calls for every batch. Two ways give the same
-numbers (to 1e-5).
+"""A network as a function from arrays to one array. `predict` calls it for every batch.
 
-    dygraph    the layers as they are: at once, without a copy of the weights, on any device
+There are two kinds, with the same results (to 1e-5):
+
+    dygraph    the layers themselves: no preparation, no copy of the weights, any device
     exported   a static program in paddle.inference with oneDNN, on the CPU: a tenth faster in fp32, 1.9 to 3.8 times
-    in bf16; making it takes one
-               to three seconds and a second copy of the weights, so in fp32 it is made only for work that is worth it
+               as fast in bf16. Making it takes one to three seconds and a second copy of the weights, so in fp32 it is
+               made only for large amounts of text.
 
-An exported program holds the layers and weights as they were. Before each use they are compared by a checksum (4 ms for
-20M weights), and when training or loading has changed them, the program is made again. Layers with hooks are called.
+An exported program holds a copy of the layers and weights. Before each use they are compared by a checksum (4 ms for
+20M weights). If training or loading has changed them, the program is made again. For layers with hooks no stored
+program is used, so that the hooks run.
 """
 
 from __future__ import annotations
@@ -33,13 +35,12 @@ from ..tasks.programs import dygraph_program
 from ..tasks.task import Program
 
 PRECISIONS = ("fp32", "bf16")
-MIN_CALL_TOKENS = 4096  # a smaller call is over before the checksum would pay
+MIN_CALL_TOKENS = 4096  # for smaller calls, the checksum costs more than the program saves
 EXPORT_AFTER_TOKENS = 32_768
-ONEDNN_SHAPES = (
-    1  # whose prepared weights oneDNN keeps, 28 MB a layer of 768 and shape: more cost memory and gain nothing
-)
-# compiled operations that oneDNN keeps for shapes to come: with its own 1,024, 840 texts took 270 MB more (3 layers x
-# 768), at the same speed
+# Shapes for which oneDNN keeps prepared weights, 28 MB per layer of 768 and shape. More need memory and gain nothing.
+ONEDNN_SHAPES = 1
+# Compiled operations that oneDNN keeps. With its default of 1,024, 840 texts took 270 MB more (3 layers x 768), at the
+# same speed.
 ONEDNN_OPERATIONS = 64
 BF16_FLAGS = ("avx512_bf16", "amx_bf16")
 _DTYPES: dict[str, Literal["bool"]] = {"attention_mask": "bool"}
@@ -47,7 +48,7 @@ _SHAPES = {"flat_positions": [None]}
 
 
 class Programs:
-    """The programs of one network, made when they are wanted."""
+    """The programs of one network, made on first use."""
 
     def __init__(self, network: nn.Layer) -> None:
         self._network = network
@@ -56,18 +57,20 @@ class Programs:
         use_fast_matmul()
 
     def __deepcopy__(self, memo: dict) -> Programs:
-        """Of a copied module: programs are no part of it, they are made again."""
+        """Copy the network only; the copy makes its own programs."""
         return Programs(copy.deepcopy(self._network, memo))
 
     def get(self, *, precision: str, num_tokens: int, on_gpu: bool = False) -> Program:
-        """The program for a call of that many tokens. Raises HubModuleError for a precision that is none, or that this
-        machine lacks.
+        """Return the program for a call of `num_tokens` tokens.
+
+        Raises:
+            HubModuleError: The precision is unknown, or this machine does not support it.
         """
         check_precision(precision, on_gpu=on_gpu)
         if on_gpu or (precision == "fp32" and num_tokens < MIN_CALL_TOKENS):
             return dygraph_program(self._network)
         if any(is_watched(layer) for layer in self._network.sublayers(include_self=True)):
-            # a program that was exported before knows nothing of hooks
+            # a program that was exported earlier does not call the hooks
             return (
                 dygraph_program(self._network)
                 if precision == "fp32"
@@ -87,19 +90,22 @@ class Programs:
 
 
 def use_device(use_gpu: bool) -> None:
-    """Compute on the GPU or on the CPU from now on. Raises HubModuleError where Paddle has no GPU."""
+    """Compute on the GPU or on the CPU from now on.
+
+    Raises:
+        HubModuleError: This Paddle has no GPU support.
+    """
     if use_gpu and not paddle.is_compiled_with_cuda():
-        raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only.")
+        raise HubModuleError("`use_gpu` is set, but this Paddle is built for the CPU only; install paddlepaddle-gpu.")
     paddle.set_device("gpu" if use_gpu else "cpu")
 
 
 def exported_program(network: nn.Layer, *, precision: str) -> Program:
-    """The network as a program of paddle.inference on the CPU, with its weights as they are now."""
+    """Return a paddle.inference program of the network, with its current weights."""
     from paddle import inference
 
-    os.environ.setdefault(
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_OPERATIONS)
-    )  # oneDNN reads it when it compiles for the first time
+    # oneDNN reads this when it compiles for the first time
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_OPERATIONS))
     names = list(inspect.signature(type(network).forward).parameters)[1:]
     wrapped = (_OfBatchAtPositions if "flat_positions" in names else _OfBatch)(network)
     spec = [
@@ -107,7 +113,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
     ]
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
         stem = str(Path(folder) / "program")
-        # Paddle's own operations: ours are Python functions, which a program cannot hold
+        # Paddle's own operators: ours are Python functions, which a program cannot contain
         with exact(), warnings.catch_warnings(), paddle.no_grad():
             warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
             paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=spec, full_graph=True), stem)
@@ -124,7 +130,7 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
         predictor = inference.create_predictor(config)
     inputs = {name: predictor.get_input_handle(name) for name in predictor.get_input_names()}
     [output] = (predictor.get_output_handle(name) for name in predictor.get_output_names())
-    lock = threading.Lock()  # a predictor has one set of inputs and outputs
+    lock = threading.Lock()  # a predictor has one set of inputs and outputs for all threads
 
     def run(*arrays: np.ndarray) -> np.ndarray:
         with lock:
@@ -137,8 +143,9 @@ def exported_program(network: nn.Layer, *, precision: str) -> Program:
 
 
 class _OfBatch(nn.Layer):
-    """to_static changes the layer that it is given; this one is ours to change. It wants inputs that are named one by
-    one.
+    """A wrapper for to_static, which changes the layer that it is given.
+
+    to_static also needs one named parameter per input.
     """
 
     def __init__(self, network: nn.Layer) -> None:
@@ -164,9 +171,10 @@ class _OfBatchAtPositions(_OfBatch):
 
 
 def weights_checksum(network: nn.Layer) -> int:
-    """Return a checksum of the layers' types and of the sums of all parameters' rows' bits.
+    """Return a checksum of the layers' types and of all parameters.
 
-    It takes a sixth of the time of a checksum of every byte, and any change of a number changes it.
+    The bits of each row are added up first. This takes a sixth of the time of a checksum of every byte, and a change of
+    any number changes the result.
     """
     checksum = zlib.crc32(repr([type(layer) for layer in network.sublayers()]).encode())
     for name, tensor in network.state_dict().items():
@@ -178,17 +186,21 @@ def weights_checksum(network: nn.Layer) -> int:
 
 
 def check_precision(precision: str, *, on_gpu: bool = False) -> None:
-    """Raises HubModuleError for a precision that is none, or that this machine has no instructions for."""
+    """Check that a precision is known and that this machine supports it.
+
+    Raises:
+        HubModuleError: It is unknown, or the machine lacks the instructions.
+    """
     if precision not in PRECISIONS:
         raise HubModuleError(f"`precision` must be one of {', '.join(PRECISIONS)}, but is {precision!r}.")
     if precision == "bf16" and (on_gpu or not has_bf16()):
         raise HubModuleError(
-            f"precision='bf16' needs a CPU with {' or '.join(BF16_FLAGS)}, which this one lacks; use precision='fp32'."
+            f"precision='bf16' needs a CPU with {' or '.join(BF16_FLAGS)}; use precision='fp32' on this machine."
         )
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers."""
+    """Return True if the CPU has bfloat16 instructions."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux

@@ -1,4 +1,4 @@
-"""From the data of a module's caller to examples: the checks, and the warnings about what was cut."""
+"""Convert the data of a module's caller to examples, with checks and warnings about cut texts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WANTED_QUESTION = "{'question': text, 'context': text}, or a list of these two t
 
 
 def examples_of(data: Sequence[Any], *, task: Task, split_char: str = "") -> list[Example]:
-    """Turn the caller's data into the examples of a task, which are named "data[0]", "data[1]", …
+    """Convert the caller's data to examples of a task, named data[0], data[1], …
 
     Raises:
-        HubModuleError: an item is not what the task reads.
+        HubModuleError: An item does not have the form that the task needs.
     """
     if isinstance(task, QuestionAnswering):
         pairs = texts_of(_pairs(data), num_texts=(2,), wanted=WANTED_QUESTION)
@@ -43,13 +43,13 @@ def examples_of(data: Sequence[Any], *, task: Task, split_char: str = "") -> lis
 def texts_of(
     data: Sequence[Any], *, num_texts: tuple[int, ...] = (1,), wanted: str = "a text"
 ) -> list[tuple[str, ...]]:
-    """Return the caller's data as tuples of texts; the caller's lists are left unchanged.
+    """Return the caller's data as tuples of texts, without changing the data.
 
     Raises:
-        HubModuleError: an item is not a text, or not a list of as many texts as `num_texts` allows.
+        HubModuleError: An item is neither a text nor a list of as many texts as `num_texts` allows.
     """
     if isinstance(data, (str, bytes, Mapping)) or not hasattr(data, "__iter__"):
-        raise HubModuleError(f"`data` must be a list of texts, but is {_kind(data)}; write [text].")
+        raise HubModuleError(f"`data` must be a list of texts, but is {_kind(data)}; pass [text].")
     items = []
     for index, item in enumerate(data):
         texts = tuple(item) if isinstance(item, (list, tuple)) else (item,)
@@ -65,7 +65,7 @@ def texts_of(
                 )
         if len(texts) not in num_texts:
             allowed = " or ".join(map(str, num_texts))
-            raise HubModuleError(f"data[{index}] must be {wanted}, so {allowed} text(s), but holds {len(texts)}.")
+            raise HubModuleError(f"data[{index}] must be {wanted} ({allowed} text(s)), but holds {len(texts)}.")
         items.append(texts)
     return items
 
@@ -73,7 +73,7 @@ def texts_of(
 def _pairs(data: Any) -> Any:
     """Return questions and contexts as pairs."""
     if isinstance(data, Mapping):
-        raise HubModuleError(f"`data` must be a list, each item {WANTED_QUESTION}; write [item].")
+        raise HubModuleError(f"`data` must be a list of items, each {WANTED_QUESTION}; pass [item].")
     if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
         return data
     items = []
@@ -104,7 +104,13 @@ def _is_unicode(text: str) -> bool:
 def reading_of(
     *, max_seq_len: int | None, max_positions: int, doc_stride: int = 128, max_question_len: int = 64
 ) -> Reading:
-    """Return how long texts may be; without `max_seq_len` as long as the model has positions."""
+    """Return the limits on the lengths of texts.
+
+    The default of `max_seq_len` is the number of the model's positions.
+
+    Raises:
+        HubModuleError: `max_seq_len` is out of range.
+    """
     limit = max_positions if max_seq_len is None else max_seq_len
     if not isinstance(limit, int) or not 3 <= limit <= max_positions:
         raise HubModuleError(
@@ -114,13 +120,13 @@ def reading_of(
 
 
 def check_batch_size(batch_size: int) -> None:
-    """Raise HubModuleError for a batch size below 1."""
+    """Raise HubModuleError if the batch size is below 1."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size!r}.")
 
 
 def _check_readable(features: Features) -> None:
-    """Raise HubModuleError for a question or a passage without pieces."""
+    """Raise HubModuleError if a question or a passage has no pieces."""
     for row in features.rows:
         if isinstance(row, WindowRow):
             for part, ids in (("question", row.encoded.question_ids), ("context", row.encoded.context_ids)):
@@ -130,7 +136,7 @@ def _check_readable(features: Features) -> None:
 
 @contextlib.contextmanager
 def hub_errors() -> Iterator[None]:
-    """Report a wrong item or option like every other error of a module."""
+    """Raise errors about items and options as HubModuleError."""
     try:
         yield
     except (DataError, ValueError) as error:
@@ -140,10 +146,10 @@ def hub_errors() -> Iterator[None]:
 def encode_data(
     data: Sequence[Any], *, task: Task, tokenizer: WordPieceTokenizer, reading: Reading, split_char: str = ""
 ) -> tuple[list[Example], Features]:
-    """Turn the caller's data into examples and rows, and warn about what was cut.
+    """Convert the caller's data to examples and rows; warn about cut texts.
 
     Raises:
-        HubModuleError: an item is not what the task reads; the message names it.
+        HubModuleError: An item does not have the form that the task needs; the message names it.
     """
     with hub_errors():
         examples = examples_of(data, task=task, split_char=split_char)

@@ -1,11 +1,12 @@
-"""A safe `hub install`: the module that is there stays usable until the new one has been unpacked, checked, loaded,
-and swapped in at once.
+"""A safe `hub install`. The old module stays usable until the new one has been unpacked, checked and loaded.
 
-    HUB_HOME/modules/<name with _>/      as PaddleHub has it
-    HUB_HOME/.paddle_wwm/                locks, what is being installed, and for a while what was replaced
+The two are then exchanged in one step.
 
-PaddleHub's own installer removes the old module before it looks at the new one, takes no lock, and leaves a gap in
-which others find nothing.
+    HUB_HOME/modules/<name with _>/      the same place as PaddleHub's
+    HUB_HOME/.paddle_wwm/                locks, modules that are being installed, and recently replaced modules
+
+PaddleHub's own installer removes the old module before it looks at the new one, and takes no lock. For a while, other
+processes find no module.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from .sources import folder_name, module_info
 
 WORK = ".paddle_wwm"
 LOADING_TIMEOUT_S = 900
-KEPT_S = 900  # a replaced module: others may still be loading it
-ABANDONED_S = 86_400  # what a killed installer left
+KEPT_S = 900  # a replaced module is kept so long: other processes may still be loading it
+ABANDONED_S = 86_400  # older files of a killed installer are removed
 RENAME_EXCHANGE, AT_FDCWD = 2, -100
 VENDORED = re.compile(r"\bwwm_[0-9a-f]{12}\b")
-# Loads the copy as hub.Module(directory=…) would, in a process and a HUB_HOME of its own; with weights inside it must
-# also run.
+# Loads the copy like hub.Module(directory=…), in a separate process with a separate HUB_HOME. A module with weights
+# inside must also run.
 TRIAL = """
 import sys
 from paddlehub.module.module import Module
@@ -51,7 +52,12 @@ if sys.argv[2] == "whole":
 
 @dataclass(frozen=True, kw_only=True)
 class InstalledModule:
-    """What is installed now. changed: False where the same was there already. notes: what the user should know."""
+    """An installed module.
+
+    Attributes:
+        changed: False if the same module was installed already.
+        notes: Messages for the user.
+    """
 
     name: str
     version: str
@@ -61,26 +67,26 @@ class InstalledModule:
 
 
 def hub_home() -> Path:
-    """PaddleHub's home: HUB_HOME, else .paddlehub in the user's home folder."""
+    """Return PaddleHub's home: HUB_HOME, or .paddlehub in the user's home folder."""
     return Path(os.environ.get("HUB_HOME") or "~/.paddlehub").expanduser().absolute()
 
 
 def install_module(source: str | Path, *, home: Path | None = None, sha256: str | None = None) -> InstalledModule:
-    """Install a module's folder or archive into PaddleHub's home, safely.
+    """Safely install a module's folder or archive into PaddleHub's home.
 
-    Any number of processes may install and load at once. After an error, what was installed before is unchanged. The
-    new module is loaded once in a process of its own before it takes the place of the old one.
+    Any number of processes may install and load modules at the same time. The new module is loaded once in a separate
+    process before it replaces the old one. After an error, the old module is unchanged.
 
     Args:
-        source: a module's folder, or a zip or tar archive of one.
+        source: a module folder, or a zip or tar archive of one.
         home: PaddleHub's home; None: HUB_HOME, or .paddlehub in the user's home folder.
-        sha256: the checksum that an archive must have; None: that of the .sha256 file next to it, if there is one.
+        sha256: the expected checksum of an archive; None: the one in the .sha256 file next to it, if there is one.
 
     Returns:
-        Name and version, the folder, whether anything changed, and notes for the user.
+        The name and version, the folder, True if anything was changed, and notes for the user.
 
     Raises:
-        HubModuleError: it is not a module, its checksum is wrong, or it cannot be loaded.
+        HubModuleError: the source is not a module, its checksum is wrong, or it cannot be loaded.
         ArchiveError: the archive is damaged or unsafe.
 
     Source:
@@ -105,7 +111,7 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
             info = module_info((copy / "module.py").read_text(encoding="utf-8"), path=source / "module.py")
             name = folder_name(info["name"])
             if not re.fullmatch(r"\w+(?:\.\w+)*", name):
-                raise HubModuleError(f"{source}: `name` in module.py cannot be a folder's: {info['name']!r}.")
+                raise HubModuleError(f"{source}: `name` in module.py cannot be a folder name: {info['name']!r}.")
             _check_sums(copy, source=source)
             (Path(staged) / "trial").mkdir()
             copy = copy.rename(Path(staged) / "trial" / name)
@@ -120,7 +126,7 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
             notes: tuple[str, ...] = ()
             if (target / "requirements.txt").exists():
                 notes = (
-                    f"it names other packages, which were not installed: pip install -r {target / 'requirements.txt'}",
+                    f"it needs other packages, which were not installed: pip install -r {target / 'requirements.txt'}",
                 )
             return InstalledModule(
                 name=info["name"], version=info["version"], directory=target, changed=changed, notes=notes
@@ -128,30 +134,31 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
 
 
 def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
-    """A copy of the module's folder inside `staged`, links refused."""
+    """Copy or unpack the module into `staged`; return its folder. Refuse links."""
     if source.is_dir():
         if not (source / "module.py").is_file():
-            raise HubModuleError(f"{source}: holds no module.py, so it is no hub module.")
+            raise HubModuleError(f"{source}: holds no module.py, so it is not a hub module.")
         if link := next((path for path in source.rglob("*") if path.is_symlink()), None):
-            raise HubModuleError(f"{link}: is a link; a module's folder must hold plain files.")
+            raise HubModuleError(f"{link}: is a link; a module folder must hold regular files only.")
         return Path(shutil.copytree(source, staged / "copy", ignore=shutil.ignore_patterns("__pycache__")))
     if not source.is_file():
         raise HubModuleError(f"{source}: no such folder or archive.{_hint(str(source))}")
     if not is_archive(source):
-        raise ArchiveError(f"{source}: is no whole zip or tar archive.")
+        raise ArchiveError(f"{source}: is not a complete zip or tar archive; copy it again.")
     beside = source.with_name(f"{source.name}.sha256")
     if sha256 is None and beside.is_file():
         sha256 = (beside.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
     if sha256 is not None and (found := sha256_of_file(source)) != sha256.lower():
         raise HubModuleError(
-            f"{source}: has sha256 {found}, but {sha256} was stated; it is torn or another file. Bring it anew."
+            f"{source}: has sha256 {found}, but {sha256} was expected; the file is damaged or a different one. Copy it "
+            f"again."
         )
     unpacked = unpack_archive(source, target=staged / "unpacked")
     tops = sorted(path.name for path in unpacked.iterdir())
     if len(tops) != 1 or not (unpacked / tops[0] / "module.py").is_file():
         found = ", ".join(tops[:5]) or "nothing"
         raise HubModuleError(
-            f"{source}: a module's archive holds one folder with module.py in it, but this one holds {found}."
+            f"{source}: a module archive holds one folder with module.py in it, but this one holds {found}."
         )
     return unpacked / tops[0]
 
@@ -162,7 +169,7 @@ def _hint(name: str) -> str:
         return ""
     other = "" if variant.name == name else f" ({name} is another name of {variant.name}.)"
     return (
-        f" It is the name of a model: build its module first, with paddle-wwm hub build --name "
+        f" It is the name of a model: build its module first with paddle-wwm hub build --name "
         f"{variant.name}, and install that.{other}"
     )
 
@@ -173,7 +180,7 @@ def _files_of(folder: Path) -> dict[str, Path]:
 
 
 def _check_sums(folder: Path, *, source: Path) -> None:
-    """Where the module lists its files, all of them are there, as they were, and no others."""
+    """Check that the files are those in the module's list of checksums, if any."""
     if not (folder / SUMS_NAME).exists():
         return
     files = _files_of(folder)
@@ -184,8 +191,8 @@ def _check_sums(folder: Path, *, source: Path) -> None:
     }
     if wrong:
         raise HubModuleError(
-            f"{source}: does not hold what its {SUMS_NAME} says: {', '.join(sorted(wrong)[:5])}. It is torn, "
-            f"or was changed."
+            f"{source}: differs from its {SUMS_NAME}: {', '.join(sorted(wrong)[:5])}. It is incomplete or was changed; "
+            f"build or copy it again."
         )
 
 
@@ -195,7 +202,7 @@ def _stated_sums(folder: Path) -> dict[str, str]:
 
 
 def _is_the_same(copy: Path, target: Path) -> bool:
-    """Whether every file of the copy is installed already, byte for byte."""
+    """Return True if every file of the copy is installed already, byte for byte."""
     installed = _files_of(target) if target.is_dir() else {}
     files = _files_of(copy)
     return files.keys() <= installed.keys() and all(
@@ -222,17 +229,19 @@ def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
 
 
 def _date_by_content(path: Path) -> None:
-    """Python takes compiled code for that of any file of the same size and second, and a process that loads the old
-    one may leave its own here.
+    """Set the time of a source file from its content.
+
+    Python uses a .pyc file for any source of the same size and time (in seconds). A process that loads the old module
+    may write its .pyc file here.
     """
     second = 1_000_000_000 + int(sha256_of_file(path)[:8], 16) % 500_000_000
     os.utime(path, (second, second))
 
 
 def _put_in_place(copy: Path, target: Path, *, replaced: Path) -> None:
-    """Exchange the two folders in one step, so that others always find one of them."""
+    """Exchange the folders in one step, so that other processes always find one."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise HubModuleError(f"{target}: is no folder; move it away.")
+        raise HubModuleError(f"{target}: is not a folder; move it away.")
     if not target.exists():
         copy.rename(target)
         return
@@ -243,7 +252,7 @@ def _put_in_place(copy: Path, target: Path, *, replaced: Path) -> None:
     if _exchange(copy, target):
         copy.rename(replaced)
         return
-    target.rename(replaced)  # systems without the exchange: a moment without a module
+    target.rename(replaced)  # no exchange on this system: for a moment the module is missing
     try:
         copy.rename(target)
     except OSError:
@@ -252,7 +261,7 @@ def _put_in_place(copy: Path, target: Path, *, replaced: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Linux's atomic exchange of two names; False where the system or the file system has none."""
+    """Exchange two names atomically; return False if the system cannot do it."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""A module's parts from its model folder: the task with its labels, the network, the vocabulary."""
+"""Load the parts of a module from its model folder: the task with its labels, the network, the vocabulary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from .weights import pinned
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleParts:
-    """What a module is made of. has_new_classifier: the classifier's weights are random."""
+    """The parts of a module.
+
+    Attributes:
+        has_new_classifier: True if the weights of the classifier are random.
+    """
 
     task: Task
     label_map: dict[int, Any]
@@ -40,15 +44,17 @@ def load_parts(
     num_classes: int | None,
     suffix: bool,
 ) -> ModuleParts:
-    """Load the parts for a task; None is the folder's own task. Raises HubModuleError where folder and task, or labels,
-    do not fit each other.
+    """Load the parts of a module for a task; None: the task of the folder.
+
+    Raises:
+        HubModuleError: The folder does not fit the task or the labels.
     """
     kind = task_class(task)
     with pinned(folder) as source:
         description = read_description(source)
         if task is None and description.task is not None:
             kind = task_class(description.task)
-        # seq-cls and multi-label have the same network: PaddleNLP's folders do not say which of them they are
+        # seq-cls and multi-label have the same network: PaddleNLP's folders do not record which task it is
         is_of_task = description.task is not None and task_class(description.task).architecture == kind.architecture
         if kind.has_classifier and description.task is not None and not is_of_task:
             raise HubModuleError(f"{folder}: holds a model of task {description.task!r}, not of {task!r}.")
@@ -56,7 +62,7 @@ def load_parts(
         if own_labels is not None and label_map is not None and len(label_map_of(label_map)) != len(own_labels):
             raise HubModuleError(f"{folder}: has {len(own_labels)} classes, but `label_map` has {len(label_map)}.")
         if label_map is not None and not kind.has_classifier:
-            raise HubModuleError(f"`label_map` goes with a task that has labels, not with {kind.name!r}.")
+            raise HubModuleError(f"`label_map` needs a task that has labels, but the task is {kind.name!r}.")
         labels = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
         task_of_module = kind(labels=[labels[number] for number in range(len(labels))], suffix=suffix)
         network = task_of_module.make_network(description.config)
@@ -71,6 +77,6 @@ def load_parts(
         )
     if len(parts.vocab) != description.config.vocab_size:
         raise HubModuleError(
-            f"{folder}: vocab.txt has {len(parts.vocab)} entries, but the model {description.config.vocab_size}."
+            f"{folder}: vocab.txt has {len(parts.vocab)} entries, but the model has {description.config.vocab_size}."
         )
     return parts

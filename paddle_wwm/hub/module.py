@@ -32,12 +32,14 @@ from .weights import find_weights, load_checkpoint, warn_of_new_classifier
 
 
 class BertHubModule(nn.Layer, TransformerModule):
-    """What every module of the series is; a subclass adds its `moduleinfo`.
+    """The base class of all modules; a subclass adds its `moduleinfo`.
 
-    task: a name of `task_table.TASKS`, or None: hidden states, or the own task of a module of a fine-tuned model.
-    load_checkpoint: a file or folder of hub.Trainer's, or a fine-tuned model folder. label_map, num_classes: see
-    `labels`. suffix: entity labels end in B, I … instead of beginning with them. weights: a model folder to use
-    instead of the module's own.
+    Args:
+        task: A name in `task_table.TASKS`; None: the task of a fine-tuned module, or hidden states.
+        load_checkpoint: A file or folder of hub.Trainer, or a fine-tuned model folder.
+        label_map, num_classes: The labels by class number (a dict or a list), or their number.
+        suffix: Entity labels end in B, I, … instead of starting with them.
+        weights: A model folder to use instead of the module's own.
     """
 
     def __init__(
@@ -76,12 +78,11 @@ class BertHubModule(nn.Layer, TransformerModule):
         self._has_new_classifier = False
 
     def set_state_dict(self, *arguments: Any, **options: Any) -> Any:
-        """Paddle's own (hub.Trainer calls it); afterwards the classifier is no longer new."""
+        """Set the parameters like Paddle; then the classifier is no longer new."""
         self._has_new_classifier = False
         return super().set_state_dict(*arguments, **options)
 
-    # ---- Using
-    # ------------------------------------------------------------------------------------------------------------------
+    # ---- Use
 
     def predict(
         self,
@@ -100,15 +101,16 @@ class BertHubModule(nn.Layer, TransformerModule):
         no_answer_threshold: float | None = None,
         precision: str = "fp32",
     ) -> Any:
-        """One result for every item of `data`, in its order; the form is in the docstring of the task's class. `data`
-        is left as it is.
+        """Return one result per item of `data`, in the same order.
 
-        data: texts, or lists of one text, or of two where the task takes pairs. max_seq_len: tokens read of a text
-        (default: all that the model has positions for). split_char joins tokens (token-cls). top_k: candidates a mask
-        (fill-mask) or a question. threshold: of a label's probability (multi-label). doc_stride, max_question_len,
-        max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering.
-        precision: "fp32", or "bf16" where the CPU multiplies such numbers: faster, and a little less exact.
-        return_prob: return (results, probabilities). Raises HubModuleError naming the item that is wrong.
+        The docstring of the task's class describes the form of a result. `data` is not changed.
+
+        data: texts, lists of one text, or lists of two texts if the task takes pairs. max_seq_len: maximum tokens per
+        text (default: the model's positions). split_char: separator of tokens (token-cls). top_k: candidates per mask
+        (fill-mask) or per question. threshold: minimum probability of a label (multi-label). doc_stride,
+        max_question_len, max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering. precision: "fp32", or
+        "bf16" if the CPU supports it: faster and a little less exact. return_prob: return (results, probabilities).
+        Raises HubModuleError; the message names the item that is wrong.
         """
         use_device(use_gpu)
         check_batch_size(batch_size)
@@ -146,10 +148,10 @@ class BertHubModule(nn.Layer, TransformerModule):
         self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,  # noqa: E501
         precision: str = "fp32",
     ) -> np.ndarray:  # fmt: skip
-        """One vector a text (or pair): float32, shape (len(data), hidden_size); of the encoder, whatever the task.
+        """Return one vector per text (or pair), float32 (len(data), hidden_size).
 
-        pooling: "cls" the last hidden state of [CLS]; "mean" the mean over the text's pieces; "pooler" BERT's pooler,
-        where it is trained.
+        It comes from the encoder, for any task. pooling: "cls": the last hidden state of [CLS]; "mean": the mean over
+        the pieces of the text; "pooler": BERT's pooler, if it is trained.
         """
         use_device(use_gpu)
         check_batch_size(batch_size)
@@ -175,8 +177,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         use_gpu: bool = False,
         **options: Any,
     ) -> Any:
-        """What `hub serving` calls: `predict`, or without a task the embeddings, as JSON can hold them; bounded by
-        `request_limits`.
+        """Handle a request of `hub serving`, within `request_limits`.
+
+        Return the results of `predict`, or without a task the embeddings as lists.
         """
         check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
         if self.task is None:
@@ -185,17 +188,17 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     @runnable
     def run_cmd(self, arguments: Sequence[str]) -> Any:
-        """What `hub run NAME --input_text …` calls."""
+        """Run `hub run NAME --input_text …`."""
         return run_from_command_line(self, arguments)
 
     def get_tokenizer(self, **options: Any) -> Any:
-        """PaddleNLP's BertTokenizer of this vocabulary, as PaddleHub's data sets want it."""
+        """Return PaddleNLP's BertTokenizer for this vocabulary, for PaddleHub's data sets."""
         from paddlenlp.transformers import BertTokenizer
 
         return BertTokenizer(str(self._weights_folder / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
 
     def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
-        """Of the task's network (None), or of hidden states."""
+        """Return the program of the task's network (kind None) or of hidden states."""
         if kind not in self._programs:
             self._programs[kind] = Programs(self.model if kind is None else kind(self.model.bert))
         return self._programs[kind].get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
@@ -204,7 +207,6 @@ class BertHubModule(nn.Layer, TransformerModule):
         return reading_of(max_seq_len=max_seq_len, max_positions=self._config.max_position_embeddings, **numbers)
 
     # ---- Training
-    # ------------------------------------------------------------------------------------------------------------------
 
     def forward(
         self,
@@ -219,13 +221,12 @@ class BertHubModule(nn.Layer, TransformerModule):
         seq_lengths: paddle.Tensor | None = None,
         labels: paddle.Tensor | None = None,
     ) -> Any:
-        """Probabilities; with labels (probabilities, loss, metrics); without a task (hidden states (B, T, D), pooled
-        states (B, D)).
+        """Return probabilities, or with labels (probabilities, loss, metrics).
 
-        input_ids, token_type_ids: int64 (B, T); attention_mask: (B, T), not 0 where attended to (default: all but
-        padding). text-matching takes query_… and title_… instead. labels: int64, by task (B,), (B, T) with -100 where
-        there is none, or float (B, C). seq_lengths: taken and not used, as labels say what counts; positions are
-        always 0, 1, 2, …
+        Without a task: (hidden states (B, T, D), pooled states (B, D)). input_ids, token_type_ids: int64 (B, T).
+        attention_mask: (B, T), 0 at positions that are not attended to (default: padding). text-matching takes query_…
+        and title_… instead. labels, by task: int64 (B,), int64 (B, T) with -100 for no label, or float (B, C).
+        seq_lengths: not used, as labels mark the positions that count. Positions are always 0, 1, 2, …
         """
         if position_ids is not None:
             raise HubModuleError("`position_ids` must be None: positions are always 0, 1, 2, …")
@@ -248,8 +249,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         return probabilities, loss, self._task.batch_scores(logits.numpy(), labels.numpy())
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
-        """A step of hub.Trainer's. batch: input_ids, token_type_ids (of both towers) and, last, the labels; what else
-        is in it is not used.
+        """Compute the loss and metrics of a batch for hub.Trainer.
+
+        batch: input_ids and token_type_ids (of both towers) first, labels last; other tensors are not used.
         """
         _, loss, metrics = self(**named_batch(batch, task=self.task))
         return {"loss": loss, "metrics": metrics}
@@ -257,13 +259,13 @@ class BertHubModule(nn.Layer, TransformerModule):
     validation_step = training_step
 
     def get_params_layer(self) -> dict[str, int]:
-        """Parameter name -> the number of its encoder layer, from 0; for learning rates by layer. Embeddings and heads
-        are in none.
+        """Return the encoder layer (from 0) of each parameter, by parameter name.
+
+        It serves learning rates by layer. Embeddings and heads are left out.
         """
         return encoder_layers(self)
 
     # ---- Saving
-    # ------------------------------------------------------------------------------------------------------------------
 
     def save_inference_model(
         self,
@@ -274,9 +276,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         include_sub_modules: bool = True,
         combined: bool = True,
     ) -> None:
-        """Write `forward` as a program for paddle.inference, DIRNAME/NAME.json and .pdiparams, with the vocabulary
-        beside it.
-        """
+        """Write `forward` for paddle.inference: DIRNAME/NAME.json, .pdiparams, vocab.txt."""
         export_program(
             self,
             Path(dirname),
@@ -288,7 +288,7 @@ class BertHubModule(nn.Layer, TransformerModule):
     def export_onnx_model(
         self, dirname: str, input_spec: Sequence[Any] | None = None, include_sub_modules: bool = True, **options: Any
     ) -> None:
-        """Write `forward` as DIRNAME/NAME.onnx. Unlike PaddleHub's own, this installs nothing."""
+        """Write `forward` as DIRNAME/NAME.onnx. Unlike PaddleHub, install nothing."""
         export_onnx(
             self,
             Path(dirname),

@@ -1,4 +1,4 @@
-"""What one request of a server may ask of a module. A program that calls `predict` itself has no such limits."""
+"""Limits of one request to a server. A program that calls `predict` itself has no such limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Mapping
 from ..errors import HubModuleError
 
 MAX_TEXTS = 512
-MAX_CHARACTERS = 200_000  # a minute and a half of RBT3's work on one core
+MAX_CHARACTERS = 200_000  # 1.5 minutes for RBT3 on one core
 OPTIONS = (
     "top_k",
     "threshold",
@@ -21,7 +21,11 @@ EMBEDDING_OPTIONS = ("pooling",)
 
 
 def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-    """Raises HubModuleError for data that are too much, and for options that a request has no say in."""
+    """Check the size and the options of a request.
+
+    Raises:
+        HubModuleError: The data are too large, or an option is not allowed in a request.
+    """
     unknown = [name for name in options if name not in allowed]
     if unknown:
         raise HubModuleError(
@@ -32,18 +36,18 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
         raise HubModuleError(f"`data` must be a list of texts, but is {type(data).__name__}.")
     if len(data) > MAX_TEXTS:
         raise HubModuleError(
-            f"`data` may hold at most {MAX_TEXTS} items a request, but holds {len(data):,}; send them in several."
+            f"`data` may hold at most {MAX_TEXTS} items per request, but holds {len(data):,}; split the request."
         )
     num_characters = sum(map(_num_characters, data))
     if num_characters > MAX_CHARACTERS:
         raise HubModuleError(
-            f"`data` may hold at most {MAX_CHARACTERS:,} characters a request, but holds {num_characters:,}; "
-            f"send less at once."
+            f"`data` may hold at most {MAX_CHARACTERS:,} characters per request, but holds {num_characters:,}; "
+            f"split the request."
         )
 
 
 def _num_characters(item: Any) -> int:
-    """What is no text is refused later, by the task."""
+    """Count the characters of an item; the task refuses wrong types later."""
     if isinstance(item, str):
         return len(item)
     parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()

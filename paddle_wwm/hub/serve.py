@@ -1,11 +1,10 @@
-"""`paddle-wwm hub serve`: modules over HTTP, on this machine only, with PaddleHub's protocol.
+"""`paddle-wwm hub serve`: serve modules over HTTP, on this machine only, with PaddleHub's protocol.
 
     POST /predict/NAME   {"data": [...], …}   ─► {"status": "000", "msg": "", "results": [...]}
     GET  /                                    ─► {"modules": {NAME: {"version": …, "task": …}}}
 
-Unlike `hub serving`, it binds to 127.0.0.1, bounds the size of a request and the number of those that wait, answers
-every fault in JSON and with an HTTP status, and takes its modules with their task, checkpoint and labels from the
-command line.
+Unlike `hub serving`, it binds to 127.0.0.1, limits the size of a request and the number of waiting requests, reports
+every error as JSON with an HTTP status, and takes the task, checkpoint and labels of its modules from the command line.
 """
 
 from __future__ import annotations
@@ -20,13 +19,16 @@ from .http import new_app, serve_app
 if TYPE_CHECKING:
     from flask import Flask
 
-MAX_BODY_BYTES = 2 << 20  # three bytes a character, escapes, and room
+MAX_BODY_BYTES = 2 << 20  # three bytes per character, escapes, and some reserve
 MAX_WAITING = 32
-OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's
+OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's status codes
 
 
 def make_app(modules: Mapping[str, Any]) -> Flask:
-    """A Flask application that answers for loaded modules, by name; one request is computed at a time."""
+    """Return a Flask application for modules by name.
+
+    It computes one request at a time.
+    """
     from flask import request
     from werkzeug.exceptions import HTTPException
 
@@ -46,7 +48,7 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
     @app.post("/predict/<name>")
     def predict(name: str) -> tuple[dict[str, Any], int]:
         if name not in modules:
-            return answer(NO_SUCH_MODULE, f"There is no module {name!r} here; there is {', '.join(modules)}.", code=404)
+            return answer(NO_SUCH_MODULE, f"Unknown module {name!r}; available: {', '.join(modules)}.", code=404)
         if not request.is_json:
             return answer(NOT_JSON, "The request must have the content type application/json.", code=415)
         body = request.get_json()
@@ -58,7 +60,7 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
             with computing:
                 return answer(OK, "", modules[name].predict_method(**body))
         except Exception as error:
-            # a module of an archive has our classes under its own package's name
+            # a module from an archive has its own copy of our error classes
             if any(kind.__name__ == PaddleWWMError.__name__ for kind in type(error).__mro__):
                 return answer(FAILED, str(error), code=400)
             raise
@@ -78,7 +80,11 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
 
 
 def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
-    """Installed modules by name, or folders of modules. Raises HubModuleError."""
+    """Load installed modules by name, or modules from folders.
+
+    Raises:
+        HubModuleError: A module cannot be loaded.
+    """
     import paddlehub as hub
 
     modules = {}
@@ -96,7 +102,7 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
 
 
 def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:
-    """Serve modules until Ctrl-C or SIGTERM; port 0 takes a free one."""
+    """Serve modules until Ctrl-C or SIGTERM; port 0: any free port."""
 
     def describe(address: str) -> list[str]:
         return [

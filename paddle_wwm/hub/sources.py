@@ -1,7 +1,7 @@
-"""module.py and the model card of a module: of the table's models as they stand in hub_modules/, of a user's own made
-on the way.
+"""Make module.py and the model card of a module.
 
-`paddle-wwm hub build --write-sources` writes hub_modules/ again from the table of models; a test compares the two.
+hub_modules/ holds those of the models in the table: `paddle-wwm hub build --write-sources` writes them, and a test
+compares them with the table. Those of a user's own model are made when its module is built.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from paddle_wwm.hub import BertHubModule
     summary="{summary}",
 )
 class Module(BertHubModule):
-    """{summary}"""
+    """The PaddleHub module {name}."""
 '''
 OWN_CARD = """# {name}
 
 {summary}
 
-Made with paddle_wwm from a checkpoint of the maker's own; paddle_wwm vouches for neither its quality nor its licence.
+Built with paddle_wwm from a user's checkpoint. The paddle_wwm project has checked neither its quality nor its licence.
 
 ```python
 import paddlehub as hub
@@ -59,18 +59,18 @@ VARIANT_CARD = """# {title} (`{name}`)
 import paddlehub as hub
 
 module = hub.Module(name="{name}")
-vectors = module.get_embedding(["今天天气真好。", "明天可能要下雨。"], pooling="mean")  # one vector a text: (2, {hidden_size})
+vectors = module.get_embedding(["今天天气真好。", "明天可能要下雨。"], pooling="mean")  # one vector per text: (2, {hidden_size})
 
 classifier = hub.Module(name="{name}", task="seq-cls", label_map={{0: "negative", 1: "positive"}})
-# train it with hub.Trainer or a loop of your own, then: hub.Module(…, load_checkpoint="best_model"), and classifier.predict([…])
+# Train the classifier with hub.Trainer or your own loop. Then load it with hub.Module(…, load_checkpoint="best_model") and call predict([…]).
 ```
 
-Tasks: none (hidden states, embeddings), `fill-mask`, `seq-cls` (texts or pairs), `multi-label`, `token-cls`, `text-matching`,
-`question-answering`. `fill-mask` needs weights with the masked language model's head; published weights often lack it, and are refused there.
+Tasks: no task (hidden states, embeddings), `fill-mask`, `seq-cls` (texts or pairs), `multi-label`, `token-cls`, `text-matching`,
+`question-answering`. `fill-mask` needs weights with the masked language model's head. Published weights often lack this head; then `fill-mask` raises an error.
 
 | | |
 |---|---|
-| architecture | BERT: load it with Bert classes, never with Roberta ones |
+| architecture | BERT: load it with Bert classes, not with Roberta classes |
 | sizes | {sizes} |
 | parameters | {parameters} without heads |
 | vocabulary | {vocab_size:,} entries, {case}; language: {language} |
@@ -80,21 +80,21 @@ Tasks: none (hidden states, embeddings), `fill-mask`, `seq-cls` (texts or pairs)
 | weights | [{source}](https://huggingface.co/{source}); also known as {aliases} |
 | licence | {licence} (as its authors state); this module's code: Apache-2.0 |
 
-**Weights** are looked for in this order: `weights=DIR`, this module's `assets` folder, the folder of fetched models (`PADDLE_WWM_HOME`), and then,
-where paddle_wwm is installed, the hub. Without any, loading ends in an error that names these ways; random weights are never used.
+**Weights** are searched for in this order: `weights=DIR`, the `assets` folder of this module, the folder of downloaded models (`PADDLE_WWM_HOME`), and
+the hub (if paddle_wwm is installed). If no weights are found, loading raises an error that lists these ways. Random weights are never used.
 
-**Serving.** `hub serving start` listens on all network interfaces and has no limits of its own. Behind anything but a firewall, use
+**Serving.** `hub serving start` listens on all network interfaces and does not limit requests. If the machine is not behind a firewall, use
 `paddle-wwm hub serve`, which listens on this machine only.
 """
 
 
 def folder_name(name: str) -> str:
-    """The folder that PaddleHub keeps a module in."""
+    """Return the name of the folder in which PaddleHub keeps a module."""
     return name.replace("-", "_")
 
 
 def variant_sources(variant: Variant) -> tuple[str, str]:
-    """module.py and README.md of a row of the table."""
+    """Return module.py and README.md for a model of the table."""
     config, recipe = variant.config, variant.recipe
     summary = f"{variant.title}: {_origin(variant)}"
     card = VARIANT_CARD.format(
@@ -120,14 +120,15 @@ def variant_sources(variant: Variant) -> tuple[str, str]:
 
 
 def _origin(variant: Variant) -> str:
-    layers = f"{variant.config.num_hidden_layers} layers x {variant.config.hidden_size}"
-    if variant.recipe.masking == "WWM":
-        return f"a {variant.language} BERT of {layers}, pretrained with whole word masking."
-    return f"a {variant.language} BERT of {layers}."
+    article = "an" if variant.language == "English" else "a"
+    model = (
+        f"{article} {variant.language} BERT of {variant.config.num_hidden_layers} layers x {variant.config.hidden_size}"
+    )
+    return f"{model}, pretrained with whole word masking." if variant.recipe.masking == "WWM" else f"{model}."
 
 
 def sizes_in_words(config: ModelConfig) -> str:
-    """For a card."""
+    """Return the sizes of a model in words, for a card."""
     return (
         f"{config.num_hidden_layers} layers, hidden {config.hidden_size}, {config.num_attention_heads} heads, "
         f"feed-forward {config.intermediate_size}, {config.max_position_embeddings} positions"
@@ -135,7 +136,7 @@ def sizes_in_words(config: ModelConfig) -> str:
 
 
 def write_variant_sources(modules: Path) -> list[Path]:
-    """Write hub_modules/ again from the table; returns the folders."""
+    """Write hub_modules/ from the table; return the folders."""
     folders = []
     for variant in VARIANTS:
         folder = modules / folder_name(variant.hub_name)
@@ -149,13 +150,13 @@ def write_variant_sources(modules: Path) -> list[Path]:
 def module_sources(
     name: str, *, modules: Path | None, version: str | None, summary: str | None = None
 ) -> tuple[str, str]:
-    """Return module.py and the card of a name.
+    """Return module.py and the model card for a name.
 
-    The folder `modules` comes first, where one is given and has the name; then the table of models; another name gets
-    sources made for it.
+    They come from the folder `modules` if it has the name, else from the table of models. For any other name they are
+    made from templates.
 
     Raises:
-        HubModuleError: the name or the version breaks its rule.
+        HubModuleError: The name or the version is not valid.
     """
     if not NAME_RULE.fullmatch(name):
         raise HubModuleError(f"`name` must be lower-case letters, digits and single dashes, but is {name!r}.")
@@ -172,25 +173,27 @@ def module_sources(
         values = {
             "name": name,
             "version": version or FIRST_VERSION,
-            "summary": summary or "A whole-word-masked Chinese BERT of the maker's own.",
+            "summary": summary or "A Chinese BERT, pretrained with whole word masking.",
         }
         return MODULE_TEMPLATE.format(**values), OWN_CARD.format(**values, example=OWN_EXAMPLE)
     info = module_info(source, path=place)
     if info["name"] != name:
         raise HubModuleError(f"{place}: `name` must be {name!r}, but is {info['name']!r}.")
     if version not in (None, info["version"]):
-        raise HubModuleError(
-            f"{name} is version {info['version']} here; a version of your own needs a name of your own."
-        )
+        raise HubModuleError(f"{name} has version {info['version']}; to set another --version, choose another --name.")
     return source, card
 
 
 def module_info(source: str, *, path: Path) -> dict[str, str]:
-    """The literals of `moduleinfo`, read as `hub install` reads them. Raises HubModuleError where it could not."""
+    """Return the literals of `moduleinfo`, read in the same way as `hub install`.
+
+    Raises:
+        HubModuleError: `hub install` could not read them.
+    """
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError) as error:
-        raise HubModuleError(f"{path}: is no Python source: {error}.") from None
+        raise HubModuleError(f"{path}: is not valid Python: {error}.") from None
     for node in body:
         for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else ():
             if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "moduleinfo":
@@ -202,7 +205,7 @@ def module_info(source: str, *, path: Path) -> dict[str, str]:
                     }
                 except ValueError:
                     raise HubModuleError(
-                        f"{path}: `moduleinfo` must hold literals only, as PaddleHub reads it without running it."
+                        f"{path}: `moduleinfo` must hold literals only: PaddleHub reads it without running the file."
                     ) from None
                 if all(isinstance(info.get(key), str) for key in ("name", "version")):
                     return info

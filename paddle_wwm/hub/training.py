@@ -1,4 +1,4 @@
-"""What a module's training reads: the network's inputs, a batch of hub.Trainer's by name, the layers of parameters."""
+"""Helpers for training a module: the network's inputs, the names of a batch, the layers of parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ def network_inputs(
     task: str | None,
     pad_id: int,
 ) -> list[paddle.Tensor]:
-    """Fill in what a caller left out: type 0, and attention to all but padding. Raises HubModuleError without ids."""
+    """Return the network's inputs, with defaults for missing ones.
+
+    Returns:
+        input_ids, token_type_ids (default: 0) and attention_mask (default: True except at padding). Each has the shape
+        (B, T); ids are int64, the mask is bool.
+
+    Raises:
+        HubModuleError: `input_ids` is missing.
+    """
     if input_ids is None:
         raise HubModuleError(
             f"`forward` of {task} needs input_ids" + (", query_… and title_…." if task == "text-matching" else ".")
@@ -35,8 +43,10 @@ def network_inputs(
 
 
 def named_batch(batch: Sequence[paddle.Tensor], *, task: str | None) -> dict[str, paddle.Tensor]:
-    """Name the tensors of a batch as `forward` does; the last is the labels. Raises HubModuleError for a batch without
-    labels.
+    """Return the tensors of a batch by the names of `forward`; the last is the labels.
+
+    Raises:
+        HubModuleError: There is no task, or the batch has no labels.
     """
     if task is None:
         raise HubModuleError("training needs a task.")
@@ -46,12 +56,16 @@ def named_batch(batch: Sequence[paddle.Tensor], *, task: str | None) -> dict[str
         names = ["input_ids", "token_type_ids"]
     if len(batch) <= len(names):
         raise HubModuleError(
-            f"a batch of {task} must hold {', '.join(names)} and labels, but holds {len(batch)}; have the data labels?"
+            f"a batch of {task} must hold {', '.join(names)} and labels, but holds {len(batch)} tensors; do the data "
+            f"have labels?"
         )
     return {**dict(zip(names, batch)), "labels": batch[-1]}
 
 
 def encoder_layers(network: nn.Layer) -> dict[str, int]:
-    """Parameter name -> the number of its encoder layer, from 0. Embeddings and heads are in none."""
+    """Return the encoder layer (from 0) of each parameter, by parameter name.
+
+    Embeddings and heads are left out.
+    """
     found = ((parameter.name, _LAYER.search(name)) for name, parameter in network.named_parameters())
     return {name: int(match[1]) for name, match in found if match}

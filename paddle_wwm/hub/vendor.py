@@ -1,6 +1,6 @@
-"""The copy of our code that a module takes along: what it imports and no more, under a name made of its content.
+"""The copy of our code inside a module: only the files that it imports, in a package named by a hash of its content.
 
-Two versions of a module, or a reinstalled one, never get each other's code from sys.modules.
+So two versions of a module, or a reinstalled one, never share code through sys.modules.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ ENTRY = PACKAGE_ROOT / ROOM / "__init__.py"
 
 
 def vendored_contents() -> dict[Path, bytes]:
-    """The files that a module needs, relative to the package, found by their import statements.
+    """Return the files that a module imports, by their path in the package.
 
-    Of a package that imports only pass through (`from ..download.home import …`), the __init__.py is empty in the
-    copy, so that what it imports need not come along.
+    If only a submodule of a package is imported (`from ..download.home import …`), the package's __init__.py is empty
+    in the copy, so that its own imports are not needed.
     """
     found: set[Path] = set()
     pending = [ENTRY]
@@ -44,7 +44,7 @@ def vendored_contents() -> dict[Path, bytes]:
 
 
 def vendor_into(folder: Path) -> str:
-    """Write the copy into a module's folder; returns its name."""
+    """Write the copy into a module's folder; return its name."""
     contents = vendored_contents()
     digest = hashlib.sha256()
     for path, content in contents.items():

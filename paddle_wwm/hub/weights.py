@@ -1,7 +1,7 @@
-"""Where a module's weights are, and fine-tuned checkpoints. Random weights are never used silently.
+"""Find a module's weights, and load fine-tuned checkpoints. Random weights are never used silently.
 
-In this order: the folder that the caller names; the module's own assets; the folder of fetched models
-(PADDLE_WWM_HOME); fetched now.
+Weights are searched for in this order: the folder given by the caller, the module's own assets, the folder of
+downloaded models (PADDLE_WWM_HOME), a download.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
 
 ASSETS = "assets"
-CHECKPOINT_NAMES = ("model.pdparams", WEIGHTS_NAME)  # of hub.Trainer, and of model folders
-LIBRARY = "paddle_wwm"  # by name: the copy inside an archive has no downloads of its own
+CHECKPOINT_NAMES = ("model.pdparams", WEIGHTS_NAME)  # in folders of hub.Trainer, in model folders
+LIBRARY = "paddle_wwm"  # imported by name: the copy inside an archive cannot download
 
 
 def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: str | None) -> Path:
-    """The model folder to use. Raises HubModuleError naming every way to get one."""
+    """Return the model folder to use.
+
+    Raises:
+        HubModuleError: No weights are found; the message lists the ways to get them.
+    """
     if given is not None:
         folder = Path(given).expanduser()
         if not (folder / CONFIG_NAME).is_file():
@@ -42,14 +46,11 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
         return module_folder / ASSETS
     if name is None:
         raise HubModuleError(
-            f"{module_folder}: holds no model, and there is no name to look for. Give weights=DIR. Random "
+            f"{module_folder}: holds no model, and the module has no name to search for. Give weights=DIR. Random "
             f"weights are never used."
         )
-    from ..download.home import (
-        find_stored,
-        home_folder,
-        model_folder,
-    )  # not with the others: a module with its weights inside needs none of it
+    # imported here because a module with weights inside does not need it
+    from ..download.home import find_stored, home_folder, model_folder
 
     home = home_folder()
     stored = find_stored(name, home=home)
@@ -63,25 +64,25 @@ def _fetch(name: str, *, expected: Path) -> Path:
         )
     except ImportError:
         raise _no_weights(
-            name, expected=expected, reason="paddle_wwm, which could fetch them, is not installed here."
+            name, expected=expected, reason="paddle_wwm, which can download them, is not installed here."
         ) from None
     try:
-        # as PaddleHub shows its own downloads; 0.1 of the library shows a bar without being asked
+        # show a bar like PaddleHub's downloads; version 0.1 of the library always shows one
         options = {"progress": progress.show_bar} if hasattr(progress, "show_bar") else {}
         return download.fetch(name, **options)
     except errors.PaddleWWMError as error:
-        raise _no_weights(name, expected=expected, reason=f"fetching them failed: {_reason(error)}") from None
+        raise _no_weights(name, expected=expected, reason=f"downloading them failed: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
-    """Without the ways that the error goes on with: those for modules follow."""
+    """Return the message without its list of ways; modules have their own list."""
     return str(error).partition(" Three ways")[0].partition("\n")[0]
 
 
 def _no_weights(name: str, *, expected: Path, reason: str) -> HubModuleError:
     return HubModuleError(
-        f"{name}: this module has no weights inside, none are in {expected}, and {reason}\nRandom weights are "
-        f"never used. Ways to give it some:\n"
+        f"{name}: this module has no weights inside, {expected} does not hold them, and {reason}\nRandom weights are "
+        f"never used. To provide weights, use one of these ways:\n"
         f"  1. hub.Module(…, weights=DIR) with a folder of config.json, model_state.pdparams, vocab.txt and "
         f"tokenizer_config.json.\n"
         f"  2. On a machine with a network: paddle-wwm download {name}; then copy the folder to "
@@ -93,8 +94,9 @@ def _no_weights(name: str, *, expected: Path, reason: str) -> HubModuleError:
 
 @contextlib.contextmanager
 def pinned(folder: Path) -> Iterator[Path]:
-    """The folder under a path that stays its own, even when an installer puts another in its place meanwhile. Errors
-    show the real path.
+    """Yield a path that keeps naming this folder even if an installer replaces it.
+
+    Errors show the real path.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
@@ -111,11 +113,16 @@ def pinned(folder: Path) -> Iterator[Path]:
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndarray]]:
-    """The arrays of a fine-tuned checkpoint: a .pdparams file, or a folder of hub.Trainer's or of a fine-tuned model;
-    as (file, arrays).
+    """Read the arrays of a fine-tuned checkpoint.
 
-    Names are those of the network, without the "model." that a module puts in front. Raises HubModuleError for a path
-    without one.
+    Args:
+        path: A .pdparams file, a folder of hub.Trainer, or a fine-tuned model folder.
+
+    Returns:
+        The file, and the arrays by parameter name, without the prefix "model." of a module.
+
+    Raises:
+        HubModuleError: There is no checkpoint at the path.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -126,15 +133,17 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[Path, Mapping[str, np.ndar
     if not path.is_file():
         raise HubModuleError(f"{path}: no such checkpoint.")
     arrays = read_pdparams(path)
-    # ours have "model." in front of all names; PaddleHub's own modules of two towers have "model." without "bert." and
-    # a bare classifier
+    # Our names all have the prefix "model.". PaddleHub's own modules with two towers have "model." without "bert.", and
+    # a classifier without a prefix.
     arrays = {name.removeprefix("model."): array for name, array in arrays.items()}
     return path, with_bert_in_front(arrays)
 
 
 def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | None) -> None:
-    """Set every parameter of a network to a checkpoint's. Raises CheckpointError, nothing changed, where they do not
-    fit each other.
+    """Set every parameter of a network to the values of a checkpoint.
+
+    Raises:
+        CheckpointError: Network and checkpoint do not fit; nothing is changed.
     """
     path, arrays = read_checkpoint(path)
     try:
@@ -146,7 +155,7 @@ def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | N
 
 
 def warn_of_new_classifier(task: str | None) -> None:
-    """Results of a classifier that nobody trained mean nothing."""
+    """Warn that the classifier is not trained, so that its results mean nothing."""
     warnings.warn(
         (
             f"the classifier of {task} is new and random: its results mean nothing until it is trained. Train it, "

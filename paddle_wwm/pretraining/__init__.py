@@ -1,1 +1,1 @@
-"""Pretraining: a job, its data, the step, the loop, checkpoints, reports. `run.pretrain` is all of it in one call."""
+"""Pretraining: the job, its data, the step, the loop, checkpoints and reports. `run.pretrain` does it in one call."""

@@ -1,5 +1,6 @@
-"""How a global batch is cut: micro-batches a step for any number of workers, so that a recipe means the same on 1 or
-64 devices.
+"""Split a global batch into micro-batches for any number of workers.
+
+The global batch of a recipe is the same on 1 device and on 64.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from ..errors import ConfigError
 
 
 def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_workers: int) -> int:
-    """Micro-batches that every worker computes in a step, so that a recipe's batch means the same on any number of
-    devices.
+    """Return the number of micro-batches that every worker computes per step.
 
-    Raises ConfigError when the global batch does not divide.
+    Raises:
+        ConfigError: the global batch is not a multiple of micro_batch_size x num_workers.
     """
     unit = micro_batch_size * num_workers
     if global_batch_size % unit:
@@ -25,13 +26,17 @@ def accumulation_steps(*, global_batch_size: int, micro_batch_size: int, num_wor
         raise ConfigError(
             f"`global_batch_size` must be a multiple of micro_batch_size x workers = {micro_batch_size} x "
             f"{num_workers} = {unit}, "
-            f"but is {global_batch_size}; set {near or 'another number of workers with --nproc'}."
+            f"but is {global_batch_size}. Set {near or 'another number of workers with --nproc'}."
         )
     return global_batch_size // unit
 
 
 def check_batches(config: PretrainRecipe, *, num_workers: int) -> None:
-    """Every global batch must divide into whole micro-batches on every worker. Raises ConfigError naming the phase."""
+    """Check that every global batch can be split into micro-batches.
+
+    Raises:
+        ConfigError: a phase has a global batch that cannot; the message names the phase.
+    """
     for number, phase in enumerate(config.phases):
         try:
             accumulation_steps(

@@ -1,4 +1,4 @@
-"""Checkpoints of a pretraining run: model folders that PaddleNLP opens, plus what resuming needs."""
+"""Checkpoints of a pretraining run: model folders that PaddleNLP can open, plus the state for resuming."""
 
 from __future__ import annotations
 
@@ -25,9 +25,17 @@ MASTER_SLOT = "/master_weight"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """Where a run stands: with the data and the config it determines everything that is still to come.
+    """The state of a run.
 
-    precision: the state of the loss scale. held_out_loss: None where the step was not evaluated.
+    Together with the data and the config, it determines all remaining steps.
+
+    Attributes:
+        global_step: the number of finished steps.
+        phase: the number of the phase of that step.
+        shard_fingerprint: the fingerprint of the data.
+        config_fingerprint: the fingerprint of the settings that change results.
+        precision: the state of the loss scale.
+        held_out_loss: the held-out loss after that step; None if it was not evaluated.
     """
 
     global_step: int
@@ -44,7 +52,7 @@ def checkpoints_in(directory: Path) -> CheckpointStore[TrainState]:
 
 
 def checkpoint_path(directory: Path, step: int) -> Path:
-    """Folder of the checkpoint after `step` steps."""
+    """Return the folder of the checkpoint after `step` steps."""
     return directory / f"step-{step:08d}"
 
 
@@ -59,9 +67,12 @@ def save_checkpoint(
     untrained: tuple[str, ...],
     keep: int,
 ) -> Path:
-    """Write a checkpoint and delete the oldest beyond `keep`, but never the best one of the present phase.
+    """Write a checkpoint, and delete old ones.
 
-    Raises CheckpointError when it cannot be written: the ones before are unchanged.
+    The newest `keep` checkpoints and the best one of the current phase stay.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be written. Earlier checkpoints are unchanged.
     """
     store, path = checkpoints_in(directory), checkpoint_path(directory, state.global_step)
     masters = {
@@ -76,8 +87,9 @@ def save_checkpoint(
 
 
 def best_checkpoint(directory: Path, *, phase: int) -> tuple[Path, float] | None:
-    """The checkpoint of a phase with the lowest held-out loss, and that loss; only checkpoints of evaluated steps take
-    part.
+    """Return the checkpoint of a phase with the lowest held-out loss, and that loss.
+
+    Only checkpoints of evaluated steps are compared. Returns None if no checkpoint was evaluated.
     """
     found = [
         (float(checkpoint.state.held_out_loss), checkpoint.path)
@@ -88,7 +100,7 @@ def best_checkpoint(directory: Path, *, phase: int) -> tuple[Path, float] | None
 
 
 def export_model(checkpoint: Path, output: Path) -> Path:
-    """Copy the model files of a checkpoint, without the training state, to the folder `output`."""
+    """Copy the model files of a checkpoint, without the training state, to `output`."""
     with atomic_directory(output, replace=True) as folder:
         for name in MODEL_FILES:
             shutil.copyfile(checkpoint / name, folder / name)
@@ -96,5 +108,5 @@ def export_model(checkpoint: Path, output: Path) -> Path:
 
 
 def load_optimizer(path: Path, *, model: BertForPretraining, optimizer: paddle.optimizer.Optimizer) -> None:
-    """Set the optimizer to the state in a checkpoint."""
+    """Load the optimizer state of a checkpoint."""
     set_optimizer_arrays(model, optimizer, read_arrays(path / OPTIMIZER_NAME))

@@ -1,6 +1,4 @@
-"""What a run reads: the corpora, the two sides of every phase, and which batches a step or an evaluation takes from
-them.
-"""
+"""The data of a run: the corpora, the training and held-out data of every phase, and the batches of every step."""
 
 from __future__ import annotations
 
@@ -19,12 +17,12 @@ from ..tokenization.vocab import Vocab
 from .loader import Tensors, step_batches
 from .run_folder import index_path, train_documents_path
 
-HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, apart from those of training
+HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, with another seed than those of training
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseData:
-    """The two sides of the data of a phase."""
+    """The training data and the held-out data of a phase."""
 
     train: Mixture
     held_out: Mixture
@@ -32,17 +30,29 @@ class PhaseData:
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """All that a run reads."""
+    """The data of a run.
+
+    Attributes:
+        corpora: the prepared corpora.
+        train_documents: int64 (D,) for every corpus, the numbers of its training documents.
+        vocab: the vocabulary of all corpora.
+        phases: the data of every phase.
+        shard_fingerprint: the fingerprint of the corpora.
+        config_fingerprint: the fingerprint of the settings that change results.
+        known_states: the (config, shards) fingerprints that checkpoints of this run may have.
+        init: a model folder to start from.
+        init_layers: the number of layers to take from `init`; None for all.
+    """
 
     corpora: tuple[ShardSet, ...]
-    train_documents: tuple[np.ndarray, ...]  # of every corpus
+    train_documents: tuple[np.ndarray, ...]
     vocab: Vocab
     phases: tuple[PhaseData, ...]
     shard_fingerprint: str
     config_fingerprint: str
-    known_states: frozenset[tuple[str, str]]  # (config, shards) fingerprints that this run's checkpoints may have
-    init: Path | None  # a model folder to start from
-    init_layers: int | None  # take its first layers only
+    known_states: frozenset[tuple[str, str]]
+    init: Path | None
+    init_layers: int | None
 
 
 def open_run_data(
@@ -54,7 +64,16 @@ def open_run_data(
     init: Path | None,
     init_layers: int | None,
 ) -> RunData:
-    """The data of the run in the folder `output`, whose record (run.json) is given."""
+    """Open the data of the run in the folder `output`.
+
+    Args:
+        config: the recipe.
+        output: the folder of the run.
+        corpora: its corpora.
+        record: its record (run.json).
+        init: a model folder to start from.
+        init_layers: the number of layers to take from `init`; None for all.
+    """
     vocab = corpora[0].vocab()
 
     def mixture(phase: int, side: str, seed: int) -> Mixture:
@@ -91,7 +110,10 @@ def open_run_data(
 
 
 def phase_of(config: PretrainRecipe, step: int) -> tuple[int, int]:
-    """The phase that step `step` belongs to, and its number within it; the end belongs to the last phase."""
+    """Return the number of the phase of a step, and the step within the phase.
+
+    The step after the last one also belongs to the last phase.
+    """
     for number, phase in enumerate(config.phases):
         if step < phase.num_steps or number == len(config.phases) - 1:
             return number, step
@@ -102,7 +124,10 @@ def phase_of(config: PretrainRecipe, step: int) -> tuple[int, int]:
 def batches_of_phase(
     config: PretrainRecipe, number: int, *, data: RunData, first_step: int, world: World
 ) -> Iterator[list[Tensors]]:
-    """This worker's micro-batches of the steps of a phase, from its step `first_step` on."""
+    """Return an iterator over the micro-batches of this worker in a phase.
+
+    It starts at step `first_step` of the phase.
+    """
     phase = config.phases[number]
     return step_batches(
         data.phases[number].train,
@@ -118,10 +143,12 @@ def batches_of_phase(
 def examples_of_step(
     config: PretrainRecipe, number: int, step: int, *, data: RunData, num_workers: int
 ) -> list[list[list[dict[str, object]]]]:
-    """Which examples step `step` of phase `number` trains on: [worker][micro-batch], each a list of references.
+    """Return references to the examples of step `step` of phase `number`.
 
-    corpus: its folder; example: its number in the phase's index of that corpus; epoch; first_token: where it begins in
-    the shards.
+    Returns:
+        [worker][micro-batch], each a list of references. A reference has the folder of the `corpus`, the number of the
+        `example` in the index of that corpus and phase, the `epoch`, and the position of its `first_token` in the
+        shards.
     """
     size = config.phases[number].global_batch_size
     taken = data.phases[number].train.take(np.arange(step * size, (step + 1) * size))

@@ -1,5 +1,6 @@
-"""Evaluation on the held-out documents: always the same examples under the same masks, the words of the predictions
-counted, too.
+"""Evaluation on the held-out documents.
+
+The examples and their masks are the same in every evaluation. Besides tokens, whole words are counted.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from ..runs.fleet import World
 from .loader import Tensors, tensors_of
 from .step import Sums, pretraining_losses
 
-HeldOutBatch = tuple[PretrainBatch, np.ndarray]  # with the word number of every prediction
+HeldOutBatch = tuple[PretrainBatch, np.ndarray]  # a batch, and the word number of every prediction
 
 
 def held_out_batches(config: PretrainRecipe, held_out: Mixture, world: World) -> list[HeldOutBatch]:
-    """This worker's share of the held-out examples."""
+    """Return the held-out batches of this worker.
+
+    Returns:
+        Each batch with the word numbers of its predictions, as `word_numbers` returns them.
+    """
     count = min(config.runtime.max_evaluation_examples, held_out.num_examples)
     parts = deal(
         held_out.take(np.arange(count)),
@@ -41,8 +46,12 @@ def held_out_batches(config: PretrainRecipe, held_out: Mixture, world: World) ->
 
 
 def word_numbers(pairs: Sequence[tuple[PretrainExample, MaskedExample]]) -> np.ndarray:
-    """Which word each prediction belongs to, in the order of the flat predictions (row by row): equal numbers are one
-    word. int64 (P,).
+    """Return the number of the word that each prediction belongs to.
+
+    Predictions with the same number belong to the same word. They are in the order of the flat predictions, row by row.
+
+    Shape:
+        Returns int64 (P,), where P is the number of predictions of the batch.
     """
     numbers, first = [], 0
     for example, masked in pairs:
@@ -53,9 +62,11 @@ def word_numbers(pairs: Sequence[tuple[PretrainExample, MaskedExample]]) -> np.n
 
 
 def word_sums(numbers: np.ndarray, correct: np.ndarray) -> Sums:
-    """Count a word as right if all its predictions are.
+    """Count the words, and the words whose predictions are all correct.
 
-    Shape: numbers: (P,), of words; correct: bool, (P,) or longer.
+    Shape:
+        numbers: int64 (P,), the word number of each prediction.
+        correct: bool, (P,) or longer.
     """
     num_words = len(np.unique(numbers))
     num_wrong = len(np.unique(numbers[~correct[: len(numbers)]]))
@@ -63,12 +74,15 @@ def word_sums(numbers: np.ndarray, correct: np.ndarray) -> Sums:
 
 
 def evaluation_tensors(batches: Iterable[HeldOutBatch]) -> list[Tensors]:
-    """The batches as tensors, made once a phase."""
+    """Convert the batches to tensors; this is done once per phase."""
     return [{**tensors_of(batch), "word_numbers": paddle.to_tensor(numbers)} for batch, numbers in batches]
 
 
 def evaluate(model: paddle.nn.Layer, micro_batches: Iterable[Tensors], *, world: World) -> dict[str, float]:
-    """Return the means over all workers' micro-batches, dropout off."""
+    """Return the mean losses and accuracies over the micro-batches of all workers.
+
+    Dropout is off during the evaluation. The model is in training mode afterwards.
+    """
     model.eval()
     total = Sums()
     with paddle.no_grad():

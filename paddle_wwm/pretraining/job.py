@@ -1,4 +1,4 @@
-"""A pretraining run from files to files: set the run's folder up, start the workers, train, say what came out."""
+"""A pretraining job: set up the run folder, start the workers, train, and report the result."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def run_job(job: Job, *, progress: ShowProgress | None = None, on_terminal: bool
     """Run a job to its end.
 
     Args:
-        job: what to train, on what, and where to.
-        progress: called with what is done of each stage.
-        on_terminal: whether the first of several workers prints on this program's terminal, as a command's does.
-            Otherwise its output goes into the run's logs, and `progress` follows it.
+        job: the job.
+        progress: called with the progress of each stage.
+        on_terminal: True if the first of several workers prints to the terminal, as for a command. Otherwise its
+            output goes into the logs of the run, and `progress` gets its steps.
 
     Returns:
-        What the run reached; None for a dry run, and in a worker process.
+        The result of the run; None for a dry run and in a worker process.
 
     Raises:
-        PaddleWWMError: the job cannot be run as asked; the message says why and what to do.
+        PaddleWWMError: the job cannot be run; the message gives the reason and the remedy.
     """
     if job.dry_run:
         logger.info(describe(job))
@@ -57,13 +57,13 @@ def run_job(job: Job, *, progress: ShowProgress | None = None, on_terminal: bool
 def _set_up(job: Job, *, num_workers: int, progress: ShowProgress | None) -> bool:
     is_left = set_up(job, num_workers=num_workers, progress=progress)
     if not is_left:
-        logger.info("%s: this run is complete already.", job.output)
+        logger.info("%s: this run is already complete.", job.output)
         logger.info(summary(read_result(job.output, config=job.config)))
     return is_left
 
 
 def worker_command(job: Job) -> tuple[str, ...]:
-    """Return the command that trains a set-up run as one of its workers."""
+    """Return the command line of a worker for a run that is set up."""
     flags: list[object] = ["--config", job.output / RECIPE_NAME, "--output", job.output, "--nproc", job.num_workers]
     if job.init is not None:
         flags += ["--init", job.init]
@@ -78,10 +78,12 @@ def _train(job: Job, *, world: World, progress: ShowProgress | None) -> None:
 
     record = read_record(job.output)
     if record is None:
-        raise CheckpointError(f"{job.output}: the run is not set up here; the folder must be shared by all hosts.")
+        raise CheckpointError(f"{job.output}: the run is not set up in this folder. All hosts must share the folder.")
     corpora = tuple(ShardSet(job.output / path) for path in record["shards"])
     if joint_fingerprint(corpora) != record["shard_fingerprint"]:
-        raise CheckpointError(f"{job.output}: the shards are not those that the run was set up with.")
+        raise CheckpointError(
+            f"{job.output}: the shards are not those that the run was set up with. Restore them, or start a new run."
+        )
     config = with_model(job, vocab_size=corpora[0].manifest.vocab_size)
     data = open_run_data(
         config, output=job.output, corpora=corpora, record=record, init=job.init, init_layers=job.init_layers

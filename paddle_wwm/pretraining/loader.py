@@ -1,7 +1,7 @@
-"""Batches for the trainer: made by paddle.io.DataLoader's worker processes while the step before is computed.
+"""Batches for the trainer, made in processes of paddle.io.DataLoader during the previous step.
 
-Item number s of the dataset is what this worker trains on in step s of the phase: a pure function, so the number of
-processes and the place where a run is resumed change nothing.
+Item s of the dataset holds the micro-batches of this worker for step s of the phase. It is a pure function of s, so the
+number of processes and the step at which a run is resumed do not change the batches.
 """
 
 from __future__ import annotations
@@ -22,16 +22,25 @@ from ..runs.fleet import World
 from ..runs.lifetime import end_with_parent
 from ..tokenization.vocab import IGNORED_LABEL
 
-_loaders: set[multiprocessing.process.BaseProcess] = set()  # that this process has started
+_loaders: set[multiprocessing.process.BaseProcess] = set()  # the loader processes that this process has started
 
 
 class Tensors(TypedDict, total=False):
-    """What a forward pass needs of a micro-batch: predictions are flat and without padding, so that the heads compute
-    no more.
+    """A micro-batch as the forward pass needs it.
 
-    input_ids, token_type_ids, attention_mask: (B, T). flat_positions: int64 (P,), row * T + column. labels: int64
-    (P,). next_sentence_labels: int64 (B,), only in batches of pairs. word_numbers: int64 (P,), in evaluation only;
-    predictions of a word have the same. The counts are numbers of the host: reading them waits for no device.
+    Predictions are flat and without padding, so that the heads compute only what is needed. B is the number of rows, T
+    their length, P the number of predictions.
+
+    Attributes:
+        input_ids: int64 (B, T).
+        token_type_ids: int64 (B, T).
+        attention_mask: bool (B, T), True for tokens and False for padding.
+        flat_positions: int64 (P,), row * T + column.
+        labels: int64 (P,).
+        next_sentence_labels: int64 (B,), only in batches of pairs.
+        word_numbers: int64 (P,), only in evaluation. The predictions of a word have the same number.
+        num_tokens: a number on the host; reading it does not wait for the device.
+        num_predictions: also a number on the host.
     """
 
     input_ids: paddle.Tensor
@@ -46,10 +55,10 @@ class Tensors(TypedDict, total=False):
 
 
 def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray | int]:
-    """Return what `Tensors` holds, as arrays.
+    """Return the fields of `Tensors` as numpy arrays.
 
-    If no word of the batch fitted its budget there is one position whose label is ignored: the heads are part of every
-    backward pass, which the workers' exchange of gradients needs.
+    If no word of the batch fitted into its budget, there is one position with an ignored label. The heads are then
+    still part of the backward pass, which the exchange of gradients between the workers needs.
     """
     valid = batch.masked_lm_labels != IGNORED_LABEL
     num_predictions = int(valid.sum())
@@ -71,7 +80,7 @@ def arrays_of(batch: PretrainBatch) -> dict[str, np.ndarray | int]:
 
 
 def tensors_of(batch: PretrainBatch) -> Tensors:
-    """Return a batch as the forward pass needs it."""
+    """Convert a batch to the tensors of the forward pass."""
     arrays = arrays_of(batch).items()
     return cast(Tensors, {name: item if isinstance(item, int) else paddle.to_tensor(item) for name, item in arrays})
 
@@ -82,7 +91,7 @@ class _Steps(paddle.io.Dataset):
         self._cut = {"micro_batch_size": micro_batch_size, "rank": world.rank, "num_ranks": world.size}
 
     def __len__(self) -> int:
-        return 1 << 62  # a phase's end is the sampler's
+        return 1 << 62  # the sampler ends the phase
 
     def __getitem__(self, step: int) -> list[dict[str, np.ndarray | int]]:
         batches = self._data.micro_batches(first_example=step * self._size, global_batch_size=self._size, **self._cut)
@@ -105,8 +114,10 @@ def _only_item(items: list) -> list:
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """A stop is the trainer's to handle: it still needs batches for the step it is in. And a trainer that is killed
-    takes its loaders along: Paddle's own check waits for the next request first, which then never comes.
+    """Make a loader process ignore stop signals, and end with the trainer.
+
+    The trainer handles SIGTERM and Ctrl-C: it still needs batches for its current step. If the trainer is killed, its
+    loaders must end too. Paddle's own check does not work for this, because it waits for the next request first.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -115,7 +126,11 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
 
 @atexit.register
 def _end_loaders() -> None:
-    """Before multiprocessing asks them with SIGTERM, and waits. Paddle must not take their end for a fault."""
+    """Kill the loader processes at exit.
+
+    This comes before the exit handler of multiprocessing, which would send SIGTERM and wait. The handler of SIGCHLD is
+    reset first, because Paddle would report the killed processes as an error.
+    """
     if children := [child for child in multiprocessing.active_children() if child in _loaders]:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for child in children:
@@ -124,7 +139,10 @@ def _end_loaders() -> None:
 
 @contextlib.contextmanager
 def _without_tokenizers() -> Iterator[None]:
-    """Fork inside without the warning of `tokenizers` that its threads are not forked: no loader tokenizes."""
+    """Suppress the warning of `tokenizers` about forking its threads.
+
+    The warning does not apply here, because no loader process tokenizes.
+    """
     name = "TOKENIZERS_PARALLELISM"
     is_set = name in os.environ
     os.environ.setdefault(name, "false")
@@ -145,13 +163,21 @@ def step_batches(
     world: World,
     num_processes: int,
 ) -> Iterator[list[Tensors]]:
-    """This worker's micro-batches of the steps [first_step, stop) of a phase. num_processes 0: made in this process,
-    when asked for.
+    """Return an iterator over the micro-batches of this worker in a phase.
+
+    Args:
+        data: the training data of the phase.
+        first_step: the first step, counted within the phase.
+        stop: the step after the last one.
+        global_batch_size: examples per step, over all workers.
+        micro_batch_size: examples per micro-batch.
+        world: the rank of this worker.
+        num_processes: the number of loader processes; with 0, this process makes each batch when it is needed.
     """
     loader = paddle.io.DataLoader(
         _Steps(data, global_batch_size=global_batch_size, micro_batch_size=micro_batch_size, world=world),
         batch_sampler=_StepNumbers(first_step, stop),
-        collate_fn=_only_item,  # type: ignore[arg-type]  # it gives one item, not a batch of tensors
+        collate_fn=_only_item,  # type: ignore[arg-type]  # it returns one item, not a batch of tensors
         num_workers=num_processes,
         worker_init_fn=_leave_signals_to_the_trainer,
         places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,

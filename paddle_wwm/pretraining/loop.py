@@ -1,6 +1,4 @@
-"""The training loop of one worker: steps, evaluation, checkpoints, a clean stop on a signal, and what is said before
-and after.
-"""
+"""The training loop of one worker: steps, evaluation, checkpoints, a clean stop on a signal, and the log messages."""
 
 from __future__ import annotations
 
@@ -29,15 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 class _Interval:
-    """What was trained since the last line of the log, and the time that it took; evaluation and saving do not
-    count.
-    """
+    """The sums and the time since the last log line, without evaluation and saving."""
 
     def __init__(self) -> None:
         self.sums, self.seconds, self.waited, self.flops = Sums(), 0.0, 0.0, 0
 
     def values(self, world: World, *, gemm_peak: float) -> dict[str, float]:
-        """Means and rates over all workers (the two shares of time are this one's); every worker must call it."""
+        """Return the means and rates over all workers; every worker must call it.
+
+        `data_share` and `mfu` are those of this worker.
+        """
         sums = self.sums.over_workers(world)
         return {
             **sums.means(),
@@ -57,9 +56,14 @@ def train(
     world: World,
     progress: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Train to the end, from the newest whole checkpoint of `output` where there is one.
+    """Train to the end, starting from the newest complete checkpoint in `output`.
 
-    `progress` is called by the main worker after every step.
+    Args:
+        config: the recipe, with the size of the vocabulary filled in.
+        data: the data of the run.
+        output: the folder of the run.
+        world: the rank of this worker.
+        progress: called by the main worker after every step.
     """
     with StopSignal() as stop:
         trainer = Trainer(config, data=data, output=output, world=world)
@@ -75,9 +79,9 @@ def train(
 
 
 def _measure_speed(trainer: Trainer) -> tuple[float, float]:
-    """Return this machine's peak of a matrix product, in FLOP/s, and the seconds of a micro-batch, both by trial.
+    """Measure the peak FLOP/s of a matrix product and the seconds per micro-batch.
 
-    All workers try at once, as they will train.
+    All workers measure at the same time, because they will also train at the same time.
     """
     with trainer.precision.autocast(), without_gradient_sync(trainer.model, trainer.world):
         return measure_peak(), preview.time_of_a_micro_batch(
@@ -105,7 +109,7 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
             reporter.step_done(step)
             if not result.updated:
                 logger.info(
-                    f"step {step}: the gradient overflowed, the step was skipped; loss scale now "
+                    f"step {step}: the gradient overflowed, so the step was skipped; the loss scale is now "
                     f"{trainer.precision.loss_scale:g}"
                 )
         if step % runtime.log_every_steps == 0 or ended or result.stop:
@@ -128,19 +132,19 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
 
 
 def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Progress], None] | None) -> Reporter:
-    """Log what the run is about to do, and open its reports."""
+    """Log a description of the run and open its metrics log."""
     config, data, step = trainer.config, trainer.data, trainer.step
     held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
     baseline = preview.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
     write_json(trainer.output / BASELINE_NAME, baseline)
-    # lengths of later phases cost about in proportion
+    # the time of an example is about proportional to the sequence length of its phase
     first = config.phases[0]
     examples = sum(
         phase.num_steps * phase.global_batch_size * phase.max_seq_length / first.max_seq_length
         for phase in config.phases
     )
     seconds = micro_batch_s * examples / (config.runtime.micro_batch_size * trainer.world.size)
-    logger.info("one example, its words and its mask (seen←to predict):")
+    logger.info("one example, its words and its masks (input←label):")
     logger.info(preview.show_example(data.phases[0].train.sources[0]))
     logger.info("about to train:" if step == 0 else f"about to continue after step {step}:")
     logger.info(
@@ -153,7 +157,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
         )
     )
     logger.info(
-        f"  to beat     unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
+        f"  compare to  unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
         f"loss {baseline['mlm_loss']:.3f}"
     )
     return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)

@@ -1,4 +1,4 @@
-"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Worker 0 only."""
+"""Write the metrics of a run as JSON lines and for VisualDL, and draw its curves. Only worker 0 does this."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Open while a run trains. Metrics of steps after `first_step` (a run that was resumed trains them again) are
-    dropped first.
+    """The metrics log of a run that is training.
+
+    Metrics of steps after `first_step` are removed first, because a resumed run trains these steps again.
     """
 
     def __init__(
@@ -32,12 +33,18 @@ class Reporter:
         self.step_done(first_step)
 
     def step_done(self, step: int) -> None:
-        """Report that `step` steps are done."""
+        """Report the number of finished steps."""
         if self._progress:
             self._progress(Progress(stage="train", done=step, total=self._num_steps, unit=" steps", note=self._note))
 
     def log(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """Record values measured after `step` steps. `kind` is "train" or "held_out"."""
+        """Write values that were measured after `step` steps.
+
+        Args:
+            kind: "train" or "held_out".
+            step: the number of finished steps.
+            values: the values by name.
+        """
         self._log.write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         for name, value in values.items():
             if math.isfinite(value):
@@ -60,15 +67,18 @@ class Reporter:
 
 
 def read_metrics(output: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's metrics.jsonl; none where there is no file."""
+    """Return the records of metrics.jsonl; empty if the file does not exist."""
     return read_log(output / METRICS_NAME)
 
 
 def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
-    """Loss and masked accuracy over steps, training and held-out, beside the unigram baseline; as a PNG."""
+    """Draw the loss and the masked accuracy over the steps, as a PNG.
+
+    Each plot has the training values, the held-out values and the unigram baseline.
+    """
     import matplotlib
 
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # paddle's handler would show its INFO lines
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # Paddle's log handler would print its INFO lines
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,7 @@
-"""Describe a run before it starts: a masked example, tokens, steps, batches, parameters, memory and time."""
+"""Describe a run before it starts: a masked example, tokens, steps, batches, parameters, memory and time.
+
+This shows a mistake in the data or in the settings within seconds.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from .step import pretraining_losses
 
 
 def show_example(data: PretrainData) -> str:
-    """The first example of epoch 0 as words and as the model sees it: a wrong pipeline is seen in ten seconds."""
+    """Return the first example of epoch 0, as words and as the model sees it."""
     example, masked = data.masked(0, epoch=0)
     words = "|".join(" ".join(word) for word in words_of(example, vocab=data.vocab))
     seen = [
@@ -33,12 +36,15 @@ def show_example(data: PretrainData) -> str:
 
 
 def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_size: int) -> float:
-    """Seconds that forward and backward of a micro-batch take here, from a trial; no parameter is changed."""
+    """Measure the seconds that forward and backward of a micro-batch take here.
+
+    No parameter is changed.
+    """
     batches = data.micro_batches(
         first_example=0, global_batch_size=micro_batch_size, micro_batch_size=micro_batch_size, rank=0, num_ranks=1
     )
     elapsed = 0.0
-    for _ in range(2):  # the first one warms up
+    for _ in range(2):  # the first run is a warm-up
         started = time.perf_counter()
         losses = pretraining_losses(model, tensors_of(batches[0]))
         (losses.mlm_loss if losses.nsp_loss is None else losses.mlm_loss + losses.nsp_loss).backward()
@@ -50,17 +56,19 @@ def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_
 
 
 def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int, int]:
-    """About how much memory a worker needs, by the longest phase: (weights, gradients and optimizer's state;
-    activations of a micro-batch).
+    """Estimate the memory that one worker needs in the longest phase.
 
-    Activations by what a layer keeps for its backward pass, in 4 bytes a number (2 under AMP): of every token 12
-    vectors of the hidden size and 3 of the inner one, and for every pair of tokens and head 2 numbers; and the scores
-    of the vocabulary, thrice.
+    The activations are the values that a layer keeps for its backward pass, with 4 bytes per value (2 under AMP). A
+    layer keeps 12 vectors of hidden_size and 3 of intermediate_size per token, and 2 values per pair of tokens and
+    head. The scores over the vocabulary are kept 3 times.
+
+    Returns:
+        Two numbers of bytes: of weights, gradients and optimizer state; of the activations of a micro-batch.
     """
     model, amp = config.model, config.amp.level is not AmpLevel.O0
     parameters = count_parameters(model, with_pretraining_heads=True)
     moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
-    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # a 16-bit copy besides
+    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # O2 adds a 16-bit copy of each weight
     rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
     layer = (
         rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
@@ -73,19 +81,22 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
 
 
 def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
-    """What a recipe amounts to before any data is read, for --dry-run: sizes, tokens and steps of every phase,
-    memory.
+    """Describe a recipe without reading data, for --dry-run.
+
+    The text has the recipe, the parameters, the memory per worker, the steps and tokens of every phase, and the
+    number of floating point operations.
     """
     parameters = count_parameters(config.model, with_pretraining_heads=True)
     state, activations = bytes_of_a_worker(config, num_workers=num_workers)
     lines = [
         yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True),
-        f"parameters       {parameters:,} (vocabulary {config.model.vocab_size:,})",
-        f"memory a worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, "
+        f"parameters         {parameters:,} (vocabulary {config.model.vocab_size:,})",
+        f"memory per worker  about {(state + activations) / 1e9:.2f} GB: {state / 1e9:.2f} for weights, "
         f"gradients and moments, "
         f"{activations / 1e9:.2f} for the activations of {config.runtime.micro_batch_size} examples"
-        f"{' (recomputed)' if config.runtime.recompute else ''}; besides, 0.5 to 1 GB for the program",
-        f"a checkpoint     {parameters * 12 / 1e9:.2f} GB, {config.runtime.keep_checkpoints} are kept, and the best",
+        f"{' (recomputed)' if config.runtime.recompute else ''}; plus 0.5 to 1 GB for the program itself",
+        f"one checkpoint     {parameters * 12 / 1e9:.2f} GB; the newest {config.runtime.keep_checkpoints} and the best "
+        "one are kept",
     ]
     total = 0
     for number, phase in enumerate(config.phases):
@@ -96,9 +107,9 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
             num_workers=num_workers,
         )
         lines.append(
-            f"phase {number}          {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x "
+            f"phase {number}            {phase.num_steps:,} steps x {phase.global_batch_size:,} examples x "
             f"{phase.max_seq_length} tokens "
-            f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) a step on each of {num_workers} worker(s)"
+            f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) per step on each of {num_workers} worker(s)"
         )
         total += phase.num_steps * training_flops(
             config.model,
@@ -108,7 +119,7 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
             with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
         )
     lines.append(
-        f"arithmetic       at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
+        f"computation        at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
     )
     return "\n".join(lines)
 
@@ -116,7 +127,15 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
 def describe_run(
     config: PretrainRecipe, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
 ) -> str:
-    """The plan as a few lines. `num_examples` has the training examples of every phase."""
+    """Describe a run whose data is prepared, in a few lines.
+
+    Args:
+        config: the recipe.
+        corpora: the corpora of the run.
+        num_examples: the number of training examples of every phase.
+        num_workers: the number of workers.
+        seconds: the estimated time.
+    """
     lines = [
         f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, "
         f"{manifest.num_tokens:,} tokens "
@@ -135,11 +154,11 @@ def describe_run(
             f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to "
             f"{phase.max_seq_length} tokens "
             f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, "
-            f"warm-up {phase.num_warmup_steps}"
+            f"warmup {phase.num_warmup_steps}"
         )
     lines.append(
         f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time "
-        f"{_duration(seconds)} (from a trial)"
+        f"{_duration(seconds)} (from a trial run)"
     )
     return "\n".join(lines)
 
@@ -157,10 +176,14 @@ def _duration(seconds: float) -> str:
 def unigram_baseline(
     corpora: Sequence[ShardSet], *, train_documents: Sequence[np.ndarray], held_out: list[PretrainBatch]
 ) -> dict[str, float]:
-    """What knowing only how frequent each token is achieves on the held-out masks: always the most frequent one, and
-    its cross-entropy.
+    """Return the scores of a unigram model on the held-out masks.
+
+    The model knows only the frequency of each token: it always predicts the most frequent one.
+
+    Returns:
+        `masked_accuracy` (0 to 1) and `mlm_loss` (cross-entropy in nats).
     """
-    counts = np.ones(corpora[0].manifest.vocab_size, np.int64)  # add-one: no label is impossible
+    counts = np.ones(corpora[0].manifest.vocab_size, np.int64)  # add-one smoothing, so that no label has probability 0
     for shards, documents in zip(corpora, train_documents):
         for number in documents.tolist():
             np.add.at(counts, shards.document(number)[1].input_ids, 1)

@@ -1,4 +1,4 @@
-"""What a finished pretraining run reached, and where everything is."""
+"""The result of a finished pretraining run: its scores and the paths of its files."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ MEANS = ("data_share", "padding_share", "mfu")
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainResult:
-    """The outcome of a pretraining run.
+    """The result of a pretraining run.
 
     Attributes:
-        output: the run's folder.
-        model: the finished model's folder, for `load_model`, PaddleNLP and `paddle-wwm hub build`.
-        checkpoint: the last checkpoint, with the optimizer's state.
-        best_checkpoint: the checkpoint of the last phase with the lowest held-out loss; None where no checkpoint was
+        output: the folder of the run.
+        model: the folder of the finished model, for `load_model`, PaddleNLP and `paddle-wwm hub build`.
+        checkpoint: the last checkpoint, with the optimizer state.
+        best_checkpoint: the checkpoint of the last phase with the lowest held-out loss; None if no checkpoint was
             evaluated.
-        best_loss: its held-out loss, in nats; None with it.
-        curves: the picture of the curves, a PNG file.
-        metrics: the curves as JSON lines.
-        num_steps: steps trained, in all phases.
-        scores: on the held-out documents after the last step: loss and mlm_loss (nats), masked_accuracy and
+        best_loss: the held-out loss of `best_checkpoint`, in nats; None if no checkpoint was evaluated.
+        curves: the plot of the curves, a PNG file.
+        metrics: the metrics as JSON lines.
+        num_steps: the number of steps in all phases.
+        scores: the scores on the held-out documents after the last step: loss and mlm_loss (nats), masked_accuracy and
             word_accuracy (0 to 1), perplexity; nsp_loss and nsp_accuracy for recipes with sentence pairs.
-        baseline: mlm_loss and masked_accuracy of always guessing by unigram frequency.
-        means: averages over training: data_share (of a step's time spent waiting for data), padding_share (of the
-            tokens), mfu (of the large products' speed on this machine).
+        baseline: mlm_loss and masked_accuracy of a unigram model.
+        means: means over training: data_share (the share of a step's time spent waiting for data), padding_share (the
+            share of padding in the input), mfu (the speed relative to large matrix products on this machine).
     """
 
     output: Path
@@ -50,7 +50,7 @@ class PretrainResult:
 
 
 def read_result(output: Path, *, config: PretrainRecipe) -> PretrainResult:
-    """Read what the finished run in `output` reached. `config` is its recipe."""
+    """Read the result of the finished run in `output`; `config` is its recipe."""
     records = read_metrics(output)
     last = [record for record in records if record["kind"] == "held_out"][-1]
     trained = [record for record in records if record["kind"] == "train"]
@@ -71,7 +71,7 @@ def read_result(output: Path, *, config: PretrainRecipe) -> PretrainResult:
 
 
 def summary(result: PretrainResult) -> str:
-    """Return the lines that a person reads at the end of a run."""
+    """Return the summary that is printed at the end of a run."""
     scores, baseline, means = result.scores, result.baseline, result.means
     pairs = f", next sentence {scores['nsp_accuracy']:.1%}" if "nsp_accuracy" in scores else ""
     best = f"  best        {result.best_checkpoint} (held-out loss {result.best_loss:.3f})"
@@ -79,9 +79,9 @@ def summary(result: PretrainResult) -> str:
         f"trained {result.num_steps:,} steps: held-out loss {scores['mlm_loss']:.3f} "
         f"(unigram {baseline['mlm_loss']:.3f}), "
         f"masked accuracy {scores['masked_accuracy']:.1%} (unigram {baseline['masked_accuracy']:.1%})",
-        f"right as a whole: {scores['word_accuracy']:.1%} of the words{pairs}; perplexity {scores['perplexity']:,.1f}",
+        f"whole words correct: {scores['word_accuracy']:.1%}{pairs}; perplexity {scores['perplexity']:,.1f}",
         f"waiting for data: {means['data_share']:.1%} of the time of a step; padding: {means['padding_share']:.1%} "
-        f"of the tokens; MFU: {means['mfu']:.0%} of the large products' speed here",
+        f"of the tokens; MFU: {means['mfu']:.0%} of the speed of large matrix products on this machine",
         f"  model       {result.model}",
         f"  checkpoint  {result.checkpoint}",
         *([best] if result.best_checkpoint else []),

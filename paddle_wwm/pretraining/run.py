@@ -1,4 +1,4 @@
-"""Pretraining as one call."""
+"""Pretraining in one call."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ def pretrain(
     accept_changes: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> PretrainResult:
-    """Pretrain a whole-word-masked BERT, from text or shards to a model folder.
+    """Pretrain a BERT with whole word masking, from text or shards to a model folder.
 
     Args:
-        corpus: text files, or folders of shards, which are mixed; empty: the bundled sample corpus.
-        output: the run's folder. It must be empty, unless `resume` or `overwrite` is set.
-        config: a recipe's name (`"small"`), a recipe file, or a PretrainRecipe.
+        corpus: text files, or folders of shards, which are mixed; empty for the bundled sample corpus.
+        output: the folder of the run. It must be empty, unless `resume` or `overwrite` is set.
+        config: the name of a recipe (`"small"`), a recipe file, or a PretrainRecipe.
         overrides: changes to a recipe, `"key.path=value"`, such as `"phases.0.num_steps=100"`.
-        vocab: a vocab.txt; None: that of `init`, or else one that is built from the corpus.
+        vocab: a vocab.txt; None for the one of `init`, or, without `init`, one that is built from the corpus.
         vocab_size: the largest size of a vocabulary that is built, in entries.
-        init: a model folder to start from, whose sizes replace the recipe's `model`.
-        init_layers: take the first so many layers of `init` only.
-        prepared: where prepared corpora are kept and found again; None: `prepared` next to `output`.
-        num_workers: 1 trains in this process, more start that many fleet processes on this machine. The result does
-            not depend on it.
-        resume: continue from the newest whole checkpoint in `output`, if there is one.
-        overwrite: discard the run that `output` holds.
-        accept_changes: resume although data, recipe or `init` have changed.
-        progress: called with what is done of each stage.
+        init: a model folder to start from. Its sizes replace `model` of the recipe.
+        init_layers: the number of layers to take from `init`, from the first one on; None for all.
+        prepared: the folder where prepared corpora are stored and reused; None for `prepared` next to `output`.
+        num_workers: 1 trains in this process; a larger number starts that many fleet processes on this machine. The
+            result does not depend on it.
+        resume: continue from the newest complete checkpoint in `output`, if there is one.
+        overwrite: discard the run in `output`.
+        accept_changes: resume even if the data, the recipe or `init` have changed.
+        progress: called with the progress of each stage.
 
     Returns:
         The paths and scores of the finished run.
 
     Raises:
-        ConfigError: the recipe or the arguments are wrong, or `output` is taken.
+        ConfigError: the recipe or the arguments are wrong, or `output` already holds a run or other files.
         DataError: the corpus or the vocabulary is wrong.
         CheckpointError: `init` or a checkpoint cannot be used.
-        TrainingError: a loss was not finite, or a worker failed.
+        TrainingError: a loss or a gradient was not finite, or a worker failed.
         Interrupted: SIGTERM or Ctrl-C came; a checkpoint was saved.
 
     Source:
@@ -72,7 +72,7 @@ def pretrain(
         (2, 'model')
     """
     if isinstance(config, PretrainRecipe) and overrides:
-        raise ValueError("`overrides` change a recipe file; use dataclasses.replace for a PretrainRecipe.")
+        raise ValueError("`overrides` must be empty if `config` is a PretrainRecipe; use dataclasses.replace instead.")
     use_fast_matmul()
     output = Path(output)
     job = Job(

@@ -1,10 +1,10 @@
-"""The folder of a pretraining run: what is in it besides what every run has, and what it is bound to::
+"""The folder of a pretraining run.
 
-run.json          fingerprints of config and shards, where the shards are
+run.json          the record: fingerprints of config and shards, paths of the shards
 recipe.yaml       the config with all its defaults
 index/            the example indices of every phase
 checkpoints/      step-00000300/ …
-model/            the finished model; PaddleNLP opens it
+model/            the finished model; PaddleNLP can open it
 metrics.jsonl  visualdl/  loss.png  baseline.json  not_finite-step-*.json
 """
 
@@ -39,16 +39,25 @@ RUN_FORMAT = 1
 
 
 def joint_fingerprint(corpora: Sequence[ShardSet]) -> str:
-    """The fingerprint of the data of a run: that of its corpus, or of all its corpora in their order."""
+    """Return the fingerprint of the data of a run.
+
+    It is the fingerprint of the corpus, or a joint one of several corpora in order.
+    """
     fingerprints = [shards.manifest.fingerprint for shards in corpora]
     return fingerprints[0] if len(fingerprints) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, output: Path) -> list[str]:
-    """All in which a job differs from what the run in `output` is bound to, in words."""
+    """Return the differences between a job and the run in `output`, in words.
+
+    Args:
+        before: the record of the run.
+        now: the record of the job.
+        output: the folder of the run.
+    """
     found = []
     if before.get("init_sha256") != now["init_sha256"]:
-        found.append("the weights that it started from differ (--init)")
+        found.append("the initial weights differ (--init)")
     if before.get("shard_fingerprint") != now["shard_fingerprint"]:
         names = [
             ", ".join(f"{source.get('name')} {str(source.get('sha256', ''))[:8]}" for source in record["sources"])
@@ -56,7 +65,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, output: Pa
         ]
         found.append(f"the data differ (before: {names[0]}; now: {names[1]})")
     if before.get("config_fingerprint") != now["config_fingerprint"]:
-        found.append(f"the recipe differs in what changes the numbers (compare {output / RECIPE_NAME})")
+        found.append(f"the recipe differs in a setting that changes results (compare {output / RECIPE_NAME})")
     return found
 
 
@@ -67,23 +76,33 @@ def check_space_for_checkpoints(output: Path, config: PretrainRecipe) -> None:
         output,
         num_bytes=num_parameters * BYTES_PER_PARAMETER * (config.runtime.keep_checkpoints + 1),
         what=f"a run with {config.runtime.keep_checkpoints} checkpoints of this model",
-        remedy="make room, name another --output, or lower runtime.keep_checkpoints",
+        remedy="free some disk space, choose another --output, or lower runtime.keep_checkpoints",
         error=ConfigError,
     )
 
 
 def index_path(output: Path, *, corpus: int, phase: int, side: str) -> Path:
-    """The index file of the "train" or "held_out" side of a corpus in a phase."""
+    """Return the path of the index of a corpus in a phase.
+
+    Args:
+        output: the folder of the run.
+        corpus: the number of the corpus.
+        phase: the number of the phase.
+        side: "train" or "held_out".
+    """
     return output / INDEX_NAME / f"corpus-{corpus}-phase-{phase}-{side}.npy"
 
 
 def train_documents_path(output: Path, *, corpus: int) -> Path:
-    """The file of the numbers of the documents of a corpus that are trained on."""
+    """Return the path of the file with the numbers of the training documents."""
     return output / INDEX_NAME / f"corpus-{corpus}-train-documents.npy"
 
 
 def write_indices(output: Path, *, config: PretrainRecipe, corpora: Sequence[ShardSet]) -> None:
-    """Set documents aside and build the index of every corpus and phase; log what was counted on the way."""
+    """Split off the held-out documents, and write the index of every corpus and phase.
+
+    The counts of examples are logged.
+    """
     for corpus, shards in enumerate(corpora):
         split = split_documents(shards, held_out_share=config.data.held_out_share)
         with atomic_write(train_documents_path(output, corpus=corpus)) as stream:

@@ -1,4 +1,4 @@
-"""What comes before training: check the job, prepare its corpus, write what the run's folder is bound to."""
+"""The set-up of a pretraining run: check the job, prepare its corpus, write the record of the run folder."""
 
 from __future__ import annotations
 
@@ -44,11 +44,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the command line asks for.
+    """A pretraining job, as the command line describes it.
 
-    corpus: text files, or folders of shards, which are mixed. init: a model folder to start from, whose sizes take the
-    place of the recipe's `model`; init_layers: only its first so many layers. vocab: None means that of `init`, or
-    else one built from the corpus.
+    Attributes:
+        config: the recipe.
+        corpus: text files, or folders of shards, which are mixed.
+        vocab: a vocab.txt; None for the one of `init`, or, without `init`, one that is built from the corpus.
+        init: a model folder to start from. Its sizes replace `model` of the recipe.
+        init_layers: the number of layers to take from `init`, from the first one on; None for all.
+        built_vocab_size: the largest size of a vocabulary that is built.
+        output: the folder of the run.
+        prepared: the folder for prepared corpora; each has a folder named by its fingerprint.
+        resume: continue the run in `output`.
+        overwrite: discard the run in `output`.
+        num_workers: the number of workers.
+        dry_run: only check and describe the job.
+        accept_changes: resume even if recipe, data or initial weights differ.
     """
 
     config: PretrainRecipe
@@ -58,7 +69,7 @@ class Job:
     init_layers: int | None
     built_vocab_size: int
     output: Path
-    prepared: Path  # where prepared corpora are kept, in folders named by their fingerprint
+    prepared: Path
     resume: bool
     overwrite: bool
     num_workers: int
@@ -67,7 +78,10 @@ class Job:
 
 
 def describe(job: Job) -> str:
-    """Check all that can be checked without work; return what the job amounts to. Nothing is written."""
+    """Check the job as far as possible without preparing data, and describe it.
+
+    Nothing is written.
+    """
     from .preview import describe_recipe
 
     _check(job, num_workers=job.num_workers)
@@ -93,26 +107,33 @@ def _check(job: Job, *, num_workers: int) -> None:
     check_output(job.output)
     if read_record(job.output) is not None and not (job.resume or job.overwrite):
         raise ConfigError(
-            f"{job.output}: holds a run already; add --resume auto to continue it, --overwrite to discard it, "
-            f"or name another --output."
+            f"{job.output}: the folder already holds a run. Add --resume auto to continue it, add --overwrite to "
+            f"discard it, or choose another --output."
         )
 
 
 def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] | None = None) -> bool:
-    """Do all that comes before training, in the order of its cost. Returns False when the run is complete already."""
+    """Check the job, prepare its data and write the record of the run.
+
+    The cheapest checks come first.
+
+    Returns:
+        False if the run is already complete.
+    """
     _check(job, num_workers=num_workers)
     corpora, config = _prepare(job, progress=progress)
     check_space_for_checkpoints(job.output, config)
     record: dict[str, Any] = {
         "format": RUN_FORMAT,
         "config_fingerprint": numbers_fingerprint(config),
-        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],  # relative: both may move
+        # relative paths, so that run and shards can be moved together
+        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],
         "shard_fingerprint": joint_fingerprint(corpora),
         "vocab_sha256": corpora[0].manifest.vocab_sha256,
-        "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,  # None: random ones
+        "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,
         "sources": [dataclasses.asdict(source) for shards in corpora for source in shards.manifest.sources],
     }
-    # what its checkpoints may have: more with --accept-changes
+    # the fingerprints that checkpoints of this run may have; --accept-changes adds more
     record["known_states"] = [[record["config_fingerprint"], record["shard_fingerprint"]]]
     existing = read_record(job.output)
     if existing is not None and job.resume:
@@ -120,7 +141,7 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
         if not found:
             is_complete = (job.output / MODEL_NAME / "config.json").exists()
             if not is_complete:
-                _write_recipe(job.output, config)  # `runtime` may have changed, and workers read it there
+                _write_recipe(job.output, config)  # `runtime` may have changed, and workers read this file
             return not is_complete
         _refuse_or_accept(job, found)
         record["known_states"] = [*existing.get("known_states", []), *record["known_states"]]
@@ -142,28 +163,34 @@ def _refuse_or_accept(job: Job, found: list[str]) -> None:
         refuse_differences(
             job.output,
             found,
-            remedy="Resume with what it was started with, start another run with another --output, or add "
-            "--accept-changes to continue anyway: the run can then no longer be repeated from one recipe.",
+            remedy="Resume with the original recipe, data and --init, or start a new run in another --output. "
+            "To continue anyway, add --accept-changes; the run can then no longer be reproduced from one recipe.",
         )
     logger.warning("continuing although %s", "; ".join(found))
-    shutil.rmtree(job.output / MODEL_NAME, ignore_errors=True)  # it is no longer the end of this run
+    shutil.rmtree(job.output / MODEL_NAME, ignore_errors=True)  # it is not the result of the changed run
 
 
 def _is_prepared(corpus: Sequence[Path]) -> bool:
-    """Whether the corpus is given as folders of shards. Raises DataError for a mixture of folders of shards and text
-    files.
+    """Return True if the corpus consists of folders of shards.
+
+    Raises:
+        DataError: some paths are folders of shards and others are not.
     """
     prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
     if any(prepared) and not all(prepared):
         raise DataError(
-            f"{corpus[prepared.index(False)]}: is no folder of shards, but others are; give text files, or "
-            f"folders of shards."
+            f"{corpus[prepared.index(False)]}: not a folder of shards, but other paths of the corpus are. Give only "
+            f"text files or only folders of shards."
         )
     return all(prepared)
 
 
 def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[list[ShardSet], PretrainRecipe]:
-    """The corpora, and the config with the vocabulary's size filled in."""
+    """Open or prepare the corpora, and complete the config.
+
+    Returns:
+        The corpora, and the config with the size of the vocabulary filled in.
+    """
     vocab_path = _vocab_path(job)
     if _is_prepared(job.corpus):
         corpora = [ShardSet(path) for path in job.corpus]
@@ -172,8 +199,8 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
             if shards.manifest.vocab_sha256 != expected:
                 whose = vocab_path or corpora[0].directory
                 raise DataError(
-                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}; prepare "
-                    f"it again with that."
+                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}. Prepare it again "
+                    f"with that vocabulary."
                 )
             _check_shard_options(shards, job.config)
             shards.verify()
@@ -197,31 +224,39 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
     weights = job.config.data.mixture_weights
     if weights and len(weights) != len(corpora):
         raise ConfigError(
-            f"`data.mixture_weights` must be one number for each of {len(corpora)} prepared corpora, but are "
+            f"`data.mixture_weights` must have one number for each of the {len(corpora)} prepared corpora, but is "
             f"{list(weights)}."
         )
     return corpora, with_model(job, vocab_size=corpora[0].manifest.vocab_size)
 
 
 def _vocab_path(job: Job) -> Path | None:
-    """The vocabulary that is asked for: --vocab, or that of --init; both must be the same. None: one is to be built."""
+    """Return the path of the vocabulary, or None if it must be built.
+
+    It is --vocab, or the vocabulary of --init. If both are given, they must be the same.
+    """
     if job.init is None:
         return job.vocab
     init_vocab = job.init / "vocab.txt"
     vocab_path = job.vocab or init_vocab
     if load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
         raise DataError(
-            f"{vocab_path}: is not the vocabulary of {job.init}; weights and vocabulary belong together, so "
-            f"leave --vocab out."
+            f"{vocab_path}: is not the vocabulary of {job.init}. Weights and vocabulary belong together, so leave out "
+            f"--vocab."
         )
     return vocab_path
 
 
 def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
-    """The job's config with the sizes of --init, where it is given, and the size of the vocabulary."""
+    """Return the config of the job with the sizes of the model filled in.
+
+    The sizes are those of --init, if given, and the size of the vocabulary.
+    """
     model = read_model_config(job.init) if job.init is not None else job.config.model
     if model.vocab_size not in (0, vocab_size):
-        raise ConfigError(f"`model.vocab_size` must be 0 or the vocabulary's {vocab_size}, but is {model.vocab_size}.")
+        raise ConfigError(
+            f"`model.vocab_size` must be 0 or {vocab_size} (the size of the vocabulary), but is {model.vocab_size}."
+        )
     num_layers = job.init_layers or model.num_hidden_layers
     if num_layers > model.num_hidden_layers:
         raise ConfigError(
@@ -231,7 +266,7 @@ def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
         return dataclasses.replace(
             job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers)
         )
-    except ValueError as error:  # a phase longer than the positions of --init
+    except ValueError as error:  # max_seq_length of a phase exceeds the positions of --init
         raise ConfigError(str(error)) from None
 
 
@@ -243,7 +278,7 @@ def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
     for name, value in made_with.items():
         if getattr(config.data, name) != value:
             raise ConfigError(
-                f"`data.{name}` must be {value!r}, as {shards.directory} was prepared with, but is "
+                f"`data.{name}` must be {value!r}, because {shards.directory} was prepared with it, but is "
                 f"{getattr(config.data, name)!r}."
             )
 

@@ -1,5 +1,6 @@
-"""What pretraining computes of a micro-batch, and its step: the MLM loss is a mean over all predicted pieces of the
-global batch, the NSP loss over all its pairs.
+"""The losses of a micro-batch in pretraining, and the training step.
+
+The MLM loss is a mean over all predicted pieces of the global batch. The NSP loss is a mean over all its pairs.
 """
 
 from __future__ import annotations
@@ -21,37 +22,38 @@ Number = float | paddle.Tensor
 
 @dataclass(kw_only=True)
 class Sums:
-    """Sums over examples of one worker; added up over steps and workers before they are divided.
+    """Sums over the examples of one worker.
 
-    What the device computes stays on it, in float64, until `over_workers` reads it.
+    They are added over steps and workers before means are computed. Values that the device computes stay there, as
+    float64 scalars, until `over_workers` reads them.
     """
 
     mlm_loss: Number = 0.0
     mlm_correct: Number = 0.0
     num_predictions: float = 0.0
-    words_correct: float = 0.0  # counted in evaluation only
+    words_correct: float = 0.0  # words are counted in evaluation only
     num_words: float = 0.0
     nsp_loss: Number = 0.0
     nsp_correct: Number = 0.0
     num_pairs: float = 0.0
     num_tokens: float = 0.0
-    num_slots: float = 0.0  # tokens and padding
+    num_slots: float = 0.0  # tokens plus padding
 
     def add(self, other: Sums) -> None:
-        """Add another's sums to these."""
+        """Add the other sums to these, in place."""
         for item in fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
     def over_workers(self, world: World) -> Sums:
-        """Return the sums over all workers; waits for the device."""
+        """Return the sums over all workers. This waits for the device."""
         names = [item.name for item in fields(self)]
         own = [float(getattr(self, name)) for name in names]
         return Sums(**dict(zip(names, sum_over_workers(own, world).tolist())))
 
     def means(self) -> dict[str, float]:
-        """Return the loss (MLM + NSP), its parts, and accuracies; waits for the device.
+        """Return the loss (MLM + NSP), its parts and the accuracies.
 
-        If words were counted, their accuracy and the perplexity, too.
+        If words were counted, also return their accuracy and the perplexity. This waits for the device.
         """
         mlm_loss = float(self.mlm_loss) / max(1.0, self.num_predictions)
         result = {
@@ -61,7 +63,7 @@ class Sums:
         }
         if self.num_words:
             result["word_accuracy"] = self.words_correct / self.num_words
-            result["perplexity"] = math.exp(min(mlm_loss, 700.0))  # e^700 is the largest that fits
+            result["perplexity"] = math.exp(min(mlm_loss, 700.0))  # math.exp overflows above about 709
         if self.num_pairs:
             result["nsp_loss"] = float(self.nsp_loss) / self.num_pairs
             result["nsp_accuracy"] = float(self.nsp_correct) / self.num_pairs
@@ -71,10 +73,13 @@ class Sums:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingLosses:
-    """What a forward pass computes.
+    """The result of the forward pass for a micro-batch.
 
-    mlm_loss: summed over the predictions. nsp_loss: summed over the pairs; None without pairs. correct: bool (P,), the
-    predictions that are right. sums: for the log.
+    Attributes:
+        mlm_loss: the sum over the predictions, a scalar.
+        nsp_loss: the sum over the pairs, a scalar; None without pairs.
+        correct: bool (P,), True where the prediction is correct.
+        sums: the same as sums for the log.
     """
 
     mlm_loss: paddle.Tensor
@@ -84,7 +89,10 @@ class PretrainingLosses:
 
 
 def pretraining_losses(model: paddle.nn.Layer, batch: Tensors) -> PretrainingLosses:
-    """Run the model on a micro-batch and return its summed losses; does not wait for the device."""
+    """Run the model on a micro-batch and return its summed losses.
+
+    This does not wait for the device.
+    """
     labels, pair_labels = batch["labels"], batch.get("next_sentence_labels")
     scores, relations = model(
         batch["input_ids"],
@@ -124,7 +132,13 @@ def pretraining_step(
     stop_asked: bool = False,
     save_asked: bool = False,
 ) -> tuple[StepResult, Sums]:
-    """Train on this worker's micro-batches; the sums are this worker's."""
+    """Make one training step over the micro-batches of this worker.
+
+    The arguments are those of `accumulated_step`.
+
+    Returns:
+        The result of the step, and the sums of this worker.
+    """
     own_predictions = sum(batch["num_predictions"] for batch in micro_batches)
     own_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
     num_predictions, num_pairs = sum_over_workers([own_predictions, own_pairs], context.world).tolist()

@@ -1,4 +1,4 @@
-"""One worker's model, optimizer and place in the run: update, evaluate, save."""
+"""The trainer of one worker: its model, its optimizer and its current step; update, evaluate, save."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ logger = logging.getLogger(__name__)
 
 
 def freeze_untrained(model: BertForPretraining, config: PretrainRecipe) -> tuple[str, ...]:
-    """Without sentence pairs nothing reaches the pooler and the next-sentence head: they keep their initial values,
-    and that is recorded.
+    """Freeze the layers that the recipe does not train, and return their names.
+
+    Without sentence pairs, the pooler and the next-sentence head get no gradient. They keep their initial values; the
+    names are written into the model folder.
     """
     if config.data.pairing is SentencePairing.NEXT_SENTENCE:
         return ()
@@ -47,8 +49,15 @@ def freeze_untrained(model: BertForPretraining, config: PretrainRecipe) -> tuple
 
 
 class Trainer:
-    """`step` counts the steps that were made, skipped ones too. Made from the newest whole checkpoint of `output`
-    where there is one.
+    """The training state of one worker.
+
+    It starts from the newest complete checkpoint in `output`, if there is one.
+
+    Attributes:
+        step: the number of finished steps, including skipped ones.
+        saved_step: the step of the last checkpoint.
+        model: the model as `distribute_model` returns it.
+        core: the same model without the wrapper of fleet.
     """
 
     def __init__(self, config: PretrainRecipe, *, data: RunData, output: Path, world: World) -> None:
@@ -64,7 +73,7 @@ class Trainer:
             self.untrained = _recorded_untrained(found.path)
         elif data.init is not None:
             missing, recorded = _start_from(self.core, data, world=world), _recorded_untrained(data.init)
-            # what this run does not train may have been trained before
+            # layers that this run does not train may have been trained in the run that wrote `init`
             self.untrained = tuple(
                 name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing)
             )
@@ -91,17 +100,17 @@ class Trainer:
         )
         self.saved_at = time.monotonic()
         self._held_out: dict[int, list[Tensors]] = {}  # by phase
-        self._evaluated: tuple[int, float] | None = None  # the last evaluation's step and loss
+        self._evaluated: tuple[int, float] | None = None  # step and loss of the last evaluation
 
     def batches(self) -> Iterator[list[Tensors]]:
-        """This worker's micro-batches of every step from here to the end, through all phases."""
+        """Yield the micro-batches of this worker for every remaining step."""
         first, first_step = phase_of(self.config, self.step)
         for number in range(first, len(self.config.phases)):
             yield from batches_of_phase(self.config, number, data=self.data, first_step=first_step, world=self.world)
             first_step = 0
 
     def flops_of(self, micro_batches: list[Tensors]) -> int:
-        """The arithmetic of these micro-batches, for the share of the peak that is reached (MFU)."""
+        """Return the floating point operations of these micro-batches, for the MFU."""
         return sum(
             training_flops(
                 self.config.model,
@@ -114,12 +123,18 @@ class Trainer:
         )
 
     def save_is_due(self) -> bool:
-        """Whether the main worker's clock asks for a checkpoint; the others follow its vote."""
+        """Return True if it is time for a checkpoint; always False in other workers.
+
+        The other workers save when the main worker asks for it in the step.
+        """
         minutes = self.config.runtime.save_every_minutes
         return self.world.is_main and minutes > 0 and time.monotonic() - self.saved_at >= minutes * 60
 
     def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, Sums]:
-        """Take a step; the sums are this worker's.
+        """Make one training step.
+
+        Returns:
+            The result of the step, and the sums of this worker.
 
         Raises:
             TrainingError: a loss or a gradient is not finite; no parameter was changed.
@@ -140,7 +155,7 @@ class Trainer:
         return result, sums
 
     def _record_failure(self, result: StepResult) -> str:
-        """Write down which examples a step that must not be made was computed from; returns what to say."""
+        """Write the examples of a failed step to a file; return the error message."""
         number, phase_step = phase_of(self.config, self.step)
         path = self.output / f"not_finite-step-{self.step:08d}.json"
         losses = np.zeros((self.world.size, len(result.micro_losses)))
@@ -169,14 +184,14 @@ class Trainer:
         bad = [f"worker {rank}, micro-batch {place}" for rank, place in zip(*(~np.isfinite(losses)).nonzero())]
         return (
             f"step {self.step}: "
-            f"{f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; nothing was "
-            f"updated. The examples of the step are in {path}. The last checkpoint is of step "
-            f"{self.saved_step}; to continue from it, try a "
+            f"{f'the loss is not finite ({chr(59).join(bad)})' if bad else 'the gradient is not finite'}; no parameter "
+            f"was updated. The examples of the step are in {path}. The last checkpoint is of step "
+            f"{self.saved_step}. To continue from it, try a "
             "lower learning rate or a longer warmup (with --resume auto --accept-changes)."
         )
 
     def evaluate(self) -> dict[str, float]:
-        """Loss and accuracies on the held-out examples of the present phase."""
+        """Return losses and accuracies on the held-out examples of the current phase."""
         number, _ = phase_of(self.config, self.step)
         if number not in self._held_out:
             self._held_out = {
@@ -188,7 +203,7 @@ class Trainer:
         return means
 
     def save(self) -> None:
-        """Write a checkpoint, by the main worker; the others wait."""
+        """Write a checkpoint in the main worker; the other workers wait."""
         arrays = self.owners.gather(self.optimizer)
         if self.world.is_main:
             state = TrainState(
@@ -220,17 +235,22 @@ def _schedule_of(phase: PhaseConfig) -> LinearSchedule:
 
 
 def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkpoint[TrainState] | None:
-    """The newest whole checkpoint, which must be this run's and the same for all workers."""
+    """Return the newest complete checkpoint, or None.
+
+    Raises:
+        CheckpointError: the workers found different checkpoints, or the checkpoint belongs to another run.
+    """
     found = checkpoints_in(directory).newest()
     step = found.state.global_step if found else 0
     steps = sum_over_workers([step, step**2], world)
     if steps[0] != step * world.size or steps[1] != step**2 * world.size:
         raise CheckpointError(
-            f"{directory}: this worker sees step {step}, others another one; the folder must be the same for all hosts."
+            f"{directory}: this worker found a checkpoint of step {step}, but other workers found another step. "
+            "All hosts must share the same folder."
         )
     if found and (found.state.config_fingerprint, found.state.shard_fingerprint) not in data.known_states:
         raise CheckpointError(
-            f"{found.path}: is no checkpoint of this run: its recipe or its data were others. Move it away, "
+            f"{found.path}: not a checkpoint of this run: its recipe or its data differ. Move it to another folder, "
             f"or start from its weights with --init."
         )
     return found
@@ -241,8 +261,10 @@ def _recorded_untrained(folder: Path) -> tuple[str, ...]:
 
 
 def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tuple[str, ...]:
-    """Published checkpoints often lack the heads (HFL's do): those then start as they were initialised, and that is
-    said.
+    """Load the weights of `data.init`; return the names of missing parameters.
+
+    Published checkpoints often lack the heads (those of HFL do). The heads then keep their random initial values, and
+    that is logged.
     """
     assert data.init is not None
     missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
@@ -250,6 +272,6 @@ def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tu
         layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""
         logger.info(
             f"starting from {layers}{data.init}"
-            + (f"; not in it, so newly initialised: {', '.join(missing)}" if missing else "")
+            + (f"; missing there, so newly initialised: {', '.join(missing)}" if missing else "")
         )
     return missing

@@ -1,1 +1,1 @@
-"""Runs to tables, pages and plots: what `paddle-wwm report` writes. `report.make_report`, `report.write_report`."""
+"""Reports of fine-tuning runs: tables, pages and plots. See `report.make_report` and `report.write_report`."""

@@ -1,5 +1,6 @@
-"""Tables as text, and how scores are written in them: the authors' form is max (mean), EM / F1 for reading
-comprehension.
+"""Format tables and scores as text.
+
+Scores have the format of the authors: "max (mean)", and "EM / F1" for reading comprehension.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A heading, what is to be known before reading, and cells. key: for the names of files and anchors."""
+    """A table with a title, cells and notes. `key`: for file names and anchors."""
 
     key: str
     title: str
@@ -23,17 +24,17 @@ class Table:
 
 
 def max_and_mean(values: Iterable[tuple[float, float | None]]) -> str:
-    """ "65.5 (64.4) / 84.5 (84.0)": a maximum and a mean for every metric."""
+    """Return text such as "65.5 (64.4) / 84.5 (84.0)": maximum and mean per metric."""
     return " / ".join(f"{best:.1f}" if mean is None else f"{best:.1f} ({mean:.1f})" for best, mean in values) or NOTHING
 
 
 def numbers(values: Iterable[float | None], pattern: str = ".1f") -> str:
-    """ "65.5 / 84.5"; – where there is none."""
+    """Return text such as "65.5 / 84.5"; None becomes –."""
     return " / ".join(NOTHING if value is None else format(value, pattern) for value in values) or NOTHING
 
 
 def as_markdown(table: Table, *, level: int = 2) -> str:
-    """A heading, the table, and its notes below."""
+    """Return Markdown: a heading, the table, and its notes below."""
     lines = [f"{'#' * level} {table.title}", ""] if table.title else []
     lines += ["| " + " | ".join(_cell(cell) for cell in table.header) + " |", "|" + "|".join(_rule(table)) + "|"]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table.rows]
@@ -50,7 +51,7 @@ def _cell(text: str) -> str:
 
 
 def as_html(table: Table) -> str:
-    """A section with the table and its notes."""
+    """Return an HTML section with the table and its notes."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
     rows = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
@@ -76,5 +77,5 @@ img {{ max-width: 100%; }} ul {{ color: #555; }}
 
 
 def html_page(*, title: str, sections: Iterable[str]) -> str:
-    """A page that needs no other file."""
+    """Return an HTML page that needs no other files."""
     return PAGE.format(title=html.escape(title), body="\n".join(sections))

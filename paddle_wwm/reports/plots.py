@@ -1,6 +1,4 @@
-"""Pictures of a report, as SVG texts: every seed of every model as a point, and the scores on dev as training
-went on.
-"""
+"""The plots of a report, as SVG: a point for every seed of every model, and the dev scores during training."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ _STEP_IN_EPOCHS = "epoch"
 
 
 def new_figure(num_axes: int) -> tuple[Any, Sequence[Any]]:
-    """A figure and its axes side by side, drawn without a display."""
+    """Return a figure and its axes in one row. It needs no display."""
     import logging
 
     import matplotlib
@@ -28,7 +26,7 @@ def new_figure(num_axes: int) -> tuple[Any, Sequence[Any]]:
 
 
 def as_svg(figure: Any) -> str:
-    """The figure as an <svg> element; the same figure gives the same text."""
+    """Return the figure as an <svg> element. The same figure gives the same text."""
     import matplotlib
     import matplotlib.pyplot as plt
 
@@ -41,7 +39,7 @@ def as_svg(figure: Any) -> str:
 
 
 def plots_of(entries: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
-    """For every task an SVG: points of all seeds, and learning curves where runs have them."""
+    """Return an SVG for every task: points of all seeds, and learning curves if any."""
     return {task: _task_plot(task_entries) for task, task_entries in entries.items()}
 
 
@@ -70,7 +68,7 @@ def _task_plot(entries: Sequence[Entry]) -> str:
 
 
 def curve_of(entry: Entry, metric: str) -> list[tuple[float, float]]:
-    """(epoch, mean score over the seeds that were evaluated there)."""
+    """Return pairs of an epoch and the mean dev score over the seeds evaluated there."""
     points: dict[float, list[float]] = {}
     for result in entry.results:
         for record in result.dev_scores:
@@ -80,5 +78,5 @@ def curve_of(entry: Entry, metric: str) -> list[tuple[float, float]]:
 
 
 def _latin(name: str) -> str:
-    # matplotlib's own font has no Chinese: a box for each character would be drawn, with a warning
+    # the font of matplotlib has no Chinese characters: it would draw boxes and print warnings
     return name.encode("ascii", "replace").decode()

@@ -24,20 +24,24 @@ CSV_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was gathered, and its tables."""
+    """The gathered runs and their tables."""
 
     gathered: Gathered
     tables: tuple[Table, ...]
 
 
 def make_report(paths: Iterable[Path], *, reference: str | None = None) -> Report:
-    """Read the runs and make the tables. Raises DataError where runs may not be compared, or where there is none."""
+    """Read the runs and make the tables.
+
+    Raises:
+        DataError: there are no runs, or they cannot be compared.
+    """
     gathered = gather(list(paths))
     return Report(gathered=gathered, tables=tuple(tables_of(gathered, reference=reference)))
 
 
 def markdown_of(report: Report) -> str:
-    """All tables, then what is not in them."""
+    """Return Markdown: all tables, then unfinished seeds and skipped folders."""
     parts = [f"# {TITLE}\n", *(as_markdown(table) for table in report.tables)]
     parts += [
         f"## {title}\n\n" + "".join(f"- {line}\n" for line in lines) for title, lines in _left_out(report.gathered)
@@ -54,7 +58,7 @@ def _left_out(gathered: Gathered) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def html_of(report: Report) -> str:
-    """One page with tables and plots, that needs no other file."""
+    """Return one HTML page with tables and plots. It needs no other files."""
     plots = plots_of(report.gathered.entries)
     sections = [
         as_html(table) + (f"<div>{plots[table.key]}</div>\n" if table.key in plots else "") for table in report.tables
@@ -68,7 +72,7 @@ def html_of(report: Report) -> str:
 
 
 def csv_of(report: Report) -> str:
-    """A line for every task, model, split and metric, in full precision."""
+    """Return CSV with a line per task, model, split and metric, in full precision."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -108,7 +112,7 @@ WRITERS = {"markdown": markdown_of, "html": html_of, "csv": csv_of}
 
 
 def write_report(report: Report, *, output: Path, formats: Iterable[str] = tuple(FILES)) -> list[Path]:
-    """Write the report's files into the folder `output`; returns their paths."""
+    """Write the files of a report into the folder `output`, and return their paths."""
     paths = []
     for name in formats:
         with atomic_write(output / FILES[name], "w") as stream:

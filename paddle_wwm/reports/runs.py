@@ -1,8 +1,7 @@
-"""Fine-tuning runs as they are gathered for a report: found, checked to be comparable, and put together by task and
-model.
+"""Find the fine-tuning runs for a report, check that they are comparable, and group them by task and model.
 
-Scores of different data or recipes are never put side by side: `gather` raises DataError naming the files and the
-fields that differ.
+Scores with different data or recipes are never in one table: `gather` raises DataError with the files and the fields
+that differ.
 """
 
 from __future__ import annotations
@@ -22,19 +21,15 @@ from ..variants.lookup import known_variant
 from ..variants.scores import Score
 
 SPLITS = ("dev", "test", "challenge")  # in the order of the authors' tables
-COMPARED_OF_DATA = (
-    "sha256",
-    "num_examples",
-)  # not where it lies, nor how many windows a model's vocabulary makes of it
-NOT_COMPARED_OF_RECIPE = (
-    "micro_batch_size",
-    "micro_batch_tokens",
-)  # how a batch is cut; its gradient is the whole batch's
+# not the path, and not the number of windows, which depends on the model's vocabulary
+COMPARED_OF_DATA = ("sha256", "num_examples")
+# how a batch is split; the gradient is that of the whole batch
+NOT_COMPARED_OF_RECIPE = ("micro_batch_size", "micro_batch_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A metric over seeds, in percent. std: of the sample (n - 1); None for one seed."""
+    """A metric over seeds, in percent. `std`: of the sample (n - 1), None for 1 seed."""
 
     max: float
     mean: float
@@ -44,7 +39,10 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A model on a task: its seeds, out of one run folder or of several of the same weights and learning rate."""
+    """The seeds of a model on a task.
+
+    They come from one run folder, or from several with the same weights and learning rate.
+    """
 
     name: str
     record: RunRecord
@@ -53,20 +51,20 @@ class Entry:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits with scores of every seed."""
+        """The splits that have scores for every seed."""
         found = [name for name in self.results[0].scores if all(name in result.scores for result in self.results)]
         return tuple(sorted(found, key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name)))
 
     def metrics(self, split: str) -> tuple[str, ...]:
-        """The metrics of a split that tables show."""
+        """Return the metrics of a split that tables show."""
         return shown_metrics(self.record.metric, self.results[0].scores[split])
 
     def summary(self, split: str, metric: str) -> Summary:
-        """A metric over the seeds."""
+        """Summarise a metric over the seeds."""
         return summarise([result.scores[split][metric] for result in self.results])
 
     def published(self, split: str, metric: str) -> Score | None:
-        """The authors' score of this model, None where there is none."""
+        """Return the authors' score of this model, or None."""
         variant = known_variant(self.record.model["name"])
         scores = variant.published_scores.get(self.record.task, {}).get(split) if variant else None
         return scores.by_metric.get(metric) if scores else None
@@ -74,9 +72,12 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """All runs of a report. entries: by task, in the authors' order. unfinished: seeds without a result, and runs
-    without any;
-    skipped: folders that hold another kind of run.
+    """All runs of a report.
+
+    Attributes:
+        entries: by task, in the authors' order.
+        unfinished: seeds without a result, and runs without a seed.
+        skipped: folders with another kind of run.
     """
 
     entries: Mapping[str, tuple[Entry, ...]]
@@ -85,7 +86,7 @@ class Gathered:
 
 
 def summarise(values: Iterable[float]) -> Summary:
-    """Maximum, mean and standard deviation of scores."""
+    """Return the maximum, the mean and the standard deviation of scores."""
     scores = list(values)
     return Summary(
         max=max(scores),
@@ -96,16 +97,19 @@ def summarise(values: Iterable[float]) -> Summary:
 
 
 def shown_metrics(metric: str, scores: Mapping[str, float]) -> tuple[str, ...]:
-    """Of all that was computed, what tables show: the values that choose a checkpoint; all of it for a metric that is
-    not of this version.
+    """Return the names of the scores that tables show.
+
+    They are the scores that choose a checkpoint. For a metric that this version does not know, all scores are shown.
     """
     values = METRICS[metric].main if metric in METRICS else tuple(scores)
     return tuple(name for name in values if name in scores)
 
 
 def gather(paths: Iterable[Path]) -> Gathered:
-    """The runs in these folders, which are runs or hold some. Raises DataError where there is none, or where two may
-    not be compared.
+    """Read the runs in these folders. A folder is a run, or contains runs.
+
+    Raises:
+        DataError: there are no runs, or two of them cannot be compared.
     """
     runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]] = []
     unfinished, skipped = [], []
@@ -123,7 +127,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
             _check_results(path, results)
             runs.append((path, record, results))
         elif not any(path.glob("seed-*")):
-            unfinished.append(f"{path}: no seed has begun")
+            unfinished.append(f"{path}: no seed has started")
     if not runs and not unfinished:
         raise DataError(
             f"no run of paddle-wwm finetune in {', '.join(map(str, paths))}; a run has a {RUN_NAME} and folders seed-N."
@@ -141,7 +145,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
 
 
 def _place(task: str) -> tuple[int, str]:
-    """The authors' order of tasks; a user's own come last."""
+    """Return a sort key: the authors' order of tasks, then your own tasks by name."""
     names = list(DATASETS)
     return (names.index(task) if task in names else len(names), task)
 
@@ -159,19 +163,19 @@ def _run_folders(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_another_kind(path: Path) -> bool:
-    """A pretraining run has a run.json, too."""
+    """Return True for a pretraining run, which also has a run.json."""
     try:
         return "config_fingerprint" in json.loads((path / RUN_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
-        return False  # read_run says what is wrong
+        return False  # read_run reports the error
 
 
 def _check_results(path: Path, results: tuple[SeedResult, ...]) -> None:
     for result in results:
         if not result.scores:
             raise DataError(
-                f"{path}/seed-{result.seed}/{RESULT_NAME}: has no scores; a run without labelled dev data has "
-                f"no place in a table."
+                f"{path}/seed-{result.seed}/{RESULT_NAME}: must have scores, but has none; a run without labelled dev "
+                f"data cannot be in a table."
             )
 
 
@@ -190,9 +194,8 @@ def _check_comparable(runs: list[tuple[Path, RunRecord, Any]]) -> None:
                 f"{name}: {_short(expected.get(name))} against {_short(found.get(name))}" for name in names
             )
             raise DataError(
-                f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores may not stand in one table of "
-                f"{first.title}, since these "
-                f"differ: {differing}. Report them apart."
+                f"{first_path / RUN_NAME} and {path / RUN_NAME}: their scores cannot be in one table of "
+                f"{first.title}, because these fields differ: {differing}. Make a separate report for each."
             )
 
 
@@ -224,12 +227,12 @@ def _entries(runs: list[tuple[Path, RunRecord, tuple[SeedResult, ...]]]) -> tupl
         if len(set(seeds)) < len(seeds):
             twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
             raise DataError(
-                f"{' and '.join(map(str, paths))}: hold the same seeds of one model "
-                f"({', '.join(map(str, twice))}); give one of them."
+                f"{' and '.join(map(str, paths))}: have the same seeds of one model "
+                f"({', '.join(map(str, twice))}); give only one of them."
             )
         entries.append(
             Entry(
-                # two weights of one name are told apart by their folders
+                # different weights with the same name get the name of their folder
                 name=_title(name) if names.count(name) == 1 else f"{_title(name)} ({paths[0].name})",
                 record=members[0][1],
                 paths=paths,

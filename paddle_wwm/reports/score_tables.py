@@ -1,9 +1,10 @@
-"""The tables of the authors' document, made from runs: one a task, the small models' (several tasks a row), and
-relative scores.
+"""The tables of a report, like those of the authors' document.
 
-How the authors count, found by repeating their figures: a model's average is over all single values, EM and F1 each
-counting as one; its relative average is the ratio of two such averages; the classification average of the relative
-table is the mean of its cells. Parameters are those of a classifier of three classes, cut to whole millions.
+There is one table per task, the table of small models with several tasks per row, and the table of relative scores.
+
+The rules of the authors were found by reproducing their numbers. The average of a model is over all single values (EM
+and F1 are two values). The relative average is the ratio of two averages. The classification average of the relative
+table is the mean of its cells. Parameters include a classifier for three classes, and are rounded down to millions.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from ..variants.types import NUM_XNLI_LABELS
 from .format import NOTHING, Table, max_and_mean, numbers
 from .runs import Entry, Gathered
 
-REFERENCE = "chinese-roberta-wwm-ext"  # what the authors take as 100%
+REFERENCE = "chinese-roberta-wwm-ext"  # 100% in the authors' table
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """A model's test scores over several tasks: the best of the seeds, task -> metric -> percent. num_parameters: None
-    where it is not known.
+    """The test scores of a model on several tasks.
+
+    `scores`: task -> metric -> percent, the best seed. `num_parameters`: None if it is unknown.
     """
 
     name: str
@@ -36,14 +38,14 @@ class ModelRow:
     num_parameters: int | None
 
     def average(self, tasks: Sequence[str]) -> float | None:
-        """Over all single values; None where a task is missing."""
+        """Return the mean of all single values; None if a task is missing."""
         if any(task not in self.scores for task in tasks):
             return None
         return statistics.fmean(value for task in tasks for value in self.scores[task].values())
 
 
 def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table]:
-    """All tables that the runs give: those of several tasks where there are several."""
+    """Return a table per task, and with several tasks also the tables over tasks."""
     tables = [task_table(task, entries) for task, entries in gathered.entries.items()]
     rows = model_rows(gathered)
     titles = {
@@ -58,8 +60,9 @@ def tables_of(gathered: Gathered, *, reference: str | None = None) -> list[Table
 
 
 def task_table(task: str, entries: Sequence[Entry]) -> Table:
-    """Model x splits: max (mean), standard deviation, the published numbers, and the difference of the means (or of
-    the maxima).
+    """Return a table of models and splits.
+
+    Cells: max (mean), standard deviation, the published numbers, and the difference of the means (or of the maxima).
     """
     splits = list(dict.fromkeys(split for entry in entries for split in entry.splits))
     published = {
@@ -73,7 +76,7 @@ def task_table(task: str, entries: Sequence[Entry]) -> Table:
         header += [split, f"{split}: sd"] + (
             [f"{split}: published", f"{split}: difference"] if split in published else []
         )
-    header.append("minutes a seed")
+    header.append("minutes per seed")
     rows = []
     for entry in entries:
         cells = [entry.name, f"{entry.record.learning_rate:g}", str(len(entry.results))]
@@ -130,15 +133,15 @@ def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]
         notes.append(f"Run by different versions of this program: {', '.join(versions)}.")
     if published:
         notes.append(
-            "Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the "
-            "maxima where no mean is published."
+            "Published: the authors' max (mean) over ten seeds. Difference: of the means, or of the maxima if no mean "
+            "is published."
         )
         notes += _not_the_authors(record)
     return tuple(notes)
 
 
 def _not_the_authors(record: RunRecord) -> list[str]:
-    """What stands between our scores and the published ones beside the model."""
+    """Return a note if the recipe or the data differ from those of the authors."""
     task = DATASETS.get(record.task)
     theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
     changed = [
@@ -148,15 +151,16 @@ def _not_the_authors(record: RunRecord) -> list[str]:
     ]
     changed += [f"{record.recipe['limit_train']:,} training examples only"] if record.recipe.get("limit_train") else []
     return (
-        [f"Not as the authors did it: {', '.join(changed)}; the differences are not of the models alone."]
+        [f"The recipe differs from the authors': {', '.join(changed)}. So the models are not the only difference."]
         if changed
         else []
     )
 
 
 def model_rows(gathered: Gathered) -> list[ModelRow]:
-    """The models that have test scores, in the order of their first run; the published rows of the same models
-    follow.
+    """Return the models with test scores in the order of their first run.
+
+    The published rows of the same models follow.
     """
     scores: dict[str, dict[str, Mapping[str, float]]] = {}
     sizes: dict[str, int | None] = {}
@@ -172,7 +176,7 @@ def model_rows(gathered: Gathered) -> list[ModelRow]:
 
 
 def published_row(name: str, *, tasks: Sequence[str]) -> ModelRow | None:
-    """A model's published test scores, None where it has none on these tasks."""
+    """Return the published test scores of a model, or None if these tasks have none."""
     variant = known_variant(name)
     found = (
         {task: variant.published_scores[task]["test"] for task in tasks if task in variant.published_scores}
@@ -196,16 +200,17 @@ def _num_parameters(entry: Entry) -> int | None:
 
 
 def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
-    """The row of 100%: the one asked for, or RoBERTa-wwm-ext's, or that of the most parameters. Raises DataError for a
-    name without a row.
+    """Return the row of 100%: `name`, or RoBERTa-wwm-ext, or the largest model.
+
+    Raises:
+        DataError: `name` has no row.
     """
     if name is not None:
         variant = known_variant(name)
         row = next((row for row in rows if row.name in (name, variant.title if variant else name)), None)
         if row is None:
             raise DataError(
-                f"--reference {name}: no run with test scores is of this model; there are "
-                f"{', '.join(row.name for row in rows)}."
+                f"--reference {name}: must be a model with test scores, one of {', '.join(row.name for row in rows)}."
             )
         return row
     usual = next((row for row in rows if row.name == find_variant(REFERENCE).title), None)
@@ -213,7 +218,7 @@ def find_reference(rows: Sequence[ModelRow], name: str | None) -> ModelRow:
 
 
 def small_model_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], reference: ModelRow) -> Table:
-    """Best test scores of several tasks, their average, and the model's size."""
+    """Return a table of the best test scores, their average, and the model's size."""
     lines = [
         (
             row.name,
@@ -229,8 +234,8 @@ def small_model_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], re
         header=("model", *titles.values(), "average", "parameters"),
         rows=tuple(lines),
         notes=(
-            "The best of the seeds on test. The average is over all single values, EM and F1 each counting as one.",
-            f"Parameters with a classifier of three classes; in parentheses relative to those of {reference.name}.",
+            "Best score on test over the seeds. The average is over all single values; EM and F1 are two values.",
+            f"Parameters include a classifier for three classes; in parentheses relative to {reference.name}.",
         ),
     )
 
@@ -248,7 +253,7 @@ def _millions(count: int) -> str:
 
 
 def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], reference: ModelRow) -> Table:
-    """Every score relative to the reference model's."""
+    """Return a table of all scores relative to the reference model."""
     tasks = list(titles)
     lines = []
     for row in rows:
@@ -273,10 +278,8 @@ def relative_table(rows: Sequence[ModelRow], *, titles: Mapping[str, str], refer
         header=("model", *titles.values(), "average", "classification average"),
         rows=tuple(lines),
         notes=(
-            (
-                "The average is the ratio of the two models' averages; the classification average is the mean of "
-                "the tasks with one value."
-            ),
+            "The average is the ratio of the averages of both models. The classification average is the mean over "
+            "the tasks with one value.",
         ),
     )
 
@@ -286,7 +289,10 @@ def _num_metrics(rows: Sequence[ModelRow], task: str) -> int:
 
 
 def _ratios(row: ModelRow, reference: ModelRow, task: str) -> list[float | None]:
-    """None where the reference has 0; empty where one of the two was not tested."""
+    """Return the ratio of each score; None if the reference has 0.
+
+    The list is empty if one of the two models was not tested.
+    """
     if task not in row.scores or task not in reference.scores:
         return []
     theirs = reference.scores[task]

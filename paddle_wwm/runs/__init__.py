@@ -1,12 +1,13 @@
-"""One way to run, which pretraining and fine-tuning are built on.
+"""The parts of a training run that pretraining and fine-tuning share.
 
-job          from a job to a trained run: set-up, then this process or workers
-folder       the run's folder: who works in it, what it is bound to, what may be deleted
-checkpoints  checkpoints that are written whole or not at all
-log          the log as JSON lines, also across a kill; following it from another process
-launch       fleet workers on this machine
-processes    starting, watching and ending processes
-lifetime     how a process ends: with its parent, or on a signal after its step
-fleet        the workers' communication, the only file that imports paddle.distributed
-devices  optim  fused_update  precision  sharding   what a step needs
+job           set up the run folder, then train in this process or in workers
+folder        the run folder: its lock, its record, and which files may be deleted
+checkpoints   checkpoints, each written completely or not at all
+log           the log as JSON lines, which survives a kill; reading it from another process
+launch        start fleet workers on this machine
+processes     start, watch and end processes
+lifetime      end a process with its parent, or after the current step when a signal comes
+fleet         communication between workers; the only file that imports paddle.distributed
+accumulation  one training step over several micro-batches
+devices  optim  fused_update  precision  schedules  sharding   what a step needs
 """

@@ -1,7 +1,7 @@
-"""One training step over a worker's micro-batches; pretraining and fine-tuning make their steps with it.
+"""One training step over the micro-batches of a worker, used by pretraining and fine-tuning.
 
-A loss is a mean over the whole global batch, across micro-batches and workers, so it does not depend on how the batch
-was cut.
+A loss is a mean over the whole global batch, across micro-batches and workers. It does not depend on how the batch is
+split.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ MicroBatch = TypeVar("MicroBatch")
 class SummedLoss:
     """A loss summed over a micro-batch.
 
-    divisor: makes the sums of all micro-batches on all workers their mean: the number of summands in the global batch.
+    Attributes:
+        value: the sum, a float scalar.
+        divisor: the number of summands in the global batch. The sums of all micro-batches of all workers, divided by
+            it, give the mean.
     """
 
     value: paddle.Tensor
@@ -36,11 +39,14 @@ class SummedLoss:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """What stays the same from step to step.
+    """The parts of a step that do not change during a run.
 
-    model: as `distribute_model` returns it. parameters: those that are trained. owners: None if every worker updates
-    every parameter. sync_in_backward: the workers exchange gradients during the last backward pass; False: after it,
-    which recomputation needs.
+    Attributes:
+        model: the model as `distribute_model` returns it.
+        parameters: the trained parameters.
+        owners: which worker updates which parameter; None if every worker updates every parameter.
+        sync_in_backward: True if the workers exchange gradients during the last backward pass; False if they do it
+            after that pass, which recomputation needs.
     """
 
     model: paddle.nn.Layer
@@ -56,11 +62,17 @@ class StepContext:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step did, the same on all workers except for `micro_losses`.
+    """The result of a step. It is the same on all workers, except for `micro_losses`.
 
-    updated: False if a loss or a gradient was not finite on any worker; then no parameter was changed. loss: the mean
-    over the global batch. gradient_norm: before clipping. micro_losses: the summed loss of each of this worker's
-    micro-batches; reading them waits for the device. stop, save: True if any worker asked for it.
+    Attributes:
+        updated: False if a loss or a gradient was not finite on any worker; then no parameter was changed.
+        loss: the mean over the global batch.
+        gradient_norm: the norm before clipping.
+        learning_rate: the learning rate of this step.
+        micro_losses: the summed loss of each micro-batch of this worker, float64 scalars. Reading them waits for the
+            device.
+        stop: True if any worker asked to stop.
+        save: True if any worker asked to save.
     """
 
     updated: bool
@@ -82,28 +94,30 @@ def accumulated_step(
     stop_asked: bool = False,
     save_asked: bool = False,
 ) -> StepResult:
-    """Compute the gradient of this worker's micro-batches, clip it, agree that all is finite, update.
+    """Make one training step over the micro-batches of this worker.
+
+    The step computes the gradient, clips it, checks that it is finite on all workers, and updates the parameters.
 
     Args:
-        context: what is trained, and how.
-        micro_batches: at least one.
-        losses_of: the forward pass: returns the losses of a micro-batch, whose sum is minimised.
-        step: the number of the step, which dropout depends on.
-        learning_rate: of this step.
-        stop_asked: this worker asks to stop after the step.
-        save_asked: this worker asks to save after the step.
+        context: the model, the optimizer and the settings of the run.
+        micro_batches: the micro-batches of this worker, at least one.
+        losses_of: the forward pass. It returns the losses of a micro-batch; their sum is minimised.
+        step: the number of the step; dropout depends on it.
+        learning_rate: the learning rate of this step.
+        stop_asked: True if this worker asks to stop after the step.
+        save_asked: True if this worker asks to save after the step.
     """
     world, precision, parameters = context.world, context.precision, context.parameters
     loss, micro_losses = paddle.zeros([], "float64"), []
     for number, micro_batch in enumerate(micro_batches):
-        # Dropout is a function of (seed, step, micro-batch of the global batch): it is the same after a resume, and
-        # for any number of workers.
+        # Dropout depends only on the seed, the step, and the place of the micro-batch in the global batch. So it is
+        # the same after a resume and for any number of workers.
         seed_dropout(int(key_of(context.seed, step, number * world.size + world.rank)))
         exchanges = context.sync_in_backward and number == len(micro_batches) - 1
         with contextlib.nullcontext() if exchanges else without_gradient_sync(context.model, world):
             with precision.autocast():
                 losses = losses_of(micro_batch)
-            # fleet averages gradients over the workers: times world.size makes it the sum that the mean loss needs
+            # fleet averages gradients over the workers; multiply by world.size to get the sum that the mean loss needs
             factor = world.size * precision.loss_scale
             terms = [item.value * (factor / item.divisor) for item in losses]
             sum(terms[1:], terms[0]).backward()

@@ -1,9 +1,9 @@
-"""The checkpoints of a run: folders that are written whole or not at all, and read only when they are whole.
+"""The checkpoints of a run: folders that are written completely or not at all, and read only if they are complete.
 
-    checkpoints/step-00000300/   state.json, the file with the state and the sha256 of every other file
-                                 model_state.pdparams  optimizer.safetensors  …, whatever the kind of run needs
+    checkpoints/step-00000300/   state.json: the state, and the sha256 of every other file
+                                 model_state.pdparams  optimizer.safetensors  …: the files that this kind of run needs
 
-A half-written folder that a killed run left is deleted by the next save; a torn checkpoint is skipped.
+The next save deletes half-written folders that a killed run left behind. Damaged checkpoints are skipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ State = TypeVar("State", bound="DataclassInstance")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Generic[State]):
-    """A checkpoint that was found whole."""
+    """A checkpoint whose files were found complete.
+
+    Attributes:
+        path: its folder.
+        state: the state of the run at that step.
+    """
 
     path: Path
     state: State
@@ -45,9 +50,9 @@ class CheckpointStore(Generic[State]):
     """The checkpoints in a folder.
 
     Attributes:
-        folder: where they are.
-        state_type: the dataclass that says where a run stands.
-        state_name: the JSON file of each checkpoint that holds it.
+        folder: the folder that holds them.
+        state_type: the dataclass for the state of a run.
+        state_name: the name of the JSON file that holds the state in each checkpoint.
     """
 
     folder: Path
@@ -55,18 +60,20 @@ class CheckpointStore(Generic[State]):
     state_name: str
 
     def paths(self) -> list[Path]:
-        """Return the folders of the checkpoints, whole or torn, the oldest first."""
+        """Return the folders of all checkpoints, complete or damaged, oldest first."""
         return sorted(self.folder.glob("step-*"))
 
     @contextlib.contextmanager
     def writing(self, name: str, *, state: State) -> Iterator[Path]:
-        """Yield a folder to write a checkpoint's files to; it becomes the checkpoint `name` when the block ends.
+        """Yield a folder for the files of a checkpoint.
+
+        The folder becomes the checkpoint `name` when the block ends.
 
         Raises:
-            CheckpointError: it cannot be written; the checkpoints before it are unchanged.
+            CheckpointError: the checkpoint cannot be written. Earlier checkpoints are unchanged.
         """
         path = self.folder / name
-        remove_leftovers(self.folder / "step-*")  # of a run that was killed while it saved
+        remove_leftovers(self.folder / "step-*")  # a run that was killed while it saved leaves half-written folders
         try:
             with atomic_directory(path, replace=True) as folder:
                 yield folder
@@ -74,13 +81,13 @@ class CheckpointStore(Generic[State]):
                 write_json(folder / self.state_name, {"state": dataclasses.asdict(state), "sha256": sums})
         except OSError as error:
             whole = self.paths()
-            before = f"the newest one is {whole[-1].name}" if whole else "there is none before it"
+            before = f"the newest one is {whole[-1].name}" if whole else "no earlier one exists"
             raise CheckpointError(
-                f"{path}: the checkpoint cannot be written ({error}); {before}. Free some space. {TO_CONTINUE}"
+                f"{path}: the checkpoint cannot be written ({error}); {before}. Free some disk space. {TO_CONTINUE}"
             ) from None
 
     def keep_only(self, kept: Collection[Path]) -> None:
-        """Delete all checkpoints but these."""
+        """Delete all checkpoints except these."""
         for path in self.paths():
             if path not in kept:
                 shutil.rmtree(path)
@@ -90,7 +97,10 @@ class CheckpointStore(Generic[State]):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def newest(self) -> Checkpoint[State] | None:
-        """Return the newest whole checkpoint; log a warning for every torn one that is newer."""
+        """Return the newest complete checkpoint, or None.
+
+        A warning is logged for every damaged checkpoint that is newer.
+        """
         for path in reversed(self.paths()):
             try:
                 return self.read(path)
@@ -99,15 +109,22 @@ class CheckpointStore(Generic[State]):
         return None
 
     def read(self, path: Path) -> Checkpoint[State]:
-        """Read a checkpoint's state and check its files. Raises CheckpointError when it is torn or of another kind."""
+        """Read the state of a checkpoint and check its files.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, or belongs to another kind of run.
+        """
         state, sums = self._read_state(path)
         for name, expected in sums.items():
             if not (path / name).is_file() or sha256_of_file(path / name) != expected:
-                raise CheckpointError(f"{path / name}: missing or torn (its checksum differs).")
+                raise CheckpointError(f"{path / name}: the file is missing or damaged (its checksum differs).")
         return Checkpoint(path=path, state=state)
 
     def states(self) -> Iterator[Checkpoint[State]]:
-        """Yield the checkpoints whose state can be read, the oldest first; their other files are not checked."""
+        """Yield the checkpoints whose state can be read, oldest first.
+
+        Their other files are not checked.
+        """
         for path in self.paths():
             with contextlib.suppress(CheckpointError):
                 yield Checkpoint(path=path, state=self._read_state(path)[0])
@@ -115,24 +132,32 @@ class CheckpointStore(Generic[State]):
     def _read_state(self, path: Path) -> tuple[State, Mapping[str, str]]:
         record = read_json(path / self.state_name)
         try:
-            # runs of version 0.1 have more in `state`, and some of it next to it
+            # version 0.1 wrote more fields into `state`, and some fields next to it
             values: dict[str, Any] = {**record, **record["state"]}
             state = {field.name: values[field.name] for field in dataclasses.fields(self.state_type)}
             return self.state_type(**state), dict(record["sha256"])
         except (KeyError, TypeError, ValueError):
-            raise CheckpointError(f"{path / self.state_name}: is not a training state of this program.") from None
+            raise CheckpointError(f"{path / self.state_name}: not a training state of this program.") from None
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to a safetensors file. Raises OSError."""
+    """Write arrays to a safetensors file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     try:
         save_file(dict(arrays), path)
-    except SafetensorError as error:  # the library's name for what the system refused
+    except SafetensorError as error:  # safetensors wraps the error of the operating system
         raise OSError(str(error)) from None
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a safetensors file. Raises CheckpointError."""
+    """Read the arrays of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The devices that this build of Paddle can train on, and how a process is set up for training."""
+"""The GPUs that this build of Paddle can train on, and the set-up of a training process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..cpu import keep_freed_memory
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this build of Paddle can use; none with a CPU build."""
+    """Return the ids of the GPUs that Paddle can use; empty for a CPU build."""
     import paddle
 
     if not paddle.is_compiled_with_cuda():
@@ -19,10 +19,10 @@ def visible_gpus() -> list[str]:
 
 
 def prepare_training(*, seed: int) -> None:
-    """Set this process up for training and seed Paddle's random numbers."""
+    """Set up this process for training and seed Paddle's random generator."""
     import paddle
 
-    # plain contiguous kernels: 14-17% faster on the CPU, equal numbers
+    # contiguous kernels: 14-17% faster on the CPU, with the same results
     paddle.set_flags({"FLAGS_use_stride_kernel": False})
     keep_freed_memory()
     paddle.seed(seed)

@@ -1,8 +1,8 @@
-"""Data-parallel training under fleet: the only file that imports paddle.distributed. gloo on the CPU, nccl on GPUs.
+"""Data-parallel training with fleet: gloo on the CPU, nccl on GPUs. Only this file imports paddle.distributed.
 
-A process is a worker when a launcher has set PADDLE_TRAINER_ID (`python -m paddle.distributed.launch`, or `launch.py`
-here). One process
-alone trains without fleet: `fleet.distributed_model` of Paddle 3.3.1 fails for a world of one.
+A process is a worker if a launcher has set PADDLE_TRAINER_ID (`python -m paddle.distributed.launch`, or our
+`launch.py`). A single process trains without fleet, because `fleet.distributed_model` of Paddle 3.3.1 fails for a
+world of size 1.
 """
 
 from __future__ import annotations
@@ -21,37 +21,40 @@ import paddle
 from ..compute.dropout import dropout_state, set_dropout_state
 from .lifetime import end_with_parent
 
-LAUNCHER_VARIABLE = "PADDLE_WWM_LAUNCHER"  # the process id of our own launcher
+LAUNCHER_VARIABLE = "PADDLE_WWM_LAUNCHER"  # holds the process id of our launcher
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Which of how many workers this process is."""
+    """The rank of this process and the number of workers."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_main(self) -> bool:
-        """The one worker that writes files and talks."""
+        """True for the one worker that writes files and prints."""
         return self.rank == 0
 
 
 def is_worker() -> bool:
-    """Whether a launcher started this process."""
+    """Return True if a launcher started this process."""
     return "PADDLE_TRAINER_ID" in os.environ
 
 
 def is_set_up() -> bool:
-    """Return True in a worker of our own launcher, which has set the run up before it starts workers."""
+    """Return True in a worker of our launcher.
+
+    Our launcher sets up the run before it starts workers; Paddle's does not.
+    """
     return LAUNCHER_VARIABLE in os.environ
 
 
 def init() -> World:
-    """Join the other workers; returns at once in a world of one."""
+    """Join the other workers; return at once if there is only one."""
     if not is_worker() or int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) == 1:
         return World()
-    # a killed launcher must not leave its workers behind
+    # the workers must end when their launcher is killed
     end_with_parent(
         signal.SIGTERM, parent=int(os.environ[LAUNCHER_VARIABLE]) if LAUNCHER_VARIABLE in os.environ else None
     )
@@ -64,7 +67,9 @@ def init() -> World:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """fleet tells its topology as INFO, the flags it has set itself on stderr, and warns of groups that a
+    """Silence the start of fleet.
+
+    fleet logs its topology as INFO, prints the flags that it has set to stderr, and warns about groups that a
     data-parallel run does not use.
     """
     from paddle.distributed import parallel
@@ -82,8 +87,9 @@ def _quiet_start() -> Iterator[None]:
 
 
 def distribute_model(model: paddle.nn.Layer, world: World) -> paddle.nn.Layer:
-    """The model with gradients averaged over the workers in `backward`; every worker gets the first one's
-    parameters.
+    """Return the model with gradients averaged over the workers in `backward`.
+
+    Every worker gets the parameters of worker 0.
     """
     if world.size == 1:
         return model
@@ -93,13 +99,18 @@ def distribute_model(model: paddle.nn.Layer, world: World) -> paddle.nn.Layer:
 
 
 def without_gradient_sync(model: paddle.nn.Layer, world: World) -> ContextManager:
-    """Inside, `backward` only accumulates: the workers communicate at the last micro-batch of a step."""
+    """Return a context in which `backward` accumulates without communication.
+
+    The workers communicate only at the last micro-batch of a step.
+    """
     return contextlib.nullcontext() if world.size == 1 else model.no_sync()
 
 
 def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None:
-    """What `backward` does by itself outside `without_gradient_sync`, as a step of its own: recomputing layers need
-    it, since they run a backward pass inside the backward pass, which the synchronisation within it does not bear.
+    """Average the gradients over the workers, after the backward pass.
+
+    Outside `without_gradient_sync`, `backward` does this itself. Recomputed layers need it as a separate call: they run
+    a backward pass inside the backward pass, and synchronisation inside `backward` fails there.
     """
     if world.size > 1:
         from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
@@ -108,7 +119,11 @@ def average_gradients(parameters: Sequence[paddle.Tensor], world: World) -> None
 
 
 def sum_over_workers(values: Sequence[float] | np.ndarray, world: World) -> np.ndarray:
-    """The sums over all workers, the same on each. float64."""
+    """Return the sums over all workers; every worker gets the same.
+
+    Shape:
+        values: (n,). Returns (n,) float64.
+    """
     if world.size == 1:
         return np.asarray(values, np.float64)
     import paddle.distributed
@@ -119,7 +134,11 @@ def sum_over_workers(values: Sequence[float] | np.ndarray, world: World) -> np.n
 
 
 def broadcast(tensor: paddle.Tensor, *, source: int, world: World) -> None:
-    """Give every worker the tensor of worker `source`, in place."""
+    """Overwrite the tensor in place with that of worker `source`.
+
+    Shape:
+        tensor: any shape and dtype, the same on every worker.
+    """
     if world.size > 1:
         import paddle.distributed
 
@@ -127,12 +146,13 @@ def broadcast(tensor: paddle.Tensor, *, source: int, world: World) -> None:
 
 
 def recompute_layers(layers: Iterable[paddle.nn.Layer]) -> None:
-    """From here on the activations inside these layers are not kept for the backward pass but computed again in it,
-    under the same dropout.
+    """Make these layers compute their activations again in the backward pass.
+
+    The layers then need less memory, because they do not keep their activations. Dropout is the same both times.
     """
     for layer in layers:
         layer.forward = functools.partial(_recomputed, layer.forward)  # type: ignore[method-assign]
-        layer.recomputed_by = _recomputed  # for what computes a layer without its forward
+        layer.recomputed_by = _recomputed  # for code that computes a layer without calling its forward
 
 
 def _recomputed(forward: Callable, *inputs: Any) -> Any:
@@ -142,8 +162,7 @@ def _recomputed(forward: Callable, *inputs: Any) -> Any:
     runs = 0
 
     def run(*inputs: Any) -> Any:
-        # the first run draws masks as any layer does; the second one repeats them, and leaves the generator as it
-        # found it
+        # The first run draws dropout masks as usual. The second one repeats them and restores the generator.
         nonlocal runs
         runs += 1
         found = dropout_state()

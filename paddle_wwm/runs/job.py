@@ -1,4 +1,4 @@
-"""The way from a job to a trained run: one process sets the folder up, then this process trains, or workers do."""
+"""Run a training job: one process sets up the folder, then this process or several workers train."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def run_in_folder(
     on_terminal: bool,
     follower: LogFollower,
 ) -> bool:
-    """Set a run's folder up and train, alone in that folder.
+    """Set up the folder of a run and train, holding the lock of the folder.
 
     Args:
-        output: the folder.
-        num_workers: 1 trains in this process, more start that many workers here. A process that Paddle's launcher
-            started is one of its workers already.
-        set_up: called in one process, with the number of workers, before any training. It returns False when
-            nothing is left to train.
+        output: the folder of the run.
+        num_workers: 1 trains in this process; a larger number starts that many workers. It is ignored in a process
+            that is already a worker.
+        set_up: called in one process before training, with the number of workers. It returns False if nothing is left
+            to train.
         train: called in every process that trains.
-        worker_command: what starts a worker.
-        on_terminal: whether worker 0 prints on this program's terminal; otherwise `follower` reports its steps.
+        worker_command: the command line that starts a worker.
+        on_terminal: True if worker 0 prints to the terminal of this program; otherwise `follower` reports its steps.
         follower: reports the steps of the workers.
 
     Returns:
-        False in a worker process, True in the one that was asked for the run.
+        False in a worker process, True in the process that the user started.
     """
     if fleet.is_worker():
         world = fleet.init()

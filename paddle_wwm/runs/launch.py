@@ -1,8 +1,8 @@
-"""Start N fleet workers on this machine: one command, once per worker, with the environment that fleet reads.
+"""Start fleet workers on this machine: the same command for each, with the environment variables that fleet reads.
 
-What `python -m paddle.distributed.launch` does, with three differences that a person at a terminal needs: worker 0
-keeps the terminal (its progress bar stays a bar), a worker that dies ends the others at once and its last lines are
-shown, and nothing of the environment is written into a log folder.
+This does the work of `python -m paddle.distributed.launch`, with three differences for a user at a terminal. Worker 0
+prints to the terminal, so its progress bar works. When a worker fails, the others end at once and the last lines of
+its log are shown. No environment variables are written into a log folder.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .checkpoints import TO_CONTINUE
 from .fleet import LAUNCHER_VARIABLE
 from .processes import Command, raise_for, run_processes
 
-GRACE_S = 60.0  # to finish the step and save, after a signal
-FAILED_GRACE_S = 5.0  # for the other workers, after one has failed
+GRACE_S = 60.0  # time to finish the step and save after a signal
+FAILED_GRACE_S = 5.0  # time for the other workers to end after one has failed
 
 
 def _free_ports(count: int) -> list[int]:
@@ -33,9 +33,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def worker_environments(count: int, *, gpus: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Return the variables of every worker, besides those of this process.
+    """Return the environment variables to add for each worker.
 
-    gpus: the devices to use; none means the CPU with gloo.
+    Args:
+        count: the number of workers.
+        gpus: the ids of the GPUs, one per worker; empty for the CPU with gloo.
     """
     endpoints = [f"127.0.0.1:{port}" for port in _free_ports(count)]
     environments = []
@@ -71,19 +73,19 @@ def launch_workers(
     show_first: bool = True,
     on_poll: Callable[[], None] | None = None,
 ) -> None:
-    """Run `command` in `count` workers until all have ended well.
+    """Run `command` in `count` workers and wait until all have succeeded.
 
     Args:
         command: the program and its arguments, the same for every worker.
-        count: how many workers.
-        log_directory: where the output of the workers goes, worker-N.log.
-        gpus: the devices to use; none means the CPU.
-        show_first: whether worker 0 keeps the terminal; otherwise its output goes into a log, too.
+        count: the number of workers.
+        log_directory: the folder for the output of the workers, worker-N.log.
+        gpus: the ids of the GPUs, one per worker; empty for the CPU.
+        show_first: True if worker 0 prints to the terminal; otherwise its output also goes into a log.
         on_poll: called several times per second while the workers run.
 
     Raises:
         Interrupted: a signal came; the workers have saved and ended.
-        AlreadyReported: a mistake of the user's, which worker 0 has printed on the terminal.
+        AlreadyReported: the user made a mistake, and worker 0 has printed it to the terminal.
         TrainingError: a worker failed. The last lines of its log are logged.
     """
     commands = [
@@ -100,9 +102,9 @@ def launch_workers(
         num_at_a_time=count,
         grace_s=GRACE_S,
         failed_grace_s=FAILED_GRACE_S,
-        agreed_status=USER_ERROR_EXIT_STATUS,  # the mistake of the user's that worker 0 reports
+        agreed_status=USER_ERROR_EXIT_STATUS,  # a user error is found by every worker and reported by worker 0
         on_poll=(lambda _: on_poll()) if on_poll else None,
     )
     if ended.statuses[0] == USER_ERROR_EXIT_STATUS and show_first and not ended.stop:
-        raise AlreadyReported("worker 0 has reported a mistake; the others, too, where all agreed.")
+        raise AlreadyReported("worker 0 has already reported the error.")
     raise_for(ended, commands, remedy=TO_CONTINUE)

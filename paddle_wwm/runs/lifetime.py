@@ -1,4 +1,4 @@
-"""How a process ends: not after the one that started it, and on a signal not before its step is saved."""
+"""The end of a process: together with the process that started it, or on a signal once its step is saved."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from typing import Any
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
 
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # now: a child between fork and exec must not open it
+# opened here, because a child process must not open a library between fork and exec
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def end_with_parent(number: int, *, parent: int | None = None) -> None:
-    """Ask the system (Linux) for signal `number` when the process that started this one ends, however it ends.
+    """Ask Linux to send signal `number` to this process when its parent ends.
 
-    parent: its id, where it is known: when it has ended before this call, the signal comes at once.
+    This also works when the parent is killed. On other systems, nothing happens.
+
+    Args:
+        number: the signal.
+        parent: the process id of the parent, if known. If the parent has ended before this call, the signal comes at
+            once.
     """
     if _LIBC is None:
         return
@@ -28,9 +34,14 @@ def end_with_parent(number: int, *, parent: int | None = None) -> None:
 
 
 class StopSignal:
-    """Remembers SIGTERM or Ctrl-C while it is open; a loop asks after every step. The handlers from before come back.
+    """A context manager that records SIGTERM or Ctrl-C.
 
-    Python lets the main thread alone set handlers: in another thread this does nothing, and the program's own stay.
+    A training loop checks `number` after every step and can then stop cleanly.
+    The previous handlers are restored at the end. Only the main thread of a Python program can set handlers; in
+    another thread, this does nothing and the handlers of the program stay.
+
+    Attributes:
+        number: the signal that came; 0 if none.
     """
 
     def __init__(self) -> None:
@@ -52,7 +63,7 @@ class StopSignal:
         self.number = number
 
     def interrupted(self, message: str) -> Interrupted:
-        """The error that ends the program with the signal's exit status."""
+        """Return the error that ends the program with the exit status of the signal."""
         return Interrupted(
             message, exit_status=SIGTERM_EXIT_STATUS if self.number == signal.SIGTERM else SIGINT_EXIT_STATUS
         )

@@ -1,4 +1,4 @@
-"""The log of a run as JSON lines: one object per step or evaluation, also across a kill."""
+"""The log of a run as JSON lines: one object per step or evaluation. It survives a kill."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from ..progress import Progress
 
 
 class RunLog:
-    """A log that is open for writing. What a killed run has written beyond its checkpoint is dropped first.
+    """A log that is open for writing.
+
+    Records that a killed run has written after its last checkpoint are removed first.
 
     Args:
         path: the file.
-        keep: called with every record that is there; says whether it stays.
+        keep: called with every record in the file; returns False to remove the record.
     """
 
     def __init__(self, path: Path, *, keep: Callable[[Mapping[str, Any]], bool]) -> None:
@@ -25,7 +27,7 @@ class RunLog:
         self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append a record; whoever reads the file sees it at once."""
+        """Append a record; readers of the file see it at once."""
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
 
@@ -41,12 +43,12 @@ class RunLog:
 
 
 class LogFollower:
-    """Reports the steps that worker processes log. Call it now and then.
+    """A reporter of the steps that worker processes log. Call it regularly.
 
     Args:
-        logs: the log of each stage of the progress.
-        total: steps of a stage; None where that is not known.
-        progress: the callback; None: nothing is reported.
+        logs: the log file of each stage.
+        total: the number of steps of a stage; None if it is not known.
+        progress: the callback that gets the reports; None to report nothing.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class LogFollower:
         self._sizes = dict.fromkeys(logs, 0)
 
     def __call__(self) -> None:
-        """Report the stages whose log has grown."""
+        """Report every stage whose log has grown since the last call."""
         for stage, path in self._logs.items():
             size = path.stat().st_size if path.exists() else 0
             if self._progress is None or size == self._sizes[stage]:

@@ -1,18 +1,18 @@
-"""AdamW and two LAMBs, and gradient clipping.
+"""AdamW, two variants of LAMB, and gradient clipping.
 
-Paddle's optimizers keep the state and are what runs on GPUs; on the CPU their update of a parameter is replaced by a
-compiled one (`fused_update.py`) of the same rule. With m and v the moments of the clipped gradient, t the number of
-the update, L the learning rate:
+Paddle's optimizers hold the state and make the updates on GPUs. On the CPU, a compiled update with the same rule
+(`fused_update.py`) replaces theirs. In the table, m and v are the moments of the clipped gradient, t is the number of
+the update, and L is the learning rate:
 
               direction d of a parameter p                                          update of p
     adamw        (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)              -L * (d + decay * p)
-    lamb-paddle  (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + decay * p  -L * |p| / |d| * d; without decay:
-    -L * d
+    lamb-paddle  (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + decay * p  -L * |p| / |d| * d, or
+                                                                                    -L * d for p without decay
     lamb-hfl     m / (sqrt(v) + eps) + decay * p                                    -L * |p| / |d| * d
 
-The ratio |p| / |d| is 1 where either is 0; decay is 0 for biases and LayerNorms. lamb-hfl is what the series was
-trained with: the authors' published TensorFlow optimizer (github.com/ymcui/LAMB_Optimizer_TF). Paddle's leaves out the
-ratio where there is no decay.
+The ratio |p| / |d| is 1 if either norm is 0. decay is 0 for biases and LayerNorms. lamb-hfl is the optimizer that the
+published models were trained with (github.com/ymcui/LAMB_Optimizer_TF). lamb-paddle omits the ratio for parameters
+without decay.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from .fused_update import adam_direction, adamw_update, subtract
 
 
 def has_weight_decay(name: str) -> bool:
-    """Whether BERT decays the parameter of that name: not biases, not LayerNorm."""
+    """Return True if BERT uses weight decay for the parameter of that name.
+
+    Biases and the parameters of LayerNorm have none.
+    """
     return not (name.endswith(("bias", "decoder_bias")) or "layer_norm" in name or "norm1" in name or "norm2" in name)
 
 
@@ -39,17 +42,22 @@ def make_optimizer(
     keep: Callable[[str], bool] = lambda name: True,
     rate_scale: Callable[[str], float] | None = None,
 ) -> paddle.optimizer.Optimizer:
-    """The optimizer of the parameters that are trained and that `keep` asks for by name; its learning rate is set
-    before every step.
+    """Make the optimizer of the trained parameters.
 
-    rate_scale: of AdamW, from a parameter's name to the factor of its learning rate.
+    Set its learning rate with `set_lr` before every step; it is 0 at first.
+
+    Args:
+        model: the model.
+        config: the name of the optimizer and its settings.
+        keep: returns False for the names of parameters that this optimizer must not update.
+        rate_scale: for AdamW only. Returns the factor for the learning rate of the parameter of that name.
     """
     trained = [
         (name, parameter) for name, parameter in model.named_parameters() if not parameter.stop_gradient and keep(name)
     ]
     decayed = {parameter.name for name, parameter in trained if has_weight_decay(name)}
     parameters = [parameter for _, parameter in trained]
-    # the step's rate is set before each update; 16-bit parameters (AMP O2) have 32-bit master copies
+    # multi_precision: 16-bit parameters (AMP O2) get 32-bit master copies
     if config.name is OptimizerName.ADAMW:
         adamw = _AdamW(
             learning_rate=0.0,
@@ -63,7 +71,7 @@ def make_optimizer(
         )
         if rate_scale is not None:
             scales = {parameter.name: rate_scale(name) for name, parameter in trained}
-            # Paddle's argument of that name is refused on the CPU
+            # Paddle rejects the argument lr_ratio on the CPU, so the attribute is set instead
             adamw._lr_ratio = lambda parameter: scales[parameter.name]
         return adamw
     lamb = {OptimizerName.LAMB_HFL: _HflLamb, OptimizerName.LAMB_PADDLE: _PaddleLamb}[config.name]
@@ -80,9 +88,9 @@ def make_optimizer(
 
 
 class _Moments:
-    """The accumulators of a parameter, under the names that Paddle's AdamW and Lamb share; a mixin for those."""
+    """A mixin for Paddle's AdamW and Lamb that reads the accumulators of a parameter."""
 
-    _beta1: Any  # float; Paddle declares a Tensor, too
+    _beta1: Any  # a float here; Paddle's declaration also allows a Tensor
     _beta2: Any
     _epsilon: Any
     _moment1_acc_str: str
@@ -96,12 +104,11 @@ class _Moments:
         return first, self._get_accumulator_master(self._moment2_acc_str, parameter)
 
     def _correct_bias(self, parameter: paddle.Tensor) -> tuple[float, float]:
-        """1 / (1 - beta1^t) and 1 / (1 - beta2^t) of this update; advances t."""
+        """Return 1 / (1 - beta1^t) and 1 / (1 - beta2^t) of this update; advance t."""
         scales = []
         for name, beta in ((self._beta1_pow_acc_str, self._beta1), (self._beta2_pow_acc_str, self._beta2)):
-            power = shared_array(
-                self._get_accumulator_master(name, parameter)
-            )  # beta^t: Paddle keeps it, and starts with t = 1
+            # Paddle's accumulator holds beta^t, starting with t = 1
+            power = shared_array(self._get_accumulator_master(name, parameter))
             scales.append(1.0 / (1.0 - float(power[0])))
             power *= np.float32(beta)
         return scales[0], scales[1]
@@ -162,7 +169,7 @@ class _HflLamb(_PaddleLamb):
 
     @paddle.no_grad()
     def _update_by_paddle(self, parameter: paddle.Tensor, gradient: paddle.Tensor, *, decay: float) -> None:
-        """The rule in Paddle's operations: for GPUs, and as the reference."""
+        """Make the update with Paddle's operations, for GPUs and as a reference."""
         master = self._master_weights.get(parameter.name, parameter)
         first, second = self._moments(parameter)
         gradient = gradient.astype(master.dtype)
@@ -182,10 +189,12 @@ def _norm(tensor: paddle.Tensor) -> paddle.Tensor:
 
 
 def gradient_norm(gradients: Sequence[paddle.Tensor]) -> float:
-    """The common L2 norm of all gradients; infinite or NaN where one of them is not finite."""
-    if all(
-        map(_is_on_cpu, gradients)
-    ):  # numpy's dot product takes a fifth of the time of Paddle's, and that a tenth of paddle.norm's
+    """Return the common L2 norm of all gradients.
+
+    The norm is infinite or NaN if a gradient is not finite.
+    """
+    if all(map(_is_on_cpu, gradients)):
+        # numpy's dot product is 5 times as fast as paddle.dot, which is 10 times as fast as paddle.norm
         arrays = map(shared_array, gradients)
         return float(np.sqrt(sum(float(np.dot(array, array)) for array in arrays)))
     flat = [gradient.flatten().astype("float32") for gradient in gradients]
@@ -194,9 +203,17 @@ def gradient_norm(gradients: Sequence[paddle.Tensor]) -> float:
 
 @paddle.no_grad()
 def clip_gradients(parameters: Iterable[paddle.Tensor], *, max_norm: float, loss_scale: float = 1.0) -> float:
-    """Scale all gradients so that their common L2 norm is at most max_norm; returns the norm before.
+    """Scale all gradients so that their common L2 norm is at most `max_norm`.
 
-    Gradients that carry a loss scale lose it. Those that are not finite are left as they are.
+    Gradients that are not finite are unchanged.
+
+    Args:
+        parameters: the parameters whose gradients are clipped, in place.
+        max_norm: the largest norm that is allowed.
+        loss_scale: the factor of the loss; the gradients are divided by it.
+
+    Returns:
+        The norm before clipping, without the loss scale.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = gradient_norm(gradients) / loss_scale
@@ -209,8 +226,10 @@ def clip_gradients(parameters: Iterable[paddle.Tensor], *, max_norm: float, loss
 
 
 def _state(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> dict[str, paddle.Tensor]:
-    """The tensors of the optimizer's state by structured names, "bert.pooler.dense.weight/moment1": Paddle's own hold
-    counters of the process.
+    """Return the tensors of the optimizer state by structured names.
+
+    A name looks like "bert.pooler.dense.weight/moment1". Paddle's names contain counters of the process, so they
+    differ between processes.
     """
     state = {}
     for name, parameter in model.named_parameters():
@@ -225,16 +244,19 @@ def _state(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> dic
 
 
 def optimizer_arrays(model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> dict[str, np.ndarray]:
-    """The optimizer's state by structured names; empty before the first update."""
+    """Return the optimizer state by structured names; empty before the first update."""
     return {name: tensor.numpy() for name, tensor in _state(model, optimizer).items()}
 
 
 def set_optimizer_arrays(
     model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, arrays: dict[str, np.ndarray]
 ) -> None:
-    """The reverse of `optimizer_arrays`. Arrays of parameters that are not this optimizer's are skipped."""
+    """Set the optimizer state from arrays that `optimizer_arrays` returned.
+
+    Arrays of parameters that this optimizer does not update are skipped.
+    """
     if arrays:
-        # as at the first update
+        # Paddle does this at the first update
         optimizer._create_accumulators(paddle.static.default_main_program().global_block(), optimizer._parameter_list)
     for name, tensor in _state(model, optimizer).items():
         if name in arrays:

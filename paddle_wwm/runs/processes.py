@@ -1,7 +1,7 @@
-"""Run commands as processes: several at a time, watched and ended by this one, none outliving it.
+"""Run commands as child processes, several at a time. No child outlives this process.
 
-Workers of a training run and the runs of an experiment are started here alike. A process that is asked to end gets
-SIGTERM, whatever signal has come, so that it saves; who does not end in time is killed.
+The workers of a training run and the runs of an experiment are both started here. A child that must end gets SIGTERM,
+whichever signal this process got, so that it can save. A child that does not end in time is killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).absolute().parents[1]
 POLL_S = 0.05
-AGREED_GRACE_S = 20.0  # for the others to end by themselves
+AGREED_GRACE_S = 20.0  # time for the other processes to end without a signal
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -35,10 +35,10 @@ class Command:
     """A program to start.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         line: the program and its arguments.
-        log: the file that its output is appended to; None: this process's terminal.
-        environment: variables besides those of this process.
+        log: the file to which its output is appended; None to print to the terminal of this process.
+        environment: environment variables to add to those of this process.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How commands have ended.
+    """The result of `run_processes`.
 
     Attributes:
-        statuses: the exit status of each command, negative for a signal; None for one that was not started.
-        failed: the number of the first command that failed; None where none did.
-        stop: the signal that this process got; 0 where none came.
+        statuses: the exit status of each command, negative for a signal; None for a command that was not started.
+        failed: the index of the first command that failed; None if no command failed.
+        stop: the signal that this process got; 0 if none.
     """
 
     statuses: tuple[int | None, ...]
@@ -71,16 +71,18 @@ def run_processes(
     agreed_status: int | None = None,
     on_poll: Callable[[int], None] | None = None,
 ) -> Ended:
-    """Run commands in their order until all have ended, or one has failed, or SIGTERM or Ctrl-C comes.
+    """Run commands in order until all have ended, one fails, or a signal comes.
+
+    The signals are SIGTERM and Ctrl-C.
 
     Args:
-        commands: what to run.
-        num_at_a_time: how many processes run at once at most. They share the cores: each gets its part of the
-            threads, unless the environment says how many.
-        grace_s: time to save and end for all processes, after a signal to this one.
-        failed_grace_s: the same for the others, after one has failed.
-        agreed_status: an exit status on which all processes agree: the others are not asked to end, since they do it
-            by themselves.
+        commands: the commands.
+        num_at_a_time: the largest number of processes that run at the same time. They share the cores: each gets an
+            equal number of threads, unless the environment sets the number.
+        grace_s: seconds for all processes to save and end after this process got a signal.
+        failed_grace_s: seconds for the other processes to save and end after one has failed.
+        agreed_status: an exit status that all processes end with. After it, the others get no SIGTERM, because they
+            end without it.
         on_poll: called several times per second with the number of processes that have ended.
     """
     threads = str(max(1, (os.cpu_count() or 1) // num_at_a_time))
@@ -137,10 +139,10 @@ def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[b
 
 
 def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None:
-    """Raise the error that stands for how the commands have ended; return when all of them were done.
+    """Raise an error unless all commands have succeeded.
 
     Raises:
-        Interrupted: a signal came, to this process or to the command that failed first.
+        Interrupted: this process, or the command that failed first, got a signal.
         TrainingError: a command failed. The last lines of its log are logged.
     """
     if all(status == 0 for status in ended.statuses):
@@ -148,7 +150,7 @@ def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None
     status = 0 if ended.failed is None else ended.statuses[ended.failed] or 0
     stopped = 128 + ended.stop if ended.stop else status
     if stopped in (SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS):
-        raise Interrupted(f"what was done is saved. {remedy}", exit_status=stopped)
+        raise Interrupted(f"the finished work is saved. {remedy}", exit_status=stopped)
     assert ended.failed is not None
     failed, place = commands[ended.failed], "above"
     if failed.log is not None:
@@ -160,10 +162,10 @@ def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None
 
 
 def package_command(command: str, *arguments: object) -> tuple[str, ...]:
-    """Return the command line that runs a command of this very package, `python -m paddle_wwm COMMAND …`.
+    """Return the command line that runs a command of this package.
 
-    -P keeps the working directory, which may hold another paddle_wwm, out of the search; every process that is
-    started here gets a PYTHONPATH that leads to a checkout, which need not be installed.
+    It is `python -P -m paddle_wwm COMMAND …`. -P keeps the working directory out of the module search path, since
+    another paddle_wwm may be there. A checkout need not be installed: `run_processes` sets PYTHONPATH.
     """
     return (sys.executable, "-P", "-m", PACKAGE.name, command, *map(str, arguments))
 

@@ -14,9 +14,9 @@ class LinearSchedule:
     num_warmup_steps: int
 
     def rate_at(self, step: int) -> float:
-        """Return the learning rate of step 0, 1, …
+        """Return the learning rate of a step; the first step is 0.
 
-        Step s counts as s + 1 during warmup, so that the first update is not lost.
+        During warmup, step s counts as s + 1, so that the first update does not have rate 0.
         """
         if step < self.num_warmup_steps:
             return self.learning_rate * (step + 1) / self.num_warmup_steps

@@ -1,9 +1,9 @@
-"""Optimizer-state sharding: every worker keeps moments of its share of the parameters, updates those, and gives them
-to the others.
+"""Optimizer state sharding: each worker holds the moments of some parameters, updates these, and sends them to the
+others.
 
-ZeRO's first stage (Rajbhandari et al. 2020). Paddle's own, `group_sharded_parallel`, refuses the CPU, and its
-optimizer wrapper clips by itself; this is the same on the CPU and on GPUs, with any of the optimizers, and bit-equal
-to training without it: an update concerns one parameter at a time, whoever makes it.
+This is stage 1 of ZeRO (Rajbhandari et al. 2020). Paddle's `group_sharded_parallel` does not work on the CPU, and its
+optimizer wrapper does its own clipping. The code here works on the CPU and on GPUs with every optimizer. The result is
+bit-equal to training without sharding, because an update uses only one parameter at a time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ import paddle
 from .fleet import World, broadcast
 from .optim import optimizer_arrays
 
-POWERS = ("beta1_pow_acc", "beta2_pow_acc")  # the same for all parameters, and held by every worker
+POWERS = ("beta1_pow_acc", "beta2_pow_acc")  # the same for all parameters; every worker has them
 
 
 class ParameterOwners:
-    """Which worker updates which parameters of a model; in a world of one, or switched off, this one all of them."""
+    """The assignment of parameters to the workers that update them.
+
+    With a single worker, or if `enabled` is False, this worker updates all of them.
+
+    Attributes:
+        owners: the rank of the owner of each trained parameter, by name.
+    """
 
     def __init__(self, model: paddle.nn.Layer, *, world: World, enabled: bool) -> None:
         self._model, self._world = model, world
@@ -27,26 +33,31 @@ class ParameterOwners:
         self.owners = dict.fromkeys(trained, world.rank)
         if self._enabled:
             load = [0] * world.size
-            for name in sorted(
-                trained, key=lambda name: (-trained[name].size, name)
-            ):  # the largest first: shares become about equal
+            # the largest first, so that all workers get about the same number of values
+            for name in sorted(trained, key=lambda name: (-trained[name].size, name)):
                 self.owners[name] = load.index(min(load))
                 load[self.owners[name]] += trained[name].size
 
     def is_mine(self, name: str) -> bool:
-        """Whether this worker updates that parameter."""
+        """Return True if this worker updates that parameter."""
         return self.owners[name] == self._world.rank
 
     @paddle.no_grad()
     def spread(self) -> None:
-        """After an update: every worker gets every parameter from its owner."""
+        """Send every parameter from its owner to all workers, after an update."""
         if self._enabled:
             for name, parameter in self._model.named_parameters():
                 if name in self.owners:
                     broadcast(parameter, source=self.owners[name], world=self._world)
 
     def gather(self, optimizer: paddle.optimizer.Optimizer) -> dict[str, np.ndarray]:
-        """The optimizer's whole state; every worker must call it, the main one gets all of it."""
+        """Return the complete optimizer state in the main worker.
+
+        Every worker must call it. The other workers get only a part of the state.
+
+        Returns:
+            The arrays by structured names, as `optimizer_arrays` returns them.
+        """
         arrays = optimizer_arrays(self._model, optimizer)
         if not self._enabled:
             return arrays

@@ -1,8 +1,8 @@
-"""Tokenized documents on disk: written atomically, any of them read in O(1).
+"""Tokenized documents on disk, written atomically, with O(1) access to each document.
 
-shard_format, writer, reader    the files
-manifest                        what a set holds, and what it was made of
+shard_format, writer, reader    the shard files
+manifest                        the content of a shard set, and what it was made of
 records                         kept text
-preparation/                    how they come about
-inspection/                     what is in them
+preparation/                    make shards from text
+inspection/                     inspect, verify, compare and export shards
 """

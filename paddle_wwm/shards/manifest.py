@@ -1,4 +1,4 @@
-"""The manifest of a shard set: what the set holds and what it was made of. On disk it is manifest.json."""
+"""The manifest of a shard set (manifest.json): what the set holds and what it was made of."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SourceRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterRecord:
-    """The segmenter, and the sha256 of all that its words depend on."""
+    """The segmenter, and the sha256 of everything that its words depend on."""
 
     name: str
     model_sha256: str
@@ -71,12 +71,14 @@ class TextRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardManifest:
-    """What a shard set is: its counts, how it was made, and the fingerprint of its content.
+    """Counts of a shard set, how it was made, and the fingerprint of its content.
 
-    report: what was skipped, split or fell back, counted by rule; report.json has samples.
-    inputs_fingerprint: of sources, vocabulary, segmenter, tokenizer, options and format. Where it is equal, the corpus
-    need not be prepared again.
-    fingerprint: of the content (`content_fingerprint`). A training run is bound to it.
+    Attributes:
+        report: Number of skipped, split or changed items by rule. report.json has samples.
+        inputs_fingerprint: Fingerprint of sources, vocabulary, segmenter, tokenizer, options and format. If it is
+            unchanged, the shards are reused.
+        fingerprint: Fingerprint of the content (`content_fingerprint`). A training run can only be resumed with the
+            same fingerprint.
     """
 
     format_version: int
@@ -104,7 +106,7 @@ class ShardManifest:
 
 
 def content_fingerprint(*, vocab_sha256: str, shards: Sequence[ShardRecord]) -> str:
-    """The manifest's `fingerprint`, from its own `vocab_sha256` and `shards`."""
+    """Return the fingerprint of the content of a shard set."""
     return hashlib.sha256(json.dumps([vocab_sha256, [shard.sha256 for shard in shards]]).encode()).hexdigest()
 
 
@@ -114,7 +116,11 @@ def write_manifest(directory: str | Path, manifest: ShardManifest) -> None:
 
 
 def read_manifest(directory: str | Path) -> ShardManifest:
-    """The manifest of a shard set. Raises DataError when the folder holds none, or one of another format version."""
+    """Read the manifest of a shard set.
+
+    Raises:
+        DataError: The folder holds no manifest, or the manifest is damaged or has another format version.
+    """
     path = Path(directory) / MANIFEST_NAME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +140,11 @@ def read_manifest(directory: str | Path) -> ShardManifest:
 
 
 def _from_plain(kind: Any, value: Any, *, key: str) -> Any:
-    """The value of type `kind` that plain JSON stands for. Raises ValueError naming the key and the rule."""
+    """Convert plain JSON to a value of type `kind`.
+
+    Raises:
+        ValueError: The message names the key and the rule.
+    """
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         if not isinstance(value, dict):

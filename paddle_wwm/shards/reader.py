@@ -1,7 +1,7 @@
-"""Shards: any document or run of tokens in O(1), in coordinates that run through all shards of the set.
+"""Read shards: O(1) access to documents and runs of tokens, with positions that count through the whole set.
 
-Lengths and the index of documents are memory-mapped. Tokens are read where they lie (pread), not mapped: the pages of
-a mapping that a loader has visited count as its memory, and after an epoch that would be the whole corpus.
+Sentence lengths and the index of documents are memory-mapped. Tokens are read with pread instead: the visited pages of
+a memory map count as memory of the loader, and after an epoch that would be the whole corpus.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from .shard_format import HEADER, MAGIC, VOCAB_NAME, decode_lengths, section_off
 
 
 class Shard:
-    """One shard file, its sizes checked against its header. Raises DataError when they do not fit."""
+    """One shard file.
+
+    Attributes:
+        lengths: uint16 (num_lengths,), the stored sentence lengths.
+        index: uint64 (num_documents + 1, 2), where each document begins in tokens and in lengths.
+
+    Raises:
+        DataError: The size of the file differs from its header.
+    """
 
     def __init__(self, path: Path, *, bits: int) -> None:
         try:
@@ -57,7 +65,7 @@ class Shard:
         self.index = data[documents:end].view("<u8").reshape(-1, 2)
 
     def tokens(self, start: int, length: int) -> np.ndarray:
-        """A run of tokens as they are stored."""
+        """Return `length` stored tokens from `start`. uint16 or uint32, (length,)."""
         size = self._dtype.itemsize
         return np.frombuffer(os.pread(self._file, length * size, self._tokens_at + start * size), self._dtype)
 
@@ -65,20 +73,20 @@ class Shard:
 def open_shards(folder: str | Path) -> ShardSet:
     """Open the shards of a prepared corpus, as a sequence of documents.
 
-    Only counts and sizes of files are checked here; `ShardSet.verify` compares the checksums.
+    Only the counts and sizes of the files are checked. `ShardSet.verify` compares the checksums.
 
     Args:
-        folder: what `prepare_corpus` or paddle-wwm prepare-corpus has made.
+        folder: The output of `prepare_corpus` or `paddle-wwm prepare-corpus`.
 
     Returns:
-        The shard set. `len` gives the number of documents, `shards[i]` document i; tokens are read from the disk when
-        they are asked for.
+        The shard set. `len(shards)` is the number of documents and `shards[i]` is document i. Tokens are read from
+        disk on access.
 
     Raises:
-        DataError: the folder holds no shards, or a file is missing or damaged.
+        DataError: The folder holds no shards, or a file is missing or damaged.
 
     Source:
-        The format is this project's own: paddle_wwm/shards/shard_format.py.
+        The format was designed for this project: paddle_wwm/shards/shard_format.py.
 
     Example:
         >>> from paddle_wwm import open_shards
@@ -93,11 +101,13 @@ def open_shards(folder: str | Path) -> ShardSet:
 
 
 class ShardSet:
-    """A prepared corpus: a sequence of documents. Token positions and document numbers count through the whole set.
+    """A prepared corpus: a sequence of documents.
+
+    Token positions and document numbers count through the whole set.
 
     Attributes:
-        directory: the folder.
-        manifest: what the set holds and what it was made of.
+        directory: The folder.
+        manifest: What the set holds and what it was made of.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -115,7 +125,7 @@ class ShardSet:
 
     @property
     def num_documents(self) -> int:
-        """Documents of the set."""
+        """Number of documents in the set."""
         return self._first_document[-1]
 
     def __len__(self) -> int:
@@ -128,7 +138,14 @@ class ShardSet:
     def __getitem__(self, index: slice) -> list[TokenizedDocument]: ...
 
     def __getitem__(self, index: int | slice) -> TokenizedDocument | list[TokenizedDocument]:
-        """Return document `index` (negative: from the end), or a list of documents for a slice. Raises IndexError."""
+        """Return document `index`, or a list of documents for a slice.
+
+        Args:
+            index: A number or a slice. Negative numbers count from the end.
+
+        Raises:
+            IndexError: There is no such document.
+        """
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = operator.index(index)
@@ -137,7 +154,11 @@ class ShardSet:
         return self.document(number % len(self))[1]
 
     def vocab(self) -> Vocab:
-        """The vocabulary that the set was made with. Raises DataError when its file was changed."""
+        """Return the vocabulary that the set was made with.
+
+        Raises:
+            DataError: The vocabulary file was changed.
+        """
         vocab = load_vocab(self.directory / VOCAB_NAME)
         if vocab.sha256 != self.manifest.vocab_sha256:
             raise DataError(
@@ -147,22 +168,34 @@ class ShardSet:
 
     @property
     def word_bit(self) -> int:
-        """The bit of a stored token that says whether it starts a word; the bits below are the id."""
+        """Position of the bit that marks word starts in a stored token.
+
+        The lower bits are the id.
+        """
         return self._bits - 1
 
     def stored_tokens(self, start: int, length: int) -> np.ndarray:
-        """A run of tokens as they are stored, uint16 or uint32; it must lie within one document."""
+        """Return `length` stored tokens from `start`. uint16 or uint32, (length,).
+
+        All of them must be in one document.
+        """
         shard = bisect.bisect_right(self._first_token, start) - 1
         local = start - self._first_token[shard]
         return self._shards[shard].tokens(local, length)
 
     def tokens(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (int64) and word starts (bool) of a run of tokens, which must lie within one document."""
+        """Return the ids and word starts of `length` tokens from position `start`.
+
+        All of them must be in one document.
+
+        Returns:
+            Ids, int64 (length,), and word starts, bool (length,).
+        """
         stored = self.stored_tokens(start, length)
         return (stored & ((1 << self.word_bit) - 1)).astype(np.int64), (stored >> self.word_bit).astype(bool)
 
     def document(self, number: int) -> tuple[int, TokenizedDocument]:
-        """The position of the document's first token, and the document."""
+        """Return the position of a document's first token, and the document."""
         shard_number = bisect.bisect_right(self._first_document, number) - 1
         shard = self._shards[shard_number]
         (token_start, length_start), (token_end, length_end) = shard.index[
@@ -180,7 +213,11 @@ class ShardSet:
         )
 
     def verify(self) -> None:
-        """Compare every file with its checksum. Raises DataError naming the first that differs."""
+        """Compare every file with its checksum.
+
+        Raises:
+            DataError: A checksum differs. The message names the first such file.
+        """
         for record in self.manifest.files:
             path = self.directory / record.file
             if not path.exists() or sha256_of_file(path) != record.sha256:

@@ -1,4 +1,4 @@
-"""Records as lines of JSON in Zstandard frames. Files of them may be joined end to end."""
+"""Records as lines of JSON in Zstandard frames. The files can be concatenated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
 
 
 def record_lines(path: Path) -> Iterator[bytes]:
-    """The records of a file, each still a line of JSON."""
+    """Yield the records of a file, each as one line of JSON."""
     import pyarrow
 
     with io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd")) as stream:

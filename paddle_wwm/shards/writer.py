@@ -1,5 +1,6 @@
-"""Tokenized documents to shard files. Tokens go to the disk as they come; only sentence lengths and the index wait in
-memory for a shard's end.
+"""Write tokenized documents to shard files.
+
+Tokens are written to disk at once. Only sentence lengths and the index stay in memory until the shard ends.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ MAX_TOKENS_PER_SHARD = 1 << 26
 
 @dataclass(frozen=True, kw_only=True)
 class Sections:
-    """Documents as the sections of a shard: tokens with their word bits, encoded sentence lengths, and where each
-    document begins in both.
+    """Documents as the sections of a shard.
 
-    tokens uint16 or uint32 (num_tokens,); lengths uint16 (num_lengths,); index int64 (num_documents + 1, 2).
+    Attributes:
+        tokens: uint16 or uint32 (num_tokens,), ids with their word bits.
+        lengths: uint16 (num_lengths,), encoded sentence lengths.
+        index: int64 (num_documents + 1, 2), where each document begins in tokens and in lengths.
     """
 
     tokens: np.ndarray
@@ -42,7 +45,7 @@ class Sections:
     num_sentences: int
 
     def slice(self, first: int, last: int) -> Sections:
-        """The documents [first, last)."""
+        """Return the documents [first, last)."""
         (token_start, length_start), (token_end, length_end) = self.index[first], self.index[last]
         lengths = self.lengths[length_start:length_end]
         return Sections(
@@ -54,12 +57,16 @@ class Sections:
 
 
 def sections_of(documents: Sequence[TokenizedDocument], *, vocab_size: int) -> Sections:
-    """Documents as sections. Raises DataError for an id outside the vocabulary."""
+    """Convert documents to sections.
+
+    Raises:
+        DataError: An id is outside the vocabulary.
+    """
     bits = token_bits(vocab_size)
     ids = np.concatenate([document.input_ids for document in documents]).astype(token_dtype(bits))
     largest = max(int(document.input_ids.max()) for document in documents)
     if largest >= vocab_size:
-        raise DataError(f"token ids must be below the vocabulary's size {vocab_size}, but {largest} was given.")
+        raise DataError(f"token ids must be below the vocabulary's size {vocab_size}, but one is {largest}.")
     ids |= np.concatenate([document.word_starts for document in documents]).astype(ids.dtype) << (bits - 1)
     lengths = [encode_lengths(np.diff(document.sentence_offsets)) for document in documents]
     index = np.zeros((len(documents) + 1, 2), np.int64)
@@ -73,7 +80,7 @@ def sections_of(documents: Sequence[TokenizedDocument], *, vocab_size: int) -> S
 
 
 class ShardFile:
-    """One shard being written into an open binary file, from its beginning."""
+    """Writer of one shard into an open binary file."""
 
     def __init__(self, stream: IO[bytes], *, bits: int) -> None:
         self._stream = stream
@@ -86,11 +93,11 @@ class ShardFile:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens so far."""
+        """Number of tokens so far."""
         return int(self._end[0])
 
     def append(self, sections: Sections) -> None:
-        """Add documents."""
+        """Append documents."""
         self._stream.write(np.ascontiguousarray(sections.tokens).data)
         self._lengths.append(np.array(sections.lengths))
         self._index.append(sections.index[1:] + self._end)
@@ -99,7 +106,7 @@ class ShardFile:
         self.num_sentences += sections.num_sentences
 
     def close(self) -> None:
-        """Write what follows the tokens, and the header. The stream is left open."""
+        """Write the sections after the tokens, and the header. The stream stays open."""
         lengths = np.concatenate(self._lengths)
         header = np.zeros((), HEADER)
         header["magic"], header["token_bits"] = MAGIC, self._bits
@@ -119,7 +126,13 @@ class ShardFile:
 
 
 class ShardWriter:
-    """Writes documents into the shards of a folder, a new one whenever `max_tokens_per_shard` is reached."""
+    """Writer of documents into the shards of a folder.
+
+    A new shard starts whenever the current one has `max_tokens_per_shard` tokens.
+
+    Attributes:
+        shards: Records of the finished shards, for the manifest.
+    """
 
     def __init__(self, directory: Path, *, vocab_size: int, max_tokens_per_shard: int = MAX_TOKENS_PER_SHARD) -> None:
         self._directory = directory
@@ -131,15 +144,19 @@ class ShardWriter:
         self.shards: list[ShardRecord] = []
 
     def add(self, document: TokenizedDocument) -> None:
-        """Append a document. Raises DataError for an id outside the vocabulary."""
+        """Append a document.
+
+        Raises:
+            DataError: An id is outside the vocabulary.
+        """
         self.append(sections_of([document], vocab_size=self._vocab_size))
 
     def append(self, sections: Sections) -> None:
-        """Append documents; a document never crosses two shards."""
+        """Append documents. A document is always in a single shard."""
         num_documents, first = len(sections.index) - 1, 0
         while first < num_documents:
             room = self._max_tokens - (self._file.num_tokens if self._file else 0)
-            # up to and with the document that fills the shard
+            # the end of the document that fills the shard
             last = int(np.searchsorted(sections.index[:, 0], sections.index[first, 0] + room, side="left"))
             last = min(max(last, first + 1), num_documents)
             if self._file is None:
@@ -151,7 +168,7 @@ class ShardWriter:
                 self.flush()
 
     def flush(self) -> None:
-        """Finish the shard that is being written, if there is one."""
+        """Finish the open shard, if there is one."""
         if self._file is None or self._stream is None:
             return
         with self._stream:

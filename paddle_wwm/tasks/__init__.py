@@ -1,8 +1,8 @@
-"""What the tasks of the series are: one class for each, used by fine-tuning, evaluation and hub modules alike.
+"""The tasks: one class for each, shared by fine-tuning, evaluation and hub modules.
 
     examples ──► rows ──► network ──► outputs ──► results
-    (examples)   (rows)   (a task's class: task.py, and task_table.py, the table of all)
+    (examples)   (rows)   (a task's class: task.py; the table of all tasks: task_table.py)
 
-A task is a kind of problem: what it reads, its network, its loss, its results with their places in the text. Where its
-examples come from is the affair of `datasets`.
+A task is a kind of problem. It defines the input, the network, the loss, and the results with their positions in the
+text. Reading the examples from files is the job of `datasets`.
 """

@@ -1,8 +1,10 @@
-"""Questions that no part of the passage answers: YES, NO and no answer. Without Paddle.
+"""Answers that are not a part of the passage: YES, NO and no answer. This module does not need Paddle.
 
-Two ways, by data set. A classifier over AnswerKind on [CLS] of every window, beside the logits of the span
-(`kind_of_windows`; CJRC). Or SQuAD 2.0's: no answer is the span of [CLS] alone, and wins by more than a threshold that
-a development set gives (`best_no_answer_threshold`).
+There are two methods, by data set:
+
+- CJRC: a classifier over AnswerKind reads [CLS] of every window, in addition to the span logits (`kind_of_windows`).
+- SQuAD 2.0: "no answer" is the span of [CLS] alone. It wins if its logit is higher than that of the best span by more
+  than a threshold, which is chosen on a development set (`best_no_answer_threshold`).
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ KIND_TEXTS = {
     AnswerKind.YES: "YES",
     AnswerKind.NO: "NO",
     AnswerKind.NONE: "",
-}  # as CJRC's files and its scores write them
+}  # the texts in CJRC's files and in its metric
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoAnswerThreshold:
-    """value: for DecodingConfig.no_answer_threshold. score: the mean that it reaches on the questions it was
-    found on.
+    """A threshold for `DecodingConfig.no_answer_threshold`.
+
+    Attributes:
+        value: the threshold.
+        score: the mean score with this threshold on the questions that it was chosen on.
     """
 
     value: float
@@ -33,8 +38,9 @@ class NoAnswerThreshold:
 
 
 def training_answer(example: QuestionExample) -> GoldAnswer | None:
-    """The first answer that can be taught: not a span, or a span whose place in the passage is known. None where there
-    is none.
+    """Return the first answer that training can use, or None.
+
+    An answer can be used if it is not a span, or if the position of the span in the passage is known.
     """
     return next(
         (answer for answer in example.answers if answer.kind is not AnswerKind.SPAN or answer.characters is not None),
@@ -43,16 +49,19 @@ def training_answer(example: QuestionExample) -> GoldAnswer | None:
 
 
 def uses_kinds(examples: Sequence[Example]) -> bool:
-    """Return True if training examples have answers other than parts of the passage."""
+    """Return True if training examples have answers that are not spans."""
     answers = (training_answer(example) for example in examples if isinstance(example, QuestionExample))
     return any(answer is not None and answer.kind is not AnswerKind.SPAN for answer in answers)
 
 
 def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
-    """The kind of a question's answer. logits: an array (kinds,) for every window.
+    """Return the kind of a question's answer.
 
-    A kind is as probable as in the window that is surest of it. That nothing answers takes every window's word: of
-    NONE the lowest counts.
+    The probability of a kind is the highest over all windows. For NONE it is the lowest, because a passage has no
+    answer only if no window has one.
+
+    Args:
+        logits: an array of shape (kinds,) for every window.
     """
     values = np.asarray(logits, np.float64)
     exponents = np.exp(values - values.max(axis=1, keepdims=True))
@@ -66,22 +75,28 @@ def kind_of_windows(logits: Sequence[np.ndarray]) -> AnswerKind:
 def best_no_answer_threshold(
     margins: np.ndarray, *, span_scores: np.ndarray, no_answer_scores: np.ndarray
 ) -> NoAnswerThreshold:
-    """The threshold with the highest mean score on a development set; of equal ones that next to 0.
+    """Return the threshold with the highest mean score on a development set.
 
-    margins: (questions,), `AnswersResult.no_answer_margin` of each; a question goes without an answer where its margin
-    is above the threshold.
-    span_scores, no_answer_scores: (questions,), what its best span and the empty answer would score. Raises ValueError
-    without questions.
+    If several thresholds are equally good, the one nearest to 0 is returned.
+
+    Args:
+        margins: (questions,), `AnswersResult.no_answer_margin`. If the margin of a question is above the threshold,
+            the prediction is "no answer".
+        span_scores: (questions,), the score of each question's best span.
+        no_answer_scores: (questions,), the score of the empty answer.
+
+    Raises:
+        ValueError: there are no questions.
     """
     if not len(margins):
-        raise ValueError("a threshold needs questions to be found on, but there are none.")
+        raise ValueError("a threshold must be chosen on at least one question, but there are 0.")
     order = np.argsort(margins, kind="stable")
     margins = np.asarray(margins, np.float64)[order]
     gains = (np.asarray(span_scores, np.float64) - np.asarray(no_answer_scores, np.float64))[order]
-    margins = margins[np.isfinite(margins)]  # a question without any span has no answer, whatever the threshold
+    margins = margins[np.isfinite(margins)]  # without any span the prediction is "no answer" for every threshold
     if not len(margins):
         return NoAnswerThreshold(value=0.0, score=float(np.mean(no_answer_scores)))
-    # totals[k]: with the first k margins at or below the threshold, so that their spans are taken
+    # totals[k]: the score if the first k margins are at or below the threshold, so that their spans are predicted
     totals = np.sum(no_answer_scores, dtype=np.float64) + np.concatenate([[0.0], np.cumsum(gains[: len(margins)])])
     below, above = np.concatenate([[margins[0] - 2], margins]), np.concatenate([margins, [margins[-1] + 2]])
     apart = below < above

@@ -1,4 +1,4 @@
-"""What is read and labelled: examples of every task. Texts are Python strings; no Paddle."""
+"""Examples of every task: texts and their labels. This module does not need Paddle."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..errors import DataError
 
 
 class TaskName(enum.StrEnum):
-    """The tasks that data sets are read for; `task_table.TASKS` has the class of each."""
+    """The tasks that have data sets. `task_table.TASKS` has the class of each."""
 
-    SEQ_CLS = "seq-cls"  # a class of a text or a pair
-    TOKEN_CLS = "token-cls"  # a label of every token
+    SEQ_CLS = "seq-cls"  # a class for a text or a pair
+    TOKEN_CLS = "token-cls"  # a label for every token
     QUESTION_ANSWERING = "question-answering"  # a part of a passage
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextExample:
-    """A text, or a pair of texts in one sequence. label: None in a split without labels."""
+    """A text or a pair of texts. `label`: None in a split without labels."""
 
     example_id: str
     text: str
@@ -29,7 +29,7 @@ class TextExample:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenExample:
-    """Tokens (of Chinese: characters) with a label each, or none in a split without labels."""
+    """Tokens (Chinese: characters). `labels`: None in a split without labels."""
 
     example_id: str
     tokens: tuple[str, ...]
@@ -37,7 +37,7 @@ class TokenExample:
 
 
 class AnswerKind(enum.Enum):
-    """What the answer to a question is. All but SPAN stand for the whole passage."""
+    """The kind of an answer. Every kind except SPAN is about the whole passage."""
 
     SPAN = "span"
     YES = "yes"
@@ -47,8 +47,13 @@ class AnswerKind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class GoldAnswer:
-    """An answer as a person gave it. characters: its place [start, end) in the context, repaired where the file's was
-    wrong; None: not in it.
+    """An answer that a person gave.
+
+    Attributes:
+        text: the answer.
+        characters: its position [start, end) in the context, corrected if the file has a wrong one. None if the
+            context does not contain the answer.
+        kind: the kind of the answer.
     """
 
     text: str
@@ -58,8 +63,9 @@ class GoldAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionExample:
-    """A question, its passage, and the answers of all who were asked, none without labels; training takes the first,
-    scores take the best.
+    """A question, its passage (`context`), and the answers that people gave.
+
+    `answers` is empty in a split without labels. Training uses the first answer; metrics use the best match.
     """
 
     example_id: str
@@ -72,7 +78,7 @@ Example = TextExample | TokenExample | QuestionExample
 
 
 def has_label(example: Example) -> bool:
-    """Return True if an example has what is to be predicted."""
+    """Return True if an example has a label, labels or an answer."""
     if isinstance(example, QuestionExample):
         return bool(example.answers)
     return (example.label if isinstance(example, TextExample) else example.labels) is not None
@@ -84,12 +90,17 @@ def label_numbers(labels: Sequence[Any]) -> dict[Any, int]:
 
 
 def label_number(example_id: str, label: str | None, numbers: dict[Any, int]) -> int:
-    """Return the number of an example's label. Raises DataError where it has none, or one that is unknown."""
+    """Return the number of an example's label.
+
+    Raises:
+        DataError: the example has no label, or an unknown one.
+    """
     if label is None:
         raise DataError(f"example {example_id}: has no label, so it cannot be trained on.")
     if label not in numbers:
         known = ", ".join(map(str, list(numbers)[:20]))
         raise DataError(
-            f"example {example_id}: the label {label!r} is none of those of the model and the training split: {known}."
+            f"example {example_id}: the label must be one of the model and the training split ({known}), but is "
+            f"{label!r}."
         )
     return numbers[label]

@@ -1,4 +1,4 @@
-"""fill-mask: the best tokens for every [MASK] of a text."""
+"""The task fill-mask: the best tokens for every [MASK] of a text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .task import Features, Reading, ResultOptions, Task, softmax
 
 
 class MaskedWordsNetwork(BertForPretraining):
-    """The masked language model's scores at the asked positions."""
+    """The masked language model, with logits at the given positions only."""
 
     def forward(  # type: ignore[override]
         self,
@@ -29,15 +29,21 @@ class MaskedWordsNetwork(BertForPretraining):
         attention_mask: paddle.Tensor,
         flat_positions: paddle.Tensor,
     ) -> paddle.Tensor:
-        """Shape (P, V); flat_positions: int64 (P,), row * T + column."""
+        """Compute the logits, shape (P, V).
+
+        Args:
+            input_ids, token_type_ids: int64 (B, T).
+            attention_mask: bool (B, T).
+            flat_positions: int64 (P,), row * T + column.
+        """
         hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
         return self.cls.predictions(hidden, self.bert.embeddings.word_embeddings.weight)
 
 
 class FillMask(Task):
-    """The text with the best tokens filled in, and for each [MASK] the `top_k` best with their scores.
+    """The text with the best tokens filled in, and the `top_k` best for each [MASK].
 
-    A score is a probability over the whole vocabulary. In training by hub.Trainer, labels are (B, T) token ids, -100
+    A score is a probability over the whole vocabulary. When hub.Trainer trains, labels are token ids (B, T), and -100
     where nothing is predicted.
     """
 
@@ -45,12 +51,12 @@ class FillMask(Task):
     architecture = "BertForMaskedLM"
     has_classifier = needs_labels = False
     num_texts = (1,)
-    max_batch_tokens = 1024  # all of them may be masks, with a score for every vocabulary entry
+    max_batch_tokens = 1024  # every token may be a [MASK] with a logit per vocabulary entry
 
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:
-        """Make a row per text. There are no labels: no data set is read for this task."""
+        """Make one row per text. This task has no data sets, so it has no labels."""
         assert not with_labels
         vocab, room = tokenizer.vocab, reading.max_seq_length - 2
         rows: list[Row] = []
@@ -59,7 +65,7 @@ class FillMask(Task):
             assert isinstance(example, TextExample)
             if MASK not in example.text:
                 raise DataError(
-                    f"{example.example_id}: predict fills masks, so a text must contain {MASK}; for vectors use "
+                    f"{example.example_id}: a text for fill-mask must contain {MASK}, but has none; for vectors use "
                     f"get_embedding."
                 )
             ids: list[int] = []
@@ -67,7 +73,7 @@ class FillMask(Task):
                 ids += ([vocab.mask_id] if number else []) + pieces
             if vocab.mask_id in ids[room:]:
                 raise DataError(
-                    f"{example.example_id}: a {MASK} lies beyond the first {room} tokens; shorten the text before it."
+                    f"{example.example_id}: a {MASK} is beyond the first {room} tokens; shorten the text before it."
                 )
             row, is_cut = row_of_texts(owner, ids, vocab=vocab, limit=reading.max_seq_length)
             rows.append(row)
@@ -78,12 +84,12 @@ class FillMask(Task):
         return MaskedWordsNetwork(config)
 
     def inputs(self, batch: Batch, *, mask_id: int) -> tuple[np.ndarray, ...]:
-        """Add the flat positions of the masks, int64 (P,)."""
+        """Return the arrays of a batch, and the flat positions of its masks, int64 (P,)."""
         flat = np.flatnonzero(batch.input_ids == mask_id)
         return batch.input_ids, batch.token_type_ids, batch.attention_mask, flat
 
     def logits(self, network: nn.Layer, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """Compute those of every token, shape (B, T, V)."""
+        """Compute the logits of every token, shape (B, T, V)."""
         rows, columns = inputs[0].shape
         return network(*inputs, paddle.arange(rows * columns, dtype="int64")).reshape([rows, columns, -1])
 
@@ -92,7 +98,7 @@ class FillMask(Task):
     ) -> list[np.ndarray]:
         """Return for each row (2, masks, top_k): the best tokens and their probabilities.
 
-        All scores would not fit into memory.
+        Only the best are kept, because the logits of the whole vocabulary would not fit into memory.
         """
         flat = np.flatnonzero(batch.input_ids == mask_id)
         probabilities = softmax(outputs)

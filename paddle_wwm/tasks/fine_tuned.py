@@ -1,4 +1,4 @@
-"""A fine-tuned model that predicts: its task, network and tokenizer, and how examples are read for it."""
+"""A fine-tuned model for prediction: its task, network and tokenizer, and how it reads examples."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .results import Result
 from .task import Reading, ResultOptions, Task
 from .task_table import task_class
 
-READING_KEY = "finetuning_reading"  # in config.json: how examples were read in training, and so are in evaluation
+READING_KEY = "finetuning_reading"  # in config.json: how training read the examples; evaluation uses the same values
 READING_NUMBERS = ("max_seq_length", "doc_stride", "max_question_len")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTunedModel:
-    """A network that predicts, and how examples are read for it."""
+    """A network for prediction, and how it reads examples."""
 
     task: Task
     network: nn.Layer
@@ -37,13 +37,17 @@ class FineTunedModel:
 
 
 def load_tokenizer(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
-    """Load the tokenizer of a model folder. Raises CheckpointError where the vocabulary is not the model's."""
+    """Load the tokenizer of a model folder.
+
+    Raises:
+        CheckpointError: the vocabulary and the model have different sizes.
+    """
     vocab = load_vocab(folder / VOCAB_NAME)
     if len(vocab) != config.vocab_size:
         raise CheckpointError(
-            f"{folder}: {VOCAB_NAME} has {len(vocab)} entries, but the model {config.vocab_size} "
-            f"({CONFIG_NAME}): it is another model's vocabulary. "
-            "Copy the one that the model was trained with."
+            f"{folder}: {VOCAB_NAME} has {len(vocab)} entries, but the model has {config.vocab_size} "
+            f"({CONFIG_NAME}), so it is another model's vocabulary. "
+            "Copy the vocabulary that the model was trained with."
         )
     path = folder / TOKENIZER_CONFIG_NAME
     do_lower_case = read_json(path).get("do_lower_case", True) if path.exists() else True
@@ -54,33 +58,34 @@ def load_task_network(folder: Path, *, description: Description, task: str) -> t
     """Load the network of a fine-tuned model folder.
 
     Raises:
-        CheckpointError: the folder's model is of another task, has no labels, or has no trained classifier.
+        CheckpointError: the model is for another task, has no labels, or has no trained classifier.
     """
     kind = task_class(task)
     if description.task != task:
         is_what = f"was fine-tuned for {description.task}" if description.task else "was not fine-tuned"
         raise CheckpointError(
-            f"{folder}: must be a model of {task}, but {is_what}; fine-tune one with paddle-wwm finetune."
+            f"{folder}: must be a model for {task}, but {is_what}; fine-tune one with paddle-wwm finetune."
         )
     of_task = kind(labels=tuple(str(label) for label in (description.label_map or {}).values()))
     if not of_task.labels and kind.needs_labels:
         raise CheckpointError(f"{folder / CONFIG_NAME}: has no id2label, so the number of classes is unknown.")
     network = of_task.make_network(description.config)
     if load_network(network, folder, untrained=description.untrained):
-        raise CheckpointError(f"{folder}: the weights have no classifier; it was not fine-tuned to the end.")
+        raise CheckpointError(f"{folder}: the weights have no classifier, so fine-tuning was not finished.")
     return of_task, network
 
 
 def load_finetuned(folder: Path, *, task: str, max_seq_length: int | None = None) -> FineTunedModel:
-    """Load a fine-tuned model folder to predict with.
+    """Load a fine-tuned model folder for prediction.
 
     Args:
-        folder: of `paddle-wwm finetune`, of PaddleNLP, or the assets of a hub module.
-        task: the name of the task it must be of.
-        max_seq_length: tokens an example is cut to, or read in windows of; None: as the model was fine-tuned.
+        folder: written by `paddle-wwm finetune` or PaddleNLP, or the assets of a hub module.
+        task: the name of the task that the model must be for.
+        max_seq_length: the maximum tokens of a row. Longer examples are cut, or read in windows. None: the length
+            that the model was fine-tuned with.
 
     Raises:
-        CheckpointError, HubModuleError: the folder holds no model, or one of another task.
+        CheckpointError, HubModuleError: the folder holds no model, or a model for another task.
     """
     check_is_ours(folder)
     description = read_description(folder)
@@ -120,7 +125,14 @@ def predict_examples(
     options: ResultOptions = ResultOptions(),  # noqa: B008  (it is frozen)
     on_batch: Callable[[int, int], None] = lambda num_done, num_rows: None,
 ) -> Sequence[Result]:
-    """Return a model's result for each example. `on_batch` gets the number of rows that are done, and of all."""
+    """Return the model's result for each example.
+
+    Args:
+        model: the fine-tuned model.
+        examples: what to predict.
+        options: see `ResultOptions`.
+        on_batch: called after each batch with the number of finished rows and of all rows.
+    """
     features = model.task.encode(examples, tokenizer=model.tokenizer, reading=model.reading)
     with evaluating(model.network):
         outputs = compute_outputs(

@@ -1,4 +1,4 @@
-"""No task: the encoder's states of texts, and one vector per text."""
+"""The task None: the encoder's hidden states, and one vector per text."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ POOLINGS = ("cls", "mean", "pooler")
 
 
 class HiddenStates(Task):
-    """The pooled state of a text or a pair, and the hidden states of its tokens with [CLS] and [SEP].
+    """The pooled state and the hidden states of a text or a pair.
 
-    The pooled state is None where the weights have no trained pooler.
+    The hidden states include [CLS] and [SEP]. The pooled state of weights without a trained pooler: None.
     """
 
     name = None
@@ -48,7 +48,7 @@ class HiddenStates(Task):
         return output[:length].copy()
 
     def combine(self, network: nn.Layer, outputs: list[Any]) -> list[Any]:
-        """Add the pooled state of each row."""
+        """Return (pooled state, hidden states) for each row."""
         if not outputs or not network.bert.has_pooler:
             return [(None, hidden) for hidden in outputs]
         pooled = network.bert.pooler(paddle.to_tensor(np.stack([hidden[0] for hidden in outputs]))).numpy()
@@ -91,7 +91,7 @@ def embed(
 
 
 def check_pooling(pooling: str, *, bert: BertModel) -> None:
-    """Raise HubModuleError for an unknown pooling, or for a pooler that was not trained."""
+    """Raise HubModuleError if the pooling is unknown, or the pooler is not trained."""
     if pooling not in POOLINGS:
         raise HubModuleError(f"`pooling` must be one of {', '.join(POOLINGS)}, but is {pooling!r}.")
     if pooling == "pooler" and not bert.has_pooler:
@@ -102,7 +102,10 @@ def check_pooling(pooling: str, *, bert: BertModel) -> None:
 
 
 def _mean_of_pieces(states_BTD: np.ndarray, batch: Batch, *, sep_id: int) -> np.ndarray:
-    """Average without [CLS] and [SEP]; a text without pieces has the state of [CLS]."""
+    """Return the mean state of each text's pieces, without [CLS] and [SEP].
+
+    A text without pieces gets the state of [CLS].
+    """
     mask = batch.attention_mask & (batch.input_ids != sep_id)
     mask[:, 0] = ~mask[:, 1:].any(axis=1)
     return np.einsum("btd,bt->bd", states_BTD, mask.astype(np.float32)) / mask.sum(axis=1, keepdims=True)

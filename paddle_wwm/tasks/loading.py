@@ -1,4 +1,4 @@
-"""A network with its weights, of a folder or of a published model's name."""
+"""Load a network with its weights, from a folder or by a published model's name."""
 
 from __future__ import annotations
 
@@ -51,26 +51,27 @@ def load_model(
 ) -> nn.Layer:
     """Load a Paddle network with its weights, in evaluation mode.
 
-    Without a task the result is always a `BertForPretraining`; its encoder is `.bert`. Many published models come
-    without pretraining heads. What a folder lacks, or its config.json calls untrained, is random: a logged warning
-    names it.
+    Without a task the result is a `BertForPretraining`; its encoder is `.bert`. Many published models have no
+    pretraining heads. A part is random if the folder does not have it, or if config.json lists it as untrained. A
+    logged warning names these parts.
 
     Args:
-        name_or_folder: a model folder, the folder of a pretraining run, a hub module with weights inside, or a
-            published model's name, which is fetched if it is not here yet.
-        task: None, or what the model was fine-tuned for: "seq-cls", "multi-label", "token-cls", "text-matching" or
-            "question-answering". "fill-mask" is None with a trained head for masked words required.
-        progress: called with the bytes of a model that is fetched.
+        name_or_folder: a model folder, the folder of a pretraining run, a hub module with weights, or the name of a
+            published model. A published model is downloaded once.
+        task: None, or the task that the model was fine-tuned for: "seq-cls", "multi-label", "token-cls",
+            "text-matching" or "question-answering". "fill-mask" is like None, but requires a trained head for masked
+            words.
+        progress: called with the number of downloaded bytes.
 
     Returns:
-        The network. A task's network maps int64 `input_ids` and `token_type_ids` and bool `attention_mask` (True: may
-        be attended to), each of shape (batch_size, seq_len), to logits: (batch_size, num_classes) of texts,
-        (batch_size, seq_len, num_classes) of tokens.
+        The network. The network of a task takes int64 `input_ids`, int64 `token_type_ids` and bool `attention_mask`
+        (True: may be attended to), each of shape (batch_size, seq_len). It returns logits of shape
+        (batch_size, num_classes) for texts, or (batch_size, seq_len, num_classes) for tokens.
 
     Raises:
         ConfigError: the task or the model's name is unknown.
         CheckpointError: the folder holds no model, or no trained head for the task.
-        DownloadError: the model cannot be fetched.
+        DownloadError: the model cannot be downloaded.
 
     Source:
         The networks and parameter names are those of PaddleNLP's BertFor… classes.

@@ -1,10 +1,10 @@
-"""Folders of models of a task: a model folder whose config.json also says which task, and what its classes are called.
-Random weights are never used silently.
+"""The folder of a fine-tuned model: a model folder whose config.json also names the task and its classes.
 
     config.json  "finetuning_task": "seq-cls"    a name of `task_table.TASKS`
-                 "id2label": {"0": "no", …}       of question-answering: the kinds of answers, where the model tells
-                 them apart
-                 "architectures": […]            PaddleNLP's class for such weights, which opens the folder
+                 "id2label": {"0": "no", …}      the classes; for question-answering the kinds of answers, if any
+                 "architectures": […]            the class of PaddleNLP that can load the folder
+
+Random weights are never used silently.
 """
 
 from __future__ import annotations
@@ -47,7 +47,14 @@ POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relati
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What config.json says: sizes, parts that are random, and of a fine-tuned model its task and labels."""
+    """The contents of config.json.
+
+    Attributes:
+        config: the sizes of the model.
+        untrained: the parts of the model that are random.
+        task: the task of a fine-tuned model, or None.
+        label_map: the labels of a fine-tuned model by number, or None.
+    """
 
     config: ModelConfig
     untrained: tuple[str, ...]
@@ -56,7 +63,11 @@ class Description:
 
 
 def read_description(folder: Path) -> Description:
-    """Raises CheckpointError or HubModuleError for a config.json that describes no model of ours."""
+    """Read config.json.
+
+    Raises:
+        CheckpointError, HubModuleError: it does not describe a model that this package can load.
+    """
     values = read_config(folder)
     task = values.get(TASK_KEY)
     if task is None:
@@ -73,14 +84,14 @@ def read_description(folder: Path) -> Description:
 
 
 def _has_labels(task: str, labels: Any) -> bool:
-    # PaddleNLP writes made-up labels for reading comprehension, too
+    # PaddleNLP writes placeholder labels even for reading comprehension
     are_kinds = isinstance(labels, dict) and tuple(labels.values()) == ANSWER_KINDS
     return TASKS[task].has_classifier and (TASKS[task].needs_labels or are_kinds)
 
 
 def _task_of_architecture(architectures: list[str]) -> str | None:
-    """Of a model that PaddleNLP has fine-tuned and saved."""
-    # the first task of a class is what a folder of PaddleNLP's is taken for: seq-cls, not multi-label
+    """Return the task of a model that PaddleNLP has fine-tuned and saved."""
+    # several tasks share a class of PaddleNLP; the first one is used: seq-cls, not multi-label
     found = (
         task.name
         for architecture in architectures
@@ -91,11 +102,22 @@ def _task_of_architecture(architectures: list[str]) -> str | None:
 
 
 def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...], with_classifier: bool = True) -> bool:
-    """Set a task's network to the weights of a folder; returns whether its classifier is new.
-    `network.bert.has_pooler` says whether that is trained.
+    """Load the weights of a folder into a task's network.
 
-    with_classifier: False leaves the folder's classifier out. Raises CheckpointError naming all missing, unexpected
-    and misshaped tensors; HubModuleError when the head of the task's network is missing.
+    `network.bert.has_pooler` becomes True if the pooler is trained, otherwise False.
+
+    Args:
+        network: made by `Task.make_network`.
+        folder: the model folder.
+        untrained: `Description.untrained` of the folder.
+        with_classifier: False ignores the folder's classifier.
+
+    Returns:
+        True if the network's classifier is random, because the folder has none or it was ignored.
+
+    Raises:
+        CheckpointError: tensors are missing, unexpected or misshaped; the message names all of them.
+        HubModuleError: the weights have no masked-LM head, but the task needs it.
     """
     source, targets = folder / WEIGHTS_NAME, network.state_dict()
     arrays = with_bert_in_front(read_pdparams(source))
@@ -103,10 +125,10 @@ def load_network(network: nn.Layer, folder: Path, *, untrained: tuple[str, ...],
     if needs_mlm_head and (MLM_HEAD.rstrip(".") in untrained or not any(name.startswith(MLM_HEAD) for name in arrays)):
         raise HubModuleError(
             f"{source}: fill-mask needs the masked language model's head, which these weights lack (the "
-            f"published ones of the series come "
-            "without it). Pretrain further with paddle-wwm pretrain --init, or use task=None."
+            "published weights of the series have no head). Pretrain further with paddle-wwm pretrain --init, or "
+            "use task=None."
         )
-    # the heads of pretraining, and of another model's task, are no part of this network
+    # this network has neither the heads of pretraining nor those of another task
     arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith(HEAD_PREFIXES)}
     if not with_classifier:
         arrays = {name: array for name, array in arrays.items() if not name.startswith((CLASSIFIER, KIND_CLASSIFIER))}
@@ -126,10 +148,15 @@ def write_finetuned(
     label_map: Mapping[int, Any],
     notes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the model folder of a fine-tuned network into `folder`, which exists and is empty.
+    """Write the model folder of a fine-tuned network.
 
-    arrays: the network's state. source: the model folder that it was fine-tuned from, for its sizes and its
-    vocabulary. label_map: empty where the task has no labels. notes: more of config.json.
+    Args:
+        folder: an empty folder.
+        arrays: the network's state.
+        source: the model folder that fine-tuning started from; its sizes and vocabulary are copied.
+        task: the name of the task.
+        label_map: the labels by number; empty if the task has no labels.
+        notes: more entries for config.json.
     """
     write_pdparams(folder / WEIGHTS_NAME, dict(arrays))
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
@@ -151,10 +178,16 @@ def write_finetuned(
 def label_map_of(
     label_map: Mapping[Any, Any] | Sequence[Any] | None, *, num_classes: int | None = None
 ) -> dict[int, Any]:
-    """{0: label, 1: label, …} from a map (JSON's keys, texts, are understood) or a list; without one the labels are
-    the numbers themselves.
+    """Return {0: label, 1: label, …}.
 
-    Raises HubModuleError for numbers that leave gaps, labels that stand twice, and a `num_classes` that says otherwise.
+    Without a `label_map` the labels are the numbers.
+
+    Args:
+        label_map: a map from numbers (or their texts, as in JSON) to labels, or a list of labels.
+        num_classes: the number of classes, if it is given.
+
+    Raises:
+        HubModuleError: the numbers have gaps, a label occurs twice, or `num_classes` does not match.
     """
     if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 1):
         raise HubModuleError(f"`num_classes` must be at least 1, but is {num_classes!r}.")
@@ -178,9 +211,9 @@ def label_map_of(
         )
     names = [labels[number] for number in range(len(labels))]
     if not all(isinstance(name, (str, int)) for name in names) or len(set(names)) != len(names):
-        raise HubModuleError(f"`label_map` must give every class a name of its own, but has {names}.")
+        raise HubModuleError(f"`label_map` must give every class a different name, but has {names}.")
     if num_classes is not None and num_classes != len(names):
         raise HubModuleError(
-            f"`num_classes` is {num_classes}, but `label_map` has {len(names)} labels; give one of the two."
+            f"`num_classes` is {num_classes}, but `label_map` has {len(names)} labels; give only one of the two."
         )
     return dict(enumerate(names))

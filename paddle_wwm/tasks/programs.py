@@ -1,4 +1,4 @@
-"""A network as a function from arrays to one array, and what it computes for rows."""
+"""Run a network as a function from arrays to one array, and compute the outputs of rows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..tokenization.vocab import Vocab
 from .rows import MAX_BATCH_TOKENS, Row, batches_by_length
 from .task import Program, ResultOptions, Task
 
-# of 512 to 8,192, the fastest in fp32: what a layer makes of a batch stays in the processor's cache
+# the fastest value from 512 to 8,192 in fp32: the outputs of a layer stay in the processor's cache
 CPU_BATCH_TOKENS = 1024
 MAX_ROWS = 1024  # of one batch
 
 
 def max_batch_tokens(*, on_gpu: bool) -> int:
-    """Return how many tokens a batch has at most, padding counted, by device."""
+    """Return the maximum tokens of a batch, including padding."""
     return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
 
 
 @contextlib.contextmanager
 def evaluating(layer: nn.Layer) -> Iterator[None]:
-    """Put a layer into evaluation mode inside the block; afterwards it is as it was."""
+    """Put a layer into evaluation mode inside the block, then restore its mode."""
     was_training = layer.training
     layer.eval()
     try:
@@ -36,11 +36,14 @@ def evaluating(layer: nn.Layer) -> Iterator[None]:
 
 
 def dygraph_program(network: nn.Layer) -> Program:
-    """Return the network as it is, without gradients. For no dropout, use it inside `evaluating`."""
+    """Return a program that runs the network in dygraph mode, without gradients.
+
+    To turn dropout off, use it inside `evaluating`.
+    """
 
     def run(*arrays: np.ndarray) -> np.ndarray:
-        # transposed views instead of copies, which Paddle's matrix product then makes by a slow way: a sixth of the
-        # time
+        # With this flag, Paddle makes transposed views instead of copies, and its matrix product copies them slowly.
+        # Turning it off saves a sixth of the time.
         strided = paddle.get_flags("FLAGS_use_stride_kernel")
         paddle.set_flags({"FLAGS_use_stride_kernel": False})
         try:
@@ -68,14 +71,15 @@ def compute_outputs(
 
     Args:
         program: the network of the task.
-        rows: what it reads; rows of like length share a batch.
-        task: cuts a batch's output into those of its rows.
+        rows: its inputs; rows of similar length share a batch.
+        task: splits the output of a batch into one per row.
         vocab: the model's vocabulary.
-        options: what the results are asked for.
-        batch_size: rows of a batch at most.
-        on_gpu: whether batches may be as large as a GPU wants them.
-        is_mine: whether this process computes a batch, by its number; the outputs of other batches are None.
-        on_batch: called with the number of rows that are done after each batch; it may raise to give up.
+        options: options of the results.
+        batch_size: the maximum rows of a batch.
+        on_gpu: True for the larger batches that are best on a GPU.
+        is_mine: takes the number of a batch and returns whether this process computes it. Other batches get None
+            as output.
+        on_batch: called after each batch with the number of finished rows. It may raise to stop.
     """
     outputs: list[np.ndarray | None] = [None] * len(rows)
     max_tokens = min(task.max_batch_tokens, max_batch_tokens(on_gpu=on_gpu))

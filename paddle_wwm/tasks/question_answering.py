@@ -1,4 +1,4 @@
-"""question-answering: the part of a passage that answers a question."""
+"""The task question-answering: find the part of a passage that answers a question."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ from .task import Features, Reading, ResultOptions, Task, rows_by_owner, softmax
 class QuestionAnswering(Task):
     """The best answers to a question, as parts of the passage.
 
-    The network gives every token two logits: that it is the first, and that it is the last of the answer. A score is
-    the probability among all parts of at most `max_answer_len` pieces. A passage of any length is read in windows that
-    share `doc_stride` pieces. With a `no_answer_threshold` the answer may be empty. See `reading_comprehension`.
+    The network computes two logits for every token: for the start and for the end of the answer. The score of a span
+    is its probability among all spans of at most `max_answer_len` pieces. A passage of any length is read in windows
+    that share `doc_stride` pieces. With a `no_answer_threshold` the answer may be empty. See `reading_comprehension`.
 
-    With the labels ANSWER_KINDS (CJRC) the model also says of which kind the answer is: a part of the passage, yes, no,
-    or none.
+    With the labels ANSWER_KINDS (CJRC) the network also predicts the kind of the answer: a span, yes, no or none.
 
-    Labels to train on: int64 (2,), the columns of the answer's first and last token, (0, 0) where a window does not
-    show it; with kinds (3,), the number of the kind last.
+    Training labels: int64 (2,), the columns of the first and the last token of the answer; (0, 0) if the window does
+    not show it. With kinds: int64 (3,), the number of the kind last.
     """
 
     name = "question-answering"
@@ -44,7 +43,7 @@ class QuestionAnswering(Task):
 
     @property
     def has_kinds(self) -> bool:
-        """Whether the network also says of which kind an answer is."""
+        """True if the network also predicts the kind of an answer."""
         return self.labels == ANSWER_KINDS
 
     def encode(
@@ -77,7 +76,7 @@ class QuestionAnswering(Task):
             rows += windows
             if answer is not None:
                 found = [self._label(row.window, encoded=encoded, answer=answer) for row in windows]
-                # an answer that is longer than what neighbours share may be in no window
+                # an answer that is longer than the overlap of the windows may be in no window
                 counts["answers_in_no_window"] += answer.kind is AnswerKind.SPAN and not any(one[0] for one in found)
                 labels += found
         return Features(rows=rows, labels=labels, counts=dict(counts))
@@ -87,7 +86,7 @@ class QuestionAnswering(Task):
         place = label_of(window, encoded=encoded, characters=answer.characters if is_span else None)
         if not self.has_kinds:
             return np.array(place, np.int64)
-        # a window that does not show the answer has none; that there is a yes or a no may be seen in any
+        # a window without the span has no answer; but every window of a yes/no question keeps the label yes or no
         kind = AnswerKind.NONE if is_span and place == (0, 0) else answer.kind
         return np.array([*place, KINDS.index(kind)], np.int64)
 
@@ -98,13 +97,13 @@ class QuestionAnswering(Task):
         return () if self.has_kinds else (network.bert.pooler,)
 
     def num_targets(self, labels: Any) -> Any:
-        """Count rows: both ends of an answer are one target."""
+        """Count the rows: the two ends of an answer are one target."""
         return (labels[..., 0] != IGNORED_LABEL).sum()
 
     def loss_sum(
         self, logits: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor | None
     ) -> paddle.Tensor:
-        """Sum over the rows the mean of both ends' cross-entropies, plus that of the kind."""
+        """Sum the loss of the rows: mean cross-entropy of both ends, plus the kind's."""
         if labels.shape[-1] != 2 + self.has_kinds:
             raise ValueError(
                 f"`labels` of {self.name} must have {2 + self.has_kinds} columns, first, last"
@@ -144,24 +143,24 @@ class QuestionAnswering(Task):
         return found
 
     def probabilities(self, logits: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-        """Return them over the tokens that are not padding, shape (B, T, 2)."""
+        """Return the probabilities over the tokens that are not padding, shape (B, T, 2)."""
         tokens = split_kinds(logits)[0] if self.has_kinds else logits
         return nn.functional.softmax(_without_padding(tokens, attention_mask), axis=1)
 
     def batch_scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """acc: both ends right."""
+        """Return acc: the share of rows where both ends are right."""
         tokens = split_kinds(logits)[0] if self.has_kinds else logits
         return {"acc": float((tokens.argmax(axis=1) == labels[:, :2]).all(axis=1).mean())}
 
 
 def _without_padding(logits_BT2: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-    """Rule padding out as the first or last token of an answer."""
+    """Mask padding, so that it cannot be the first or the last token of an answer."""
     assert attention_mask is not None
     return logits_BT2 + paddle.where(attention_mask, 0.0, -1e30).unsqueeze(-1)
 
 
 def _with_kind(decoded: AnswersResult, kinds: Sequence[np.ndarray]) -> AnswersResult:
-    """Put the answer that is no part of the passage before the others, where the model says there is one."""
+    """Put the answer YES, NO or none first, if the model predicts that kind."""
     kind = kind_of_windows(kinds)
     answers = decoded.answers
     if kind is not AnswerKind.SPAN:

@@ -1,13 +1,11 @@
-"""Extractive reading comprehension: questions and passages to windows, gold answers to labels, logits to answers.
-Without Paddle.
+"""Extractive reading comprehension, without Paddle.
 
-    question, context ─► pieces with character offsets ─► windows that overlap ─► start and end logits ─► answers,
-    exact parts of the context
-                         (encode)                         (windows_of)            (a network's affair)    (decode)
+    question, context ─► pieces with offsets ─► overlapping windows ─► start and end logits ─► answers
+                         (encode)               (windows_of)           (the network)           (decode)
 
-A passage that is longer than the model is read in windows. A span that two windows show counts in the one that shows
-more of what surrounds it ("maximum context"; google-research/bert run_squad.py asks this of the first piece only, and
-so loses long answers), and is no candidate twice.
+A passage that is too long for the model is read in overlapping windows. If two windows contain the same span, it is a
+candidate only in the window with more context around it ("maximum context"). google-research/bert run_squad.py applies
+this rule to the first piece only, and so loses long answers.
 """
 
 from __future__ import annotations
@@ -30,8 +28,9 @@ _NUM_SPECIAL = 3  # [CLS] question [SEP] context [SEP]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EncodedQuestion:
-    """A question and its passage in pieces. context_offsets: int64 (pieces, 2), the characters [start, end) of
-    `context` behind each piece.
+    """A question and its passage in pieces.
+
+    `context_offsets`: int64 (pieces, 2), the characters [start, end) of `context` for each piece.
     """
 
     context: str
@@ -42,8 +41,9 @@ class EncodedQuestion:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What the network reads at once: pieces [first_piece, first_piece + num_pieces) of the passage, the first of them
-    in column `first_column`.
+    """One input of the network: a question and a part of its passage.
+
+    It shows pieces [first_piece, first_piece + num_pieces) of the passage, the first of them in column `first_column`.
     """
 
     input_ids: list[int]
@@ -55,11 +55,14 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
-    """num_answers: how many different ones at most. max_answer_len: in pieces.
+    """How answers are chosen.
 
-    no_answer_threshold: None for passages that always hold the answer. A number lets a question go without one, where
-    the logits of [CLS] beat those of the best span by more than it (0: where they are larger;
-    `answer_kinds.best_no_answer_threshold` finds the best on a development set).
+    Attributes:
+        num_answers: the maximum number of different answers.
+        max_answer_len: the maximum length of an answer, in pieces.
+        no_answer_threshold: None if every passage contains the answer. A number allows "no answer": it is predicted
+            if the logit of [CLS] is higher than that of the best span by more than this number.
+            `answer_kinds.best_no_answer_threshold` finds the best value on a development set.
     """
 
     num_answers: int = 1
@@ -81,7 +84,7 @@ class DecodingConfig:
 def encode(
     questions: Sequence[str], contexts: Sequence[str], *, tokenizer: WordPieceTokenizer
 ) -> list[EncodedQuestion]:
-    """Questions and passages to pieces; a passage that several questions share is tokenized once."""
+    """Split questions and passages into pieces; each distinct passage only once."""
     distinct = list(dict.fromkeys(contexts))
     passages = {
         context: (ids, np.array(offsets, np.int64).reshape(-1, 2))
@@ -103,12 +106,18 @@ def windows_of(
     doc_stride: int = DOC_STRIDE,
     max_question_len: int = MAX_QUESTION_LEN,
 ) -> list[Window]:
-    """The windows of one question, each of at most `max_seq_len` tokens; together they show every piece of the passage.
+    """Return the windows of one question. Together they show the whole passage.
 
-    doc_stride: pieces that neighbours share, as transformers counts it (Google and PaddleNLP count the step), at most
-    half of a window's room. An answer of at most that many pieces is never cut by an edge. Of the question the first
-    `max_question_len` pieces are read, and at most half of what `max_seq_len` has room for. Raises ValueError for
-    numbers that leave no room.
+    Args:
+        encoded: the question and its passage.
+        vocab: gives the ids of [CLS] and [SEP].
+        max_seq_len: the maximum tokens of a window.
+        doc_stride: the pieces that neighbouring windows share, at most half of a window's room. An answer of at most
+            this many pieces is never cut. transformers defines it this way; Google and PaddleNLP count the step.
+        max_question_len: the maximum pieces of the question. It also gets at most half of the room.
+
+    Raises:
+        ValueError: a number is too small.
     """
     if max_seq_len < _NUM_SPECIAL + 2:
         raise ValueError(
@@ -139,16 +148,15 @@ def windows_of(
 
 
 def num_question_pieces_read(*, max_seq_len: int, max_question_len: int) -> int:
-    """How many pieces of a question the windows have room for."""
+    """Return how many pieces of a question the windows have room for."""
     return min(max_question_len, (max_seq_len - _NUM_SPECIAL) // 2)
 
 
 def answer_characters(*, context: str, text: str, answer_start: int) -> tuple[int, int] | None:
-    """The characters [start, end) of a gold answer, without the spaces around it; None where the passage does not hold
-    it.
+    """Return the characters [start, end) of a gold answer, or None if it is absent.
 
-    Data sets state positions that are wrong or -1 (7 and 193 of the 9,657 answers of CMRC 2018's development set): the
-    nearest occurrence counts.
+    Spaces around the answer are left out. Some data sets give a wrong position or -1 (7 and 193 of the 9,657 answers
+    of CMRC 2018's development set). In that case the nearest occurrence is used.
     """
     answer = text.strip()
     if not answer:
@@ -165,8 +173,9 @@ def answer_characters(*, context: str, text: str, answer_start: int) -> tuple[in
 
 
 def label_of(window: Window, *, encoded: EncodedQuestion, characters: tuple[int, int] | None) -> tuple[int, int]:
-    """The columns of the first and the last piece of an answer; (0, 0), which is [CLS], where the window does not hold
-    all of it.
+    """Return the columns of the first and the last piece of an answer.
+
+    If the window does not show the whole answer, the result is (0, 0), the column of [CLS].
     """
     if characters is None:
         return 0, 0
@@ -188,10 +197,16 @@ def decode(
 def answers_of(
     encoded: EncodedQuestion, *, windows: Sequence[Window], logits: Sequence[np.ndarray], config: DecodingConfig
 ) -> AnswersResult:
-    """Return the best answers of one question, best first, different texts each.
+    """Return the best answers to one question, best first. Their texts are different.
 
-    logits: for every window an array (tokens, 2), of starts and of ends, or longer where it was padded. A span's logit
-    is the sum of both; its score the softmax over all spans of all windows (and no answer, where that is allowed).
+    The logit of a span is the sum of its start and end logits. Its score is the softmax over all spans of all windows,
+    and over "no answer" if it is allowed.
+
+    Args:
+        encoded: the question and its passage.
+        windows: the windows of the question.
+        logits: for every window an array (tokens, 2) of start and end logits. It may be longer because of padding.
+        config: how answers are chosen.
     """
     scores, firsts, lasts, total = _candidates(windows, logits, config=config)
     no_answer = no_answer_logit(logits)
@@ -202,7 +217,7 @@ def answers_of(
         start, end = int(encoded.context_offsets[firsts[place], 0]), int(encoded.context_offsets[lasts[place], 1])
         while (
             end < len(encoded.context) and unicodedata.category(encoded.context[end]) == "Mn"
-        ):  # marks, which the tokenizer removes
+        ):  # combining marks, which the tokenizer removes
             end += 1
         text = encoded.context[start:end]
         if text and text not in answers:
@@ -220,8 +235,9 @@ def answers_of(
 
 
 def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
-    """The logit that a passage does not answer: the sum of both of [CLS], of the window where it is lowest, for each
-    window must agree.
+    """Return the logit of "no answer": the sum of the start and end logits of [CLS].
+
+    The window with the lowest value decides, because a passage has no answer only if no window has one.
     """
     return min((float(values[0].sum(dtype=np.float64)) for values in logits), default=0.0)
 
@@ -229,7 +245,7 @@ def no_answer_logit(logits: Sequence[np.ndarray]) -> float:
 def _candidates(
     windows: Sequence[Window], logits: Sequence[np.ndarray], *, config: DecodingConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """The best spans of all windows: logits, first and last pieces, and the log of the sum of exp over all spans."""
+    """Return logits, first and last pieces of the best spans, and the log-sum-exp."""
     spans = [_spans(number, windows, values, config=config) for number, values in enumerate(logits)]
     scores, firsts, lasts = (np.concatenate([span[part] for span in spans]) for part in range(3))
     return scores, firsts, lasts, _log_sum_exp(np.array([span[3] for span in spans]))
@@ -238,8 +254,9 @@ def _candidates(
 def _spans(
     number: int, windows: Sequence[Window], values: np.ndarray, *, config: DecodingConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """The best spans of a window: logits, first and last pieces (of the passage), and the log of the sum of exp over
-    all its spans.
+    """Return the same as `_candidates`, for one window.
+
+    Pieces are numbered in the passage. The log-sum-exp is over all spans of the window.
     """
     window = windows[number]
     context = np.asarray(values[window.first_column : window.first_column + window.num_pieces], np.float64)
@@ -249,7 +266,7 @@ def _spans(
     ends = np.concatenate([context[:, 1], np.full(longest - 1, -np.inf)])
     spans = context[:, :1] + np.lib.stride_tricks.sliding_window_view(
         ends, longest
-    )  # row: first piece; column: pieces that follow it
+    )  # row: the first piece; column: the number of pieces after it
     firsts = window.first_piece + np.arange(window.num_pieces)[:, None]
     lasts = firsts + np.arange(longest)
     surrounding = _surrounding(window, firsts, lasts)
@@ -266,7 +283,10 @@ def _spans(
 
 
 def _surrounding(window: Window, firsts: np.ndarray, lasts: np.ndarray) -> np.ndarray:
-    """How many pieces a window shows on the poorer side of each span; -1 where it does not show all of the span."""
+    """Return the smaller number of context pieces before or after each span.
+
+    The value is -1 if the window does not show the whole span.
+    """
     sides = np.minimum(firsts - window.first_piece, window.first_piece + window.num_pieces - 1 - lasts)
     return np.maximum(sides, -1)
 

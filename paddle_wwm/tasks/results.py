@@ -1,7 +1,7 @@
-"""What a task says of an example: the same values whoever asks for them.
+"""The results of a task. Hub modules and evaluation use the same classes.
 
-Every result has `shown` (what a hub module returns), `shown_probabilities` (what it adds on request) and, where a
-metric exists, `predicted` (what evaluation writes to a file and scores).
+Every result has `shown` (what a hub module returns) and `shown_probabilities` (what it adds on request). If the task
+has a metric, the result also has `predicted` (what evaluation writes to a file and scores).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .examples import AnswerKind
 
 
 class Result(Protocol):
-    """What all results have."""
+    """The interface of all results."""
 
     @property
     def shown(self) -> Any: ...
@@ -26,7 +26,7 @@ class Result(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """The class of a text or a pair. probabilities: (C,), of every class."""
+    """The class of a text or a pair. `probabilities`: (C,), one per class."""
 
     label: Any
     probabilities: np.ndarray
@@ -46,7 +46,7 @@ class ClassResult:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSetResult:
-    """All classes that apply to a text or a pair. probabilities: (C,), of every class."""
+    """The classes that apply to a text or pair. `probabilities`: (C,), one per class."""
 
     labels: tuple[Any, ...]
     probabilities: np.ndarray
@@ -62,14 +62,14 @@ class LabelSetResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenLabelsResult:
-    """The labels of a text's tokens, and what they label.
+    """The labels of a text's tokens, and the positions of the tokens.
 
     Attributes:
         labels: one per token; `outside` for a token without pieces.
-        characters: where each token stands in the text, [start, end).
-        first_pieces: the number of the piece whose output gave the label, -1 for a token without pieces.
-        probabilities: (pieces, C), of every piece of the text.
-        outside: the label of what no piece stands for; None where no label means that.
+        characters: the characters [start, end) of each token in the text.
+        first_pieces: the index of the piece that gave the label; -1 for a token without pieces.
+        probabilities: (pieces, C), for every piece of the text.
+        outside: the label of a token without pieces; None if the labels have no "O".
         first_label: the label with number 0.
     """
 
@@ -90,14 +90,15 @@ class TokenLabelsResult:
 
     @property
     def predicted(self) -> tuple[Any, ...]:
-        # a file of predictions must have a label for every token, and a metric compares it with the gold label
+        # a prediction file must have a label for every token; the metric compares it with the gold label
         return tuple(self.first_label if label is None else label for label in self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """context[start:end] == text. score: its probability among all answers that were allowed. No answer is the empty
-    text at 0.
+    """An answer: `context[start:end] == text`. "No answer" is the empty text at 0.
+
+    `score` is its probability among all allowed answers.
     """
 
     text: str
@@ -115,10 +116,10 @@ class AnswersResult:
     """The answers to a question, best first.
 
     Attributes:
-        answers: parts of the passage; before them the answer of another kind, where the model says there is one.
-        best_span: the best part of the passage, "" where there is none.
-        no_answer_margin: by how much no answer beats the best part of the passage, in logits.
-        kind: what the best answer is; None for a model without kinds of answers.
+        answers: parts of the passage; the answer YES, NO or none comes first, if the model predicts that kind.
+        best_span: the best part of the passage; "" if there is no span.
+        no_answer_margin: the logit of "no answer" minus the logit of the best span.
+        kind: the kind of the best answer; None for a model without kinds.
     """
 
     answers: tuple[Answer, ...]
@@ -143,7 +144,7 @@ class AnswersResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FilledToken:
-    """A candidate for a [MASK]. score: its probability over the whole vocabulary."""
+    """A candidate for a [MASK]. `score`: its probability over the whole vocabulary."""
 
     token: str
     score: float
@@ -151,7 +152,10 @@ class FilledToken:
 
 @dataclass(frozen=True, kw_only=True)
 class FilledTextResult:
-    """A text with the best token for every [MASK]. masks: the candidates of each, best first."""
+    """A text with the best token in the place of every [MASK].
+
+    `masks` has the candidates for each [MASK], best first.
+    """
 
     text: str
     masks: tuple[tuple[FilledToken, ...], ...]
@@ -168,7 +172,12 @@ class FilledTextResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StatesResult:
-    """The encoder's states. pooled: (D,), None without a trained pooler; hidden: (T, D), with [CLS] and [SEP]."""
+    """The encoder's states of a text.
+
+    Attributes:
+        pooled: (D,); None without a trained pooler.
+        hidden: (T, D), with [CLS] and [SEP].
+    """
 
     pooled: np.ndarray | None
     hidden: np.ndarray

@@ -1,4 +1,4 @@
-"""What a network reads: rows of ids with [CLS] and [SEP], and batches of rows of like length. Without Paddle."""
+"""The input of a network: rows of ids with [CLS] and [SEP], and batches of rows of similar length. Without Paddle."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 from ..tokenization.vocab import Vocab
 from .reading_comprehension import EncodedQuestion, Window, windows_of
 
-MAX_BATCH_TOKENS = 8192  # padding counted; keeps memory flat, whatever the lengths
+MAX_BATCH_TOKENS = 8192  # including padding; limits the memory for texts of any length
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What the network reads as one sequence: a text, a pair, or a window of a long text.
+    """One input sequence: a text, a pair, or a window of a long text.
 
-    owner: the index in the caller's data. start: where a window begins among the text's pieces.
+    Attributes:
+        owner: the index of the example.
+        input_ids, token_type_ids: the tokens, with [CLS] and [SEP].
+        start: the index of a window's first piece in the text.
     """
 
     owner: int
@@ -39,8 +42,12 @@ class WindowRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows side by side. indices: which rows; input_ids, token_type_ids: int64, attention_mask: bool, shape (rows,
-    longest of them).
+    """Padded rows.
+
+    Attributes:
+        indices: the indices of the rows.
+        input_ids, token_type_ids: int64 (B, T), T is the length of the longest row.
+        attention_mask: bool (B, T), False at padding.
     """
 
     indices: list[int]
@@ -52,8 +59,10 @@ class Batch:
 def rows_of_question(
     owner: int, encoded: EncodedQuestion, *, vocab: Vocab, limit: int, doc_stride: int, max_question_len: int
 ) -> list[WindowRow]:
-    """The windows of a question and its passage, of at most `limit` tokens each. Raises ValueError for numbers that
-    leave no room.
+    """Return the windows of a question as rows of at most `limit` tokens.
+
+    Raises:
+        ValueError: a number is too small.
     """
     windows = windows_of(
         encoded, vocab=vocab, max_seq_len=limit, doc_stride=doc_stride, max_question_len=max_question_len
@@ -73,8 +82,9 @@ def rows_of_question(
 def row_of_texts(
     owner: int, ids: list[int], second: list[int] | None = None, *, vocab: Vocab, limit: int
 ) -> tuple[Row, bool]:
-    """A row of one text, or of two in one sequence, and whether it was cut to `limit` tokens: of one text its end, of
-    two that of the longer one.
+    """Return a row of one or two texts, and whether it was cut to `limit` tokens.
+
+    One text is cut at its end, a pair at the end of the longer text.
     """
     if second is None:
         room = limit - 2
@@ -89,7 +99,10 @@ def row_of_texts(
 
 
 def _shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """How much of two texts is kept, when the longer one (of equal ones the second) gives away token by token."""
+    """Return how many tokens of two texts are kept.
+
+    Tokens are removed one by one from the longer text. If the lengths are equal, the second text loses one.
+    """
     if first + second <= room:
         return first, second
     small = min(first, second)
@@ -99,8 +112,9 @@ def _shares(first: int, second: int, room: int) -> tuple[int, int]:
 
 
 def overlapping_rows(owner: int, ids: list[int], *, vocab: Vocab, limit: int) -> list[Row]:
-    """A text of any length in windows that overlap by half, so that most pieces are read with what surrounds them; see
-    `join_windows`.
+    """Return a text of any length as windows that overlap by half.
+
+    So most pieces have context on both sides in one of the windows; see `join_windows`.
     """
     room = limit - 2
     last = max(0, len(ids) - room)
@@ -116,15 +130,20 @@ def overlapping_rows(owner: int, ids: list[int], *, vocab: Vocab, limit: int) ->
 
 
 def join_windows(windows: Sequence[tuple[int, np.ndarray]], *, num_pieces: int) -> np.ndarray:
-    """The logits of a text, (pieces, C), from those of its windows, (start, (pieces there, C)): every piece's from the
-    window in which it stands farthest from an edge.
+    """Return the logits of a text, (num_pieces, C), from those of its windows.
+
+    The logits of a piece come from the window where the piece is farthest from an edge.
+
+    Args:
+        windows: for each window its start and its logits, (pieces of the window, C).
+        num_pieces: the pieces of the text.
     """
     joined = np.zeros((num_pieces, windows[0][1].shape[-1]), np.float32)
     distances = np.full(num_pieces, -1)
     for start, logits in windows:
         place = np.arange(len(logits))
         distance = np.minimum(place, len(logits) - 1 - place)
-        # the ends of the text are no edges
+        # the start and the end of the text do not count as edges
         distance = np.where((start == 0) & (place < len(logits) / 2), len(logits), distance)
         distance = np.where((start + len(logits) == num_pieces) & (place >= len(logits) / 2), len(logits), distance)
         better = distance > distances[start : start + len(logits)]
@@ -134,7 +153,7 @@ def join_windows(windows: Sequence[tuple[int, np.ndarray]], *, num_pieces: int) 
 
 
 def batch_of(rows: Sequence[Row], indices: Sequence[int], *, pad_id: int) -> Batch:
-    """Those rows, padded to the longest of them."""
+    """Return the rows with these indices, padded to the longest of them."""
     shape = (len(indices), max(len(rows[index]) for index in indices))
     ids, types, mask = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
     for place, index in enumerate(indices):
@@ -146,8 +165,9 @@ def batch_of(rows: Sequence[Row], indices: Sequence[int], *, pad_id: int) -> Bat
 
 
 def cut_by_length(lengths: Sequence[int], *, batch_size: int, max_tokens: int) -> Iterator[list[int]]:
-    """Numbers of rows of these lengths, shortest first, in groups of at most `batch_size` rows and `max_tokens` tokens
-    with their padding; a longer row is a group by itself.
+    """Yield groups of row indices, shortest rows first.
+
+    A group has at most `batch_size` rows and `max_tokens` tokens, including padding. A longer row is a group alone.
     """
     order = sorted(range(len(lengths)), key=lambda index: lengths[index])
     start = 0
@@ -162,8 +182,9 @@ def cut_by_length(lengths: Sequence[int], *, batch_size: int, max_tokens: int) -
 def batches_by_length(
     rows: Sequence[Row], *, batch_size: int, pad_id: int, max_tokens: int = MAX_BATCH_TOKENS
 ) -> Iterator[Batch]:
-    """Batches of at most `batch_size` rows and `max_tokens` tokens; nothing is padded beyond the longest row of its
-    batch.
+    """Yield batches of at most `batch_size` rows and `max_tokens` tokens.
+
+    A batch is padded only to its longest row.
     """
     for indices in cut_by_length([len(row) for row in rows], batch_size=batch_size, max_tokens=max_tokens):
         yield batch_of(rows, indices, pad_id=pad_id)

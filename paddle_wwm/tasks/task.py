@@ -1,12 +1,12 @@
-"""What a task is: one class that reads examples, makes the network, and defines its loss and its results.
+"""The base class of tasks. A task reads examples, makes the network, and defines the loss and the results.
 
-Fine-tuning, evaluation and hub modules use the same class, so a number means the same in each of them::
+Fine-tuning, evaluation and hub modules use the same class, so their numbers can be compared::
 
     examples ──► encode ──► rows ──► network ──► outputs_of_batch ──► combine ──► results
                    │                    │
                    └──► labels ──► loss_sum / num_targets
 
-A new task is a file with a subclass and a row of `task_table.TASKS`.
+To add a task, write a subclass in a new file and add it to `task_table.TASKS`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ from .reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN,
 from .results import Result
 from .rows import MAX_BATCH_TOKENS, Batch, Row
 
-# Arrays in, one array out: input_ids, token_type_ids, attention_mask, and what else `Task.inputs` gives it.
+# Takes the arrays of `Task.inputs` (input_ids, token_type_ids, attention_mask, …) and returns one array.
 Program = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How long what the network reads may be, in pieces; doc_stride and max_question_len are of passages."""
+    """The maximum lengths of the network's input, in pieces.
+
+    Attributes:
+        max_seq_length: the maximum tokens of a row.
+        doc_stride, max_question_len: for reading comprehension; see `reading_comprehension.windows_of`.
+    """
 
     max_seq_length: int = 256
     doc_stride: int = DOC_STRIDE
@@ -41,12 +46,15 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultOptions:
-    """What a caller may ask of results. Raises ValueError for a number out of range.
+    """Options of results.
 
     Attributes:
         top_k: candidates per [MASK], or answers per question.
-        threshold: the least probability of a label of multi-label.
+        threshold: the minimum probability of a label, for multi-label.
         max_answer_len, no_answer_threshold: see `reading_comprehension.DecodingConfig`.
+
+    Raises:
+        ValueError: a value is out of range.
     """
 
     top_k: int = 1
@@ -63,7 +71,7 @@ class ResultOptions:
 
     @property
     def decoding(self) -> DecodingConfig:
-        """The options of answers."""
+        """The options for answers."""
         return DecodingConfig(
             num_answers=self.top_k,
             max_answer_len=self.max_answer_len,
@@ -76,10 +84,10 @@ class Features:
     """Examples as rows of ids.
 
     Attributes:
-        rows: what the network reads; a row's `owner` is the number of its example.
-        labels: one per row, empty without labels; the shape is that of the task's `encode`.
+        rows: the inputs of the network. `owner` of a row is the index of its example.
+        labels: one per row, or empty. The docstring of the task's class gives the shape.
         counts: how many examples were cut, read in windows or left out, by rule.
-        tokens: of token labels only, the tokens of every example.
+        tokens: for token labels only: the tokens of every example.
     """
 
     rows: Sequence[Row]
@@ -90,12 +98,12 @@ class Features:
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedTokens:
-    """The tokens of a text that get a label each.
+    """The tokens of a text. Every token gets a label.
 
     Attributes:
-        num_pieces: pieces of the whole text.
-        first_pieces: the number of each token's first piece, -1 for a token without pieces.
-        characters: where each token stands in the text, [start, end).
+        num_pieces: the number of pieces of the whole text.
+        first_pieces: the index of each token's first piece; -1 for a token without pieces.
+        characters: the characters [start, end) of each token in the text.
     """
 
     num_pieces: int
@@ -104,55 +112,55 @@ class EncodedTokens:
 
 
 class Task:
-    """The base of all tasks. An object holds its labels and nothing of a single call.
+    """The base class of all tasks. An instance holds labels and no state of a call.
 
     Args:
         labels: the names of the classes, in the order of their numbers.
-        suffix: entity labels end in B, I, … instead of beginning with them.
+        suffix: True if entity labels end with B, I, … instead of beginning with it.
     """
 
     name: ClassVar[str | None]
-    architecture: ClassVar[str]  # PaddleNLP's class for such weights
+    architecture: ClassVar[str]  # the class of PaddleNLP for these weights
     has_classifier: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = True  # the classifier has an output per label
-    num_texts: ClassVar[tuple[int, ...]] = (1, 2)  # texts of an example
+    needs_labels: ClassVar[bool] = True  # the classifier has one output per label
+    num_texts: ClassVar[tuple[int, ...]] = (1, 2)  # allowed numbers of texts per example
     max_batch_tokens: ClassVar[int] = MAX_BATCH_TOKENS
 
     def __init__(self, *, labels: Sequence[Any] = (), suffix: bool = False) -> None:
         self.labels, self.suffix = tuple(labels), suffix
 
-    # ---- What the network reads
+    # ---- The input of the network
 
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:
-        """Turn examples into rows, with labels to train on where they are asked for.
+        """Turn examples into rows, with training labels if `with_labels`.
 
         Raises:
-            DataError: an example cannot be read, or lacks a label that the task knows.
+            DataError: an example is not valid, or has no known label.
         """
         raise NotImplementedError
 
     def inputs(self, batch: Batch, *, mask_id: int) -> tuple[np.ndarray, ...]:
-        """Return the arrays that the network's program takes for a batch."""
+        """Return the arrays of a batch that the network takes."""
         return batch.input_ids, batch.token_type_ids, batch.attention_mask
 
     # ---- The network and its loss
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
-        """Make a network whose weights are random, drawn from paddle.seed's state."""
+        """Make a network with random weights, drawn from the state of paddle.seed."""
         raise NotImplementedError
 
     def unused_layers(self, network: nn.Layer) -> Sequence[nn.Layer]:
-        """Return the layers that the network's outputs do not depend on."""
+        """Return the layers that do not affect the network's outputs."""
         return ()
 
     def logits(self, network: nn.Layer, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Compute the network's output in training.
 
         Args:
-            network: one of `make_network`.
-            inputs: input_ids, token_type_ids, attention_mask, each (B, T); of two towers twice.
+            network: made by `make_network`.
+            inputs: input_ids, token_type_ids, attention_mask, each (B, T). Two towers take all three twice.
         """
         return network(*inputs)
 
@@ -161,25 +169,31 @@ class Task:
         return np.stack([features.labels[index] for index in batch.indices])
 
     def num_targets(self, labels: Any) -> Any:
-        """Count what the loss of these labels (array or tensor, of a row or a batch) is a mean over."""
+        """Count the targets that the loss is averaged over.
+
+        Args:
+            labels: an array or a tensor, of a row or of a batch.
+        """
         return (labels != IGNORED_LABEL).sum()
 
     def loss_sum(
         self, logits: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor | None
     ) -> paddle.Tensor:
-        """Sum the loss over the targets of a batch. It does not depend on padding; a label of -100 is left out.
+        """Sum the loss over the targets of a batch.
+
+        Padding does not change the sum. Labels of -100 are ignored.
 
         Args:
             logits: the network's output.
-            labels: int64, of the shape of `batch_labels`.
-            attention_mask: bool (B, T), False at padding; None only where logits have no T.
+            labels: int64, with the shape of `batch_labels`.
+            attention_mask: bool (B, T), False at padding; None only if logits have no T.
         """
         return nn.functional.cross_entropy(
             logits.reshape([-1, logits.shape[-1]]), labels.reshape([-1]), ignore_index=IGNORED_LABEL, reduction="sum"
         )
 
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-        """Return the mean loss per target, 0 for a batch without targets."""
+        """Return the mean loss per target; 0 for a batch without targets."""
         return self.loss_sum(logits, labels, attention_mask) / max(1.0, float(self.num_targets(labels)))
 
     # ---- From outputs to results
@@ -187,11 +201,11 @@ class Task:
     def outputs_of_batch(
         self, outputs: np.ndarray, batch: Batch, *, mask_id: int, options: ResultOptions
     ) -> list[np.ndarray]:
-        """Cut a batch's output into one array per row, without padding."""
+        """Split the output of a batch into one array per row, without padding."""
         return [self.row_output(output, length) for output, length in zip(outputs, batch.attention_mask.sum(axis=1))]
 
     def row_output(self, output: np.ndarray, length: int) -> np.ndarray:
-        """Return what counts of the output of a row with `length` tokens."""
+        """Return the part of a row's output that is kept. The row has `length` tokens."""
         return output
 
     def output_shape(self, length: int) -> tuple[int, ...]:
@@ -199,7 +213,7 @@ class Task:
         return (len(self.labels),)
 
     def combine(self, network: nn.Layer, outputs: list[Any]) -> list[Any]:
-        """Let the network make more of the outputs of all rows; most tasks need no more."""
+        """Process the outputs of all rows together. Most tasks return them unchanged."""
         return outputs
 
     def results(
@@ -211,17 +225,17 @@ class Task:
         tokenizer: WordPieceTokenizer,
         options: ResultOptions,
     ) -> Sequence[Result]:
-        """Return one result per example, from the outputs of all rows."""
+        """Compute one result per example from the outputs of all rows."""
         raise NotImplementedError
 
-    # ---- While PaddleHub's Trainer trains
+    # ---- For the Trainer of PaddleHub
 
     def probabilities(self, logits: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-        """Return the probabilities that the logits stand for."""
+        """Return the probabilities for the logits."""
         return nn.functional.softmax(logits)
 
     def batch_scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Score a batch; hub.Trainer averages the scores and compares models by the first."""
+        """Score a batch. hub.Trainer averages the scores and compares models by the first."""
         chosen = labels.reshape(-1) != IGNORED_LABEL
         right = logits.reshape(-1, logits.shape[-1]).argmax(-1)[chosen] == labels.reshape(-1)[chosen]
         return {"acc": float(right.mean()) if right.size else 0.0}
@@ -234,7 +248,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def rows_by_owner(features: Features, *, num_examples: int) -> list[list[int]]:
-    """Return the numbers of the rows of every example."""
+    """Return the indices of the rows of every example."""
     found: list[list[int]] = [[] for _ in range(num_examples)]
     for number, row in enumerate(features.rows):
         found[row.owner].append(number)

@@ -1,4 +1,4 @@
-"""The table of tasks. A row is a class; fine-tuning, evaluation, hub modules and model folders find it by its name."""
+"""The table of tasks. Fine-tuning, evaluation, hub modules and model folders look up a task's class by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TASKS: dict[str | None, type[Task]] = {
         QuestionAnswering,
     )
 }
-# Names elsewhere: PaddleHub's old ones, and those of Hugging Face's pipelines.
+# Other names of the tasks: the old ones of PaddleHub, and those of Hugging Face's pipelines.
 OTHER_NAMES = {
     "sequence_classification": "seq-cls",
     "text-classification": "seq-cls",
@@ -38,12 +38,16 @@ OTHER_NAMES = {
 
 
 def task_names() -> list[str]:
-    """Return the names of the tasks, without the one that is None."""
+    """Return the names of the tasks, without None."""
     return [name for name in TASKS if name]
 
 
 def task_class(name: str | None) -> type[Task]:
-    """Return the class of a task's name. Raises HubModuleError with the nearest name."""
+    """Return the class of a task.
+
+    Raises:
+        HubModuleError: the name is unknown; the message has the nearest name.
+    """
     if name in TASKS:
         return TASKS[name]
     names = task_names()

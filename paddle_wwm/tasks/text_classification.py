@@ -1,4 +1,4 @@
-"""Texts and pairs of texts to classes: seq-cls (one class) and multi-label (any number)."""
+"""Classify texts and pairs of texts: seq-cls (one class) and multi-label (any number of classes)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .task import Features, Reading, ResultOptions, Task, softmax
 def encode_texts(
     examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, max_seq_length: int
 ) -> tuple[list[Any], int]:
-    """Return a row for every text or pair, and how many were cut to `max_seq_length` tokens."""
+    """Return a row for every text or pair, and how many of them were cut."""
     texts = [example for example in examples if isinstance(example, TextExample)]
     pieces = tokenizer.encode([example.text for example in texts])
     pairs = tokenizer.encode([example.text_pair or "" for example in texts])
@@ -36,9 +36,9 @@ def encode_texts(
 
 
 class TextClassification(Task):
-    """One class for a text, or for a pair of texts that the encoder reads as one sequence.
+    """One class for a text or a pair. The encoder reads a pair as one sequence.
 
-    Labels to train on: int64 (), the number of the class.
+    Training labels: int64 (), the number of the class.
     """
 
     name = "seq-cls"
@@ -70,9 +70,11 @@ class TextClassification(Task):
 
 
 class MultiLabel(TextClassification):
-    """Any number of classes for a text or a pair: those with a probability of at least `threshold`.
+    """Any number of classes for a text or a pair.
 
-    Labels to train on: float (C,), 1.0 where a class applies.
+    A class applies if its probability is at least `threshold`.
+
+    Training labels: float (C,), 1.0 where a class applies.
     """
 
     name = "multi-label"
@@ -83,11 +85,11 @@ class MultiLabel(TextClassification):
     def loss_sum(
         self, logits: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor | None
     ) -> paddle.Tensor:
-        """Sum over the rows; a row's loss is the mean over the classes."""
+        """Sum the loss of the rows; the loss of a row is the mean over the classes."""
         if list(labels.shape) != list(logits.shape):
             raise ValueError(
-                f"`labels` of multi-label must have the shape {list(logits.shape)}, 0 or 1 for each class, but have "
-                f"{list(labels.shape)}."
+                f"`labels` of multi-label must have the shape {list(logits.shape)}, with 0 or 1 for each class, but "
+                f"have {list(labels.shape)}."
             )
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels.astype(logits.dtype), reduction="none")
         return losses.mean(axis=-1).sum()
@@ -114,7 +116,7 @@ class MultiLabel(TextClassification):
         return nn.functional.sigmoid(logits)
 
     def batch_scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """f1: over all decisions of the batch at a probability of 0.5."""
+        """Return f1: F1 over all decisions of the batch, with a threshold of 0.5."""
         found, wanted = logits > 0, labels > 0.5
         num_either = int(found.sum() + wanted.sum())
         return {"f1": 2.0 * int((found & wanted).sum()) / num_either if num_either else 1.0}

@@ -1,4 +1,4 @@
-"""text-matching: two texts, each encoded alone, to a class."""
+"""The task text-matching: a class for two texts, each encoded separately."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .text_classification import TextClassification
 
 
 class TextMatching(TextClassification):
-    """Two texts to a class (PaddleHub's two towers): a text's vector does not depend on its partner.
+    """A class for two texts that are encoded separately (two towers, as in PaddleHub).
 
-    For a pair in one sequence, which is more accurate, use seq-cls.
+    The vector of a text does not depend on the other text. seq-cls reads both texts as one sequence and is more
+    accurate.
     """
 
     name = "text-matching"
@@ -30,7 +31,7 @@ class TextMatching(TextClassification):
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:
-        """Make two rows per example, one after the other. There are no labels: no data set is read for this task."""
+        """Make two rows per example. This task has no data sets, so it has no labels."""
         assert not with_labels
         pairs = [(one.text, one.text_pair or "") for one in examples if isinstance(one, TextExample)]
         pieces = tokenizer.encode([text for pair in pairs for text in pair])
@@ -47,7 +48,7 @@ class TextMatching(TextClassification):
         return TowerNetwork(config, len(self.labels))
 
     def combine(self, network: nn.Layer, outputs: list[Any]) -> list[Any]:
-        """Turn both vectors of each pair into its logits."""
+        """Compute the logits of each pair from its two vectors."""
         if not outputs:
             return []
         queries, titles = (paddle.to_tensor(np.stack(outputs[tower::2])) for tower in (0, 1))

@@ -1,4 +1,4 @@
-"""token-cls: a label for every token of a text, and for nothing else."""
+"""The task token-cls: a label for every token of a text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ OUTSIDE = "O"
 
 
 class TokenClassification(Task):
-    """A label for every token; of a text that is not cut into tokens, for every piece.
+    """A label for every token.
 
-    A token of several pieces has the label of the first; one without any (a space) is outside: "O", or None where the
-    labels have no "O". Long texts are read in windows that overlap by half; to be trained on, in windows that do not.
+    If a text is not divided into tokens, every piece gets a label. A token of several pieces gets the label of its
+    first piece. A token without pieces (a space) gets "O", or None if the labels have no "O". Long texts are read in
+    windows that overlap by half. Training windows do not overlap.
 
-    Labels to train on: int64 (T,), of the first piece of every token, -100 elsewhere.
+    Training labels: int64 (T,), the label at the first piece of every token, -100 elsewhere.
     """
 
     name = "token-cls"
@@ -65,7 +66,7 @@ class TokenClassification(Task):
         return (network.bert.pooler,)
 
     def batch_labels(self, features: Features, batch: Batch) -> np.ndarray:
-        """Return int64 (B, T), -100 at padding."""
+        """Return the labels, int64 (B, T), -100 at padding."""
         padded = np.full(batch.input_ids.shape, IGNORED_LABEL, np.int64)
         for row, index in enumerate(batch.indices):
             padded[row, : np.size(features.labels[index])] = features.labels[index]
@@ -106,13 +107,13 @@ class TokenClassification(Task):
         return found
 
     def batch_scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """f1_score: of whole entities (B-, I- … labels) in the batch."""
+        """Return f1_score: F1 of the whole entities (B-, I- … labels) in the batch."""
         import paddle
         from paddlenlp.metrics import ChunkEvaluator
 
         labels = labels.reshape(logits.shape[:-1])
         chosen = labels != IGNORED_LABEL
-        both = np.zeros((2, *labels.shape), np.int64)  # the labelled tokens of a row side by side
+        both = np.zeros((2, *labels.shape), np.int64)  # the labelled tokens of each row, without gaps
         for row, (predicted, wanted, counts) in enumerate(zip(logits.argmax(-1), labels, chosen)):
             both[:, row, : counts.sum()] = predicted[counts], wanted[counts]
         evaluator = ChunkEvaluator([str(label) for label in self.labels], self.suffix)
@@ -122,11 +123,11 @@ class TokenClassification(Task):
 
 
 def _encoded(examples: Sequence[Example], *, tokenizer: WordPieceTokenizer) -> list[tuple[list[int], EncodedTokens]]:
-    """Return the ids of the pieces of every example, and its tokens."""
+    """Return the piece ids and the tokens of every example."""
     texts_of = [_texts(example) for example in examples]
     pieces = tokenizer.encode([text for texts in texts_of for text in texts])
     offsets, found = pieces.text_offsets.tolist(), []
-    number = characters = 0  # of the first text of the example: its number, and where it begins in all texts
+    number = characters = 0  # of the example's first text: its index, and its start in the joined texts
     for example, texts in zip(examples, texts_of):
         begin, ends = offsets[number], offsets[number : number + len(texts) + 1]
         ids = pieces.ids[begin : ends[-1]].tolist()

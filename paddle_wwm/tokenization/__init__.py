@@ -1,1 +1,1 @@
-"""Sentences and their words to WordPiece ids with word starts."""
+"""Turn sentences and their words into WordPiece ids with word starts."""

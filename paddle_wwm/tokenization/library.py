@@ -1,6 +1,6 @@
-"""WordPiece by the `tokenizers` library, one call a batch: the definition of ids and offsets, and slow.
+"""WordPiece with the `tokenizers` library, one call per batch: slow, but it defines the ids and offsets.
 
-`wordpiece.py` gives the same pieces from tables that are filled from here; tests and benchmarks compare the two.
+`wordpiece.py` gives the same pieces from tables that it fills with this module. Tests and benchmarks compare the two.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Pieces:
     """The WordPieces of some texts, without special tokens, in flat arrays.
 
     ids: int32, shape (num_pieces,).
-    starts, ends: int64, shape (num_pieces,); the characters [start, end) that a piece stands for, in the texts laid
-    end to end. What the normalizer removes leaves gaps; pieces of one character (a Hangul syllable's letters) share
-    its span.
-    text_offsets: int64, shape (num_texts + 1,); text i has the pieces [text_offsets[i], text_offsets[i + 1]).
+    starts, ends: int64, shape (num_pieces,). A piece stands for the characters [start, end) of the concatenated texts.
+    There are gaps where the normalizer removes characters. The pieces of one character (for example, the letters of a
+    Hangul syllable) share its span.
+    text_offsets: int64, shape (num_texts + 1,). Text i has the pieces [text_offsets[i], text_offsets[i + 1]).
     """
 
     ids: np.ndarray
@@ -40,13 +40,14 @@ class Pieces:
         return len(self.ids)
 
     def ids_of_text(self, index: int) -> np.ndarray:
-        """The ids of one text's pieces."""
+        """Return the ids of the pieces of one text. int32, shape (num_pieces,)."""
         return self.ids[self.text_offsets[index] : self.text_offsets[index + 1]]
 
 
 def offsets_of(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
-    """0 and the running sums: where things of these sizes begin when laid end to end, and where the last one ends.
-    int64.
+    """Return 0 and the cumulative sums of the sizes. int64, shape (len(sizes) + 1,).
+
+    These are the places where concatenated items of these sizes begin, and where the last one ends.
     """
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
@@ -54,8 +55,13 @@ def offsets_of(sizes: Sequence[int] | np.ndarray) -> np.ndarray:
 
 
 def blocks_of(offsets: np.ndarray, *, max_size: int) -> Iterator[tuple[int, int]]:
-    """Things that lie at `offsets`, in blocks [first, last) of at most `max_size` together; a larger thing is a block
-    by itself.
+    """Yield blocks [first, last) of consecutive items, each of limited size.
+
+    An item that is larger than `max_size` is a block by itself.
+
+    Args:
+        offsets: int64, shape (num_items + 1,); see `offsets_of`.
+        max_size: The largest size of a block.
     """
     first = 0
     while first < len(offsets) - 1:
@@ -65,9 +71,10 @@ def blocks_of(offsets: np.ndarray, *, max_size: int) -> Iterator[tuple[int, int]
 
 
 class LibraryTokenizer:
-    """BertWordPieceTokenizer with flat arrays as its output. A literal "[MASK]" in a text is text.
+    """BertWordPieceTokenizer with flat arrays as output.
 
-    The library refuses lone surrogates; here they count as U+FFFD, which BERT removes.
+    A literal "[MASK]" in a text is ordinary text. The library does not accept lone surrogates, so they
+    are replaced by U+FFFD, which BERT removes.
     """
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool) -> None:
@@ -86,7 +93,7 @@ class LibraryTokenizer:
         self._tokenizer._tokenizer.encode_special_tokens = True
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """The pieces of every text."""
+        """Return the pieces of every text."""
         return _flat(
             self._tokenizer.encode_batch(
                 [LONE_SURROGATE.sub(REPLACEMENT, text) for text in texts], add_special_tokens=False
@@ -95,18 +102,19 @@ class LibraryTokenizer:
         )
 
     def encode_one(self, text: str) -> Pieces:
-        """The pieces of a text, without the library's threads and with little cost a piece: many short strings, put
-        together, go this way.
+        """Return the pieces of one text, without the threads of the library.
+
+        The cost per piece is low, so use it for many short strings joined into one text.
         """
         return _flat([self._tokenizer.encode(LONE_SURROGATE.sub(REPLACEMENT, text), add_special_tokens=False)], [text])
 
     def words_of(self, text: str) -> Pieces:
-        """The words that WordPiece would cut into pieces. All ids are 0."""
+        """Return the words that WordPiece would cut into pieces; all ids are 0."""
         return _flat([self._words.encode(LONE_SURROGATE.sub(REPLACEMENT, text), add_special_tokens=False)], [text])
 
     @cached_property
     def _words(self) -> Any:
-        # with nothing but [UNK] in the vocabulary, every word is one piece
+        # the vocabulary contains [UNK] only, so every word is one piece
         from tokenizers import Tokenizer, models
 
         words = Tokenizer(models.WordPiece({UNK: 0}, unk_token=UNK))

@@ -1,7 +1,7 @@
-"""What the fast tokenizer remembers: what every character is, and the pieces of the runs of letters seen before.
+"""The tables of the fast tokenizer: the kind of every character, and the pieces of earlier runs of letters.
 
-Nothing here knows BERT's rules. Both tables ask the library (`library.py`) when they meet something new, so they
-cannot say anything else.
+This file does not contain BERT's rules. Both tables get new entries from the library (`library.py`), so they agree
+with it.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ import numpy as np
 
 from .library import LibraryTokenizer, blocks_of, offsets_of
 
-# Entries of the table of code points below 0; an entry from 0 on is the id of a character that is always a piece by
-# itself.
+# The negative entries of the table of code points. Other entries are the id of a character that is always a separate
+# piece.
 SEPARATOR, RUN, UNSEEN = -1, -2, -3
 NUM_CODE_POINTS = sys.maxunicode + 1
-# Runs in the cache have up to so many characters together: some 150,000 of them, 30 MB.
+# The limit on the characters of all runs in the cache. This is about 150,000 runs and 30 MB.
 MAX_CACHED_CHARACTERS = 1 << 20
-# What goes to the library at once has about so many characters: it takes some hundred bytes for each.
+# The approximate number of characters per call of the library, which needs hundreds of bytes for each.
 LIBRARY_CHARACTERS = 1 << 16
 
 
 class CodePointTable:
-    """For every code point, whether its pieces depend on its neighbours.
+    """A table of code points whose pieces do not depend on their neighbours.
 
-    BERT treats a text character by character (removes it, puts spaces around it, decomposes, strips and lower-cases
-    it), then cuts at white space and around punctuation. So a character that cuts a word in two, in the probe "a?a",
-    does so between any neighbours:
+    BERT normalizes a text character by character (it removes, decomposes, strips or lower-cases a character, or puts
+    spaces around it). Then it cuts at white space and around punctuation. So if a character X cuts the probe "aXa" into
+    two words, it does so between all neighbours. There are three kinds of entries:
 
-    - it leaves nothing itself: SEPARATOR, white space;
-    - it is a word: the id of its piece. Chinese characters and punctuation;
-    - all else is RUN: its pieces depend on what stands before and behind, and the library has to see all of it at
-      once. That is letters, digits, marks, and characters that are removed, by which their neighbours become one word.
+    - SEPARATOR: X cuts and has no piece. This is white space.
+    - an id: X cuts and is a word of one piece. These are Chinese characters and punctuation.
+    - RUN: the pieces depend on the neighbours, so the library must see the whole run at once. These are letters,
+      digits, marks, and characters that are removed, so that their neighbours become one word.
 
-    Canonical decomposition sorts marks that follow each other, which looks further than one character. It never looks
-    past one that the
-    probe finds to cut: that one begins with no mark, and ends with none except such as are stripped.
+    Canonical decomposition sorts consecutive marks, so its result depends on more than one character. The sorting
+    stops at a character that cuts, because such a character does not begin with a mark, and ends only with marks that
+    are stripped.
     """
 
     def __init__(self, library: LibraryTokenizer) -> None:
@@ -45,7 +45,7 @@ class CodePointTable:
         self._entries = np.full(NUM_CODE_POINTS, UNSEEN, np.int32)
 
     def __getitem__(self, codes: np.ndarray) -> np.ndarray:
-        """The entries of code points. int32, the shape of `codes`."""
+        """Return the entries of code points. int32, the shape of `codes`."""
         entries = self._entries[codes]
         unseen = entries == UNSEEN
         if unseen.any():
@@ -58,25 +58,26 @@ class CodePointTable:
     def _learn(self, codes: np.ndarray) -> None:
         characters = [chr(code) for code in codes.tolist()]
         words = self._library.words_of("".join(f"a{character}a " for character in characters))
-        # how many words begin at each of the four characters of a probe; a word longer than one character counts as
-        # too many
+        # The number of words that begin at each of the four characters of a probe. A word of more than one character
+        # counts 9, so that no comparison below matches it.
         begins = np.zeros((len(codes), 4), np.int64)
         np.add.at(begins, (words.starts // 4, words.starts % 4), np.where(words.ends - words.starts == 1, 1, 9))
         cuts = (begins[:, [0, 2, 3]] == [1, 1, 0]).all(axis=1)
         entries = np.full(len(codes), RUN, np.int32)
         entries[cuts & (begins[:, 1] == 0)] = SEPARATOR
         single = np.flatnonzero(cuts & (begins[:, 1] == 1))
-        # one character is all there is to such a word, so it is one piece
+        # these words have one character, so they are one piece
         entries[single] = self._library.encode_one(" ".join(characters[index] for index in single)).ids
         self._entries[codes] = entries
 
 
 class RunCache:
-    """The pieces of runs, kept until they have MAX_CACHED_CHARACTERS; then the cache starts again, so its memory is
-    bounded.
+    """A cache of the pieces of runs.
 
-    Run i of the cache has the pieces [firsts[i], firsts[i + 1]) of `ids` (int32), `starts` and `ends` (int32, counted
-    from the run's first character). Numbers are good until the next call of `numbers_of`.
+    It is cleared when it has more than MAX_CACHED_CHARACTERS, so its memory is bounded.
+
+    Run i has the pieces [firsts[i], firsts[i + 1]) of `ids`, `starts` and `ends` (all int32). `starts` and `ends` count
+    from the first character of the run. The numbers of runs are valid until the next call of `numbers_of`.
     """
 
     def __init__(self, library: LibraryTokenizer) -> None:
@@ -90,7 +91,7 @@ class RunCache:
         self.firsts = np.zeros(1, np.int64)
 
     def numbers_of(self, runs: Sequence[str]) -> np.ndarray:
-        """The number of every run. int64, shape (num_runs,)."""
+        """Return the number of every run in the cache. int64, shape (num_runs,)."""
         new = set(runs).difference(self._numbers)
         if new:
             if self._num_characters > MAX_CACHED_CHARACTERS:
@@ -102,7 +103,7 @@ class RunCache:
         return np.fromiter(map(self._numbers.__getitem__, runs), np.int64, len(runs))
 
     def _learn(self, runs: list[str]) -> None:
-        begins = offsets_of([len(run) + 1 for run in runs])  # in the runs put together, a space after each
+        begins = offsets_of([len(run) + 1 for run in runs])  # in the joined runs, with a space after each
         pieces = self._library.encode_one(" ".join(runs))
         owners = np.searchsorted(begins, pieces.starts, side="right") - 1
         self.ids = np.concatenate([self.ids, pieces.ids])

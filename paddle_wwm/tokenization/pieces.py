@@ -1,15 +1,18 @@
-"""WordPieces as text that a person can read."""
+"""Convert WordPieces to readable text."""
 
 from __future__ import annotations
 
 from typing import Sequence
 
-FIRST_NON_LATIN = "\u2e80"  # the CJK blocks begin here: scripts written without spaces
+FIRST_NON_LATIN = "\u2e80"  # the CJK blocks begin here; their scripts have no spaces
 
 
 def join_pieces(pieces: Sequence[str]) -> str:
-    """Pieces as running text: "##" pieces joined to what is before them, a space only between words of scripts that
-    have one.
+    """Return pieces as text, with spaces only in scripts that have spaces.
+
+    Example:
+        >>> join_pieces(["pro", "##ba", "##bility", "的", "词"])
+        'probability的词'
     """
     text = ""
     for piece in pieces:
@@ -23,12 +26,15 @@ def join_pieces(pieces: Sequence[str]) -> str:
 
 
 def is_spaced(character: str) -> bool:
-    """Return True if words that end or begin with this character have spaces between them."""
+    """Return True if words with this character at an end are separated by spaces."""
     return character.isalnum() and character < FIRST_NON_LATIN
 
 
 def group_pieces(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[list[str]]:
-    """The pieces of every word of a run. A run that does not begin with a word's start begins with the rest of one."""
+    """Return the pieces of every word of a sequence.
+
+    If the first piece does not start a word, the first group is the rest of a word.
+    """
     words: list[list[str]] = []
     for piece, starts in zip(pieces, word_starts):
         if starts or not words:
@@ -38,5 +44,5 @@ def group_pieces(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[lis
 
 
 def join_words(pieces: Sequence[str], word_starts: Sequence[bool]) -> list[str]:
-    """The words of a run of pieces, each as text; see `group_pieces`."""
+    """Return the words of a sequence of pieces as text; see `group_pieces`."""
     return [join_pieces(word) for word in group_pieces(pieces, word_starts)]

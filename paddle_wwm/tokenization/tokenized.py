@@ -1,4 +1,4 @@
-"""Documents to tokenized documents: a segmenter and a WordPiece tokenizer, joined by character offsets."""
+"""Tokenize documents: character offsets connect the segmenter with the WordPiece tokenizer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenizedDocument:
     """A document as WordPiece ids.
 
     input_ids: uint16 or uint32, shape (num_tokens,), without special tokens.
-    word_starts: bool, shape (num_tokens,); True where a token begins a word. A sentence's first token always does.
+    word_starts: bool, shape (num_tokens,); True where a token starts a word. The first token of a sentence always does.
     sentence_offsets: int32, shape (num_sentences + 1,); sentence i is tokens [offsets[i], offsets[i + 1]).
     """
 
@@ -39,7 +39,7 @@ class TokenizedDocument:
             )
         offsets = self.sentence_offsets
         if offsets[0] != 0 or offsets[-1] != len(self.input_ids) or np.any(np.diff(offsets) <= 0):
-            raise ValueError("sentence_offsets must rise from 0 to num_tokens.")
+            raise ValueError("sentence_offsets must rise from 0 to num_tokens, without empty sentences.")
         if not self.word_starts[offsets[:-1]].all():
             raise ValueError("the first token of every sentence must start a word.")
 
@@ -47,10 +47,19 @@ class TokenizedDocument:
 def tokenize_sentence(
     sentence: SegmentedSentence, *, tokenizer: WordPieceTokenizer, report: Counter
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (int32) and word starts (bool) of one sentence whose words are known; both empty when the tokenizer leaves
-    nothing of it.
+    """Return the ids and word starts of one segmented sentence.
 
-    For a look at a sentence: many of them are tokenized at once, by `tokenize_documents`.
+    To tokenize many sentences, use `tokenize_documents`, which is much faster.
+
+    Args:
+        sentence: A sentence and its words.
+        tokenizer: The tokenizer.
+        report: Counts of pieces that could not be aligned are added to it; see `align`.
+
+    Returns:
+        ids: int32, shape (num_pieces,).
+        word_starts: bool, shape (num_pieces,).
+        Both are empty if the tokenizer removes all characters.
     """
     boundaries = np.zeros(len(sentence.text), bool)
     boundaries[[start for start, _ in sentence.word_spans]] = True
@@ -61,10 +70,10 @@ def tokenize_sentence(
 def tokenize_documents(
     documents: Sequence[Document], *, segmenter: Segmenter, tokenizer: WordPieceTokenizer, report: Counter
 ) -> list[TokenizedDocument]:
-    """Tokenize a group of documents at once: the segmenter and the tokenizer are fast on many sentences.
+    """Tokenize several documents in one call.
 
-    Sentences and documents that the tokenizer leaves nothing of are left out and counted in `report`. The arrays of
-    the documents are views of arrays that all of them share.
+    The segmenter and the tokenizer are faster on many sentences. Sentences and documents without pieces are left out
+    and counted in `report`. The arrays of the documents are views of shared arrays.
     """
     texts = [text for document in documents for text in document.sentences]
     boundaries = segmenter.word_starts(texts)
@@ -87,14 +96,14 @@ def tokenize_documents(
 def _cut(
     pieces: Pieces, *, ids: np.ndarray, word_starts: np.ndarray, num_sentences: Sequence[int]
 ) -> Iterator[TokenizedDocument]:
-    """The documents, which have so many sentences each, without those that have no piece."""
+    """Yield the documents that have pieces. `num_sentences`: per document."""
     kept = np.diff(pieces.text_offsets) > 0
-    # an empty sentence ends where the one before it does, so leaving its end out is all there is to do
+    # an empty sentence has the same end as the one before it, so dropping its end removes it
     ends = pieces.text_offsets[1:][kept]
     first_sentences = np.array([0, *accumulate(num_sentences)], np.int64)
     first_kept = np.concatenate([[0], np.cumsum(kept)])[first_sentences]
     first_pieces = pieces.text_offsets[first_sentences]
-    # every document's offsets begin with a 0, which is put in front of its ends
+    # the offsets of each document begin with 0, so a 0 is inserted before its first end
     offsets = np.insert(ends - np.repeat(first_pieces[:-1], np.diff(first_kept)), first_kept[:-1], 0).astype(np.int32)
     bounds = zip(first_pieces.tolist(), first_pieces[1:].tolist(), first_kept.tolist(), first_kept[1:].tolist())
     for number, (first, last, first_sentence, last_sentence) in enumerate(bounds):

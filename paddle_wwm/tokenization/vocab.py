@@ -1,4 +1,7 @@
-"""Vocabulary files: one WordPiece a line, the line number its id. Reading, checking, and building one from a corpus."""
+"""Read, check, write and build vocabulary files.
+
+A vocabulary file has one WordPiece per line; the line number, from 0, is its id.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,21 @@ from ..files import atomic_write
 if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer
 
-# the label of a piece that is not predicted and counts in no loss; no id and no class has this number
+# the label of a piece that is not predicted; the loss ignores it, and no id or class has this number
 IGNORED_LABEL = -100
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vocab:
-    """The entries of a vocabulary in the order of their ids."""
+    """The entries of a vocabulary, in the order of their ids (see `load_vocab`)."""
 
     tokens: tuple[str, ...]
     sha256: str  # of the file's bytes
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """Token to id."""
+        """The id of every token."""
         return {token: index for index, token in enumerate(self.tokens)}
 
     def __len__(self) -> int:
@@ -41,36 +44,39 @@ class Vocab:
 
     @property
     def pad_id(self) -> int:
-        """Id of [PAD]."""
+        """The id of [PAD]."""
         return self.ids[PAD]
 
     @property
     def unk_id(self) -> int:
-        """Id of [UNK]."""
+        """The id of [UNK]."""
         return self.ids[UNK]
 
     @property
     def cls_id(self) -> int:
-        """Id of [CLS]."""
+        """The id of [CLS]."""
         return self.ids[CLS]
 
     @property
     def sep_id(self) -> int:
-        """Id of [SEP]."""
+        """The id of [SEP]."""
         return self.ids[SEP]
 
     @property
     def mask_id(self) -> int:
-        """Id of [MASK]."""
+        """The id of [MASK]."""
         return self.ids[MASK]
 
     @cached_property
     def random_token_ids(self) -> np.ndarray:
-        """The ids that a random token is drawn from: all but the special tokens and the [unused…] entries. int64."""
+        """The ids from which random tokens are drawn. int64, shape (num_ids,).
+
+        These are all ids except those of the special tokens and of the [unused…] entries.
+        """
         return np.array([index for index, token in enumerate(self.tokens) if not _is_reserved(token)], np.int64)
 
     def save(self, path: str | Path) -> None:
-        """Write the vocabulary file, byte for byte as its sha256 says."""
+        """Write the vocabulary file; the sha256 of its bytes is `sha256`."""
         with atomic_write(path) as stream:
             stream.write(_encode(self.tokens))
 
@@ -87,16 +93,16 @@ def load_vocab(path: str | Path) -> Vocab:
     """Read and check a vocab.txt.
 
     Args:
-        path: a UTF-8 file with one token per line; the line number, from 0, is the token's id.
+        path: A UTF-8 file with one token per line; the line number, from 0, is the id of the token.
 
     Returns:
-        The vocabulary: its tokens in the order of their ids, the ids by token, and the sha256 of the file.
+        The vocabulary: the tokens in the order of their ids, the id of each token, and the sha256 of the file.
 
     Raises:
-        DataError: the file is missing, or a line breaks a rule. The message names file, line and rule.
+        DataError: The file is missing, or a line breaks a rule. The message names the file, the line and the rule.
 
     Source:
-        The format is that of Google's BERT, https://github.com/google-research/bert.
+        The format of Google's BERT: https://github.com/google-research/bert.
 
     Example:
         >>> from paddle_wwm import load_vocab
@@ -109,10 +115,10 @@ def load_vocab(path: str | Path) -> Vocab:
         data = path.read_bytes()
     except FileNotFoundError:
         raise DataError(
-            f"{path}: no such vocabulary; build one with paddle-wwm build-vocab, or name a model's vocab.txt."
+            f"{path}: no such vocabulary; build one with paddle-wwm build-vocab, or use the vocab.txt of a model."
         ) from None
     except IsADirectoryError:
-        raise DataError(f"{path}: is a folder, not a vocabulary; name the vocab.txt in it.") from None
+        raise DataError(f"{path}: is a folder, not a vocabulary; use the path of the vocab.txt in it.") from None
     tokens: list[str] = []
     first_line: dict[str, int] = {}
     for number, raw in enumerate(data.split(b"\n"), start=1):
@@ -120,7 +126,7 @@ def load_vocab(path: str | Path) -> Vocab:
             token = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
         except UnicodeDecodeError:
             raise DataError(
-                f"{path}, line {number}: not UTF-8; a vocabulary is a UTF-8 text file with one token a line."
+                f"{path}, line {number}: not UTF-8; a vocabulary must be a UTF-8 text file with one token per line."
             ) from None
         if not token:
             if number < data.count(b"\n") + 1:
@@ -130,7 +136,7 @@ def load_vocab(path: str | Path) -> Vocab:
             continue
         if token in first_line:
             raise DataError(
-                f"{path}, line {number}: {token!r} stands on line {first_line[token]} already; tokens must differ."
+                f"{path}, line {number}: {token!r} is already on line {first_line[token]}; every token must occur once."
             )
         first_line[token] = number
         tokens.append(token)
@@ -138,36 +144,44 @@ def load_vocab(path: str | Path) -> Vocab:
     if missing:
         raise DataError(
             f"{path}: lacks {', '.join(missing)}; a BERT vocabulary needs {' '.join(SPECIAL_TOKENS)}. "
-            "Take the vocab.txt that belongs to the model, or build one with paddle-wwm build-vocab."
+            "Use the vocab.txt of the model, or build one with paddle-wwm build-vocab."
         )
-    # over the tokens, not the bytes: the same vocabulary with CRLF line ends is the same vocabulary
+    # hash the tokens, not the bytes, so that CRLF line ends make no difference
     return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(_encode(tokens)).hexdigest())
 
 
 def build_vocab(
     sentences: Iterable[str], *, vocab_size: int, do_lower_case: bool = True, min_frequency: int = 2
 ) -> Vocab:
-    """Train a WordPiece vocabulary the BERT way (every Chinese character by itself) with the `tokenizers` library.
+    """Train a WordPiece vocabulary with the `tokenizers` library, as for BERT.
 
-    The same sentences give the same vocabulary. Raises DataError when the corpus has more characters than `vocab_size`
-    has room for.
+    Every Chinese character is a separate token. The same sentences always give the same vocabulary.
+
+    Args:
+        sentences: The text of the corpus.
+        vocab_size: The largest number of tokens.
+        do_lower_case: Convert the text to lower case and strip accents.
+        min_frequency: A longer piece must occur at least this often.
+
+    Raises:
+        DataError: The corpus has no text, or more characters than `vocab_size`.
     """
     from tokenizers import BertWordPieceTokenizer
 
     trainer = BertWordPieceTokenizer(lowercase=do_lower_case)
     word_counts = _count_words(sentences, trainer)
     if not word_counts:
-        raise DataError("the corpus has no text to build a vocabulary from.")
-    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and breaks ties between merges by
-    # those numbers. Given beforehand, in order, they have fixed numbers, and the same text always makes the same
-    # vocabulary.
+        raise DataError("the corpus has no text; to build a vocabulary, use a corpus with text.")
+    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and uses the numbers to break ties
+    # between merges. We pass these pieces as special tokens, in sorted order, so their numbers are fixed, and the same
+    # text always gives the same vocabulary.
     continuations = sorted({f"##{character}" for word in word_counts for character in word[1:]})
     trainer.train_from_iterator(
-        # a single character has nothing to merge, so its count does not matter
+        # a single character is never merged, so its count does not matter
         (word for word, count in sorted(word_counts.items()) for word in repeat(word, count if len(word) > 1 else 1)),
         vocab_size=vocab_size,
         min_frequency=min_frequency,
-        limit_alphabet=sys.maxunicode,  # no limit: the check below names the size that is needed
+        limit_alphabet=sys.maxunicode,  # no limit; the check below reports the size that is needed
         special_tokens=[*SPECIAL_TOKENS, *continuations],
         show_progress=False,
     )
@@ -182,7 +196,7 @@ def build_vocab(
 
 
 def _count_words(sentences: Iterable[str], tokenizer: BertWordPieceTokenizer) -> Counter[str]:
-    """How often every word of BERT's normalizer and pre-tokenizer occurs; a Chinese character is a word."""
+    """Count the words of BERT's pre-tokenizer; every Chinese character is a word."""
     counts: Counter[str] = Counter()
     for sentence in sentences:
         normalized = tokenizer.normalizer.normalize_str(sentence)

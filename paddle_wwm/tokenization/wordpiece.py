@@ -1,9 +1,10 @@
-"""WordPiece with character offsets, from tables: the pieces of the `tokenizers` library, tens of times as fast on
-Chinese text.
+"""WordPiece with character offsets, from tables.
 
-In 使用pro。 every Chinese character and every punctuation mark is one piece whatever its neighbours are, so a whole
-batch is looked up at once in a table of code points. What is left are runs, here "pro": the longest stretches of
-characters that depend on each other. They go through the library, and few of them are new (`piece_tables.py`).
+It gives the same pieces as the `tokenizers` library, and is tens of times as fast on Chinese text.
+
+In 使用pro。 each Chinese character and each punctuation mark is one piece, whatever its neighbours are. So a single
+lookup in a table of code points is enough for a whole batch. The rest are runs, here "pro": the longest sequences of
+characters that depend on each other. The library tokenizes new runs; most runs are in a cache (`piece_tables.py`).
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
 from .piece_tables import RUN, CodePointTable, RunCache
 from .vocab import Vocab
 
-# A block of texts has about so many characters: its arrays stay in the processor's cache.
+# The approximate number of characters per block of texts, so that its arrays stay in the processor's cache.
 BLOCK_CHARACTERS = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerOptions:
-    """What the ids of a tokenizer depend on besides the vocabulary."""
+    """The options of a tokenizer that its ids depend on, apart from the vocabulary."""
 
     implementation: str = "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer"
     do_lower_case: bool
 
 
 class WordPieceTokenizer:
-    """Texts to pieces: the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so
-    "[MASK]" is text.
+    """The WordPiece tokenizer of BERT.
+
+    It gives the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so "[MASK]" in a
+    text is ordinary text.
+
+    Args:
+        vocab: The vocabulary.
+        do_lower_case: Convert the text to lower case and strip accents.
     """
 
     def __init__(self, *, vocab: Vocab, do_lower_case: bool = True) -> None:
@@ -45,17 +52,18 @@ class WordPieceTokenizer:
         self._tables_lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[[], WordPieceTokenizer], tuple[()]]:
-        # the tables stay at home: another process fills its own
+        # the tables are not pickled; another process fills its own
         return partial(WordPieceTokenizer, vocab=self.vocab, do_lower_case=self.do_lower_case), ()
 
     @property
     def options(self) -> TokenizerOptions:
-        """What the ids depend on besides the vocabulary; goes into the manifest."""
+        """The options that the ids depend on; stored in the manifest."""
         return TokenizerOptions(do_lower_case=self.do_lower_case)
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """The pieces of every text; offsets are characters of the original, whatever the normalizer removes or
-        replaces.
+        """Return the pieces of every text.
+
+        Offsets are characters of the original text, whatever the normalizer removes or replaces.
         """
         offsets = offsets_of([len(text) for text in texts])
         blocks = blocks_of(offsets, max_size=BLOCK_CHARACTERS)
@@ -70,7 +78,10 @@ class WordPieceTokenizer:
         )
 
     def encode_each(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """For every text the ids of its pieces and their spans [start, end) in the text: lists, for a few texts."""
+        """Return the ids and the spans [start, end) of the pieces of each text, as lists.
+
+        Spans count from the beginning of the text. This is for a few texts; for many, `encode` is faster.
+        """
         pieces = self.encode(texts)
         firsts = offsets_of([len(text) for text in texts])
         result = []
@@ -80,8 +91,10 @@ class WordPieceTokenizer:
         return result
 
     def _encode_block(self, texts: Sequence[str], offsets: np.ndarray) -> Pieces:
-        """`offsets`: int64, shape (num_texts + 1,), where the texts begin and the last one ends in all texts laid end
-        to end.
+        """Return the pieces of the texts of one block.
+
+        offsets: int64, shape (num_texts + 1,), the beginning of each text of the block, and the end of the last one,
+        in all concatenated texts.
         """
         block, begins = "".join(texts), offsets - offsets[0]
         entries = self._code_points[np.frombuffer(block.encode("utf-32-le", "surrogatepass"), np.uint32)]
@@ -92,7 +105,7 @@ class WordPieceTokenizer:
 
         num_pieces_here = (entries >= 0).astype(np.int64)
         num_pieces_here[run_starts] = run_sizes
-        positions = np.repeat(np.arange(len(entries)), num_pieces_here)  # of a run's pieces: its first character
+        positions = np.repeat(np.arange(len(entries)), num_pieces_here)  # for the pieces of a run, its first character
         ids, starts, ends = entries[positions], positions + offsets[0], positions + (offsets[0] + 1)
         of_run = np.flatnonzero(ids == RUN)
         in_cache = np.repeat(runs.firsts[numbers] - offsets_of(run_sizes)[:-1], run_sizes) + np.arange(len(of_run))
@@ -103,11 +116,17 @@ class WordPieceTokenizer:
 
 
 def _runs_of(in_run: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the longest stretches of True that lie in one text. `begins`: where texts begin, and the end
-    of the last one.
+    """Return the starts and ends of the longest sequences of True within one text.
+
+    Args:
+        in_run: bool, shape (num_characters,).
+        begins: int64, shape (num_texts + 1,), the beginning of each text, and the end of the last one.
+
+    Returns:
+        starts, ends: int64, shape (num_runs,).
     """
-    # a run starts before position p where p is in a run and p - 1 is not, or begins a text; the same backwards for its
-    # end
+    # A run starts at p if p is in a run, and p - 1 is not or a text begins at p. It ends at p if p - 1 is in a run, and
+    # p is not or a text begins at p.
     starts, ends = np.zeros(len(in_run) + 1, bool), np.zeros(len(in_run) + 1, bool)
     starts[:-1] = in_run
     ends[1:] = in_run

@@ -1,14 +1,13 @@
-"""The table of models: what the series and its relatives are called, how large they are, how they were trained, where
-they come from.
+"""The table of models: names, sizes, training recipes and sources of the Chinese-BERT-wwm series and related models.
 
-Every one of them is a Bert model, RoBERTa-wwm-ext and the RBT models too: "RoBERTa" names the way they were trained.
-Load them with Bert classes, never with Roberta ones. `paddle-wwm models` prints the table::
+All of them are BERT models, including RoBERTa-wwm-ext and the RBT models: "RoBERTa" refers to the training method.
+Load them with Bert classes, never with Roberta classes. `paddle-wwm models` prints the table::
 
     >>> from paddle_wwm.variants import find_variant
     >>> find_variant("hfl/chinese-roberta-wwm-ext").config.num_hidden_layers
     12
 
-Source: the README of ymcui/Chinese-BERT-wwm and its authors' replies; None stands for what they do not state.
+Source: the README of ymcui/Chinese-BERT-wwm and replies of its authors. None means that they do not state a value.
 """
 
 from .lookup import find_variant

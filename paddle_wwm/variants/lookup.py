@@ -1,4 +1,4 @@
-"""Any name of a model to its row."""
+"""Look up a model in the table by any of its names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _key(name: str) -> str:
 
 
 def names_of(variant: Variant) -> tuple[str, ...]:
-    """All names that `find_variant` knows a model by."""
+    """Return all names that `find_variant` accepts for a model."""
     return (variant.name, variant.title, *variant.aliases, variant.source, variant.archive)
 
 
@@ -23,22 +23,22 @@ _BY_KEY = {_key(name): variant for variant in VARIANTS for name in names_of(vari
 
 
 def known_variant(name: str) -> Variant | None:
-    """Return the row of a model by any of its names, None for other names."""
+    """Return the model with this name (see `names_of`), or None."""
     return _BY_KEY.get(_key(name.removesuffix(".zip")))
 
 
 def find_variant(name: str) -> Variant:
-    """Return a published model's row of the table of models.
+    """Return a published model from the table of models.
 
     Args:
-        name: PaddleHub's, PaddleNLP's or Hugging Face's name, or that of an archive or paper. Case and `-`, `_`, `/`
-            do not matter.
+        name: the name in PaddleHub, PaddleNLP, Hugging Face or a paper, or the name of the archive. Case and the
+            characters `-`, `_` and `/` do not matter.
 
     Returns:
         Sizes, sources, training recipe and published scores of the model.
 
     Raises:
-        ConfigError: no model has this name; the message has the nearest ones.
+        ConfigError: no model has this name. The message has the most similar names.
 
     Source:
         The tables of https://github.com/ymcui/Chinese-BERT-wwm.

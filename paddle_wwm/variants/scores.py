@@ -1,7 +1,7 @@
-"""The authors' scores, written as in their tables: max (mean) over ten seeds in percent, EM / F1 for reading
-comprehension, else accuracy.
+"""The scores that the authors published, in percent, in the notation of their tables.
 
-RBT3 and RBTL3 have test scores without means. Source: the README of ymcui/Chinese-BERT-wwm.
+A cell is "max (mean)" over ten seeds. Reading comprehension has EM / F1, other tasks have accuracy. RBT3 and RBTL3 have
+test scores only, without means. Source: the README of ymcui/Chinese-BERT-wwm.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Mapping
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """In percent; mean is None where only the maximum is published."""
+    """A score in percent. Without a published mean, `mean` is missing (None)."""
 
     max: float
     mean: float | None = None
@@ -21,7 +21,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """One cell of the authors' tables, by metric: {"accuracy": …} or {"exact_match": …, "f1": …}."""
+    """The scores of one cell: {"accuracy": …} or {"exact_match": …, "f1": …}."""
 
     by_metric: Mapping[str, Score]
 
@@ -35,7 +35,7 @@ _MODELS = (
     "rbtl3",
     "rbt3",
 )
-# task, split: a cell for each of _MODELS; cells at the end may be absent
+# (task, split): a cell for each of _MODELS; the last cells can be missing
 _TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("cmrc2018", "dev"): (
         "65.5 (64.4) / 84.5 (84.0)",
@@ -112,7 +112,7 @@ _TABLE: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 def parse_scores(cell: str) -> Scores:
-    """ "65.5 (64.4) / 84.5 (84.0)" by metric."""
+    """Return the scores of a cell like "65.5 (64.4) / 84.5 (84.0)"."""
     found = re.findall(r"([\d.]+)(?: \(([\d.]+)\))?", cell)
     metrics = ("accuracy",) if len(found) == 1 else ("exact_match", "f1")
     by_metric = {

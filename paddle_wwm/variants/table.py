@@ -1,4 +1,7 @@
-"""The rows, in the order of the series' own tables: its parent, the series, its small models, and Google's others."""
+"""The table of models, in the order of the authors' tables.
+
+Google's Chinese BERT comes first, then the series, its small models, and other models of Google.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ _LAMB = Recipe(
 
 
 def _first_layers(parent: str, num_layers: int, *, assumed: tuple[str, ...] = ()) -> Recipe:
-    # of how they were trained further, the README states the 1M steps only; the rest is what their parents had
+    # of the further training, the README states only the 1M steps; the other values are those of the parent model
     return Recipe(
         masking="WWM",
         next_sentence=False,

@@ -1,4 +1,4 @@
-"""Define what a row of the table of models holds."""
+"""The types of the table of models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUM_XNLI_LABELS = 3  # the series counts parameters with a classifier for XNLI
 
 @dataclass(frozen=True, kw_only=True)
 class RecipePhase:
-    """A stretch of the authors' training."""
+    """One phase of the training."""
 
     max_seq_length: int
     num_steps: int
@@ -23,10 +23,12 @@ class RecipePhase:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the authors trained a model. init: "random", or the variant that training started from; init_layers: those
-    of its layers that were kept.
+    """How the authors trained a model.
 
-    assumed: what the authors state for a sister model only.
+    Args:
+        init: "random", or the variant that training started from.
+        init_layers: the layers of that variant that were kept.
+        assumed: names of the values that the authors state only for a related model.
     """
 
     masking: str
@@ -42,12 +44,16 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A row of the table.
+    """A model in the table.
 
-    name: ours, also the module's name in PaddleHub (`hub_name`). title: the name in papers. aliases: names elsewhere,
-    see `find_variant`.
-    source: its repository on the Hugging Face hub. archive: the stem of the .zip that Google and the authors give out.
-    num_tokens: of the corpus. published_parameters: as printed in the series' table (see `config.count_parameters`).
+    Args:
+        name: the name here, which is also the name of the PaddleHub module (`hub_name`).
+        title: the name in papers.
+        aliases: other names, see `find_variant`.
+        num_tokens: size of the corpus in tokens.
+        source: the repository on the Hugging Face hub.
+        archive: name of the .zip that Google or the authors publish, without the ending.
+        published_parameters: number of parameters in the table of the series (see `count_parameters`).
     """
 
     name: str
@@ -71,5 +77,5 @@ class Variant:
 
     @property
     def published_scores(self) -> Mapping[str, Mapping[str, Scores]]:
-        """Task -> split -> the authors' scores; empty for models that they did not test."""
+        """The scores of the authors by task and split, or {} for untested models."""
         return PUBLISHED_SCORES.get(self.name, {})

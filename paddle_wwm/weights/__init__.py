@@ -1,18 +1,18 @@
-"""Files of tensors, read and written: safetensors, PyTorch, Paddle's .pdparams and TensorFlow's checkpoints.
+"""Readers and writers of weights files: safetensors, PyTorch, Paddle .pdparams and TensorFlow checkpoints.
 
-`opening` finds the files of a folder and opens them; the formats stand next to each other and know nothing of BERT.
-Every reader treats its file as untrusted: no class or function that a file names is called, and every size and place
-is checked before memory is taken. Neither Paddle nor PyTorch nor TensorFlow is imported.
+`opening` finds the weights in a folder and opens them. Each format has its own module; none depends on BERT.
+Every reader treats its file as untrusted: it calls no class or function that a file names, and it checks every size
+and offset before it allocates memory. This package does not import Paddle, PyTorch or TensorFlow.
 """
 
 from __future__ import annotations
 
-# The names of files; light, so that asking what lies in a folder imports no reader.
+# The file names are here, so that a caller can look for weights without importing the readers.
 WEIGHTS_NAME = "model_state.pdparams"
 SAFETENSORS_NAME = "model.safetensors"
 INDEX_ENDING = ".index"  # of a TensorFlow checkpoint
 SHARD_INDEX_ENDING = ".index.json"
-# In this order: where a folder holds several, PaddleNLP may have made the .pdparams from the others, and not all of it
+# Order of preference. PaddleNLP may have converted the .pdparams file from one of the others, and incompletely.
 PATTERNS = (
     SAFETENSORS_NAME,
     f"{SAFETENSORS_NAME}{SHARD_INDEX_ENDING}",

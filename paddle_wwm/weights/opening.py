@@ -1,4 +1,4 @@
-"""Find the files of tensors in a folder, tell their format, and open them without reading the tensors."""
+"""Find the weights in a folder, recognise their format, and open them without reading the tensors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _open_pdparams(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-# ending of the file, what it is, who opens it
+# file ending, name of the format, function that opens it
 _FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
     (".safetensors", "safetensors", open_safetensors),
     (".bin", "PyTorch", open_pytorch),
@@ -43,9 +43,13 @@ _FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFiles:
-    """Files of tensors, opened.
+    """Opened weights files.
 
-    format: for people. files: all that were opened. folder: where they lie. tensors: by the names in the file.
+    Args:
+        format: name of the format, for messages.
+        files: all files that were opened.
+        folder: the folder of the files.
+        tensors: by their names in the file.
     """
 
     format: str
@@ -55,14 +59,18 @@ class WeightsFiles:
 
 
 def open_weights(source: str | Path) -> WeightsFiles:
-    """Find and open the weights of a folder or file. Raises CheckpointError that says what is recognised."""
+    """Find and open the weights of a folder or file.
+
+    Raises:
+        CheckpointError: nothing is there, or its format is unknown. The message lists the known formats.
+    """
     path = Path(source)
     if path.is_dir():
         path = _weights_in(path)
     elif not path.exists():
         if not Path(f"{path}{INDEX_ENDING}").exists():
             raise CheckpointError(f"{path}: no such file or folder.")
-        path = Path(f"{path}{INDEX_ENDING}")  # as TensorFlow names a checkpoint
+        path = Path(f"{path}{INDEX_ENDING}")  # TensorFlow names a checkpoint by the prefix of its files
     if path.name.endswith(SHARD_INDEX_ENDING):
         return _open_shards(path)
     if path.name.endswith(INDEX_ENDING):
@@ -74,11 +82,11 @@ def open_weights(source: str | Path) -> WeightsFiles:
     for ending, name, opener in _FORMATS:
         if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
             return WeightsFiles(format=f"{name} file", files=(path,), folder=path.parent, tensors=opener(path))
-    raise CheckpointError(f"{path}: is none of the sources that are recognised: {KNOWN_KINDS}.")
+    raise CheckpointError(f"{path}: is not a source that is recognised; expected {KNOWN_KINDS}.")
 
 
 def is_torch_archive(path: Path) -> bool:
-    """Whether a zip archive is one that torch.save wrote."""
+    """Return True if torch.save wrote this zip archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.split("/")[-1] == "data.pkl" for name in archive.namelist())
@@ -91,27 +99,28 @@ def _weights_in(folder: Path) -> Path:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             raise CheckpointError(
-                f"{folder}: holds several checkpoints: {', '.join(path.name for path in found)}. Name one of "
+                f"{folder}: has several checkpoints: {', '.join(path.name for path in found)}. Pass one of "
                 f"them as the source."
             )
         if found:
             return found[0]
     subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
-    if len(subfolders) == 1:  # archives have one folder at the top
+    if len(subfolders) == 1:  # an unpacked archive has one folder at the top
         return _weights_in(subfolders[0])
-    raise CheckpointError(f"{folder}: holds no weights that are recognised: {KNOWN_KINDS}.")
+    raise CheckpointError(f"{folder}: holds no weights that are recognised; expected {KNOWN_KINDS}.")
 
 
 def _open_shards(index: Path) -> WeightsFiles:
-    """The files that a sharded model's index names, which must lie beside it."""
+    """Open the files that the index of a sharded model names, in its folder."""
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise CheckpointError(f"{index}: must hold a `weight_map` of tensors to files.")
+        raise CheckpointError(f"{index}: must have a `weight_map` of tensor names to file names.")
     names = sorted(set(places.values()))
     bad = [name for name in names if Path(name).name != name or name in ("", ".", "..")]
     if bad or not 1 <= len(names) <= MAX_SHARDS:
         raise CheckpointError(
-            f"{index}: must name 1 to {MAX_SHARDS} files beside it, but names {(bad or ['none'])[0]!r}."
+            f"{index}: must name 1 to {MAX_SHARDS} files in its own folder, but names "
+            f"{repr(bad[0]) if bad else len(names)}."
         )
     opened = {name: open_weights(index.parent / name) for name in names}
     tensors: dict[str, Tensor] = {}
@@ -119,12 +128,12 @@ def _open_shards(index: Path) -> WeightsFiles:
         twice = [tensor for tensor in weights.tensors if tensor in tensors]
         if twice:
             raise CheckpointError(
-                f"{index.parent / name}: holds {twice[0]!r}, which another file of {index.name} holds, too."
+                f"{index.parent / name}: has the tensor {twice[0]!r}, which another file of {index.name} also has."
             )
         tensors.update(weights.tensors)
     lost = [tensor for tensor, name in places.items() if tensor not in opened[name].tensors]
     if lost:
-        raise CheckpointError(f"{index}: places {lost[0]!r} in {places[lost[0]]}, which does not hold it.")
+        raise CheckpointError(f"{index}: places {lost[0]!r} in {places[lost[0]]}, but this file does not have it.")
     kinds = {weights.format for weights in opened.values()}
     files = (index, *(index.parent / name for name in names))
     return WeightsFiles(

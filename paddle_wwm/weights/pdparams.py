@@ -1,9 +1,8 @@
-"""Paddle's .pdparams files (pickles of named numpy arrays), read without trusting them, and written tensor by tensor.
+"""Reader and writer of Paddle's .pdparams files, which are pickles of named numpy arrays. Neither needs Paddle.
 
-The unpickler makes arrays, numbers, strings and containers, and nothing else: a file that names any other class or
-function is refused before it runs. Arrays are made from their bytes here: numpy's own `__setstate__` checks
-nothing, and a few flipped bytes in it end the process. Tensors that paddle.save finds beside other values arrive as
-(name, array) pairs. Neither way needs paddle.
+The reader does not trust the file. It makes arrays, numbers, strings and containers only; a file that names another
+class or function is refused before anything runs. It builds the arrays from their bytes itself, because numpy's
+`__setstate__` checks nothing: a few flipped bytes can crash the process. The writer writes tensor by tensor.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from ..files import atomic_write
 from .pickles import OrderedMapping, SafeUnpickler, StandIn, latin1_bytes
 from .tensors import NUMBER_TYPES, ArrayTensor, ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
 
-PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it; it names parameters, it holds no tensors
-MAX_DIMENSIONS = 32  # numpy's
+PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it: a table of names, without tensors
+MAX_DIMENSIONS = 32  # the limit of numpy 1
 
 
 class _DType(StandIn):
-    """Stands for numpy.dtype: a type code and a byte order."""
+    """Stand-in for numpy.dtype: a type code and a byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
         if not re.fullmatch(r"[biufc]\d{1,2}", code) or np.dtype(code).name not in NUMBER_TYPES:
@@ -39,16 +38,18 @@ class _DType(StandIn):
 
 
 class _Array(StandIn):
-    """Stands for numpy.ndarray."""
+    """Stand-in for numpy.ndarray."""
 
     tensor: Tensor | None = None
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, is_fortran, data = state
-        data = data.encode("latin1") if isinstance(data, str) else data  # text where Python 2 wrote it
+        data = data.encode("latin1") if isinstance(data, str) else data  # Python 2 wrote bytes as str
         shape = tuple(shape)
         if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
-            raise pickle.UnpicklingError(f"an array cannot have {len(shape)} sizes or the sizes {str(shape)[:80]}")
+            raise pickle.UnpicklingError(
+                f"an array has {len(shape)} dimensions and the invalid shape {str(shape)[:80]}"
+            )
         num_bytes = data.num_bytes if isinstance(data, FilePart) else len(data)
         if num_bytes != math.prod(shape) * dtype.dtype.itemsize:
             raise pickle.UnpicklingError(
@@ -78,22 +79,24 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
-_NDARRAY = object()  # only ever an argument
+_NDARRAY = object()  # a pickle passes it as an argument and never calls it
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _DType,
     ("collections", "OrderedDict"): OrderedMapping,
-    ("builtins", "tuple"): tuple,  # (name, array) pairs
+    ("builtins", "tuple"): tuple,  # for (name, array) pairs
     ("__builtin__", "tuple"): tuple,
-    ("_codecs", "encode"): latin1_bytes,  # bytes in pickle's protocol 2, which Paddle 2.0 wrote
+    ("_codecs", "encode"): latin1_bytes,  # how pickle protocol 2, which Paddle 2.0 used, stores bytes
 }
 
 
 def open_pdparams(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .pdparams file by name, unread. Raises CheckpointError when it is missing, torn, or holds
-    anything but arrays.
+    """Return the tensors of a .pdparams file by name. Their values are not read yet.
+
+    Raises:
+        CheckpointError: the file is missing or corrupt, or an entry is not an array of numbers.
     """
     path = Path(path)
     try:
@@ -103,9 +106,9 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
         raise CheckpointError(
-            f"{path}: asks for more memory than there is; it is torn, or too large for this machine."
+            f"{path}: needs more memory than is available; it is corrupt, or too large for this machine."
         ) from None
-    except Exception as error:  # a torn pickle can raise nearly anything
+    except Exception as error:  # a corrupt pickle can raise nearly any exception
         raise CheckpointError(f"{path}: cannot be read as Paddle weights: {error}.") from None
     if not isinstance(values, dict):
         raise CheckpointError(
@@ -116,7 +119,7 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
         if name == PARAMETER_NAME_TABLE:
             continue
         if isinstance(value, tuple) and len(value) == 2:
-            value = value[1]
+            value = value[1]  # paddle.save writes (name, array) if the dict holds more than tensors
         if not isinstance(name, str) or not isinstance(value, _Array) or value.tensor is None:
             raise CheckpointError(f"{path}: entry {name!r} must be an array of numbers, but is {type(value).__name__}.")
         tensors[name] = value.tensor
@@ -124,8 +127,12 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a .pdparams file by name; one that is stored under two names is read once. Raises CheckpointError,
-    as `open_pdparams`.
+    """Return the arrays of a .pdparams file by name.
+
+    An array that is stored under two names is read once, and both names share it.
+
+    Raises:
+        CheckpointError: as `open_pdparams`.
     """
     tensors = open_pdparams(path)
     arrays: dict[int, np.ndarray] = {}
@@ -135,14 +142,17 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
     }
 
 
-# The pickle is put together here, as pickle.dump would need all arrays in memory: for every tensor numpy's own
-# reduction (_reconstruct, then a state that ends in the bytes), with nothing in the memo but the tensors themselves.
+# The pickle is assembled here, because pickle.dump would need all arrays in memory. Every tensor is written as numpy
+# pickles an array (_reconstruct, then a state that ends with the bytes). The memo holds only the tensors.
 _HEAD = pickle.PROTO + b"\x04" + pickle.EMPTY_DICT
 _NEW_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 
 
 def write_pdparams(path: str | Path, tensors: Mapping[str, np.ndarray | Tensor]) -> None:
-    """Write arrays or tensors so that paddle.load reads them. What stands under two names is stored once."""
+    """Write arrays or tensors to a file that paddle.load can read.
+
+    An object that appears under two names is stored once.
+    """
     memo: dict[int, int] = {}
     with atomic_write(path) as stream:
         stream.write(_HEAD)
@@ -180,7 +190,7 @@ def _write_array(stream: Any, tensor: Tensor) -> None:
 
 
 def _pickled(value: Any) -> bytes:
-    """A value's pickle without head, end and memo."""
+    """Return the pickle of a value without its header, its STOP and its memo."""
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=3)
     pickler.fast = True

@@ -1,8 +1,7 @@
-"""Pickles of weights, unpickled without trusting them: numbers, strings, containers, and the few stand-ins that a file
-format needs.
+"""A safe unpickler for weights files. It makes numbers, strings, containers, and the few stand-ins of a file format.
 
-No class or function of the file's choice is ever reached. It is the unpickler in Python that is used: in the one in C
-a flipped byte can ask for gigabytes of memo. Long strings of bytes are not read but noted by their place in the file.
+No file can reach a class or function of its choice. The base is the unpickler written in Python, because one flipped
+byte can make the C unpickler allocate gigabytes for its memo. Long byte strings are not read; their offset is kept.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import IO, Any, Callable, Mapping
 
 from .tensors import FilePart
 
-LAZY_BYTES = 1 << 16  # picklers put longer strings outside of frames, so they have a place in the file
+LAZY_BYTES = 1 << 16  # picklers write longer strings outside of frames, so their offset in the file is known
 
 # fmt: off
-# Left out: sets (hashing a nest of tuples takes forever), extensions, instances, out-of-band buffers, and BYTEARRAY8,
-# which takes the memory that a file asks for.
+# Not allowed: sets (hashing nested tuples can take forever), extensions, instances, out-of-band buffers, and
+# BYTEARRAY8, which allocates as much memory as the file asks for.
 _OPCODES = (
     pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK, pickle.DUP, pickle.NONE, pickle.NEWTRUE,
     pickle.NEWFALSE, pickle.INT, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG, pickle.LONG1, pickle.LONG4, pickle.FLOAT,
@@ -31,14 +30,20 @@ _OPCODES = (
 
 
 class StandIn:
-    """What a pickle makes in place of an object; only these may take a state."""
+    """Base class of the objects that replace those of a pickle.
+
+    Only these can have a state.
+    """
 
     def __setstate__(self, state: Any) -> None:
         raise NotImplementedError
 
 
 class OrderedMapping(dict, StandIn):
-    """Stands for collections.OrderedDict; what torch notes on a state dict next to its items is skipped."""
+    """Stand-in for collections.OrderedDict.
+
+    The state that torch adds to a state dict (`_metadata`) is ignored.
+    """
 
     def __init__(self, items: Any = ()) -> None:
         super().__init__()
@@ -50,24 +55,28 @@ class OrderedMapping(dict, StandIn):
 
 
 def latin1_bytes(text: str, encoding: str) -> bytes:
-    """Stands for _codecs.encode, by which bytes go into pickles of protocol 2."""
+    """Replace _codecs.encode, with which pickle protocol 2 stores bytes."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {encoding!r}, which weights do not need")
+        raise pickle.UnpicklingError(f"it encodes text as {encoding!r}, but weights use only 'latin1'")
     return text.encode("latin1")
 
 
 def _checked_key(key: Any) -> str | int:
     if not isinstance(key, (str, int)):
-        raise pickle.UnpicklingError(f"it has a key that is neither text nor a number, but {type(key).__name__}")
+        raise pickle.UnpicklingError(f"a key must be a string or a number, but is {type(key).__name__}")
     return key
 
 
-# Not public, but the documented way to an unpickler in Python; typeshed has it without its stack and its methods.
+# This name is not public, but it is the documented name of the Python unpickler. typeshed lacks its stack and methods.
 _PythonUnpickler: Any = vars(pickle)["_Unpickler"]
 
 
 class SafeUnpickler(_PythonUnpickler):
-    """Reads one pickle from an open file. allowed: (module, name) -> what stands for it."""
+    """Unpickler that reads one pickle from an open file.
+
+    Args:
+        allowed: (module, name) -> the stand-in. Any other name raises.
+    """
 
     def __init__(self, stream: IO[bytes], *, path: Path, allowed: Mapping[tuple[str, str], Callable]) -> None:
         super().__init__(stream, encoding="latin1")
@@ -87,7 +96,7 @@ class SafeUnpickler(_PythonUnpickler):
             return
         offset = self._stream.tell()
         if offset + length > self._num_file_bytes:
-            raise pickle.UnpicklingError(f"it ends {offset + length - self._num_file_bytes:,} bytes too early")
+            raise pickle.UnpicklingError(f"the file ends {offset + length - self._num_file_bytes:,} bytes too early")
         self._stream.seek(length, 1)
         self.append(FilePart(path=self._path, name="", offset=offset, num_bytes=length))
 
@@ -108,12 +117,12 @@ class SafeUnpickler(_PythonUnpickler):
     def _load_build(self) -> None:
         state = self.stack.pop()
         if not isinstance(self.stack[-1], StandIn):
-            raise pickle.UnpicklingError(f"it gives a state to a {type(self.stack[-1]).__name__}")
+            raise pickle.UnpicklingError(f"it sets the state of a {type(self.stack[-1]).__name__}")
         self.stack[-1].__setstate__(state)
 
     def _load_reduce(self) -> None:
         if not any(self.stack[-2] is function for function in self._allowed.values()):
-            raise pickle.UnpicklingError("it calls what is no function")
+            raise pickle.UnpicklingError("it calls an object that is not a function")
         super().load_reduce()
 
     dispatch = {opcode[0]: _PythonUnpickler.dispatch[opcode[0]] for opcode in _OPCODES}

@@ -1,9 +1,8 @@
-"""PyTorch's weights files (torch.save), read without torch and without trusting them: zip archives (since 1.6) and the
-older row of pickles.
+"""Reader of PyTorch weights files (torch.save), without torch and without trusting the file.
 
-The pickle is walked by `SafeUnpickler`: of torch's functions it finds two stand-ins that make a tensor from a storage,
-an offset, sizes and strides, all of them checked against the storage's length. Bytes stay in the file until they are
-asked for.
+It reads both formats: zip archives (since PyTorch 1.6) and the older sequence of pickles. `SafeUnpickler` reads the
+pickle. Instead of torch's functions it finds stand-ins, which make a tensor from a storage, an offset, sizes and
+strides; all of them are checked against the length of the storage. The bytes stay in the file until they are read.
 
 Source: torch/serialization.py (`_legacy_load`, `_load`) and torch/_utils.py (`_rebuild_tensor_v2`).
 """
@@ -26,11 +25,11 @@ from .tensors import ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number, as torch pickles it
-MAX_PICKLE_BYTES = 64 << 20  # of a zip archive's data.pkl; a BERT's has 100 KB
+LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number, pickled by torch
+MAX_PICKLE_BYTES = 64 << 20  # limit for data.pkl in a zip archive; that of a BERT has 100 KB
 MAX_DIMENSIONS = 8
 ZIP_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # under which training programs put the state dict
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # keys under which trainers save the state dict
 
 _STORAGE_TYPES = {
     "FloatStorage": "float32",
@@ -48,37 +47,39 @@ _STORAGE_TYPES = {
 
 @dataclass(frozen=True)
 class _StorageType:
-    """Stands for torch.FloatStorage and its like: only ever an argument."""
+    """Stand-in for torch.FloatStorage and the like.
+
+    A pickle passes it as an argument and never calls it.
+    """
 
     dtype: str
 
 
 class _Storage:
-    """The bytes behind tensors; where they lie is known only after the pickle in the older format. One or more:
-    [start, end) of a longer one.
-    """
+    """The bytes of one or more tensors."""
 
     def __init__(self, *, dtype: str, num_values: int) -> None:
+        # the position in the file is known only after the pickle is read
         self.dtype, self.num_values = dtype, num_values
         self.part: FilePart | None = None
 
 
 class _TorchTensor(StandIn):
-    """Stands for a tensor: a storage, and how the tensor lies in it."""
+    """Stand-in for a tensor: a storage, and the offset, sizes and strides in it."""
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any) -> None:
         shape, strides = tuple(shape), tuple(strides)
         numbers = (offset, *shape, *strides)
         if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
-            raise pickle.UnpicklingError("a tensor is not made of a storage, an offset, sizes and strides")
+            raise pickle.UnpicklingError("a tensor must have a storage, an offset, sizes and strides")
         if not all(type(number) is int and number >= 0 for number in numbers):
-            raise pickle.UnpicklingError(f"a tensor has the offset, sizes and strides {str(numbers)[:80]}")
+            raise pickle.UnpicklingError(f"a tensor has the invalid offset, sizes and strides {str(numbers)[:80]}")
         num_values = math.prod(shape)
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides)) if num_values else offset
-        # a stride of 0 would make a tensor of any size out of one number
+        # num_values is checked, too: a stride of 0 would make a tensor of any size from one number
         if num_values > storage.num_values or last >= max(storage.num_values, 1):
             raise pickle.UnpicklingError(
-                f"a tensor of shape {str(shape)[:80]} reaches beyond its storage of {storage.num_values:,} numbers"
+                f"a tensor of shape {str(shape)[:80]} exceeds its storage of {storage.num_values:,} numbers"
             )
         self.storage, self.offset, self.shape, self.strides, self.last = storage, offset, shape, strides, last
 
@@ -86,7 +87,7 @@ class _TorchTensor(StandIn):
         pass
 
     def tensor(self, name: str) -> Tensor:
-        """The tensor in the file; `name` is for errors."""
+        """Return the tensor in the file. `name` is for error messages."""
         storage, dtype = self.storage, self.storage.dtype
         if storage.part is None:
             raise pickle.UnpicklingError(f"the storage of {name!r} is missing")
@@ -131,7 +132,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _TorchUnpickler(SafeUnpickler):
-    """Storages are named by persistent ids."""
+    """A SafeUnpickler for torch: a persistent id names a storage."""
 
     def __init__(self, stream: IO[bytes], *, path: Path) -> None:
         super().__init__(stream, path=path, allowed=_ALLOWED)
@@ -140,20 +141,22 @@ class _TorchUnpickler(SafeUnpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage_type, key, _, num_values, *view = pid
         if kind != "storage" or not isinstance(storage_type, _StorageType) or not isinstance(key, str):
-            raise pickle.UnpicklingError(f"it names something else than a storage: {str(kind)[:40]!r}")
+            raise pickle.UnpicklingError(f"a persistent id must name a storage, but names {str(kind)[:40]!r}")
         if type(num_values) is not int or num_values < 0 or any(item is not None for item in view):
-            raise pickle.UnpicklingError("a storage must have a length, and must be no view of another")
+            raise pickle.UnpicklingError("a storage must have a length, and must not be a view of another storage")
         known = self.storages.setdefault(key, _Storage(dtype=storage_type.dtype, num_values=num_values))
         if (known.dtype, known.num_values) != (storage_type.dtype, num_values):
-            raise pickle.UnpicklingError(f"storage {key!r} is described in two ways")
+            raise pickle.UnpicklingError(f"storage {key!r} has two different types or lengths")
         return known
 
 
 def open_pytorch(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a state dict by name, unread; of {"state_dict": …} and its like, those inside.
+    """Return the tensors of a state dict by name. Their values are not read yet.
 
-    Raises CheckpointError when the file is missing, torn, or holds or does anything but tensors, numbers, strings and
-    containers.
+    If the file holds {"state_dict": …} or the like (`WRAPPERS`), the inner state dict is used.
+
+    Raises:
+        CheckpointError: the file is missing or corrupt, or has more than tensors, numbers, strings and containers.
     """
     path = Path(path)
     try:
@@ -168,11 +171,11 @@ def open_pytorch(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
         raise CheckpointError(
-            f"{path}: asks for more memory than there is; it is torn, or too large for this machine."
+            f"{path}: needs more memory than is available; it is corrupt, or too large for this machine."
         ) from None
     except CheckpointError:
         raise
-    except Exception as error:  # a torn pickle can raise nearly anything
+    except Exception as error:  # a corrupt pickle can raise nearly any exception
         raise CheckpointError(f"{path}: cannot be read as PyTorch weights: {error or type(error).__name__}.") from None
 
 
@@ -198,21 +201,21 @@ def _load_zip(path: Path) -> Any:
         infos = {info.filename: info for info in archive.infolist()}
         pickles = [name for name in infos if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise pickle.UnpicklingError("it is a zip archive without one data.pkl")
+            raise pickle.UnpicklingError(f"it must be a zip archive with one data.pkl, but has {len(pickles)}")
         root = pickles[0].removesuffix("data.pkl")
         order = infos.get(f"{root}byteorder")
         if order is not None and _stored_bytes(stream, order, limit=16).strip() != b"little":
             raise pickle.UnpicklingError("it was written on a big-endian machine")
         place, num_bytes = _place(stream, infos[pickles[0]])
         if num_bytes > MAX_PICKLE_BYTES:
-            raise pickle.UnpicklingError(f"its data.pkl has {num_bytes:,} bytes, more than weights need")
+            raise pickle.UnpicklingError(f"its data.pkl has {num_bytes:,} bytes; the limit is {MAX_PICKLE_BYTES:,}")
         stream.seek(place)
         unpickler = _TorchUnpickler(stream, path=path)
         values = unpickler.load()
         for key, storage in unpickler.storages.items():
             info = infos.get(f"{root}data/{key}")
             if info is None:
-                continue  # the tensor that needs it raises
+                continue  # a tensor that needs this storage raises
             place, num_bytes = _place(stream, info)
             storage.part = _storage_part(storage, path=path, offset=place, num_bytes=num_bytes, key=key)
         return values
@@ -228,7 +231,7 @@ def _storage_part(storage: _Storage, *, path: Path, offset: int, num_bytes: int,
 
 
 def _place(stream: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
-    """Where a member's bytes begin in the archive, and how many they are."""
+    """Return the offset of a member's bytes in the archive, and their number."""
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1 or info.file_size != info.compress_size:
         raise pickle.UnpicklingError(
             f"member {info.filename[:80]!r} is compressed or encrypted, which torch does not do"
@@ -236,7 +239,7 @@ def _place(stream: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
     stream.seek(info.header_offset)
     signature, *_, name_length, extra_length = ZIP_LOCAL_HEADER.unpack(stream.read(ZIP_LOCAL_HEADER.size))
     if signature != b"PK\x03\x04":
-        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is not where the archive's directory says")
+        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is not at the offset in the archive's directory")
     return info.header_offset + ZIP_LOCAL_HEADER.size + name_length + extra_length, info.file_size
 
 
@@ -247,9 +250,13 @@ def _stored_bytes(stream: IO[bytes], info: zipfile.ZipInfo, *, limit: int) -> by
 
 
 def _load_legacy(stream: IO[bytes], path: Path) -> Any:
-    """Pickles of magic number, protocol, system, state dict and keys; then each storage: its length, its bytes."""
+    """Read the older format.
+
+    It is a sequence of pickles (magic number, protocol, system, state dict, keys of the storages), and then the length
+    and the bytes of each storage.
+    """
     if stream.read(len(LEGACY_HEAD)) != LEGACY_HEAD:
-        raise pickle.UnpicklingError("it has neither the head of a zip archive nor that of torch's older format")
+        raise pickle.UnpicklingError("it has neither the header of a zip archive nor that of torch's older format")
     stream.seek(0)
     magic, protocol, system = (SafeUnpickler(stream, path=path, allowed={}).load() for _ in range(3))
     if (
@@ -258,12 +265,12 @@ def _load_legacy(stream: IO[bytes], path: Path) -> Any:
         or not isinstance(system, dict)
         or system.get("little_endian") is not True
     ):
-        raise pickle.UnpicklingError("its head is none that torch writes on a little-endian machine")
+        raise pickle.UnpicklingError("its header differs from what torch writes on a little-endian machine")
     unpickler = _TorchUnpickler(stream, path=path)
     values = unpickler.load()
     keys = SafeUnpickler(stream, path=path, allowed={}).load()
     if not isinstance(keys, list) or len(keys) > len(unpickler.storages):
-        raise pickle.UnpicklingError("its list of storages is none")
+        raise pickle.UnpicklingError("its list of storages is invalid")
     for key in keys:
         storage = unpickler.storages.get(key) if isinstance(key, str) else None
         num_values = int.from_bytes(stream.read(8), "little", signed=True)

@@ -1,7 +1,8 @@
-"""safetensors files: eight bytes of length, a JSON header with names, types, shapes and places, then the bytes.
+"""Reader and writer of safetensors files.
 
-The header is believed in nothing: its length is bounded, every place must lie in the file and fit its shape, and no
-two may overlap.
+A file has eight bytes for the length of the header, a JSON header (names, types, shapes, offsets), and then the data.
+The reader does not trust the header: it limits its length, and every tensor must be inside the file, fit its shape and
+overlap no other tensor.
 Source: the format's description in huggingface/safetensors.
 """
 
@@ -16,7 +17,7 @@ from ..errors import CheckpointError
 from ..files import atomic_write
 from .tensors import FilePart, FileTensor, Tensor
 
-MAX_HEADER_BYTES = 100_000_000  # the format's own bound
+MAX_HEADER_BYTES = 100_000_000  # the limit of the format
 MAX_DIMENSIONS = 8
 ALIGNMENT = 8
 _TYPES = {
@@ -39,8 +40,10 @@ _METADATA = "__metadata__"
 
 
 def open_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, unread. Raises CheckpointError where the file is missing, torn, or its header
-    lies.
+    """Return the tensors of a file by name. Their values are not read yet.
+
+    Raises:
+        CheckpointError: the file is missing or corrupt, or its header does not fit the file.
     """
     path = Path(path)
     header, data_start, num_data_bytes = _read_header(path)
@@ -62,7 +65,7 @@ def open_safetensors(path: str | Path) -> dict[str, Tensor]:
     places.sort()
     for (_, end, name), (begin, _, other) in zip(places, places[1:]):
         if begin < end:
-            raise CheckpointError(f"{path}: the header places {name!r} and {other!r} over each other.")
+            raise CheckpointError(f"{path}: the tensors {name!r} and {other!r} overlap.")
     return tensors
 
 
@@ -73,41 +76,44 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
             length = int.from_bytes(stream.read(8), "little")
             if num_file_bytes < 8 or length > min(MAX_HEADER_BYTES, num_file_bytes - 8):
                 raise CheckpointError(
-                    f"{path}: is no whole safetensors file: a header of {length:,} bytes in a file of "
-                    f"{num_file_bytes:,}."
+                    f"{path}: is not a complete safetensors file: it states a header of {length:,} bytes, but has "
+                    f"{num_file_bytes:,} bytes."
                 )
             header = json.loads(stream.read(length).decode("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: the header is no valid JSON: {error}.") from None
+        raise CheckpointError(f"{path}: the header is not valid JSON: {error}.") from None
     if not isinstance(header, dict):
         raise CheckpointError(f"{path}: the header must be a JSON object.")
     return header, 8 + length, num_file_bytes - 8 - length
 
 
 def _checked(entry: Any, *, path: Path, name: str) -> tuple[str, tuple[int, ...], int, int]:
-    """Type, shape, first and last byte of a header's entry."""
+    """Return the dtype, the shape and the range of bytes of a header entry."""
     try:
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in [*shape, *offsets])
         (begin, end), dtype = offsets, _TYPES.get(code)
     except (TypeError, KeyError, ValueError):
         raise CheckpointError(
-            f"{path}: the header's entry {name!r} must have dtype, shape and two data_offsets."
+            f"{path}: the header entry {name!r} must have dtype, shape and two data_offsets."
         ) from None
     if dtype is None:
-        raise CheckpointError(f"{path}: {name!r} has type {code!r}, which is none of {', '.join(_CODES.values())}.")
+        raise CheckpointError(
+            f"{path}: the type of {name!r} must be one of {', '.join(_CODES.values())}, but is {code!r}."
+        )
     if not whole or len(shape) > MAX_DIMENSIONS:
         raise CheckpointError(
-            f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and places of 0 or more."
+            f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and offsets of at least 0."
         )
     return dtype, tuple(shape), begin, end
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str]) -> None:
-    """Write tensors, block by block. Names are in order of alignment and then alphabetical, as the format's own writer
-    has them.
+    """Write tensors, block by block.
+
+    They are sorted by alignment and then by name, as in the reference implementation of the format.
     """
     header: dict[str, object] = {_METADATA: dict(metadata)}
     names = sorted(tensors, key=lambda name: (-tensors[name].num_bytes // max(1, tensors[name].num_values), name))

@@ -1,6 +1,6 @@
-"""TensorFlow's checkpoints (`x.index`, `x.data-00000-of-00001`, …), read and written without TensorFlow.
+"""Reader and writer of TensorFlow checkpoints (`x.index`, `x.data-00000-of-00001`, …), without TensorFlow.
 
-The index names every tensor's type, shape, shard, place and checksum; the checksums are compared while the bytes are
+The index has the type, shape, shard, offset and checksum of every tensor. The checksum is compared while a tensor is
 read.
 Source: tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/util/tensor_bundle/tensor_bundle.cc.
 """
@@ -20,7 +20,7 @@ from . import INDEX_ENDING
 from .tensors import FilePart, FileTensor, Tensor
 from .tf_table import TableError, build_table, decode_message, encode_field, encode_varint, masked_crc, read_table
 
-MAX_INDEX_BYTES = 64 << 20  # that of a large BERT with its optimizer has 100 KB
+MAX_INDEX_BYTES = 64 << 20  # the index of a large BERT with its optimizer has 100 KB
 MAX_DIMENSIONS = 8
 _TYPES = {
     1: "float32",
@@ -45,7 +45,7 @@ _CRC_TAG = encode_varint(6 << 3 | 5)  # crc32c = 6, fixed32
 
 
 class UnreadableTensor(Tensor):
-    """A tensor of text, or one stored in slices: named, counted, never read."""
+    """A tensor of text or one stored in slices. It has a name, but `read` raises."""
 
     def __init__(self, why: str) -> None:
         super().__init__(dtype="none", shape=())
@@ -56,27 +56,33 @@ class UnreadableTensor(Tensor):
 
 
 def shard_path(prefix: str | Path, shard: int, num_shards: int) -> Path:
-    """The file of a shard."""
+    """Return the data file of a shard."""
     return Path(f"{prefix}.data-{shard:05d}-of-{num_shards:05d}")
 
 
 def open_tensorflow(prefix: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, unread. prefix: the path without ".index".
+    """Return the tensors of a checkpoint by name. Their values are not read yet.
 
-    Raises CheckpointError where a file is missing or torn, or the index points where nothing is; a tensor's checksum
-    is compared when it is read.
+    Args:
+        prefix: the path without ".index".
+
+    Raises:
+        CheckpointError: a file is missing or corrupt, or the index points outside a file. The checksum of a tensor is
+            compared when the tensor is read.
     """
     index = Path(f"{prefix}{INDEX_ENDING}")
     try:
         if index.stat().st_size > MAX_INDEX_BYTES:
-            raise CheckpointError(f"{index}: has more than {MAX_INDEX_BYTES:,} bytes; a BERT's index has some 100,000.")
+            raise CheckpointError(
+                f"{index}: has more than {MAX_INDEX_BYTES:,} bytes; the index of a BERT has about 100,000."
+            )
         items = dict(read_table(index.read_bytes()))
         num_shards = _num_shards(items.pop(b"", None))
         entries = {key.decode("utf-8", "backslashreplace"): _decode_entry(value) for key, value in items.items()}
     except FileNotFoundError:
         raise CheckpointError(f"{index}: no such checkpoint index.") from None
     except TableError as error:
-        raise CheckpointError(f"{index}: is torn or no checkpoint index: {error}.") from None
+        raise CheckpointError(f"{index}: is corrupt or not a checkpoint index: {error}.") from None
     sizes = {
         shard: _size_of(shard_path(prefix, shard, num_shards))
         for shard in sorted({entry["shard"] for entry in entries.values()})
@@ -92,7 +98,7 @@ def _size_of(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path}: no such shard; a checkpoint's .index and .data files belong together."
+            f"{path}: no such shard; the .index and .data files of a checkpoint must be in the same folder."
         ) from None
 
 
@@ -138,18 +144,18 @@ def _tensor(
     name: str, entry: dict, *, prefix: str | Path, index: Path, num_shards: int, sizes: Mapping[int, int]
 ) -> Tensor:
     if entry["shard"] >= num_shards:
-        raise CheckpointError(f"{index}: {name!r} lies in shard {entry['shard']}, but there are {num_shards}.")
+        raise CheckpointError(f"{index}: {name!r} is in shard {entry['shard']}, but there are {num_shards} shards.")
     path = shard_path(prefix, entry["shard"], num_shards)
     if entry["offset"] + entry["size"] > sizes[entry["shard"]]:
         raise CheckpointError(
             f"{index}: places {name!r} at bytes {entry['offset']:,} to {entry['offset'] + entry['size']:,} of "
             f"{path.name}, "
-            f"which has {sizes[entry['shard']]:,}; one of them is torn, or they do not belong together."
+            f"which has {sizes[entry['shard']]:,}; one file is corrupt, or they are from different checkpoints."
         )
     if entry["in_slices"]:
         return UnreadableTensor("it is a partitioned variable, stored in slices; save it again without a partitioner")
     if entry["dtype"] not in _TYPES:
-        return UnreadableTensor(f"it holds no numbers (TensorFlow's type {entry['dtype']})")
+        return UnreadableTensor(f"it holds no numbers (TensorFlow data type {entry['dtype']})")
     make_check = functools.partial(_checksum, entry["crc"], path, name) if entry["crc"] is not None else None
     part = FilePart(path=path, name=name, offset=entry["offset"], num_bytes=entry["size"], make_check=make_check)
     return FileTensor(part, dtype=_TYPES[entry["dtype"]], shape=entry["shape"])
@@ -163,13 +169,13 @@ def _checksum(expected: int, path: Path, name: str) -> Callable[[bytes | memoryv
         if block is not None:
             crc = crc32c.crc32c(block, crc)
         elif masked_crc(crc) != expected:
-            raise CheckpointError(f"{path}: is torn: the checksum of {name!r} differs from the index's.")
+            raise CheckpointError(f"{path}: is corrupt: the checksum of {name!r} differs from the one in the index.")
 
     return check
 
 
 def write_tensorflow(prefix: str | Path, tensors: Mapping[str, Tensor]) -> tuple[Path, Path]:
-    """Write a checkpoint of one shard, block by block; returns its data and index files."""
+    """Write a checkpoint of one shard; return its data and index files."""
     data, index = shard_path(prefix, 0, 1), Path(f"{prefix}{INDEX_ENDING}")
     items = [(b"", encode_field(1, 1) + encode_field(3, _VERSION_1))]
     offset = 0

@@ -1,8 +1,8 @@
-"""Tensors that are still in their files: of a model of any size, no more than a tensor or a block of one is in memory
-at a time.
+"""Tensors that stay in their files until they are read.
 
-Data types go by name, "float32" or "bfloat16". numpy has no bfloat16: as in Paddle's files, its arrays are uint16 with
-the same bits.
+At most one tensor, or one block of it, is in memory at a time, whatever the size of the model.
+Data types are given by name, for example "float32" or "bfloat16". numpy has no bfloat16, so bfloat16 arrays are uint16
+arrays with the same bits, as in Paddle's files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 
 from ..errors import CheckpointError
 
-BLOCK_BYTES = (
-    256 << 10
-)  # small enough for the processor's cache: a checksum is computed, or a block written, while it is still there
+# Small enough for the CPU cache, so that checksum and write find the block still there.
+BLOCK_BYTES = 256 << 10
 BFLOAT16 = "bfloat16"
 FLOAT_TYPES = ("float32", "float16", BFLOAT16, "float64")
 NUMBER_TYPES = (
@@ -38,13 +37,16 @@ NUMBER_TYPES = (
 
 
 def numpy_type(dtype: str) -> np.dtype:
-    """The little-endian numpy type that holds a data type's bits."""
+    """Return the little-endian numpy type that holds the bits of a data type."""
     return np.dtype("uint16" if dtype == BFLOAT16 else dtype).newbyteorder("<")
 
 
 class Tensor:
-    """A tensor of numbers. dtype: its name; shape: its sizes. Values come by `read`, bytes (C order, little-endian) by
-    `blocks`.
+    """A tensor of numbers. Subclasses implement `read`, and may override `blocks`.
+
+    Args:
+        dtype: name of the data type, for example "float32".
+        shape: size of each dimension.
     """
 
     def __init__(self, *, dtype: str, shape: tuple[int, ...]) -> None:
@@ -52,20 +54,20 @@ class Tensor:
 
     @property
     def num_values(self) -> int:
-        """How many numbers it holds."""
+        """Number of values."""
         return math.prod(self.shape)
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes they take."""
+        """Size in bytes."""
         return self.num_values * numpy_type(self.dtype).itemsize
 
     def read(self) -> np.ndarray:
-        """The values, an array of `numpy_type(dtype)`."""
+        """Return the values as an array of `shape` and `numpy_type(dtype)`."""
         raise NotImplementedError
 
     def blocks(self) -> Iterator[memoryview]:
-        """The bytes, in blocks that are small where the file allows it."""
+        """Yield the bytes (C order, little-endian), in small blocks if possible."""
         flat = np.ascontiguousarray(self.read(), dtype=numpy_type(self.dtype)).reshape(-1).view(np.uint8)
         for start in range(0, len(flat), BLOCK_BYTES):
             yield flat[start : start + BLOCK_BYTES].data
@@ -84,8 +86,12 @@ class ArrayTensor(Tensor):
 
 @dataclass(frozen=True, kw_only=True)
 class FilePart:
-    """Some bytes of a file. name: of the tensor they are, for errors. make_check: gives a function that is called with
-    every block, and with None at the end, and raises where the bytes are torn.
+    """A range of bytes of a file.
+
+    Args:
+        name: name of the tensor, for error messages.
+        make_check: returns a function that is called with every block, and with None at the end. It raises if the
+            bytes are corrupt.
     """
 
     path: Path
@@ -95,14 +101,14 @@ class FilePart:
     make_check: Callable[[], Callable[[bytes | memoryview | None], None]] | None = None
 
     def blocks(self) -> Iterator[memoryview]:
-        """The bytes, in blocks; a block is overwritten by the next one."""
+        """Yield the bytes in blocks. Each block overwrites the one before it."""
         buffer = memoryview(bytearray(min(self.num_bytes, BLOCK_BYTES)))
         return self._filled(
             buffer[: min(BLOCK_BYTES, self.num_bytes - start)] for start in range(0, self.num_bytes, BLOCK_BYTES)
         )
 
     def read(self) -> np.ndarray:
-        """The bytes, as one array of uint8."""
+        """Return the bytes as a uint8 array of shape (num_bytes,)."""
         result = np.empty(self.num_bytes, np.uint8)
         whole = result.data
         for _ in self._filled(whole[start : start + BLOCK_BYTES] for start in range(0, self.num_bytes, BLOCK_BYTES)):
@@ -110,14 +116,14 @@ class FilePart:
         return result
 
     def _filled(self, places: Iterable[memoryview]) -> Iterator[memoryview]:
-        """The places, one after the other, each with the bytes that belong there, checked."""
+        """Fill the buffers `places` in order; yield each after its bytes are checked."""
         check = self.make_check() if self.make_check is not None else None
         with open(self.path, "rb") as stream:
             stream.seek(self.offset)
             for place in places:
                 count = stream.readinto(place)
                 if count != len(place):
-                    raise CheckpointError(f"{self.path}: is torn: it ends within {self.name!r}.")
+                    raise CheckpointError(f"{self.path}: is corrupt: the file ends inside {self.name!r}.")
                 if check is not None:
                     check(place)
                 yield place
@@ -126,14 +132,14 @@ class FilePart:
 
 
 class FileTensor(Tensor):
-    """A tensor whose bytes lie in a file, in C order, little-endian."""
+    """A tensor whose bytes are in a file, in C order, little-endian."""
 
     def __init__(self, part: FilePart, *, dtype: str, shape: tuple[int, ...]) -> None:
         super().__init__(dtype=dtype, shape=shape)
         if part.num_bytes != self.num_bytes:
             raise CheckpointError(
                 f"{part.path}: {part.name!r}, {dtype} of shape {self.shape}, takes {self.num_bytes:,} bytes, "
-                f"not the {part.num_bytes:,} of the file."
+                f"not the {part.num_bytes:,} bytes that the file has for it."
             )
         self.part = part
 
@@ -145,7 +151,7 @@ class FileTensor(Tensor):
 
 
 class ComputedTensor(Tensor):
-    """What a function makes of another tensor when it is read."""
+    """The result of a function of another tensor, computed on every read."""
 
     def __init__(
         self, source: Tensor, function: Callable[[np.ndarray], np.ndarray], *, dtype: str, shape: tuple[int, ...]
@@ -158,14 +164,14 @@ class ComputedTensor(Tensor):
 
 
 def transposed(tensor: Tensor) -> Tensor:
-    """A matrix turned over; turned over twice it is itself."""
+    """Return the transpose of a matrix. Transposing twice returns the original tensor."""
     if isinstance(tensor, ComputedTensor) and tensor.function is np.transpose:
         return tensor.source
     return ComputedTensor(tensor, np.transpose, dtype=tensor.dtype, shape=tensor.shape[::-1])
 
 
 class ObservedTensor(Tensor):
-    """A tensor that tells how many of its bytes were read."""
+    """A tensor that calls `on_bytes` with the number of bytes of every read."""
 
     def __init__(self, source: Tensor, on_bytes: Callable[[int], object]) -> None:
         super().__init__(dtype=source.dtype, shape=source.shape)
@@ -182,28 +188,36 @@ class ObservedTensor(Tensor):
 
 
 def to_float32(array: np.ndarray, *, dtype: str) -> np.ndarray:
-    """Values of a floating-point type as float32."""
+    """Return values of a floating-point type as float32. The shape stays the same."""
     if dtype == BFLOAT16:
         return (array.astype(np.uint32) << 16).view(np.float32)
     return array.astype(np.float32)
 
 
 def _to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """To the nearest, ties to even, as torch and TensorFlow round."""
+    """Round to the nearest bfloat16, ties to even, as torch and TensorFlow do.
+
+    Returns:
+        uint16 of the same shape: the bits of the bfloat16 values. Every NaN becomes 0x7FC0.
+    """
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
     return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
 
 
 def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
-    """A tensor in another floating-point type. Reading raises CheckpointError where a finite value does not fit."""
+    """Return the tensor in another floating-point type. Values are converted on read.
+
+    Raises:
+        CheckpointError: on read, if a finite value is too large for `dtype`. `name` is for this message.
+    """
     if tensor.dtype == dtype:
         return tensor
 
     def convert(array: np.ndarray) -> np.ndarray:
         if dtype == "float64":
             wide = array if tensor.dtype != BFLOAT16 else to_float32(array, dtype=BFLOAT16)
-            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            with np.errstate(invalid="ignore"):  # numpy warns when a signalling NaN becomes a quiet NaN
                 return wide.astype(np.float64)
         values = to_float32(array, dtype=tensor.dtype) if tensor.dtype != "float64" else array
         with np.errstate(over="ignore", invalid="ignore"):
@@ -219,7 +233,7 @@ def cast(tensor: Tensor, dtype: str, *, name: str) -> Tensor:
 
 
 def same_bytes(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same bits."""
+    """Return True if two tensors have the same dtype, shape and bits."""
     if one is other:
         return True
     if (one.dtype, one.shape) != (other.dtype, other.shape):

@@ -1,8 +1,7 @@
-"""The sorted string table of TensorFlow's checkpoint index (LevelDB's format without compression), and the two
-encodings in it.
+"""Reader and writer of the sorted string table in a TensorFlow checkpoint index, with its varints and messages.
 
-Every length and place is checked against what is there, every block against its checksum, keys must ascend: a torn or
-hostile table is refused.
+The format is LevelDB's without compression. The reader checks every length and offset against the size of the file,
+every block against its checksum, and the order of the keys. It refuses a corrupt or hostile table.
 Source: tensorflow/core/lib/io/table_format.txt, format.cc, block.cc; protobuf's encoding guide.
 """
 
@@ -21,11 +20,11 @@ _MASK_DELTA = 0xA282EAD8
 
 
 class TableError(ValueError):
-    """A table or a message is torn."""
+    """A table or a message is corrupt."""
 
 
 def masked_crc(crc: int) -> int:
-    """The form in which TensorFlow stores a CRC-32C."""
+    """Return a CRC-32C in the masked form that TensorFlow stores."""
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
@@ -34,7 +33,7 @@ def masked_crc(crc: int) -> int:
 
 
 def encode_varint(number: int) -> bytes:
-    """A number of 0 or more, seven bits a byte."""
+    """Return a non-negative number as varint: seven bits per byte, low bits first."""
     result = bytearray()
     while number > 0x7F:
         result.append(number & 0x7F | 0x80)
@@ -44,7 +43,7 @@ def encode_varint(number: int) -> bytes:
 
 
 def decode_varint(data: bytes, position: int) -> tuple[int, int]:
-    """(number, position after it)."""
+    """Return the varint at `position`, and the position after it."""
     result = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
@@ -58,7 +57,10 @@ def decode_varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def decode_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a protobuf message; numbers are unsigned."""
+    """Yield the field numbers and values of a protobuf message.
+
+    Numbers are unsigned.
+    """
     position = 0
     value: int | bytes
     while position < len(data):
@@ -69,7 +71,7 @@ def decode_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             length, position = decode_varint(data, position) if kind == 2 else ({1: 8, 5: 4}.get(kind, -1), position)
             if length < 0 or position + length > len(data):
-                raise TableError(f"field {field} of a message is cut off or of an unknown kind")
+                raise TableError(f"field {field} of a message is cut off or has an unknown type")
             content = data[position : position + length]
             position += length
             value = content if kind == 2 else int.from_bytes(content, "little")
@@ -77,7 +79,10 @@ def decode_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def encode_field(field: int, value: int | bytes) -> bytes:
-    """A number as varint, bytes with their length; nothing for 0, as protobuf leaves defaults out."""
+    """Return a protobuf field: a number as varint, or bytes with their length.
+
+    The number 0 gives no bytes, because protobuf omits default values.
+    """
     if isinstance(value, bytes):
         return encode_varint(field << 3 | 2) + encode_varint(len(value)) + value
     return encode_varint(field << 3) + encode_varint(value) if value else b""
@@ -88,9 +93,13 @@ def encode_field(field: int, value: int | bytes) -> bytes:
 
 
 def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a table, in ascending order. Raises TableError where it is torn."""
+    """Yield the keys and values of a table, in ascending order of the keys.
+
+    Raises:
+        TableError: the table is corrupt.
+    """
     if len(data) < FOOTER_BYTES or data[-8:] != MAGIC:
-        raise TableError("it does not end as a table does")
+        raise TableError("it does not end with the footer of a table")
     footer = data[-FOOTER_BYTES:-8]
     _, position = _decode_handle(footer, 0)
     (offset, size), _ = _decode_handle(footer, position)
@@ -115,12 +124,12 @@ def _decode_handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
 
 def _block(data: bytes, offset: int, size: int) -> bytes:
     if offset + size + TRAILER_BYTES > len(data) - FOOTER_BYTES:
-        raise TableError("a block lies outside of the file")
+        raise TableError("a block is outside the file")
     if data[offset + size] != 0:
-        raise TableError("a block is compressed, which TensorFlow's checkpoints are not")
+        raise TableError("a block is compressed; TensorFlow writes checkpoints without compression")
     stored = int.from_bytes(data[offset + size + 1 : offset + size + TRAILER_BYTES], "little")
     if masked_crc(crc32c.crc32c(data[offset : offset + size + 1])) != stored:
-        raise TableError("a block's checksum differs")
+        raise TableError("the checksum of a block differs")
     return data[offset : offset + size]
 
 
@@ -135,7 +144,7 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         num_own, position = decode_varint(block, position)
         num_value, position = decode_varint(block, position)
         if num_shared > len(key) or position + num_own + num_value > end or num_shared + num_own > MAX_KEY_BYTES:
-            raise TableError("an entry reaches beyond its block")
+            raise TableError("an entry exceeds its block")
         key = key[:num_shared] + block[position : position + num_own]
         position += num_own
         yield key, block[position : position + num_value]
@@ -147,7 +156,7 @@ def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def build_table(items: Iterable[tuple[bytes, bytes]], *, block_bytes: int = BLOCK_BYTES) -> bytes:
-    """A table of keys, in ascending order, and values."""
+    """Return a table with these keys and values. The keys must be in ascending order."""
     result = bytearray()
     handles: list[tuple[bytes, bytes]] = []
     pending: list[tuple[bytes, bytes]] = []
@@ -174,7 +183,7 @@ def build_table(items: Iterable[tuple[bytes, bytes]], *, block_bytes: int = BLOC
 def _append_block(
     result: bytearray, items: list[tuple[bytes, bytes]], *, restart_interval: int = RESTART_INTERVAL
 ) -> bytes:
-    """Append a block with its trailer; returns its handle."""
+    """Write a block and its trailer to the end of `result`; return its handle."""
     block, restarts, last = bytearray(), [0], b""
     for number, (key, value) in enumerate(items):
         num_shared = 0

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: the overview, each command's help and examples, wrong commands, shims."""
+"""The command line: the overview, the help and examples of each command, wrong commands, shims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paddle_wwm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "paddle_wwm"
-# What a shim of scripts/ is called, where it is not the command's own name.
+# The commands of the shims in scripts/ whose names differ from the command's name.
 OLD_NAMES = {"build_hub_modules": "hub build", "serve_hub_modules": "hub serve-archives", "fill_mask": "hub fill-mask"}
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.stem != "evidence")
 
@@ -33,13 +33,13 @@ def status_of(*argv: str) -> int:
 
 
 def examples_of(text: str) -> list[list[str]]:
-    """The words of every example line of a help text that runs the program."""
+    """Return the arguments of each example command in a help text."""
     text = text.replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in re.findall(r"^  (?:\S+=\S+ )*paddle-wwm .*$", text, re.M)]
     return [line[line.index("paddle-wwm") + 1 :] for line in lines]
 
 
-def test_help_lists_every_command_with_its_summary_and_imports_neither_numpy_nor_paddle():
+def test_help_lists_every_command_with_its_summary_without_importing_numpy_or_paddle():
     code = (
         "import sys; from paddle_wwm.cli.main import main\n"
         "try: main(['--help'])\n"
@@ -63,13 +63,13 @@ def test_a_command_imports_only_its_own_module():
     )
 
 
-def test_every_module_of_the_room_is_a_command_or_a_helper_of_commands():
+def test_every_module_of_cli_is_a_command_or_a_helper():
     modules = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "main", "flags", "process"}
     assert modules == {name.replace(" ", "_").replace("-", "_") for name in COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_has_examples_that_parse(name):
+def test_the_examples_in_the_help_of_a_command_parse(name):
     help_text = make_parser(name).format_help()
     assert help_text.startswith(f"usage: paddle-wwm {name}")
     parsed = []
@@ -83,14 +83,14 @@ def test_help_of_a_command_has_examples_that_parse(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_exits_with_0_after_its_help_and_with_2_after_an_unknown_flag(name, capsys):
+def test_the_exit_status_is_0_for_help_and_2_for_an_unknown_flag(name, capsys):
     assert status_of(*name.split(), "--help") == 0
     assert load(name).EXAMPLES in capsys.readouterr().out
     assert status_of(*name.split(), "--no-such-flag") == 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_flag_is_explained_and_a_flag_with_a_value_names_it(name):
+def test_every_flag_has_a_help_text_and_every_value_a_name(name):
     for action in make_parser(name)._actions:
         assert action.help, action.dest
         assert action.choices or action.nargs == 0 or action.metavar, f"{name} {action.option_strings}"
@@ -106,13 +106,13 @@ def test_every_flag_is_explained_and_a_flag_with_a_value_names_it(name):
         (["--verion"], "`paddle-wwm --help` lists"),
     ],
 )
-def test_an_unknown_command_is_one_line_with_the_nearest_name(argv, place, capsys):
+def test_an_unknown_command_is_reported_in_one_line_with_the_nearest_name(argv, place, capsys):
     assert status_of(*argv) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and place in line
 
 
-def test_without_a_command_the_overview_is_an_error(capsys):
+def test_without_a_command_the_overview_is_printed_to_stderr_with_status_2(capsys):
     assert status_of() == 2
     assert capsys.readouterr().err.strip() == overview()
     assert status_of("hub") == 2
@@ -144,7 +144,7 @@ def test_the_old_modules_are_shims_of_commands(module, first_line):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_is_a_shim_of_its_command(path):
+def test_every_script_is_a_shim_of_its_command(path):
     source = path.read_text(encoding="utf-8")
     statements = ast.parse(source).body[1:]  # without the docstring
     assert len(statements) <= 5 and len(source.splitlines()) <= 12
@@ -163,8 +163,8 @@ def test_a_script_runs_from_another_folder_without_an_installation(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("usage: paddle-wwm build-vocab")
 
 
-def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_working_folder(tmp_path):
-    """A copy of the package of version 9.9.9; another paddle_wwm is in the working folder."""
+def test_a_worker_runs_the_code_of_its_checkout_not_of_the_working_folder(tmp_path):
+    """The checkout is a copy of the package with version 9.9.9; the working folder has another paddle_wwm."""
     checkout, working = tmp_path / "checkout", tmp_path / "working"
     for folder in (checkout / "paddle_wwm", working / "paddle_wwm"):
         shutil.copytree(PACKAGE, folder)
@@ -180,7 +180,7 @@ def test_a_worker_of_a_checkout_runs_its_code_whatever_is_installed_or_in_the_wo
     assert (done.returncode, done.stdout) == (0, "paddle-wwm 9.9.9\n"), done.stderr
 
 
-def test_an_override_may_stand_behind_the_files_of_the_corpus():
+def test_an_override_may_follow_the_files_of_the_corpus():
     arguments = parse("pretrain", ["--corpus", "a.txt", "seed=7", "--nproc", "2", "phases.0.num_steps=3"])
     assert arguments.overrides == ["phases.0.num_steps=3", "seed=7"] and arguments.corpus == [Path("a.txt")]
 
@@ -193,7 +193,7 @@ def test_an_override_may_stand_behind_the_files_of_the_corpus():
         (["finetune", "--model", "x", "--output", "y"], "give --task with --data"),
         (["evaluate", "--model", "x", "--task", "cjrc"], "--task needs --data"),
         (["show-masking"], "give a TEXT or --shards"),
-        (["inspect-shards", "x", "--verify", "--documents", "0:1"], "--documents goes with"),
+        (["inspect-shards", "x", "--verify", "--documents", "0:1"], "--documents cannot be used with"),
         (["prepare-corpus", "x", "--vocab", "v", "--output", "o", "--scheduler", "s"], "needs --engine dask"),
         (["download"], "give either names of models or --list"),
         (["tasks", "--data", "x"], "--data needs the name of a task"),

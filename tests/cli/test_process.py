@@ -1,4 +1,4 @@
-"""The exit status and the words with which a script ends."""
+"""The exit status and the last output of a script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print('never reached')
 
 
 def run(body, **options):
-    """Run a script whose main has that body: its exit status, output and last line of errors."""
+    """Run a script whose main has this body; return its exit status, stdout and stderr."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-c", SCRIPT.format(body=body)]
     done = subprocess.run(
@@ -62,7 +62,7 @@ def run(body, **options):
         ("import sys; sys.exit(2)", 2, "", ""),
     ],
 )
-def test_a_script_ends_with_its_status_and_at_most_one_line_of_errors(body, status, output, error):
+def test_a_script_exits_with_its_status_and_at_most_one_line_on_stderr(body, status, output, error):
     assert run(body) == (status, output, error)
 
 
@@ -73,7 +73,7 @@ def test_a_bug_keeps_its_traceback():
 
 
 @pytest.mark.parametrize("num_lines", [3, 100_000])
-def test_a_reader_that_went_away_is_no_reason_to_complain(num_lines):
+def test_a_closed_pipe_gives_no_message(num_lines):
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -84,13 +84,13 @@ def test_a_reader_that_went_away_is_no_reason_to_complain(num_lines):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full, a file on a full disk")
 @pytest.mark.parametrize("num_lines", [3, 100_000])
-def test_output_that_cannot_be_written_is_one_line_of_errors(num_lines):
+def test_output_that_cannot_be_written_gives_one_line_on_stderr(num_lines):
     with open("/dev/full", "w") as full:
         found = run(f"for number in range({num_lines}): print('line', number)", stdout=full)
     assert found == (2, None, "error: [Errno 28] No space left on device\n")
 
 
-def test_every_error_of_the_project_is_one_that_a_user_can_mend():
+def test_every_error_class_of_the_project_is_a_paddle_wwm_error():
     found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert {error.__name__ for error in found} > {
         "ConfigError",

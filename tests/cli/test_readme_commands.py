@@ -19,7 +19,7 @@ LINES = [
 
 
 def command_of(line: str) -> list[str]:
-    """The words that the program gets: those that the shim of a script or a module puts first, then the arguments."""
+    """Return the arguments of the program: those that a shim adds, then those of the command line."""
     words = shlex.split(line, comments=True)
     for place, word in enumerate(words):
         if word.startswith("scripts/") and word.endswith(".py"):

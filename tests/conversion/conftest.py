@@ -1,4 +1,4 @@
-"""The fixtures' model as ours."""
+"""The model of the fixtures, converted to Paddle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sources import HF_FOLDER, bits_of, converted
 
 @pytest.fixture(scope="module")
 def paddle_folder(tmp_path_factory):
-    """The fixtures' model as ours, from Hugging Face's safetensors."""
+    """The model of the fixtures, converted from safetensors to a Paddle folder."""
     target = tmp_path_factory.mktemp("converted") / "paddle"
     converted(HF_FOLDER, target)
     return target

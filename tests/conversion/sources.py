@@ -1,5 +1,6 @@
-"""The fixtures' model in every form that is converted: files of TensorFlow's, torch's and transformers' own making,
-and forms made from them.
+"""The model of the fixtures in every format that is converted.
+
+The fixtures were written by TensorFlow, torch and transformers; the other formats are made from them here.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ NUM_LAYERS = 3
 
 
 def hf_arrays() -> dict[str, np.ndarray]:
-    """The model's arrays under Hugging Face's names."""
+    """Return the arrays of the model by their Hugging Face names."""
     return load_file(HF_FOLDER / "model.safetensors")
 
 
 def hf_folder(folder: Path, arrays: dict[str, np.ndarray], *, config: dict | None = None) -> Path:
-    """A Hugging Face folder with these arrays."""
+    """Write a Hugging Face folder with these arrays."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(json.loads(CONFIG.read_text()) | (config or {})))
@@ -41,12 +42,12 @@ def hf_folder(folder: Path, arrays: dict[str, np.ndarray], *, config: dict | Non
 
 
 def converted(source: Path, target: Path, *, to: str = "paddle", **options) -> Conversion:
-    """`convert`, with the fixtures' config where the source has none."""
+    """Call `convert`; to: the value of a Target."""
     return convert(source, target=target, to=Target(to), **options)
 
 
 def vocab_file(path: Path, *, size: int = 1000, extra: tuple[str, ...] = ()) -> Path:
-    """A vocabulary of that size."""
+    """Write a vocabulary of that size."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *extra]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*specials, *(f"t{number}" for number in range(size - len(specials)))]) + "\n")
@@ -54,33 +55,33 @@ def vocab_file(path: Path, *, size: int = 1000, extra: tuple[str, ...] = ()) -> 
 
 
 def bits_of(model) -> dict[str, tuple]:
-    """Names, types, shapes and bytes of an opened model."""
+    """Return the dtype, the shape and the bytes of every tensor of an opened model, by name."""
     return {
         name: (tensor.dtype, tensor.shape, np.ascontiguousarray(tensor.read()).tobytes())
         for name, tensor in model.tensors.items()
     }
 
 
-# ---- torch's files without torch
+# ---- PyTorch files without torch
 # -------------------------------------------------------------------------------------------------------------
 
 
 class _Global:
-    """Pickles as a name of torch's."""
+    """Pickles as a global name of torch."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
 
 def _fake_torch_names() -> dict[str, types.ModuleType]:
-    """Modules under torch's names for as long as a pickle is written: the pickler looks up what it names."""
+    """Return fake torch modules. The pickler looks up every name that it writes, so they must exist."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     for name in ("FloatStorage", "HalfStorage", "LongStorage", "BFloat16Storage"):
         setattr(torch, name, type(name, (), {"__module__": "torch", "__qualname__": name}))
     torch._utils = utils
 
     def _rebuild_tensor_v2(*_):
-        raise AssertionError("only its name is wanted")
+        raise AssertionError("only the name is used; nothing calls this function")
 
     _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
     utils._rebuild_tensor_v2 = _rebuild_tensor_v2
@@ -96,7 +97,7 @@ STORAGES = {
 
 
 def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
-    """The pickle of a state dict as torch.save makes it, with persistent ids in place of storages."""
+    """Return the pickle of a state dict as torch.save writes it, with persistent ids instead of storages."""
     fakes = _fake_torch_names()
     kept = {name: sys.modules.get(name) for name in fakes}
     sys.modules.update(fakes)
@@ -143,7 +144,7 @@ def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
 
 
 def torch_zip(path: Path, arrays: dict[str, np.ndarray], *, data_pickle: bytes | None = None) -> Path:
-    """A file in the form of torch.save's today. data_pickle: in place of the arrays' own."""
+    """Write a file in the current format of torch.save. data_pickle: used instead of the pickle of the arrays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(
@@ -157,7 +158,7 @@ def torch_zip(path: Path, arrays: dict[str, np.ndarray], *, data_pickle: bytes |
 
 
 def torch_legacy(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    """A file in the form of torch.save's before 1.6, as the series' own PyTorch files have it."""
+    """Write a file in the format of torch.save before 1.6. The published PyTorch files of the series have it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     with open(path, "wb") as stream:

@@ -1,6 +1,4 @@
-"""Every source into every target: the same numbers, bit for bit, and the same outputs; what a source lacks or has too
-much is said.
-"""
+"""Conversion from every source to every target gives the same weights, bit for bit, and the same outputs."""
 
 from __future__ import annotations
 
@@ -100,22 +98,22 @@ def zipped(folder, source):
 
 
 SOURCES = {
-    "Hugging Face, PyTorch's zip": lambda folder: HF_FOLDER / "pytorch_model.bin",
+    "Hugging Face, PyTorch zip": lambda folder: HF_FOLDER / "pytorch_model.bin",
     "Hugging Face, older names": lambda folder: hf_folder(folder, old_names(hf_arrays())),
     "Hugging Face, in parts": lambda folder: in_parts(folder, hf_arrays()),
-    "PyTorch's zip, older names, bert_config.json": lambda folder: torch_folder(folder, torch_zip),
-    "PyTorch's older form, older names, bert_config.json": lambda folder: torch_folder(folder, torch_legacy),
-    "Google's archive": lambda folder: zipped(folder, TF_FOLDER),
+    "PyTorch zip, older names, bert_config.json": lambda folder: torch_folder(folder, torch_zip),
+    "PyTorch older format, older names, bert_config.json": lambda folder: torch_folder(folder, torch_legacy),
+    "archive of Google": lambda folder: zipped(folder, TF_FOLDER),
 }
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_the_same_model_in_another_form_gives_the_same_bits(tmp_path, kind, expected_bits):
+def test_the_same_model_in_another_format_gives_the_same_bits(tmp_path, kind, expected_bits):
     converted(SOURCES[kind](tmp_path / "source"), tmp_path / "out")
     assert bits_of(open_model(tmp_path / "out")) == expected_bits
 
 
-def test_google_s_own_checkpoint_gives_the_same_bits_and_its_slots_are_counted(tmp_path, expected_bits):
+def test_a_tensorflow_checkpoint_gives_the_same_bits_and_its_optimizer_slots_are_counted(tmp_path, expected_bits):
     result = converted(TF_FOLDER, tmp_path / "out", config=CONFIG)
     assert bits_of(open_model(tmp_path / "out")) == expected_bits
     assert result.passed_over == {"optimizer slots": 3, "counters": 1}
@@ -128,7 +126,7 @@ def test_a_bare_bert_without_the_prefix_is_read(tmp_path, expected_bits):
     assert bits_of(opened) == {name: value for name, value in expected_bits.items() if name.startswith("bert.")}
 
 
-def test_paddlenlps_roberta_class_is_read_as_a_bert_and_that_is_said(tmp_path, paddle_folder, expected_bits):
+def test_a_model_of_paddlenlps_roberta_class_is_read_as_a_bert_with_a_note(tmp_path, paddle_folder, expected_bits):
     from paddlenlp.transformers import RobertaConfig, RobertaForMaskedLM
 
     arrays = read_pdparams(paddle_folder / "model_state.pdparams")
@@ -168,7 +166,7 @@ def test_a_paddlenlp_folder_is_read(tmp_path, paddle_folder, expected_bits):
 
 @pytest.mark.parametrize("dtype", [None, "float16", "bfloat16"])
 @pytest.mark.parametrize("way", ["huggingface", "tensorflow"])
-def test_there_and_back_is_bit_identical(tmp_path, paddle_folder, way, dtype):
+def test_a_round_trip_is_bit_identical(tmp_path, paddle_folder, way, dtype):
     converted(paddle_folder, tmp_path / "start", dtype=dtype)
     converted(tmp_path / "start", tmp_path / "there", to=way)
     converted(tmp_path / "there", tmp_path / "back")
@@ -177,7 +175,7 @@ def test_there_and_back_is_bit_identical(tmp_path, paddle_folder, way, dtype):
     assert open_model(tmp_path / "there").dtypes == (dtype or "float32",)
 
 
-def test_what_the_configuration_records_survives_the_round_trip(tmp_path, paddle_folder):
+def test_a_round_trip_keeps_the_configuration_and_the_vocabulary(tmp_path, paddle_folder):
     folder = tmp_path / "start"
     converted(paddle_folder, folder, vocab=vocab_file(tmp_path / "vocab.txt"))
     config = json.loads((folder / "config.json").read_text())
@@ -200,7 +198,7 @@ def test_the_same_conversion_writes_the_same_bytes(tmp_path, paddle_folder):
     assert files[0] == files[1] and RECORD_NAME in files[0]
 
 
-# ---- Targets in their own worlds
+# ---- Targets in their own frameworks
 # -------------------------------------------------------------------------------------------------------------
 
 
@@ -223,7 +221,7 @@ def test_a_paddle_target_opens_in_paddlenlp_and_in_ours(paddle_folder):
     assert load_model(paddle_folder).config.num_hidden_layers == NUM_LAYERS
 
 
-def test_a_hugging_face_target_holds_what_transformers_wrote(tmp_path, paddle_folder):
+def test_a_hugging_face_target_has_the_same_content_as_files_of_transformers(tmp_path, paddle_folder):
     converted(paddle_folder, tmp_path / "out", to="huggingface")
     written, expected = load_file(tmp_path / "out" / "model.safetensors"), hf_arrays()
     assert {name: array.tobytes() for name, array in written.items()} == {
@@ -235,7 +233,7 @@ def test_a_hugging_face_target_holds_what_transformers_wrote(tmp_path, paddle_fo
     }
 
 
-def test_a_tensorflow_target_holds_what_tensorflow_wrote(tmp_path, paddle_folder):
+def test_a_tensorflow_target_has_the_same_content_as_files_of_tensorflow(tmp_path, paddle_folder):
     converted(paddle_folder, tmp_path / "out", to="tensorflow")
     written, theirs = (open_tensorflow(folder / "bert_model.ckpt") for folder in (tmp_path / "out", TF_FOLDER))
     assert set(theirs) - set(written) == {name for name in theirs if name.endswith("adam_m") or name == "global_step"}
@@ -247,7 +245,7 @@ def test_a_tensorflow_target_holds_what_tensorflow_wrote(tmp_path, paddle_folder
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_kept_layers_are_renumbered_and_all_else_stays(tmp_path, paddle_folder, expected_bits):
+def test_kept_layers_are_renumbered_and_everything_else_is_unchanged(tmp_path, paddle_folder, expected_bits):
     converted(paddle_folder, tmp_path / "out", keep_layers=(2, 0))
     opened = open_model(tmp_path / "out")
     assert opened.config.num_hidden_layers == 2

@@ -1,6 +1,4 @@
-"""What a source lacks, has too much or says wrongly is told at once, and nothing is lost: neither a parameter nor a
-folder.
-"""
+"""A source with missing, unexpected or wrong content is reported in one error, and no parameter or folder is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from paddle_wwm.weights.tensors import ArrayTensor
 
 from .sources import CONFIG, HF_FOLDER, TF_FOLDER, bits_of, converted, hf_arrays, hf_folder, vocab_file
 
-# ---- What a source lacks, or has too much
+# ---- Missing and unexpected content
 # ----------------------------------------------------------------------------------------------------
 
 
@@ -35,7 +33,7 @@ def headless(folder):
     return hf_folder(folder, {name: array for name, array in hf_arrays().items() if not name.startswith("cls.")})
 
 
-def test_heads_that_are_missing_are_made_anew_for_paddle_and_recorded(tmp_path, expected_bits):
+def test_missing_heads_are_initialised_for_paddle_and_recorded(tmp_path, expected_bits):
     result = converted(headless(tmp_path / "source"), tmp_path / "out")
     assert result.made_anew == ("cls.predictions", "cls.seq_relationship")
     assert json.loads((tmp_path / "out" / "config.json").read_text())["untrained_parameters"] == [
@@ -56,14 +54,14 @@ def test_heads_that_are_missing_are_made_anew_for_paddle_and_recorded(tmp_path, 
 
 
 @pytest.mark.parametrize("to", ["huggingface", "tensorflow"])
-def test_heads_that_are_missing_stay_missing_elsewhere_and_that_is_recorded(tmp_path, to):
+def test_missing_heads_stay_missing_for_other_targets_and_are_recorded(tmp_path, to):
     result = converted(headless(tmp_path / "source"), tmp_path / "out", to=to)
     assert (result.made_anew, result.absent) == ((), ("cls.predictions", "cls.seq_relationship"))
     assert open_model(tmp_path / "out").absent == result.absent
     assert json.loads((tmp_path / "out" / RECORD_NAME).read_text())["absent"] == list(result.absent)
 
 
-def test_everything_that_does_not_fit_is_told_at_once(tmp_path):
+def test_one_error_lists_all_missing_unexpected_and_misshaped_tensors(tmp_path):
     arrays = hf_arrays()
     del arrays["bert.encoder.layer.1.output.dense.bias"], arrays["cls.predictions.transform.dense.weight"]
     arrays["classifier.weight"] = np.zeros((2, 64), np.float32)
@@ -79,7 +77,7 @@ def test_everything_that_does_not_fit_is_told_at_once(tmp_path):
     assert "--drop-unexpected" in str(caught.value)
 
 
-def test_a_fine_tuned_head_is_left_out_on_request_and_named(tmp_path):
+def test_drop_unexpected_leaves_out_a_fine_tuned_head_and_records_it(tmp_path):
     arrays = hf_arrays() | {"classifier.weight": np.zeros((2, 64), np.float32)}
     result = converted(hf_folder(tmp_path / "fine-tuned", arrays), tmp_path / "out", drop_unexpected=True)
     with pytest.raises(CheckpointError, match="of layers that the configuration does not have"):
@@ -93,11 +91,11 @@ def test_a_fine_tuned_head_is_left_out_on_request_and_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"])
-def test_an_output_layer_of_its_own_is_refused(tmp_path, name):
+def test_a_separate_output_layer_is_refused(tmp_path, name):
     arrays = hf_arrays()
     source = "bert.embeddings.word_embeddings.weight" if name.endswith("weight") else "cls.predictions.bias"
     open_model(hf_folder(tmp_path / "same", arrays | {name: arrays[source].copy()}))
-    with pytest.raises(CheckpointError, match=rf"{name} differs from {source}, to which BERT ties it"):
+    with pytest.raises(CheckpointError, match=rf"{name} differs from {source}, but BERT ties the two"):
         open_model(hf_folder(tmp_path / "other", arrays | {name: arrays[source] + 1}))
 
 
@@ -114,12 +112,12 @@ def test_a_parameter_under_two_spellings_is_refused(tmp_path):
         ({"model_type": "electra"}, "`model_type` must be bert, but is 'electra'"),
         (
             {"model_type": "roberta"},
-            "is no BERT and cannot be converted. The RoBERTa-wwm-ext and RBT models are Bert models",
+            "is not a BERT and cannot be converted. The RoBERTa-wwm-ext and RBT models are BERT models",
         ),
         ({"position_embedding_type": "relative_key"}, "`position_embedding_type` must be absolute"),
         ({"num_attention_heads": 5}, "`hidden_size` must be a multiple of `num_attention_heads`"),
         ({"num_hidden_layers": 2}, "of layers that the configuration does not have: bert.encoder.layers.2.norm1"),
-        ({"num_hidden_layers": 10**9}, "says 1,000,000,000 layers"),
+        ({"num_hidden_layers": 10**9}, "states 1,000,000,000 layers"),
         ({"vocab_size": 999}, r"misshaped: bert.embeddings.word_embeddings.weight \(1000, 64\) instead of \(999, 64\)"),
     ],
 )
@@ -128,7 +126,7 @@ def test_a_configuration_that_does_not_fit_is_refused(tmp_path, config, message)
         open_model(hf_folder(tmp_path / "bad", hf_arrays(), config=config))
 
 
-def test_sizes_that_a_configuration_leaves_out_are_read_off_the_weights(tmp_path):
+def test_sizes_that_the_configuration_does_not_state_are_taken_from_the_weights(tmp_path):
     folder = hf_folder(tmp_path / "source", hf_arrays())
     config = json.loads(CONFIG.read_text())
     for name in ("vocab_size", "type_vocab_size", "max_position_embeddings"):
@@ -142,7 +140,7 @@ def test_sizes_that_a_configuration_leaves_out_are_read_off_the_weights(tmp_path
     )
 
 
-def test_paddlenlps_older_configuration_is_read(tmp_path, paddle_folder, expected_bits):
+def test_the_configuration_of_older_paddlenlp_versions_is_read(tmp_path, paddle_folder, expected_bits):
     config = json.loads((paddle_folder / "config.json").read_text())
     folder = tmp_path / "older"
     folder.mkdir()
@@ -151,22 +149,22 @@ def test_paddlenlps_older_configuration_is_read(tmp_path, paddle_folder, expecte
     assert bits_of(open_model(folder)) == expected_bits
 
 
-def test_a_source_without_configuration_asks_for_it():
-    with pytest.raises(CheckpointError, match="not the number of heads: name the configuration with --config"):
+def test_the_error_for_a_source_without_configuration_asks_for_it():
+    with pytest.raises(CheckpointError, match="not the number of heads: pass the configuration with --config"):
         open_model(TF_FOLDER)
 
 
 def test_a_vocabulary_of_another_size_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="has 999 entries, but the word embeddings 1,000"):
+    with pytest.raises(CheckpointError, match="has 999 entries, but the word embeddings have 1,000"):
         open_model(HF_FOLDER, vocab=vocab_file(tmp_path / "vocab.txt", size=999))
 
 
 @pytest.mark.parametrize(("extra", "expected"), [((), True), (("Berlin", "##Berlin"), False)])
-def test_casing_follows_the_vocabulary_where_nothing_states_it(tmp_path, extra, expected):
+def test_casing_follows_the_vocabulary_if_no_file_states_it(tmp_path, extra, expected):
     assert open_model(HF_FOLDER, vocab=vocab_file(tmp_path / "vocab.txt", extra=extra)).do_lower_case is expected
 
 
-def test_a_type_that_is_too_small_for_a_value_is_refused(tmp_path):
+def test_a_dtype_that_is_too_small_for_a_value_is_refused(tmp_path):
     arrays = hf_arrays()
     arrays["bert.pooler.dense.bias"][3] = 1e6
     folder = hf_folder(tmp_path / "large", arrays)
@@ -176,11 +174,11 @@ def test_a_type_that_is_too_small_for_a_value_is_refused(tmp_path):
     converted(folder, tmp_path / "out", dtype="bfloat16")
 
 
-# ---- The target's folder
+# ---- The target folder
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_converted(tmp_path, paddle_folder):
+def test_an_existing_folder_is_replaced_only_with_overwrite_and_only_if_convert_wrote_it(tmp_path, paddle_folder):
     converted(paddle_folder, tmp_path / "out", to="huggingface")
     with pytest.raises(CheckpointError, match="exists already; name another folder, or add --overwrite"):
         converted(paddle_folder, tmp_path / "out")
@@ -195,7 +193,7 @@ def test_a_folder_that_exists_is_replaced_only_on_request_and_only_if_it_was_con
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
 
 
-def test_a_checkpoint_that_is_torn_leaves_no_target(tmp_path):
+def test_a_corrupt_checkpoint_leaves_no_target(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     for path in TF_FOLDER.iterdir():
@@ -204,12 +202,12 @@ def test_a_checkpoint_that_is_torn_leaves_no_target(tmp_path):
     whole = bytearray(data.read_bytes())
     whole[len(whole) // 2] ^= 1
     data.write_bytes(whole)
-    with pytest.raises(CheckpointError, match=r"data-00000-of-00001: is torn: the checksum of 'bert/.*' differs"):
+    with pytest.raises(CheckpointError, match=r"data-00000-of-00001: is corrupt: the checksum of 'bert/.*' differs"):
         converted(source, tmp_path / "out", config=CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-def test_what_is_wrong_in_an_archive_is_told_with_the_archive_s_name(tmp_path):
+def test_an_error_in_an_archive_names_the_archive(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("model/readme.txt", "nothing here")
     with pytest.raises(CheckpointError, match=r"model\.zip.*: holds no weights that are recognised"):
@@ -232,8 +230,8 @@ print(memory("VmHWM") - before)
 """  # noqa: E501
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
-def test_memory_stays_a_small_part_of_the_file(tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_peak_memory_is_a_small_part_of_the_file_size(tmp_path):
     config = dataclasses.replace(find_variant("rbt3").config, vocab_size=8000)
     tensors = {item.name: ArrayTensor(np.zeros(item.shape, np.float32)) for item in parameters(Naming.PADDLE, config)}
     (tmp_path / "source").mkdir()
@@ -252,7 +250,7 @@ def test_a_dry_run_writes_nothing(tmp_path, paddle_folder):
     assert result.num_parameters == 231_978
 
 
-def test_converting_needs_neither_paddle_nor_torch_nor_tensorflow(tmp_path):
+def test_conversion_does_not_need_paddle_torch_or_tensorflow(tmp_path):
     code = (
         "import sys\n"
         "for name in ('paddle', 'paddlenlp', 'torch', 'tensorflow'): sys.modules[name] = None\n"
@@ -265,7 +263,7 @@ def test_converting_needs_neither_paddle_nor_torch_nor_tensorflow(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-# ---- Cut files and archives
+# ---- Truncated files and archives
 # ------------------------------------------------------------------------------------------------------------------
 
 
@@ -273,7 +271,7 @@ def test_converting_needs_neither_paddle_nor_torch_nor_tensorflow(tmp_path):
     "name", ["model.safetensors", "pytorch_model.bin", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index"]
 )
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
-def test_a_cut_file_is_refused(tmp_path, name, share):
+def test_a_truncated_file_is_refused(tmp_path, name, share):
     source = TF_FOLDER if name.startswith("bert_model") else HF_FOLDER
     for path in source.iterdir():
         if path.name == name or path.name.startswith("bert_model"):
@@ -283,7 +281,7 @@ def test_a_cut_file_is_refused(tmp_path, name, share):
         open_model(tmp_path, config=CONFIG)
 
 
-def test_an_archive_that_reaches_outside_or_explodes_is_refused_and_leaves_nothing(tmp_path):
+def test_an_archive_with_outside_paths_or_too_large_members_is_refused_and_leaves_nothing(tmp_path):
     def archive(member: str, data: bytes) -> Path:
         with zipfile.ZipFile(tmp_path / "model.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as stream:
             stream.writestr(member, data)

@@ -1,4 +1,4 @@
-"""The table of names against Paddle's own classes and against files that transformers and TensorFlow wrote."""
+"""The table of names agrees with the Paddle classes and with files that transformers and TensorFlow wrote."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FIXTURE = ModelConfig(
 
 
 @pytest.mark.golden
-def test_paddles_names_and_shapes_are_those_of_our_model_and_of_paddlenlps():
+def test_paddle_names_and_shapes_are_those_of_our_model_and_of_paddlenlp():
     from paddlenlp.transformers import BertConfig
     from paddlenlp.transformers import BertForPretraining as PaddleNLPBertForPretraining
 
@@ -52,7 +52,7 @@ def test_paddles_names_and_shapes_are_those_of_our_model_and_of_paddlenlps():
 
 
 @pytest.mark.golden
-def test_hugging_faces_names_and_shapes_are_those_that_transformers_wrote():
+def test_hugging_face_names_and_shapes_are_those_that_transformers_wrote():
     expected = {
         item.foreign_name: item.shape[::-1] if item.is_turned else item.shape
         for item in parameters(Naming.HUGGING_FACE, FIXTURE)
@@ -61,7 +61,7 @@ def test_hugging_faces_names_and_shapes_are_those_that_transformers_wrote():
 
 
 @pytest.mark.golden
-def test_googles_names_and_shapes_are_those_that_tensorflow_wrote():
+def test_google_names_and_shapes_are_those_that_tensorflow_wrote():
     expected = {
         item.foreign_name: item.shape[::-1] if item.is_turned else item.shape
         for item in parameters(Naming.TENSORFLOW, FIXTURE)
@@ -72,13 +72,13 @@ def test_googles_names_and_shapes_are_those_that_tensorflow_wrote():
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_the_table_holds_every_parameter_of_every_variant(variant):
+def test_the_table_has_every_parameter_of_every_variant(variant):
     total = sum(int(np.prod(item.shape, dtype=np.int64)) for item in parameters(Naming.PADDLE, variant.config))
     assert total == count_parameters(variant.config, with_pretraining_heads=True)
 
 
 @pytest.mark.parametrize("naming", Naming)
-def test_names_are_unique_stand_for_themselves_and_tell_whose_they_are(naming):
+def test_names_are_unique_already_standard_and_show_their_framework(naming):
     names = [item.foreign_name for item in parameters(naming, SMALL)]
     assert len(set(names)) == len(names)
     assert [standard_name(name, naming) for name in names] == names
@@ -102,7 +102,7 @@ def test_names_are_unique_stand_for_themselves_and_tell_whose_they_are(naming):
         ("embeddings.layer_norm.bias", Naming.PADDLE, "bert.embeddings.layer_norm.bias"),
     ],
 )
-def test_other_spellings_are_understood(name, naming, expected):
+def test_other_spellings_become_the_standard_name(name, naming, expected):
     assert standard_name(name, naming) == expected
 
 
@@ -114,7 +114,7 @@ def test_layers_are_given_as_numbers_and_ranges(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "1.0", "99999"])
-def test_other_ways_to_give_layers_are_refused(text):
+def test_layers_in_another_form_are_refused(text):
     with pytest.raises(ConfigError, match="like 0,1,2 or 0-2"):
         parse_layers(text)
 
@@ -131,7 +131,7 @@ def test_bfloat16_is_the_nearest_value_with_ties_to_even(values):
     assert to_float32(result, dtype="bfloat16").tobytes() == expected.tobytes()
 
 
-def test_not_a_number_stays_not_a_number_in_every_type():
+def test_nan_stays_nan_in_every_type():
     array = np.array([np.nan, np.inf, -np.inf, 1.0], np.float32)
     array.view(np.uint32)[0] = 0x7F800001  # a NaN whose rounded bits would be infinity
     for dtype in ("float16", "bfloat16", "float64"):

@@ -1,4 +1,4 @@
-"""Corpus files of every kind, and what is read from them."""
+"""Helpers that write corpus files of every kind and read their documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paddle_wwm.corpus.source_files import find_sources
 
 
 def compress(data, ending):
-    """Bytes as a file of that ending holds them."""
+    """Return the bytes, compressed as the ending says."""
     if ending.endswith(".gz"):
         return gzip.compress(data, mtime=0)
     if ending.endswith(".xz"):
@@ -26,7 +26,7 @@ def compress(data, ending):
 
 
 def parquet_bytes(**columns):
-    """A table as the bytes of a Parquet file."""
+    """Return a table as the bytes of a Parquet file."""
     stream = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(columns), stream)
     return stream.getvalue().to_pybytes()
@@ -34,7 +34,7 @@ def parquet_bytes(**columns):
 
 @pytest.fixture
 def write(tmp_path):
-    """A function that writes bytes or text to a file and gives its path."""
+    """A function that writes bytes or text to a file and returns its path."""
 
     def call(content, name="corpus.txt"):
         path = tmp_path / name
@@ -47,8 +47,9 @@ def write(tmp_path):
 
 @pytest.fixture
 def read():
-    """A function from a file to its documents, each (doc_id, lines), and the report; bad input is skipped unless told
-    otherwise.
+    """A function that returns the documents of a file, each as (doc_id, *lines), and the report.
+
+    By default, bad input is skipped.
     """
 
     def call(path, *, on_error=OnError.SKIP, **options):

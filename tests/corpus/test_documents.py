@@ -1,4 +1,4 @@
-"""Sources to documents of sentences in one go."""
+"""Test reading sources as documents of sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_documents_are_read_cleaned_and_split(write):
     assert report.counts == {"control_characters": 1, "short_documents": 1}
 
 
-def test_every_option_is_handed_on(write):
+def test_every_option_takes_effect(write):
     path = write(json.dumps({"body": "一\u200b；二"}) + "\n{}\n", "c.jsonl")
     documents = read_documents(
         [path],
@@ -54,19 +54,19 @@ def test_a_file_without_text_has_no_documents(write, content):
     assert list(read_documents(write(content))) == []
 
 
-def test_what_comes_before_bad_input_is_read_one_document_at_a_time(write):
+def test_documents_before_bad_input_are_read(write):
     documents = read_documents(write("第一。\n\n第二。\n".encode() + b"\xff\n"))
     assert next(documents).sentences == ("第一。",)
     with pytest.raises(DataError, match=r"corpus\.txt, line 4: not UTF-8"):
         next(documents)
 
 
-def test_files_follow_each_other_in_the_order_given_and_never_share_a_document(write):
+def test_files_are_read_in_the_given_order_and_a_document_ends_with_its_file(write):
     paths = [write("第二。", "b.txt"), write("第一。", "a.txt")]
     assert [document.doc_id for document in read_documents(paths)] == ["b.txt:1", "a.txt:1"]
 
 
-def test_the_sample_corpus_reads_the_same_from_files_of_every_kind(sample_corpus, write):
+def test_the_sample_corpus_is_the_same_in_every_format_and_compression(sample_corpus, write):
     text = sample_corpus.read_text(encoding="utf-8")
     expected = [document.sentences for document in read_documents(sample_corpus)]
     assert len(expected) > 100

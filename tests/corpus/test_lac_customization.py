@@ -1,4 +1,4 @@
-"""LAC's custom dictionary changes the words exactly as `LAC.load_customization` does."""
+"""Test that a custom dictionary changes the words exactly as `LAC.load_customization` does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DICTIONARIES = {
     "one inside another": "南京\n南京 市\n南京市长江大桥\n大桥，南\n",
     "one character": "的\n词/n\n我/r\n来/v 预测\n",
     "slashes": "/语言\n模型/\n来/预/测\n花//n\n",
-    "the last line of a phrase counts": "语言模型\n语言 模型\n下 一个\n下一个\n",
+    "repeated phrases": "语言模型\n语言 模型\n下 一个\n下一个\n",
     "spaces, tabs and empty lines": "\n  花\t开  \n\u3000秋天\u3000的风\n\r\n语 言\r\n",
     "not simplified, not half-width": "繁體中文\n语言\nＡＢＣ\nABC\n",
     "the end of the text": "落阳\n。\n的 落阳\n",
@@ -39,13 +39,13 @@ def lac_with(path):
 
 @pytest.fixture(scope="module")
 def reference():
-    """The package's own segmenter; its dictionary is loaded anew for every case."""
+    """The segmenter of the package; every test loads its dictionary into it."""
     return import_lac_package().LAC(mode="seg")
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize("name", DICTIONARIES)
-def test_the_words_are_those_of_the_package(reference, tmp_path, name):
+def test_the_words_are_equal_to_those_of_the_package(reference, tmp_path, name):
     path = tmp_path / "words.dic"
     path.write_bytes(DICTIONARIES[name].encode())
     reference.load_customization(str(path))
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
     lines=st.lists(st.text(st.sampled_from("天地玄黄 /n"), max_size=6), max_size=8),
     texts=st.lists(st.text(st.sampled_from("天地玄黄/ n"), min_size=1, max_size=25), min_size=1, max_size=4),
 )
-def test_any_dictionary_changes_any_text_as_the_packages_own_rules_do(reference, folder, lines, texts):
+def test_random_dictionaries_give_the_words_of_the_package(reference, folder, lines, texts):
     path = folder / "words.dic"
     path.write_text("\n".join(lines), encoding="utf-8")
     reference.load_customization(str(path))
@@ -72,7 +72,7 @@ def test_any_dictionary_changes_any_text_as_the_packages_own_rules_do(reference,
     assert found == reference.run(list(texts))
 
 
-def test_both_engines_and_any_batch_honour_the_dictionary(tmp_path):
+def test_the_dictionary_works_with_both_engines_and_any_batch(tmp_path):
     path = tmp_path / "words.dic"
     path.write_text("语言模型\n花 开\n", encoding="utf-8")
     paddle, auto = lac_with(path), make_segmenter(SegmenterConfig(custom_dictionary=path))

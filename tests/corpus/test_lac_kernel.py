@@ -1,4 +1,4 @@
-"""The compiled kernel gives Paddle's tags, whatever the text, the batch and the width."""
+"""Test that the compiled kernel gives the same tags as Paddle, for every text, batch and vector width."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ try:
 except KernelUnusable as reason:
     pytest.skip(f"no compiled kernel here: {reason}", allow_module_level=True)
 CHARS_OF_SHARED_CORPUS = 300_000
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=70)  # lone surrogates, too
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=70)  # also lone surrogates
 COMMON_TEXT = st.text(st.sampled_from("使用语言模型来预测下一个词的我们在中国北京大学学习，。 aB1９"), max_size=200)
 
 
@@ -35,7 +35,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def tags_of(tables):
-    """A function from texts to tags for every engine: compiled by width, and paddle."""
+    """A function that returns the tags of texts. Engines: the kernel by its width, and "paddle"."""
     weights = load_weights(tables)
     engines = {width: CompiledLac(weights, width=width) for width in {8, WIDEST}} | {"paddle": PaddleLac(tables)}
 
@@ -59,7 +59,7 @@ def one_by_one(run, engine, texts):
 
 @WIDTHS
 @pytest.mark.parity
-def test_every_tag_of_the_sample_corpus_is_paddles(tags_of, sample_corpus, width):
+def test_the_tags_of_the_sample_corpus_are_equal_to_those_of_paddle(tags_of, sample_corpus, width):
     texts = [text for document in read_documents(sample_corpus) for text in document.sentences]
     assert len(texts) > 300
     assert tags_of(width, texts) == tags_of("paddle", texts)
@@ -67,7 +67,7 @@ def test_every_tag_of_the_sample_corpus_is_paddles(tags_of, sample_corpus, width
 
 @pytest.mark.parity
 @pytest.mark.data
-def test_every_tag_of_lines_from_all_of_the_shared_corpus_is_paddles(tags_of, shared_data):
+def test_the_tags_of_lines_of_the_shared_corpus_are_equal_to_those_of_paddle(tags_of, shared_data):
     files = sorted((shared_data / "corpus").glob("*.txt"))
     texts = []
     for file in files:
@@ -87,13 +87,13 @@ def test_every_tag_of_lines_from_all_of_the_shared_corpus_is_paddles(tags_of, sh
 @pytest.mark.parity
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(ANY_TEXT | COMMON_TEXT, max_size=20))
-def test_any_text_in_any_company_has_paddles_tags(tags_of, width, texts):
+def test_random_texts_and_batches_have_the_tags_of_paddle(tags_of, width, texts):
     assert tags_of(width, texts) == tags_of("paddle", texts)
 
 
 @WIDTHS
 @pytest.mark.parametrize("num_texts", [1, 2, 3, 4, 5, 7, 8, 9, 16, 47, 48, 49, 100])
-def test_a_texts_tags_do_not_depend_on_its_batch(tags_of, width, num_texts):
+def test_the_tags_of_a_text_do_not_depend_on_its_batch(tags_of, width, num_texts):
     texts = [("".join(line.split("|")) * 3)[: 1 + 7 * number % 90] for number, line in enumerate(CHECKED_WORDS * 8)][
         :num_texts
     ]
@@ -102,14 +102,14 @@ def test_a_texts_tags_do_not_depend_on_its_batch(tags_of, width, num_texts):
     assert tags_of(width, texts[::-1]) == one_by_one(tags_of, width, texts[::-1])
 
 
-def test_emissions_are_the_same_bits_whatever_a_text_is_with(tables):
+def test_the_emissions_of_a_text_are_bit_identical_in_every_batch(tables):
     from paddle_wwm.corpus import lac_kernel
 
     weights = lac_kernel.pack_weights(load_weights(tables), width=WIDEST)
     lanes, rows = (0,) * WIDEST, (0,) * lac_kernel.rows_of_tile(WIDEST)
 
     def emissions_of(texts):
-        """Of every text, the texts being one batch."""
+        """Return the bytes of the emissions of each text, computed in one batch."""
         lengths = np.array([len(text) for text in texts])
         offsets, batch = np.cumsum([0, *lengths]), np.argsort(-lengths, kind="stable")
         ids = tables.id_of_code_point[np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)]
@@ -129,7 +129,7 @@ def test_emissions_are_the_same_bits_whatever_a_text_is_with(tables):
         assert emissions_of(texts[-number:]) == alone[-number:]
 
 
-def test_a_sentence_of_a_hundred_thousand_characters_takes_less_than_two_hundred_megabytes():
+def test_a_sentence_of_100_thousand_characters_needs_less_than_200_megabytes():
     code = (
         "import re; from pathlib import Path; from paddle_wwm.corpus.lac_segmenter import LacSegmenter\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024\n"
@@ -141,7 +141,7 @@ def test_a_sentence_of_a_hundred_thousand_characters_takes_less_than_two_hundred
     length, more, before, with_paddle = result.stdout.split()
     assert (length, with_paddle) == ("100002", "False")
     assert int(more) < 200
-    assert int(before) < 300  # 210 with a kernel from numba's cache, some more where it is compiled first
+    assert int(before) < 300  # 210 with a kernel from numba's cache, more if numba compiles it
 
 
 def test_a_text_beyond_the_limit_is_segmented_in_parts(monkeypatch):
@@ -156,7 +156,7 @@ def test_a_text_beyond_the_limit_is_segmented_in_parts(monkeypatch):
     assert len(lac.word_starts(["", (text * 3)[:-4], text])) == 4 * len(text) - 4
 
 
-def test_the_description_tells_the_engine_and_the_engine_changes_no_fingerprint(monkeypatch):
+def test_the_description_names_the_engine_and_the_checksum_does_not_depend_on_it(monkeypatch):
     monkeypatch.delenv("PADDLE_WWM_LAC_ENGINE", raising=False)
     compiled, paddle = LacSegmenter(), LacSegmenter(engine="paddle")
     assert (compiled.description, paddle.description) == (
@@ -166,7 +166,7 @@ def test_the_description_tells_the_engine_and_the_engine_changes_no_fingerprint(
     assert compiled.model_sha256 == paddle.model_sha256
 
 
-def test_the_variable_says_what_auto_is_and_an_option_overrules_it(monkeypatch):
+def test_the_environment_variable_selects_the_engine_and_an_option_overrides_it(monkeypatch):
     monkeypatch.setenv("PADDLE_WWM_LAC_ENGINE", "paddle")
     assert LacSegmenter().description == "lac, Paddle inference"
     assert "compiled" in LacSegmenter(engine="compiled").description
@@ -175,7 +175,7 @@ def test_the_variable_says_what_auto_is_and_an_option_overrules_it(monkeypatch):
         LacSegmenter()
 
 
-def test_a_kernel_that_gives_other_words_is_not_used(monkeypatch):
+def test_a_kernel_that_gives_wrong_words_is_not_used(monkeypatch):
     true_tags = CompiledLac.tags
 
     def wrong_tags(self, ids, lengths):
@@ -185,10 +185,7 @@ def test_a_kernel_that_gives_other_words_is_not_used(monkeypatch):
 
     monkeypatch.setattr(CompiledLac, "tags", wrong_tags)
     lac = LacSegmenter(engine="auto")
-    assert (
-        lac.description
-        == "lac, Paddle inference (no compiled kernel: it gives other words than it must on this machine)"
-    )
+    assert lac.description == "lac, Paddle inference (no compiled kernel: it gives wrong words on this machine)"
     assert lac.word_starts(["使用语言"]).tolist() == [True, False, True, False]
     with pytest.raises(ConfigError, match="asks for LAC's compiled kernel, which does not work here"):
         LacSegmenter(engine="compiled")
@@ -219,13 +216,13 @@ def test_on_another_processor_the_words_are_the_same(environment, description, t
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300, env=env
     )
-    told, words = result.stdout.splitlines()
-    assert told.startswith(description)
+    shown, words = result.stdout.splitlines()
+    assert shown.startswith(description)
     assert words == CHECKED_WORDS[0]
 
 
-def test_where_no_cache_can_be_written_the_kernel_is_compiled_anew(tmp_path):
-    """A read-only installation of a user without a home: numba finds no folder for its cache."""
+def test_the_kernel_is_compiled_again_if_no_cache_can_be_written(tmp_path):
+    """A read-only installation and a user without a home folder: numba finds no folder for its cache."""
     from paddle_wwm.corpus import lac_kernel
 
     blocked = tmp_path / "file"
@@ -245,5 +242,5 @@ def test_where_no_cache_can_be_written_the_kernel_is_compiled_anew(tmp_path):
     assert f"_{WIDEST}_wide_" in named._cache._impl.filename_base
 
 
-def test_sixteen_lanes_are_not_chosen_for_a_processor_without_avx_512():
+def test_the_16_wide_kernel_is_not_chosen_without_all_avx_512_features():
     assert [width for width, needed in lac_compiled.WIDTHS if needed <= {"avx2", "fma", "avx512f"}] == [8]

@@ -1,5 +1,6 @@
-"""The files of LAC's model are read as Paddle wrote them, and anything else is refused before compiled code reads
-memory by it.
+"""Test that the files of LAC's model are read as Paddle wrote them.
+
+Other files must be refused before compiled code uses them as memory offsets.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from paddle_wwm.errors import DataError
 
 @pytest.fixture
 def directory(tmp_path):
-    """A copy of the model's folder, to be damaged."""
+    """A copy of the model folder that a test can damage."""
     return shutil.copytree(lac_model_directory(), tmp_path / "seg_model")
 
 
-def test_the_tables_know_full_width_traditional_and_unknown_characters():
+def test_the_tables_contain_full_width_traditional_and_unknown_characters():
     tables = load_tables(lac_model_directory())
     ids = tables.id_of_code_point
     assert (tables.num_ids, ids.shape, ids.dtype) == (8224, (0x110000,), np.int32)
     assert ids[ord("１")] == ids[ord("1")]
     small, capital, full_width = ids[[ord("a"), ord("A"), ord("Ａ")]].tolist()
     assert capital == small
-    assert full_width != small  # it becomes A, which is not replaced again
+    assert full_width != small  # it is mapped to A, which is not mapped again
     assert len({*ids[[ord("語"), ord("语")]].tolist()}) == 1
     assert ids[ord("语")] != ids[ord("言")]
     assert len({*ids[[0xD800, 0x10FFFF, 0x20000]].tolist()}) == 1
@@ -36,7 +37,7 @@ def test_the_tables_know_full_width_traditional_and_unknown_characters():
 
 
 @pytest.mark.parametrize("shape", [(4, 192), (768,), (192, 3), (193, 4), (1, 192, 4), ()])
-def test_a_tensor_has_the_shape_that_is_asked_for_or_is_refused(shape):
+def test_a_tensor_with_another_shape_is_refused(shape):
     path = lac_model_directory() / "model" / "fc_4.w_0"
     assert read_tensor(path, shape=(192, 4)).shape == (192, 4)
     with pytest.raises(DataError, match="fc_4.w_0: must"):
@@ -56,9 +57,9 @@ def test_a_tensor_has_the_shape_that_is_asked_for_or_is_refused(shape):
         ("conf/word.dic", lambda content: b"x\ty\n" + content),
         ("conf/tag.dic", lambda content: content + b"9\t-X\n"),
     ],
-    ids=["short", "long", "version", "empty", "shape", "id out of range", "no OOV", "no number", "another tag"],
+    ids=["short", "long", "version", "empty", "shape", "id out of range", "no OOV", "not a number", "another tag"],
 )
-def test_a_damaged_file_is_named(directory, file, damage):
+def test_a_damaged_file_is_an_error_with_its_name(directory, file, damage):
     path = directory / file
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError) as caught:
@@ -68,7 +69,7 @@ def test_a_damaged_file_is_named(directory, file, damage):
 
 
 @pytest.mark.parametrize("file", ["model/fc_0.w_0", "conf/word.dic", "conf/q2b.dic"])
-def test_a_missing_file_is_named(directory, file):
+def test_a_missing_file_is_an_error_with_its_name(directory, file):
     (directory / file).unlink()
     with pytest.raises(DataError, match=file.split("/")[1]):
         load_weights(load_tables(directory))

@@ -1,4 +1,4 @@
-"""Files to raw documents: what a document is, and what becomes of bad input."""
+"""Test reading files as raw documents, and the handling of bad input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lines_of(documents):
     return [lines for _, *lines in documents]
 
 
-def test_a_blank_line_separates_documents_and_an_identifier_names_the_file_and_the_first_line(write, read):
+def test_blank_lines_separate_documents_and_a_doc_id_has_the_file_and_the_first_line(write, read):
     documents, report = read(write("\n第一。第二。\n第三。\n\n \u3000\n\n第四。\n"))
     assert documents == [("corpus.txt:2", "第一。第二。", "第三。"), ("corpus.txt:7", "第四。")]
     assert dict(report.characters) == {"read": 14, "white_space": 2} and not report.counts
@@ -36,13 +36,13 @@ def test_a_blank_line_separates_documents_and_an_identifier_names_the_file_and_t
         "\n\n一。\n\n\n\n二。\n三。",
     ],
 )
-def test_byte_order_mark_line_ends_and_the_end_of_the_file_do_not_matter(write, read, content):
+def test_the_byte_order_mark_line_ends_and_the_end_of_the_file_do_not_matter(write, read, content):
     documents, report = read(write(content))
     assert lines_of(documents) == [["一。"], ["二。", "三。"]]
     assert report.characters["read"] - report.characters["white_space"] == 6
 
 
-def test_a_record_is_a_document_and_an_identifier_names_its_line_or_row(write, read):
+def test_a_record_is_a_document_and_its_doc_id_has_its_line_or_row(write, read):
     texts = ["一。", "二。\n\n三。"]
     expected = [("一。",), ("二。", "", "三。")]
     lines = "".join(json.dumps({"id": 1, "text": text}) + "\n\n" for text in texts)
@@ -56,7 +56,7 @@ def test_a_record_is_a_document_and_an_identifier_names_its_line_or_row(write, r
 
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.zst", "c.parquet", "c.parquet.gz"])
-def test_the_key_of_the_text_can_be_told(write, read, name):
+def test_the_key_of_the_text_can_be_given(write, read, name):
     data = (
         parquet_bytes(content=["一。"], text=["不"])
         if "parquet" in name
@@ -71,7 +71,7 @@ def test_a_column_may_be_large_strings_or_categories(write, read):
         assert lines_of(read(write(parquet_bytes(text=text), "c.parquet"), on_error=OnError.FAIL)[0]) == [["一。"]]
 
 
-def test_what_has_no_blank_lines_is_cut_into_documents_and_counted(write, read, monkeypatch):
+def test_long_text_without_blank_lines_is_cut_into_documents_and_counted(write, read, monkeypatch):
     monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
     lines = ["四个字。", "四个字。", "四个字。", "一行就有十三个字这么长。！", "尾"]
     expected = [lines[:2], lines[2:3], lines[3:4], lines[4:]]
@@ -82,8 +82,8 @@ def test_what_has_no_blank_lines_is_cut_into_documents_and_counted(write, read, 
         assert report.characters["read"] == sum(map(len, lines))
 
 
-# name, bytes, what the error says behind the file's name, and the rule, what is left and the characters that skipping
-# counts
+# Each case: file name, bytes, the error after the path, the rule, the documents that are left with skip, and the
+# characters that skip counts.
 UTF_16 = "一。\n\n二。\n".encode("utf-16")
 GB = "三好。".encode("gb18030")
 BAD = {
@@ -113,7 +113,7 @@ BAD = {
         0,
     ),
     "JSON in UTF-16": ("c.jsonl", '{"text": "x"}\n'.encode("utf-16"), ", line 1: UTF-16", "broken_files", [], 0),
-    "no JSON": (
+    "invalid JSON": (
         "c.jsonl",
         b'{"text": "x"}\n{"text": \n',
         ", line 2: not valid JSON .*every line must be one object",
@@ -146,7 +146,7 @@ BAD = {
         [],
         0,
     ),
-    "no text": (
+    "null as text": (
         "c.jsonl",
         b'{"text": null}\n',
         "'text' must be a string, but is a NoneType. The record: ",
@@ -163,7 +163,7 @@ BAD = {
         *(
             "c.parquet",
             parquet_bytes(content=["x"]),
-            r"'text' is none of them \(columns: content \(string\)\); see --text-key",
+            r"'text' does not exist \(columns: content \(string\)\); see --text-key",
         ),
         *("broken_files", [], 0),
     ),
@@ -184,8 +184,8 @@ BAD = {
         ),
         *("broken_files", [], 0),
     ),
-    "no table": ("c.parquet", b"PAR1", "cannot be read to its end", "broken_files", [], 0),
-    "plain text that is called gz": (
+    "bytes that are not a table": ("c.parquet", b"PAR1", "cannot be read to its end", "broken_files", [], 0),
+    "plain text in a file named .gz": (
         "c.txt.gz",
         "一。".encode(),
         "cannot be read to its end .*Not a gzipped file",
@@ -197,14 +197,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_an_error_that_names_its_place_or_is_skipped_and_counted(write, read, case):
+def test_bad_input_is_an_error_with_its_place_or_is_skipped_and_counted(write, read, case):
     name, data, message, rule, left, characters = BAD[case]
     path = write(data, name)
-    with pytest.raises(
-        DataError, match=rf"^{path}.*{message}.*\(--on-error skip passes over it and counts it\.\)$"
-    ) as caught:
+    with pytest.raises(DataError, match=rf"^{path}.*{message}.*\(With --on-error skip, .*\)$") as caught:
         read(path, on_error=OnError.FAIL)
-    assert len(str(caught.value)) < 700, "an error is a line, whatever the file holds"
+    assert len(str(caught.value)) < 700, "an error must be short, whatever the file contains"
     documents, report = read(path)
     assert lines_of(documents) == left
     assert dict(report.counts) == {rule: 1} and len(report.samples[rule]) == 1
@@ -221,7 +219,7 @@ def test_a_table_without_rows_counts_as_an_empty_file(write, read):
 
 @pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
 @pytest.mark.parametrize("inner", [".txt", ".jsonl"])
-def test_what_was_read_before_a_fault_in_compressed_data_is_kept_under_skip(write, read, ending, inner):
+def test_with_skip_the_text_before_damaged_compressed_data_is_kept(write, read, ending, inner):
     draw = random.Random(0)
     texts = ["".join(map(chr, draw.choices(range(0x4E00, 0x9FA5), k=40))) for _ in range(5000)]
     plain = (
@@ -240,8 +238,8 @@ def test_what_was_read_before_a_fault_in_compressed_data_is_kept_under_skip(writ
     assert report.characters["read"] == sum(len(lines[0]) for lines in found)
 
 
-def test_damaged_deflate_data_are_bad_input_too(write, read):
-    """zlib's own error is neither an OSError nor an EOFError."""
+def test_damaged_deflate_data_are_bad_input(write, read):
+    """The error of zlib is neither an OSError nor an EOFError."""
     whole = compress(bytes(range(256)) * 400, ".gz")
     damaged = bytearray(whole)
     damaged[10:30] = b"\xff" * 20
@@ -249,7 +247,7 @@ def test_damaged_deflate_data_are_bad_input_too(write, read):
     assert (documents, dict(report.counts)) == ([], {"broken_files": 1})
 
 
-def test_a_file_that_may_not_be_read_is_an_error_of_the_machine_not_of_the_data(write, read, monkeypatch):
+def test_a_file_without_read_permission_is_not_skipped_as_bad_input(write, read, monkeypatch):
     path = write("一。")
 
     def refuse(*arguments, **options):
@@ -264,14 +262,14 @@ def test_a_file_that_may_not_be_read_is_an_error_of_the_machine_not_of_the_data(
     ("end", "num_lines"), [(b"", 0), (b"\n", 0), (b"\n\xe4\xba\x8c\n", 1), (b"\r\n\n\n\xe4\xba\x8c", 1)]
 )
 @pytest.mark.parametrize("over", [-1, 0, 2, 100_000])
-def test_a_line_without_end_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, num_lines, over):
+def test_a_too_long_line_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, num_lines, over):
     monkeypatch.setattr(readers, "MAX_LINE_BYTES", 30_000)
     path = write("好".encode() * ((30_000 + over) // 3 + (over > 0)) + end)
     documents, report = read(path)
     is_long = over > 0
     assert report.counts["endless_lines"] == is_long
     num_chars = (30_000 + over) // 3 + (over > 0)
-    # of a line that is passed over, a carriage return counts as a character
+    # in a skipped line, a carriage return counts as a character
     assert report.characters["read"] == num_chars + num_lines + (is_long and end.startswith(b"\r"))
     assert report.characters["endless_lines"] == (num_chars + end.startswith(b"\r") if is_long else 0)
     assert sum(len(lines) for lines in lines_of(documents)) == num_lines + (not is_long)
@@ -291,7 +289,7 @@ print(documents, report.counts["endless_lines"], report.characters["endless_line
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_a_line_of_fifty_megabytes_takes_no_more_memory_than_the_longest_line_that_is_read(write, read, ending):
+def test_a_line_of_50_megabytes_needs_bounded_memory(write, read, ending):
     path = write(compress("好。\n".encode() + b"x" * (50 << 20) + "\n末。\n".encode(), ending), f"c.txt{ending}")
     result = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr

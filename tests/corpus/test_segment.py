@@ -1,4 +1,4 @@
-"""Every segmenter behind the one protocol; LAC's gives the words that LAC's own code gives."""
+"""Test the segmenters and their protocol; LAC must give the words of its own package."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def lac(request):
 
 @pytest.fixture(scope="module")
 def made():
-    """A function that gives a segmenter by name, made once."""
+    """A function that returns a segmenter by name and creates it once."""
     segmenters = {}
 
     def get(name):
@@ -76,7 +76,7 @@ def made():
 
 @pytest.fixture(scope="module")
 def reference_words():
-    """A function that gives the words of lines by the package's own code."""
+    """A function that returns the words of lines from the code of the package."""
     reference = import_lac_package().LAC(mode="seg")
 
     def run(lines):
@@ -95,21 +95,21 @@ def sample_lines(sample_corpus):
     return [sentence for document in read_documents(sample_corpus) for sentence in document.sentences]
 
 
-def test_lac_cuts_the_running_example_into_ten_words(lac, seed_words):
+def test_lac_cuts_the_running_example_into_10_words(lac, seed_words):
     [sentence] = segment(lac, ["".join(seed_words)])
     assert "|".join(sentence.words) == "使用|语言|模型|来|预测|下一个|词|的|probability|。"
     assert sentence.word_spans[5:8] == ((9, 12), (12, 13), (13, 14))
 
 
 @pytest.mark.parity
-def test_every_sentence_of_the_sample_corpus_has_the_words_of_the_package_itself(lac, reference_words, sample_lines):
+def test_the_sample_corpus_has_the_words_of_the_package(lac, reference_words, sample_lines):
     assert len(set(sample_lines)) > 300
     assert words_of(segment(lac, sample_lines)) == reference_words(sample_lines)
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize("line", VARIED_LINES, ids=lambda line: ascii(line[:12]))
-def test_an_unusual_line_has_the_words_of_the_package_itself(lac, reference_words, line):
+def test_an_unusual_line_has_the_words_of_the_package(lac, reference_words, line):
     [sentence] = segment(lac, [line])
     assert [sentence.words] == reference_words([line])
     assert "".join(sentence.words) == sentence.text == line
@@ -118,28 +118,26 @@ def test_an_unusual_line_has_the_words_of_the_package_itself(lac, reference_word
 @pytest.mark.slow
 @pytest.mark.parity
 @pytest.mark.data
-def test_two_thousand_lines_of_the_shared_corpus_have_the_words_of_the_package_itself(
-    lac, reference_words, shared_data
-):
+def test_2000_lines_of_the_shared_corpus_have_the_words_of_the_package(lac, reference_words, shared_data):
     with open(shared_data / "corpus" / "01_wiki_articles.txt", encoding="utf-8") as stream:
         lines = [line for line in map(str.strip, stream) if line][:2000]
     assert len(lines) == 2000
     assert words_of(segment(lac, lines)) == reference_words(lines)
 
 
-def test_the_words_of_a_text_do_not_depend_on_what_is_segmented_with_it(lac, sample_lines):
+def test_the_words_of_a_text_do_not_depend_on_the_other_texts(lac, sample_lines):
     texts = random.Random(0).sample(sample_lines, 150) + VARIED_LINES + ["", ""]
     together = segment(lac, texts)
     assert [segment(lac, [text])[0] for text in texts] == together
     assert segment(lac, texts[::-1]) == together[::-1]
 
 
-def test_an_empty_text_has_no_words_and_no_texts_have_no_sentences(lac):
+def test_an_empty_text_has_no_words_and_an_empty_list_gives_an_empty_list(lac):
     assert words_of(segment(lac, ["", "好", ""])) == [(), ("好",), ()]
     assert segment(lac, []) == []
 
 
-def test_the_model_is_named_by_its_checksum(lac):
+def test_the_checksum_of_the_model_is_known(lac):
     assert (lac.name, lac.model_sha256) == ("lac", "eb4196ae598d780ff0e785dd5177df084a5ecf9481631d0f95a1ae0a17ffaddf")
 
 
@@ -158,7 +156,7 @@ def test_the_running_example_by_every_segmenter(made, name, words):
     assert "|".join(sentence.words) == words
 
 
-def test_every_segmenter_is_shown_above():
+def test_the_test_above_covers_every_segmenter():
     shown = test_the_running_example_by_every_segmenter.pytestmark[0].args[1]
     assert [name for name, _ in shown] == list(SEGMENTERS)
 
@@ -166,7 +164,7 @@ def test_every_segmenter_is_shown_above():
 @pytest.mark.parametrize("name", SEGMENTERS)
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(st.characters(exclude_categories=()), max_size=30), max_size=8))
-def test_any_texts_are_covered_and_a_texts_words_do_not_depend_on_the_others(made, name, texts):
+def test_words_cover_random_texts_and_do_not_depend_on_the_other_texts(made, name, texts):
     segmenter = made(name)
     starts = segmenter.word_starts(texts)
     assert (starts.dtype, starts.shape) == (np.bool_, (sum(map(len, texts)),))
@@ -175,7 +173,7 @@ def test_any_texts_are_covered_and_a_texts_words_do_not_depend_on_the_others(mad
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
-def test_a_segmenter_is_made_from_its_pickled_config_with_the_same_checksum(made, name):
+def test_a_segmenter_from_a_pickled_config_has_the_same_checksum(made, name):
     segmenter = made(name)
     again = make_segmenter(pickle.loads(pickle.dumps(SegmenterConfig(name=name))))
     assert (again.name, again.model_sha256, again.description) == (name, segmenter.model_sha256, segmenter.description)
@@ -199,11 +197,11 @@ def test_white_space_belongs_to_the_word_before_it(made, text, words):
     assert list(sentence.words) == words
 
 
-def test_a_text_begins_a_word_though_the_one_before_ends_without_white_space(made):
+def test_a_text_starts_a_word_even_if_the_text_before_ends_without_white_space(made):
     assert made("whitespace").word_starts(["", "a", "", "b c", " "]).tolist() == [True, True, False, True, True]
 
 
-def test_jieba_is_silent_and_leaves_nothing_in_the_temporary_folder(tmp_path):
+def test_jieba_prints_nothing_and_writes_nothing_to_the_temporary_folder(tmp_path):
     code = (
         "from paddle_wwm.corpus.segment import *; import sys\n"
         "print('|'.join(segment(make_segmenter(SegmenterConfig(name='jieba')), ['使用语言模型'])[0].words))\n"
@@ -216,7 +214,7 @@ def test_jieba_is_silent_and_leaves_nothing_in_the_temporary_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_jieba_takes_the_words_of_a_user_dictionary(tmp_path, made):
+def test_jieba_uses_the_words_of_a_user_dictionary(tmp_path, made):
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("语言模型 1000 n\n\n下一个\nEdu Trust认证 2000\n", encoding="utf-8")
     segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=dictionary))
@@ -224,7 +222,7 @@ def test_jieba_takes_the_words_of_a_user_dictionary(tmp_path, made):
     assert "|".join(sentence.words) == "使用|语言模型|来|预测|下一个|词|的|probability|。"
     assert segmenter.description == "jieba 0.42.1, 3 words of words.txt"
     assert segmenter.model_sha256 != made("jieba").model_sha256
-    assert segment(made("jieba"), ["语言模型"])[0].words == ("语言", "模型")  # the other segmenter is as it was
+    assert segment(made("jieba"), ["语言模型"])[0].words == ("语言", "模型")  # the other segmenter is unchanged
 
 
 @pytest.mark.parametrize(
@@ -248,14 +246,14 @@ def test_a_word_ends_where_the_next_one_starts(starts, length, spans):
     ],
     ids=["name", "engine", "engine of jieba", "dictionary of none"],
 )
-def test_a_wrong_name_or_option_is_an_error_that_names_the_right_ones(options, message):
+def test_a_wrong_name_or_option_is_an_error_with_the_valid_ones(options, message):
     with pytest.raises(ConfigError) as caught:
         make_segmenter(SegmenterConfig(**options))
     assert message in str(caught.value)
 
 
 @pytest.mark.skipif(HAS_RJIEBA, reason="rjieba is installed")
-def test_a_segmenter_that_is_not_installed_tells_how_to_install_it():
+def test_a_segmenter_that_is_not_installed_is_an_error_with_the_install_command():
     with pytest.raises(ConfigError, match="rjieba is not installed; `pip install"):
         make_segmenter(SegmenterConfig(name="rjieba"))
 
@@ -264,13 +262,13 @@ def test_a_segmenter_that_is_not_installed_tells_how_to_install_it():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "words.txt: there is no such file"),
+        (None, "words.txt: no such file"),
         ("好\n".encode() + "语言模型".encode("gbk"), "words.txt:2: is not UTF-8"),
         ("\ufeff语言模型\n".encode(), "words.txt:1: begins with a byte order mark"),
     ],
     ids=["missing", "gbk", "bom"],
 )
-def test_a_wrong_dictionary_is_an_error_that_names_file_and_line(tmp_path, name, content, message):
+def test_a_wrong_dictionary_is_an_error_with_file_and_line(tmp_path, name, content, message):
     dictionary = tmp_path / "words.txt"
     if content is not None:
         dictionary.write_bytes(content)
@@ -279,7 +277,7 @@ def test_a_wrong_dictionary_is_an_error_that_names_file_and_line(tmp_path, name,
     assert message in str(caught.value)
 
 
-def test_a_sentence_gives_its_words_as_text(sentence_of, seed_words):
+def test_a_sentence_has_its_words_as_strings(sentence_of, seed_words):
     sentence = sentence_of(seed_words)
     assert sentence.text == "使用语言模型来预测下一个词的probability。"
     assert sentence.words == seed_words
@@ -298,12 +296,12 @@ def test_a_sentence_gives_its_words_as_text(sentence_of, seed_words):
         ([], "they end at 0, the text at 4"),
     ],
 )
-def test_words_that_leave_gaps_overlap_or_miss_the_end_are_refused(spans, message):
+def test_words_with_gaps_or_overlaps_or_a_wrong_end_are_refused(spans, message):
     with pytest.raises(ValueError, match=f"word_spans must cover the text.*{message}"):
         SegmentedSentence(text="使用语言", word_spans=tuple(spans))
 
 
-def test_values_are_frozen_and_take_names_only(seed_words, sentence_of):
+def test_values_are_frozen_and_take_keyword_arguments_only(seed_words, sentence_of):
     with pytest.raises(dataclasses.FrozenInstanceError):
         sentence_of(seed_words).text = "别的"
     with pytest.raises(TypeError, match="positional"):

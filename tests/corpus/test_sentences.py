@@ -1,4 +1,4 @@
-"""Lines to sentences."""
+"""Test splitting lines into sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def without_white_space(text):
         (" \t\u3000\r\n", []),
     ],
 )
-def test_a_sentence_ends_at_its_end_mark_and_closing_quotes_stay_with_it(line, sentences):
+def test_a_sentence_ends_after_its_end_mark_and_closing_quotes(line, sentences):
     assert split_sentences(line) == sentences
 
 
@@ -53,18 +53,18 @@ def test_other_ends_can_be_given(ends, line, sentences):
     ("line", "sentences"),
     [
         ("It is 3.14. Really? Yes!", ["It is 3.14.", "Really?", "Yes!"]),
-        ('He said "go." Then he went.', ['He said "go."', "Then he went."]),
+        ('He wrote "go." Then he went.', ['He wrote "go."', "Then he went."]),
         ("(See p. 5.) wait...  what?!", ["(See p.", "5.)", "wait...", "what?!"]),
         ("www.example.com is up.好。", ["www.example.com is up.好。"]),
         ("中文。English. 混合！end", ["中文。", "English.", "混合！", "end"]),
         ("..a .b c.", ["..a .b c."]),
     ],
 )
-def test_english_sentences_end_before_white_space_when_asked(line, sentences):
+def test_with_english_a_sentence_also_ends_before_white_space(line, sentences):
     assert SentenceRule(english=True).split(line) == sentences
 
 
-def test_english_ends_may_be_the_only_ones():
+def test_english_works_without_other_ends():
     assert SentenceRule(ends="", english=True).split("一。二. 三") == ["一。二.", "三"]
 
 
@@ -81,7 +81,7 @@ def test_english_ends_may_be_the_only_ones():
         ("ab", 1, ["a", "b"]),
     ],
 )
-def test_a_sentence_that_is_too_long_is_cut_behind_its_last_comma_or_white_space(line, max_chars, sentences):
+def test_a_too_long_sentence_is_cut_after_its_last_comma_or_white_space(line, max_chars, sentences):
     assert SentenceRule(max_chars=max_chars).split(line) == sentences
 
 
@@ -92,7 +92,7 @@ def test_a_sentence_that_is_too_long_is_cut_behind_its_last_comma_or_white_space
         ({"max_chars": 0}, "`max_chars` must be at least 1, but is 0"),
     ],
 )
-def test_a_wrong_option_is_an_error_that_names_it(options, message):
+def test_a_wrong_option_is_an_error_with_its_name(options, message):
     with pytest.raises(ValueError, match=message):
         SentenceRule(**options)
 
@@ -108,7 +108,7 @@ hostile = st.text(alphabet=st.sampled_from("语言a1。！？.?!”』）)] \t\u
 
 @given(line=hostile | st.text(max_size=40), rule=rules)
 @example(line="a。\x1c ", rule=SentenceRule())
-def test_splitting_a_line_loses_nothing_but_white_space(line, rule):
+def test_splitting_a_line_removes_only_white_space(line, rule):
     sentences = rule.split(line)
     assert without_white_space("".join(sentences)) == without_white_space(line)
     assert all(sentence and sentence == sentence.strip() and len(sentence) <= rule.max_chars for sentence in sentences)
@@ -118,12 +118,12 @@ HOSTILE_RUNS = {
     "dots": "." * 200_000,
     "dots before a letter": "." * 200_000 + "a",
     "closing brackets": "." + ")" * 200_000 + "a",
-    "dots and brackets in turn": ".)" * 100_000 + "a",
+    "alternating dots and brackets": ".)" * 100_000 + "a",
     "dots, then brackets": "." * 100_000 + ")" * 100_000 + "a",
     "spaces": "." + " " * 200_000 + "a",
     "full stops": "。" * 200_000,
     "full stops, then quotes": "。" * 100_000 + "”" * 100_000,
-    "full stops and quotes in turn": "。”" * 100_000,
+    "alternating full stops and quotes": "。”" * 100_000,
     "commas": "，" * 200_000,
     "a comma, then letters": ("，" + "a" * 9_999) * 20,
     "letters": "a" * 200_000,
@@ -136,9 +136,10 @@ HOSTILE_RUNS = {
     [SentenceRule(ends="。！？.", english=True), SentenceRule(english=True, max_chars=100)],
     ids=["all", "short"],
 )
-def test_no_run_of_characters_takes_more_than_linear_time(run, rule):
-    """A plain line of that size is the measure, and a hundred times as long is allowed; quadratic time would take
-    thousands of times as long.
+def test_every_run_of_characters_is_split_in_linear_time(run, rule):
+    """Compare with the time for a plain line of the same size.
+
+    A hundred times as long is allowed. Quadratic time would be thousands of times as long.
     """
 
     def seconds(line):

@@ -1,4 +1,4 @@
-"""Names, globs and folders to files, and files to their bytes."""
+"""Test finding files by names, globs and folders, and reading their bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .conftest import compress
 
 @pytest.fixture
 def folder(write, tmp_path):
-    """A folder like those that people have."""
+    """A folder with corpus files, other files and hidden files."""
     for name in (
         "b.txt",
         "a.jsonl",
@@ -42,7 +42,7 @@ def names(paths, folder):
     return [str(Path(path).relative_to(folder)) for path in paths]
 
 
-def test_a_folder_is_searched_in_order_and_what_is_passed_over_is_told(folder):
+def test_a_folder_is_searched_in_order_and_skipped_files_are_reported(folder):
     found = find_sources([folder])
     assert names((source.path for source in found.files), folder) == [
         "a.jsonl",
@@ -53,7 +53,7 @@ def test_a_folder_is_searched_in_order_and_what_is_passed_over_is_told(folder):
     assert names(found.passed_over, folder) == ["deep/picture.png", "notes.md"]
 
 
-def test_the_format_and_the_compression_are_known_by_the_endings_in_any_case():
+def test_the_endings_in_upper_or_lower_case_give_format_and_compression():
     endings = {
         "a.txt": "",
         "b.TEXT.GZ": ".gz",
@@ -70,7 +70,7 @@ def test_the_format_and_the_compression_are_known_by_the_endings_in_any_case():
     assert source_of(Path("notes.md.gz"), format=Format.TEXT).compression == ".gz"
 
 
-def test_a_file_named_by_itself_is_text_where_its_ending_says_nothing_and_a_given_format_takes_all(folder):
+def test_a_named_file_with_an_unknown_ending_is_text_and_a_given_format_holds_for_all_files(folder):
     [source] = find_sources([folder / "notes.md"]).files
     assert source.format is Format.TEXT
     everything = find_sources([folder], format=Format.JSON_LINES)
@@ -84,10 +84,8 @@ def test_a_file_named_by_itself_is_text_where_its_ending_says_nothing_and_a_give
         ("*.txt", ["b.txt"]),
         ("**/*.txt*", ["b.txt", "deep/er/c.txt.gz"]),
         ("[ab].*", ["a.jsonl", "b.txt"]),
-        (
-            "deep/**",
-            ["deep/d.parquet", "deep/er/c.txt.gz", "deep/picture.png"],
-        ),  # what a glob names by itself is taken, as from a shell
+        # a file that a glob matches directly is taken, as if the shell had expanded the glob
+        ("deep/**", ["deep/d.parquet", "deep/er/c.txt.gz", "deep/picture.png"]),
         ("*", ["a.jsonl", "b.txt", "deep/d.parquet", "deep/er/c.txt.gz", "notes.md"]),
     ],
 )
@@ -95,18 +93,18 @@ def test_a_glob_takes_every_file_once(folder, pattern, expected):
     assert sorted(names((source.path for source in find_sources([f"{folder}/{pattern}"]).files), folder)) == expected
 
 
-def test_the_order_of_what_is_given_is_kept_and_a_file_given_twice_is_read_twice(folder):
+def test_the_given_order_is_kept_and_a_file_given_twice_is_read_twice(folder):
     given = [folder / "b.txt", folder / "a.jsonl", folder / "b.txt"]
     assert [source.path for source in find_sources(given).files] == given
 
 
-def test_a_name_that_is_there_is_no_glob(write):
+def test_the_name_of_an_existing_file_is_not_a_glob(write):
     path = write("x", "a[1]*.txt")
     write("x", "a1b.txt")
     assert [source.path for source in find_sources([str(path)]).files] == [path]
 
 
-def test_links_in_a_folder_are_told_when_they_are_not_followed(write, tmp_path):
+def test_links_that_are_not_followed_are_reported(write, tmp_path):
     write("x", "corpus/a.txt")
     (tmp_path / "corpus" / "back").symlink_to(tmp_path / "corpus", target_is_directory=True)
     (tmp_path / "corpus" / "broken.txt").symlink_to(tmp_path / "absent")
@@ -138,24 +136,24 @@ def make_other_folder(folder):
         (lambda folder: folder / "absent.txt", "absent.txt: no such file"),
         (lambda folder: folder / "*.tct", r"\*\.tct: no such file"),
         (make_pipe, "pipe.txt: is not a regular file"),
-        (make_broken_link, "link.txt: is a link to nothing"),
-        (lambda folder: str(make_broken_link(folder).parent / "li*.txt"), "link.txt: is a link to nothing"),
+        (make_broken_link, "link.txt: is a broken link"),
+        (lambda folder: str(make_broken_link(folder).parent / "li*.txt"), "link.txt: is a broken link"),
         (make_other_folder, r"pictures: is a folder without files that end in \.txt,.*\.gz"),
         (lambda folder: str(make_other_folder(folder).parent / "pic*"), r"pic\*: is a folder without files"),
     ],
 )
-def test_a_source_that_cannot_be_read_is_an_error_that_names_it_even_behind_a_good_one(write, tmp_path, make, message):
+def test_an_unreadable_source_is_an_error_with_its_name_even_after_a_good_one(write, tmp_path, make, message):
     good = write("好。", "good/good.txt")
     with pytest.raises(DataError, match=message):
         find_sources([good, make(tmp_path)])
 
 
-def test_no_source_at_all_is_an_error():
+def test_an_empty_list_of_sources_is_an_error():
     with pytest.raises(DataError, match="no corpus files were given"):
         find_sources([])
 
 
-def test_a_name_that_is_not_utf8_on_the_disk_has_a_name_that_can_be_written(tmp_path):
+def test_a_file_name_that_is_not_utf8_becomes_a_name_that_can_be_encoded(tmp_path):
     path = Path(os.fsdecode(bytes(tmp_path) + b"/\xd6\xd0\xce\xc4.txt"))
     path.touch()
     [source] = find_sources([path]).files
@@ -164,9 +162,9 @@ def test_a_name_that_is_not_utf8_on_the_disk_has_a_name_that_can_be_written(tmp_
 
 @pytest.mark.parametrize("ending", ["", *COMPRESSIONS])
 @pytest.mark.parametrize("open_it", [open_source, open_seekable])
-def test_the_bytes_of_a_file_are_the_same_however_it_is_compressed(write, ending, open_it):
+def test_the_bytes_of_a_file_are_the_same_with_every_compression(write, ending, open_it):
     data = bytes(range(256)) * 5000
-    # two compressed files laid end to end are one, as gzip, xz and zstd themselves have it
+    # gzip, xz and zstd read two concatenated compressed files as one
     path = write(compress(data, ending) + compress(b"and more", ending), f"corpus.txt{ending}")
     [source] = find_sources([path]).files
     with open_it(source) as stream:
@@ -175,7 +173,7 @@ def test_the_bytes_of_a_file_are_the_same_however_it_is_compressed(write, ending
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
 @pytest.mark.parametrize("keep", [1, 10, 0.5, -1])
-def test_compressed_data_that_are_cut_short_are_noticed(write, ending, keep):
+def test_truncated_compressed_data_raise_an_error(write, ending, keep):
     whole = compress(os.urandom(100_000), ending)
     path = write(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep], f"corpus.txt{ending}")
     [source] = find_sources([path]).files

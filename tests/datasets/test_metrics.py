@@ -1,4 +1,4 @@
-"""Scores by hand, rule by rule, and what holds for all of them."""
+"""Scores computed by hand for each rule, and properties of all rules."""
 
 import pytest
 from hypothesis import given, settings
@@ -14,25 +14,25 @@ TEXTS = st.text(alphabet="中国北京大学ab1 ，。.-", max_size=12)
 CMRC = [
     ("北京大学", ["北京大学"], 1, 1),
     ("《北京》大学。", ["北京大学"], 1, 1),  # punctuation is removed from both
-    ("北京 大学", ["北京大学"], 0, 1),  # a space inside counts for EM; segments do not hold it
+    ("北京 大学", ["北京大学"], 0, 1),  # EM compares inner spaces, segments do not contain them
     ("北京", ["北京大学"], 0, 2 * 1 * 0.5 / 1.5),  # precision 1, recall 1/2
-    ("大学北京", ["北京大学"], 0, 0.5),  # a substring, not a subsequence or a bag: 2 of 4 and 2 of 4
+    ("大学北京", ["北京大学"], 0, 0.5),  # a substring, not a subsequence or a multiset: 2 of 4 and 2 of 4
     ("北x京", ["北京"], 0, 2 * (1 / 3) * 0.5 / (1 / 3 + 0.5)),  # 北 or 京 alone: 1 of 3, 1 of 2
     ("IPHONE 6s", ["iPhone"], 0, 2 * 0.5 * 1 / 1.5),  # words of letters, lower case: 1 of 2, 1 of 1
-    ("上海", ["北京", "上海"], 1, 1),  # the best of several
+    ("上海", ["北京", "上海"], 1, 1),  # the best gold text counts
     ("上海市", ["北京市民", "上海"], 0, 2 * (2 / 3) * 1 / (2 / 3 + 1)),
     ("", ["北京"], 0, 0),
-    ("，", ["。"], 1, 0),  # both empty without punctuation: equal, and nothing in common
-    ("a.", ["a"], 0, 2 * 0.5 * 1 / 1.5),  # ASCII's full stop is no punctuation to EM, and a segment to F1
+    ("，", ["。"], 1, 0),  # both empty without punctuation: equal, but no common segment
+    ("a.", ["a"], 0, 2 * 0.5 * 1 / 1.5),  # EM keeps the ASCII full stop, and F1 counts it as a segment
 ]
 CJRC = [
     ("800元", ["800元"], 1, 1),
-    ("800", ["800元"], 0, 2 * 1 * 0.75 / 1.75),  # each digit by itself: 3 of 3, 3 of 4
+    ("800", ["800元"], 0, 2 * 1 * 0.75 / 1.75),  # digits are compared one by one: 3 of 3, 3 of 4
     ("元800", ["800元"], 0, 1),  # a multiset has no order
-    ("800 元。", ["800元"], 1, 1),  # letters and digits only: spaces and marks go
+    ("800 元。", ["800元"], 1, 1),  # letters and digits only: spaces and marks are removed
     ("YES", ["YES", "YES", "YES"], 1, 1),
-    ("YES", ["YES", "YES", "NO"], 1, 1),  # whichever is left out, a YES stays
-    ("NO", ["YES", "YES", "NO"], 2 / 3, 2 / 3),  # with the one NO left out, none is right
+    ("YES", ["YES", "YES", "NO"], 1, 1),  # whichever is left out, a YES remains
+    ("NO", ["YES", "YES", "NO"], 2 / 3, 2 / 3),  # without the only NO the answer is wrong
     ("no", ["YES", "NO"], 1 / 2, 1 / 2),
     ("", ["", "", ""], 1, 1),
     ("", ["夫妻", "夫妻", "夫妻"], 0, 0),
@@ -42,7 +42,7 @@ CJRC = [
         ["夫妻", "因夫妻", "夫妻"],
         2 / 3,
         (1 + 0.8 + 1) / 3,
-    ),  # left out: 1st 1, 2nd F1(2 of 3, 2 of 2) = 0.8, 3rd 1
+    ),  # without the 1st: 1; without the 2nd: F1(2 of 3, 2 of 2) = 0.8; without the 3rd: 1
 ]
 SQUAD2 = [
     ("", [""], 1, 1),
@@ -61,7 +61,7 @@ SQUAD2 = [
         for case in cases
     ],
 )
-def test_the_score_of_an_answer(rule, answer, gold, exact_match, f1):
+def test_an_answer_gets_the_score_computed_by_hand(rule, answer, gold, exact_match, f1):
     found = rule(answer, gold)
     assert (found.exact_match, found.f1) == (pytest.approx(exact_match), pytest.approx(f1))
 
@@ -80,7 +80,7 @@ def tokens(example_id, *labels):
     return TokenExample(example_id=example_id, tokens=tuple("字" * len(labels)), labels=labels)
 
 
-def test_scores_are_means_over_all_questions_and_what_is_missing_counts_as_wrong():
+def test_scores_are_means_over_all_questions_and_missing_predictions_count_as_wrong():
     examples = [question("1", "北京"), question("2", "上海"), question("3", "广州"), question("4", "天津")]
     predictions = {"1": "北京", "2": "海", "9": "北京"}
     assert score("cmrc", examples, predictions) == {"exact_match": 25.0, "f1": pytest.approx(100 * (1 + 2 / 3) / 4)}
@@ -92,11 +92,11 @@ def test_accuracy_and_macro_f1():
     examples = [text("1", "a"), text("2", "a"), text("3", "b"), text("4", "b")]
     predictions = {"1": "a", "2": "b", "3": "b", "4": "c"}
     assert score("accuracy", examples, predictions) == {"accuracy": 50.0}
-    # a: 1 right of 1 given and 2 gold: 2/3. b: 1 right of 2 and 2: 1/2. c: given once, never gold: 0
+    # a: 1 right of 1 predicted and 2 gold: 2/3. b: 1 right of 2 and 2: 1/2. c: predicted once, never gold: 0
     assert score("macro_f1", examples, predictions)["macro_f1"] == pytest.approx(100 * (2 / 3 + 1 / 2 + 0) / 3)
 
 
-def test_a_missing_prediction_is_a_miss_of_its_class_alone():
+def test_a_missing_prediction_is_a_false_negative_of_its_class_only():
     examples = [text("1", "a"), text("2", "b")]
     assert score("macro_f1", examples, {"1": "a"})["macro_f1"] == pytest.approx(50.0)
     assert score("accuracy", examples, {"1": "a"}) == {"accuracy": 50.0}
@@ -106,18 +106,18 @@ def test_a_missing_prediction_is_a_miss_of_its_class_alone():
     ("gold", "given", "precision", "recall"),
     [
         (["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], 1, 1),
-        (["B-PER", "I-PER", "O"], ["B-PER", "O", "O"], 0, 0),  # an end that is wrong is a wrong entity
-        (["B-PER", "I-PER", "O"], ["B-LOC", "I-LOC", "O"], 0, 0),  # so is a type
-        (["B-PER", "I-PER", "B-PER"], ["B-PER", "I-PER", "I-PER"], 0, 0),  # two persons side by side are not one
-        (["O", "B-PER", "I-PER"], ["O", "I-PER", "I-PER"], 1, 1),  # conlleval: an I- after O begins an entity
+        (["B-PER", "I-PER", "O"], ["B-PER", "O", "O"], 0, 0),  # a wrong end makes the entity wrong
+        (["B-PER", "I-PER", "O"], ["B-LOC", "I-LOC", "O"], 0, 0),  # so does a wrong type
+        (["B-PER", "I-PER", "B-PER"], ["B-PER", "I-PER", "I-PER"], 0, 0),  # two adjacent persons are not one
+        (["O", "B-PER", "I-PER"], ["O", "I-PER", "I-PER"], 1, 1),  # conlleval: an I- after O starts an entity
         (["S-LOC", "O", "B-PER", "E-PER"], ["S-LOC", "O", "B-PER", "E-PER"], 1, 1),  # BIOES
         (["S-LOC", "O", "B-PER", "E-PER"], ["S-LOC", "S-LOC", "B-PER", "E-PER"], 2 / 3, 1),
         (["B-PER", "M-PER", "E-PER"], ["B-PER", "M-PER", "E-PER"], 1, 1),  # BMES
         (["B-PER", "M-PER", "E-PER"], ["B-PER", "E-PER", "S-PER"], 0, 0),
-        (["O", "O"], ["O", "O"], 0, 0),  # without entities there is nothing to be right about
+        (["O", "O"], ["O", "O"], 0, 0),  # without entities the score is 0
     ],
 )
-def test_entities_are_right_as_a_whole(gold, given, precision, recall):
+def test_an_entity_is_right_only_as_a_whole(gold, given, precision, recall):
     found = score("entity_f1", [tokens("1", *gold)], {"1": tuple(given)})
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0
     assert found == {
@@ -125,7 +125,7 @@ def test_entities_are_right_as_a_whole(gold, given, precision, recall):
     }
 
 
-def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
+def test_a_sentence_without_a_prediction_has_no_correct_entity_or_token():
     examples = [tokens("1", "B-PER", "O"), tokens("2", "B-PER", "O")]
     assert score("entity_f1", examples, {"1": ("B-PER", "O")})["recall"] == pytest.approx(50.0)
     assert score("token_accuracy", examples, {"1": ("B-PER", "O")}) == {"token_accuracy": 50.0}
@@ -135,7 +135,7 @@ def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
     ("metric", "examples", "predictions", "message"),
     [
         ("bleu", [text("1", "a")], {}, "must be one of accuracy"),
-        ("accuracy", [], {}, "there are none"),
+        ("accuracy", [], {}, "at least 1 example"),
         ("accuracy", [text("1", None)], {}, "'1' must have a label to be scored"),
         ("cmrc", [question("q")], {}, "'q' must have a label"),
         ("cmrc", [text("1", "a")], {}, "scores question-answering, but example '1' is a TextExample"),
@@ -144,22 +144,22 @@ def test_a_sentence_without_a_prediction_has_no_entity_and_no_right_token():
             "entity_f1",
             [tokens("1", "NR", "O")],
             {"1": ("NR", "O")},
-            "labels must be O or B-, .* but are NR: token_accuracy",
+            "must be O, or B-, .* but some are NR; .* token_accuracy",
         ),
         ("entity_f1", [tokens("1", "O", "O")], {"1": "OO"}, "each of its 2 tokens, but is one text"),
     ],
 )
-def test_no_score_is_invented(metric, examples, predictions, message):
+def test_data_that_cannot_be_scored_is_an_error(metric, examples, predictions, message):
     with pytest.raises((ConfigError, DataError), match=message):
         score(metric, examples, predictions)
 
 
-def test_the_mean_of_em_and_f1_chooses_a_reading_model():
+def test_the_main_score_of_reading_comprehension_is_the_mean_of_em_and_f1():
     assert main_score("cmrc", {"exact_match": 60.0, "f1": 80.0}) == 70.0
     assert main_score("macro_f1", {"macro_f1": 50.0, "accuracy": 90.0}) == 50.0
 
 
-def test_every_metric_gives_the_values_that_it_names():
+def test_every_metric_returns_the_values_in_its_table_row():
     for name, row in METRICS.items():
         example, gold = {
             TaskName.SEQ_CLS: (text("1", "a"), "a"),
@@ -172,7 +172,7 @@ def test_every_metric_gives_the_values_that_it_names():
 
 @settings(deadline=None)
 @given(TEXTS, TEXTS)
-def test_one_gold_text_scores_as_well_the_other_way_round_and_within_bounds(one, other):
+def test_the_score_with_one_gold_text_is_symmetric_and_from_0_to_1(one, other):
     for rule in (score_cmrc, score_cjrc, score_squad2):
         found = rule(one, [other])
         assert found == rule(other, [one])
@@ -190,20 +190,20 @@ def test_more_gold_texts_never_lower_a_score_of_cmrc(answer, gold, more):
 
 @settings(deadline=None)
 @given(st.lists(TEXTS.filter(lambda text: any(map(str.isalnum, text))), min_size=1, max_size=3))
-def test_a_gold_text_of_letters_is_right_by_cmrc(gold):
+def test_a_gold_text_with_letters_scores_1_by_cmrc(gold):
     assert score_cmrc(gold[-1], gold).exact_match == 1
     assert score_cmrc(gold[-1], gold).f1 == pytest.approx(1)
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
-def test_the_longest_common_substring_is_the_longest_by_trying_all(one, other):
+def test_the_longest_common_substring_matches_a_brute_force_search(one, other):
     runs = {tuple(one[first:last]) for first in range(len(one)) for last in range(first + 1, len(one) + 1)}
     common = [run for run in runs if any(tuple(other[place : place + len(run)]) == run for place in range(len(other)))]
     assert longest_common_substring(one, other) == max(map(len, common), default=0)
 
 
-def test_answers_of_other_kinds_are_scored_by_their_texts():
+def test_yes_and_no_answer_are_scored_by_their_texts():
     examples = [
         QuestionExample(
             example_id="1", question="？", context="", answers=(GoldAnswer(text="YES", kind=AnswerKind.YES),)

@@ -1,4 +1,4 @@
-"""What CMRC 2018's scores compare. Every case is worked out by hand from the authors' rules."""
+"""The segments that the metric of CMRC 2018 compares, worked out by hand from the authors' rules."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,17 +10,17 @@ SEGMENTS = [
     ("北京大学", ["北", "京", "大", "学"]),
     ("臺灣", ["臺", "灣"]),  # traditional characters are in the same range
     ("1998年", ["1998", "年"]),  # digits stay together
-    ("光荣和ω-force", ["光", "荣", "和", "ωforce"]),  # a hyphen is removed before words are looked for
+    ("光荣和ω-force", ["光", "荣", "和", "ωforce"]),  # the hyphen is removed before the split into words
     ("《战国》，“无双”。", ["战", "国", "无", "双"]),
-    ("Windows 10系统", ["windows", "10", "系", "统"]),  # lower case; words at white space
+    ("Windows 10系统", ["windows", "10", "系", "统"]),  # lower case; white space separates words
     ("3.5米", ["3.5", "米"]),  # a full stop inside a word
-    ("共1,000人", ["共", "1,000", "人"]),  # so a comma before a digit
+    ("共1,000人", ["共", "1,000", "人"]),  # a comma before a digit
     ("(abc)", ["(", "abc", ")"]),  # ASCII brackets are segments, not removed
     ("（abc）", ["abc"]),  # full-width ones are removed
     ("50%", ["50", "%"]),
-    ("苹果……", ["苹", "果", "……"]),  # the list's "……" is two characters long, so it never is a character
-    ("かな", ["かな"]),  # kana are no Chinese characters
-    ("㐀龥龦", ["㐀", "龥", "龦"]),  # the range ends at 龥: the others are words, apart because it lies between them
+    ("苹果……", ["苹", "果", "……"]),  # the list has "……", which is two characters and never matches one
+    ("かな", ["かな"]),  # kana are not in the range
+    ("㐀龥龦", ["㐀", "龥", "龦"]),  # the range ends at 龥; the other two are words, and 龥 separates them
     ("  空  ", ["空"]),
     ("", []),
     ("。。。", []),
@@ -34,12 +34,12 @@ WORDS = [
     ('"hello" he', ["``", "hello", "''", "he"]),
     ("wait... what?", ["wait", "...", "what", "?"]),
     ("a, b", ["a", ",", "b"]),
-    ("s.g. tallentyre", ["s.g.", "tallentyre"]),  # initials end no sentence
+    ("s.g. tallentyre", ["s.g.", "tallentyre"]),  # initials do not end a sentence
     ("hey! say! jump", ["hey", "!", "say", "!", "jump"]),
     ("roy h. reinhart", ["roy", "h.", "reinhart"]),
     ("it ends. it begins.", ["it", "ends", ".", "it", "begins", "."]),
-    ("3. platz", ["3.", "platz"]),  # neither do numbers
-    ("in 1998. 2 years", ["in", "1998", ".", "2", "years"]),  # but before another number
+    ("3. platz", ["3.", "platz"]),  # nor do numbers before a letter
+    ("in 1998. 2 years", ["in", "1998", ".", "2", "years"]),  # but a number before a digit does
     ("dr. dre", ["dr.", "dre"]),
     ("u.s.", ["u.s", "."]),  # the last full stop of a sentence is a word
     ("(u.s.)", ["(", "u.s", ".", ")"]),
@@ -47,12 +47,12 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("text", "segments"), SEGMENTS)
-def test_chinese_by_character_and_the_rest_by_word(text, segments):
+def test_chinese_is_split_into_characters_and_other_text_into_words(text, segments):
     assert list(mixed_segments(text)) == segments
 
 
 @pytest.mark.parametrize(("text", "words"), WORDS)
-def test_words_are_the_penn_treebanks(text, words):
+def test_words_follow_the_penn_treebank(text, words):
     assert words_of(text) == words
 
 
@@ -68,12 +68,12 @@ def test_words_are_the_penn_treebanks(text, words):
         ("“ x", " x"),
     ],
 )
-def test_em_compares_lower_case_without_the_marks_of_the_list(text, compared):
+def test_em_compares_lower_case_text_without_the_listed_marks(text, compared):
     assert without_punctuation(text) == compared
 
 
 @settings(deadline=None)
 @given(st.text(alphabet="中文ab1 ,.'\"()，。-…?", max_size=30))
-def test_segments_keep_every_character_but_spaces_and_quotes(text):
+def test_segments_keep_every_character_except_spaces_and_quotes(text):
     kept = "".join(mixed_segments(text)).replace("``", '"').replace("''", '"').replace("'", "").replace('"', "")
     assert kept == without_punctuation(text).replace(" ", "").replace("'", "").replace('"', "")

@@ -1,4 +1,4 @@
-"""Predictions as files: ours, and those of the authors' scripts."""
+"""Files of predictions in our format and in those of the authors' scripts."""
 
 import json
 
@@ -17,7 +17,7 @@ PREDICTIONS = {
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
-def test_what_is_written_is_read_again(tmp_path, name):
+def test_written_predictions_are_read_back(tmp_path, name):
     path = tmp_path / "dev.jsonl"
     write_predictions(path, PREDICTIONS[name], DATASETS[name])
     assert len(path.read_text(encoding="utf-8").splitlines()) == len(PREDICTIONS[name])
@@ -25,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path, name):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("cmrc2018", dict), ("cjrc", list)])
-def test_the_authors_forms(tmp_path, name, kind):
+def test_the_formats_of_the_authors_are_written_and_read_back(tmp_path, name, kind):
     path = tmp_path / "answers.json"
     write_answers_for_authors(path, PREDICTIONS[name], DATASETS[name])
     assert isinstance(json.loads(path.read_text(encoding="utf-8")), kind)
@@ -40,7 +40,7 @@ def test_the_authors_forms(tmp_path, name, kind):
         '[{"id": "1", "answer": "甲"}, {"id": "2", "answer": "乙"}]',
     ],
 )
-def test_authors_files_on_one_line_or_many(tmp_path, content):
+def test_files_of_the_authors_may_have_one_line_or_many(tmp_path, content):
     path = tmp_path / "answers.json"
     path.write_text(content, encoding="utf-8")
     assert read_predictions(path, DATASETS["cmrc2018"]) == {"1": "甲", "2": "乙"}
@@ -49,27 +49,27 @@ def test_authors_files_on_one_line_or_many(tmp_path, content):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("chnsenticorp", "", "must hold predictions, but holds none"),
+        ("chnsenticorp", "", "must contain predictions, but has none"),
         (
             "chnsenticorp",
             '{"id": "1"}',
-            "line 1: a prediction of ChnSentiCorp must have the keys id and label, but has id",
+            "line 1: .* must have the keys id and label, but has id",
         ),
         ("chnsenticorp", '{"id": "1", "label": "2"}', "line 1: the label must be one of '0', '1', but is '2'"),
         ("chnsenticorp", '{"id": "1", "label": 1}', "line 1: the label of '1' must be a text, but is '1'"),
         (
             "chnsenticorp",
             '{"id": "1", "label": "1"}\n{"id": "1", "label": "0"}',
-            "line 2: ids must be unique, but '1' is there again",
+            "line 2: ids must be unique, but '1' occurs twice",
         ),
-        ("chnsenticorp", "label\ttext", "line 1: must be one JSON object a line"),
+        ("chnsenticorp", "label\ttext", "line 1: must be one JSON object"),
         ("msra_ner", '{"id": "1", "labels": "O"}', "the labels of '1' must be a list of texts"),
         ("cmrc2018", '{"1": ["甲"]}', "the answer of '1' must be a text"),
         ("cmrc2018", "[1]", "must have the keys id and answer"),
-        ("cmrc2018", '"x"', "must be one JSON object a line|must be a JSON object"),
+        ("cmrc2018", '"x"', "must be one JSON object|must be a JSON object"),
     ],
 )
-def test_a_bad_file_is_an_error_that_names_it(tmp_path, name, content, message):
+def test_the_error_for_a_bad_file_names_the_file(tmp_path, name, content, message):
     path = tmp_path / "predictions.jsonl"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message) as error:

@@ -1,4 +1,4 @@
-"""The table of tasks: the authors' recipes, names, and a user's own files as a task."""
+"""The table of data sets: the authors' recipes, the names, and data sets from a user's own files."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from paddle_wwm.errors import ConfigError
 from paddle_wwm.tasks.examples import TaskName
 from paddle_wwm.variants.scores import PUBLISHED_SCORES
 
-# maximum length, batch, epochs; learning rates of BERT, ERNIE, BERT-wwm*
+# maximum length, batch size, epochs; learning rates for BERT, ERNIE, BERT-wwm
 RECIPES = {
     "cmrc2018": (512, 64, 2, 3e-5, 8e-5, 3e-5),
     "drcd": (512, 64, 2, 3e-5, 8e-5, 3e-5),
@@ -28,13 +28,13 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_recipe_is_the_authors(name):
+def test_recipes_match_those_of_the_authors(name):
     task = DATASETS[name]
     rates = [task.learning_rates[family] for family in ("bert", "ernie", "bert-wwm")]
     assert (task.max_seq_length, task.batch_size, task.num_epochs, *rates) == RECIPES[name]
 
 
-def test_every_task_with_published_scores_is_in_the_table_with_its_learning_rate():
+def test_every_task_with_published_scores_is_in_the_table():
     assert {task for tasks in PUBLISHED_SCORES.values() for task in tasks} == set(RECIPES)
     values = {name: set(METRICS[DATASETS[name].metric].values) for name in RECIPES}
     for tasks in PUBLISHED_SCORES.values():
@@ -46,7 +46,7 @@ def test_every_task_with_published_scores_is_in_the_table_with_its_learning_rate
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_row_fits_together(name):
+def test_every_row_of_the_table_is_consistent(name):
     task = DATASETS[name]
     assert task.name == name
     assert task.reader in READERS_OF_KIND[task.task]
@@ -55,33 +55,33 @@ def test_a_row_fits_together(name):
     assert task.task is TaskName.QUESTION_ANSWERING or len(task.labels) >= 2
 
 
-def test_every_reader_is_of_one_kind():
+def test_every_reader_belongs_to_one_kind():
     assert sorted(READERS) == sorted(reader for readers in READERS_OF_KIND.values() for reader in readers)
 
 
 @pytest.mark.parametrize(
     ("model", "rate", "source"),
     [
-        ("bert-base-chinese", 4e-5, "published as the best of BERT"),
-        ("ernie-1.0", 8e-5, "published as the best of ERNIE"),
-        ("chinese-bert-wwm", 4e-5, "published as the best of BERT-wwm and its successors"),
-        ("models/chinese-roberta-wwm-ext", 4e-5, "published as the best of BERT-wwm and its successors"),
-        ("rbt3", 4e-5, "BERT-wwm's, assumed: none is published for the small models"),
-        ("/runs/mine", 4e-5, "BERT-wwm's, assumed: none is published for this model"),
+        ("bert-base-chinese", 4e-5, "published as the best for BERT"),
+        ("ernie-1.0", 8e-5, "published as the best for ERNIE"),
+        ("chinese-bert-wwm", 4e-5, "published as the best for BERT-wwm and its successors"),
+        ("models/chinese-roberta-wwm-ext", 4e-5, "published as the best for BERT-wwm and its successors"),
+        ("rbt3", 4e-5, "that of BERT-wwm; no published value for the small models"),
+        ("/runs/mine", 4e-5, "that of BERT-wwm; no published value for this model"),
     ],
 )
-def test_a_learning_rate_says_where_it_is_from(model, rate, source):
+def test_a_learning_rate_has_a_source(model, rate, source):
     assert learning_rate_of(DATASETS["cjrc"], model=model) == (rate, source)
 
 
-def test_names_are_found_as_people_write_them():
+def test_names_are_found_in_any_case_and_with_hyphens_or_spaces():
     assert find_dataset("BQ Corpus") is DATASETS["bq_corpus"]
     assert find_dataset("msra-ner") is DATASETS["msra_ner"]
     with pytest.raises(ConfigError, match="Did you mean 'chnsenticorp'"):
         find_dataset("chnsenticop")
 
 
-def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
+def test_flags_make_a_task_from_a_users_own_files(tmp_path):
     task = dataset_of_flags(
         kind="classification",
         files={"train": tmp_path / "a.jsonl", "dev": "b.jsonl"},
@@ -111,7 +111,7 @@ def test_a_users_files_are_a_task_by_flags_alone(tmp_path):
         ({"batch_size": 0}, "--batch-size must be above 0, but is 0"),
     ],
 )
-def test_a_flag_that_fits_nothing_is_an_error(options, message):
+def test_a_flag_with_a_wrong_value_is_an_error(options, message):
     with pytest.raises(ConfigError, match=message):
         dataset_of_flags(**{"kind": "classification", "files": {"train": "a.tsv"}, **options})
 
@@ -123,7 +123,7 @@ def run(*arguments):
 
 
 @pytest.mark.integration
-def test_the_table_is_printed_for_people_and_programs():
+def test_the_table_is_printed_as_text_and_as_json():
     lines = run().stdout.splitlines()
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["name", *DATASETS]
     assert {row["name"]: row["max_seq_length"] for row in json.loads(run("--json").stdout)} == {
@@ -146,16 +146,16 @@ def test_the_files_of_a_task_are_read_and_counted(tmp_path):
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("chnsent",), "Did you mean 'chnsenticorp'?"), (("drcd", "--data", "."), "must hold DRCD_training.json")],
+    [(("chnsent",), "Did you mean 'chnsenticorp'?"), (("drcd", "--data", "."), "must contain DRCD_training.json")],
 )
-def test_a_wrong_name_or_folder_is_one_line(arguments, message):
+def test_a_wrong_name_or_folder_prints_one_line(arguments, message):
     result = run(*arguments)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert message in result.stderr
 
 
 @pytest.mark.integration
-def test_reading_and_scoring_need_no_paddle():
+def test_reading_and_scoring_do_not_import_paddle():
     modules = "import sys, paddle_wwm.datasets.table, paddle_wwm.datasets.prediction_files"
     code = f"{modules}; print([name for name in ('paddle', 'seqeval', 'numba') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,12 +17,12 @@ NEEDED = {"config.json", "vocab.txt", WEIGHTS, "tokenizer_config.json"}
 
 
 def record_of(name, home):
-    """What is known of a model that is here."""
+    """Return the record of a stored model."""
     return find_stored(name, home=home).record
 
 
 def failure(quick, **options):
-    """What fetching a model fails with."""
+    """Fetch a model, which must fail, and return the message."""
     with pytest.raises(DownloadError) as caught:
         fetch(options.pop("name", NAME), settings=quick, **options)
     return str(caught.value)
@@ -30,7 +30,7 @@ def failure(quick, **options):
 
 @pytest.fixture(scope="session")
 def model_files():
-    """The tiny model with a vocabulary, as a repository of the hub has it, between files that no one here needs."""
+    """The files of a repository: the tiny model with a vocabulary, and files that are not needed."""
     files = {name: (TINY / name).read_bytes() for name in ("config.json", "model.safetensors")}
     vocab_size = json.loads(files["config.json"])["vocab_size"]
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(0x4E00 + number) for number in range(vocab_size - 5))]
@@ -48,7 +48,7 @@ def model_files():
 
 @pytest.fixture
 def hub(model_files, tmp_path, monkeypatch):
-    """A hub with that model; HF_ENDPOINT names it, and the caches are empty."""
+    """A hub with `model_files`. HF_ENDPOINT is its address, and all caches are empty."""
     server = HubServer()
     server.repositories[REPOSITORY] = dict(model_files)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
@@ -71,11 +71,11 @@ def hub(model_files, tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(tmp_path):
-    """PADDLE_WWM_HOME of the tests."""
+    """PADDLE_WWM_HOME of the test."""
     return tmp_path / "home"
 
 
 @pytest.fixture
 def quick():
-    """Short waits."""
+    """Settings with short waits."""
     return NetworkSettings(timeout_s=2, num_tries=3, first_wait_s=0.01, max_wait_s=0.05)

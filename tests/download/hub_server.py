@@ -1,9 +1,9 @@
-"""A small hub on the loopback: metadata, redirects to storage, ranges; and, on request, the faults of real ones.
+"""A small hub on the loopback interface, with metadata, redirects to storage and ranges. It can simulate faults.
 
-GET       /api/models/OWNER/NAME/revision/REVISION      commit, files, their sizes and checksums
-HEAD GET  /OWNER/NAME/resolve/REVISION/FILE             small files themselves; for large ones a redirect to
-GET       /storage/SHA256                               their bytes, any range of them
-HEAD GET  /files/NAME                                   plain files, with an ETag
+GET       /api/models/OWNER/NAME/revision/REVISION      the commit and the files with their sizes and checksums
+HEAD GET  /OWNER/NAME/resolve/REVISION/FILE             a small file, or for a large file a redirect to /storage
+GET       /storage/SHA256                               the bytes of a large file, or a range of them
+HEAD GET  /files/NAME                                   any other file, with an ETag
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LARGE_BYTES = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked, and what was sent: `num_bytes` of the body."""
+    """A request, the status of its answer, and the number of bytes of the body that were sent."""
 
     method: str
     path: str
@@ -39,10 +39,13 @@ class Request:
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong. cuts: by file or "metadata", how many bytes are sent before the connection
-    drops, an answer each. statuses:
-    (status, headers) that come before any other answer. bodies: by file, what is sent in its place. silent: paths that
-    are never answered.
+    """The simulated faults.
+
+    Args:
+        cuts: file or "metadata" -> for each answer, the number of bytes after which the connection is closed.
+        statuses: (status, headers) of the next answers.
+        bodies: file -> for each answer, the bytes that are sent instead.
+        silent: paths that are never answered.
     """
 
     cuts: dict[str, deque] = field(default_factory=dict)
@@ -52,7 +55,7 @@ class Faults:
 
 
 class HubServer(ThreadingHTTPServer):
-    """Repositories by name, each a mapping of file names to bytes. `moved`: old name -> new name."""
+    """The server. `repositories`: name -> file name -> bytes. `moved`: old name -> new name."""
 
     daemon_threads = True
 
@@ -64,35 +67,35 @@ class HubServer(ThreadingHTTPServer):
         self.revisions: set[str] = {"main", COMMIT}
         self.faults = Faults()
         self.requests: list[Request] = []
-        self.states_details = True  # sizes and checksums in the metadata; mirrors may leave them out
+        self.states_details = True  # sizes and checksums in the metadata; some mirrors have none
         self.states_checksums = True
-        self.metadata_body: bytes | None = None  # sent in place of the metadata
+        self.metadata_body: bytes | None = None  # sent instead of the metadata
         self.knows_ranges = True
-        self.compresses = False  # small files, for those who accept it
-        self.delay_s = 0.0  # before each body
+        self.compresses = False  # compress small files if the client accepts it
+        self.delay_s = 0.0  # wait before each body
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has had enough, as one does that a fault has stopped, is no news."""
+        """Ignore closed connections: a client closes its connection after a simulated fault."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server and its thread."""
         self.stopping.set()
         self.shutdown()
         self.server_close()
         self.thread.join()
 
     def sent(self, name: str) -> list[Request]:
-        """The GETs that carried bytes of a file."""
+        """Return the GET requests that were answered with bytes of a file."""
         digests = {hashlib.sha256(files[name]).hexdigest() for files in self.repositories.values() if name in files}
         ends = (f"/{name}", *(f"/storage/{digest}" for digest in digests))
         return [
@@ -101,7 +104,7 @@ class HubServer(ThreadingHTTPServer):
 
 
 def checksum_of(content: bytes) -> str:
-    """What a hub states: the sha256 of a large file, git's blob sha1 of a small one."""
+    """Return the checksum that a hub states: the sha256 of a large file, the git blob sha1 of a small file."""
     if len(content) > LARGE_BYTES:
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
@@ -121,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self) -> None:
-        server, path = self.server, urlsplit(self.path).path  # as a proxy it is asked for whole addresses
+        server, path = self.server, urlsplit(self.path).path  # a request to a proxy has a full address
         if server.faults.silent and server.faults.silent.search(path):
             server.stopping.wait(30)
             self.close_connection = True
@@ -189,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(302, headers={**headers, "Location": f"{server.url}/storage/{digest}"})
 
     def content(self, name: str, content: bytes, *, headers: dict[str, str]) -> None:
-        """A file or a range of it, with what goes wrong on the way."""
+        """Send a file or a range of it, with the simulated faults."""
         faults, start, status = self.server.faults, 0, 200
         if self.command == "GET" and faults.bodies.get(name):
             content = faults.bodies[name].popleft()
@@ -217,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
     def reply(
         self, status: int, body: bytes = b"", *, headers: dict[str, str] | None = None, cut: int | None = None
     ) -> None:
-        """One answer; `cut` bytes of the body are sent, then the connection drops."""
+        """Send an answer. If `cut` is given, send only this many bytes of the body and close the connection."""
         sent = b"" if self.command == "HEAD" else body[:cut]
         record = {
             "range": self.headers.get("Range"),

@@ -1,4 +1,4 @@
-"""scripts/download.py as users run it: in processes of their own, several at once, with too little space, killed."""
+"""scripts/download.py in its own processes: several at once, with too little disk space, and killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def start(*arguments, **options):
 
 
 def start_and_cut(hub):
-    """A download that has got a part of the weights, and waits before it goes on."""
+    """Start a download, and return it when it has a part of the weights and waits before the next try."""
     hub.faults.cuts[WEIGHTS] = deque([400_000, 0, 0, 0, 0])
     process = start(NAME)
     deadline = time.monotonic() + 60
@@ -53,7 +53,7 @@ def test_two_processes_at_once_make_one_transfer(hub, home):
     assert sum("waiting for it" in output for output, _ in outputs) == 1
 
 
-def test_a_killed_download_is_gone_on_with(hub, home):
+def test_a_killed_download_is_continued(hub, home):
     process = start_and_cut(hub)
     process.kill()
     process.communicate()
@@ -65,19 +65,19 @@ def test_a_killed_download_is_gone_on_with(hub, home):
     assert [one.status for one in hub.sent(WEIGHTS)] == [206] and hub.sent("vocab.txt") == []
 
 
-def test_ctrl_c_ends_quietly(hub):
+def test_ctrl_c_exits_without_traceback(hub):
     process = start_and_cut(hub)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in errors
 
 
-def test_no_space_is_one_line_and_what_has_arrived_is_kept(hub, home):
+def test_a_full_disk_is_a_one_line_error_and_downloaded_files_are_kept(hub, home):
     limit = 500_000
     process = start(NAME, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 2, errors
-    assert "What has arrived is kept: make room, or set PADDLE_WWM_HOME" in errors and "Traceback" not in errors
+    assert "Downloaded files are kept: make room, or set PADDLE_WWM_HOME" in errors and "Traceback" not in errors
     assert not (home / "models" / NAME).exists()
     assert f"unfinished, in {home / 'downloads'}: {NAME} (" in run_script("download.py", "--list").stdout
     hub.requests.clear()
@@ -96,7 +96,7 @@ def test_a_dry_run_lists_files_and_sizes_and_writes_nothing(hub, home):
     assert not home.exists() and hub.sent(WEIGHTS) == []
 
 
-def test_the_list_says_which_models_are_here(hub, home):
+def test_the_list_shows_which_models_are_stored(hub, home):
     assert run_script("download.py", "rbt3", "--from", ROOT / "tests" / "absent.zip").returncode == 2
     assert "0 here" in run_script("download.py", "--list").stdout
     run_script("download.py", NAME)
@@ -108,17 +108,17 @@ def test_the_list_says_which_models_are_here(hub, home):
 @pytest.mark.parametrize(
     "arguments", [[], [NAME, "--list"], [NAME, "rbt3", "--revision", "v1"], [NAME, "--sha256", "0"]]
 )
-def test_a_command_line_that_makes_no_sense_is_refused(arguments, hub):
+def test_an_invalid_command_line_is_refused(arguments, hub):
     assert run_script("download.py", *arguments).returncode == 2
 
 
-def test_help_teaches_with_examples_and_loads_nothing(hub):
+def test_help_has_examples(hub):
     done = run_script("download.py", "--help")
     assert done.returncode == 0 and "HF_ENDPOINT=https://" in done.stdout and "--from chinese_wwm" in done.stdout
 
 
 def test_a_proxy_is_used(hub, home):
-    """A hub whose address only the proxy knows: the test's server answers requests that name any host."""
+    """Only a proxy can reach hub.invalid. The server of the test is the proxy: it answers requests for any host."""
     done = run_script(
         "download.py", NAME, "--dry-run", HF_ENDPOINT="http://hub.invalid", HTTP_PROXY=hub.url, NO_PROXY=""
     )

@@ -1,5 +1,6 @@
-"""Hubs that cut, lie, hang, are busy or are not there: the model is fetched all the same, or one error says
-what to do.
+"""Fetching from hubs with interrupted transfers, wrong bytes, timeouts and errors.
+
+The model is fetched anyway, or one error says what to do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from paddle_wwm.errors import ConfigError, DownloadError
 from .conftest import NAME, NEEDED, REPOSITORY, WEIGHTS, failure, record_of
 
 
-def test_a_cut_transfer_goes_on_where_it_was_cut(hub, quick, model_files):
+def test_an_interrupted_transfer_is_continued_where_it_stopped(hub, quick, model_files):
     hub.faults.cuts[WEIGHTS] = deque([300_000, 270_000])
     fetch(NAME, settings=quick)
     first, second, third = hub.sent(WEIGHTS)
@@ -31,7 +32,7 @@ def test_a_cut_transfer_goes_on_where_it_was_cut(hub, quick, model_files):
     assert third.num_bytes == len(model_files[WEIGHTS]) - starts[1]
 
 
-def test_a_later_run_goes_on_where_an_earlier_one_gave_up(hub, home, quick):
+def test_a_later_run_continues_where_an_earlier_one_gave_up(hub, home, quick):
     hub.faults.cuts[WEIGHTS] = deque([300_000, 0, 0, 0])
     assert "No progress in 3 tries" in failure(quick)
     assert stored_models(home=home) == {}
@@ -40,8 +41,8 @@ def test_a_later_run_goes_on_where_an_earlier_one_gave_up(hub, home, quick):
 
 
 @pytest.mark.parametrize("num_bytes", [200_000, 934_592, 2_000_000])
-def test_a_damaged_partial_file_is_found_out_and_fetched_anew(num_bytes, hub, home, quick):
-    """Shorter than the file, as long, longer: what a crash of the machine can leave."""
+def test_a_corrupt_partial_file_is_detected_and_fetched_again(num_bytes, hub, home, quick):
+    """After a crash of the machine, a partial file can be shorter than the file, as long, or longer."""
     hub.faults.cuts[WEIGHTS] = deque([300_000, 0, 0, 0])
     failure(quick)
     [partial] = home.rglob("*.incomplete")
@@ -51,7 +52,7 @@ def test_a_damaged_partial_file_is_found_out_and_fetched_anew(num_bytes, hub, ho
     assert hub.sent(WEIGHTS)[-1].status == 200
 
 
-def test_a_server_without_ranges_that_always_cuts_does_not_hold_us_forever(hub, quick):
+def test_a_server_without_ranges_that_always_interrupts_is_an_error_after_some_tries(hub, quick):
     hub.knows_ranges = False
     hub.faults.cuts[WEIGHTS] = deque([400_000] * 50)
     assert "No progress in 3 tries" in failure(quick)
@@ -76,15 +77,15 @@ def test_bytes_that_are_wrong_twice_are_an_error_and_are_not_kept(name, hub, hom
     message = failure(quick)
     assert f"{REPOSITORY}/{name}" in message and "twice" in message and "HF_ENDPOINT" in message
     assert not list(home.rglob(f"*{name}*")) and not list(home.rglob("*.incomplete"))
-    fetch(NAME, settings=quick)  # nothing of them is in the way
+    fetch(NAME, settings=quick)  # the wrong bytes do not affect a later fetch
 
 
-def test_a_longer_and_a_shorter_file_than_stated_are_wrong_too(hub, quick, model_files):
+def test_a_file_longer_or_shorter_than_stated_is_an_error(hub, quick, model_files):
     hub.faults.bodies["vocab.txt"] = deque([model_files["vocab.txt"] + b"x", model_files["vocab.txt"][:-1]])
     assert "twice" in failure(quick)
 
 
-def test_a_faster_downloader_that_cannot_go_on_after_a_cut_is_not_used(hub, quick, monkeypatch):
+def test_hf_transfer_is_not_used_because_it_cannot_continue_after_an_interruption(hub, quick, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_ENABLE_HF_TRANSFER", True)
     hub.faults.cuts[WEIGHTS] = deque([300_000])
     fetch(NAME, settings=quick)
@@ -92,7 +93,7 @@ def test_a_faster_downloader_that_cannot_go_on_after_a_cut_is_not_used(hub, quic
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(status, hub, quick, logged):
+def test_a_request_to_a_busy_server_is_repeated(status, hub, quick, logged):
     hub.faults.statuses = deque([(status, {"Retry-After": "0"}), (status, {})])
     fetch(NAME, settings=quick)
     assert [one.status for one in hub.requests[:3]] == [status, status, 200]
@@ -100,10 +101,9 @@ def test_a_busy_server_is_asked_again_after_the_wait_it_asks_for(status, hub, qu
 
 
 @pytest.mark.parametrize("value", ["1", "date"])
-def test_the_wait_that_a_server_asks_for_is_kept(value, hub, quick):
-    asked = (
-        email.utils.formatdate(time.time() + 2.5, usegmt=True) if value == "date" else value
-    )  # a date has whole seconds
+def test_the_wait_is_as_long_as_retry_after(value, hub, quick):
+    # a date has whole seconds, so 2.5 s in the future is at least 1 s
+    asked = email.utils.formatdate(time.time() + 2.5, usegmt=True) if value == "date" else value
     hub.faults.statuses = deque([(429, {"Retry-After": asked})])
     started = time.monotonic()
     fetch(NAME, settings=quick)
@@ -111,21 +111,21 @@ def test_the_wait_that_a_server_asks_for_is_kept(value, hub, quick):
 
 
 @pytest.mark.parametrize("value", ["soon", ""])
-def test_a_wait_that_cannot_be_read_is_ours(value, hub, quick):
+def test_an_invalid_retry_after_is_ignored(value, hub, quick):
     hub.faults.statuses = deque([(503, {"Retry-After": value})])
     fetch(NAME, settings=quick)
     assert [one.status for one in hub.requests[:2]] == [503, 200]
 
 
-def test_a_list_of_files_that_is_cut_is_asked_for_again(hub, quick, logged):
+def test_an_interrupted_list_of_files_is_requested_again(hub, quick, logged):
     hub.faults.cuts["metadata"] = deque([20, 20])
     fetch(NAME, settings=quick)
-    assert "\n".join(logged).count("was cut") == 2
+    assert "\n".join(logged).count("was interrupted") == 2
     hub.faults.cuts["metadata"] = deque([20] * 10)
     assert "No progress in 3 tries" in failure(quick, overwrite=True)
 
 
-def test_a_retry_is_logged_once_in_our_own_words(hub, quick, caplog):
+def test_a_retry_is_logged_once_and_not_by_urllib3(hub, quick, caplog):
     hub.faults.silent = re.compile("/api/models")
     failure(quick.__class__(timeout_s=0.2, num_tries=2, first_wait_s=0.01))
     assert [record.name for record in caplog.records] == ["paddle_wwm.download.network"]
@@ -138,19 +138,19 @@ def test_a_server_that_stays_busy_is_an_error_after_some_tries(hub, quick):
     assert len(hub.requests) == 3
 
 
-def test_a_server_that_asks_for_an_hour_is_not_waited_for(hub, quick):
+def test_a_retry_after_of_an_hour_is_an_error_instead_of_a_wait(hub, quick):
     hub.faults.statuses = deque([(429, {"Retry-After": "3600"})])
     assert "asks to come back in 3,600 s" in failure(quick)
 
 
 @pytest.mark.parametrize("path", ["/api/models", "/resolve/", "/storage/"])
-def test_a_silent_server_ends_in_an_error_that_names_the_three_ways(path, hub, quick):
+def test_a_silent_server_is_an_error_that_lists_three_ways_to_get_the_model(path, hub, quick):
     hub.faults.silent = re.compile(path)
     message = failure(quick.__class__(timeout_s=0.2, num_tries=2, first_wait_s=0.01))
     assert "no answer in time (2 tries)" in message and "  3. From another machine" in message
 
 
-def test_the_timeout_is_huggingface_hubs_own_setting(monkeypatch):
+def test_the_timeout_is_that_of_hf_hub_download_timeout(monkeypatch):
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "7")
     assert NetworkSettings.from_environment().timeout_s == 7
     for value in ("0", "soon", "nan"):
@@ -159,7 +159,7 @@ def test_the_timeout_is_huggingface_hubs_own_setting(monkeypatch):
             NetworkSettings.from_environment()
 
 
-def test_offline_and_not_here_is_one_error_with_three_ways(hub, home, quick, monkeypatch):
+def test_offline_without_a_stored_model_is_one_error_that_lists_three_ways(hub, home, quick, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     message = failure(quick)
     assert "HF_HUB_OFFLINE" in message and "HF_ENDPOINT" in message
@@ -168,13 +168,15 @@ def test_offline_and_not_here_is_one_error_with_three_ways(hub, home, quick, mon
     assert hub.requests == []
 
 
-def test_no_server_at_all_names_the_three_ways(hub, quick, monkeypatch):
+def test_a_refused_connection_is_an_error_that_lists_three_ways(hub, quick, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     message = failure(quick)
     assert "127.0.0.1:9 cannot be reached: Connection refused" in message and "Three ways" in message
 
 
-def test_a_wrong_file_in_the_cache_of_transformers_is_neither_used_nor_touched(hub, home, tmp_path, quick, monkeypatch):
+def test_a_corrupt_file_in_the_cache_of_transformers_is_neither_used_nor_changed(
+    hub, home, tmp_path, quick, monkeypatch
+):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     snapshot = snapshot_download(REPOSITORY, endpoint=hub.url, allow_patterns=list(NEEDED))
     blob = (Path(snapshot) / WEIGHTS).resolve()
@@ -186,7 +188,7 @@ def test_a_wrong_file_in_the_cache_of_transformers_is_neither_used_nor_touched(h
     assert len(hub.sent(WEIGHTS)) == 1 and blob.read_bytes() == content
 
 
-def test_what_the_hub_does_not_have_is_said(hub, quick):
+def test_a_missing_revision_repository_or_file_is_an_error_that_names_it(hub, quick):
     assert "no revision 'v9'" in failure(quick, revision="v9")
     assert "has no such repository" in failure(quick, name="hfl/absent-model")
     for name in (WEIGHTS, "pytorch_model.bin"):
@@ -197,7 +199,7 @@ def test_what_the_hub_does_not_have_is_said(hub, quick):
         fetch("chinese-bert-wvm", settings=quick)
 
 
-def test_a_file_that_vanished_after_the_listing_is_an_error_with_its_address(hub, quick):
+def test_a_file_deleted_after_the_listing_is_an_error_with_its_address(hub, quick):
     hub.faults.statuses = deque()
     listed = dict(hub.repositories[REPOSITORY])
 
@@ -213,19 +215,19 @@ def test_a_file_that_vanished_after_the_listing_is_an_error_with_its_address(hub
 @pytest.mark.parametrize(
     "body", [b"<html>log in to the network</html>", b"[]", b'{"id": "x"}', b'{"sha": "../..", "siblings": []}']
 )
-def test_something_else_than_a_hub_is_recognised(body, hub, quick):
+def test_a_server_that_is_not_a_hub_is_an_error_that_names_hf_endpoint(body, hub, quick):
     hub.metadata_body = body
     assert "HF_ENDPOINT" in failure(quick)
 
 
-def test_too_little_space_is_said_before_the_transfer(hub, home, quick, monkeypatch):
+def test_too_little_disk_space_is_an_error_before_the_transfer(hub, home, quick, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("paddle_wwm.download.models.shutil.disk_usage", lambda _: usage._replace(free=1_000_000))
     assert re.search(r"needs about [\d.]+ MB, but 1\.0 MB are free", failure(quick))
     assert not any(hub.sent(name) for name in NEEDED)
 
 
-def test_more_bytes_than_stated_are_not_taken(hub, home, quick, model_files):
+def test_a_transfer_stops_after_the_stated_number_of_bytes(hub, home, quick, model_files):
     hub.faults.bodies[WEIGHTS] = deque([model_files[WEIGHTS] + bytes(5_000_000)] * 2)
     assert "more than 934,592 bytes" in failure(quick)
     assert not list(home.rglob(f"*{WEIGHTS}*"))

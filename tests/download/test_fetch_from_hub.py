@@ -1,4 +1,4 @@
-"""A name to a model folder, over a hub that behaves."""
+"""Fetching models by name from a hub without faults."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .conftest import NAME, NEEDED, REPOSITORY, WEIGHTS, failure, record_of
 from .hub_server import COMMIT
 
 
-def test_a_name_becomes_a_model_folder_and_only_the_needed_files_are_fetched(hub, home, quick, model_files):
-    folder = fetch("bert-wwm-chinese", settings=quick)  # PaddleNLP's name for it
+def test_fetch_makes_a_model_folder_and_transfers_only_the_needed_files(hub, home, quick, model_files):
+    folder = fetch("bert-wwm-chinese", settings=quick)  # the name in PaddleNLP
     assert folder == home / "models" / NAME
     assert {"config.json", "vocab.txt", "model_state.pdparams", "tokenizer_config.json", "source.json"} <= set(
         os.listdir(folder)
@@ -32,7 +32,7 @@ def test_a_name_becomes_a_model_folder_and_only_the_needed_files_are_fetched(hub
     assert not (home / "downloads" / NAME).exists()
 
 
-def test_the_record_says_where_a_model_is_from_and_what_was_checked(hub, home, quick):
+def test_the_record_has_the_origin_of_a_model_and_how_files_were_checked(hub, home, quick):
     fetch(NAME, settings=quick)
     record = record_of(NAME, home)
     assert (record["repository"], record["commit"], record["endpoint"]) == (REPOSITORY, COMMIT, hub.url)
@@ -41,7 +41,7 @@ def test_the_record_says_where_a_model_is_from_and_what_was_checked(hub, home, q
     }
 
 
-def test_a_model_that_is_here_is_not_asked_for_again(hub, home, quick, monkeypatch):
+def test_a_stored_model_is_used_without_requests(hub, home, quick, monkeypatch):
     folder = fetch(NAME, settings=quick)
     asked = len(hub.requests)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -49,13 +49,13 @@ def test_a_model_that_is_here_is_not_asked_for_again(hub, home, quick, monkeypat
     assert len(hub.requests) == asked
 
 
-def test_overwrite_fetches_again_what_is_here(hub, home, quick):
+def test_overwrite_fetches_a_stored_model_again(hub, home, quick):
     fetch(NAME, settings=quick)
     fetch(NAME, settings=quick, overwrite=True)
     assert len(hub.sent(WEIGHTS)) == 2
 
 
-def test_a_damaged_model_is_fetched_again(hub, home, quick):
+def test_a_corrupt_stored_model_is_fetched_again(hub, home, quick):
     folder = fetch(NAME, settings=quick)
     os.truncate(folder / "model_state.pdparams", 10)
     assert fetch(NAME, settings=quick) == folder
@@ -63,7 +63,7 @@ def test_a_damaged_model_is_fetched_again(hub, home, quick):
 
 
 @pytest.mark.parametrize("states_checksums", [True, False])
-def test_a_mirror_without_details_is_asked_for_each_file_and_said_where_it_states_no_checksum(
+def test_details_that_a_mirror_does_not_list_are_read_from_each_file_and_a_missing_checksum_is_recorded(
     states_checksums, hub, home, quick
 ):
     hub.states_details, hub.states_checksums = False, states_checksums
@@ -72,7 +72,7 @@ def test_a_mirror_without_details_is_asked_for_each_file_and_said_where_it_state
     assert checked == ({"sha256", "git sha1"} if states_checksums else {"size only"})
 
 
-def test_small_files_may_come_compressed(hub, quick, model_files):
+def test_compressed_transfers_of_small_files_are_decoded(hub, quick, model_files):
     hub.compresses = True
     folder = fetch(NAME, settings=quick)
     [sent] = hub.sent("vocab.txt")
@@ -89,7 +89,7 @@ def test_renamed_repositories_are_followed(hub, home, quick):
     assert record_of(NAME, home)["commit"] == COMMIT
 
 
-def test_what_transformers_has_cached_is_used_without_a_transfer(hub, tmp_path, quick, monkeypatch, model_files):
+def test_files_in_the_cache_of_transformers_are_used_without_a_transfer(hub, tmp_path, quick, monkeypatch, model_files):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     snapshot_download(REPOSITORY, endpoint=hub.url, allow_patterns=list(NEEDED))
     hub.requests.clear()
@@ -102,14 +102,14 @@ def test_what_transformers_has_cached_is_used_without_a_transfer(hub, tmp_path, 
     assert list((tmp_path / "hf-cache").rglob(WEIGHTS))
 
 
-def test_a_revision_is_kept_beside_the_default_one(hub, home, quick):
+def test_a_revision_is_stored_next_to_the_default_one(hub, home, quick):
     hub.revisions.add("v2")
     fetch(NAME, settings=quick)
     assert fetch(NAME, settings=quick, revision="v2") == home / "models" / f"{NAME}@v2"
     assert set(stored_models(home=home)) == {NAME, f"{NAME}@v2"}
 
 
-def test_sharded_weights_are_taken_whole_and_safetensors_before_pickles(hub, quick, home):
+def test_all_shards_are_chosen_and_safetensors_are_preferred_to_pickles(hub, quick, home):
     common = ["config.json", "vocab.txt"]
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
     assert choose_files([*common, *shards, "pytorch_model.bin"], source="x") == ["vocab.txt", "config.json", *shards]
@@ -150,7 +150,7 @@ def test_a_plan_writes_nothing_and_transfers_no_file(hub, home, quick, model_fil
     assert plan(NAME, settings=quick).stored.folder == home / "models" / NAME
 
 
-def test_the_session_of_huggingface_hub_is_as_before_afterwards(hub, quick):
+def test_the_session_of_huggingface_hub_is_restored(hub, quick):
     before = _http._GLOBAL_BACKEND_FACTORY
     fetch(NAME, settings=quick)
     failure(quick, name="hfl/absent-model")
@@ -167,7 +167,7 @@ def test_the_weights_are_those_of_the_repository(hub, quick, model_files, tmp_pa
     )
 
 
-def test_whether_a_model_is_cased_is_known_from_the_table_where_its_files_do_not_say(hub, quick):
+def test_the_table_of_models_sets_the_casing_if_no_file_states_it(hub, quick):
     del hub.repositories[REPOSITORY]["tokenizer_config.json"]
     hub.repositories["google-bert/bert-large-cased-whole-word-masking"] = hub.repositories[REPOSITORY]
     for name, do_lower_case in ((NAME, True), ("bert-large-cased-whole-word-masking", False)):
@@ -175,7 +175,7 @@ def test_whether_a_model_is_cased_is_known_from_the_table_where_its_files_do_not
         assert values["do_lower_case"] is do_lower_case
 
 
-def test_a_model_of_other_sizes_under_a_known_name_is_noted(hub, home, quick):
+def test_a_model_of_other_sizes_under_a_known_name_gets_a_note(hub, home, quick):
     fetch(NAME, settings=quick)
     config = json.loads((home / "models" / NAME / "config.json").read_text())
     [note] = [note for note in record_of(NAME, home)["notes"] if "sizes" in note]

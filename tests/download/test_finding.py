@@ -1,4 +1,4 @@
-"""What --model may be."""
+"""The folders and names that --model accepts."""
 
 import shutil
 
@@ -28,13 +28,13 @@ def model(tmp_path_factory, mini_vocab):
     ],
     ids=["a model folder", "a run", "the model of a run", "a hub module"],
 )
-def test_a_folder_of_any_form_is_found_and_named(model, tmp_path, place, given, name):
+def test_a_model_is_found_in_any_kind_of_folder_and_gets_its_name(model, tmp_path, place, given, name):
     shutil.copytree(model, tmp_path / place)
     found = find_model(str(tmp_path / given))
     assert (found.folder, found.name) == (tmp_path / place, name)
 
 
-def test_a_name_of_the_table_is_found_among_the_fetched_models(model, tmp_path, monkeypatch):
+def test_a_name_of_the_table_of_models_is_found_among_the_stored_models(model, tmp_path, monkeypatch):
     monkeypatch.setenv("PADDLE_WWM_HOME", str(tmp_path))
     folder = shutil.copytree(model, tmp_path / "models" / "chinese-roberta-wwm-ext")
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
@@ -45,13 +45,13 @@ def test_a_name_of_the_table_is_found_among_the_fetched_models(model, tmp_path, 
     assert (found.folder, found.name) == (folder, "chinese-roberta-wwm-ext")
 
 
-def test_tables_may_call_it_otherwise(model):
+def test_the_name_for_tables_can_be_given(model):
     assert find_model(str(model), name="ours, 2 layers").name == "ours, 2 layers"
 
 
 @pytest.mark.parametrize("given", ["chinese-robreta-wwm-ext", "./no/such/folder"])
-def test_what_is_neither_folder_nor_name_is_said_so(given):
-    with pytest.raises(PaddleWWMError, match="is no folder here"):
+def test_neither_a_folder_nor_a_known_name_is_an_error(given):
+    with pytest.raises(PaddleWWMError, match="is not a folder"):
         find_model(given)
 
 
@@ -63,7 +63,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("model", "rate"), [("chinese-roberta-wwm-ext", 2e-5), ("bert-base-chinese", 2e-5), ("rbt3", 2e-5)]
 )
-def test_the_recipe_is_the_authors(model, rate):
+def test_the_recipe_is_that_of_the_authors(model, rate):
     recipe = recipe_of(find_dataset("chnsenticorp"), model=model)
     assert (recipe.max_seq_length, recipe.batch_size, recipe.num_epochs, recipe.learning_rate) == (256, 64, 3, rate)
     assert (recipe.warmup_ratio, recipe.weight_decay, recipe.clip_norm, recipe.layer_decay, recipe.patience) == (

@@ -1,4 +1,4 @@
-"""A hub module without weights inside fetches them when it is loaded for the first time."""
+"""A hub module without weights fetches them when it is loaded for the first time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ print(vectors.shape, float(abs(vectors).sum()))
 
 @pytest.fixture
 def load(tmp_path):
-    """Install the module without weights, and load it in a fresh process; returns what it prints last, or its error."""
+    """Install the module without weights.
+
+    Returns a function that loads it in a new process, and returns the last printed line or the error output.
+    """
     built = build_module(name=NAME, output=tmp_path / "dist", modules=ROOT / "hub_modules")
     environment = os.environ | {"HUB_HOME": str(tmp_path / "hubhome"), "PYTHONPATH": str(ROOT)}
     install = [sys.executable, "-m", "paddle_wwm.hub", "install", str(built.archive)]
@@ -55,7 +58,7 @@ def test_the_first_load_fetches_the_weights_and_the_second_needs_no_network(hub,
 
 @pytest.mark.slow
 @pytest.mark.integration
-def test_where_fetching_fails_the_error_says_why_and_names_the_ways_and_a_later_load_succeeds(hub, home, load):
+def test_a_failed_fetch_is_an_error_with_reason_and_remedies_and_a_later_load_succeeds(hub, home, load):
     hub.faults.bodies[WEIGHTS] = deque([b"wrong bytes of another size"] * 20)
     error = load(HF_HUB_DOWNLOAD_TIMEOUT="2")
     for text in ("fetching them failed", "Random weights are never used", "weights=DIR"):

@@ -1,4 +1,4 @@
-"""Names that come from users and addresses become names of files that stay where they belong."""
+"""File names made from names of models and addresses always stay inside their folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = st.text(st.sampled_from([*string.ascii_letters, *"0123456789/\\.@:%~-_
 
 
 @given(name=HOSTILE, revision=st.none() | HOSTILE)
-def test_a_model_is_kept_below_its_folder_whatever_it_is_called(name, revision):
+def test_any_name_of_a_model_gives_a_folder_inside_the_home_folder(name, revision):
     home = Path("/home/of/models")
     try:
         key = key_of(name, revision=revision)
@@ -32,7 +32,7 @@ def test_a_model_is_kept_below_its_folder_whatever_it_is_called(name, revision):
 
 
 @given(path=HOSTILE)
-def test_what_an_address_brings_is_kept_below_the_download_folder(path):
+def test_any_address_gives_a_file_inside_the_download_folder(path):
     name = name_of_url(f"http://host/{path}")
     assert Path(name).name == name and not name.startswith(".") and name
 
@@ -45,20 +45,20 @@ def test_what_an_address_brings_is_kept_below_the_download_folder(path):
         ("rbt3", "refs/pr/1", "rbt3@refs--pr--1"),
     ],
 )
-def test_keys_can_be_read(name, revision, key):
+def test_keys_are_readable(name, revision, key):
     assert key_of(name, revision=revision) == key
 
 
-def test_addresses_are_told_without_what_may_be_a_key():
+def test_addresses_are_shown_without_parts_that_can_be_keys():
     assert without_secrets("https://user:key@host:8080/a/b.zip?sig=1#x") == "https://host:8080/a/b.zip"
     assert without_secrets("/tmp/a?b@c.zip") == "/tmp/a?b@c.zip"
 
 
-def test_models_are_kept_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_environment_sets_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("PADDLE_WWM_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert home_folder() == tmp_path / "paddle_wwm"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored, as XDG says
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # the XDG specification says to ignore relative paths
     monkeypatch.setenv("HOME", "/home/someone")
     assert home_folder() == Path("/home/someone/.cache/paddle_wwm")
     monkeypatch.setenv("PADDLE_WWM_HOME", "~/models")

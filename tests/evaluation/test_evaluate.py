@@ -1,6 +1,4 @@
-"""Scores of models and of files of predictions: what goes together, what is written, what is refused. The models'
-weights are random.
-"""
+"""Evaluation of models with random weights, and of files of predictions: scores, written files and errors."""
 
 import json
 
@@ -78,7 +76,7 @@ def write_lines(path, records):
     return path
 
 
-def test_a_file_of_predictions_is_scored_and_what_is_missing_is_said(folder):
+def test_a_file_of_predictions_is_scored_and_missing_predictions_are_reported(folder):
     ids = ids_of(folder)
     records = [
         {"id": ids[0], "label": "1"},
@@ -88,7 +86,7 @@ def test_a_file_of_predictions_is_scored_and_what_is_missing_is_said(folder):
     ]
     predictions = write_lines(folder / "p.jsonl", records)
     found = evaluate(job(folder, predictions=predictions))
-    assert found.scores == {"accuracy": 50.0}  # two of four: one is wrong, one has no prediction
+    assert found.scores == {"accuracy": 50.0}  # 2 of 4 are right, one is wrong, one has no prediction
     assert (found.unanswered, found.unknown) == ([ids[3]], ["elsewhere"])
     record = json.loads((folder / "out" / "scores.json").read_text(encoding="utf-8"))
     assert (record["scores"], record["unanswered"], record["unknown_ids"]) == ({"accuracy": 50.0}, 1, 1)
@@ -97,18 +95,18 @@ def test_a_file_of_predictions_is_scored_and_what_is_missing_is_said(folder):
 
 def test_predictions_of_another_split_are_refused(folder):
     predictions = write_lines(folder / "p.jsonl", [{"id": "a", "label": "1"}])
-    with pytest.raises(DataError, match="none of its 1 ids is in .*test.tsv, 'a' for one; is it of another split"):
+    with pytest.raises(DataError, match="none of its 1 ids is in .*test.tsv, for example 'a'; .* another split"):
         evaluate(job(folder, predictions=predictions))
 
 
-def test_a_models_scores_are_those_of_the_predictions_that_it_writes(folder, mini_vocab):
+def test_the_scores_of_a_model_match_those_of_its_written_predictions(folder, mini_vocab):
     model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("0", "1"))
     first = evaluate(job(folder, model=model))
     again = evaluate(job(folder, predictions=folder / "out" / "predictions.jsonl", output=folder / "again"))
     assert first.scores == again.scores and not first.unanswered
 
 
-def test_without_labels_there_are_predictions_and_no_score(folder, mini_vocab):
+def test_a_split_without_labels_gives_predictions_but_no_scores(folder, mini_vocab):
     model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("0", "1"))
     found = evaluate(job(folder, model=model, data=folder / "unlabelled"))
     assert found.scores is None
@@ -116,7 +114,7 @@ def test_without_labels_there_are_predictions_and_no_score(folder, mini_vocab):
     assert json.loads((folder / "out" / "scores.json").read_text())["scores"] is None
 
 
-def test_a_model_of_other_labels_is_refused(folder, mini_vocab):
+def test_a_model_with_other_labels_is_refused(folder, mini_vocab):
     model = model_folder(folder / "m", vocab=mini_vocab, task="seq-cls", labels=("bad", "good"))
     with pytest.raises(DataError, match="must predict the labels of ChnSentiCorp, 0, 1, but predicts bad, good"):
         evaluate(job(folder, model=model))
@@ -125,18 +123,18 @@ def test_a_model_of_other_labels_is_refused(folder, mini_vocab):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "give a model, or a file of predictions"),
-        ({"predictions": "p", "model": "m"}, "give a model, or a file of predictions"),
-        ({"predictions": "p", "find_threshold": True}, "are of reading comprehension, by a model"),
-        ({"model": "m", "decoding": DecodingConfig(num_answers=3)}, "are of reading comprehension, by a model"),
+        ({}, "either a model or a file of predictions"),
+        ({"predictions": "p", "model": "m"}, "either a model or a file of predictions"),
+        ({"predictions": "p", "find_threshold": True}, "need a model for reading comprehension"),
+        ({"model": "m", "decoding": DecodingConfig(num_answers=3)}, "need a model for reading comprehension"),
     ],
 )
-def test_flags_that_do_not_go_together_are_refused(folder, changes, message):
+def test_flags_that_do_not_fit_together_are_refused(folder, changes, message):
     with pytest.raises(ConfigError, match=message):
         evaluate(job(folder, **changes))
 
 
-def test_an_earlier_evaluation_is_not_overwritten_unasked(folder):
+def test_an_earlier_evaluation_is_overwritten_only_with_overwrite(folder):
     predictions = write_lines(folder / "p.jsonl", [{"id": ids_of(folder)[0], "label": "1"}])
     evaluate(job(folder, predictions=predictions))
     with pytest.raises(ConfigError, match="scores.json: exists already"):
@@ -144,7 +142,7 @@ def test_an_earlier_evaluation_is_not_overwritten_unasked(folder):
     assert evaluate(job(folder, predictions=predictions, overwrite=True)).scores == {"accuracy": 25.0}
 
 
-def test_questions_have_n_best_answers_and_the_authors_own_file(folder, mini_vocab):
+def test_reading_comprehension_writes_n_best_answers_and_the_authors_file(folder, mini_vocab):
     model = model_folder(folder / "m", vocab=mini_vocab, task="question-answering")
     reading = {"dataset": find_dataset("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
     found = evaluate(job(folder, **reading, decoding=DecodingConfig(num_answers=3, max_answer_len=4)))
@@ -162,20 +160,20 @@ def test_questions_have_n_best_answers_and_the_authors_own_file(folder, mini_voc
     assert evaluate(again).scores == found.scores
 
 
-def test_the_threshold_that_is_found_is_at_least_as_good_as_none(folder, mini_vocab):
+def test_the_best_threshold_scores_at_least_as_well_as_no_threshold(folder, mini_vocab):
     model = model_folder(folder / "m", vocab=mini_vocab, task="question-answering")
     reading = {"dataset": find_dataset("cmrc2018"), "split": "dev", "model": model, "max_seq_length": 32}
     plain = evaluate(job(folder, **reading, find_threshold=True))
     found = evaluate(
         job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=plain.threshold), output=folder / "with")
     )
-    assert found.scores["f1"] >= plain.scores["f1"]  # every question has an answer: leaving some out cannot help
+    assert found.scores["f1"] >= plain.scores["f1"]  # every question has an answer, so "no answer" cannot help
     none = evaluate(job(folder, **reading, decoding=DecodingConfig(no_answer_threshold=-1e9), output=folder / "none"))
     assert none.scores["f1"] == 0.0
 
 
 @pytest.mark.integration
-def test_the_script_scores_a_file_of_ones_own(folder):
+def test_the_script_scores_a_users_own_file(folder):
     ids = ids_of(folder)
     write_lines(folder / "p.jsonl", [{"id": number, "label": label} for number, (label, _) in zip(ids, REVIEWS)])
     flags = (

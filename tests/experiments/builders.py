@@ -1,4 +1,4 @@
-"""A small experiment and results as its stages leave them."""
+"""A small experiment, and results in the form in which its stages write them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REVIEWS = ("天气很好", "不是很好", "我们在北京大学学习，有人
 
 
 def sentiment_folder(path: Path) -> Path:
-    """ChnSentiCorp's files with a few reviews."""
+    """Write the files of ChnSentiCorp with a few reviews."""
     path.mkdir(parents=True)
     for split, copies in (("train", 3), ("dev", 1), ("test", 1)):
         rows = [f"{number % 2}\t{text}{'！' * copy}" for copy in range(copies) for number, text in enumerate(REVIEWS)]
@@ -30,7 +30,7 @@ def sentiment_folder(path: Path) -> Path:
 
 
 def squad_file(path: Path, contexts) -> None:
-    """A file of SQuAD's shape: two questions a passage, each answered by its first characters."""
+    """Write a file in SQuAD format: two questions per passage, answered by its first characters."""
     path.parent.mkdir(parents=True, exist_ok=True)
     articles = []
     for number, context in enumerate(contexts):
@@ -49,7 +49,7 @@ def squad_file(path: Path, contexts) -> None:
 
 
 def config_of(folder: Path, **changes) -> EvidenceConfig:
-    """An experiment in `folder`/out with a recipe of its own."""
+    """Return an experiment in `folder`/out with its own recipe."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     task = FineTuning(
@@ -60,7 +60,7 @@ def config_of(folder: Path, **changes) -> EvidenceConfig:
 
 
 def write_finetuned(config: EvidenceConfig, arm: Arm, seed: int, scores, *, recipe=None, data_sha256="d") -> None:
-    """The results of one model's fine-tuning; scores: (dev, test) of each seed."""
+    """Write the fine-tuning results of one model; scores: (dev, test) per seed."""
     task = config.tasks[0]
     path = config.finetuning_path(task.task, arm, seed)
     numbers = {
@@ -94,7 +94,7 @@ def write_finetuned(config: EvidenceConfig, arm: Arm, seed: int, scores, *, reci
 
 
 def write_masked(config: EvidenceConfig, arm: Arm, seed: int, *, pieces: float, words: float) -> None:
-    """Masked accuracies of one model, the same under both maskings."""
+    """Write the masked accuracies of one model, the same under both maskings."""
     values = {"masked_accuracy": pieces, "word_accuracy": words}
     write_json(
         config.masked_path(arm, seed),

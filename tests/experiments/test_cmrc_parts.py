@@ -1,4 +1,4 @@
-"""CMRC 2018's public parts, cut anew by passage."""
+"""The public parts of CMRC 2018 are split by passage."""
 
 import json
 
@@ -8,7 +8,7 @@ from experiments.evidence.cmrc import SHARES, part_of, texts_of, write_parts
 from paddle_wwm.errors import DataError
 from tests.experiments.builders import squad_file
 
-GOLDEN = ["test", "train", "train", "train", "test", "train"]  # of the first passages
+GOLDEN = ["test", "train", "train", "train", "test", "train"]  # the parts of the first passages
 CONTEXTS = [f"第{number}段讲的是天气。" for number in range(60)]
 
 
@@ -39,12 +39,12 @@ def test_no_passage_is_in_two_parts_and_none_is_lost(source):
     )
 
 
-def test_a_passage_of_trial_is_trained_on_though_dev_has_it_too(source):
+def test_a_passage_in_trial_and_dev_is_in_the_training_part(source):
     write_parts(source, output=source / "out")
     assert contexts_of(source / "out" / "cmrc2018_train.json").count(CONTEXTS[0]) == 2
 
 
-def test_parts_depend_on_the_passages_alone(source):
+def test_parts_depend_only_on_the_passages(source):
     write_parts(source, output=source / "one")
     squad_file(source / "cmrc2018_dev.json", CONTEXTS[::-1])
     write_parts(source, output=source / "other")
@@ -54,20 +54,20 @@ def test_parts_depend_on_the_passages_alone(source):
 
 
 @pytest.mark.golden
-def test_where_passages_go_does_not_move():
+def test_the_parts_of_known_passages_do_not_change():
     assert [part_of(context) for context in CONTEXTS[:6]] == GOLDEN
 
 
-def test_passages_and_questions_are_kept_out_of_corpora(source):
+def test_passages_and_questions_are_excluded_from_corpora(source):
     assert {"试用的一段话。", "第1个问题？", CONTEXTS[59]} <= set(texts_of(source))
 
 
-def test_a_file_of_another_shape_and_too_few_passages_are_errors(source):
+def test_a_file_in_another_format_and_too_few_passages_are_errors(source):
     squad_file(source / "cmrc2018_dev.json", CONTEXTS[:1])
-    with pytest.raises(DataError, match="too few passages to be cut into train, dev and test"):
+    with pytest.raises(DataError, match="too few passages"):
         write_parts(source, output=source / "out")
     (source / "cmrc2018_dev.json").write_text('{"data": [{"paragraphs": [{}]}]}')
-    with pytest.raises(DataError, match="cmrc2018_dev.json: not of SQuAD's shape"):
+    with pytest.raises(DataError, match="cmrc2018_dev.json: not in SQuAD format"):
         write_parts(source, output=source / "out")
     (source / "cmrc2018_dev.json").unlink()
     with pytest.raises(DataError, match="cmrc2018_dev.json: no such file"):
@@ -75,5 +75,5 @@ def test_a_file_of_another_shape_and_too_few_passages_are_errors(source):
 
 
 @pytest.mark.data
-def test_the_published_files_are_cut_into_these_numbers(shared_data, tmp_path):
+def test_the_published_files_are_split_into_these_numbers(shared_data, tmp_path):
     assert write_parts(shared_data / "tasks" / "cmrc2018", output=tmp_path) == {"train": 2579, "dev": 552, "test": 1090}

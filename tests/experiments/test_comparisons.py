@@ -1,4 +1,4 @@
-"""The page from results that were written by hand: what is compared with what, and what may be said of it."""
+"""The page from hand-written results: which models are compared, and which conclusions the page draws."""
 
 import dataclasses
 import shlex
@@ -39,7 +39,7 @@ def config(tmp_path):
     return config
 
 
-def test_a_table_has_all_fine_tunings_and_the_means_of_each_pretraining_seed(config):
+def test_a_table_has_all_fine_tuning_runs_and_the_means_of_each_pretraining_seed(config):
     rows = {(row[0], row[1]): row[2:] for row in finetuned_table(config, config.tasks[0]).rows}
     assert rows["whole words", "test"] == ("6", "75.0 (73.0)", "1.41", "72.0; 73.0; 74.0")
     assert rows["from scratch", "dev"] == ("3", "50.0 (50.0)", "0.00", "50.0; 50.0; 50.0")
@@ -49,7 +49,7 @@ def test_masked_accuracy_is_in_percent_with_every_seed(config):
     assert masked_table(config).rows[0][1] == "32.00 (31.00, 32.00, 33.00)"
 
 
-def test_arms_are_compared_in_pairs_and_only_what_the_interval_decides_is_said(config):
+def test_arms_are_compared_in_pairs_and_only_decided_differences_are_reported(config):
     found = differences(config)
     assert found["ChnSentiCorp, test, accuracy"].differences == (2.0, 2.0, 2.0)
     cells = {row[0]: row[1:4] for row in difference_table(found).rows}
@@ -61,63 +61,63 @@ def test_arms_are_compared_in_pairs_and_only_what_the_interval_decides_is_said(c
     )  # -1, -2, -3: 4.303 x 1 / sqrt(3)
     text = verdict(found)
     assert (
-        "Whole words are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, "
+        "Whole words are ahead (the interval excludes 0): ChnSentiCorp, dev, accuracy (+1.00); ChnSentiCorp, "
         "test, accuracy (+2.00)."
     ) in text
-    assert "Pieces are ahead, the interval excluding 0: nothing." in text
+    assert "Pieces are ahead (the interval excludes 0): none." in text
 
 
-def test_pieces_that_win_are_said_to_win(config):
+def test_the_page_reports_a_lead_of_the_piece_arm(config):
     for seed in config.seeds:
         write_finetuned(config, WHOLE, seed, [(70, 60), (70, 60)])
-    assert "Pieces are ahead, the interval excluding 0: ChnSentiCorp, dev, accuracy (-10.00)" in verdict(
+    assert "Pieces are ahead (the interval excludes 0): ChnSentiCorp, dev, accuracy (-10.00)" in verdict(
         differences(config)
     )
 
 
-def test_a_task_that_does_not_tell_pretrained_models_from_others_is_said_to_say_nothing(config):
-    sentence = "ChnSentiCorp: neither arm is decidedly ahead of models that were not pretrained at all"
+def test_the_page_reports_a_task_without_a_lead_over_models_without_pretraining(config):
+    sentence = "ChnSentiCorp: neither arm has a decided lead over models without pretraining"
     assert sentence not in make_page(config).text
     for seed in config.seeds:
         write_finetuned(
             config, SCRATCH, seed, [(80, 70 + 2 * (seed - 2))]
         )  # 68, 70, 72: whole words +4, +3, +2; pieces +2, +1, 0
-    assert sentence not in make_page(config).text  # whole words are
+    assert sentence not in make_page(config).text  # whole words have a lead
     for seed in config.seeds:
         write_finetuned(config, SCRATCH, seed, [(80, 60 + 10 * seed)])
     assert sentence in make_page(config).text
     assert tasks_without_gain(config) == {"ChnSentiCorp": "equal"}
 
 
-def test_arms_behind_models_without_pretraining_are_said_to_be_behind(config):
+def test_the_page_reports_arms_that_are_behind_models_without_pretraining(config):
     for seed in config.seeds:
         write_finetuned(config, SCRATCH, seed, [(90, 80 + seed)])
     assert tasks_without_gain(config) == {"ChnSentiCorp": "below"}
     text = make_page(config).text
-    assert "- ChnSentiCorp: both arms are decidedly behind models that were not pretrained at all." in text
+    assert "- ChnSentiCorp: models without pretraining have a decided lead over both arms." in text
     assert (
-        "On ChnSentiCorp both arms are decidedly behind models without pretraining."
-        in text.partition("## How it was done")[0]
+        "On ChnSentiCorp, models without pretraining have a decided lead over both arms."
+        in text.partition("## Method")[0]
     )
 
 
-def test_a_model_whose_fine_tuning_is_not_finished_takes_no_part(config):
+def test_a_model_with_unfinished_fine_tuning_is_left_out(config):
     (config.finetuning_path("chnsenticorp", PIECE, 2) / "seed-2" / "result.json").unlink()
     assert differences(config)["ChnSentiCorp, test, accuracy"].num_pairs == 2
 
 
-def test_the_page_says_how_far_the_experiment_is_and_writes_its_picture_beside_it(config, tmp_path):
+def test_the_page_reports_progress_and_is_written_with_its_pictures(config, tmp_path):
     page = make_page(config, name="mine")
-    assert "0 of 6 models are pretrained, 15 of 15 fine-tunings are done." in page.text
-    assert "What pretraining itself does" in page.text and "None was run." in page.text
+    assert "0 of 6 models are pretrained, 15 of 15 fine-tuning runs are done." in page.text
+    assert "effect of pretraining itself" in page.text and "There are no follow-ups." in page.text
     written = write_page(page, tmp_path / "docs" / "mine.md")
     assert [path.name for path in written] == ["mine.md", "mine-pretraining.svg", "mine-finetuning.svg"]
     assert all(f"]({path.name})" in written[0].read_text(encoding="utf-8") for path in written[1:])
-    assert written[2].read_text(encoding="utf-8").count("<use ") >= 15  # a dot for each fine-tuning
+    assert written[2].read_text(encoding="utf-8").count("<use ") >= 15  # one dot per fine-tuning run
     assert make_page(config, name="mine").text == page.text
 
 
-def test_the_command_of_the_page_is_the_experiments(config, monkeypatch):
+def test_the_command_on_the_page_repeats_the_experiment(config, monkeypatch):
     written = dataclasses.replace(
         config, overrides=("optimizer.weight_decay=0.1",), num_workers=1, evaluation_examples=8
     )
@@ -133,49 +133,49 @@ def test_the_command_of_the_page_is_the_experiments(config, monkeypatch):
     ) == (16, 4, 1, 1e-3)
 
 
-def test_an_experiment_of_which_nothing_is_done_claims_nothing(tmp_path):
+def test_the_page_of_an_experiment_without_results_claims_nothing(tmp_path):
     text = make_page(config_of(tmp_path)).text
-    assert "Nothing yet: no pair is finished." in text and "Corpus: not prepared yet." in text
+    assert "no pair is finished." in text and "Corpus: not prepared yet." in text
 
 
-def test_runs_of_other_data_are_not_put_together(config):
+def test_runs_on_different_data_are_not_compared(config):
     write_finetuned(config, PIECE, 1, [(80, 70), (80, 70)], data_sha256="other")
     with pytest.raises(DataError, match="data.train.sha256"):
         make_page(config)
 
 
-def test_a_run_of_another_recipe_is_not_taken_for_done(config):
+def test_a_run_with_another_recipe_is_an_error(config):
     assert is_finetuned(config, config.tasks[0], PIECE, 1)
     write_finetuned(config, PIECE, 1, [(80, 70), (80, 70)], recipe={"num_epochs": 7})
     with pytest.raises(ConfigError, match="'num_epochs': 7"):
         is_finetuned(config, config.tasks[0], PIECE, 1)
 
 
-def test_settings_come_back_as_they_were(config):
+def test_settings_are_unchanged_after_saving_and_reading(config):
     save_settings(config)
     assert read_settings(config.output) == config
     with pytest.raises(ConfigError, match="evidence.json: no such file"):
         read_settings(config.output / "elsewhere")
 
 
-def test_a_plan_is_kept_before_anything_is_run_and_never_replaced(config, tmp_path):
+def test_a_plan_is_saved_before_the_first_run_and_never_replaced(config, tmp_path):
     plan = tmp_path / "plan.md"
     plan.write_text("Four times the steps; we expect more.\n", encoding="utf-8")
     keep_plan(config, plan)
     keep_plan(config, plan)
     follow_up_text = make_page(config, follow_ups=[config]).text
-    assert "> Four times the steps; we expect more." in follow_up_text and "What came of it: 0 of 6" in follow_up_text
+    assert "> Four times the steps; we expect more." in follow_up_text and "Outcome: 0 of 6" in follow_up_text
     assert "- Follow-up 1: " in follow_up_text and "](evidence-follow-up-1-finetuning.svg)" in follow_up_text
     plan.write_text("We knew it.", encoding="utf-8")
-    with pytest.raises(ConfigError, match="another plan was written down"):
+    with pytest.raises(ConfigError, match="another plan was saved"):
         keep_plan(config, plan)
     (config.output / "plan.md").unlink()
     (config.output / "pretrain" / model_name(WHOLE, 1)).mkdir(parents=True)
-    with pytest.raises(ConfigError, match="has been trained already"):
+    with pytest.raises(ConfigError, match="training has already started"):
         keep_plan(config, plan)
 
 
-def test_a_follow_up_that_fine_tunes_the_models_of_another_says_nothing_anew_of_their_pretraining(config, tmp_path):
+def test_a_follow_up_on_the_models_of_another_experiment_does_not_report_their_pretraining_again(config, tmp_path):
     other = dataclasses.replace(config, output=tmp_path / "other")
     other.output.mkdir()
     (config.output / "pretrain" / model_name(WHOLE, 1)).mkdir(parents=True)
@@ -194,11 +194,11 @@ def test_a_follow_up_that_fine_tunes_the_models_of_another_says_nothing_anew_of_
     )
     assert "ln -s $PWD/runs/evidence/" in page.text and "--follow-up runs/evidence-follow-up-1" in page.text
     (other.output / "plan.md").unlink()
-    with pytest.raises(ConfigError, match="has been trained already"):
+    with pytest.raises(ConfigError, match="training has already started"):
         keep_plan(other, plan)
 
 
-def test_the_arms_differ_in_the_masking_alone(config):
+def test_the_arms_differ_only_in_the_masking(config):
     from paddle_wwm.config import to_plain
 
     arms = [to_plain(config.arm_config(arm, 1, vocab_size=100)) for arm in (WHOLE, PIECE)]

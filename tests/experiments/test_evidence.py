@@ -1,6 +1,4 @@
-"""The experiment end to end at the smallest scale, in real processes: killed, started again, and started once more
-when all is done.
-"""
+"""A tiny experiment from end to end, in real processes: killed, restarted, and started again after it is done."""
 
 import dataclasses
 import json
@@ -41,7 +39,7 @@ def flags(prepared_sample, sample_corpus, tmp_path_factory):
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")[:30]
     documents.append(
         "这一篇\n我们在北京大学学习，有人来这"
-    )  # the text of a review is not to be pretrained on: too short a run to count
+    )  # a review, but its shared text is too short to exclude the document
     documents.append("那一篇\n他说：今天的天气和昨天的天气一样，都是很好的天气。")
     (folder / "corpus.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
     prepared_sample.vocab().save(folder / "vocab.txt")
@@ -65,7 +63,7 @@ def flags(prepared_sample, sample_corpus, tmp_path_factory):
     )
 
 
-def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_left_to_do(flags):
+def test_a_killed_experiment_continues_to_its_page_and_a_third_start_does_nothing(flags):
     output = flags[flags.index("--output") + 1]
     first = output / "pretrain" / "whole-word-seed1"
     process = subprocess.Popen(
@@ -77,7 +75,7 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    wait_until(lambda: not still_written(first))  # its training does not outlive it
+    wait_until(lambda: not still_written(first))  # its training process ends with it
 
     done = run_evidence(*flags, "--write-docs", output / "docs" / "evidence.md")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -90,7 +88,7 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     for arm, seed in config.models():
         results = read_results(config.finetuning_path("chnsenticorp", arm, seed))
         assert [result.seed for result in results] == ([1] if arm is Arm.FROM_SCRATCH else [1, 2])
-    assert len(list((output / "logs").glob("pretrain-*.log"))) == 4  # side by side, so not to the terminal
+    assert len(list((output / "logs").glob("pretrain-*.log"))) == 4  # in parallel, so not to the terminal
     for arm, seed in config.pretrained():
         assert set(read_masked(config, arm, seed)) == {masking.value for masking in PRETRAINED}
     page = (output / "docs" / "evidence.md").read_text(encoding="utf-8")
@@ -111,9 +109,7 @@ def test_an_experiment_that_was_killed_goes_on_to_its_page_and_then_has_nothing_
     assert described.returncode == 0 and "to do" not in described.stdout
 
     other = run_evidence(*flags, "--steps", 50)
-    assert (
-        other.returncode == 2 and "phases.0.num_steps" in other.stderr
-    )  # what was trained by another recipe is no part of this
+    assert other.returncode == 2 and "phases.0.num_steps" in other.stderr  # runs with another recipe are refused
 
 
 def test_both_arms_of_a_pair_start_from_the_saved_weights_and_read_the_same_examples(flags, tmp_path):
@@ -131,7 +127,7 @@ def test_both_arms_of_a_pair_start_from_the_saved_weights_and_read_the_same_exam
     assert indices[0] == indices[1]
 
 
-def test_a_corpus_from_which_more_was_left_out_serves_a_follow_up_and_one_of_other_sources_does_not(flags, tmp_path):
+def test_a_follow_up_accepts_a_corpus_that_excludes_more_texts_but_not_one_from_other_sources(flags, tmp_path):
     output = flags[flags.index("--output") + 1]
     report = json.loads((output / "corpus.json").read_text(encoding="utf-8"))
     shutil.copy(output / "corpus.txt", tmp_path)

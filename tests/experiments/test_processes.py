@@ -1,4 +1,4 @@
-"""Commands as processes: how a failure, a signal and the end of the others are handled. Real processes."""
+"""Commands as real processes: handling of failures, signals, and the end of the other processes."""
 
 import os
 import signal
@@ -40,13 +40,13 @@ def command(tmp_path):
     return make
 
 
-def test_all_are_run_and_their_output_is_kept(command, tmp_path):
+def test_all_commands_run_and_their_output_is_kept(command, tmp_path):
     commands = [command(f"c{number}", "import sys; print(sys.argv[1])", number) for number in range(3)]
     run_all(commands, num_jobs=2)
     assert [(tmp_path / f"c{number}.log").read_text() for number in range(3)] == ["0\n", "1\n", "2\n"]
 
 
-def test_a_failure_stops_the_others_so_that_they_save_and_says_why(command, tmp_path, logged):
+def test_a_failure_stops_the_other_commands_gracefully_and_reports_the_reason(command, tmp_path, logged):
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     fails = command("fails", FAILS_WHEN_THERE, tmp_path / "there", 2)
     with pytest.raises(TrainingError, match="fails ended with exit status 2.*rerun the same command"):
@@ -55,7 +55,7 @@ def test_a_failure_stops_the_others_so_that_they_save_and_says_why(command, tmp_
     assert any("the reason" in line for line in logged)
 
 
-def test_a_script_that_was_stopped_by_a_signal_stops_all_with_its_status(command, tmp_path):
+def test_a_command_stopped_by_a_signal_stops_all_with_its_exit_status(command, tmp_path):
     (tmp_path / "there").touch()
     with pytest.raises(Interrupted) as stopped:
         run_all([command("stopped", FAILS_WHEN_THERE, tmp_path / "there", 143)])
@@ -63,7 +63,7 @@ def test_a_script_that_was_stopped_by_a_signal_stops_all_with_its_status(command
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_is_passed_on_and_waited_for(command, tmp_path, number, status):
+def test_a_signal_is_forwarded_and_the_command_may_finish(command, tmp_path, number, status):
     waits = command("waits", WAITS, tmp_path / "stopped", tmp_path / "there")
     source = (
         "from paddle_wwm.cli.process import run_script\n"

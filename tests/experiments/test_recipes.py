@@ -1,4 +1,4 @@
-"""The experiment's own recipes: found by name and by their path of old."""
+"""The recipes of the experiment are found by name and by their former path."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.integration.scripts import run_script
 NAMES = ("evidence", "evidence-short")
 
 
-def test_the_folder_holds_these_recipes_and_each_opens_with_its_command():
+def test_the_folder_has_these_recipes_and_each_opens_with_its_command():
     assert sorted(path.stem for path in RECIPES.iterdir()) == sorted(NAMES)
     for path in RECIPES.iterdir():
         opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0]
@@ -23,13 +23,13 @@ def test_the_folder_holds_these_recipes_and_each_opens_with_its_command():
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("form", ["{}", "{}.yaml", "scripts/recipes/{}.yaml", "/elsewhere/scripts/recipes/{}.yaml"])
-def test_a_recipe_is_found_by_name_and_by_its_path_of_old(name, form, tmp_path, monkeypatch):
+def test_a_recipe_is_found_by_name_and_by_its_former_path(name, form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evidence").mkdir()  # a folder of that name is not a recipe
     assert find_recipe(Path(form.format(name))) == RECIPES / f"{name}.yaml"
 
 
-def test_a_file_of_the_users_own_is_never_replaced_by_a_recipe_of_the_same_name(tmp_path, monkeypatch):
+def test_an_existing_file_takes_precedence_over_a_recipe_of_the_same_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("evidence.yaml").write_text("seed: 1\n", encoding="utf-8")
     assert find_recipe(Path("evidence.yaml")) == Path("evidence.yaml")
@@ -37,13 +37,13 @@ def test_a_file_of_the_users_own_is_never_replaced_by_a_recipe_of_the_same_name(
     assert find_recipe(Path("absent.yaml")) == Path("absent.yaml")
 
 
-def test_settings_that_name_the_path_of_old_are_read(tmp_path):
+def test_settings_with_a_former_recipe_path_are_read(tmp_path):
     config = config_of(tmp_path, recipe=Path("/elsewhere/scripts/recipes/evidence.yaml"))
     save_settings(config)
     assert read_settings(config.output).recipe == DEFAULT_RECIPE
 
 
-def test_the_script_of_old_runs_the_module_from_any_folder(tmp_path):
+def test_the_former_script_runs_the_module_from_any_folder(tmp_path):
     done = run_script("evidence.py", "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "python -m experiments.evidence" in done.stdout

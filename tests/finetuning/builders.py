@@ -1,6 +1,4 @@
-"""What the tests of fine-tuning share: small random models, small data sets of every kind that can be learnt, and runs
-of them.
-"""
+"""Helpers for the tests of fine-tuning: small random models, small learnable data sets of every kind, and runs."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ SIZES = {
 
 
 def write_model(folder: Path, vocab, **changes) -> Path:
-    """A model folder with random weights; the same sizes give the same ones."""
+    """Write a model folder with random weights; the same sizes give the same weights."""
     paddle.seed(0)
     model = BertForPretraining(ModelConfig(**{"vocab_size": len(vocab), "initializer_range": 0.1, **SIZES, **changes}))
     save_model(folder, model=model, vocab=vocab, do_lower_case=True)
@@ -38,8 +36,9 @@ def write_model(folder: Path, vocab, **changes) -> Path:
 
 
 def texts(count: int, *, seed: int) -> list[tuple[str, str]]:
-    """Texts of different lengths and their labels: "1" where three of GOOD's characters are in them, "0" with three of
-    BAD's.
+    """Return texts of different lengths and their labels.
+
+    A text with label "1" contains three characters of GOOD; a text with label "0" contains three characters of BAD.
     """
     rng = np.random.default_rng(seed)
     made = []
@@ -53,14 +52,14 @@ def texts(count: int, *, seed: int) -> list[tuple[str, str]]:
 
 
 def write_texts(path: Path, count: int, *, seed: int, with_labels: bool = True) -> Path:
-    """As ChnSentiCorp's authors publish it."""
+    """Write a file in the format of ChnSentiCorp."""
     rows = [f"{label}\t{text}" if with_labels else text for text, label in texts(count, seed=seed)]
     path.write_text("\n".join(["label\ttext_a" if with_labels else "text_a", *rows]) + "\n", encoding="utf-8")
     return path
 
 
 def write_chnsenticorp(folder: Path, *, train: int = 64, dev: int = 24, test: int = 24) -> Path:
-    """All three splits."""
+    """Write the three splits of a data set in the format of ChnSentiCorp."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (split, count) in enumerate((("train", train), ("dev", dev), ("test", test))):
         write_texts(folder / f"{split}.tsv", count, seed=number)
@@ -68,7 +67,7 @@ def write_chnsenticorp(folder: Path, *, train: int = 64, dev: int = 24, test: in
 
 
 def write_tokens(path: Path, count: int, *, seed: int) -> Path:
-    """A token a line with its label: GOOD's characters are entities."""
+    """Write a file with one token and its label per line; characters of GOOD are entities."""
     sentences = [
         "\n".join(f"{character} {'B-PER' if character in GOOD else 'O'}" for character in text)
         for text, _ in texts(count, seed=seed)
@@ -78,8 +77,10 @@ def write_tokens(path: Path, count: int, *, seed: int) -> Path:
 
 
 def write_questions(path: Path, count: int, *, seed: int, with_kinds: bool = False) -> Path:
-    """SQuAD's form: the answer is the one character of GOOD; with_kinds: with 是 in the passage it is YES, with 不 NO,
-    else none.
+    """Write a file in the format of SQuAD.
+
+    The answer is the one character of GOOD in the passage. With `with_kinds`, there are also passages with 是 (the
+    answer is YES), with 不 (the answer is NO), and with none of them (there is no answer).
     """
     rng = np.random.default_rng(seed)
     paragraphs = []
@@ -89,7 +90,7 @@ def write_questions(path: Path, count: int, *, seed: int, with_kinds: bool = Fal
         kind = number % 4 if with_kinds else 0
         mark = "" if kind == 3 else str(rng.choice(list(GOOD))) if kind == 0 else "是不"[kind - 1]
         context = context[:place] + mark + context[place:]
-        if kind in (1, 2):  # in every window
+        if kind in (1, 2):  # put the mark into every window
             context = "".join(character + (mark if place % 4 == 0 else "") for place, character in enumerate(context))
         answer = {
             0: {"text": mark, "answer_start": place},
@@ -108,7 +109,10 @@ def write_questions(path: Path, count: int, *, seed: int, with_kinds: bool = Fal
 
 
 def job_of(folder: Path, *, model: Path, output: str = "run", **options) -> FineTuneJob:
-    """Fine-tuning on the classification data in `folder`, small enough for tests; `changes` are added to the recipe."""
+    """Return a small fine-tuning job on the classification data in `folder`.
+
+    `changes` are added to the recipe.
+    """
     changes = {
         "num_epochs": 4,
         "batch_size": 8,
@@ -130,17 +134,17 @@ def job_of(folder: Path, *, model: Path, output: str = "run", **options) -> Fine
 
 
 def own_task(kind: str, folder: Path, **options):
-    """A task of one's own files train, dev, test in a folder."""
+    """Return a data set of the files train, dev and test in a folder."""
     files = {split: path for split in ("train", "dev", "test") for path in folder.glob(f"{split}.*")}
     return dataset_of_flags(kind=kind, files=files, **options)
 
 
 def result_of(output: Path, seed: int = 1) -> dict:
-    """result.json without what depends on the clock."""
+    """Return result.json without the values that depend on the time."""
     values = json.loads((output / f"seed-{seed}" / "result.json").read_text(encoding="utf-8"))
     return {name: value for name, value in values.items() if name not in ("seconds", "texts_per_second")}
 
 
 def weights_of(output: Path, seed: int = 1) -> bytes:
-    """The bytes of a seed's model."""
+    """Return the bytes of the weights of a seed."""
     return (output / f"seed-{seed}" / "model" / "model_state.pdparams").read_bytes()

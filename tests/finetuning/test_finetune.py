@@ -1,4 +1,4 @@
-"""Fine-tuning runs, from files to results, in this process."""
+"""Fine-tuning runs in this process, from files to results."""
 
 import dataclasses
 import json
@@ -69,7 +69,7 @@ def test_a_run_learns_and_writes_its_results(done):
     ]
 
 
-def test_finished_seeds_are_left_as_they_are_and_more_may_follow(done):
+def test_finished_seeds_stay_unchanged_when_more_seeds_are_added(done):
     before = weights_of(done.output, 1)
     times = {path: path.stat().st_mtime_ns for path in done.output.glob("seed-*/result.json")}
     run(dataclasses.replace(done, seeds=(1, 2)))
@@ -79,7 +79,7 @@ def test_finished_seeds_are_left_as_they_are_and_more_may_follow(done):
     assert weights_of(done.output, 1) == before
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_one_others(done, model):
+def test_only_the_same_seed_gives_the_same_results(done, model):
     again = dataclasses.replace(done, output=done.output.parent / "again", seeds=(2,))
     run(again)
     assert result_of(again.output, 2) == result_of(done.output, 2)
@@ -87,7 +87,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(done, model
     assert weights_of(done.output, 1) != weights_of(done.output, 2)
 
 
-def test_the_model_folder_predicts_what_the_run_wrote(done):
+def test_the_model_folder_gives_the_predictions_of_the_run(done):
     split = read_split(find_dataset("chnsenticorp"), data=done.data, split="test")
     model = load_finetuned(done.output / "seed-1" / "model", task=TaskName.SEQ_CLS)
     assert model.reading.max_seq_length == 24
@@ -97,7 +97,7 @@ def test_the_model_folder_predicts_what_the_run_wrote(done):
     ]
 
 
-def test_a_hub_module_takes_the_model_folder(done):
+def test_a_hub_module_can_use_the_model_folder(done):
     from paddle_wwm.hub import BertHubModule
 
     split = read_split(find_dataset("chnsenticorp"), data=done.data, split="test")
@@ -109,7 +109,7 @@ def test_a_hub_module_takes_the_model_folder(done):
     ]
 
 
-def test_the_builder_makes_a_module_of_it(done, tmp_path, model):
+def test_a_hub_module_can_be_built_from_the_model_folder(done, tmp_path, model):
     from paddle_wwm.hub import BertHubModule
     from paddle_wwm.hub.build import build_module
 
@@ -119,7 +119,7 @@ def test_the_builder_makes_a_module_of_it(done, tmp_path, model):
     assert BertHubModule(weights=str(built.directory / "assets")).predict(["天气很好"]) == ["1"]
 
 
-def test_paddlenlp_opens_the_model_folder(done):
+def test_paddlenlp_opens_the_model_folder_and_computes_the_same_outputs(done):
     from paddlenlp.transformers import BertForSequenceClassification
 
     folder = done.output / "seed-1" / "model"
@@ -132,7 +132,7 @@ def test_paddlenlp_opens_the_model_folder(done):
     np.testing.assert_allclose(logits, theirs(ids, paddle.zeros_like(ids)).numpy(), atol=1e-5)
 
 
-def test_a_fine_tuned_model_may_be_trained_further_with_a_classifier_of_its_own(done, tmp_path):
+def test_a_fine_tuned_model_can_be_trained_on_another_task_with_a_new_classifier(done, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     rows = "".join(f"{label}\t{'天气很好不是'[: 2 + number % 4]}\n" for number in range(4) for label in "abc")
@@ -144,7 +144,7 @@ def test_a_fine_tuned_model_may_be_trained_further_with_a_classifier_of_its_own(
     assert config["id2label"] == {"0": "a", "1": "b", "2": "c"}
 
 
-def test_labels_of_tokens_are_learnt(tmp_path, model):
+def test_a_run_learns_token_labels(tmp_path, model):
     folder = tmp_path / "data"
     folder.mkdir()
     for number, split in enumerate(("train", "dev", "test")):
@@ -156,7 +156,7 @@ def test_labels_of_tokens_are_learnt(tmp_path, model):
     assert read_run(tmp_path / "run").data["train"]["counts"]["texts_in_windows"] > 0
 
 
-def test_answers_are_learnt_over_windows(tmp_path, model):
+def test_a_run_learns_answers_in_passages_with_several_windows(tmp_path, model):
     folder = tmp_path / "data"
     folder.mkdir()
     for number, split in enumerate(("train", "dev", "test")):
@@ -170,7 +170,7 @@ def test_answers_are_learnt_over_windows(tmp_path, model):
     assert read_run(tmp_path / "run").recipe["kinds_of_answers"] is False
 
 
-def test_yes_no_and_unanswerable_questions_are_learnt_and_a_hub_module_answers_them(tmp_path, model):
+def test_a_run_learns_yes_no_and_unanswerable_questions_and_a_hub_module_answers_them(tmp_path, model):
     from paddle_wwm.hub import BertHubModule
     from paddle_wwm.hub.build import build_module
 
@@ -214,7 +214,7 @@ def test_a_test_split_without_labels_is_predicted_and_not_scored(tmp_path, model
     )
 
 
-def test_without_dev_the_last_checkpoint_counts(tmp_path, model):
+def test_without_dev_the_last_checkpoint_is_used(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=16)
     (folder / "dev.tsv").unlink()
     run(job_of(folder, model=model, changes={"num_epochs": 2}))
@@ -222,9 +222,9 @@ def test_without_dev_the_last_checkpoint_counts(tmp_path, model):
     assert (result.best_step, result.num_steps, set(result.scores), list(result.dev_scores)) == (4, 4, {"test"}, [])
 
 
-def test_the_best_checkpoint_is_kept_and_patience_ends_a_seed(tmp_path, model):
+def test_patience_stops_a_seed_early_and_the_best_checkpoint_is_kept(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=32)
-    # a rate that is far too high: it does not get better any more
+    # the learning rate is far too high, so the score soon stops improving
     run(
         job_of(
             folder,
@@ -239,7 +239,7 @@ def test_the_best_checkpoint_is_kept_and_patience_ends_a_seed(tmp_path, model):
     assert result.best_step == result.dev_scores[scores.index(max(scores))]["step"] == result.num_steps - 4
 
 
-def test_models_need_not_be_kept(tmp_path, model):
+def test_a_run_can_keep_no_models(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=8)
     run(job_of(folder, model=model, keep_models=False, changes={"num_epochs": 1}))
     assert sorted(path.name for path in (tmp_path / "run" / "seed-1").iterdir()) == [
@@ -257,9 +257,7 @@ def test_a_dry_run_writes_nothing(tmp_path, model, logged):
     assert "train  64 examples" in out and "4 epochs x 8 steps of 8" in out and "[CLS]" in out
 
 
-def test_a_model_with_fewer_positions_than_the_tasks_length_reads_as_many_as_it_has_and_says_so(
-    tmp_path, model, logged
-):
+def test_the_sequence_length_is_reduced_to_the_positions_of_the_model_and_that_is_logged(tmp_path, model, logged):
     folder = write_chnsenticorp(tmp_path / "data")
     job = job_of(folder, model=model, dry_run=True)
     run(
@@ -267,10 +265,10 @@ def test_a_model_with_fewer_positions_than_the_tasks_length_reads_as_many_as_it_
             job, changes={name: value for name, value in job.changes.items() if name != "max_seq_length"}
         )
     )
-    assert "at most 48 tokens (all that the model has positions for; the task's own are 256)" in "\n".join(logged)
+    assert "at most 48 tokens (the number of positions of the model" in "\n".join(logged)
 
 
-def test_limited_training_data_are_the_same_for_all_seeds_and_recorded(tmp_path, model):
+def test_limit_train_is_applied_and_recorded(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data")
     run(job_of(folder, model=model, changes={"limit_train": 16, "num_epochs": 1}))
     record = read_run(tmp_path / "run")
@@ -279,16 +277,16 @@ def test_limited_training_data_are_the_same_for_all_seeds_and_recorded(tmp_path,
 
 
 REFUSALS = [
-    ({"changes": {"max_seq_length": 64}}, ConfigError, "--max-seq-length must be at most the 48 positions"),
+    ({"changes": {"max_seq_length": 64}}, ConfigError, "--max-seq-length must be at most 48"),
     ({"changes": {"batch_size": 0}}, ConfigError, "`batch_size` must be at least 1"),
     ({"changes": {"layer_decay": 1.5}}, ConfigError, "`layer_decay` must be above 0 and at most 1"),
     ({"changes": {"learning_rate": float("nan")}}, ConfigError, "`learning_rate` must be above 0"),
-    ({"model": "no-such-model-here"}, PaddleWWMError, "is no folder here"),
+    ({"model": "no-such-model-here"}, PaddleWWMError, "no-such-model-here"),
 ]
 
 
 @pytest.mark.parametrize(("options", "error", "message"), REFUSALS, ids=[message for *_, message in REFUSALS])
-def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, model, options, error, message):
+def test_wrong_settings_are_refused_before_anything_is_written(tmp_path, model, options, error, message):
     folder = write_chnsenticorp(tmp_path / "data")
     with pytest.raises(error, match=message):
         run(job_of(folder, **{"model": model, **options}))
@@ -303,7 +301,7 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path, mini_vocab):
         run(job_of(folder, model=other))
 
 
-def test_weights_of_other_programs_are_refused_with_the_command_that_converts_them(tmp_path):
+def test_the_error_for_weights_in_another_format_names_the_command_that_converts_them(tmp_path):
     folder = write_chnsenticorp(tmp_path / "data")
     (tmp_path / "hf").mkdir()
     for name in ("config.json", "model.safetensors"):
@@ -328,7 +326,7 @@ def test_a_training_split_without_labels_is_refused(tmp_path, model):
         ("model", "the model's sha256"),
     ],
 )
-def test_a_folder_with_another_run_is_refused_by_what_differs(done, tmp_path, mini_vocab, change, message):
+def test_the_error_for_a_folder_with_another_run_lists_the_differences(done, tmp_path, mini_vocab, change, message):
     job = done
     if change == "data":
         job = dataclasses.replace(job, data=write_chnsenticorp(tmp_path / "data", train=60))
@@ -342,35 +340,35 @@ def test_a_folder_with_another_run_is_refused_by_what_differs(done, tmp_path, mi
         run(job)
 
 
-def test_a_folder_with_something_else_is_not_touched(tmp_path, model):
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work", encoding="utf-8")
-    with pytest.raises(ConfigError, match="is not empty and holds no run"):
+    with pytest.raises(ConfigError, match="not empty and holds no run"):
         run(job_of(folder, model=model))
     assert (tmp_path / "run" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
-def test_overwriting_discards_the_run_that_was_there(tmp_path, model):
+def test_overwrite_discards_the_previous_run(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=8)
     run(job_of(folder, model=model, seeds=(1, 2), changes={"num_epochs": 1}))
     run(job_of(folder, model=model, overwrite=True, changes={"num_epochs": 2}))
     assert [(result.seed, result.num_steps) for result in read_results(tmp_path / "run")] == [(1, 2)]
 
 
-def test_a_model_of_another_task_is_no_fine_tuned_model_of_this_one(done, model):
-    with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
+def test_a_model_that_was_fine_tuned_for_another_task_or_not_at_all_is_refused(done, model):
+    with pytest.raises(CheckpointError, match="must be a model for token-cls, but was fine-tuned for seq-cls"):
         load_finetuned(done.output / "seed-1" / "model", task=TaskName.TOKEN_CLS)
     with pytest.raises(CheckpointError, match="was not fine-tuned"):
         load_finetuned(model, task=TaskName.SEQ_CLS)
 
 
-def test_two_processes_in_one_output_are_refused(done):
-    with locked_output(done.output), pytest.raises(ConfigError, match="another process is working there"):
+def test_a_second_process_in_the_same_output_is_refused(done):
+    with locked_output(done.output), pytest.raises(ConfigError, match="another process is working"):
         run(done)
 
 
-def test_a_run_of_version_0_1_calls_the_warmup_ratio_otherwise_and_is_continued(tmp_path, model):
+def test_a_run_of_version_0_1_with_the_old_name_of_warmup_ratio_can_be_continued(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=8)
     job = job_of(folder, model=model, changes={"num_epochs": 1, "warmup_ratio": 0.2})
     run(job)

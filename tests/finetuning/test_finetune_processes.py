@@ -1,4 +1,4 @@
-"""scripts/finetune.py as a user runs it: killed and resumed, stopped by Ctrl-C, with two workers."""
+"""scripts/finetune.py as a user runs it: killed and resumed, stopped with Ctrl-C, with two workers."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ def arguments(tmp_path_factory, mini_vocab):
 
 @pytest.fixture(scope="module")
 def uninterrupted(arguments, tmp_path_factory):
-    """The run that nothing stopped."""
+    """A run that was not interrupted."""
     output = tmp_path_factory.mktemp("whole") / "run"
     done = run_script("finetune.py", *arguments, "--output", output)
     assert done.returncode == 0, done.stderr
@@ -58,7 +58,7 @@ def start(arguments, output, *more):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_run_prints_its_row_and_where_everything_is(uninterrupted):
+def test_a_run_prints_its_summary_and_writes_its_files(uninterrupted):
     output, done = uninterrupted
     assert "ChnSentiCorp, tiny: max (mean) of 1 seed(s)" in done.stdout
     assert (output / "summary.txt").read_text(encoding="utf-8").strip() in done.stdout
@@ -73,9 +73,9 @@ def test_a_run_prints_its_row_and_where_everything_is(uninterrupted):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_comes_to_the_same_numbers(arguments, uninterrupted, tmp_path):
+def test_a_killed_and_resumed_run_gives_the_same_results(arguments, uninterrupted, tmp_path):
     output = tmp_path / "run"
-    for step in (40, 100):  # both beyond a checkpoint, which lies 10 steps back
+    for step in (40, 100):  # in both cases, the last checkpoint is 10 steps back
         process = start(arguments, output)
         wait_for_step(process, output, step)
         process.send_signal(signal.SIGKILL)
@@ -89,14 +89,14 @@ def test_killed_and_resumed_it_comes_to_the_same_numbers(arguments, uninterrupte
     assert losses_of(output) == losses_of(uninterrupted[0])
 
 
-def test_ctrl_c_saves_and_the_same_command_goes_on(arguments, uninterrupted, tmp_path):
+def test_ctrl_c_saves_and_the_same_command_continues(arguments, uninterrupted, tmp_path):
     output = tmp_path / "run"
     process = start(arguments, output)
     wait_for_step(process, output, 35)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130
-    assert "run the same command again to go on" in stderr and "Traceback" not in stderr
+    assert "rerun the same command" in stderr and "Traceback" not in stderr
     [checkpoint] = (output / "seed-1" / "checkpoint").iterdir()
     state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))["state"]
     assert state["step"] >= 35
@@ -106,7 +106,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(arguments, uninterrupted, tmp
 
 
 @pytest.mark.slow
-def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp_path):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(arguments, uninterrupted, tmp_path):
     output = tmp_path / "run"
     process = start(arguments, output)
     wait_for_step(process, output, 35)
@@ -124,8 +124,8 @@ def test_a_torn_checkpoint_is_passed_over_and_said(arguments, uninterrupted, tmp
 
 
 @pytest.mark.slow
-def test_two_workers_come_to_the_numbers_of_one(arguments, tmp_path):
-    # few steps: rounding grows with each
+def test_two_workers_give_the_results_of_one(arguments, tmp_path):
+    # only a few steps, because rounding differences grow with each step
     short = [
         *arguments,
         "--epochs",
@@ -146,14 +146,14 @@ def test_two_workers_come_to_the_numbers_of_one(arguments, tmp_path):
         read_pdparams(tmp_path / f"{number}" / "seed-1" / "model" / "model_state.pdparams") for number in (1, 2)
     )
     for name in one:
-        if not name.endswith("k_proj.bias"):  # whose true gradient is 0
+        if not name.endswith("k_proj.bias"):  # its exact gradient is 0, so Adam amplifies rounding noise
             np.testing.assert_allclose(two[name], one[name], atol=1e-5, err_msg=name)
     results = [result_of(tmp_path / f"{number}") for number in (1, 2)]
     assert [result.pop("num_workers") for result in results] == [1, 2]
     assert results[0] == results[1]
 
 
-def test_mistakes_are_one_line(arguments, tmp_path):
+def test_a_user_error_is_printed_as_one_line(arguments, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.tsv").write_text("label\ttext_a\n1\t天气\n7\t很好\n", encoding="utf-8")
     wrong = ["--task", "chnsenticorp", "--data", tmp_path / "data", *arguments[4:], "--output", tmp_path / "run"]

@@ -1,6 +1,4 @@
-"""What a step computes: batches and their cuts, gradients that do not depend on the cut, learning rates, and
-PaddleNLP's losses and gradients.
-"""
+"""The fine-tuning step: batches and micro-batches, learning rates, gradients, and a comparison with PaddleNLP."""
 
 import dataclasses
 
@@ -41,7 +39,7 @@ CONTEXT = "我们在北京大学学习天气很好"
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, mini_vocab):
-    """Without dropout, so that losses can be compared."""
+    """A model without dropout, so that losses can be compared."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     return write_model(folder, mini_vocab, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
@@ -83,7 +81,7 @@ def trainer_of(model, *, name=TaskName.SEQ_CLS, recipe=RECIPE, seed=1, world=Wor
 
 
 @given(num_rows=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 3))
-def test_an_epoch_has_every_row_once_in_an_order_of_its_own(num_rows, batch_size, seed, epoch):
+def test_an_epoch_has_every_row_once(num_rows, batch_size, seed, epoch):
     recipe = dataclasses.replace(RECIPE, batch_size=batch_size)
     steps = steps_per_epoch(num_rows, recipe=recipe)
     batches = [
@@ -104,7 +102,7 @@ def test_epochs_and_seeds_have_different_orders():
     max_tokens=st.integers(1, 200),
     max_rows=st.integers(0, 5),
 )
-def test_micro_batches_hold_every_row_once_within_the_budget(lengths, max_tokens, max_rows):
+def test_micro_batches_have_every_row_once_and_respect_their_limits(lengths, max_tokens, max_rows):
     recipe = dataclasses.replace(RECIPE, micro_batch_tokens=max_tokens, micro_batch_size=max_rows)
     groups = micro_batches(range(len(lengths)), lengths, recipe=recipe)
     assert sorted(number for group in groups for number in group) == list(range(len(lengths)))
@@ -113,18 +111,18 @@ def test_micro_batches_hold_every_row_once_within_the_budget(lengths, max_tokens
         assert len(group) <= (max_rows or len(lengths))
 
 
-def test_a_limited_training_split_is_a_part_of_a_larger_one():
+def test_a_smaller_limit_chooses_a_subset_of_the_examples_of_a_larger_one():
     assert set(chosen_examples(100, limit=10)) < set(chosen_examples(100, limit=30))
     assert list(chosen_examples(5, limit=0)) == list(chosen_examples(5, limit=9)) == [0, 1, 2, 3, 4]
 
 
-def test_rates_warm_up_over_a_tenth_and_fall_to_nothing():
+def test_the_learning_rate_rises_during_the_first_tenth_and_then_falls_to_zero():
     schedule = schedule_of(20, recipe=RECIPE)
     rates = [schedule.rate_at(step) for step in range(20)]
     assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3]) and rates[-1] == pytest.approx(1e-3 / 18)
 
 
-def test_layer_decay_slows_what_is_below():
+def test_layer_decay_reduces_the_learning_rate_of_lower_layers():
     scale = rate_scale_of(3, layer_decay=0.5)
     names = (
         "bert.embeddings.word_embeddings.weight",
@@ -134,8 +132,8 @@ def test_layer_decay_slows_what_is_below():
     assert [scale(name) for name in names] == [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
 
 
-def test_with_layer_decay_each_layers_step_is_smaller_by_it(model):
-    # Adam's first step is as long as its learning rate, whatever the gradient
+def test_layer_decay_reduces_the_update_of_lower_layers(model):
+    # the first update of Adam has the size of the learning rate, for any gradient
     trainer = trainer_of(model, recipe=dataclasses.replace(RECIPE, layer_decay=0.5, weight_decay=0.0))
     before = trainer.weights()
     rate = trainer.step(0).learning_rate
@@ -147,12 +145,12 @@ def test_with_layer_decay_each_layers_step_is_smaller_by_it(model):
 
 
 @pytest.mark.parametrize("task_name", TaskName)
-def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, task_name):
+def test_gradients_do_not_depend_on_how_a_batch_is_split(model, task_name):
     found = []
     for changes in ({"micro_batch_tokens": 10_000}, {"micro_batch_tokens": 40}, {"micro_batch_size": 1}):
         recipe = dataclasses.replace(RECIPE, clip_norm=1e9, **changes)
         trainer = trainer_of(model, name=task_name, recipe=recipe)
-        # so that they keep the gradients, and nothing is updated
+        # keep the gradients and update nothing
         trainer.context = dataclasses.replace(trainer.context, parameters=[])
         trainer.context.optimizer.step = lambda: None
         loss = trainer.step(0).loss
@@ -173,11 +171,11 @@ def test_gradients_do_not_depend_on_how_a_batch_is_cut(model, task_name):
             np.testing.assert_allclose(gradient, found[0][1][name], atol=1e-5, err_msg=name)
 
 
-def test_a_worker_without_a_micro_batch_adds_nothing(model, monkeypatch):
+def test_a_worker_without_a_micro_batch_does_not_change_loss_and_gradient(model, monkeypatch):
     """It still makes a backward pass, which the exchange of gradients needs."""
     monkeypatch.setattr(trainer_module, "distribute_model", lambda network, world: network)
     monkeypatch.setattr(accumulation, "sum_over_workers", lambda values, world: np.asarray(values, np.float64))
-    recipe = dataclasses.replace(RECIPE, micro_batch_tokens=10_000)  # one micro-batch, which is the first worker's
+    recipe = dataclasses.replace(RECIPE, micro_batch_tokens=10_000)  # only one micro-batch, for the first worker
     losses = []
     for rank in (0, 1):
         trainer = trainer_of(model, recipe=recipe, world=World(rank=rank, size=2))
@@ -197,18 +195,17 @@ HEADS = {
 
 @pytest.mark.parity
 @pytest.mark.parametrize("task_name", TaskName)
-def test_losses_and_gradients_are_paddlenlps(model, task_name):
+def test_losses_and_gradients_equal_those_of_paddlenlp(model, task_name):
     from paddlenlp import transformers
 
     trainer = trainer_of(model, name=task_name)
     theirs = getattr(transformers, HEADS[task_name]).from_pretrained(str(model))
     theirs.set_state_dict(trainer.network.state_dict())
-    theirs.eval()  # the dropout of its heads is not that of config.json
+    theirs.eval()  # PaddleNLP does not read the dropout of the heads from config.json
     features, task = trainer.data.features, trainer.data.task
     longest = max(map(len, features.rows))
-    numbers = [
-        number for number, row in enumerate(features.rows) if len(row) == longest
-    ]  # no padding, of which the ideas differ
+    # only rows without padding, because PaddleNLP treats padding differently
+    numbers = [number for number, row in enumerate(features.rows) if len(row) == longest]
     batch = batch_of(features.rows, numbers, pad_id=trainer.data.tokenizer.vocab.pad_id)
     inputs = [paddle.to_tensor(array) for array in (batch.input_ids, batch.token_type_ids, batch.attention_mask)]
     labels = paddle.to_tensor(task.batch_labels(features, batch))
@@ -234,7 +231,7 @@ def test_losses_and_gradients_are_paddlenlps(model, task_name):
     assert compared > 30
 
 
-def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_vocab, model):
+def test_a_long_token_example_is_split_into_windows_with_every_token_once(mini_vocab, model):
     tokenizer = load_tokenizer(model, read_description(model).config)
     example = TokenExample(
         example_id="1", tokens=("天", " ", "probability", *"我们在北京"), labels=("0", "1", "1", *"00110")
@@ -248,7 +245,7 @@ def test_a_long_text_of_tokens_is_trained_in_windows_and_every_token_once(mini_v
     assert features.counts == {"texts_in_windows": 1, "tokens_without_pieces": 1}
 
 
-def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
+def test_answer_labels_are_start_and_end_columns_and_the_kind(model):
     tokenizer = load_tokenizer(model, read_description(model).config)
     answers = [
         GoldAnswer(text="天气", characters=(9, 11)),
@@ -266,12 +263,12 @@ def test_labels_of_answers_are_columns_of_their_windows_and_kinds(model):
         owner: [label.tolist() for row, label in zip(features.rows, features.labels) if row.owner == owner]
         for owner in range(4)
     }
-    assert found[0] == [[0, 0, 3], [7, 8, 0]]  # [CLS] 学 习 [SEP] and the pieces from 6 on: 9 is the fourth
+    assert found[0] == [[0, 0, 3], [7, 8, 0]]  # the second window is [CLS] 学 习 [SEP] and the pieces from 6 on
     assert found[1] == [[0, 0, 1], [0, 0, 1]] and found[2] == [[0, 0, 3], [0, 0, 3]]
     assert found[3] == [] and features.counts["questions_without_usable_answer"] == 1
 
 
-def test_an_answer_that_no_window_shows_whole_is_counted(model):
+def test_an_answer_that_is_not_complete_in_any_window_is_counted(model):
     tokenizer = load_tokenizer(model, read_description(model).config)
     question = QuestionExample(
         example_id="1",

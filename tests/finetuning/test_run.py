@@ -1,4 +1,4 @@
-"""Fine-tuning and evaluation as calls: what they return and report, alone and with workers."""
+"""Fine-tuning and evaluation in one call: their results and reports, in one process and with workers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(model, data, tmp_path_factory):
-    """The result of two seeds in this process, and what they reported."""
+    """The result of two seeds in this process, and their reports."""
     reports = []
     output = tmp_path_factory.mktemp("run") / "out"
     result = finetune(
@@ -83,7 +83,7 @@ def test_two_workers_take_the_same_steps_and_report_them_to_the_caller(done, mod
     assert capfd.readouterr().out == ""
 
 
-def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
+def test_workers_get_the_same_task_for_own_files(data, model, tmp_path):
     from paddle_wwm.cli.finetune import dataset_of
     from paddle_wwm.cli.main import parse
     from paddle_wwm.finetuning.set_up import FineTuneJob
@@ -103,7 +103,7 @@ def test_workers_of_own_files_get_the_same_task(data, model, tmp_path):
     assert (arguments.epochs, arguments.learning_rate, arguments.batch_size) == (2, 3e-5, None)
 
 
-def test_the_warmup_ratio_is_a_flag_and_its_former_name_still_works():
+def test_warmup_ratio_is_a_flag_and_its_old_name_still_works():
     from paddle_wwm.cli.main import parse
 
     for flag in ("--warmup-ratio", "--warmup-share"):
@@ -111,11 +111,11 @@ def test_the_warmup_ratio_is_a_flag_and_its_former_name_still_works():
         assert arguments.warmup_ratio == 0.2
 
 
-def test_every_number_of_the_recipe_is_a_parameter():
+def test_every_setting_of_the_recipe_is_a_parameter():
     assert {field.name for field in dataclasses.fields(FineTuneRecipe)} <= inspect.signature(finetune).parameters.keys()
 
 
-def test_a_fine_tuned_model_is_evaluated(done, data, tmp_path):
+def test_a_fine_tuned_model_can_be_evaluated(done, data, tmp_path):
     result, _ = done
     evaluation = evaluate(result.best_model, task="chnsenticorp", data=data, split="dev", output=tmp_path)
     assert evaluation.scores["accuracy"] == result.scores["dev"]["accuracy"].max

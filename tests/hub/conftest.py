@@ -15,7 +15,7 @@ from paddle_wwm.model_config import ModelConfig
 
 
 def tiny_model(vocab, **changes) -> BertForPretraining:
-    """A random model whose outputs differ well; the same sizes give the same one."""
+    """Make a random model with clearly different outputs; the same sizes give the same model."""
     paddle.seed(0)
     sizes = {
         "vocab_size": len(vocab),
@@ -31,7 +31,7 @@ def tiny_model(vocab, **changes) -> BertForPretraining:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory, mini_vocab):
-    """A model folder, as training writes it."""
+    """Return a model folder in the form that training writes."""
     folder = tmp_path_factory.mktemp("weights")
     save_model(folder, model=tiny_model(mini_vocab), vocab=mini_vocab, do_lower_case=True)
     return folder
@@ -39,7 +39,7 @@ def weights(tmp_path_factory, mini_vocab):
 
 @pytest.fixture(scope="session")
 def headless_weights(tmp_path_factory, mini_vocab):
-    """A model folder whose heads and pooler are random, as a conversion of published weights may be."""
+    """Return a model folder with random heads and pooler, as after converting published weights."""
     folder = tmp_path_factory.mktemp("headless")
     untrained = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
     save_model(folder, model=tiny_model(mini_vocab), vocab=mini_vocab, do_lower_case=True, untrained=untrained)
@@ -47,8 +47,9 @@ def headless_weights(tmp_path_factory, mini_vocab):
 
 
 class BareEnvironment:
-    """A virtual environment of its own, with PaddleHub, PaddleNLP and what they need (those of this one, by path), and
-    without paddle_wwm.
+    """A virtual environment with PaddleHub, PaddleNLP and their dependencies, but without paddle_wwm.
+
+    The packages are those of the current environment, found by path.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,10 +57,10 @@ class BareEnvironment:
         self.python = folder / "bin" / "python"
         ours = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
         theirs = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-        # a folder that a .pth file names is searched, but its own .pth files, by which paddle_wwm is installed for
-        # development, are not read
+        # Python searches a folder that a .pth file names, but does not read the .pth files in it. pip install -e
+        # installs paddle_wwm by such a file.
         (Path(ours["purelib"]) / "packages.pth").write_text("".join(f"{path}\n" for path in theirs))
-        hub = folder / "bin" / "hub"  # as pip writes it
+        hub = folder / "bin" / "hub"  # like the script that pip writes
         hub.write_text(
             f"#!{self.python}\nimport sys\nfrom paddlehub.commands.utils import execute\nsys.exit(execute())\n"
         )
@@ -67,7 +68,7 @@ class BareEnvironment:
         self.hub = str(hub)
 
     def run(self, code_or_command: str | list[str], *, hub_home: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Python code, or a command, in a fresh process there."""
+        """Run Python code, or a command, in a new process of the environment."""
         command = (
             [str(self.python), "-I", "-c", code_or_command] if isinstance(code_or_command, str) else code_or_command
         )
@@ -78,7 +79,7 @@ class BareEnvironment:
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory):
-    """The environment of a user who has only PaddleHub and PaddleNLP."""
+    """Return the environment of a user who has only PaddleHub and PaddleNLP."""
     environment = BareEnvironment(tmp_path_factory.mktemp("bare") / "env")
     code = (
         "import importlib.util as u; print([bool(u.find_spec(name)) for name in ('paddlehub', 'paddlenlp', "
@@ -87,8 +88,8 @@ def bare(tmp_path_factory):
     seen = environment.run(code, hub_home=tmp_path_factory.mktemp("hub"), cwd=tmp_path_factory.mktemp("cwd"))
     if seen.stdout.strip() == "[True, True, True]":
         pytest.skip(
-            "paddle_wwm is installed as a copy among the other packages here (not with pip install -e), so "
-            "none can be without it"
+            "paddle_wwm is installed as a copy among the other packages (not with pip install -e), so no "
+            "environment can be made without it"
         )
     assert seen.stdout.strip() == "[True, True, False]", seen.stdout + seen.stderr
     return environment

@@ -1,4 +1,4 @@
-"""Archives served to the real `hub` command line: configured, searched, installed by name and version, loaded."""
+"""The archive server with the real `hub` command line: config, search, install by name and version, load."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def get(address):
         return json.load(response)
 
 
-def test_search_lists_the_newest_version_first_and_info_all_of_them(address):
+def test_search_and_info_list_the_newest_version_first(address):
     found = get(f"{address}/search?word=our&type=module")
     assert [(item["name"], item["version"]) for item in found["data"]] == [
         ("our-bert", version) for version in ("1.10.0", "1.9.0", "1.0.0")
@@ -72,10 +72,10 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_nothing_but_archives_is_given_out(address, path):
+def test_only_archives_are_served(address, path):
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(f"{address}/{path}", timeout=30)
-    with error.value:  # it is the answer, too
+    with error.value:  # the error is also the response and must be closed
         assert error.value.code == 404
 
 
@@ -105,12 +105,12 @@ def test_the_hub_command_line_searches_installs_and_loads(address, tmp_path):
     assert "HubModuleNotFoundError" in used or "Error" in used.splitlines()[-1]
 
 
-def test_an_archive_that_changed_or_has_no_checksum_is_not_served_and_that_is_said_once(dist, tmp_path, logged):
+def test_an_archive_with_a_wrong_or_missing_checksum_is_not_served_and_logged_once(dist, tmp_path, logged):
     good = (dist / "other-bert-1.0.0.tar").read_bytes()
     (tmp_path / "a.tar").write_bytes(good)
     shelf = Shelf(tmp_path)
     assert shelf.archives() == shelf.archives() == []
-    assert "\n".join(logged).count("has no a.tar.sha256 beside it") == 1
+    assert "\n".join(logged).count("has no a.tar.sha256") == 1
     sums = (dist / "other-bert-1.0.0.tar.sha256").read_text()
     (tmp_path / "a.tar.sha256").write_text(sums)
     assert [archive.name for archive in shelf.archives()] == ["other-bert"]
@@ -120,16 +120,16 @@ def test_an_archive_that_changed_or_has_no_checksum_is_not_served_and_that_is_sa
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\0" * 10240])
-def test_what_is_no_module_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_module_archive_is_refused(tmp_path, content):
     import hashlib
 
     (tmp_path / "x.tar").write_bytes(content)
     (tmp_path / "x.tar.sha256").write_text(hashlib.sha256(content).hexdigest())
-    with pytest.raises(HubModuleError, match="no module's archive"):
+    with pytest.raises(HubModuleError, match="not a module archive"):
         open_archive(tmp_path / "x.tar")
 
 
-def test_a_version_that_has_no_order_is_refused(tmp_path):
+def test_a_version_that_cannot_be_sorted_is_refused(tmp_path):
     import hashlib
     import io
     import tarfile
@@ -144,7 +144,7 @@ def test_a_version_that_has_no_order_is_refused(tmp_path):
         open_archive(tmp_path / "x.tar")
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+def test_a_missing_folder_is_reported_in_one_line(tmp_path):
     command = [sys.executable, str(ROOT / "scripts" / "serve_hub_modules.py"), str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and "no such folder" in done.stderr

@@ -1,6 +1,4 @@
-"""Modules are built, installed by the real `hub` command line into a fresh HUB_HOME, and loaded in an environment
-without paddle_wwm.
-"""
+"""Build modules, install them with the real `hub` command line, load them in an environment without paddle_wwm."""
 
 import shutil
 import tarfile
@@ -25,7 +23,7 @@ def build(weights, output, name=DEMO, **options):
     return build_module(name=name, weights=weights, output=output, modules=MODULES, **options)
 
 
-def test_the_archive_has_one_top_folder_with_the_module_its_card_and_its_assets(weights, tmp_path):
+def test_the_archive_has_one_top_folder_with_module_card_and_assets(weights, tmp_path):
     built = build(weights, tmp_path)
     with tarfile.open(built.archive) as tar:
         names = tar.getnames()
@@ -44,7 +42,7 @@ def test_the_same_weights_give_the_same_bytes(weights, tmp_path):
     assert build(weights, tmp_path / "a").archive.read_bytes() == build(weights, tmp_path / "b").archive.read_bytes()
 
 
-def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
+def test_the_copy_inside_holds_only_what_the_module_needs():
     contents = {path.as_posix(): content for path, content in vendored_contents().items()}
     needed = {
         "hub/module.py",
@@ -61,7 +59,7 @@ def test_the_copy_inside_is_all_that_the_module_needs_and_no_more():
     assert contents["download/__init__.py"] == b"" and contents["hub/__init__.py"] != b""
 
 
-def test_every_file_inside_is_in_the_list_of_checksums(weights, tmp_path):
+def test_the_list_of_checksums_has_every_file(weights, tmp_path):
     folder = build(weights, tmp_path).directory
     sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
     files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in folder.rglob("*") if path.is_file()}
@@ -71,7 +69,7 @@ def test_every_file_inside_is_in_the_list_of_checksums(weights, tmp_path):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_every_model_of_the_table_has_its_module_and_card(variant):
+def test_every_model_of_the_table_has_a_module_and_a_card(variant):
     folder = MODULES / folder_name(variant.hub_name)
     source, card = ((folder / name).read_text(encoding="utf-8") for name in ("module.py", "README.md"))
     assert (source, card) == variant_sources(variant), "run: paddle-wwm hub build --write-sources"
@@ -86,7 +84,7 @@ def test_every_model_of_the_table_has_its_module_and_card(variant):
         assert text in card
 
 
-def test_a_model_of_other_sizes_gets_a_variants_name_only_on_request_and_the_card_says_so(weights, tmp_path):
+def test_a_model_of_other_sizes_needs_allow_other_sizes_and_the_card_reports_it(weights, tmp_path):
     with pytest.raises(
         HubModuleError,
         match=r"is not rbt3: vocab_size is \d+, not 21128; hidden_size is 16, not 768; .*--allow-other-sizes",
@@ -101,19 +99,19 @@ def test_a_model_of_other_sizes_gets_a_variants_name_only_on_request_and_the_car
 @pytest.mark.parametrize(
     "alias", ["hfl/chinese-roberta-wwm-ext", "roberta-wwm-ext-chinese", "chinese_roberta_wwm_ext_L-12_H-768_A-12"]
 )
-def test_another_name_of_a_model_builds_its_module_and_says_so(tmp_path, alias):
+def test_another_name_of_a_model_builds_its_module_with_a_note(tmp_path, alias):
     built = build(None, tmp_path, name=alias)
     assert (built.name, built.archive.name) == ("chinese-roberta-wwm-ext", "chinese-roberta-wwm-ext-1.0.0.tar")
     assert f"{alias} is another name of chinese-roberta-wwm-ext" in built.notes[0]
 
 
-def test_a_module_without_weights_is_small_and_only_for_models_of_the_table(tmp_path):
+def test_a_module_without_weights_is_small_and_needs_a_model_of_the_table(tmp_path):
     assert build(None, tmp_path, name="rbt3").archive.stat().st_size < 400_000
     with pytest.raises(HubModuleError, match="only a model of the table can be built without weights"):
         build(None, tmp_path, name="mine")
 
 
-def test_the_real_vocabulary_and_sizes_pass_for_the_variants_own(shared_data, mini_vocab, tmp_path):
+def test_the_real_vocabulary_and_sizes_match_the_variant(shared_data, mini_vocab, tmp_path):
     from paddle_wwm.hub.checks import SERIES_VOCAB_SHA256, _deviations
     from paddle_wwm.tokenization.vocab import load_vocab
 
@@ -143,7 +141,7 @@ def test_the_real_vocabulary_and_sizes_pass_for_the_variants_own(shared_data, mi
         ),
     ],
 )
-def test_weights_that_are_not_whole_are_refused_and_nothing_is_written(weights, tmp_path, change, message):
+def test_incomplete_weights_are_refused_and_nothing_is_written(weights, tmp_path, change, message):
     folder = shutil.copytree(weights, tmp_path / "weights")
     arrays = {name: array.copy() for name, array in read_pdparams(folder / "model_state.pdparams").items()}
     change(arrays)
@@ -153,7 +151,7 @@ def test_weights_that_are_not_whole_are_refused_and_nothing_is_written(weights, 
     assert not (tmp_path / "dist").exists()
 
 
-def test_building_again_replaces_the_module_that_was_there(weights, tmp_path):
+def test_building_again_replaces_the_old_module(weights, tmp_path):
     first = build(weights, tmp_path)
     (first.directory / "stale.txt").write_text("x")
     assert build(weights, tmp_path).sha256 == first.sha256
@@ -162,19 +160,19 @@ def test_building_again_replaces_the_module_that_was_there(weights, tmp_path):
     )
 
 
-def test_the_demonstration_says_that_it_is_one(weights, tmp_path):
+def test_the_demonstration_is_described_as_one(weights, tmp_path):
     built = build(weights, tmp_path)
     assert "demonstration" in (built.directory / "README.md").read_text(encoding="utf-8").lower()
     assert "demonstration" in (built.directory / "module.py").read_text(encoding="utf-8").lower()
 
 
 @pytest.mark.parametrize("name", ["Chinese", "a/b", "../x", "a b", "", "a--b"])
-def test_a_name_that_cannot_be_a_module_is_refused(weights, tmp_path, name):
+def test_an_invalid_name_is_refused(weights, tmp_path, name):
     with pytest.raises(HubModuleError, match="`name` must be"):
         build(weights, tmp_path, name=name)
 
 
-def test_a_version_that_is_none_is_refused(weights, tmp_path):
+def test_an_invalid_version_is_refused(weights, tmp_path):
     with pytest.raises(HubModuleError, match="`version` must have the form 1.2.3"):
         build(weights, tmp_path, name="mine", version="1.0")
 
@@ -186,10 +184,10 @@ def test_a_folder_without_weights_is_refused_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "dist").exists()
 
 
-def test_a_folder_that_is_no_module_is_not_overwritten(weights, tmp_path):
+def test_a_folder_that_is_not_a_module_is_not_overwritten(weights, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("weeks of work")
-    with pytest.raises(HubModuleError, match="is no hub module"):
+    with pytest.raises(HubModuleError, match="is not a hub module"):
         build(weights, tmp_path, name="mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "weeks of work"
 
@@ -205,7 +203,7 @@ USE = (
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("form", ["archive", "folder"])
-def test_hub_install_takes_it_and_hub_module_loads_it_where_paddle_wwm_is_not_installed(weights, bare, tmp_path, form):
+def test_hub_install_and_hub_module_work_without_paddle_wwm(weights, bare, tmp_path, form):
     built = build(weights, tmp_path / "dist")
     source = built.archive if form == "archive" else built.directory
     installed = bare.run([bare.hub, "install", str(source)], hub_home=tmp_path / "hub", cwd=tmp_path)
@@ -216,7 +214,7 @@ def test_hub_install_takes_it_and_hub_module_loads_it_where_paddle_wwm_is_not_in
 
 
 @pytest.mark.integration
-def test_a_new_version_installed_in_the_same_process_runs_its_own_code(weights, bare, tmp_path):
+def test_a_new_version_in_the_same_process_runs_its_own_code(weights, bare, tmp_path):
     first = build(weights, tmp_path / "dist1", name="mine", version="1.0.0")
     second = build(weights, tmp_path / "dist2", name="mine", version="1.1.0")
     code = (

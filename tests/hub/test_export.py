@@ -1,4 +1,4 @@
-"""save_inference_model and ONNX: the same numbers as the module's own."""
+"""save_inference_model and ONNX give the same outputs as the module."""
 
 import numpy as np
 import paddle
@@ -27,7 +27,7 @@ def outputs_of(module, inputs):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_saved_program_gives_the_modules_numbers_for_any_shape(weights, tmp_path, task):
+def test_a_saved_program_gives_the_outputs_of_the_module_for_any_shape(weights, tmp_path, task):
     module = BertHubModule(task=task, weights=str(weights))
     module.save_inference_model(str(tmp_path / "saved"))
     predictor = paddle.inference.create_predictor(
@@ -41,7 +41,7 @@ def test_a_saved_program_gives_the_modules_numbers_for_any_shape(weights, tmp_pa
             np.testing.assert_allclose(one.numpy(), other, atol=1e-5)
 
 
-def test_onnx_gives_the_modules_numbers_and_installs_nothing(weights, tmp_path, monkeypatch):
+def test_onnx_gives_the_outputs_of_the_module_and_installs_nothing(weights, tmp_path, monkeypatch):
     reference = pytest.importorskip("onnx.reference")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     module = BertHubModule(task="seq-cls", weights=str(weights))

@@ -1,6 +1,4 @@
-"""Both ways of running a network give the same numbers, and an exported program never outlives the weights that it was
-made of.
-"""
+"""Both ways of running a network give the same outputs. An exported program is not used after the weights changed."""
 
 import copy
 
@@ -33,7 +31,7 @@ def export_at_once(monkeypatch):
 
 @pytest.fixture
 def made(monkeypatch):
-    """The precisions of the programs that were made."""
+    """Record the precision of each exported program."""
     calls, make = [], inference.exported_program
     monkeypatch.setattr(
         inference,
@@ -61,7 +59,7 @@ def flat(values):
 
 
 @pytest.mark.parametrize("task", DATA)
-def test_the_exported_program_gives_the_numbers_of_the_layers(weights, export_at_once, made, monkeypatch, task):
+def test_the_exported_program_gives_the_outputs_of_the_layers(weights, export_at_once, made, monkeypatch, task):
     module = BertHubModule(task=task, weights=str(weights))
     exported = module.predict(DATA[task], return_prob=True, batch_size=2)
     assert made == ["fp32"]
@@ -77,7 +75,7 @@ def test_the_exported_program_gives_the_numbers_of_the_layers(weights, export_at
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "pooler"])
-def test_so_do_embeddings(weights, export_at_once, made, monkeypatch, pooling):
+def test_the_exported_program_gives_the_embeddings_of_the_layers(weights, export_at_once, made, monkeypatch, pooling):
     module = BertHubModule(weights=str(weights))
     exported = module.get_embedding(TEXTS + PAIRS, pooling=pooling)
     monkeypatch.setattr(inference, "MIN_CALL_TOKENS", 10**9)
@@ -85,7 +83,7 @@ def test_so_do_embeddings(weights, export_at_once, made, monkeypatch, pooling):
     assert made == ["fp32"]
 
 
-def test_the_first_states_are_those_of_the_whole_encoder(weights):
+def test_first_states_equal_those_of_the_full_encoder(weights):
     from paddle_wwm.model.shortcuts import first_states
 
     bert = BertHubModule(weights=str(weights)).model.bert
@@ -98,7 +96,7 @@ def test_the_first_states_are_those_of_the_whole_encoder(weights):
     )
 
 
-def test_small_calls_make_no_program_and_large_ones_make_one_when_it_pays(weights, made, monkeypatch):
+def test_a_program_is_exported_after_enough_tokens_in_large_calls(weights, made, monkeypatch):
     monkeypatch.setattr(inference, "MIN_CALL_TOKENS", 30)
     monkeypatch.setattr(inference, "EXPORT_AFTER_TOKENS", 100)
     module = BertHubModule(task="seq-cls", weights=str(weights))
@@ -108,7 +106,7 @@ def test_small_calls_make_no_program_and_large_ones_make_one_when_it_pays(weight
 
 
 @pytest.mark.parametrize("change", ["one number", "a step of training", "set_state_dict"])
-def test_a_program_is_made_anew_when_the_weights_change(weights, export_at_once, made, change):
+def test_a_program_is_made_again_when_the_weights_change(weights, export_at_once, made, change):
     module = BertHubModule(task="seq-cls", weights=str(weights))
     _, before = module.predict(TEXTS, return_prob=True)
     assert module.predict(TEXTS, return_prob=True)[1] == before and len(made) == 1
@@ -152,7 +150,7 @@ def test_a_program_is_made_again_for_a_replaced_layer(weights, export_at_once, m
     assert made == ["fp32", "fp32"]
 
 
-def test_a_module_that_has_a_program_is_copied_with_its_weights(weights, export_at_once):
+def test_a_copied_module_with_a_program_has_its_own_weights(weights, export_at_once):
     module = BertHubModule(task="seq-cls", weights=str(weights))
     expected = module.predict(TEXTS, return_prob=True)
     copied = copy.deepcopy(module)
@@ -161,7 +159,7 @@ def test_a_module_that_has_a_program_is_copied_with_its_weights(weights, export_
     assert np.abs(np.array(copied.predict(TEXTS, return_prob=True)[1]) - np.array(expected[1])).max() > 1e-4
 
 
-def test_bf16_is_close_where_the_processor_has_it_and_refused_where_not(weights, made, monkeypatch):
+def test_bf16_is_close_to_fp32_and_refused_without_cpu_support(weights, made, monkeypatch):
     module = BertHubModule(weights=str(weights))
     if inference.has_bf16():
         exact, close = module.get_embedding(TEXTS), module.get_embedding(TEXTS, precision="bf16")
@@ -174,7 +172,7 @@ def test_bf16_is_close_where_the_processor_has_it_and_refused_where_not(weights,
         module.predict(TEXTS, precision="int8")
 
 
-def test_threads_that_share_a_module_get_their_own_results(weights, export_at_once):
+def test_each_thread_that_shares_a_module_gets_its_own_results(weights, export_at_once):
     from concurrent.futures import ThreadPoolExecutor
 
     module = BertHubModule(task="seq-cls", weights=str(weights))

@@ -1,6 +1,4 @@
-"""Where a module's weights come from, in which order, and what is said when there are none; modules of fine-tuned
-models.
-"""
+"""The order in which a module searches for weights, the error without weights, and modules of fine-tuned models."""
 
 import json
 import shutil
@@ -24,13 +22,13 @@ LABELS = {0: "bad", 1: "good", 2: "so-so"}
 
 
 class Rbt3(BertHubModule):
-    """As hub_modules/rbt3 makes it: a name, and no assets beside it."""
+    """A module like hub_modules/rbt3: it has a name and no assets."""
 
     name = "rbt3"
 
 
 def store(home, weights, *, scale=1.0):
-    """What `paddle_wwm.download.fetch("rbt3")` leaves, with other numbers."""
+    """Write the files of `paddle_wwm.download.fetch("rbt3")`, with scaled weights."""
     folder = shutil.copytree(weights, home / "models" / "rbt3")
     arrays = {name: scale * array for name, array in read_pdparams(folder / "model_state.pdparams").items()}
     write_pdparams(folder / "model_state.pdparams", arrays)
@@ -42,7 +40,7 @@ def first_number(module):
     return float(module.model.bert.embeddings.word_embeddings.weight[0, 0])
 
 
-def test_given_weights_come_before_the_modules_own_and_those_before_the_fetched_ones(weights, tmp_path, monkeypatch):
+def test_given_weights_precede_assets_and_assets_precede_downloads(weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PADDLE_WWM_HOME", str(tmp_path / "home"))
     store(tmp_path / "home", weights, scale=2.0)
     own = tmp_path / "module"
@@ -59,7 +57,7 @@ def test_given_weights_come_before_the_modules_own_and_those_before_the_fetched_
     assert first_number(Rbt3()) == pytest.approx(2.0 * number)
 
 
-def test_offline_without_weights_one_error_names_the_ways(tmp_path, monkeypatch):
+def test_offline_without_weights_one_error_lists_the_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("PADDLE_WWM_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(HubModuleError) as caught:
@@ -75,9 +73,7 @@ def test_offline_without_weights_one_error_names_the_ways(tmp_path, monkeypatch)
 
 
 @pytest.mark.integration
-def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_installed_or_says_the_ways(
-    weights, bare, tmp_path
-):
+def test_without_paddle_wwm_a_module_finds_downloaded_weights_or_lists_the_ways(weights, bare, tmp_path):
     built = build_module(name="rbt3", output=tmp_path / "dist", modules=MODULES)
     store(tmp_path / "home", weights)
     code = (
@@ -115,7 +111,7 @@ def test_a_module_without_weights_finds_fetched_ones_where_paddle_wwm_is_not_ins
         ),
     ],
 )
-def test_a_folder_that_holds_no_whole_model_is_refused(weights, tmp_path, prepare, message):
+def test_a_folder_without_a_complete_model_is_refused(weights, tmp_path, prepare, message):
     folder = shutil.copytree(weights, tmp_path / "weights")
     prepare(folder)
     with pytest.raises((HubModuleError, CheckpointError, DataError), match=message):
@@ -135,7 +131,7 @@ def test_missing_and_unknown_parameters_are_refused(weights, tmp_path, change):
         BertHubModule(weights=str(folder))
 
 
-def test_a_bare_bert_model_as_paddlenlp_saves_it_serves(weights, tmp_path):
+def test_a_bare_bert_model_saved_by_paddlenlp_can_be_used(weights, tmp_path):
     from paddlenlp.transformers import BertModel
 
     BertModel.from_pretrained(str(weights)).save_pretrained(str(tmp_path))
@@ -146,12 +142,11 @@ def test_a_bare_bert_model_as_paddlenlp_saves_it_serves(weights, tmp_path):
 
 
 # ---- Fine-tuned models
-# -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def checkpoint(weights, tmp_path_factory):
-    """(module, file as hub.Trainer saves it)"""
+    """Return a module and its checkpoint file in the form of hub.Trainer."""
     paddle.seed(4)
     module = BertHubModule(task="seq-cls", weights=str(weights), label_map=LABELS)
     module.set_state_dict(module.state_dict())
@@ -167,7 +162,7 @@ def package(checkpoint, base, output, **options):
     )
 
 
-def test_a_fine_tuned_model_is_a_module_of_its_own_name_version_task_and_labels(checkpoint, weights, tmp_path):
+def test_a_fine_tuned_model_becomes_a_module_with_its_own_name_version_task_and_labels(checkpoint, weights, tmp_path):
     module, path = checkpoint
     built = package(path.parent, weights, tmp_path)
     assert (built.name, built.version, built.archive.name) == ("my-sentiment", "1.2.0", "my-sentiment-1.2.0.tar")
@@ -177,14 +172,14 @@ def test_a_fine_tuned_model_is_a_module_of_its_own_name_version_task_and_labels(
     assert loaded.predict(texts, return_prob=True) == module.predict(texts, return_prob=True)
     assert loaded.get_embedding(texts).shape == (3, 16)
     assert package(path, weights, tmp_path / "again").sha256 == built.sha256
-    # the assets are themselves a fine-tuned model folder, which says what it is
+    # the assets are a fine-tuned model folder, which records its task and labels
     assert (
-        package(built.directory / "assets", None, tmp_path / "anew", task=None, label_map=None).sha256 == built.sha256
+        package(built.directory / "assets", None, tmp_path / "third", task=None, label_map=None).sha256 == built.sha256
     )
 
 
 @pytest.mark.parity
-def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbers(checkpoint, weights, tmp_path):
+def test_paddlenlp_loads_the_assets_of_a_fine_tuned_module_with_the_same_outputs(checkpoint, weights, tmp_path):
     from paddlenlp.transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     module, path = checkpoint
@@ -199,8 +194,8 @@ def test_the_assets_of_a_fine_tuned_module_open_in_paddlenlp_with_the_same_numbe
 
 
 @pytest.mark.filterwarnings("ignore:the classifier of text-matching is new and random")
-def test_checkpoints_of_paddlehubs_own_modules_are_understood(weights, tmp_path):
-    """Theirs have the names of ours, but for two towers: an encoder without "bert." and a classifier beside it."""
+def test_checkpoints_of_paddlehubs_own_modules_are_loaded(weights, tmp_path):
+    """Their names are ours, except for two towers: the encoder lacks "bert.", and the classifier lacks "model."."""
     module = BertHubModule(task="text-matching", weights=str(weights))
     arrays = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
     theirs = {
@@ -217,9 +212,7 @@ def test_checkpoints_of_paddlehubs_own_modules_are_understood(weights, tmp_path)
     ("stored", "asked"),
     [("question-answering", "seq-cls"), ("seq-cls", "question-answering"), ("text-matching", "seq-cls")],
 )
-def test_a_model_of_another_task_is_refused_though_its_classifier_may_have_the_same_shape(
-    weights, tmp_path, stored, asked
-):
+def test_a_model_of_another_task_is_refused_even_if_the_shapes_fit(weights, tmp_path, stored, asked):
     module = BertHubModule(task=stored, weights=str(weights))
     paddle.save(module.state_dict(), str(tmp_path / "model.pdparams"))
     labels = None if stored == "question-answering" else ["a", "b"]
@@ -230,7 +223,7 @@ def test_a_model_of_another_task_is_refused_though_its_classifier_may_have_the_s
 
 
 @pytest.mark.parity
-def test_taskflow_takes_the_assets_of_fine_tuned_and_of_pretrained_modules(checkpoint, weights, tmp_path):
+def test_taskflow_loads_the_assets_of_fine_tuned_and_pretrained_modules(checkpoint, weights, tmp_path):
     from paddlenlp import Taskflow
 
     module, path = checkpoint
@@ -246,7 +239,7 @@ def test_taskflow_takes_the_assets_of_fine_tuned_and_of_pretrained_modules(check
     assert found["score"] == pytest.approx(expected["masks"][0][0]["score"], abs=1e-5)
 
 
-def test_the_tokenizer_can_be_saved_and_gives_the_modules_own_ids(weights, tmp_path):
+def test_the_tokenizer_can_be_saved_and_gives_the_ids_of_the_module(weights, tmp_path):
     module = BertHubModule(weights=str(weights))
     tokenizer = module.get_tokenizer()
     tokenizer.save_pretrained(str(tmp_path))
@@ -259,8 +252,8 @@ def test_the_tokenizer_can_be_saved_and_gives_the_modules_own_ids(weights, tmp_p
     ("options", "message"),
     [
         ({"label_map": {0: "a", 1: "b"}}, r"misshaped: classifier.weight \(16, 3\) instead of \(16, 2\)"),
-        ({"label_map": None}, "does not say what its classes are called; give --label-map FILE"),
-        ({"task": None}, "does not say what it was fine-tuned for; give --task"),
+        ({"label_map": None}, "names of its classes are not recorded; give --label-map FILE"),
+        ({"task": None}, "task it was fine-tuned for is not recorded; give --task"),
         ({"task": "token-classification"}, "Did you mean 'token-cls'"),
         ({"task": "text-matching"}, "misshaped: classifier.weight"),
         (
@@ -269,9 +262,7 @@ def test_the_tokenizer_can_be_saved_and_gives_the_modules_own_ids(weights, tmp_p
         ),
     ],
 )
-def test_a_checkpoint_that_cannot_be_packaged_says_why_and_nothing_is_written(
-    checkpoint, weights, tmp_path, options, message
-):
+def test_a_bad_checkpoint_is_refused_and_nothing_is_written(checkpoint, weights, tmp_path, options, message):
     with pytest.raises((HubModuleError, CheckpointError), match=message):
         package(checkpoint[1], weights, tmp_path / "dist", **options)
     assert not (tmp_path / "dist").exists()
@@ -294,7 +285,9 @@ def test_a_fine_tuned_model_cannot_have_the_name_of_a_pretrained_one(checkpoint,
         ({"task": "fill-mask"}, "fill-mask needs the masked language model's head"),
     ],
 )
-def test_a_fine_tuned_model_is_not_taken_for_another(checkpoint, weights, tmp_path, options, message):
+def test_a_fine_tuned_model_with_another_task_or_other_labels_is_refused(
+    checkpoint, weights, tmp_path, options, message
+):
     assets = package(checkpoint[1], weights, tmp_path).directory / "assets"
     with pytest.raises(HubModuleError, match=message):
         BertHubModule(weights=str(assets), **options)
@@ -309,13 +302,13 @@ def test_a_fine_tuned_model_is_not_taken_for_another(checkpoint, weights, tmp_pa
         ("no", ["no"]),
     ],
 )
-def test_label_files_are_json_or_a_label_a_line(tmp_path, text, expected):
+def test_label_files_are_json_or_one_label_per_line(tmp_path, text, expected):
     (tmp_path / "labels").write_text(text, encoding="utf-8")
     assert read_label_file(tmp_path / "labels") == expected
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b'{"0": '])
-def test_a_label_file_that_cannot_be_read_is_named(tmp_path, content):
+def test_the_error_for_an_unreadable_label_file_names_the_file(tmp_path, content):
     if content is not None:
         (tmp_path / "labels").write_bytes(content)
     with pytest.raises(HubModuleError, match="labels: "):
@@ -323,13 +316,12 @@ def test_a_label_file_that_cannot_be_read_is_named(tmp_path, content):
 
 
 # ---- The real command lines
-# --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.integration
 @pytest.mark.slow
 def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, bare, tmp_path):
-    """build_hub_modules.py here; hub install, list, show, run, uninstall where paddle_wwm is not installed."""
+    """Run build_hub_modules.py here, then hub install, list, show, run, uninstall without paddle_wwm."""
     (tmp_path / "labels.json").write_text(json.dumps(LABELS), encoding="utf-8")
     script, options = (
         MODULES.parent / "scripts" / "build_hub_modules.py",

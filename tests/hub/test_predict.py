@@ -1,5 +1,6 @@
-"""Every task's predict, on a small random model: one result a text, in order, whatever the batches; and against
-PaddleNLP's classes.
+"""`predict` of every task, on a small random model: one result per text, in order, for any batch size.
+
+Results are also compared with PaddleNLP's classes.
 """
 
 import copy
@@ -37,7 +38,7 @@ DATA = {"seq-cls": TEXTS + PAIRS, "multi-label": TEXTS, "token-cls": TEXTS, "tex
 
 @pytest.mark.parametrize("task", DATA)
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
-def test_one_result_an_item_in_order_at_any_batch_size(module_for, task, batch_size):
+def test_each_item_gets_one_result_in_order_for_any_batch_size(module_for, task, batch_size):
     module, data = module_for(task), DATA[task]
     before = copy.deepcopy(data)
     expected = [module.predict([item], return_prob=True) for item in data]
@@ -48,12 +49,12 @@ def test_one_result_an_item_in_order_at_any_batch_size(module_for, task, batch_s
     assert data == before
 
 
-def test_a_text_alone_and_in_a_list_of_one_are_the_same(module_for):
+def test_a_text_and_a_list_of_one_text_give_the_same_result(module_for):
     module = module_for("seq-cls")
     assert module.predict(TEXTS, return_prob=True) == module.predict([[text] for text in TEXTS], return_prob=True)
 
 
-def test_probabilities_of_classes_sum_to_one_and_the_label_is_that_of_the_largest(module_for):
+def test_class_probabilities_sum_to_one_and_the_label_has_the_largest(module_for):
     results, probabilities = module_for("seq-cls").predict(TEXTS, return_prob=True)
     for label, values in zip(results, probabilities):
         assert sum(values) == pytest.approx(1.0, abs=1e-5) and label == LABELS[int(np.argmax(values))]
@@ -67,7 +68,7 @@ def test_multi_label_gives_all_labels_at_or_above_the_threshold(module_for, thre
     ]
 
 
-def test_a_pair_in_another_order_is_another_pair_for_one_encoder_and_for_two_towers(module_for):
+def test_the_order_of_a_pair_matters_for_one_encoder_and_for_two_towers(module_for):
     for task in ("seq-cls", "text-matching"):
         _, [one, other] = module_for(task).predict([["使用", "语言模型"], ["语言模型", "使用"]], return_prob=True)
         assert np.abs(np.array(one) - np.array(other)).max() > 1e-4
@@ -85,12 +86,12 @@ def test_a_pair_in_another_order_is_another_pair_for_one_encoder_and_for_two_tow
         ("the\002probability\002。", 3),
     ],
 )
-def test_labels_stand_for_tokens_and_for_nothing_else(module_for, text, num_tokens):
+def test_every_token_gets_exactly_one_label(module_for, text, num_tokens):
     [labels], [probabilities] = module_for("token-cls").predict([text], return_prob=True)
     assert len(labels) == len(probabilities) == num_tokens and set(labels) <= set(LABELS.values())
 
 
-def test_a_token_without_pieces_is_outside(module_for):
+def test_a_token_without_pieces_gets_the_label_outside(module_for):
     [labels] = module_for("token-cls").predict(["使\002 \002用"])
     assert labels[1] == "O"
 
@@ -100,18 +101,18 @@ def test_a_long_text_has_a_label_for_every_token(module_for, length):
     text = ("使用语言模型来预测下一个词" * 100)[:length]
     [labels] = module_for("token-cls").predict([text])
     assert len(labels) == length
-    if length == 22:  # fits into one window: the same as unwindowed logits
+    if length == 22:  # fits into one window
         assert labels == module_for("token-cls").predict(["\002".join(text)])[0]
 
 
-def test_windows_agree_with_the_whole_text_where_their_context_is_the_same(module_for):
-    """The first window is the text cut at its end, so tokens whose best window is the first have the labels of that."""
+def test_tokens_of_the_first_window_have_the_probabilities_of_the_cut_text(module_for):
+    """The first window is the text cut at its end, so tokens that use this window have the same probabilities."""
     text = ("使用语言模型来预测下一个词" * 10)[:60]
     [whole], [cut] = (module_for("token-cls").predict([part], return_prob=True)[1] for part in (text, text[:22]))
     np.testing.assert_allclose(whole[:11], cut[:11], atol=1e-5)
 
 
-def test_without_a_task_the_results_are_the_pooled_and_the_hidden_states(weights):
+def test_without_a_task_the_results_are_pooled_and_hidden_states(weights):
     module = BertHubModule(weights=str(weights))
     results = module.predict(["使用", ["使用", "语言"]], batch_size=1)
     assert [(pooled.shape, hidden.shape) for pooled, hidden in results] == [((16,), (4, 16)), ((16,), (7, 16))]
@@ -127,14 +128,14 @@ def test_no_data_give_no_results(module_for, weights):
         assert module_for(task).predict([]) == []
 
 
-def test_texts_that_are_cut_are_counted_in_one_warning(module_for):
+def test_one_warning_counts_all_texts_that_were_cut(module_for):
     with pytest.warns(UserWarning, match=r"2 text\(s\) had more than 24 tokens") as caught:
         long, short = module_for("seq-cls").predict(["使用" * 500, "使用" * 11, "用使" * 50], return_prob=True)[1][:2]
     assert len([one for one in caught if "tokens" in str(one.message)]) == 1
     np.testing.assert_allclose(long, short, atol=1e-6)
 
 
-def test_of_a_pair_the_longer_text_is_cut(module_for):
+def test_the_longer_text_of_a_pair_is_cut(module_for):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         [one], [other] = (
@@ -144,7 +145,7 @@ def test_of_a_pair_the_longer_text_is_cut(module_for):
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_a_text_of_100_000_characters_is_answered_by_every_task(module_for):
+def test_classification_and_token_labels_accept_a_text_of_100_000_characters(module_for):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert len(module_for("seq-cls").predict(["词" * 100_000])) == 1
@@ -160,13 +161,13 @@ def test_a_text_of_100_000_characters_is_answered_by_every_task(module_for):
         (None, "`data` must be a list of texts, but is NoneType"),
         ([None], r"data\[0\] must be .*, but is NoneType"),
         ([["使", None]], r"data\[0\] must be .*, but holds NoneType"),
-        ([["a", "b"], b"x"], r"data\[1\] must be .*, but is bytes|data\[0\] must be a text, so 1 text"),
-        ([[]], r"data\[0\] must be .* text\(s\), but holds 0"),
-        ([["a", "b", "c"]], r"data\[0\] must be .* text\(s\), but holds 3"),
+        ([["a", "b"], b"x"], r"data\[1\] must be .*, but is bytes|data\[0\] must be a text \(1 text"),
+        ([[]], r"data\[0\] must be .* text\(s\)\), but holds 0"),
+        ([["a", "b", "c"]], r"data\[0\] must be .* text\(s\)\), but holds 3"),
         (["\ud800", "\ud800"], r"data\[0\] holds half of a surrogate pair|data\[0\] must be a list of two"),
     ],
 )
-def test_what_is_no_text_is_named(module_for, task, data, message):
+def test_the_error_names_an_item_that_is_not_a_text(module_for, task, data, message):
     with pytest.raises(HubModuleError, match=message):
         module_for(task).predict(data)
 
@@ -180,12 +181,12 @@ def test_what_is_no_text_is_named(module_for, task, data, message):
         ({"use_gpu": True}, "this Paddle is built for the CPU only"),
     ],
 )
-def test_a_wrong_option_says_what_is_wrong(module_for, options, message):
+def test_the_error_names_a_wrong_option(module_for, options, message):
     with pytest.raises(HubModuleError, match=message):
         module_for("seq-cls").predict(TEXTS, **options)
 
 
-def test_predict_leaves_a_module_in_training_as_it_was(module_for):
+def test_predict_keeps_the_training_mode_of_a_module(module_for):
     module = module_for("seq-cls")
     module.train()
     try:
@@ -194,7 +195,7 @@ def test_predict_leaves_a_module_in_training_as_it_was(module_for):
         module.eval()
 
 
-def test_a_classifier_that_nobody_trained_is_told(weights):
+def test_predict_warns_about_an_untrained_classifier(weights):
     module = BertHubModule(task="seq-cls", weights=str(weights))
     with pytest.warns(UserWarning, match="the classifier of seq-cls is new and random"):
         module.predict(["使用"])
@@ -202,7 +203,7 @@ def test_a_classifier_that_nobody_trained_is_told(weights):
 
 @pytest.mark.parity
 @pytest.mark.parametrize("task", ["seq-cls", "token-cls", None])
-def test_the_numbers_are_those_of_paddlenlps_classes(module_for, weights, task, tmp_path):
+def test_outputs_equal_those_of_paddlenlp(module_for, weights, task, tmp_path):
     from paddlenlp import transformers
 
     module = BertHubModule(weights=str(weights)) if task is None else module_for(task)
@@ -230,8 +231,8 @@ def test_the_numbers_are_those_of_paddlenlps_classes(module_for, weights, task, 
 
 
 @pytest.mark.parity
-def test_two_towers_give_the_numbers_of_paddlehubs_formula(module_for):
-    """Means over all tokens, [CLS] and [SEP] too, of each text; the classifier sees both and their distance."""
+def test_two_towers_give_the_outputs_of_paddlehubs_formula(module_for):
+    """Each text is the mean over its tokens, [CLS] and [SEP] included; the classifier gets both and their distance."""
     from paddlenlp.transformers import BertConfig, BertModel
 
     module = module_for("text-matching")

@@ -1,4 +1,4 @@
-"""question-answering, called as a module would be: a random network, and one whose answers are known."""
+"""question-answering of a module: with a random network, and with a network whose answers are known."""
 
 import copy
 
@@ -27,7 +27,7 @@ def module(weights):
     return made
 
 
-def test_every_question_gets_parts_of_its_passage_best_first(module):
+def test_answers_are_spans_of_the_passage_best_first(module):
     results = module.predict(DATA, top_k=3)
     assert len(results) == len(DATA)
     for result, item in zip(results, DATA):
@@ -40,7 +40,7 @@ def test_every_question_gets_parts_of_its_passage_best_first(module):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 32])
-def test_results_do_not_depend_on_the_batch_and_the_data_stay_as_they_were(module, batch_size):
+def test_results_do_not_depend_on_the_batch_size_and_data_are_not_changed(module, batch_size):
     data = copy.deepcopy(DATA)
     results = module.predict(data, batch_size=batch_size)
     assert data == DATA
@@ -50,11 +50,11 @@ def test_results_do_not_depend_on_the_batch_and_the_data_stay_as_they_were(modul
         assert result["score"] == pytest.approx(alone["score"], abs=1e-5)
 
 
-def test_a_dictionary_and_a_pair_are_the_same(module):
+def test_a_dictionary_and_a_pair_give_the_same_result(module):
     assert module.predict(DATA) == module.predict([[item["question"], item["context"]] for item in DATA])
 
 
-def test_an_answer_far_behind_the_models_positions_is_found(weights, mini_vocab):
+def test_an_answer_far_beyond_the_models_positions_is_found(weights, mini_vocab):
     module = BertHubModule(task="question-answering", weights=str(weights))
     wanted = mini_vocab.ids["预"]
 
@@ -71,7 +71,7 @@ def test_an_answer_far_behind_the_models_positions_is_found(weights, mini_vocab)
     assert (none["text"], none["start"], none["end"]) == ("", 0, 0)
 
 
-def test_a_question_that_is_too_long_is_cut_and_that_is_said(module):
+def test_a_question_that_is_too_long_is_cut_with_a_warning(module):
     with pytest.warns(UserWarning, match="1 question.s. had more than 5 tokens"):
         [cut] = module.predict([["使用语言模型来预测", CONTEXT]], max_question_len=5)
     [short] = module.predict([["使用语言模", CONTEXT]])
@@ -104,7 +104,7 @@ def test_no_questions_give_no_answers(module):
         ([["使", "用"]], {"no_answer_threshold": "x"}, "`no_answer_threshold` must be None or a number"),
     ],
 )
-def test_a_wrong_call_says_what_is_wrong(module, data, options, message):
+def test_the_error_names_the_fault_of_a_wrong_call(module, data, options, message):
     with pytest.raises(HubModuleError, match=message):
         module.predict(data, **options)
 

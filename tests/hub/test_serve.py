@@ -39,7 +39,7 @@ def free_port():
 
 
 def post(address, body, *, content_type="application/json"):
-    """(HTTP status, the JSON answer)"""
+    """Send a request; return the HTTP status and the JSON answer."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(address, data=data, headers={"Content-Type": content_type})
     try:
@@ -50,7 +50,7 @@ def post(address, body, *, content_type="application/json"):
 
 
 class Server:
-    """A process that answers on a port, ended by its number."""
+    """A server process on a port, ended by its process id."""
 
     def __init__(self, command, *, hub_home, port, cwd):
         self.port = port
@@ -78,7 +78,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def ours(hub_home, tmp_path_factory):
-    """Our server with one module, for reading comprehension."""
+    """Run our server with one module, for reading comprehension."""
     port = free_port()
     command = [
         sys.executable,
@@ -103,7 +103,7 @@ def test_our_server_answers_questions(ours):
     assert len(result["answers"]) == 2
 
 
-def test_our_server_tells_what_it_serves(ours):
+def test_our_server_lists_its_modules(ours):
     with urllib.request.urlopen(ours, timeout=60) as response:
         assert json.load(response) == {"modules": {NAME: {"version": "1.0.0", "task": "question-answering"}}}
 
@@ -126,13 +126,13 @@ BAD_REQUESTS = [
 
 
 @pytest.mark.parametrize(("body", "status", "message"), BAD_REQUESTS, ids=[message for *_, message in BAD_REQUESTS])
-def test_our_server_refuses_in_json_what_it_cannot_answer(ours, body, status, message):
+def test_our_server_answers_bad_requests_with_an_error_in_json(ours, body, status, message):
     got, answer = post(f"{ours}/predict/{NAME}", body)
     assert (got, answer["status"], answer["results"]) == (status, "101", "")
     assert message in answer["msg"]
 
 
-def test_our_server_says_where_there_is_nothing(ours):
+def test_our_server_reports_unknown_modules_paths_and_content_types(ours):
     status, answer = post(f"{ours}/predict/other", {"data": []})
     assert (status, answer["status"]) == (404, "111") and NAME in answer["msg"]
     status, answer = post(f"{ours}/predict/{NAME}", b"text", content_type="text/plain")
@@ -149,7 +149,7 @@ def test_our_server_listens_on_this_machine_only(ours):
     }
 
 
-def test_a_module_that_is_not_there_is_one_line(tmp_path, weights):
+def test_a_module_that_cannot_be_loaded_is_reported_in_one_line(tmp_path, weights):
     command = [sys.executable, "-m", "paddle_wwm.hub", "serve", str(tmp_path / "no-such"), "--port", "0"]
     (tmp_path / "no-such").mkdir()
     (tmp_path / "no-such" / "module.py").write_text("x = 1\n")
@@ -175,9 +175,9 @@ REQUESTS = {
 }
 
 
-def test_hub_serving_answers_every_task_and_refuses_in_json(hub_home, tmp_path):
+def test_hub_serving_answers_every_task_and_reports_errors_in_json(hub_home, tmp_path):
     port = free_port()
-    for task in REQUESTS:  # one server serves a module under one name: a folder each
+    for task in REQUESTS:  # a server has one task per name, so each task gets its own folder
         name = f"{NAME}_{task or 'none'}".replace("-", "_")
         source = (hub_home / "modules" / "served_bert" / "module.py").read_text(encoding="utf-8")
         folder = hub_home / "modules" / name

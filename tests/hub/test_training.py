@@ -1,4 +1,4 @@
-"""Training by hub.Trainer with PaddleHub's own data sets, by a plain loop, and what a checkpoint brings back."""
+"""Training with hub.Trainer and PaddleHub's data sets, training with a plain loop, and loading checkpoints."""
 
 import numpy as np
 import paddle
@@ -17,7 +17,7 @@ GOOD, BAD = ["天气很好", "我们很好", "大学生活很好", "北京很好
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory, mini_vocab):
-    """Without dropout, so that a few steps are enough."""
+    """Return a model without dropout, so that a few steps are enough."""
     folder = tmp_path_factory.mktemp("weights")
     model = tiny_model(mini_vocab, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.2)
     save_model(folder, model=model, vocab=mini_vocab, do_lower_case=True)
@@ -41,7 +41,7 @@ def trained(module, dataset, folder, *, epochs=25, evaluate=None):
 
 @pytest.fixture(scope="module")
 def sentiment(weights, tmp_path_factory):
-    """(trained module, data set, folder of the checkpoints), shaped as ChnSentiCorp."""
+    """Return a trained module, its data set in the form of ChnSentiCorp, and the folder of its checkpoints."""
     folder = tmp_path_factory.mktemp("sentiment")
     file = write(
         folder / "train.tsv", [("label", "text_a"), *(("1", text) for text in GOOD), *(("0", text) for text in BAD)]
@@ -69,7 +69,7 @@ def test_hub_trainer_trains_a_classifier(sentiment):
 
 
 @pytest.mark.parametrize("form", ["best_model/model.pdparams", "best_model"])
-def test_a_checkpoint_gives_the_trained_modules_predictions(sentiment, weights, form):
+def test_a_loaded_checkpoint_gives_the_predictions_of_the_trained_module(sentiment, weights, form):
     module, _, folder = sentiment
     loaded = BertHubModule(
         task="seq-cls", weights=str(weights), label_map={0: "bad", 1: "good"}, load_checkpoint=str(folder / form)
@@ -101,7 +101,7 @@ def test_a_checkpoint_of_another_task_is_refused(sentiment, weights, options, er
         BertHubModule(weights=str(weights), load_checkpoint=str(sentiment[2] / "best_model"), **options)
 
 
-def test_a_checkpoint_that_is_not_there_is_refused(weights, tmp_path):
+def test_a_missing_or_unreadable_checkpoint_is_refused(weights, tmp_path):
     wrong = (
         (tmp_path / "no.pdparams", "no such checkpoint"),
         (tmp_path, "holds no checkpoint"),
@@ -129,7 +129,7 @@ def test_hub_trainer_trains_sequence_labelling(weights, tmp_path):
     assert module.predict([line[0] for line in lines]) == [line[1].split("\002") for line in lines]
 
 
-def test_hub_trainer_trains_two_towers_and_pairs_in_one_encoder(weights, tmp_path):
+def test_hub_trainer_trains_two_towers(weights, tmp_path):
     pairs = [
         ("天气很好", "天气很好", "1"),
         ("我们学习", "我们学习", "1"),
@@ -177,7 +177,7 @@ def test_a_plain_loop_trains_multi_label(weights):
     assert module.predict(texts) == targets
 
 
-def test_a_plain_loop_trains_masked_words_and_answers(weights):
+def test_a_plain_loop_trains_fill_mask_and_question_answering(weights):
     paddle.seed(2)
     module = BertHubModule(task="fill-mask", weights=str(weights))
     ids, types = tensors(module, ["使用[MASK]言", "语言[MASK]型"])
@@ -192,7 +192,7 @@ def test_a_plain_loop_trains_masked_words_and_answers(weights):
     assert losses[-1] < 0.5 * losses[0] and metrics == {"acc": 1.0}
 
 
-def test_the_loss_is_the_mean_over_the_labels_that_count(weights):
+def test_the_loss_ignores_labels_of_minus_100(weights):
     module = BertHubModule(task="token-cls", weights=str(weights), num_classes=3)
     ids, types = tensors(module, ["使用语言", "天气"])
     labels = paddle.to_tensor([[-100, 0, 1, 2, 0, -100], [-100, 1, -100, -100, -100, -100]])
@@ -219,7 +219,7 @@ def test_layers_of_parameters_are_numbered_from_0(weights):
         ({"task": "seq_cls"}, r"`task` must be None or one of .*, but is 'seq_cls'\. Did you mean 'seq-cls'\?"),
         ({"task": "ner"}, "Did you mean 'token-cls'"),
         ({"task": "seq-cls", "label_map": {0: "a", 2: "b"}}, "without gaps"),
-        ({"task": "seq-cls", "label_map": {0: "a", 1: "a"}}, "a name of its own"),
+        ({"task": "seq-cls", "label_map": {0: "a", 1: "a"}}, "a different name"),
         ({"task": "seq-cls", "label_map": {"a": 0}}, "class numbers as keys"),
         ({"task": "seq-cls", "label_map": {}}, "without gaps"),
         ({"task": "seq-cls", "label_map": "ab"}, "but is str"),
@@ -228,14 +228,14 @@ def test_layers_of_parameters_are_numbered_from_0(weights):
             "`num_classes` is 3, but `label_map` has 2 labels",
         ),
         ({"task": "seq-cls", "num_classes": 0}, "`num_classes` must be at least 1"),
-        ({"task": "fill-mask", "label_map": ["a", "b"]}, "goes with a task that has labels"),
+        ({"task": "fill-mask", "label_map": ["a", "b"]}, "needs a task that has labels"),
     ],
 )
-def test_a_wrong_task_or_label_map_says_what_is_wrong(weights, options, message):
+def test_the_error_names_a_wrong_task_or_label_map(weights, options, message):
     with pytest.raises(HubModuleError, match=message):
         BertHubModule(weights=str(weights), **options)
 
 
-def test_label_maps_of_json_and_lists_are_understood(weights):
+def test_label_maps_may_be_json_or_lists(weights):
     for label_map in ({"0": "a", "1": "b"}, ["a", "b"], {1: "b", 0: "a"}):
         assert BertHubModule(task="seq-cls", weights=str(weights), label_map=label_map).label_map == {0: "a", 1: "b"}

@@ -16,7 +16,7 @@ WITHOUT_DROPOUT = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout
 
 @pytest.fixture(scope="session")
 def corpus(sample_corpus, tmp_path_factory):
-    """The first forty documents of the sample corpus, as a file."""
+    """Write the first forty documents of the sample corpus to a file."""
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")[:40]
     path = tmp_path_factory.mktemp("corpus") / "forty.txt"
     path.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
@@ -25,7 +25,7 @@ def corpus(sample_corpus, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory):
-    """A recipe of two phases, small enough for tests."""
+    """Write a recipe of two phases, small enough for tests."""
     path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
     path.write_text(RECIPE, encoding="utf-8")
     return path
@@ -33,11 +33,11 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
-    """Where the prepared corpus of all these runs is kept."""
+    """Return the folder for the prepared corpus of all these runs."""
     return tmp_path_factory.mktemp("prepared")
 
 
 @pytest.fixture
 def arguments(corpus, recipe, prepared):
-    """The arguments that the runs share."""
+    """Return the arguments that the runs share."""
     return ["--corpus", corpus, "--config", recipe, "--prepared", prepared]

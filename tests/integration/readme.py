@@ -1,4 +1,4 @@
-"""The code blocks of the READMEs and of the pages of docs/, each with the marker that stands before it."""
+"""The code blocks of the READMEs and of the pages in docs/, each with the marker before it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
 _PAGES = ("install", "pretrain", "prepare", "clusters", "modules", "finetune", "serve", "weights", "masking", "recipes")
-# pages that are in both languages, in the order in which their commands build on each other
+# pages in both languages, in the order in which their commands depend on each other
 PAGES = (READMES, *((f"docs/{name}.md", f"docs/zh/{name}.md") for name in _PAGES))
 _BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """marker: "", "make", "needs: network", "needs: cluster" or "example: my own files"."""
+    """A code block. marker: "", "make", "needs: network", "needs: cluster" or "example: my own files"."""
 
     marker: str
     language: str

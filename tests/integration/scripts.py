@@ -1,4 +1,4 @@
-"""Running the project's scripts as a user does, in processes of their own."""
+"""Run the scripts of the project as a user does, in separate processes."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ TIMEOUT_S = 600
 
 
 def command_of(script: str, *arguments: object) -> list[str]:
-    """The command line of scripts/SCRIPT."""
+    """Return the command line of scripts/SCRIPT."""
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
 
 
 def run_script(
     script: str, *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess:
-    """Run scripts/SCRIPT to its end."""
+    """Run scripts/SCRIPT and wait for its end."""
     return run_command(command_of(script, *arguments), cwd=cwd, **environment)
 
 
 def run_command(command: list[str], *, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command to its end; its output as text."""
+    """Run a command, wait for its end, and capture its output as text."""
     return subprocess.run(
         command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=TIMEOUT_S
     )
 
 
 def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:
-    """Until the run in folder `run` has logged `step` steps."""
+    """Wait until the run in folder `run` has logged `step` steps."""
     deadline = time.monotonic() + TIMEOUT_S
     while not any(record["step"] >= step for record in read_metrics(run)):
         assert process.poll() is None, f"ended with {process.returncode} before step {step}"
@@ -43,5 +43,5 @@ def wait_for_step(process: subprocess.Popen, run: Path, step: int) -> None:
 
 
 def train_records(run: Path) -> list[dict]:
-    """The training metrics of a run, one a step (runtime.log_every_steps=1)."""
+    """Return the training metrics of a run, one record per step (runtime.log_every_steps=1)."""
     return [record for record in read_metrics(run) if record["kind"] == "train"]

@@ -1,4 +1,4 @@
-"""Bad input ends with one clear line and exit status 2, and leaves nothing half-written."""
+"""Bad input ends with one clear line and exit status 2, and leaves no partial files."""
 
 import resource
 import shutil
@@ -70,8 +70,8 @@ CASES = {
     "a value of the wrong type": (["seed=now"], ["`seed` must be a whole number", "now"]),
     "an unknown segmenter": (["data.segmenter=ltp"], ["`segmenter` must be one of lac", "ltp"]),
     "a folder that is not empty": (["--output", "foreign"], ["foreign", "is not empty and holds no run"]),
-    "a batch that does not divide": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
-    "a batch that does not divide, and a size that does": (
+    "a batch size that is not a multiple": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
+    "a batch size that is not a multiple, and a valid micro-batch size": (
         ["phases.1.global_batch_size=6"],
         ["`phases.1`", "set runtime.micro_batch_size=1"],
     ),
@@ -82,8 +82,11 @@ CASES = {
         ["`optimizer.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"],
     ),
     "mixed precision on the CPU": (["amp.level=O1"], ["`amp.level` must be O0 on the CPU, but is O1", "GPUs"]),
-    "a length beyond the positions": (["phases.0.max_seq_length=128"], ["`max_seq_length` must be at most", "(64)"]),
-    "an --init that is no model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
+    "a length above the number of positions": (
+        ["phases.0.max_seq_length=128"],
+        ["`max_seq_length` must be at most", "(64)"],
+    ),
+    "an --init that is not a model": (["--init", "foreign"], ["foreign/model_state.pdparams", "no such file"]),
     "an --init of another framework": (
         ["--init", HF_FOLDER],
         ["holds model.safetensors", "paddle-wwm convert", "--to paddle"],
@@ -101,14 +104,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_clear_line_and_leaves_nothing(case, folder, corpus, recipe):
+def test_bad_input_gives_one_clear_line_and_leaves_no_files(case, folder, corpus, recipe):
     given, parts = CASES[case]
     options = {"--corpus": corpus, "--config": recipe, "--output": "run", "--nproc": 2}
     arguments = [part for option, value in options.items() if option not in given for part in (option, value)]
     before = files_below(folder)
     result = run_script("pretrain.py", *given, *arguments, cwd=folder)
     assert_one_clear_line(result, *parts)
-    # a corpus that was prepared before the mistake showed is whole, and will be reused
+    # a corpus that was prepared before the error is complete and will be reused
     assert [name for name in files_below(folder) if not name.startswith("prepared/")] == before
     assert not [name for name in files_below(folder) if "/." in name or name.startswith(".")]
 
@@ -120,7 +123,7 @@ def test_an_output_folder_that_holds_another_run_is_kept(folder, arguments):
     assert first.returncode == 0, first.stderr
     before = {name: (run / name).read_bytes() for name in files_below(run)}
     again = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1)
-    assert_one_clear_line(again, "holds a run already", "--resume auto", "--overwrite")
+    assert_one_clear_line(again, "already holds a run", "--resume auto", "--overwrite")
     other = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", "seed=8")
     assert_one_clear_line(other, "cannot be resumed", "the recipe differs")
     assert {name: (run / name).read_bytes() for name in files_below(run)} == before
@@ -128,8 +131,8 @@ def test_an_output_folder_that_holds_another_run_is_kept(folder, arguments):
     assert replaced.returncode == 0, replaced.stderr
 
 
-def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folder, prepared):
-    """The system refuses files beyond a size, as a full disk would: no shard set, no temporary folder stays."""
+def test_a_full_disk_gives_one_clear_line_and_leaves_no_partial_corpus(corpus, folder, prepared):
+    """A limit on the file size stands for a full disk: no shard set and no temporary folder remain."""
     vocab = folder / "vocab.txt"
     assert run_script("build_vocab.py", corpus, "--output", vocab).returncode == 0
     before = files_below(folder)
@@ -144,10 +147,8 @@ def test_a_full_disk_ends_with_one_line_and_no_half_written_corpus(corpus, folde
 
 
 @pytest.mark.slow
-def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run_goes_on_later(folder, arguments):
-    """The system refuses files beyond a size, as a full disk would: the run's small files fit, its checkpoints
-    do not.
-    """
+def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run_can_resume(folder, arguments):
+    """A limit on the file size stands for a full disk: small files of the run fit, checkpoints do not."""
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 2)
     options = {"capture_output": True, "text": True, "timeout": 300}
     result = subprocess.run(
@@ -156,7 +157,7 @@ def test_a_full_disk_at_a_checkpoint_ends_both_workers_with_one_line_and_the_run
         **options,
     )
     assert_one_clear_line(
-        result, "step-00000004: the checkpoint cannot be written", "there is none before it", "--resume auto"
+        result, "step-00000004: the checkpoint cannot be written", "no earlier one exists", "--resume auto"
     )
     assert list((folder / "run" / "checkpoints").iterdir()) == []
     resumed = run_command([*command, "--resume", "auto"])
@@ -175,11 +176,11 @@ def test_a_checkpoint_of_another_run_is_refused(folder, arguments):
     resumed = run_script(
         "pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1, "--resume", "auto", "seed=7"
     )
-    assert_one_clear_line(resumed, str(foreign), "is no checkpoint of this run")
+    assert_one_clear_line(resumed, str(foreign), "not a checkpoint of this run")
 
 
 @pytest.mark.slow
-def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(folder, arguments):
+def test_a_vocabulary_that_differs_from_that_of_the_init_checkpoint_is_refused(folder, arguments):
     first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
     assert first.returncode == 0, first.stderr
     vocab = folder / "longer.txt"
@@ -187,15 +188,15 @@ def test_a_vocabulary_that_is_not_the_one_of_the_init_checkpoint_is_refused(fold
     second = run_script(
         "pretrain.py", *arguments, "--init", folder / "first" / "model", "--vocab", vocab, "--output", folder / "second"
     )
-    assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave --vocab out")
+    assert_one_clear_line(second, str(vocab), "is not the vocabulary of", "leave out --vocab")
 
 
 @pytest.mark.slow
-def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
+def test_a_truncated_checkpoint_is_skipped_with_a_warning(folder, arguments):
     command = command_of("pretrain.py", *arguments, "--output", folder / "run", "--nproc", 1)
     stopped = run_command([*command, "phases.0.num_steps=12", "phases.1.num_steps=6"])
     assert stopped.returncode == 0
-    # the newest checkpoint is torn: resuming passes over it, says so, and trains its steps again
+    # the newest checkpoint is truncated: resuming skips it with a warning and trains its steps again
     torn = folder / "run" / "checkpoints" / "step-00000018" / "model_state.pdparams"
     torn.write_bytes(torn.read_bytes()[:100])
     (folder / "run" / "model" / "config.json").unlink()
@@ -205,10 +206,10 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(folder, arguments):
 
 
 @pytest.mark.slow
-def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments, recipe):
+def test_training_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments, recipe):
     first = run_script("pretrain.py", *arguments, "--output", folder / "first", "--nproc", 1)
     assert first.returncode == 0, first.stderr
-    # without pairs the pooler is not trained any further, but it was before: config.json must not call it untrained
+    # without pairs the pooler is not trained further, but it was trained before: config.json must not list it
     changed = ["model.hidden_size=64", "data.pairing=full-sentences", "seed=9"]
     start = ["--init", folder / "first" / "model", "--output", folder / "second"]
     second = run_script("pretrain.py", *arguments, *start, "--nproc", 1, *changed)
@@ -216,8 +217,8 @@ def test_going_on_from_a_model_keeps_its_sizes_and_vocabulary(folder, arguments,
     assert "starting from" in second.stdout
     for name in ("config.json", "vocab.txt"):
         assert (folder / "second" / "model" / name).read_bytes() == (folder / "first" / "model" / name).read_bytes()
-    anew = run_script(
-        "pretrain.py", *arguments, "--output", folder / "anew", "--nproc", 1, "data.pairing=full-sentences"
+    fresh = run_script(
+        "pretrain.py", *arguments, "--output", folder / "fresh", "--nproc", 1, "data.pairing=full-sentences"
     )
-    assert anew.returncode == 0, anew.stderr
-    assert '"bert.pooler"' in (folder / "anew" / "model" / "config.json").read_text()
+    assert fresh.returncode == 0, fresh.stderr
+    assert '"bert.pooler"' in (folder / "fresh" / "model" / "config.json").read_text()

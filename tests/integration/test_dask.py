@@ -1,6 +1,4 @@
-"""A real Dask cluster of a scheduler and two workers, as on many machines: the same bytes, also when it loses a worker
-or the scheduler.
-"""
+"""A real Dask cluster gives the same bytes as one process, also if it loses a worker or the scheduler."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ OPTIONS = ["--without", "duplicate_documents", "--segmenter", "jieba", "--unit-c
 
 
 class Cluster:
-    """A scheduler and its workers, all reachable from this machine only."""
+    """A scheduler and its workers, reachable only from this machine."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -83,7 +81,7 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def start(tmp_path, sample_corpus, mini_vocab):
-    """A function that starts to prepare a corpus of some hundred units."""
+    """Return a function that starts to prepare a corpus of several hundred units."""
     text = tmp_path / "large.txt"
     text.write_text(sample_corpus.read_text(encoding="utf-8") * 40, encoding="utf-8")
     mini_vocab.save(tmp_path / "vocab.txt")
@@ -129,7 +127,7 @@ def num_done(folder):
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_bytes_of_one_process(
+def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_gives_the_same_bytes_as_one_process(
     cluster, start, tmp_path
 ):
     finish(start("alone", "--workers", "1"))
@@ -149,8 +147,8 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_byte
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     last = errors.splitlines()[-1]
     assert last == (
-        "error: the connection to the Dask scheduler was lost; what is done is kept: give the same command "
-        "again to continue."
+        "error: the connection to the Dask scheduler was lost; finished work is kept: to continue, rerun the same "
+        "command."
     )
     before = num_done(partial)
     assert before > at_the_kill
@@ -163,7 +161,7 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_ends_with_the_byte
     assert not partial.exists()
 
 
-def test_a_cluster_without_workers_is_an_error_that_says_how_to_start_one(cluster, start):
+def test_a_cluster_without_workers_is_an_error_with_the_command_to_start_one(cluster, start):
     process = start("set", "--engine", "dask", "--scheduler", str(cluster.file))
     _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 2

@@ -1,4 +1,4 @@
-"""scripts/inspect_shards.py as a user runs it."""
+"""The script inspect_shards.py as a user runs it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def prepared(sample_corpus, prepared_sample, tmp_path_factory):
-    """A function from a segmenter's name to a folder of shards of the sample corpus, made by the script, with
-    the text.
-    """
+    """Return a function from a segmenter name to shards of the sample corpus, prepared with the text."""
     folder = tmp_path_factory.mktemp("prepared")
 
     def call(segmenter):
@@ -66,7 +64,7 @@ def test_the_page_shows_manifest_statistics_and_samples_and_draws_the_picture(pr
     assert run_script("inspect_shards.py", shards, "--picture", picture, "--overwrite").returncode == 0
 
 
-def test_samples_are_those_of_the_seed(prepared):
+def test_the_seed_decides_the_samples(prepared):
     shards = prepared("jieba")
 
     def shown(*options):
@@ -77,7 +75,7 @@ def test_samples_are_those_of_the_seed(prepared):
     assert (len(shown("--samples", 7)), shown("--samples", 0)) == (7, [])
 
 
-def test_whole_shards_are_verified_and_damaged_files_are_named(prepared, tmp_path):
+def test_intact_shards_are_verified_and_damaged_files_are_named(prepared, tmp_path):
     shards = shutil.copytree(prepared("none"), tmp_path / "copy")
     result = run_script("inspect_shards.py", shards, "--verify")
     assert (result.returncode, result.stderr) == (0, "")
@@ -95,7 +93,7 @@ def test_whole_shards_are_verified_and_damaged_files_are_named(prepared, tmp_pat
     )
 
 
-def test_two_segmenters_are_compared_and_the_exit_status_is_that_of_the_comparing(prepared):
+def test_a_comparison_of_two_segmenters_reports_differences_with_exit_status_0(prepared):
     jieba, none = prepared("jieba"), prepared("none")
     result = run_script("inspect_shards.py", jieba, "--compare", none)
     assert (result.returncode, result.stderr) == (0, "")
@@ -106,7 +104,7 @@ def test_two_segmenters_are_compared_and_the_exit_status_is_that_of_the_comparin
     assert_one_clear_line(run_script("inspect_shards.py", jieba, "--compare", jieba.parent), "holds no shards")
 
 
-def test_json_lines_go_to_a_file_or_to_the_standard_output_and_survive_a_closed_pipe(prepared, tmp_path):
+def test_json_lines_go_to_a_file_or_to_stdout_and_a_closed_pipe_is_not_an_error(prepared, tmp_path):
     folder, target = prepared("jieba"), tmp_path / "documents.jsonl"
     result = run_script("inspect_shards.py", folder, "--jsonl", target)
     assert (result.returncode, result.stderr) == (0, "")
@@ -154,16 +152,16 @@ def test_a_failed_export_leaves_no_file(prepared, tmp_path):
     [
         (["--documents", "5"], "--documents must be A:B"),
         (["--documents", "a:b"], "--documents must be A:B"),
-        (["--documents", "0:236"], "must name some of the 235 documents"),
-        (["--documents", "7:7"], "must name some of the 235 documents"),
-        (["--documents", "-3:7"], "must name some of the 235 documents"),
+        (["--documents", "0:236"], "must select some of the 235 documents"),
+        (["--documents", "7:7"], "must select some of the 235 documents"),
+        (["--documents", "-3:7"], "must select some of the 235 documents"),
         (["--picture", "x.pdf"], "--picture writes PNG"),
-        (["--picture", "x.png", "--verify"], "--picture goes with the page"),
+        (["--picture", "x.png", "--verify"], "--picture cannot be used with --verify"),
         (["--verify", "--jsonl", "-"], "not allowed with argument"),
         (["--samples", "-1"], "must be at least 0"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(prepared_sample, options, message):
+def test_invalid_options_are_refused(prepared_sample, options, message):
     options = [f"{options[0]}={options[1]}", *options[2:]] if len(options) > 1 and options[1] != "--jsonl" else options
     result = run_script("inspect_shards.py", prepared_sample.directory, *options)
     assert (result.returncode, result.stdout) == (2, "")

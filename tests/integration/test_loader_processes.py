@@ -1,4 +1,4 @@
-"""The global batch of a step is the same, byte for byte, for any number of real processes and after any stop."""
+"""The global batch of a step has the same bytes for any number of real processes and after any stop."""
 
 import hashlib
 import json
@@ -52,8 +52,9 @@ def index(prepared_sample, tmp_path_factory):
 
 
 def digests_of(shards, index, *, num_ranks, compiled=True, first=STEPS.start):
-    """The digests of all micro-batches by step, in the order of the global batch, made by `num_ranks` processes at
-    once.
+    """Return the digests of all micro-batches by step, in the order of the global batch.
+
+    `num_ranks` parallel processes make them.
     """
     arguments = [str(ROOT), str(shards.directory), str(index)]
     processes = [
@@ -91,13 +92,13 @@ def test_one_two_and_eight_processes_make_the_same_batches(prepared_sample, inde
     assert digests_of(prepared_sample, index, num_ranks=1, compiled=False) == alone
 
 
-def test_a_stop_at_any_step_changes_nothing_after_it(prepared_sample, index):
+def test_a_stop_at_any_step_does_not_change_later_batches(prepared_sample, index):
     alone = digests_of(prepared_sample, index, num_ranks=1)
     for first in (STEPS.start + 1, STEPS.stop - 1):
         assert digests_of(prepared_sample, index, num_ranks=2, first=first) == alone[first - STEPS.start :]
 
 
-def test_the_loaders_processes_change_nothing(prepared_sample, index):
+def test_loader_processes_do_not_change_the_batches(prepared_sample, index):
     import paddle
 
     from paddle_wwm.masking_config import MaskingConfig

@@ -1,4 +1,4 @@
-"""scripts/show_masking.py and scripts/export_examples.py as a user runs them."""
+"""The scripts show_masking.py and export_examples.py as a user runs them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vocab(mini_vocab, tmp_path_factory):
 
 
 def seen_pieces(line):
-    """The predicted piece or None, for every piece of a masked input that is shown without colour."""
+    """Return the predicted piece or None for every piece of a masked input printed without colour."""
     return [piece if piece == "[MASK]" else piece.partition("←")[2] or None for piece in line[10:].split()]
 
 
@@ -45,7 +45,7 @@ def assert_one_clear_line(result, *parts):
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_seeds_sentence_is_shown_with_whole_words_masked(vocab):
+def test_the_example_sentence_is_shown_with_whole_words_masked(vocab):
     result = run_script("show_masking.py", TEXT, "--words", WORDS, "--vocab", vocab, "--epochs", 25)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -63,7 +63,7 @@ def test_the_seeds_sentence_is_shown_with_whole_words_masked(vocab):
     assert lines[-1].startswith("1 example(s) x 25 epoch(s), whole-word: 500 tokens, budget 75, selected 75: ")
 
 
-def test_lac_finds_the_words_where_none_are_given(vocab):
+def test_lac_segments_texts_without_given_words(vocab):
     result = run_script(
         "show_masking.py",
         TEXT,
@@ -96,7 +96,7 @@ def test_the_first_examples_of_shards_are_shown(prepared_sample):
     assert result.stdout.splitlines()[-1].startswith("2 example(s) x 2 epoch(s)")
 
 
-def test_shards_give_a_text_their_vocabulary(prepared_sample):
+def test_a_text_is_shown_with_the_vocabulary_of_the_shards(prepared_sample):
     result = run_script(
         "show_masking.py", "我外婆", "--words", "我 外婆", "--shards", prepared_sample.directory, "--epochs", 1
     )
@@ -108,7 +108,7 @@ def test_shards_give_a_text_their_vocabulary(prepared_sample):
     [([], {}, True), (["--no-color"], {}, False), ([], {"NO_COLOR": "1"}, False)],
     ids=str,
 )
-def test_colour_is_for_terminals_and_can_be_switched_off(vocab, options, environment, colored):
+def test_terminals_get_colour_which_can_be_switched_off(vocab, options, environment, colored):
     ours, theirs = pty.openpty()
     plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     command = command_of("show_masking.py", TEXT, "--words", WORDS, "--vocab", vocab, "--epochs", 1, *options)
@@ -119,7 +119,7 @@ def test_colour_is_for_terminals_and_can_be_switched_off(vocab, options, environ
     assert b"epoch 0" in output and (b"\x1b[" in output) == colored
 
 
-def test_a_text_alone_is_shown_with_a_vocabulary_that_covers_it():
+def test_a_text_without_a_vocabulary_is_shown_with_one_that_covers_it():
     result = run_script("show_masking.py", TEXT, "--words", WORDS, "--epochs", 1)
     assert result.returncode == 0, result.stderr
     assert "no --vocab" in result.stdout and "使 用 | 语 言 | 模 型" in result.stdout and "[UNK]" not in result.stdout
@@ -135,7 +135,7 @@ def test_a_text_alone_is_shown_with_a_vocabulary_that_covers_it():
         (["一", "--words", "二", "--vocab", "VOCAB"], "must give the text when joined"),
     ],
 )
-def test_a_mistake_in_what_is_to_be_shown_is_one_clear_line(vocab, tmp_path, arguments, part):
+def test_wrong_arguments_of_show_masking_give_one_clear_line(vocab, tmp_path, arguments, part):
     given = [vocab if item == "VOCAB" else item for item in arguments]
     assert_one_clear_line(run_script("show_masking.py", *given, cwd=tmp_path), part)
 
@@ -144,7 +144,7 @@ def test_a_mistake_in_what_is_to_be_shown_is_one_clear_line(vocab, tmp_path, arg
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
+def test_examples_are_exported_and_summarised(prepared_sample, tmp_path):
     output = tmp_path / "examples.parquet"
     options = [
         prepared_sample.directory,
@@ -169,7 +169,7 @@ def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
     for text in (
         f"written: {output}",
         f"x 2 copies = {num_rows:,} rows",
-        "10 predictions a row at most",
+        "at most 10 predictions per row",
         prepared_sample.manifest.fingerprint,
     ):
         assert text in result.stdout
@@ -189,7 +189,7 @@ def test_examples_are_exported_and_summed_up(prepared_sample, tmp_path):
         (["SHARDS", "--max-seq-length", 64, "--recipe", "absent.yaml"], "absent.yaml: no such recipe"),
     ],
 )
-def test_a_mistake_in_what_is_to_be_exported_is_one_clear_line_and_leaves_nothing(
+def test_wrong_arguments_of_export_examples_give_one_clear_line_and_leave_no_files(
     prepared_sample, tmp_path, arguments, part
 ):
     given = [prepared_sample.directory if item == "SHARDS" else item for item in arguments]
@@ -197,7 +197,7 @@ def test_a_mistake_in_what_is_to_be_exported_is_one_clear_line_and_leaves_nothin
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_export_says_one_line_and_leaves_nothing(prepared_sample, tmp_path):
+def test_an_interrupted_export_prints_one_line_and_leaves_no_files(prepared_sample, tmp_path):
     command = command_of(
         "export_examples.py",
         prepared_sample.directory,
@@ -219,12 +219,12 @@ def test_an_interrupted_export_says_one_line_and_leaves_nothing(prepared_sample,
     assert "Traceback" not in errors and list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_file_that_was_there(prepared_sample, tmp_path):
+def test_a_full_disk_keeps_the_existing_file(prepared_sample, tmp_path):
     output = tmp_path / "x.parquet"
     output.write_bytes(b"before")
     options = ["--output", output, "--max-seq-length", 64, "--dupe-factor", 20, "--overwrite"]
     command = command_of("export_examples.py", prepared_sample.directory, *options)
-    limit = 300_000  # bytes a file, which a write meets as it meets the end of a disk; numba's cached code has less
+    limit = 300_000  # bytes per file: stands for a full disk; the cached code of numba is smaller
     result = subprocess.run(
         command,
         capture_output=True,

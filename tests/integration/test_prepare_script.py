@@ -1,4 +1,4 @@
-"""scripts/prepare_corpus.py as a user runs it: bad input, a full disk, what it says at the end."""
+"""The script prepare_corpus.py as a user runs it: bad input, a full disk, the summary at the end."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ def folders_below(folder):
 
 @pytest.fixture
 def folder(tmp_path, mini_vocab):
-    """Good and bad files, and a vocabulary."""
+    """Write good and bad files, and a vocabulary."""
     mini_vocab.save(tmp_path / "vocab.txt")
     text = "天气很好。我们学习！\n\n\u200b语言模型。\n\n天气很好。我们学习！\n"
     (tmp_path / "good.txt").write_text(text, encoding="utf-8")
@@ -52,30 +52,33 @@ CASES = {
         ["good.txt", "bad.jsonl"],
         ["bad.jsonl, line 2: must have the key 'text', but has content", "--text-key"],
     ),
-    "a compressed file that is cut short": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
+    "a truncated compressed file": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
     "UTF-16": (["utf16.txt"], ["utf16.txt, line 1: UTF-16", "iconv -f UTF-16 -t UTF-8 utf16.txt > utf16.utf8.txt"]),
     "a line of 50 MB": (["long.txt"], ["long.txt, line 2: is longer than 8 MB"]),
     "another format": (["good.txt", "--format", "parquet"], ["good.txt: cannot be read to its end"]),
     "a vocabulary without [MASK]": (["good.txt", "--vocab", "no_mask.txt"], ["no_mask.txt: lacks [MASK]"]),
     "a wrong limit": (["good.txt", "--max-line-chars", "0"], ["`max_line_chars` must be at least 1, but is 0"]),
-    "no end of a sentence": (["good.txt", "--sentence-ends", ""], ["`ends` must hold at least one character"]),
+    "no characters that end a sentence": (
+        ["good.txt", "--sentence-ends", ""],
+        ["`ends` must hold at least one character"],
+    ),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_clear_line_and_leaves_no_shards(case, folder):
+def test_bad_input_gives_one_clear_line_and_leaves_no_shards(case, folder):
     arguments, parts = CASES[case]
     vocab = [] if "--vocab" in arguments else ["--vocab", "vocab.txt"]
     before = files_below(folder)
     result = run_script("prepare_corpus.py", *arguments, *vocab, "--output", "out", *FAST, cwd=folder)
     assert_one_clear_line(result, *parts)
     assert len(result.stderr.splitlines()[-1]) < 700
-    # what was read before the fault is kept, in case that one goes on with --on-error skip
+    # data read before the error is kept, so that a rerun with --on-error skip can continue
     left = [name for name in files_below(folder) if name not in before and not name.startswith("out.partial/")]
     assert left == [] and not (folder / "out").exists()
 
 
-def test_bad_input_can_be_skipped_and_everything_is_told_and_counted(folder):
+def test_bad_input_can_be_skipped_and_all_of_it_is_reported_and_counted(folder):
     files = ["good.txt", "bad.jsonl", "cut.txt.gz", "utf16.txt", "long.txt", "empty.txt"]
     command = [*files, "--vocab", "vocab.txt", "--output", "out", "--text", *FAST]
     failed = run_script("prepare_corpus.py", *command, cwd=folder)
@@ -98,7 +101,7 @@ def test_bad_input_can_be_skipped_and_everything_is_told_and_counted(folder):
     assert {name: counts[name] for name in expected} == expected
     assert (
         shards.num_documents == 5
-    )  # of good.txt 2, of bad.jsonl 2, and of cut.txt.gz, before the fault, one that good.txt does not have
+    )  # 2 from good.txt, 2 from bad.jsonl, and 1 from cut.txt.gz before the damage that is not in good.txt
     assert characters["read"] == sum(count for rule, count in characters.items() if rule != "read")
     assert characters["endless_lines"] == 50 << 20
     for line in (
@@ -110,22 +113,23 @@ def test_bad_input_can_be_skipped_and_everything_is_told_and_counted(folder):
         assert line in result.stdout, line
 
 
-def test_a_dry_run_says_what_would_be_read_and_passed_over_and_writes_nothing(folder):
+def test_a_dry_run_lists_the_files_to_read_and_to_skip_and_writes_nothing(folder):
     (folder / os.fsdecode(b"\xd6\xd0.txt")).write_text("天气")
     (folder / os.fsdecode(b"\xd6\xd0.pdf")).touch()
     before = files_below(folder)
     command = command_of("prepare_corpus.py", ".", "--vocab", "vocab.txt", "--output", "out", "--dry-run")
     result = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    assert b"skipped 2 files of other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
+    assert b"skipped 2 files with other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
     assert b"\xd6\xd0.txt  text" in result.stdout and b"cut.txt.gz  text.gz" in result.stdout
     assert files_below(folder) == before
 
 
 @pytest.mark.parametrize(("limit", "is_kept"), [(100, False), (20_000, False), (30_000, True), (60_000, True)])
-def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same_bytes(folder, limit, is_kept):
-    """The system refuses files beyond a size, as a full disk would: the first, and those of the first, second and
-    third pass.
+def test_a_full_disk_gives_one_clear_line_and_the_same_command_continues_to_the_same_bytes(folder, limit, is_kept):
+    """A limit on the file size stands for a full disk.
+
+    The limits stop the first file, and files of the first, second and third pass.
     """
     (folder / "large.txt").write_text(
         "".join(f"天气{number}很好。我们学习！\n\n" for number in range(3000)), encoding="utf-8"
@@ -143,7 +147,9 @@ def test_a_full_disk_ends_with_one_line_and_the_same_command_goes_on_to_the_same
     assert_one_clear_line(full, "File too large: '", "out")
     assert not (folder / "out").exists()
     assert (folder / "out.partial").exists() == ("to continue, repeat" in full.stdout) == is_kept
-    assert not [name for name in files_below(folder) if Path(name).name.startswith(".")], "no half-written file stays"
+    assert not [name for name in files_below(folder) if Path(name).name.startswith(".")], (
+        "a partial file was left behind"
+    )
     again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     whole = subprocess.run([*command, "--output", "whole"], cwd=folder, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Pretraining as a user runs it: real processes, real fleet workers, stops and resumptions."""
+"""Pretraining as a user runs it: real processes, real fleet workers, stopped and resumed runs."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def weights_of(run):
 
 @pytest.fixture(scope="module")
 def one_process(corpus, recipe, prepared, tmp_path_factory):
-    """A run of one process without dropout, that others are compared with."""
+    """Train with one process and without dropout, as the reference for other runs."""
     run = tmp_path_factory.mktemp("one") / "run"
     result = run_script(
         "pretrain.py",
@@ -52,7 +52,7 @@ def assert_same_training(run, reference):
         )
 
 
-def test_the_run_says_what_it_does_and_where_everything_is(one_process):
+def test_a_run_prints_its_progress_and_writes_all_its_files(one_process):
     run, output = one_process
     for text in (
         "one example",
@@ -67,7 +67,8 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
         assert text in output
     for text in (
         "masked accuracy",
-        "of the words, next sentence",
+        "whole words correct",
+        "next sentence",
         "perplexity",
         "waiting for data",
         "MFU",
@@ -87,7 +88,7 @@ def test_the_run_says_what_it_does_and_where_everything_is(one_process):
 
 
 @pytest.mark.slow
-def test_two_fleet_workers_train_as_one_process_does(one_process, arguments, tmp_path):
+def test_two_fleet_workers_train_like_one_process(one_process, arguments, tmp_path):
     result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
     assert result.returncode == 0, result.stderr
     assert_same_training(tmp_path / "run", one_process[0])
@@ -103,7 +104,7 @@ def test_two_fleet_workers_draw_the_same_dropout_as_one_process(arguments, tmp_p
 
 
 @pytest.mark.slow
-def test_paddles_own_launcher_trains_the_same(one_process, arguments, tmp_path):
+def test_the_launcher_of_paddle_gives_the_same_training(one_process, arguments, tmp_path):
     launcher = [
         sys.executable,
         "-m",
@@ -137,7 +138,7 @@ def test_micro_batches_do_not_change_the_training(one_process, arguments, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not(arguments, tmp_path):
+def test_resume_after_sigterm_gives_the_same_bits_as_an_uninterrupted_run(arguments, tmp_path):
     whole = run_script("pretrain.py", *arguments, "--output", tmp_path / "whole", "--nproc", 1, "phases.0.num_steps=80")
     assert whole.returncode == 0, whole.stderr
     stopped = command_of(
@@ -162,8 +163,8 @@ def test_a_run_that_was_stopped_and_resumed_ends_bit_for_bit_as_one_that_was_not
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_process(one_process, arguments, tmp_path):
-    # the processes' own group, as a terminal has it: Ctrl-C reaches the launcher and the workers at once
+def test_ctrl_c_stops_two_workers_cleanly_and_the_resumed_run_equals_one_process(one_process, arguments, tmp_path):
+    # a new process group, as in a terminal: Ctrl-C reaches the launcher and the workers at once
     command = command_of("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *WITHOUT_DROPOUT)
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -178,7 +179,7 @@ def test_ctrl_c_stops_two_workers_cleanly_and_a_resumed_run_ends_like_one_proces
 
 
 @pytest.mark.slow
-def test_after_the_launcher_was_killed_no_worker_is_left_and_the_run_resumes(one_process, arguments, tmp_path):
+def test_killing_the_launcher_leaves_no_worker_and_the_run_can_resume(one_process, arguments, tmp_path):
     run = tmp_path / "run"
     command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -193,7 +194,7 @@ def test_after_the_launcher_was_killed_no_worker_is_left_and_the_run_resumes(one
         time.sleep(0.1)
     else:
         os.killpg(process.pid, signal.SIGKILL)
-        pytest.fail("workers were left behind")
+        pytest.fail("some workers are still running")
     resumed = run_command([*command, "--resume", "auto"])
     assert resumed.returncode == 0, resumed.stderr
     assert_same_training(run, one_process[0])
@@ -203,11 +204,11 @@ def test_a_complete_run_is_not_trained_again(one_process, arguments):
     run, _ = one_process
     before = (run / "metrics.jsonl").read_bytes()
     result = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, "--resume", "auto", *WITHOUT_DROPOUT)
-    assert result.returncode == 0 and "complete already" in result.stdout
+    assert result.returncode == 0 and "already complete" in result.stdout
     assert (run / "metrics.jsonl").read_bytes() == before
 
 
-def test_prepared_shards_are_taken_as_they_are(one_process, corpus, recipe, tmp_path):
+def test_prepared_shards_are_used_unchanged(one_process, corpus, recipe, tmp_path):
     vocab = one_process[0] / "model" / "vocab.txt"
     prepared = run_script("prepare_corpus.py", corpus, "--vocab", vocab, "--output", tmp_path / "shards")
     assert prepared.returncode == 0, prepared.stderr
@@ -218,7 +219,7 @@ def test_prepared_shards_are_taken_as_they_are(one_process, corpus, recipe, tmp_
 
 
 @pytest.mark.slow
-def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process, sample_corpus, recipe, tmp_path):
+def test_two_prepared_corpora_are_mixed_and_two_workers_train_like_one(one_process, sample_corpus, recipe, tmp_path):
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
     for number in range(2):
         text = tmp_path / f"{number}.txt"
@@ -235,15 +236,15 @@ def test_two_prepared_corpora_are_mixed_and_two_workers_train_as_one(one_process
         assert "corpus 1, phase 1, train" in result.stdout
     assert_same_training(tmp_path / "2", tmp_path / "1")
     wrong = run_script("pretrain.py", *corpora, "--output", tmp_path / "wrong", "data.mixture_weights=[3, 1, 1]")
-    assert wrong.returncode == 2 and "one number for each of 2 prepared corpora" in wrong.stderr
+    assert wrong.returncode == 2 and "one number for each of the 2 prepared corpora" in wrong.stderr
     half = run_script(
         "pretrain.py", "--corpus", tmp_path / "shards0", tmp_path / "1.txt", "--output", tmp_path / "half"
     )
-    assert half.returncode == 2 and "is no folder of shards, but others are" in half.stderr
+    assert half.returncode == 2 and "not a folder of shards" in half.stderr
 
 
 @pytest.mark.slow
-def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_on_request(arguments, corpus, tmp_path):
+def test_resuming_on_changed_data_is_refused_unless_changes_are_accepted(arguments, corpus, tmp_path):
     run = tmp_path / "run"
     command = ["--config", arguments[3], "--output", run, "--nproc", 1]
     vocab = tmp_path / "vocab.txt"
@@ -269,7 +270,7 @@ def test_going_on_with_changed_data_is_refused_with_the_difference_and_possible_
 
 
 @pytest.mark.parity
-def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answers(one_process):
+def test_paddlenlp_opens_the_trained_model_and_gives_the_answers_of_the_hub_module(one_process):
     import paddle
     from paddlenlp.transformers import AutoTokenizer, BertForMaskedLM
 
@@ -287,22 +288,22 @@ def test_paddlenlp_opens_the_trained_model_and_agrees_with_the_hub_modules_answe
     np.testing.assert_allclose([item["score"] for item in result["masks"][0]], scores[best], atol=1e-5)
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(arguments, tmp_path):
+def test_a_dry_run_prints_the_plan_and_writes_nothing(arguments, tmp_path):
     result = run_script(
         "pretrain.py", *arguments, "--output", tmp_path / "run", "--vocab-size", 3000, "--dry-run", "seed=11"
     )
     assert result.returncode == 0, result.stderr
     for text in (
         "seed: 11",
-        "parameters       1",
-        "phase 1          6 steps x 4 examples x 64 tokens = at most 1,536 tokens",
-        "memory a worker",
+        "parameters         1",
+        "phase 1            6 steps x 4 examples x 64 tokens = at most 1,536 tokens",
+        "memory per worker",
     ):
         assert text in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_teaches_every_script():
+def test_the_help_of_every_script_shows_its_command():
     for script in sorted((ROOT / "scripts").glob("*.py")):
         if script.stem == "evidence":
             continue

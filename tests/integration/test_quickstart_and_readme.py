@@ -1,6 +1,6 @@
-"""What a newcomer does: `make pretrain`, then every command of the README and of the pages, in a folder like a clone.
+"""The first steps of a user: `make pretrain`, then every command of the README and the pages, in a folder like a clone.
 
-Blocks marked as needing a cluster or the network are parsed only. The blocks of both languages are the same commands.
+Blocks that need a cluster or the network are only parsed. Both languages have the same commands.
 """
 
 import os
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A folder with the project's files, where runs/ can be written."""
+    """Make a folder with the files of the project, in which runs/ can be written."""
     folder = tmp_path_factory.mktemp("clone")
     for name in (
         "Makefile",
@@ -43,7 +43,7 @@ def clone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment():
-    """As after `source .venv/bin/activate`, without what the test session has set for itself."""
+    """Return the variables after `source .venv/bin/activate`, without those of the test session."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -58,7 +58,7 @@ def run(command, *, cwd, environment):
 
 @pytest.fixture(scope="module")
 def quick_start(clone, environment):
-    """The output of `make pretrain`."""
+    """Run `make pretrain` and return its result."""
     started = time.monotonic()
     result = run(["make", "pretrain", f"PY={sys.executable}"], cwd=clone, environment=environment)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -66,7 +66,7 @@ def quick_start(clone, environment):
     return result
 
 
-def test_make_pretrain_goes_from_raw_text_to_a_filled_mask(quick_start, clone):
+def test_make_pretrain_leads_from_raw_text_to_a_filled_mask(quick_start, clone):
     output = quick_start.stdout
     for text in (
         "built a vocabulary",
@@ -94,10 +94,10 @@ def test_the_quick_start_prints_no_noise(quick_start):
     assert [word for word in noise if word in text] == []
 
 
-def test_a_second_make_pretrain_trains_nothing_anew(quick_start, clone, environment):
+def test_a_second_make_pretrain_does_not_train_again(quick_start, clone, environment):
     metrics = (clone / "runs/quickstart/metrics.jsonl").read_bytes()
     again = run(["make", "pretrain", f"PY={sys.executable}"], cwd=clone, environment=environment)
-    assert again.returncode == 0 and "complete already" in again.stdout, again.stderr
+    assert again.returncode == 0 and "already complete" in again.stdout, again.stderr
     assert (clone / "runs/quickstart/metrics.jsonl").read_bytes() == metrics
 
 
@@ -115,14 +115,14 @@ def test_both_languages_have_the_same_blocks_in_the_same_order(names):
 
 
 @pytest.mark.parametrize("name", READMES)
-def test_a_readme_is_short_and_has_the_line_that_users_come_for(name):
+def test_a_readme_is_short_and_shows_how_to_load_a_hub_module(name):
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 200
     assert any('hub.Module(name="chinese-roberta-wwm-ext").get_embedding(["今天天气真好。"])' in line for line in lines)
 
 
 @pytest.mark.parametrize("name", [name for names in PAGES for name in names])
-def test_every_link_of_a_page_leads_somewhere(name):
+def test_every_link_of_a_page_has_an_existing_target(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert links and [link for link in links if link and not ((ROOT / name).parent / link).exists()] == []
@@ -141,7 +141,7 @@ def test_every_block_parses_and_has_a_known_marker(name):
 
 
 def test_every_command_of_the_pages_runs(quick_start, clone, environment, sample_corpus):
-    """In order, one shell: the corpus of "my own files" is a part of the sample corpus."""
+    """Run the blocks in order, in one environment; "my own files" are a part of the sample corpus."""
     documents = sample_corpus.read_text(encoding="utf-8").split("\n\n")
     (clone / "corpus").mkdir()
     for number in range(2):

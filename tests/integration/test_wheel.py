@@ -1,7 +1,7 @@
-"""The wheel's own files are enough: `make dist`, then the wheel in a new environment, used outside any checkout.
+"""The files in the wheel are enough: run `make dist`, then use the wheel in a new environment outside any checkout.
 
-The environment borrows the packages that these tests run with, all but paddle_wwm itself, so it takes seconds. With
-packages of its own, for every Python: `make wheel-check`.
+The environment borrows the packages of the test session, except paddle_wwm, so it takes seconds. `make wheel-check`
+does the same with newly installed packages, for every Python.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FEW_STEPS = ("phases.0.num_steps=20", "phases.0.num_warmup_steps=2", "runtime.ev
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make dist` builds in a copy of the sources."""
+    """Run `make dist` in a copy of the sources and return its dist/ folder."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in (*SOURCES, "README.zh.md"):
         shutil.copy(ROOT / name, checkout / name)
@@ -56,14 +56,14 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(dist: Path) -> Path:
-    """The one wheel in dist/."""
+    """Return the wheel in dist/."""
     [path] = dist.glob("*.whl")
     return path
 
 
 @pytest.fixture(scope="module")
 def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A new environment with the wheel, and with the session's packages but without the session's paddle_wwm."""
+    """Make an environment with the wheel and the packages of the session, but without its paddle_wwm."""
     root = tmp_path_factory.mktemp("wheel")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / "env")], check=True, timeout=120)
     pip = [sys.executable, "-m", "pip", "--python", str(root / "env" / "bin" / "python"), "install", "--quiet"]
@@ -71,8 +71,8 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, timeout=120, env=environment)
     [site] = (root / "env" / "lib").glob("python*/site-packages")
     assert (site / "paddle_wwm" / "__init__.py").is_file()
-    # Read as a plain folder: the .pth files in it, such as that of an editable installation, have no effect. Only
-    # distutils, which Python 3.12 lacks, is brought back as setuptools' own .pth does it.
+    # Folders named in a .pth file are plain folders: their own .pth files, such as that of an editable installation,
+    # have no effect. Python 3.12 has no distutils, so this line adds it, like the .pth file of setuptools.
     borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     distutils = "import _distutils_hack; _distutils_hack.add_shim()"
     (site / "borrowed.pth").write_text("\n".join([*borrowed, distutils, ""]), encoding="utf-8")
@@ -81,7 +81,7 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.rmtree(root / "env")
 
 
-def test_the_wheel_holds_every_module_the_recipes_the_sample_corpus_and_the_licence(wheel: Path) -> None:
+def test_the_wheel_contains_all_modules_recipes_the_sample_corpus_and_the_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {
         path.relative_to(ROOT).as_posix()
@@ -94,7 +94,7 @@ def test_the_wheel_holds_every_module_the_recipes_the_sample_corpus_and_the_lice
     assert any(name.endswith("LICENSE") for name in names)
 
 
-def test_the_source_archive_holds_constraints_readme_and_licence(dist: Path) -> None:
+def test_the_source_archive_contains_constraints_readme_and_licence(dist: Path) -> None:
     [path] = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -136,7 +136,7 @@ def test_a_python_that_does_not_exist_has_no_version() -> None:
     assert version_of(sys.executable) == ".".join(map(str, sys.version_info[:3]))
 
 
-def test_the_namespace_of_the_air_gapped_check_has_the_loopback_interface_and_no_other() -> None:
+def test_the_namespace_of_the_air_gapped_check_has_only_the_loopback_interface() -> None:
     way = way_to_unshare()
     if way is None:
         pytest.skip("this system does not permit network namespaces (`unshare --net true` fails)")

@@ -1,6 +1,4 @@
-"""Two real workers: what changes only the memory changes no number; a NaN in one of them stops both; two hosts train
-as one.
-"""
+"""Training with two real workers: memory options, a NaN in one worker, two hosts, and lost workers."""
 
 import json
 import os
@@ -31,19 +29,19 @@ def pretraining_losses(model, batch):
     global calls
     losses = plain(model, batch)
     calls += model.training
-    if os.environ.get("PADDLE_TRAINER_ID") == "1" and calls == 12:  # two of the trial, two micro-batches a step: the last one of step 4
+    if os.environ.get("PADDLE_TRAINER_ID") == "1" and calls == 12:  # 2 calls in the trial, 2 micro-batches per step: the last one of step 4
         losses = dataclasses.replace(losses, mlm_loss=losses.mlm_loss * float("nan"))
     return losses
 step.pretraining_losses = pretraining_losses
-import paddle_wwm.pretraining.job as job  # only now: what it imports takes the poisoned function
-job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers are poisoned, too
+import paddle_wwm.pretraining.job as job  # imported late, so that it uses the patched function
+job.worker_command = lambda _: [sys.executable, *sys.argv]  # workers run this patched script, too
 main(["pretrain", *sys.argv[1:]])
 """  # noqa: E501
 
 
 @pytest.mark.slow
 def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples(arguments, tmp_path):
-    """One loss of the second worker is not a number, as a fault of its memory would make it."""
+    """One loss of the second worker is NaN, as after a memory error."""
     script = tmp_path / "poisoned.py"
     script.write_text(POISONED, encoding="utf-8")
     run = tmp_path / "run"
@@ -51,7 +49,7 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
     result = run_command([str(part) for part in command], PYTHONPATH=str(ROOT))
     assert result.returncode == 2, result.stdout + result.stderr
     [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert "step 4: the loss is not finite (worker 1, micro-batch 1); nothing was updated" in line
+    assert "step 4: the loss is not finite (worker 1, micro-batch 1); no parameter was updated" in line
     assert "The last checkpoint is of step 4" in line and "Traceback" not in result.stderr
 
     record = json.loads((run / "not_finite-step-00000004.json").read_text())
@@ -70,8 +68,8 @@ def test_a_nan_in_one_worker_stops_both_before_the_update_and_names_the_examples
 
 
 @pytest.mark.slow
-def test_sharding_the_optimizer_and_recomputing_change_no_number(arguments, tmp_path):
-    """With dropout; a checkpoint of two sharing workers holds all of the optimizer's state."""
+def test_optimizer_sharding_and_recomputing_do_not_change_the_training(arguments, tmp_path):
+    """Dropout is on. A checkpoint of two workers that share the optimizer has its whole state."""
     changed = ["runtime.shard_optimizer=true", "runtime.recompute=true"]
     for name, options in (("plain", []), ("changed", changed)):
         result = run_script(
@@ -98,10 +96,8 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus, recipe, tmp_path):
-    """As on two machines with a common folder: two of Paddle's launchers with one master and one worker each, all on
-    loopback.
-    """
+def test_two_hosts_with_one_launcher_each_train_like_one_process(one_process, corpus, recipe, tmp_path):
+    """Two launchers of Paddle with one worker each stand for two machines with a shared folder."""
     shards, run = tmp_path / "shards", tmp_path / "run"
     prepared = run_script(
         "prepare_corpus.py", corpus, "--vocab", one_process[0] / "model" / "vocab.txt", "--output", shards
@@ -128,7 +124,7 @@ def test_two_hosts_with_a_launcher_each_train_as_one_process(one_process, corpus
 
 
 def test_sigterm_to_paddles_launcher_saves_a_checkpoint_and_leaves_no_worker(arguments, tmp_path):
-    """As Kubernetes and SLURM stop a job."""
+    """Kubernetes and SLURM stop a job with SIGTERM."""
     run = tmp_path / "run"
     launcher = [
         "-m",
@@ -157,8 +153,8 @@ def test_sigterm_to_paddles_launcher_saves_a_checkpoint_and_leaves_no_worker(arg
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_no_process_and_one_process_goes_on(one_process, arguments, tmp_path):
-    """Not the launcher: one of its workers, as the system does when memory runs out."""
+def test_a_killed_worker_leaves_no_process_and_one_process_can_resume(one_process, arguments, tmp_path):
+    """A worker is killed, not the launcher, as the system does when memory runs out."""
     run = tmp_path / "run"
     command = command_of("pretrain.py", *arguments, "--output", run, "--nproc", 2, *WITHOUT_DROPOUT)
     process = subprocess.Popen(
@@ -177,7 +173,7 @@ def test_a_killed_worker_leaves_no_process_and_one_process_goes_on(one_process, 
 
 
 def processes_end(group):
-    """Whether all processes of a group end within a minute; those that do not are killed."""
+    """Return True if all processes of a group end within a minute; kill them otherwise."""
     for _ in range(600):
         try:
             os.killpg(group, 0)
@@ -189,7 +185,7 @@ def processes_end(group):
 
 
 @pytest.mark.slow
-def test_checkpoints_are_written_by_the_clock_of_the_main_worker_too(arguments, tmp_path):
+def test_checkpoints_are_also_written_by_the_clock_of_the_main_worker(arguments, tmp_path):
     options = ["runtime.save_every_steps=1000", "runtime.save_every_minutes=0.000000001", "runtime.keep_checkpoints=30"]
     result = run_script("pretrain.py", *arguments, "--output", tmp_path / "run", "--nproc", 2, *options)
     assert result.returncode == 0, result.stderr

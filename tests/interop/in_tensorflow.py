@@ -1,8 +1,8 @@
-"""TensorFlow's side of `make interop`, run in an environment with TensorFlow only.
+"""The TensorFlow side of `make interop`. It runs in an environment with TensorFlow only.
 
-python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with TensorFlow's reader and Saver, run
-the BERT in it
-python in_tensorflow.py write FOLDER TARGET                   save its variables with TensorFlow's Saver, in every form
+python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with the reader and the Saver of
+                                                              TensorFlow, and run its BERT
+python in_tensorflow.py write FOLDER TARGET                   save its variables in every format that TensorFlow has
 """
 
 import json
@@ -24,7 +24,7 @@ def variables_of(folder):
 
 
 def restored_by_saver(folder, names):
-    """The values as the Saver of Google's code restores them, into variables of a graph."""
+    """Return the values that the Saver, which Google's code uses, restores into the variables of a graph."""
     shapes = tf.train.load_checkpoint(os.path.join(folder, NAME)).get_variable_to_shape_map()
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = {name: tf.compat.v1.get_variable(name, shapes[name]) for name in names}
@@ -33,7 +33,14 @@ def restored_by_saver(folder, names):
 
 
 def run_bert(values, config, inputs):
-    """A BERT in TensorFlow's own operations, after google-research/bert's modeling.py."""
+    """Run a BERT with TensorFlow operations, following modeling.py of google-research/bert.
+
+    Args:
+        inputs: `input_ids`, `token_type_ids` and `attention_mask`, integers of shape (batch_size, seq_len).
+
+    Returns:
+        The four outputs by name, float32 tensors.
+    """
 
     def norm(x, name):
         mean, variance = tf.nn.moments(x, [-1], keepdims=True)
@@ -110,7 +117,7 @@ def save_with_saver(folder, values, target, *, slots=False):
 
 
 def save_in_shards(folder, values, target, *, num_shards):
-    """Shards as a distributed run writes them: each saved by itself, then merged under one index."""
+    """Save shards like a distributed run: each shard on its own, then all merged into one index."""
     target.mkdir(parents=True)
     (target / "bert_config.json").write_bytes(pathlib.Path(folder, "bert_config.json").read_bytes())
     names, parts = sorted(values), []

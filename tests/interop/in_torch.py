@@ -1,8 +1,7 @@
-"""PyTorch's side of `make interop`, run in an environment with torch and transformers only.
+"""The PyTorch side of `make interop`. It runs in an environment with torch and transformers only.
 
-python in_torch.py open FOLDER INPUTS.npz OUTPUTS.npz    open a folder with transformers' classes, run it, store the
-outputs
-python in_torch.py write FOLDER TARGET                   save that model in every form that its users have
+python in_torch.py open FOLDER INPUTS.npz OUTPUTS.npz    open a folder with transformers, run it and store the outputs
+python in_torch.py write FOLDER TARGET                   save the model in every format that users have
 """
 
 import json
@@ -16,7 +15,7 @@ from transformers import AutoModel, BertForPreTraining, BertModel, BertTokenizer
 
 
 def checked(model_class, folder):
-    """The model; a parameter that is missing, left over or of another shape is an error."""
+    """Open a model. Exit with an error if a parameter is missing, unexpected or misshaped."""
     model, info = model_class.from_pretrained(folder, output_loading_info=True)
     heads = {
         name for name in info["unexpected_keys"] if name.startswith("cls.") and model_class is not BertForPreTraining

@@ -1,7 +1,7 @@
-"""WholeWordMasker as the collator of a torch trainer, in an environment with transformers 5 and without paddle.
+"""WholeWordMasker as the collator of a torch trainer, in an environment with transformers 5 and without Paddle.
 
-python in_transformers5.py FOLDER    train a small random BertForMaskedLM with features of every form, and check every
-mask; FOLDER receives the vocabulary
+python in_transformers5.py FOLDER    train a small random BertForMaskedLM with every kind of features, and check every
+                                     mask; the vocabulary is written to FOLDER
 """
 
 import functools
@@ -35,7 +35,7 @@ ABSENT = ("paddle", "paddlenlp", "paddlehub", "requests", "pyarrow", "visualdl",
 
 
 def make_vocab(folder):
-    """A vocabulary in which every character of the sentences is known."""
+    """Write a vocabulary with every character of the sentences, and return its path."""
     characters = sorted({character for sentence in SENTENCES for character in sentence})
     path = pathlib.Path(folder) / "vocab.txt"
     path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LATIN, *characters]) + "\n")
@@ -43,7 +43,7 @@ def make_vocab(folder):
 
 
 def make_features(tokenizer, segmenter):
-    """The features of every form, and the word number of every piece; 0 at special tokens."""
+    """Return the features of every kind, and the word number of every piece (0 for special tokens)."""
     forms, word_numbers = {"word_starts": [], "chinese_ref": [], "neither": []}, []
     for sentence in segment(segmenter, SENTENCES):
         feature = dict(tokenizer(sentence.text, return_offsets_mapping=True))
@@ -64,7 +64,7 @@ def make_features(tokenizer, segmenter):
 
 
 def check_masks(batch, features, word_numbers, mask_id):
-    """Raise AssertionError unless every label belongs to a word that is selected whole; return the number of words."""
+    """Assert that the labels of a batch cover whole words only. Return the number of words."""
     num_words = 0
     for row, (feature, numbers) in enumerate(zip(features, word_numbers)):
         ids, length = np.array(feature["input_ids"]), len(feature["input_ids"])
@@ -82,7 +82,7 @@ def check_masks(batch, features, word_numbers, mask_id):
 
 
 def train(tokenizer, masker, features, word_numbers, start_method):
-    """Train for NUM_STEPS steps, with batches from two worker processes; returns a line that says how it went."""
+    """Train for NUM_STEPS steps with batches from two worker processes. Return a line for the report."""
     torch.manual_seed(1)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -102,7 +102,7 @@ def train(tokenizer, masker, features, word_numbers, start_method):
         collate_fn=functools.partial(masker.collate, return_tensors="pt", pad_to_multiple_of=8),
     )
     losses, draws, num_words = [], set(), 0
-    for epoch in range(2):  # the first epoch trains; the second has new workers, whose draws must be new, too
+    for epoch in range(2):  # only the first epoch trains; the second checks that its new workers draw new masks
         for batch in loader:
             num_words += check_masks(batch, features, word_numbers, tokenizer.mask_token_id)
             draws.add(batch["labels"].numpy().tobytes())
@@ -114,7 +114,7 @@ def train(tokenizer, masker, features, word_numbers, start_method):
                 losses.append(loss.item())
     assert len(losses) == NUM_STEPS and np.isfinite(losses).all() and losses[-1] < losses[0], losses
     assert len(draws) == 2 * NUM_STEPS, f"only {len(draws)} of {2 * NUM_STEPS} batches differ"
-    return f"{num_words} words whole, loss {losses[0]:.2f} -> {losses[-1]:.2f}, workers by {start_method}"
+    return f"{num_words} whole words masked, loss {losses[0]:.2f} -> {losses[-1]:.2f}, workers by {start_method}"
 
 
 def main(folder):
@@ -139,7 +139,7 @@ def main(folder):
         assert all((outputs[name] == collated[0][name]).all() for name in outputs)
         assert (outputs["input_ids"] == texts.input_ids).all()
     present = [name for name in ABSENT if name in sys.modules or (name == "paddle" and importlib.util.find_spec(name))]
-    assert not present, f"loaded: {present}"
+    assert not present, f"must not be imported or installed: {present}"
     versions = {
         "torch": torch.__version__,
         "transformers": transformers.__version__,

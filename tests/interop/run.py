@@ -1,13 +1,13 @@
-"""`make interop`: converted models opened in their own worlds, and those worlds' files opened here, both ways, in real
-environments.
+"""`make interop`: open converted models in PyTorch and TensorFlow, and open their files here, in real environments.
 
   python tests/interop/run.py --torch .venv-interop/torch/bin/python --tensorflow .venv-interop/tensorflow/bin/python
   python tests/interop/run.py --transformers5 .venv-interop/transformers5/bin/python
 
-With --transformers5, WholeWordMasker feeds a torch trainer there: this package without its dependencies.
+With --transformers5, WholeWordMasker is the collator of a torch trainer in an environment that has this package
+without its dependencies.
 
-Exits with status 1 where any opening fails, any output differs by more than 1e-5, any bit is lost, or a word is masked
-in part.
+The exit status is 1 if a model cannot be opened, an output differs by more than 1e-5, a bit is lost, or a word is
+masked in part.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ CONFIG = ModelConfig(
 
 
 class Report:
-    """What was opened where, and how it went."""
+    """Prints the result of every check and counts the failures."""
 
     def __init__(self) -> None:
         self.num_faults = 0
@@ -74,7 +74,10 @@ class Report:
 
 
 def random_folder(folder: Path) -> Path:
-    """A Paddle folder of a random model whose every parameter is away from 0 and 1, with a vocabulary."""
+    """Write a Paddle folder with a vocabulary and a random model.
+
+    No parameter has its initial value (0, or 1 for LayerNorm weights), so that a lost parameter changes the outputs.
+    """
     rng = np.random.default_rng(11)
     arrays = {}
     for item in parameters(Naming.PADDLE, CONFIG):
@@ -97,12 +100,13 @@ def bits_of(model: OpenedModel, *, dtype: str | None = None) -> dict[str, tuple]
 
 
 def call(python: Path, script: str, *arguments: Path | str) -> dict[str, Any]:
-    """Run one side's script; returns what its last line has as JSON, the versions of its packages."""
+    """Run a script in another Python; return the JSON of its last line."""
     command = [str(python), str(ROOT / "tests" / "interop" / script), *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the side's own packages
+    # without PYTHONPATH, the script uses the packages of its own environment
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise SystemExit(f"{' '.join(command)} failed with status {done.returncode}:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -120,7 +124,7 @@ def paddlenlp_outputs(folder: Path, inputs: dict[str, np.ndarray]) -> dict[str, 
 
 
 def check_side(report: Report, *, work: Path, ours: Path, target: Target, python: Path, script: str) -> None:
-    """Ours into one side's format, opened there; everything that this side writes, opened here."""
+    """Convert our model and open it on the other side; then open every file that the other side writes."""
     side = target.value
     inputs = make_inputs(CONFIG)
     original = open_model(ours)
@@ -151,7 +155,7 @@ def check_side(report: Report, *, work: Path, ours: Path, target: Target, python
 
 
 def check_masker(report: Report, *, work: Path, python: Path) -> None:
-    """WholeWordMasker in an environment with transformers 5 and without paddle."""
+    """Check WholeWordMasker in an environment with transformers 5 and without Paddle."""
     folder = work / "transformers5"
     folder.mkdir()
     result = call(python, "in_transformers5.py", folder)
@@ -168,7 +172,7 @@ def main() -> None:
         "--transformers5",
         type=Path,
         metavar="PYTHON",
-        help="a Python with transformers 5 and our wheel, without paddle",
+        help="a Python with transformers 5 and the wheel of this package, without Paddle",
     )
     arguments = parser.parse_args()
     report = Report()
@@ -190,7 +194,7 @@ def main() -> None:
             )
         if arguments.transformers5:
             check_masker(report, work=work, python=arguments.transformers5)
-    print("every opening succeeded" if not report.num_faults else f"{report.num_faults} FAILED")
+    print("all checks passed" if not report.num_faults else f"{report.num_faults} checks FAILED")
     sys.exit(bool(report.num_faults))
 
 

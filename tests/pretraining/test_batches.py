@@ -1,4 +1,4 @@
-"""A recipe's batch on any number of devices."""
+"""The split of a global batch into micro-batches for any number of devices."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from paddle_wwm.pretraining.batches import accumulation_steps, check_batches
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 8, 16, 64])
-def test_micro_batches_times_workers_times_accumulation_is_always_the_recipes_batch(num_workers):
+def test_micro_batch_times_workers_times_accumulation_is_the_global_batch(num_workers):
     count = accumulation_steps(global_batch_size=2560, micro_batch_size=20, num_workers=num_workers)
     assert count * 20 * num_workers == 2560
 
@@ -16,17 +16,17 @@ def test_micro_batches_times_workers_times_accumulation_is_always_the_recipes_ba
 @pytest.mark.parametrize(
     ("size", "micro", "workers", "message"),
     [
-        (384, 16, 64, r"x workers = 16 x 64 = 1024, but is 384; set runtime\.micro_batch_size=6\."),
-        (6, 4, 2, r"= 8, but is 6; set runtime\.micro_batch_size=3\."),
-        (6, 4, 4, r"= 16, but is 6; set another number of workers with --nproc\."),
+        (384, 16, 64, r"x workers = 16 x 64 = 1024, but is 384\. Set runtime\.micro_batch_size=6\."),
+        (6, 4, 2, r"= 8, but is 6\. Set runtime\.micro_batch_size=3\."),
+        (6, 4, 4, r"= 16, but is 6\. Set another number of workers with --nproc\."),
     ],
 )
-def test_a_batch_that_does_not_divide_is_refused_with_a_size_that_does(size, micro, workers, message):
+def test_the_error_for_a_batch_that_cannot_be_split_suggests_a_size(size, micro, workers, message):
     with pytest.raises(ConfigError, match=message):
         accumulation_steps(global_batch_size=size, micro_batch_size=micro, num_workers=workers)
 
 
-def test_the_phase_whose_batch_does_not_divide_is_named():
+def test_the_error_for_a_batch_that_cannot_be_split_names_the_phase():
     phases = tuple(
         PhaseConfig(max_seq_length=32, global_batch_size=size, num_steps=1, learning_rate=1e-3) for size in (8, 6)
     )

@@ -1,4 +1,4 @@
-"""Checkpoints of pretraining resume exactly, open in PaddleNLP, and the best one is kept."""
+"""Checkpoints of pretraining: they resume exactly, PaddleNLP can open them, and the best one is kept."""
 
 import json
 import resource
@@ -70,7 +70,7 @@ def save(directory, model, vocab, step, keep=3, untrained=(), phase=0, held_out_
     )
 
 
-def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mini_vocab):
+def test_the_newest_complete_checkpoint_is_found_with_its_state(tmp_path, model, mini_vocab):
     save(tmp_path, model, mini_vocab, 10)
     newest = save(tmp_path, model, mini_vocab, 20)
     found = checkpoints_in(tmp_path).newest()
@@ -78,16 +78,16 @@ def test_the_newest_whole_checkpoint_is_found_with_its_state(tmp_path, model, mi
 
 
 @pytest.mark.parametrize("name", ["model_state.pdparams", "optimizer.safetensors", "config.json", "vocab.txt"])
-def test_a_torn_checkpoint_is_passed_over_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, logged, name):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning_that_names_the_file(tmp_path, model, mini_vocab, logged, name):
     older = save(tmp_path, model, mini_vocab, 10)
-    torn = save(tmp_path, model, mini_vocab, 20) / name
-    torn.write_bytes(torn.read_bytes()[:-1])
+    damaged = save(tmp_path, model, mini_vocab, 20) / name
+    damaged.write_bytes(damaged.read_bytes()[:-1])
     assert checkpoints_in(tmp_path).newest().path == older
-    assert any(str(torn) in line for line in logged)
+    assert any(str(damaged) in line for line in logged)
 
 
-def test_a_checkpoint_of_version_0_1_is_read(tmp_path, model, mini_vocab):
-    """Its state has fields that nobody reads, and the loss scale and the held-out loss are next to it."""
+def test_a_checkpoint_of_version_0_1_can_be_read(tmp_path, model, mini_vocab):
+    """Version 0.1 wrote more fields into the state, and the loss scale and the held-out loss next to it."""
     path = save(tmp_path, model, mini_vocab, 10) / "training_state.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     state = {
@@ -106,21 +106,15 @@ def test_a_checkpoint_of_version_0_1_is_read(tmp_path, model, mini_vocab):
     assert best_checkpoint(tmp_path, phase=0) == (path.parent, 2.5)
 
 
-def test_only_the_last_checkpoints_are_kept(tmp_path, model, mini_vocab):
+def test_only_the_newest_checkpoints_are_kept(tmp_path, model, mini_vocab):
     for step in (10, 20, 30, 40):
         save(tmp_path, model, mini_vocab, step, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000040"]
 
 
-def test_the_best_checkpoint_of_the_present_phase_is_kept_too(tmp_path, model, mini_vocab):
-    losses = {
-        10: 1.0,
-        20: 3.0,
-        30: 2.0,
-        40: 2.5,
-        50: None,
-        60: 2.2,
-    }  # step 10 is of an earlier phase, with shorter examples
+def test_the_best_checkpoint_of_the_current_phase_is_also_kept(tmp_path, model, mini_vocab):
+    # step 10 belongs to an earlier phase, whose losses cannot be compared
+    losses = {10: 1.0, 20: 3.0, 30: 2.0, 40: 2.5, 50: None, 60: 2.2}
     for step, loss in losses.items():
         save(tmp_path, model, mini_vocab, step, keep=2, phase=int(step > 10), held_out_loss=loss)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000030", "step-00000050", "step-00000060"]
@@ -128,8 +122,8 @@ def test_the_best_checkpoint_of_the_present_phase_is_kept_too(tmp_path, model, m
     assert best_checkpoint(tmp_path, phase=0) is None
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_those_before_and_nothing_half_written(tmp_path, model, mini_vocab):
-    """The system refuses files beyond a size, as a full disk would."""
+def test_a_failed_save_keeps_earlier_checkpoints_and_leaves_no_partial_files(tmp_path, model, mini_vocab):
+    """A limit on the size of files fails in the same way as a full disk."""
     older = save(tmp_path, model, mini_vocab, 10)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -146,7 +140,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_and_nothing_hal
     assert list(tmp_path.iterdir()) == [older] and checkpoints_in(tmp_path).newest().path == older
 
 
-def test_32_bit_copies_are_saved_in_place_of_16_bit_weights(tmp_path, model, mini_vocab):
+def test_the_32_bit_copies_are_saved_instead_of_the_16_bit_weights(tmp_path, model, mini_vocab):
     name = "bert.pooler.dense.weight"
     master = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
     options = {"vocab": mini_vocab, "do_lower_case": True, "state": state_after(10), "untrained": (), "keep": 1}
@@ -167,7 +161,7 @@ def test_loading_restores_weights_and_optimizer_bit_for_bit(tmp_path, model, min
         np.testing.assert_array_equal(tensor.numpy(), expected[name], err_msg=name)
 
 
-def test_weights_of_another_size_are_refused_with_all_misfits_at_once(tmp_path, model, mini_vocab):
+def test_one_error_lists_all_weights_that_are_missing_or_have_another_shape(tmp_path, model, mini_vocab):
     path = save(tmp_path, model, mini_vocab, 10)
     config = ModelConfig(
         vocab_size=len(mini_vocab),
@@ -185,7 +179,7 @@ def test_weights_of_another_size_are_refused_with_all_misfits_at_once(tmp_path, 
 
 
 @pytest.mark.parity
-def test_paddlenlp_opens_a_checkpoint_with_equal_outputs(tmp_path, model, mini_vocab):
+def test_paddlenlp_opens_a_checkpoint_and_computes_the_same_outputs(tmp_path, model, mini_vocab):
     from paddlenlp.transformers import AutoTokenizer
     from paddlenlp.transformers import BertForPretraining as TheirBert
 
@@ -204,7 +198,7 @@ def test_paddlenlp_opens_a_checkpoint_with_equal_outputs(tmp_path, model, mini_v
     assert [mini_vocab.tokens[token] for token in tokens] == ["[CLS]", *"使用语言模型", "[SEP]"]
 
 
-def test_the_exported_model_has_the_model_files_only(tmp_path, model, mini_vocab):
+def test_the_exported_model_has_only_the_model_files(tmp_path, model, mini_vocab):
     exported = export_model(save(tmp_path / "checkpoints", model, mini_vocab, 10), tmp_path / "model")
     assert sorted(path.name for path in exported.iterdir()) == [
         "config.json",

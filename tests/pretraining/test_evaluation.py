@@ -1,4 +1,4 @@
-"""What counts as a word, and when it is right."""
+"""The evaluation: how words are counted, and when a word is correct."""
 
 import numpy as np
 import paddle
@@ -35,7 +35,7 @@ def example_of(word_starts, positions):
     return example, masked
 
 
-def test_the_predictions_of_a_word_have_its_number_and_no_other_words():
+def test_predictions_have_the_same_number_only_if_they_belong_to_the_same_word():
     # 使用|语言|模 and 一个|词: positions count [CLS]
     first, second = example_of([1, 0, 1, 0, 1], [1, 2, 3, 4, 5]), example_of([1, 0, 1], [1, 2, 3])
     numbers = word_numbers([first, second]).tolist()
@@ -44,7 +44,7 @@ def test_the_predictions_of_a_word_have_its_number_and_no_other_words():
 
 
 class _Answers(paddle.nn.Layer):
-    """Predicts what it is told, entry by entry."""
+    """A model that predicts the given token ids."""
 
     def __init__(self, answers):
         super().__init__()
@@ -54,7 +54,7 @@ class _Answers(paddle.nn.Layer):
         return self.answers, None
 
 
-def test_a_word_is_right_when_all_its_masked_pieces_are():
+def test_a_word_is_correct_if_all_its_masked_pieces_are_correct():
     batch = {name: paddle.zeros([1, 4], "int64") for name in ("input_ids", "token_type_ids", "attention_mask")}
     batch |= {"flat_positions": paddle.arange(5), "labels": paddle.to_tensor([1, 2, 3, 4, 5])}
     batch |= {
@@ -62,17 +62,17 @@ def test_a_word_is_right_when_all_its_masked_pieces_are():
         "num_predictions": 5,
         "word_numbers": paddle.to_tensor([7, 7, 8, 8, 9]),
     }
-    # the words 7 and 9 are right, one piece of 8 is
+    # all pieces of the words 7 and 9 are correct, but only one piece of word 8
     means = evaluate(_Answers([1, 2, 3, 0, 5]), [batch], world=World())
     assert means["masked_accuracy"] == pytest.approx(4 / 5)
     assert means["word_accuracy"] == pytest.approx(2 / 3)
     assert means["perplexity"] == pytest.approx(np.exp(means["mlm_loss"]))
 
 
-def test_words_are_counted_once_and_right_only_as_a_whole():
+def test_word_sums_count_every_word_once():
     sums = word_sums(np.array([7, 7, 8, 8, 9]), np.array([True, True, True, False, True]))
     assert (sums.words_correct, sums.num_words) == (2, 3)
-    nothing = word_sums(np.zeros(0, np.int64), np.array([False]))  # one position whose label is ignored
+    nothing = word_sums(np.zeros(0, np.int64), np.array([False]))  # one position with an ignored label
     assert (nothing.words_correct, nothing.num_words) == (0, 0)
 
 
@@ -127,5 +127,5 @@ def test_an_evaluation_is_the_same_for_any_number_of_workers(held_out, prepared_
         "nsp_accuracy",
     }
     assert second == pytest.approx(first, abs=1e-5)
-    for batch in alone:  # whole words are masked: as many words as runs of their pieces
+    for batch in alone:
         assert len(batch["word_numbers"]) == batch["num_predictions"]

@@ -1,4 +1,4 @@
-"""A batch as the step reads it."""
+"""The tensors of a batch for the training step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def batch_of(labels: list[list[int]], positions: list[list[int]]) -> PretrainBat
     )
 
 
-def test_positions_are_those_of_the_flattened_batch_without_the_padding_of_labels():
+def test_positions_refer_to_the_flattened_batch_and_padding_labels_are_dropped():
     tensors = tensors_of(batch_of([[7, 8], [9, IGNORED_LABEL]], [[1, 3], [2, 0]]))
     assert tensors["flat_positions"].tolist() == [1, 3, 5 + 2]
     assert tensors["labels"].tolist() == [7, 8, 9] and tensors["num_predictions"] == 3
 
 
-def test_a_batch_without_predictions_has_one_position_whose_label_is_ignored():
-    """The heads must be part of every backward pass: the workers' exchange of gradients waits for them."""
+def test_a_batch_without_predictions_has_one_position_with_an_ignored_label():
+    """The heads must be part of every backward pass, because the exchange of gradients waits for them."""
     nothing = [[IGNORED_LABEL, IGNORED_LABEL]] * 2
     tensors = tensors_of(batch_of(nothing, [[0, 0]] * 2))
     assert tensors["flat_positions"].tolist() == [0] and tensors["labels"].tolist() == [IGNORED_LABEL]

@@ -1,4 +1,4 @@
-"""The record of a run: what is kept when it goes on, and what a killed run leaves."""
+"""The metrics log of a run when the run is resumed, and its curves."""
 
 from paddle_wwm.pretraining.metrics_log import Reporter, draw_curves, read_metrics
 from paddle_wwm.pretraining.run_folder import CURVES_NAME
@@ -14,7 +14,7 @@ def report(output, *, steps, first_step=0):
     reporter.close()
 
 
-def test_records_after_the_step_that_a_run_goes_on_from_are_replaced(tmp_path):
+def test_a_resumed_run_replaces_the_records_of_the_steps_that_it_trains_again(tmp_path):
     report(tmp_path, steps=[10, 20, 30])
     report(tmp_path, steps=[30, 40], first_step=20)
     assert [(record["kind"], record["step"]) for record in read_metrics(tmp_path)] == [
@@ -26,7 +26,7 @@ def test_records_after_the_step_that_a_run_goes_on_from_are_replaced(tmp_path):
     ]
 
 
-def test_the_curves_are_a_picture(tmp_path):
+def test_the_curves_are_a_png_file(tmp_path):
     report(tmp_path, steps=[10, 20])
     path = draw_curves(tmp_path, baseline={"mlm_loss": 6.0, "masked_accuracy": 0.05})
     assert path.name == CURVES_NAME and path.read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""Pretraining as one call: what it returns and reports, alone and with workers."""
+"""Pretraining in one call: its result and its reports, in one process and with workers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ seed: 3
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """A recipe of a few seconds."""
+    """A recipe that trains for a few seconds."""
     path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
     path.write_text(RECIPE)
     return path
@@ -35,7 +35,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(recipe, prepared_sample, tmp_path_factory):
-    """The result of a run in this process, and what it reported."""
+    """The result of a run in this process, and its reports."""
     reports = []
     output = tmp_path_factory.mktemp("done") / "run"
     result = pretrain([prepared_sample.directory], output=output, config=recipe, progress=reports.append)
@@ -72,7 +72,7 @@ def test_the_library_prints_nothing(recipe, prepared_sample, tmp_path, capfd):
     assert written.out == "" and "step" not in written.err and "train" not in written.err
 
 
-def test_the_programs_own_signal_handlers_come_back(recipe, prepared_sample, tmp_path):
+def test_the_signal_handlers_of_the_program_are_restored(recipe, prepared_sample, tmp_path):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe)
     assert {number: signal.getsignal(number) for number in before} == before
@@ -87,7 +87,7 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
     result = pretrain(
         [prepared_sample.directory], output=tmp_path / "run", config=recipe, num_workers=2, progress=reports.append
     )
-    # on AMD the first matrix product of a process fixes MKL's code path, so that this process may be on another one
+    # on AMD, the first matrix product of a process fixes the code path of MKL, so this process may use another one
     weights, expected = (paddle.load(str(one.model / "model_state.pdparams")) for one in (result, alone))
     assert weights.keys() == expected.keys()
     assert all(np.allclose(weights[name].numpy(), expected[name].numpy(), atol=1e-6) for name in expected)
@@ -97,14 +97,14 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
 
 
 @pytest.mark.slow
-def test_what_a_worker_could_not_do_is_an_error_of_the_caller(recipe, prepared_sample, tmp_path, monkeypatch, logged):
+def test_a_failure_in_a_worker_is_raised_in_the_caller(recipe, prepared_sample, tmp_path, monkeypatch, logged):
     monkeypatch.setattr("paddle_wwm.pretraining.job.worker_command", lambda job: [*worker_command(job), "--nproc", "0"])
     with pytest.raises(TrainingError, match=r"worker \d ended with exit status 2"):
         pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe, num_workers=2)
     assert any("--nproc must be at least 1" in line for line in logged)
 
 
-def test_a_finished_run_is_returned_again_without_training(done, recipe, prepared_sample):
+def test_resuming_a_finished_run_returns_its_result_without_training(done, recipe, prepared_sample):
     result, _ = done
     reports = []
     again = pretrain(
@@ -113,19 +113,19 @@ def test_a_finished_run_is_returned_again_without_training(done, recipe, prepare
     assert again == result and reports == []
 
 
-def test_an_output_that_holds_a_run_is_refused_unless_it_is_resumed(done, recipe, prepared_sample):
+def test_an_output_that_holds_a_run_is_refused_without_resume(done, recipe, prepared_sample):
     result, _ = done
-    with pytest.raises(ConfigError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already holds a run"):
         pretrain([prepared_sample.directory], output=result.output, config=recipe)
 
 
-def test_two_processes_in_one_output_are_refused(recipe, prepared_sample, tmp_path):
-    with locked_output(tmp_path / "run"), pytest.raises(ConfigError, match="another process is working there"):
+def test_a_second_process_in_the_same_output_is_refused(recipe, prepared_sample, tmp_path):
+    with locked_output(tmp_path / "run"), pytest.raises(ConfigError, match="another process is working"):
         pretrain([prepared_sample.directory], output=tmp_path / "run", config=recipe)
     assert not (tmp_path / "run").exists()
 
 
-def test_overwriting_deletes_the_run_and_no_other_file(recipe, prepared_sample, tmp_path):
+def test_overwrite_deletes_only_the_files_of_the_run(recipe, prepared_sample, tmp_path):
     output = tmp_path / "run"
     pretrain([prepared_sample.directory], output=output, config=recipe)
     (output / "notes.txt").write_text("weeks of work", encoding="utf-8")

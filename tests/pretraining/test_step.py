@@ -1,4 +1,4 @@
-"""A step's loss and gradient do not depend on how the global batch is cut."""
+"""The training step: its loss and gradient do not depend on how the global batch is split."""
 
 import dataclasses
 
@@ -91,12 +91,12 @@ def test_five_steps_are_the_same_for_any_micro_batch_size(pairs):
         losses, weights = take_steps(batches, micro_batch_size=size)
         assert losses == pytest.approx(whole_losses, abs=1e-5)
         for name, array in whole.items():
-            # k_proj.bias has a true gradient of 0: Adam amplifies its rounding noise
+            # the exact gradient of k_proj.bias is 0, and Adam amplifies the rounding noise in it
             if not name.endswith("k_proj.bias"):
                 np.testing.assert_allclose(weights[name], array, atol=1e-4, err_msg=name)
 
 
-def test_a_micro_batch_without_predictions_adds_nothing_to_loss_and_gradient():
+def test_a_micro_batch_without_predictions_does_not_change_loss_and_gradient():
     batch = make_batch(4, seed=2, pairs=False)
     empty = dataclasses.replace(batch, masked_lm_labels=np.full_like(batch.masked_lm_labels, IGNORED_LABEL))
     weights = []
@@ -115,7 +115,7 @@ def test_training_on_one_batch_lowers_its_loss():
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_gradient_that_is_not_finite_leaves_the_parameters_as_they_were():
+def test_a_gradient_that_is_not_finite_leaves_the_parameters_unchanged():
     model, optimizer = fresh_model()
     model.cls.predictions.decoder_bias.set_value(np.full(CONFIG.vocab_size, np.nan, np.float32))
     before = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -132,12 +132,12 @@ def test_the_micro_batch_whose_loss_is_not_finite_is_named():
     weight = model.bert.embeddings.token_type_embeddings.weight
     weight.set_value(np.stack([weight.numpy()[0], np.full(CONFIG.hidden_size, np.nan, np.float32)]))
     batches = cut(make_batch(8, seed=0), 4)
-    batches[1]["token_type_ids"] = paddle.ones_like(batches[1]["token_type_ids"])  # only this one meets the NaN
+    batches[1]["token_type_ids"] = paddle.ones_like(batches[1]["token_type_ids"])  # only this batch uses the NaN row
     result, _ = step_of(model, optimizer, batches)
     assert not result.updated and [np.isnan(float(loss)) for loss in result.micro_losses] == [False, True]
 
 
-def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_training():
+def test_evaluation_does_not_depend_on_the_batch_size_and_restores_training_mode():
     model, _ = fresh_model()
     batch = make_batch(8, seed=3)
     whole, in_parts = evaluate(model, [tensors_of(batch)], world=World()), evaluate(model, cut(batch, 3), world=World())
@@ -145,7 +145,7 @@ def test_evaluation_means_do_not_depend_on_the_cut_and_leave_the_model_in_traini
     assert model.training
 
 
-def test_a_forward_pass_reads_no_number_from_the_device(monkeypatch):
+def test_a_forward_pass_does_not_wait_for_the_device(monkeypatch):
     model, _ = fresh_model()
     batch = tensors_of(make_batch(4, seed=0))
 

@@ -1,4 +1,4 @@
-"""Run folders to the authors' tables."""
+"""Reports: tables like those of the authors, made from run folders."""
 
 import csv
 import dataclasses
@@ -40,7 +40,7 @@ def write_run(
     curve=(),
     learning_rate=2e-5,
 ):
-    """A run folder; scores: by seed, (dev, test) each a number or a pair."""
+    """Write a run folder. `scores`: by seed (dev, test), each a number or a pair."""
     data = {
         name: {"path": f"/somewhere/{name}", "sha256": f"{data_sha256}-{name}", "num_examples": 1200}
         for name in ("train", "dev", "test")
@@ -74,7 +74,7 @@ def write_run(
 
 HEADER = (
     "| model | learning rate | seeds | dev | dev: sd | dev: published | dev: difference "
-    "| test | test: sd | test: published | test: difference | minutes a seed |"
+    "| test | test: sd | test: published | test: difference | minutes per seed |"
 )
 GOLDEN = """# Fine-tuning results
 
@@ -87,8 +87,8 @@ GOLDEN = """# Fine-tuning results
 
 - accuracy in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).
 - Examples: train 1,200, dev 1,200, test 1,200. Recipe: max_seq_length 128, batch_size 64.
-- Published: the authors' max (mean) over ten seeds; the difference is of the means, or of the maxima where no mean is published.
-- Not as the authors did it: max_seq_length 128 instead of 256; the differences are not of the models alone.
+- Published: the authors' max (mean) over ten seeds. Difference: of the means, or of the maxima if no mean is published.
+- The recipe differs from the authors': max_seq_length 128 instead of 256. So the models are not the only difference.
 
 ## Not finished
 
@@ -96,7 +96,7 @@ GOLDEN = """# Fine-tuning results
 """  # noqa: E501
 
 
-def test_a_table_has_max_and_mean_deviation_published_numbers_and_differences(tmp_path):
+def test_a_table_has_max_mean_deviation_published_scores_and_differences(tmp_path):
     write_run(tmp_path / "a", model="hfl/chinese-bert-wwm", scores={1: (94.0, 95.0), 2: (95.0, 95.5)})
     write_run(tmp_path / "b", scores={1: (80.0, 79.0)}, sha256="bb")
     (tmp_path / "b" / "seed-2").mkdir()
@@ -104,7 +104,7 @@ def test_a_table_has_max_and_mean_deviation_published_numbers_and_differences(tm
     assert markdown_of(report) == GOLDEN.format(header=HEADER, folder=tmp_path / "b" / "seed-2")
 
 
-def test_reading_comprehension_is_written_as_em_and_f1(tmp_path):
+def test_scores_of_reading_comprehension_are_written_as_em_and_f1(tmp_path):
     write_run(
         tmp_path,
         model="rbt3",
@@ -117,17 +117,17 @@ def test_reading_comprehension_is_written_as_em_and_f1(tmp_path):
     assert (cells["test: published"], cells["test: difference"]) == (
         "62.2 / 81.8",
         "+0.2 / +0.0",
-    )  # RBT3 has no means: the maxima are compared
+    )  # RBT3 has no published means, so the maxima are compared
 
 
-def test_runs_of_other_data_are_refused_by_file_and_field(tmp_path):
+def test_runs_with_different_data_are_refused_and_the_error_names_files_and_fields(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "b", model="other", scores={1: (81.0, 81.0)}, data_sha256="d1")
     with pytest.raises(DataError, match="a/run.json and .*b/run.json.*data.train.sha256: d0-train against d1-train"):
         gather([tmp_path])
 
 
-def test_runs_of_other_recipes_are_refused_by_field(tmp_path):
+def test_runs_with_different_recipes_are_refused_and_the_error_names_the_fields(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     write_run(
         tmp_path / "b",
@@ -141,7 +141,7 @@ def test_runs_of_other_recipes_are_refused_by_field(tmp_path):
         gather([tmp_path])
 
 
-def test_how_batches_are_cut_and_how_many_windows_there_are_does_not_separate_models(tmp_path):
+def test_runs_may_differ_in_micro_batch_size_and_number_of_windows(tmp_path):
     for place, (name, size) in enumerate((("a", 8), ("b", 32))):
         path = write_run(
             tmp_path / name,
@@ -156,13 +156,13 @@ def test_how_batches_are_cut_and_how_many_windows_there_are_does_not_separate_mo
     assert len(gather([tmp_path]).entries["chnsenticorp"]) == 2
 
 
-def test_the_same_files_elsewhere_are_the_same_data_and_other_tasks_have_tables_of_their_own(tmp_path):
+def test_every_task_has_its_own_table_in_the_order_of_the_authors(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "b", task="cmrc2018", scores={1: ((1.0, 2.0), (3.0, 4.0))}, data_sha256="other")
     assert list(gather([tmp_path]).entries) == ["cmrc2018", "chnsenticorp"]  # the authors' order
 
 
-def test_seeds_of_one_model_in_two_folders_are_put_together_and_the_same_seed_twice_is_refused(tmp_path):
+def test_seeds_of_one_model_in_two_folders_are_merged_unless_a_seed_occurs_twice(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "b", scores={2: (82.0, 84.0)})
     entry = gather([tmp_path]).entries["chnsenticorp"][0]
@@ -172,7 +172,7 @@ def test_seeds_of_one_model_in_two_folders_are_put_together_and_the_same_seed_tw
         gather([tmp_path])
 
 
-def test_two_weights_of_one_name_are_two_rows(tmp_path):
+def test_different_weights_with_one_name_are_two_rows(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)}, sha256="aa")
     write_run(tmp_path / "b", scores={1: (82.0, 84.0)}, sha256="bb")
     assert [entry.name for entry in gather([tmp_path]).entries["chnsenticorp"]] == ["mini (a)", "mini (b)"]
@@ -185,15 +185,15 @@ def test_a_pretraining_run_is_skipped_and_reported(tmp_path):
     assert "p: not a run of paddle-wwm finetune" in markdown_of(make_report([tmp_path]))
 
 
-def test_a_folder_without_runs_and_a_torn_file_are_errors(tmp_path):
+def test_a_folder_without_runs_and_a_truncated_file_are_errors(tmp_path):
     with pytest.raises(DataError, match="no run of paddle-wwm finetune in"):
         gather([tmp_path])
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(DataError, match="run.json: is not what paddle-wwm finetune writes"):
+    with pytest.raises(DataError, match="run.json: not a valid file of paddle-wwm finetune"):
         gather([tmp_path])
 
 
-# The authors' small-model and relative tables, from their own scores.
+# The authors' tables of small models and of relative scores, from their published scores.
 TASKS = {
     "cmrc2018": "CMRC 2018",
     "drcd": "DRCD",
@@ -217,7 +217,7 @@ RELATIVE = [
 
 
 @pytest.mark.golden
-def test_the_authors_tables_of_small_models_come_out_of_their_scores():
+def test_the_authors_tables_of_small_models_are_reproduced_from_their_scores():
     names = ("chinese-roberta-wwm-ext-large", "chinese-roberta-wwm-ext", "rbtl3", "rbt3")
     rows = [published_row(name, tasks=list(TASKS)) for name in names]
     small = small_model_table(rows, titles=TASKS, reference=rows[1]).rows
@@ -225,20 +225,18 @@ def test_the_authors_tables_of_small_models_come_out_of_their_scores():
     assert [row[1:] for row in relative_table(rows, titles=TASKS, reference=rows[1]).rows] == RELATIVE
 
 
-def test_models_on_several_tasks_have_the_small_models_table_and_the_largest_is_the_reference(tmp_path):
+def test_several_tasks_give_the_table_of_small_models_with_the_largest_as_reference(tmp_path):
     write_run(tmp_path / "a", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "b", task="cmrc2018", scores={1: ((1.0, 2.0), (30.0, 40.0))})
     write_run(tmp_path / "c", model="other", sha256="cc", scores={1: (80.0, 60.0)})
     tables = {table.key: table for table in make_report([tmp_path]).tables}
     assert tables["small-models"].rows[0] == ("mini", "30.0 / 40.0", "80.0", "50.000", "8.8M")
     assert tables["relative-scores"].rows[1][:3] == ("other", "–", "75.0%")
-    with pytest.raises(
-        DataError, match="--reference nothing: no run with test scores is of this model; there are mini, other"
-    ):
+    with pytest.raises(DataError, match="--reference nothing: must be a model with test scores, one of mini, other"):
         make_report([tmp_path], reference="nothing")
 
 
-def test_a_reference_that_scores_nothing_gives_no_ratios(tmp_path):
+def test_a_reference_with_a_score_of_0_gives_no_ratio(tmp_path):
     write_run(tmp_path / "a", task="cmrc2018", scores={1: ((0.0, 0.0), (0.0, 40.0))})
     write_run(tmp_path / "b", scores={1: (80.0, 80.0)})
     write_run(tmp_path / "c", task="cmrc2018", model="other", sha256="cc", scores={1: ((1.0, 1.0), (10.0, 20.0))})
@@ -247,7 +245,7 @@ def test_a_reference_that_scores_nothing_gives_no_ratios(tmp_path):
     assert rows[1] == ("other", "– / 50.0%", "75.0%", "75.0%", "75.0%")  # average: (10 + 20 + 60) / (0 + 40 + 80)
 
 
-def test_the_page_is_whole_in_itself_and_the_csv_has_full_precision(tmp_path):
+def test_the_page_needs_no_other_files_and_the_csv_has_full_precision(tmp_path):
     curve = ({"step": 1, "epoch": 1.0, "accuracy": 70.0}, {"step": 2, "epoch": 2.0, "accuracy": 80.0})
     write_run(tmp_path / "a", model="模型<b>", scores={1: (80.0, 80.123456), 2: (81.0, 81.0)}, curve=curve)
     report = make_report([tmp_path])
@@ -278,13 +276,13 @@ def test_a_pipe_in_a_cell_does_not_break_a_markdown_table():
     assert "a\\|b" in as_markdown(Table(key="k", title="", header=("x",), rows=(("a|b",),)))
 
 
-def test_the_names_of_the_series_are_shown_by_their_titles(tmp_path):
+def test_models_of_the_series_are_shown_with_their_titles(tmp_path):
     write_run(tmp_path, model="hfl/chinese-roberta-wwm-ext", scores={1: (95.0, 95.0)})
     assert gather([tmp_path]).entries["chnsenticorp"][0].name == find_variant("chinese-roberta-wwm-ext").title
 
 
 @pytest.mark.integration
-def test_the_script_prints_and_writes_the_tables_and_refuses_what_may_not_be_compared(tmp_path):
+def test_the_script_prints_and_writes_tables_and_refuses_runs_that_are_not_comparable(tmp_path):
     write_run(tmp_path / "runs" / "a", scores={1: (80.0, 80.0)})
     done = run_script("report.py", tmp_path / "runs", "--output", tmp_path / "out", "--format", "markdown", "csv")
     assert done.returncode == 0, done.stderr

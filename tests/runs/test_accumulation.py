@@ -44,7 +44,7 @@ def test_the_loss_and_the_gradient_are_means_over_all_micro_batches():
     result = step_of(context, [[1.0, 2.0], [3.0]])
     assert result.updated and result.loss == pytest.approx(0.6) and result.gradient_norm == pytest.approx(0.6)
     assert [float(loss) for loss in result.micro_losses] == [3.0, 3.0]
-    # the first update of Adam is as long as the learning rate
+    # the first update of Adam has the size of the learning rate
     assert float(context.model.weight) == pytest.approx(1.0 - result.learning_rate, abs=1e-5)
     assert not paddle.any(context.model.weight.grad != 0)
 
@@ -55,13 +55,13 @@ def test_every_loss_has_its_own_divisor():
     assert [float(loss) for loss in result.micro_losses] == [2.0, 6.0]
 
 
-def test_a_loss_with_an_infinite_divisor_counts_nothing():
+def test_a_loss_with_an_infinite_divisor_does_not_count():
     result = step_of(context_of(), [[1.0, 2.0]], divisors=(math.inf,))
     assert result.updated and result.loss == result.gradient_norm == 0.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_one_loss_that_is_not_finite_leaves_the_weight_unchanged_and_the_gradient_cleared(value):
+def test_a_loss_that_is_not_finite_keeps_the_weight_and_clears_the_gradient(value):
     context = context_of()
     result = step_of(context, [[1.0], [value], [2.0]])
     assert not result.updated and float(context.model.weight) == 1.0
@@ -69,11 +69,11 @@ def test_one_loss_that_is_not_finite_leaves_the_weight_unchanged_and_the_gradien
     assert not paddle.any(context.model.weight.grad != 0)
 
 
-def test_a_gradient_that_is_not_finite_leaves_the_weight_unchanged():
+def test_a_gradient_that_is_not_finite_keeps_the_weight():
     context = context_of()
 
     def losses_of(values):
-        # the root is finite at 0, its slope is not
+        # the square root is finite at 0, but its derivative is not
         return [SummedLoss(value=paddle.sqrt(context.model(paddle.to_tensor(values)) - 1.0).sum(), divisor=1.0)]
 
     result = accumulated_step(context, [[1.0]], losses_of, step=0, learning_rate=0.1)
@@ -82,7 +82,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_weight_unchanged():
 
 
 @pytest.mark.parametrize("num_micro_batches", [1, 5])
-def test_workers_agree_once_per_step(monkeypatch, num_micro_batches):
+def test_workers_exchange_results_once_per_step(monkeypatch, num_micro_batches):
     exchanged = []
 
     def sum_over_workers(values, world):
@@ -94,7 +94,7 @@ def test_workers_agree_once_per_step(monkeypatch, num_micro_batches):
     assert len(exchanged) == 1 and result.stop and not result.save
 
 
-def test_no_update_if_another_worker_has_a_loss_that_is_not_finite(monkeypatch):
+def test_a_loss_that_is_not_finite_in_another_worker_prevents_the_update(monkeypatch):
     others = np.array([math.nan, 1.0, 0.0, 1.0])
     monkeypatch.setattr(accumulation, "sum_over_workers", lambda values, world: np.asarray(values, float) + others)
     context = context_of()
@@ -103,7 +103,7 @@ def test_no_update_if_another_worker_has_a_loss_that_is_not_finite(monkeypatch):
     assert result.save and not result.stop and np.isfinite([float(loss) for loss in result.micro_losses]).all()
 
 
-def test_dropout_depends_on_the_place_in_the_global_batch_and_not_on_the_number_of_workers(monkeypatch):
+def test_dropout_does_not_depend_on_the_number_of_workers(monkeypatch):
     monkeypatch.setattr(accumulation, "sum_over_workers", lambda values, world: np.asarray(values, np.float64))
     monkeypatch.setattr(accumulation, "without_gradient_sync", lambda model, world: contextlib.nullcontext())
 

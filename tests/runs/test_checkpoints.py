@@ -1,4 +1,4 @@
-"""Checkpoints, of whatever kind, are whole or skipped; saving one never harms those before."""
+"""Checkpoints of any kind: damaged ones are skipped, and saving never changes earlier ones."""
 
 import dataclasses
 import os
@@ -35,7 +35,7 @@ def save(store, step):
     return store.folder / f"step-{step:08d}"
 
 
-def test_the_newest_whole_checkpoint_is_found_with_its_state_and_files(store):
+def test_the_newest_complete_checkpoint_is_found_with_its_state_and_files(store):
     save(store, 9)
     newest = save(store, 10)
     found = store.newest()
@@ -43,25 +43,25 @@ def test_the_newest_whole_checkpoint_is_found_with_its_state_and_files(store):
     assert read_arrays(found.path / "weights.safetensors")["w"].tolist() == [10.0] * 4
 
 
-def test_a_folder_without_checkpoints_has_no_newest_one(store):
+def test_a_folder_without_checkpoints_has_no_newest_checkpoint(store):
     assert store.newest() is None and list(store.states()) == []
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "vocab.txt"])
 @pytest.mark.parametrize("damage", ["cut", "one bit", "deleted"])
-def test_a_torn_checkpoint_is_skipped_with_a_warning_that_names_the_file(store, logged, name, damage):
-    older, torn = save(store, 10), save(store, 20) / name
-    content = bytearray(torn.read_bytes())
+def test_a_damaged_checkpoint_is_skipped_with_a_warning_that_names_the_file(store, logged, name, damage):
+    older, damaged = save(store, 10), save(store, 20) / name
+    content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
-    torn.write_bytes(content if damage == "one bit" else content[:-1])
+    damaged.write_bytes(content if damage == "one bit" else content[:-1])
     if damage == "deleted":
-        torn.unlink()
+        damaged.unlink()
     assert store.newest().path == older
-    assert any(str(torn) in line for line in logged)
+    assert any(str(damaged) in line for line in logged)
 
 
 @pytest.mark.parametrize("text", [None, "", "[1]", '{"step": 3}', '{"state": {"step": 3}}'])
-def test_a_state_file_that_is_missing_or_of_another_program_is_refused(store, text):
+def test_a_missing_or_invalid_state_file_is_an_error(store, text):
     path = save(store, 10) / "state.json"
     path.unlink() if text is None else path.write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match="state.json"):
@@ -69,7 +69,7 @@ def test_a_state_file_that_is_missing_or_of_another_program_is_refused(store, te
     assert store.newest() is None and list(store.states()) == []
 
 
-def test_fields_that_the_state_no_longer_has_are_ignored(store):
+def test_unknown_fields_of_the_state_are_ignored(store):
     path = save(store, 10) / "state.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"step": 10', '"step": 10, "world_size": 2'), "utf-8")
     assert store.read(path.parent).state.step == 10
@@ -82,13 +82,13 @@ def test_saving_the_same_step_again_replaces_its_checkpoint(store):
     assert store.newest().path == path and os.listdir(store.folder) == [path.name]
 
 
-def test_all_checkpoints_but_the_kept_ones_are_deleted(store):
+def test_keep_only_deletes_all_other_checkpoints(store):
     paths = [save(store, step) for step in (1, 2, 3)]
     store.keep_only([paths[0], paths[2]])
     assert store.paths() == [paths[0], paths[2]]
 
 
-def test_a_full_disk_leaves_the_checkpoints_before_and_nothing_half_written(store):
+def test_a_full_disk_keeps_earlier_checkpoints_and_leaves_no_partial_files(store):
     older = save(store, 10)
     message = r"step-00000020: .*No space left.*the newest one is step-00000010"
     with (
@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_checkpoints_before_and_nothing_half_written(stor
     assert os.listdir(store.folder) == [older.name] and store.newest().path == older
 
 
-def test_what_a_process_that_was_killed_while_it_saved_has_left_is_removed_by_the_next_save(store):
+def test_the_next_save_removes_the_partial_files_of_a_killed_process(store):
     older = save(store, 10)
     source = (
         "import sys, time; from pathlib import Path\n"
@@ -123,7 +123,7 @@ def test_what_a_process_that_was_killed_while_it_saved_has_left_is_removed_by_th
     assert sorted(os.listdir(store.folder)) == ["step-00000010", "step-00000030"]
 
 
-def test_a_file_of_arrays_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
+def test_an_unreadable_array_file_is_an_error_that_names_the_file(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"no arrays")
     for name in ("w.safetensors", "absent.safetensors"):
         with pytest.raises(CheckpointError, match=name):

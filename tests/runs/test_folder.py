@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time works there, and a stranger's file is never deleted."""
+"""The folder of a run: only one process works in it at a time, and files of other programs are never deleted."""
 
 import os
 import subprocess
@@ -24,13 +24,13 @@ def names_in(folder):
     return sorted(os.listdir(folder))
 
 
-def test_a_folder_is_bound_to_its_record(tmp_path):
+def test_the_record_that_was_written_is_read_back(tmp_path):
     assert read_record(tmp_path / "run") is None
     write_record(tmp_path / "run", {"seed": 1})
     assert read_record(tmp_path / "run") == {"seed": 1}
 
 
-def test_another_process_in_the_folder_is_refused_until_it_has_ended(tmp_path):
+def test_a_folder_is_locked_until_the_process_in_it_has_ended(tmp_path):
     source = (
         "import sys; from pathlib import Path; from paddle_wwm.runs.folder import locked_output\n"
         "with locked_output(Path(sys.argv[1])): print(flush=True); sys.stdin.read()\n"
@@ -42,35 +42,35 @@ def test_another_process_in_the_folder_is_refused_until_it_has_ended(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout.readline() == b"\n"
-    with pytest.raises(ConfigError, match="another process is working there"), locked_output(tmp_path / "run"):
+    with pytest.raises(ConfigError, match="another process is working"), locked_output(tmp_path / "run"):
         pass
-    process.kill()  # however it ends, the lock ends with it
+    process.kill()  # the lock is released even after SIGKILL
     process.communicate()
     with locked_output(tmp_path / "run"):
         write_record(tmp_path / "run", {})
     assert names_in(tmp_path / "run") == [".lock", "run.json"]
 
 
-def test_nothing_is_left_where_nothing_was_written(tmp_path):
+def test_a_new_folder_is_removed_if_nothing_was_written(tmp_path):
     with pytest.raises(ConfigError), locked_output(tmp_path / "run"):
         raise ConfigError("refused")
     assert names_in(tmp_path) == []
 
 
-def test_an_empty_folder_of_the_users_stays(tmp_path):
+def test_an_empty_folder_that_existed_before_is_kept(tmp_path):
     with locked_output(tmp_path):
         pass
     assert tmp_path.exists()
 
 
-def test_a_folder_that_holds_something_else_is_refused_and_not_touched(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(ConfigError, match="is not empty and holds no run"), locked_output(tmp_path):
+    with pytest.raises(ConfigError, match="not empty and holds no run"), locked_output(tmp_path):
         pass
     assert names_in(tmp_path) == ["thesis.txt"]
 
 
-def test_a_run_and_an_empty_folder_may_be_used(tmp_path):
+def test_a_folder_with_a_run_and_an_empty_folder_are_accepted(tmp_path):
     check_output(tmp_path / "absent")
     check_output(tmp_path)
     write_record(tmp_path, {})
@@ -78,7 +78,7 @@ def test_a_run_and_an_empty_folder_may_be_used(tmp_path):
     check_output(tmp_path)
 
 
-def test_discarding_deletes_what_a_run_has_written_and_nothing_else(tmp_path):
+def test_discarding_a_run_deletes_only_its_own_files(tmp_path):
     write_record(tmp_path, {})
     for name in ("seed-1", "logs", "notes", "seed-words"):
         (tmp_path / name).mkdir()
@@ -89,7 +89,7 @@ def test_discarding_deletes_what_a_run_has_written_and_nothing_else(tmp_path):
     assert names_in(tmp_path) == ["notes", "seed-words"] and names_in(tmp_path / "notes") == ["file"]
 
 
-def test_all_differences_are_in_one_error(tmp_path):
+def test_one_error_lists_all_differences(tmp_path):
     refuse_differences(tmp_path, [], remedy="")
     with pytest.raises(CheckpointError, match=r"cannot be resumed: the data differ; the seed was 1 and is 2\. Do so\."):
         refuse_differences(tmp_path, ["the data differ", "the seed was 1 and is 2"], remedy="Do so.")

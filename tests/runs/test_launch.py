@@ -1,4 +1,4 @@
-"""Real processes: what becomes of the workers when one fails or a signal comes."""
+"""Real processes: the end of the workers when one fails or a signal comes."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def test_workers_on_gpus_get_one_device_each():
     assert [item["FLAGS_selected_gpus"] for item in worker_environments(2, gpus=["0", "3"])] == ["0", "3"]
 
 
-def test_workers_that_end_well_end_the_launch(tmp_path):
+def test_the_launch_ends_when_all_workers_have_succeeded(tmp_path):
     code = "import os, pathlib, sys; (pathlib.Path(sys.argv[1]) / os.environ['PADDLE_TRAINER_ID']).touch()"
     launch_workers([sys.executable, "-c", code, str(tmp_path)], count=2, log_directory=tmp_path / "logs")
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1", "logs"}
@@ -43,8 +43,8 @@ def test_a_worker_that_fails_ends_the_others_and_its_last_lines_are_shown(tmp_pa
     assert "SystemError: the reason" in logged
 
 
-def test_a_worker_that_fails_ends_the_others_by_sigterm_so_that_they_can_save(tmp_path):
-    """Without the signal they would be killed after the grace period, and save nothing."""
+def test_after_a_failure_the_other_workers_get_sigterm_and_can_save(tmp_path):
+    """Without SIGTERM, they would be killed after the grace period without saving."""
     code = (
         "import os, pathlib, signal, sys, time\n"
         "folder = pathlib.Path(sys.argv[1])\n"
@@ -69,7 +69,7 @@ def test_a_killed_worker_is_reported_with_its_signal(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_to_the_launcher_reaches_the_workers_and_becomes_its_exit_status(tmp_path, number, status):
+def test_a_signal_to_the_launcher_ends_the_workers_and_sets_the_exit_status(tmp_path, number, status):
     worker = (
         "import os, signal, sys, time, pathlib\n"
         "for n in (signal.SIGTERM, signal.SIGINT): signal.signal(n, lambda n, _: sys.exit(128 + n))\n"

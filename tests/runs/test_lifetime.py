@@ -1,4 +1,4 @@
-"""Real processes: a child ends with its parent, also when that is killed, and when it was too late to ask."""
+"""Real processes: a child ends with its parent, even if the parent is killed or has already ended."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path):
         time.sleep(0.05)
 
 
-def test_a_child_whose_parent_has_ended_already_ends_at_once():
+def test_a_child_ends_at_once_if_its_parent_has_already_ended():
     result = subprocess.run(
         [sys.executable, "-c", f"{CHILD} print('alive')", "1"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""The log of a run: what a killed run leaves, and who follows it."""
+"""The log of a run: resuming after a kill, and reading it while it grows."""
 
 import json
 
@@ -10,18 +10,18 @@ def records(*steps):
     return [{"kind": "train", "step": step} for step in steps]
 
 
-def test_records_beyond_the_checkpoint_are_dropped_and_the_others_stay(tmp_path):
+def test_records_after_the_checkpoint_are_removed_and_the_others_stay(tmp_path):
     path = tmp_path / "log.jsonl"
     with RunLog(path, keep=lambda record: True) as log:
         for record in records(1, 2, 3):
             log.write(record)
     with RunLog(path, keep=lambda record: record["step"] <= 2) as log:
         log.write({"kind": "train", "step": 3, "again": True})
-        assert read_log(path)[-1]["again"]  # a reader sees it at once
+        assert read_log(path)[-1]["again"]  # readers see a record before the log is closed
     assert read_log(path) == [*records(1, 2), {"kind": "train", "step": 3, "again": True}]
 
 
-def test_a_half_written_last_line_is_left_out(tmp_path):
+def test_a_half_written_last_line_is_ignored(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(records(1)[0]) + '\n{"kind": "tra', encoding="utf-8")
     assert read_log(path) == records(1)

@@ -1,4 +1,4 @@
-"""The optimizer against numpy, step by step."""
+"""The optimizers compared with numpy and with Paddle's own, and gradient clipping."""
 
 import numpy as np
 import paddle
@@ -92,7 +92,7 @@ def test_every_optimizer_equals_its_numpy_reference_over_ten_steps(name):
     model, config = _TwoParameters(), OptimizerConfig(name=name, weight_decay=0.1)
     optimizer = make_optimizer(model, config)
     values = {key: parameter.numpy().astype(np.float64) for key, parameter in model.named_parameters()}
-    assert not values["bias"].any()  # LAMB's ratio is 1 for what is 0
+    assert not values["bias"].any()  # zero at first, to test that the ratio of LAMB is then 1
     state = {key: {"m": np.zeros_like(value), "v": np.zeros_like(value)} for key, value in values.items()}
     for step in range(1, 11):
         gradients, rate = gradients_of(model, seed=step), 0.01 * step
@@ -140,11 +140,11 @@ def assert_equal_models(first, second):
 
 @pytest.mark.parity
 @pytest.mark.parametrize("name", [OptimizerName.ADAMW, OptimizerName.LAMB_PADDLE])
-def test_the_compiled_updates_equal_paddles_own_optimizers_and_go_on_from_their_state(name):
+def test_the_compiled_updates_equal_paddles_own_optimizers_and_continue_from_their_state(name):
     (ours, theirs), config = twins(), OptimizerConfig(name=name)
     optimizers = make_optimizer(ours, config), paddles_own(theirs, config)
     for step in range(10):
-        if step == 5:  # a state saved on a GPU, where Paddle's own runs, is resumed on the CPU
+        if step == 5:  # as if a run on a GPU, which uses Paddle's optimizers, is resumed on the CPU
             again = make_optimizer(ours, config)
             set_optimizer_arrays(ours, again, optimizer_arrays(theirs, optimizers[1]))
             optimizers = again, optimizers[1]
@@ -154,7 +154,7 @@ def test_the_compiled_updates_equal_paddles_own_optimizers_and_go_on_from_their_
     assert_equal_models(ours, theirs)
 
 
-def test_the_lamb_of_the_authors_in_paddles_operations_equals_the_compiled_one(monkeypatch):
+def test_lamb_hfl_with_paddle_operations_equals_the_compiled_one(monkeypatch):
     compiled, by_paddle = twins()
     config = OptimizerConfig(name=OptimizerName.LAMB_HFL)
     optimizers = make_optimizer(compiled, config), make_optimizer(by_paddle, config)
@@ -167,7 +167,7 @@ def test_the_lamb_of_the_authors_in_paddles_operations_equals_the_compiled_one(m
     assert_equal_models(compiled, by_paddle)
 
 
-def test_the_two_lambs_differ_where_there_is_no_decay():
+def test_the_two_lambs_differ_for_parameters_without_decay():
     models = twins()
     for model, name in zip(models, (OptimizerName.LAMB_HFL, OptimizerName.LAMB_PADDLE)):
         optimizer = make_optimizer(model, OptimizerConfig(name=name))
@@ -177,7 +177,7 @@ def test_the_two_lambs_differ_where_there_is_no_decay():
     assert np.abs(weights[0] - weights[1]).max() > 1e-3
 
 
-def test_a_gradient_that_is_not_finite_makes_the_norm_not_finite():
+def test_the_norm_is_not_finite_if_a_gradient_is_not_finite():
     for value in (np.nan, np.inf):
         model = _TwoParameters()
         model.weight.grad = paddle.to_tensor(np.array([[1, 2], [3, value], [5, 6]], np.float32))
@@ -185,7 +185,7 @@ def test_a_gradient_that_is_not_finite_makes_the_norm_not_finite():
         assert model.weight.grad.numpy()[0, 0] == 1
 
 
-def test_clipping_scales_the_whole_gradient_to_the_largest_norm():
+def test_clipping_scales_all_gradients_to_the_largest_norm():
     model = _TwoParameters()
     model.weight.grad = paddle.full([3, 2], 3.0)
     model.bias.grad = paddle.full([2], 4.0)
@@ -195,7 +195,7 @@ def test_clipping_scales_the_whole_gradient_to_the_largest_norm():
     np.testing.assert_allclose(model.bias.grad.numpy(), 4.0 / norm, rtol=1e-6)
 
 
-def test_a_gradient_within_the_norm_is_left_alone():
+def test_a_gradient_below_the_largest_norm_is_unchanged():
     model = _TwoParameters()
     model.weight.grad = paddle.full([3, 2], 0.01)
     assert clip_gradients(model.parameters(), max_norm=1.0) == pytest.approx(0.01 * np.sqrt(6))
@@ -203,7 +203,7 @@ def test_a_gradient_within_the_norm_is_left_alone():
 
 
 @pytest.mark.parametrize("name", OptimizerName)
-def test_the_optimizer_state_moves_to_another_model_under_structured_names(name):
+def test_the_optimizer_state_can_be_moved_to_another_model(name):
     first, second = twins()
     config = OptimizerConfig(name=name)
     optimizers = make_optimizer(first, config), make_optimizer(second, config)

@@ -1,4 +1,4 @@
-"""The loss scale of float16, and where mixed precision is refused."""
+"""The loss scale of float16, and the check for mixed precision on the CPU."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_mixed_precision_on_the_cpu_is_refused_with_the_reason(level):
     check_amp(AmpConfig(), on_gpu=False)
 
 
-def test_the_loss_scale_halves_on_an_overflow_and_doubles_after_quiet_steps():
+def test_the_loss_scale_halves_on_an_overflow_and_doubles_after_steps_without_one():
     precision = Precision(FLOAT16)
     precision.step_done(updated=False)
     assert precision.loss_scale == FIRST_SCALE / 2
@@ -49,19 +49,19 @@ def test_float32_and_bfloat16_have_no_loss_scale_and_no_step_is_skipped(amp):
     assert precision.loss_scale == 1.0 and not precision.may_skip()
 
 
-def test_the_loss_scale_goes_on_from_a_checkpoint():
+def test_the_loss_scale_is_restored_from_a_checkpoint():
     first, second = Precision(FLOAT16), Precision(FLOAT16)
     for updated in (False, False, True):
         first.step_done(updated=updated)
     second.set_state(first.state())
     assert second.state() == first.state() == {"loss_scale": FIRST_SCALE / 4, "num_quiet_steps": 1}
     second = Precision(FLOAT16)
-    second.set_state(Precision(AmpConfig()).state())  # of a run in float32
+    second.set_state(Precision(AmpConfig()).state())  # from a run in float32
     assert second.loss_scale == FIRST_SCALE
 
 
 def test_a_loss_scale_changes_neither_norm_nor_update():
-    """The scale without the 16 bits, which need a GPU."""
+    """This tests only the scale: 16-bit operations need a GPU."""
     results = []
     for loss_scale in (1.0, 2.0**15):
         model, optimizer = fresh_model()

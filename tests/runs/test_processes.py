@@ -1,4 +1,4 @@
-"""Real processes: how many run at once, what they share, and how the others end when one fails."""
+"""Real processes: how many run at the same time, their threads, and how the others end when one fails."""
 
 import sys
 import time
@@ -31,7 +31,7 @@ def command(tmp_path):
     return make
 
 
-def test_commands_run_in_order_some_at_a_time(command, tmp_path):
+def test_commands_run_in_order_two_at_a_time(command, tmp_path):
     source = "import os, sys, time; print(os.environ['OMP_NUM_THREADS'], flush=True); time.sleep(0.2)"
     counts = []
     ended = run_processes(
@@ -43,7 +43,7 @@ def test_commands_run_in_order_some_at_a_time(command, tmp_path):
     raise_for(ended, [], remedy="")
 
 
-def test_a_failure_asks_the_others_to_save_and_starts_no_more(command, tmp_path, logged):
+def test_after_a_failure_the_others_can_save_and_no_more_commands_are_started(command, tmp_path, logged):
     there, saved = tmp_path / "there", tmp_path / "saved"
     commands = [
         command("saves", SAVES, there, saved),
@@ -61,7 +61,7 @@ def test_a_failure_asks_the_others_to_save_and_starts_no_more(command, tmp_path,
     assert any("the reason" in line for line in logged)
 
 
-def test_where_all_agree_on_a_failure_the_others_are_not_asked_to_end(command, tmp_path):
+def test_after_the_agreed_status_the_others_get_no_signal(command, tmp_path):
     there, saved = tmp_path / "there", tmp_path / "saved"
     agrees = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(2); sys.exit(2)"
     commands = [command("agrees", agrees, there, saved), command("fails", FAILS, there, 2)]
@@ -69,16 +69,16 @@ def test_where_all_agree_on_a_failure_the_others_are_not_asked_to_end(command, t
 
 
 def test_a_process_that_does_not_end_in_time_is_killed(command, tmp_path):
-    deaf = (
+    ignores = (
         "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
     )
-    commands = [command("deaf", deaf, tmp_path / "there"), command("fails", FAILS, tmp_path / "there", 1)]
+    commands = [command("ignores", ignores, tmp_path / "there"), command("fails", FAILS, tmp_path / "there", 1)]
     ended = run_processes(commands, num_at_a_time=2, grace_s=30.0, failed_grace_s=0.5)
     assert ended.statuses == (-9, 1)
 
 
-def test_a_command_that_was_stopped_by_a_signal_is_no_failure(command, tmp_path):
+def test_a_command_that_was_stopped_by_a_signal_raises_interrupted(command, tmp_path):
     (tmp_path / "there").touch()
     commands = [command("stopped", FAILS, tmp_path / "there", 143)]
     with pytest.raises(Interrupted) as stopped:

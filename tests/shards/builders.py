@@ -1,4 +1,4 @@
-"""Shard sets written by hand, to look at, to compare and to damage."""
+"""Hand-written documents and manifests, for tests that inspect, compare and damage shard sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCUMENTS = [[WORDS, "天气|?"], ["北京大学|。"], ["一|一|一", "我们|
 
 
 def pieces_of(word, vocab):
-    """WordPieces of the hand-written vocabulary; "?" stands for [UNK]."""
+    """Return the WordPieces of a word in the hand-written vocabulary; "?" becomes [UNK]."""
     return (
         ["pro", "##ba", "##bility"]
         if word == "probability"
@@ -24,7 +24,7 @@ def pieces_of(word, vocab):
 
 
 def document_of(vocab, *sentences):
-    """A document from sentences such as 使用|语言."""
+    """Make a document from sentences such as 使用|语言."""
     words = [[pieces_of(word, vocab) for word in sentence.split("|")] for sentence in sentences]
     pieces = [(piece, place == 0) for sentence in words for word in sentence for place, piece in enumerate(word)]
     return TokenizedDocument(
@@ -35,7 +35,7 @@ def document_of(vocab, *sentences):
 
 
 def rewrite_manifest(directory, **changes):
-    """Other values in the manifest, its checksums and fingerprint those of the files as they are."""
+    """Change values of the manifest, and update its checksums and fingerprint to the current files."""
     manifest = read_manifest(directory)
     shards, texts = (
         tuple(dataclasses.replace(one, sha256=sha256_of_file(directory / one.file)) for one in records)

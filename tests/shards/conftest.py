@@ -1,4 +1,4 @@
-"""Shard sets of a few sentences."""
+"""Fixtures for shard sets of a few sentences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "使用语言模型来预测下一个词的probability。天气很好！\
 
 @pytest.fixture
 def make(tmp_path, mini_vocab):
-    """A function from documents, each a list of sentences, to a shard set with the hand-written vocabulary."""
+    """A function that makes a shard set from documents, each a list of sentences."""
 
     def call(name, *documents, vocab=mini_vocab, **options):
         folder = tmp_path / name
@@ -34,7 +34,7 @@ def make(tmp_path, mini_vocab):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory, mini_vocab):
-    """A function from a segmenter's name to the set of TEXT by it, with the text kept."""
+    """A function that prepares TEXT with the given segmenter and keeps the text."""
     folder = tmp_path_factory.mktemp("kept")
     path = folder / "corpus.txt"
     path.write_text(TEXT, encoding="utf-8")
@@ -63,7 +63,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, corpus, mini_vocab):
-    """A function that prepares the small corpus into a folder of its own parent; keywords replace the defaults."""
+    """A function that prepares the small corpus into out/set; keywords replace the defaults."""
 
     def call(**changes):
         defaults = {

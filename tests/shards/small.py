@@ -1,4 +1,4 @@
-"""A small corpus that several files of tests prepare."""
+"""A small corpus for several test files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact duplicates: the first occurrence in the order of the corpus stays, whatever the files, units and groups are."""
+"""Exact duplicates: only the first occurrence in the corpus is kept, for any division into files, units and groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ in_tmp_path = settings(deadline=None, derandomize=True, suppress_health_check=[H
 
 
 def first_occurrences(values):
-    """As a set tells it."""
+    """Return a mask of the first occurrences, computed with a set."""
     seen = set()
     return [not (value in seen or seen.add(value)) for value in values]
 
@@ -37,7 +37,7 @@ def first_occurrences(values):
 )
 @example(files=[[], [5, 5], [], [5]], at_once=1)
 @example(files=[[]], at_once=3)
-def test_the_first_of_equal_hashes_is_found_in_groups_of_any_size(files, at_once, tmp_path):
+def test_the_first_of_equal_hashes_is_found_for_any_group_size(files, at_once, tmp_path):
     paths = [tmp_path / f"{number}.hash" for number in range(len(files))]
     for path, values in zip(paths, files):
         path.write_bytes(np.array(values, "<u8").tobytes())
@@ -52,10 +52,10 @@ def test_the_first_of_equal_hashes_is_found_in_groups_of_any_size(files, at_once
     assert read_first_occurrences(tmp_path / "keep", middle, len(values) - middle).tolist() == expected[middle:]
 
 
-def test_a_hundred_thousand_hashes_in_many_groups(tmp_path, monkeypatch):
+def test_duplicates_are_found_among_100_000_hashes_in_many_groups(tmp_path, monkeypatch):
     values = np.random.default_rng(0).integers(0, 50_000, 100_000).astype("<u8") << np.uint64(
         40
-    )  # lowest bits all equal: one group has all
+    )  # the lowest bits are equal, so one group has all of them
     values[::2] >>= np.uint64(37)
     for number in range(3):
         (tmp_path / f"{number}.hash").write_bytes(values[number::3].tobytes())
@@ -77,9 +77,7 @@ corpora = st.lists(st.lists(st.lists(lines, min_size=1, max_size=3), max_size=6)
     unit_chars=st.sampled_from([1, 12, 30, 500_000]),
     rules=st.sets(st.sampled_from(["duplicate_documents", "duplicate_lines"])),
 )
-def test_documents_and_lines_that_stand_earlier_in_the_corpus_are_dropped(
-    files, unit_chars, rules, tmp_path_factory, mini_vocab
-):
+def test_repeated_documents_and_lines_are_dropped(files, unit_chars, rules, tmp_path_factory, mini_vocab):
     folder = tmp_path_factory.mktemp("duplicates")
     paths = [folder / f"{number}.jsonl" for number in range(len(files)) if files[number]]
     for path, documents in zip(paths, filter(None, files)):
@@ -105,7 +103,7 @@ def test_documents_and_lines_that_stand_earlier_in_the_corpus_are_dropped(
     assert prepared.report.counts["duplicate_lines"] == num_lines
 
 
-def test_the_samples_of_what_was_dropped_name_its_place(tmp_path, mini_vocab):
+def test_samples_of_dropped_text_name_file_and_line(tmp_path, mini_vocab):
     (tmp_path / "a.txt").write_text("天气很好。\n\n我们在北京。\n", encoding="utf-8")
     (tmp_path / "b.txt").write_text("天气不好。\n\n  天气很好。 \n", encoding="utf-8")
     config = PrepareConfig(segmenter=SegmenterConfig(name="none"))

@@ -1,6 +1,4 @@
-"""Ctrl-C while the pool's futures are waited for: it must not leave their locks held, or the process never ends. Real
-processes.
-"""
+"""Ctrl-C while real processes work: no lock of a future may stay held, or the main process never ends."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.integration
 SECONDS_TO_END = 60
-# so many futures that nearly all the time goes into locking them
+# With so many futures, nearly all of the time is spent on locking them.
 PROGRAM = """
 import sys
 from paddle_wwm.shards.preparation.process_engine import ProcessEngine
@@ -36,7 +34,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.1, 0.4, 0.7])
-def test_ctrl_c_in_the_midst_of_many_futures_ends_the_pool(tmp_path, pause):
+def test_ctrl_c_ends_a_pool_with_many_futures(tmp_path, pause):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

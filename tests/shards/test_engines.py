@@ -1,6 +1,4 @@
-"""Whoever does the tasks, in whatever order: all are done, results come as they are ready, and errors reach the
-caller.
-"""
+"""Every engine does all tasks, yields results as they are ready, and passes errors to the caller."""
 
 from __future__ import annotations
 
@@ -43,11 +41,11 @@ def engine(request):
 
 
 def results(engine, task, plan, items):
-    """Sorted, and without the ticks."""
+    """Return the sorted results, without the None values for progress bars."""
     return sorted(result for result in engine.run(task, plan, items) if result is not None)
 
 
-def test_every_task_is_done_whoever_does_it_and_errors_reach_the_caller(engine, plan, tmp_path):
+def test_every_engine_does_all_tasks_and_passes_on_errors(engine, plan, tmp_path):
     assert results(engine, write_and_square, plan, range(9)) == [number * number for number in range(9)]
     assert {path.name for path in tmp_path.iterdir()} == {str(number) for number in range(9)}
     assert results(engine, write_and_square, plan, []) == []
@@ -59,17 +57,17 @@ def test_every_task_is_done_whoever_does_it_and_errors_reach_the_caller(engine, 
     assert results(engine, write_and_square, plan, [2, 3]) == [4, 9], "an error must not end the engine"
 
 
-def test_what_does_the_tasks_is_described_for_the_report(engine):
+def test_every_engine_has_a_description(engine):
     assert engine.description in ("1 process", "2 processes", "Dask, 2 workers at this machine")
 
 
-def test_an_unknown_engine_and_a_scheduler_that_does_not_answer_are_errors_with_a_remedy():
+def test_errors_for_an_unknown_engine_and_a_silent_scheduler_have_a_remedy():
     with (
         pytest.raises(ConfigError, match="`engine` must be processes or dask, but is 'spark'"),
         open_engine(EngineConfig(name="spark")),
     ):
         pass
-    dask = pytest.importorskip("dask", reason="Dask is an optional part: pip install 'paddle_wwm[dask]'")
+    dask = pytest.importorskip("dask", reason="Dask is optional: pip install 'paddle_wwm[dask]'")
     unused = EngineConfig(name="dask", scheduler="tcp://127.0.0.1:9")
     error = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler")
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), error, open_engine(unused):

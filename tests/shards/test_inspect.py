@@ -1,4 +1,4 @@
-"""Looking at shards: statistics are exact, words are visible, lines of JSON hold the documents."""
+"""Inspecting shards: statistics are exact, words are visible, and JSON lines contain the documents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .builders import DOCUMENTS, WORDS, document_of
 
 
 @pytest.mark.parametrize("max_tokens_per_shard", [1 << 20, 1])
-def test_statistics_of_a_set_written_by_hand_are_exact(make, mini_vocab, max_tokens_per_shard):
+def test_statistics_of_a_hand_written_set_are_exact(make, mini_vocab, max_tokens_per_shard):
     it = statistics_of(make("set", *DOCUMENTS, max_tokens_per_shard=max_tokens_per_shard), vocab=mini_vocab)
     assert (it.num_documents, it.num_sentences, it.num_words, it.num_tokens, it.num_unknown_tokens) == (3, 6, 23, 35, 2)
     assert it.tokens_per_document.values.tolist() == [5, 9, 21]
@@ -68,7 +68,7 @@ def test_statistics_of_a_set_written_by_hand_are_exact(make, mini_vocab, max_tok
     assert (it.tokens_per_document.mean, it.tokens_per_document.num) == (35 / 3, 3)
 
 
-def test_percentiles_are_values_that_occur(make, mini_vocab):
+def test_percentiles_are_existing_values(make, mini_vocab):
     lengths = [1, 2, 3, 4, 100]
     it = statistics_of(
         make("set", *[["|".join("的" * length)] for length in lengths]), vocab=mini_vocab
@@ -77,7 +77,7 @@ def test_percentiles_are_values_that_occur(make, mini_vocab):
     assert it.share(100) == 0.2
 
 
-def test_lengths_beyond_the_table_and_beyond_a_length_entry_are_counted(make, mini_vocab):
+def test_lengths_above_the_table_size_and_the_length_escape_are_counted(make, mini_vocab):
     sizes = [70_000, 3, 70_000, 65_535, 65_536]
     it = statistics_of(make("set", *[["的" * size] for size in sizes]), vocab=mini_vocab)
     for distribution in (it.tokens_per_document, it.tokens_per_sentence, it.pieces_per_word, it.chars_per_word):
@@ -85,7 +85,7 @@ def test_lengths_beyond_the_table_and_beyond_a_length_entry_are_counted(make, mi
         assert distribution.counts.tolist() == [1, 1, 1, 2]
 
 
-def test_the_manifest_counts_what_is_in_the_shards(prepared_sample):
+def test_the_counts_of_the_manifest_equal_those_of_the_shards(prepared_sample):
     found, manifest = statistics_of(prepared_sample, vocab=prepared_sample.vocab()), prepared_sample.manifest
     for name in ("num_documents", "num_sentences", "num_words", "num_tokens", "num_unknown_tokens"):
         assert getattr(found, name) == getattr(manifest, name)
@@ -93,7 +93,7 @@ def test_the_manifest_counts_what_is_in_the_shards(prepared_sample):
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 @settings(deadline=None, max_examples=50)
-def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(
+def test_blocks_of_any_size_contain_the_requested_documents(
     tmp_path_factory, mini_vocab, tokens_per_block, max_tokens_per_shard, data
 ):
     sentence = st.lists(st.sampled_from(["的", "使用", "probability", "北京大学"]), min_size=1, max_size=5).map(
@@ -119,11 +119,11 @@ def test_blocks_of_any_size_hold_the_documents_that_were_asked_for(
             assert (block.sentence_offsets[begin : end + 1] - start).tolist() == expected.sentence_offsets.tolist()
 
 
-# ---- the page
+# ---- text output
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_words_are_visible_in_a_decoded_document(make, mini_vocab):
+def test_a_decoded_document_shows_its_words(make, mini_vocab):
     shards = make("set", *DOCUMENTS)
     assert document_words(shards, vocab=mini_vocab, document=0) == [WORDS, "天气|[UNK]"]
     assert list(sample_lines(shards, vocab=mini_vocab, documents=[1])) == [
@@ -133,7 +133,7 @@ def test_words_are_visible_in_a_decoded_document(make, mini_vocab):
     ]
 
 
-def test_a_sample_stands_beside_the_text_that_was_kept(kept, mini_vocab):
+def test_a_sample_is_followed_by_the_kept_text(kept, mini_vocab):
     lines = list(sample_lines(kept("jieba"), vocab=mini_vocab, documents=[0, 2]))
     assert lines[:5] == [
         "document 0 (corpus.txt:1): 3 sentences",
@@ -145,20 +145,20 @@ def test_a_sample_stands_beside_the_text_that_was_kept(kept, mini_vocab):
     assert "document 2 (corpus.txt:6): 2 sentences" in lines
 
 
-def test_nothing_in_a_set_can_move_the_cursor(make, mini_vocab):
+def test_control_characters_of_a_set_are_escaped(make, mini_vocab):
     vocab = vocab_of((*mini_vocab.tokens, "\x1b"))
     shards = make("set", ["的|\x1b[2"], vocab=vocab)
     assert list(sample_lines(shards, vocab=vocab, documents=[0]))[1] == "  words       的|\\x1b[2"
 
 
-def test_samples_are_chosen_by_the_seed_within_the_documents():
+def test_samples_are_drawn_by_the_seed_from_the_given_documents():
     chosen = [sample_numbers(5, documents=range(100, 1000), seed=seed) for seed in (1, 1, 2)]
     assert chosen[0] == chosen[1] == sorted(set(chosen[0])) != chosen[2]
     assert all(100 <= number < 1000 for number in chosen[0]) and len(chosen[0]) == 5
     assert sample_numbers(5, documents=range(7, 9), seed=1) == [7, 8]
 
 
-def test_the_page_tells_how_the_set_was_made(kept, mini_vocab):
+def test_the_summary_shows_how_the_set_was_made(kept, mini_vocab):
     shards = kept("jieba")
     page = "\n".join(
         [
@@ -175,10 +175,10 @@ def test_the_page_tells_how_the_set_was_made(kept, mini_vocab):
     ):
         assert part in page, part
     assert f"{shards.manifest.num_documents:,} documents, {shards.manifest.num_sentences:,} sentences" in page
-    assert re.search(r"tokens a sentence +[\d.]+ +5 ", page)
+    assert re.search(r"tokens per sentence +[\d.]+ +5 ", page)
 
 
-def test_a_set_without_a_report_or_with_a_damaged_one(kept, make, tmp_path):
+def test_a_missing_report_is_accepted_and_a_damaged_one_raises(kept, make, tmp_path):
     assert "nothing was dropped or changed" in "\n".join(manifest_lines(make("set", ["的"])))
     (tmp_path / "set" / "report.json").write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match=r"report\.json: not a report of"):
@@ -186,13 +186,13 @@ def test_a_set_without_a_report_or_with_a_damaged_one(kept, make, tmp_path):
 
 
 @pytest.mark.parametrize("documents", [DOCUMENTS, [["的"]], [["的" * 70_000], ["的"]]])
-def test_the_picture_is_a_png_with_something_in_it(make, mini_vocab, tmp_path, documents):
+def test_the_picture_is_a_png_with_three_histograms(make, mini_vocab, tmp_path, documents):
     path = tmp_path / "lengths.png"
     write_picture(path, statistics=statistics_of(make("set", *documents), vocab=mini_vocab))
     with Image.open(path) as image:
         image.load()
         assert (image.format, image.size) == ("PNG", (1500, 450))
-        for left in (0, 500, 1000):  # bars in each of the three
+        for left in (0, 500, 1000):  # each histogram has bars
             colours = image.convert("RGB").crop((left, 0, left + 500, 450)).getcolors(1 << 20)
             assert max(count for count, (red, green, blue) in colours if blue > red + 50) > 1000
 
@@ -202,7 +202,7 @@ def test_the_picture_is_a_png_with_something_in_it(make, mini_vocab, tmp_path, d
 
 
 @pytest.mark.parametrize("tokens_per_block", [1, 1000, 1 << 20])
-def test_json_lines_are_the_documents(prepared_sample, monkeypatch, tokens_per_block):
+def test_json_lines_contain_the_documents(prepared_sample, monkeypatch, tokens_per_block):
     monkeypatch.setattr(
         BlockReader.read, "__kwdefaults__", {**BlockReader.read.__kwdefaults__, "tokens_per_block": tokens_per_block}
     )
@@ -221,7 +221,7 @@ def test_json_lines_are_the_documents(prepared_sample, monkeypatch, tokens_per_b
         assert "sentences" not in line
 
 
-def test_json_lines_have_the_text_where_it_was_kept(kept, mini_vocab):
+def test_json_lines_contain_the_kept_text(kept, mini_vocab):
     stream, shards = io.BytesIO(), kept("jieba")
     write_jsonl(shards, vocab=mini_vocab, stream=stream, documents=range(1, 3))
     second, third = map(json.loads, stream.getvalue().decode("utf-8").splitlines())

@@ -1,6 +1,4 @@
-"""Preparation that is stopped, killed or loses a worker, at any moment: it ends soon, says how to go on, and ends with
-the same bytes.
-"""
+"""Preparation that is interrupted, killed or loses a worker: it ends soon, and a rerun gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,14 +15,14 @@ import pytest
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
-        not Path("/proc/self/task").exists(), reason="processes are looked up in /proc, which this system has not"
+        not Path("/proc/self/task").exists(), reason="this system has no /proc, where the test finds the processes"
     ),
 ]
 SECONDS_TO_END = 120
 
 
 def workers_of(process):
-    """Process numbers of the workers that it has started."""
+    """Return the process ids of the workers of a process."""
     children = [int(number) for number in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     return [number for number in children if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()]
 
@@ -38,12 +36,12 @@ def bytes_in(folder):
 
 
 def marks_in(folder):
-    """The units that are done, and when they were."""
+    """Return the finished units and the times of their marks."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "tokens").glob("*.json")}
 
 
 class Preparation:
-    """The command that prepares a corpus of many units, as often as a test calls it."""
+    """The command that prepares a corpus of many units. A test can run it several times."""
 
     def __init__(self, folder, sample_corpus, vocab, script):
         self.text = folder / "large.txt"
@@ -100,7 +98,7 @@ def preparation(tmp_path, sample_corpus, mini_vocab):
 
 
 def last_line(process):
-    """What it said last, once it and all that it has started are gone: only then its pipes are closed."""
+    """Wait for a process and its workers, which hold its pipes, and return its last line."""
     _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert "Traceback" not in errors
     return errors.splitlines()[-1]
@@ -108,19 +106,19 @@ def last_line(process):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(preparation, num_workers):
+def test_rerun_after_ctrl_c_gives_the_same_bytes(preparation, num_workers):
     process = preparation.start_and_wait_for_units(2, num_workers=num_workers)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: the workers get it, too
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal: the workers get it, too
     assert (
         last_line(process)
-        == f"stopped: Ctrl-C; what is done is in {preparation.partial}: give the same command again to continue."
+        == f"stopped: Ctrl-C; finished work is kept in {preparation.partial}: to continue, rerun the same command."
     )
     assert process.returncode == 130
     assert names_in(preparation.folder) == {".set.lock", "set.partial"}
     done = marks_in(preparation.partial)
     again = preparation.start_and_wait_for_units(len(done) + 1, num_workers=num_workers)
     assert {name: time for name, time in marks_in(preparation.partial).items() if name in done} == done, (
-        "units that were done are done again"
+        "finished units were done again"
     )
     assert again.wait(SECONDS_TO_END) == 0
     preparation.finish(output="unstopped")
@@ -129,7 +127,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_ends_with_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
+def test_rerun_after_several_sigkills_gives_the_same_bytes(preparation):
     preparation.finish(output="unstopped")
     chance = random.Random(7)
     for _ in range(6):
@@ -142,18 +140,18 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(preparation):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_an_error_with_a_remedy_and_the_same_command_goes_on(preparation):
+def test_a_dead_worker_is_an_error_and_a_rerun_continues(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     assert last_line(process).startswith(
-        "error: a worker died while preparing the corpus (out of memory?); what is done is kept"
+        "error: a worker died while preparing the corpus (out of memory?); finished work is kept"
     )
     assert process.returncode == 2
     assert "written: " in preparation.finish()
 
 
-def test_workers_end_when_the_process_that_started_them_is_killed(preparation):
+def test_workers_end_when_their_parent_is_killed(preparation):
     process = preparation.start_and_wait_for_units(2, num_workers=2)
     process.kill()
-    process.communicate(timeout=SECONDS_TO_END)  # until the workers, which hold the pipes, have ended
+    process.communicate(timeout=SECONDS_TO_END)  # returns when the workers, which hold the pipes, have ended
     assert process.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""The manifest of a shard set: its bytes, and what is refused when it is read."""
+"""The manifest of a shard set: its bytes, and errors when it is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.manifest import FORMAT_VERSION, MANIFEST_NAME, read_manifest, write_manifest
 
-# written when the records were dicts
+# written by a version whose records were dicts
 EARLIER = """\
 {
   "format_version": 2,
@@ -81,14 +81,14 @@ EARLIER = """\
 """
 
 
-def test_a_manifest_reads_back_as_it_was_written(prepared_sample):
+def test_a_manifest_survives_writing_and_reading(prepared_sample):
     manifest = read_manifest(prepared_sample.directory)
     assert manifest == prepared_sample.manifest
     assert manifest.format_version == FORMAT_VERSION
     assert isinstance(manifest.shards, tuple) and isinstance(manifest.sources, tuple)
 
 
-def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tmp_path):
+def test_the_error_for_a_missing_manifest_has_the_command_to_make_shards(tmp_path):
     with pytest.raises(
         DataError, match=r"holds no shards \(no manifest\.json\); make them with paddle-wwm prepare-corpus"
     ):
@@ -106,7 +106,7 @@ def test_a_folder_without_a_manifest_is_an_error_that_says_how_to_make_shards(tm
         ('{"format_version": 2}', "`the manifest` lacks num_documents, .*fingerprint"),
     ],
 )
-def test_a_faulty_manifest_is_an_error_that_names_it_and_the_remedy(tmp_path, text, message):
+def test_the_error_for_a_damaged_manifest_names_file_and_remedy(tmp_path, text, message):
     (tmp_path / MANIFEST_NAME).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=rf"manifest\.json: {message}.*; prepare the corpus again"):
         read_manifest(tmp_path)
@@ -119,14 +119,14 @@ def test_a_faulty_manifest_is_an_error_that_names_it_and_the_remedy(tmp_path, te
         (lambda values: values["sources"][0].pop("size"), r"`sources\[0\]` lacks size"),
         (lambda values: values["shards"][0].update(colour=1), r"`shards\[0\]` has unknown keys: colour"),
         (lambda values: values["options"]["cleaning"].pop("rules"), "`cleaning` lacks rules"),
-        (lambda values: values["options"]["cleaning"].update(rules=["none"]), "cleaning rules must be of"),
+        (lambda values: values["options"]["cleaning"].update(rules=["none"]), "cleaning rules must be among"),
         (lambda values: values.update(segmenter="lac"), "`segmenter` must be an object, but is 'lac'"),
         (lambda values: values.update(texts={}), "`texts` must be a list, but is {}"),
         (lambda values: values.update(num_tokens="12"), "`num_tokens` must be of type int, but is '12'"),
         (lambda values: values["tokenizer"].update(do_lower_case=1), "`do_lower_case` must be of type bool, but is 1"),
     ],
 )
-def test_a_wrong_key_or_value_is_an_error_that_names_the_file_and_the_key(prepared_sample, tmp_path, change, message):
+def test_the_error_for_a_wrong_key_or_value_names_file_and_key(prepared_sample, tmp_path, change, message):
     values = json.loads((prepared_sample.directory / MANIFEST_NAME).read_text(encoding="utf-8"))
     change(values)
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(values), encoding="utf-8")
@@ -134,7 +134,7 @@ def test_a_wrong_key_or_value_is_an_error_that_names_the_file_and_the_key(prepar
         read_manifest(tmp_path)
 
 
-def test_the_bytes_of_a_manifest_are_those_of_earlier_versions(tmp_path):
+def test_a_manifest_has_the_same_bytes_as_in_earlier_versions(tmp_path):
     (tmp_path / MANIFEST_NAME).write_text(EARLIER, encoding="utf-8")
     manifest = read_manifest(tmp_path)
     assert (manifest.segmenter.name, manifest.options.sentences.ends) == ("lac", "。！？")

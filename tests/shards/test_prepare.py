@@ -1,4 +1,4 @@
-"""Raw text to shards in one call: the same bytes every time, reused where nothing has changed, all or nothing."""
+"""Preparing shards in one call: the same bytes every time, reuse of unchanged shards, and no partial output."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .small import TEXT, WITHOUT_WORDS
 
 
 def bytes_in(folder):
-    """Name and content of every file of a folder."""
+    """Return the name and content of every file in a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def names_beside(directory):
-    """What lies beside the output, its lock aside."""
+    """Return the names next to the output folder, without its lock file."""
     return {path.name for path in directory.parent.iterdir()} - {f".{directory.name}.lock"}
 
 
-def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, mini_vocab, corpus):
+def test_a_small_corpus_gives_the_expected_documents_and_manifest(run, mini_vocab, corpus):
     prepared = run()
     shards = ShardSet(prepared.directory)
     shards.verify()
@@ -56,7 +56,7 @@ def test_a_small_corpus_becomes_documents_and_a_manifest_that_counts_them(run, m
     assert [(source.name, source.size) for source in manifest.sources] == [("corpus.txt", corpus.stat().st_size)]
 
 
-def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(run, sample_corpus, prepared_sample):
+def test_the_bytes_do_not_depend_on_workers_or_unit_size(run, sample_corpus, prepared_sample):
     expected = bytes_in(prepared_sample.directory)
     for num_workers, unit_chars in ((1, 3000), (2, 5000)):
         engine = EngineConfig(num_workers=num_workers, unit_chars=unit_chars)
@@ -66,7 +66,7 @@ def test_the_bytes_are_the_same_for_any_number_of_workers_and_any_unit_of_work(r
         (prepared.directory / MANIFEST_NAME).unlink()
 
 
-def test_the_same_text_and_options_are_reused_whatever_the_file_is_called(run, corpus, tmp_path):
+def test_shards_are_reused_after_a_source_is_renamed(run, corpus, tmp_path):
     first = run()
     times = {path.name: path.stat().st_mtime_ns for path in first.directory.iterdir()}
     renamed = corpus.rename(tmp_path / "renamed.txt")
@@ -75,7 +75,7 @@ def test_the_same_text_and_options_are_reused_whatever_the_file_is_called(run, c
     assert {path.name: path.stat().st_mtime_ns for path in first.directory.iterdir()} == times
 
 
-def test_other_text_options_or_vocabulary_give_another_fingerprint(run, corpus, tmp_path, mini_vocab):
+def test_changed_text_options_or_vocabulary_change_the_fingerprint(run, corpus, tmp_path, mini_vocab):
     other_text, other_vocab = (
         tmp_path / "other.txt",
         type(mini_vocab)(tokens=(*mini_vocab.tokens, "龘"), sha256="other"),
@@ -105,11 +105,11 @@ def test_other_text_options_or_vocabulary_give_another_fingerprint(run, corpus, 
     assert all(one.directory.name == one.manifest.inputs_fingerprint[:16] for one in prepared)
     assert run(output=None, cache=tmp_path / "cache", **changes[1]).reused
     assert run(output=None, cache=tmp_path / "cache", config=replace(WITHOUT_WORDS, on_error=OnError.SKIP)).reused, (
-        "nothing had to be skipped"
+        "no input was skipped, so the shards are reused"
     )
 
 
-def test_other_shards_are_replaced_only_when_asked(run):
+def test_other_shards_are_replaced_only_with_overwrite(run):
     before = bytes_in(run().directory)
     with pytest.raises(DataError, match=r"set: holds shards of other data or options; .*--overwrite"):
         run(config=PrepareConfig(do_lower_case=False))
@@ -118,7 +118,7 @@ def test_other_shards_are_replaced_only_when_asked(run):
     assert bytes_in(prepared.directory) != before
 
 
-def test_a_failed_replacement_leaves_the_shards_that_were_there(run, tmp_path):
+def test_a_failed_replacement_keeps_the_old_shards(run, tmp_path):
     before = bytes_in(run().directory)
     bad = tmp_path / "bad.txt"
     bad.write_bytes("好。\n".encode() + b"\xff\n")
@@ -128,7 +128,7 @@ def test_a_failed_replacement_leaves_the_shards_that_were_there(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", [shard_name(0), VOCAB_NAME, "text-00000.jsonl.zst", REPORT_NAME])
-def test_damaged_shards_of_the_same_text_are_made_again(run, name):
+def test_damaged_shards_are_prepared_again(run, name):
     config = replace(WITHOUT_WORDS, keep_text=True)
     prepared = run(config=config)
     before = bytes_in(prepared.directory)
@@ -140,7 +140,7 @@ def test_damaged_shards_of_the_same_text_are_made_again(run, name):
     assert bytes_in(prepared.directory) == before
 
 
-def test_shards_of_another_format_version_are_replaced_only_when_asked(run):
+def test_shards_of_another_format_version_are_replaced_only_with_overwrite(run):
     manifest = run().directory / MANIFEST_NAME
     values = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(json.dumps({**values, "format_version": FORMAT_VERSION - 1}), encoding="utf-8")
@@ -149,10 +149,10 @@ def test_shards_of_another_format_version_are_replaced_only_when_asked(run):
     assert not run(overwrite=True).reused
 
 
-def test_a_folder_that_holds_something_else_is_never_overwritten(run, tmp_path):
+def test_a_folder_with_other_content_is_never_overwritten(run, tmp_path):
     output = tmp_path / "precious"
     output.mkdir()
-    assert not run(output=output).reused, "an empty folder is filled"
+    assert not run(output=output).reused, "an empty folder may be used"
     for name in ("thesis.txt", MANIFEST_NAME):
         folder = tmp_path / f"holds {name}"
         folder.mkdir()
@@ -175,7 +175,7 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(run, tmp_path):
         ("\ufffd\ufffda\ufffd".replace("a", "\u0301").encode(), r"no text was found \(dropped: "),
     ],
 )
-def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run, tmp_path, content, message):
+def test_a_corpus_without_text_is_an_error_and_leaves_no_files(run, tmp_path, content, message):
     path = tmp_path / "bad.txt"
     if content == "folder":
         path.mkdir()
@@ -190,9 +190,7 @@ def test_a_corpus_without_text_is_an_error_that_names_it_and_leaves_nothing(run,
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_shards(
-    run, corpus, tmp_path, num_workers
-):
+def test_the_error_for_invalid_utf8_names_file_and_line(run, corpus, tmp_path, num_workers):
     bad, output = tmp_path / "bad.txt", tmp_path / "out" / "set"
     bad.write_bytes(TEXT.encode() + "\n末行。\n".encode("gb18030"))
     options = {
@@ -203,7 +201,8 @@ def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_sh
     with pytest.raises(DataError, match=r"bad\.txt, line 6: not UTF-8 .*; convert the file first"):
         run(**options)
     assert not output.exists()
-    # with what was done before, and the bad line skipped; asked for an error again, there is one, and the shards stay
+    # A run that skips the bad line continues the work. A later run that fails on bad input raises again and keeps the
+    # shards.
     skipping = {**options, "config": replace(WITHOUT_WORDS, on_error=OnError.SKIP)}
     prepared = run(**skipping)
     assert (prepared.report.counts["invalid_utf8"], prepared.report.counts["duplicate_documents"]) == (1, 2)
@@ -215,7 +214,7 @@ def test_bytes_that_are_not_utf8_are_an_error_that_names_file_and_line_and_no_sh
     assert run(**skipping).reused
 
 
-def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anything_is_written(run, tmp_path):
+def test_an_unknown_segmenter_or_two_outputs_are_rejected_before_any_write(run, tmp_path):
     with pytest.raises(ConfigError, match="`segmenter` must be one of lac"):
         run(config=PrepareConfig(segmenter=SegmenterConfig(name="ltp")))
     with pytest.raises(ValueError, match="either `output` or `cache`"):
@@ -223,10 +222,8 @@ def test_an_unknown_segmenter_or_two_places_to_write_to_are_refused_before_anyth
     assert not (tmp_path / "out").exists()
 
 
-def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_refuses_it(
-    run, corpus, tmp_path, monkeypatch
-):
-    """Its units may have another size when the source is read again."""
+def test_units_with_skipped_input_are_deleted_by_a_run_that_fails_on_bad_input(run, corpus, tmp_path, monkeypatch):
+    """The units may have another size when the source is read again."""
     corpus.write_bytes(TEXT.encode() + b"\xff\n\n" + "又一个文档。\n\n再一个。\n".encode())
     skipping = replace(WITHOUT_WORDS, on_error=OnError.SKIP)
     small, large = EngineConfig(num_workers=1, unit_chars=1), EngineConfig(num_workers=1, unit_chars=30)
@@ -237,7 +234,7 @@ def test_work_that_was_done_with_bad_input_skipped_does_not_outlive_a_run_that_r
 
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "merge_units", stop)
-        with pytest.raises(Interrupted, match="give the same command again"):
+        with pytest.raises(Interrupted, match="rerun the same command"):
             run(config=skipping, engine=small)
     with pytest.raises(DataError, match=r"corpus\.txt, line 5: not UTF-8"):
         run(engine=small, config=WITHOUT_WORDS)

@@ -1,4 +1,4 @@
-"""Sources of every kind to shards, and the text that is kept beside them."""
+"""Preparing shards from sources of every kind, and the kept text."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..corpus.conftest import compress, parquet_bytes
 from .small import TEXT, WITHOUT_WORDS
 
 
-def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_corpus, mini_vocab, tmp_path):
-    """Also cut into files at a document's end, as a folder, and as a glob."""
+def test_file_format_and_compression_do_not_change_the_shards(run, sample_corpus, mini_vocab, tmp_path):
+    """The corpus may be one file, several files, a folder or a glob."""
     texts = [text for text in sample_corpus.read_text(encoding="utf-8").split("\n\n") if text.strip()][:30]
 
     def kinds(texts):
@@ -50,8 +50,8 @@ def test_the_same_text_in_files_of_any_kind_gives_the_same_shards(run, sample_co
         assert run(corpus=[corpus], config=WITHOUT_WORDS, overwrite=True).manifest.shards == expected.shards
 
 
-def test_kept_text_is_what_the_shards_hold_and_its_characters_are_those_that_were_kept(run, corpus, mini_vocab):
-    # U+FFFD is removed by BERT's own normalizer, so a sentence of nothing else has no token
+def test_kept_text_and_its_character_counts_match_the_shards(run, corpus, mini_vocab):
+    # BERT's normalizer removes U+FFFD, so a sentence of only such characters has no token
     corpus.write_text(TEXT + "\n\ufffd\ufffd。\ufffd！\n天气a。\u0301\n\n\ufffd好\ufffd\n", encoding="utf-8")
     prepared = run(config=replace(WITHOUT_WORDS, keep_text=True))
     shards = ShardSet(prepared.directory)
@@ -66,7 +66,7 @@ def test_kept_text_is_what_the_shards_hold_and_its_characters_are_those_that_wer
     assert prepared.report.samples["sentences_without_tokens"] == ["corpus.txt:6: \u0301"]
 
 
-def test_sentences_that_are_cut_and_documents_of_which_nothing_is_left_are_counted(run, corpus):
+def test_cut_sentences_and_empty_documents_are_counted(run, corpus):
     corpus.write_text("一二三四五六七。\n\n天气很好。\n\n天气很好。\n天气很好。\n", encoding="utf-8")
     cleaning = CleaningConfig(rules=("duplicate_lines",))
     prepared = run(config=replace(WITHOUT_WORDS, cleaning=cleaning, sentences=SentenceRule(max_chars=5)))
@@ -74,7 +74,7 @@ def test_sentences_that_are_cut_and_documents_of_which_nothing_is_left_are_count
     assert (prepared.manifest.num_documents, prepared.manifest.num_sentences) == (2, 3)
 
 
-def test_more_files_than_a_process_may_open_are_read(run, tmp_path):
+def test_a_corpus_may_have_more_files_than_a_process_may_open(run, tmp_path):
     resource = pytest.importorskip("resource")
     (tmp_path / "many").mkdir()
     for number in range(60):

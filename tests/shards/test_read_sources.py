@@ -1,4 +1,4 @@
-"""Pass 1: sources to units of cleaned documents, with their hashes and a mark."""
+"""Pass 1: read sources into units of cleaned documents, with their hashes and a mark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "第一个文档。\n有两行。\n\n第二个文档。\n\n第三个文�
 
 @pytest.fixture
 def plan_of(tmp_path):
-    """A function from texts to a plan whose folder is there."""
+    """A function that makes a plan for the given texts, and its folder."""
 
     def make(*texts, unit_chars=1, config=PrepareConfig()):  # noqa: B008 (frozen)
         for number, text in enumerate(texts):
@@ -39,7 +39,7 @@ def plan_of(tmp_path):
     ("unit_chars", "sizes"),
     [(1, [1, 1, 1, 1]), (10, [1, 2, 1]), (11, [2, 2]), (16, [2, 2]), (17, [3, 1]), (10_000, [4])],
 )
-def test_a_unit_is_closed_by_the_document_that_fills_it_and_none_is_lost(plan_of, unit_chars, sizes):
+def test_a_unit_ends_with_the_document_that_fills_it(plan_of, unit_chars, sizes):
     plan = plan_of(TEXT, unit_chars=unit_chars)
     read_source(plan, 0)
     units, report = source_result(plan, 0)
@@ -56,7 +56,7 @@ def test_a_unit_is_closed_by_the_document_that_fills_it_and_none_is_lost(plan_of
     assert report.characters["read"] == 32
 
 
-def test_hashes_are_those_of_all_lines_together_and_of_every_line_where_that_is_asked(plan_of):
+def test_document_hashes_are_written_and_line_hashes_only_on_request(plan_of):
     plan = plan_of(TEXT)
     read_source(plan, 0)
     data = plan.source_path(0, DOCUMENT_HASHES).read_bytes()
@@ -65,7 +65,7 @@ def test_hashes_are_those_of_all_lines_together_and_of_every_line_where_that_is_
     assert plan.source_path(0, LINE_HASHES).read_bytes() == b""
 
 
-def test_a_source_that_is_done_is_not_read_again(plan_of):
+def test_a_finished_source_is_not_read_again(plan_of):
     plan = plan_of(TEXT)
     read_source(plan, 0)
     plan.sources[0].path.unlink()
@@ -73,7 +73,7 @@ def test_a_source_that_is_done_is_not_read_again(plan_of):
     assert len(source_result(plan, 0)[0]) == 4
 
 
-def test_a_source_with_bad_input_leaves_no_mark(plan_of):
+def test_a_source_with_bad_input_is_not_marked_as_finished(plan_of):
     plan = plan_of(TEXT)
     plan.sources[0].path.write_bytes(TEXT.encode() + b"\xff\n")
     with pytest.raises(DataError, match=r"0\.txt, line 10: not UTF-8"):
@@ -81,7 +81,7 @@ def test_a_source_with_bad_input_leaves_no_mark(plan_of):
     assert not plan.source_path(0, "json").exists() and not plan.source_path(0, DOCUMENT_HASHES).exists()
 
 
-def test_units_of_later_sources_come_later(plan_of):
+def test_units_are_sorted_by_source(plan_of):
     plan = plan_of(TEXT, "又一个。\n")
     for number in (1, 0):
         read_source(plan, number)

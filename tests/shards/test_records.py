@@ -1,4 +1,4 @@
-"""Records on disk: lines of JSON in Zstandard frames."""
+"""Records on disk: JSON lines in Zstandard frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from paddle_wwm.shards.records import record_lines, write_records
 
 
-def test_records_survive_and_files_of_them_may_be_laid_end_to_end(tmp_path):
+def test_records_survive_a_round_trip_and_files_can_be_concatenated(tmp_path):
     records = [["a\n\u2028", ["好", "\x00😀"]], [], "三", {"k": None}]
     write_records(tmp_path / "1", records[:3])
     write_records(tmp_path / "2", [])

@@ -26,7 +26,7 @@ lengths_of_sentences = st.lists(
 @given(lengths_of_sentences)
 @example([LENGTH_ESCAPE])
 @example([2 * LENGTH_ESCAPE, 1])
-def test_lengths_of_any_size_survive_the_escape(lengths):
+def test_lengths_of_any_size_survive_encoding(lengths):
     encoded = encode_lengths(np.array(lengths, np.int64))
     assert encoded.dtype == np.dtype("<u2")
     assert decode_lengths(encoded).tolist() == lengths
@@ -42,7 +42,7 @@ def test_lengths_of_any_size_survive_the_escape(lengths):
         ([131_075], [65_535, 65_535, 5]),
     ],
 )
-def test_the_largest_entry_means_add_this_and_read_on(lengths, entries):
+def test_the_escape_value_is_added_to_the_next_entry(lengths, entries):
     assert encode_lengths(np.array(lengths, np.int64)).tolist() == entries
 
 
@@ -52,7 +52,7 @@ def test_the_largest_entry_means_add_this_and_read_on(lengths, entries):
     num_lengths=st.integers(0, 10**10),
     num_documents=st.integers(0, 10**9),
 )
-def test_sections_are_aligned_follow_each_other_and_hold_what_they_must(bits, num_tokens, num_lengths, num_documents):
+def test_sections_are_aligned_contiguous_and_large_enough(bits, num_tokens, num_lengths, num_documents):
     tokens, sentences, documents, end = section_offsets(
         bits=bits, num_tokens=num_tokens, num_lengths=num_lengths, num_documents=num_documents
     )
@@ -67,12 +67,12 @@ def test_sections_are_aligned_follow_each_other_and_hold_what_they_must(bits, nu
     ("vocab_size", "bits", "num_bytes"),
     [(5, 16, 2), (21_128, 16, 2), (32_768, 16, 2), (32_769, 32, 4), (250_000, 32, 4)],
 )
-def test_an_id_and_its_word_start_take_two_bytes_for_vocabularies_up_to_fifteen_bits(vocab_size, bits, num_bytes):
+def test_a_token_takes_two_bytes_if_ids_fit_in_15_bits(vocab_size, bits, num_bytes):
     assert token_bits(vocab_size) == bits
     assert token_dtype(bits).itemsize == num_bytes
 
 
-def test_names_of_shards_sort_in_their_order():
+def test_shard_names_sort_by_number():
     names = [shard_name(number) for number in (0, 1, 9, 10, 99_999)]
     assert names[0] == "shard-00000.wwm"
     assert names == sorted(names)

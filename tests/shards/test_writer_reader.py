@@ -1,4 +1,4 @@
-"""What the writer writes, the reader reads; what is damaged is noticed and named."""
+"""Round trips through the writer and the reader; damaged files are found and named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..shard_sets import write_set
 
 
 def document_of(*sentences):
-    """A document from sentences given as lists of (id, starts a word)."""
+    """Make a document from sentences, given as lists of (id, starts a word)."""
     pairs = [pair for sentence in sentences for pair in sentence]
     return TokenizedDocument(
         input_ids=np.array([number for number, _ in pairs], np.uint32),
@@ -33,7 +33,7 @@ def plain(document):
 
 @st.composite
 def documents_and_vocab_size(draw):
-    """Documents whose ids use the whole of a vocabulary of 16 or 32 bits."""
+    """Draw documents whose ids use the whole range of a vocabulary of 16 or 32 bits."""
     vocab_size = draw(st.sampled_from([10, 21_128, 32_768, 32_769, 65_537, 1 << 31]))
     token = st.tuples(st.integers(0, vocab_size - 1) | st.just(vocab_size - 1), st.booleans())
     first = st.tuples(st.integers(0, vocab_size - 1), st.just(True))
@@ -44,7 +44,7 @@ def documents_and_vocab_size(draw):
 
 @given(documents_and_vocab_size(), st.integers(1, 30))
 @settings(deadline=None, max_examples=60)
-def test_documents_come_back_as_they_were_from_any_number_of_shards(
+def test_documents_survive_a_round_trip_through_any_number_of_shards(
     tmp_path_factory, documents_and_size, max_tokens_per_shard
 ):
     documents, vocab_size = documents_and_size
@@ -63,13 +63,13 @@ def test_documents_come_back_as_they_were_from_any_number_of_shards(
     assert all(record.num_tokens >= max_tokens_per_shard for record in shards.manifest.shards[:-1])
 
 
-def test_a_sentence_longer_than_a_length_entry_comes_back_whole(tmp_path):
+def test_a_sentence_longer_than_a_length_entry_survives_a_round_trip(tmp_path):
     document = document_of([(1, True)], [(2, number % 2 == 0) for number in range(70_000)], [(3, True)])
     shards = write_set(tmp_path, [document, document], vocab_size=10)
     assert plain(shards.document(1)[1]) == plain(document)
 
 
-def test_ids_have_the_smallest_type_that_the_vocabulary_fits(tmp_path):
+def test_ids_have_the_smallest_dtype_that_fits_the_vocabulary(tmp_path):
     for vocab_size, dtype in ((32_768, np.uint16), (65_536, np.uint16), (65_537, np.uint32)):
         folder = tmp_path / str(vocab_size)
         folder.mkdir()
@@ -78,7 +78,7 @@ def test_ids_have_the_smallest_type_that_the_vocabulary_fits(tmp_path):
         )
 
 
-def test_a_document_is_read_from_its_own_bytes_alone(tmp_path):
+def test_reading_a_document_reads_only_its_own_bytes(tmp_path):
     documents = [document_of([(number, True)] * 4, [(number, True)] * 2) for number in range(9)]
     write_set(tmp_path, documents, vocab_size=10)
     path = tmp_path / shard_name(0)
@@ -98,14 +98,14 @@ def test_a_document_is_read_from_its_own_bytes_alone(tmp_path):
     assert plain(ShardSet(tmp_path).document(5)[1]) == plain(documents[5])
 
 
-def test_an_id_outside_the_vocabulary_is_refused(tmp_path):
-    with pytest.raises(DataError, match="token ids must be below the vocabulary's size 10, but 10 was given"):
+def test_an_id_outside_the_vocabulary_is_rejected(tmp_path):
+    with pytest.raises(DataError, match="token ids must be below the vocabulary's size 10, but one is 10"):
         write_set(tmp_path, [document_of([(9, True), (10, True)])], vocab_size=10)
 
 
 @pytest.fixture
 def damaged(tmp_path, mini_vocab):
-    """A whole set of two shards to damage: its folder."""
+    """The folder of a complete set of two shards, for tests that damage it."""
     folder = tmp_path / "set"
     folder.mkdir()
     documents = [document_of([(1, True), (2, False)], [(3, True)]), document_of([(4, True)])]
@@ -118,7 +118,7 @@ def damaged(tmp_path, mini_vocab):
     return folder
 
 
-def test_a_flipped_bit_anywhere_is_found_and_the_file_is_named(damaged):
+def test_any_flipped_bit_is_found_and_its_file_is_named(damaged):
     path = damaged / shard_name(1)
     whole = path.read_bytes()
     for position in range(len(whole)):
@@ -139,14 +139,14 @@ def test_a_flipped_bit_anywhere_is_found_and_the_file_is_named(damaged):
         (-1, "must have .* bytes"),
     ],
 )
-def test_a_truncated_shard_is_refused_when_opened_and_named(damaged, keep, message):
+def test_opening_a_truncated_shard_raises_and_names_it(damaged, keep, message):
     path = damaged / shard_name(1)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=rf"shard-00001\.wwm: {message}"):
         ShardSet(damaged)
 
 
-def test_a_missing_shard_a_longer_one_and_a_foreign_file_are_refused_and_named(damaged):
+def test_opening_a_missing_longer_or_foreign_shard_raises_and_names_it(damaged):
     path = damaged / shard_name(0)
     whole = path.read_bytes()
     path.write_bytes(whole + bytes(1))
@@ -160,7 +160,7 @@ def test_a_missing_shard_a_longer_one_and_a_foreign_file_are_refused_and_named(d
         ShardSet(damaged)
 
 
-def test_a_shard_of_another_set_is_refused_and_named(damaged, tmp_path):
+def test_opening_a_shard_of_another_set_raises_and_names_it(damaged, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     write_set(other, [document_of([(1, True), (2, True)])], vocab_size=10)
@@ -173,7 +173,7 @@ def test_a_shard_of_another_set_is_refused_and_named(damaged, tmp_path):
         ShardSet(damaged)
 
 
-def test_a_changed_or_missing_vocabulary_is_found_and_named(damaged):
+def test_a_changed_or_missing_vocabulary_raises_and_is_named(damaged):
     path = damaged / VOCAB_NAME
     path.write_text(path.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
     for check in (ShardSet(damaged).vocab, ShardSet(damaged).verify):

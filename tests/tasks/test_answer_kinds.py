@@ -1,4 +1,4 @@
-"""YES, NO and no answer: what windows say together, and the threshold of a development set."""
+"""YES, NO and no answer: the kind over all windows, and the threshold chosen on a development set."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def of_kind(kind, *, high=10.0):
 
 
 def perfect(windows, answer):
-    """A network that is sure of an answer's place."""
+    """Return logits with high values at an answer."""
     logits = []
     for window in windows:
         values = np.zeros((len(window.input_ids), 2))
@@ -52,18 +52,18 @@ def perfect(windows, answer):
     return logits
 
 
-def test_one_window_is_enough_to_answer_and_all_must_agree_not_to():
+def test_one_window_can_give_an_answer_but_no_answer_needs_all_windows():
     none, yes = of_kind(AnswerKind.NONE), of_kind(AnswerKind.YES)
     assert kind_of_windows([none, none]) is AnswerKind.NONE
     assert kind_of_windows([none, yes, none]) is AnswerKind.YES
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_kind_is_that_of_the_highest_logit_in_one_window(kind):
+def test_with_one_window_the_kind_has_the_highest_logit(kind):
     assert kind_of_windows([of_kind(kind, high=0.1)]) is kind
 
 
-def test_the_answer_to_teach_is_the_first_whose_place_is_known():
+def test_training_uses_the_first_answer_with_a_known_position():
     lost, yes = GoldAnswer(text="不在"), GoldAnswer(text="YES", kind=AnswerKind.YES)
 
     def taught(*answers):
@@ -75,7 +75,7 @@ def test_the_answer_to_teach_is_the_first_whose_place_is_known():
     assert taught() is None
 
 
-def test_the_margin_is_what_the_threshold_is_compared_with(windows):
+def test_the_threshold_is_compared_with_the_margin(windows):
     logits = perfect(windows, SPAN)
     margin = answers_of(ENCODED, windows=windows, logits=logits, config=DecodingConfig()).no_answer_margin
     assert margin == pytest.approx(0 - 40)
@@ -84,22 +84,22 @@ def test_the_margin_is_what_the_threshold_is_compared_with(windows):
         assert decode(ENCODED, windows=windows, logits=logits, config=config)[0].text == text
 
 
-def test_the_best_threshold_parts_the_questions_that_have_an_answer():
-    # below 3 the spans are right, above it nothing is
+def test_the_best_threshold_separates_questions_with_and_without_an_answer():
+    # the spans are right below 3, the empty answers above
     found = best_no_answer_threshold(
         np.array([5.0, 1.0, -2.0, 9.0]), span_scores=np.array([0, 1, 1, 0]), no_answer_scores=np.array([1, 0, 0, 1])
     )
     assert (found.value, found.score) == (3.0, 1.0)
 
 
-def test_zero_is_taken_where_it_is_as_good():
+def test_the_threshold_is_0_if_0_is_as_good_as_any_other():
     found = best_no_answer_threshold(
         np.array([-3.0, 4.0]), span_scores=np.array([1, 0]), no_answer_scores=np.array([0, 1])
     )
     assert (found.value, found.score) == (0.0, 1.0)
 
 
-def test_a_question_without_any_span_never_has_an_answer():
+def test_a_question_without_any_span_has_no_answer_at_any_threshold():
     found = best_no_answer_threshold(
         np.array([np.inf, 1.0]), span_scores=np.array([0, 1]), no_answer_scores=np.array([1, 0])
     )
@@ -112,7 +112,7 @@ def test_a_question_without_any_span_never_has_an_answer():
 
 
 def test_no_questions_are_an_error():
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(ValueError, match="at least one question"):
         best_no_answer_threshold(np.zeros(0), span_scores=np.zeros(0), no_answer_scores=np.zeros(0))
 
 
@@ -121,7 +121,7 @@ MARGINS = st.one_of(st.integers(-4, 4).map(float), st.just(np.inf))
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(MARGINS, st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
-def test_no_threshold_scores_better_and_the_score_is_what_it_reaches(rows):
+def test_no_other_threshold_scores_better_and_the_returned_score_is_correct(rows):
     margins, spans, nones = (np.array(column) for column in zip(*rows))
 
     def reached(threshold):

@@ -1,4 +1,4 @@
-"""The network's outputs for rows, and models that predict."""
+"""The network's outputs for rows, and predictions of fine-tuned models."""
 
 import json
 
@@ -46,7 +46,7 @@ def examples_of(task):
 
 
 def fine_tuned(folder, *, model, task):
-    """A model folder with a classifier as it was drawn."""
+    """Write a model folder with a random classifier."""
     network = task.make_network(read_description(model).config)
     folder.mkdir()
     write_finetuned(
@@ -61,7 +61,7 @@ def fine_tuned(folder, *, model, task):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
-def test_every_row_has_its_output_whatever_else_is_in_its_batch(model, task):
+def test_the_output_of_a_row_does_not_depend_on_its_batch(model, task):
     config = read_description(model).config
     tokenizer, network = load_tokenizer(model, config), task.make_network(config)
     features = task.encode(examples_of(task), tokenizer=tokenizer, reading=READING)
@@ -78,7 +78,7 @@ def test_every_row_has_its_output_whatever_else_is_in_its_batch(model, task):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=NAMES)
-def test_a_model_folder_says_how_examples_are_read_and_predicts_each(model, task, tmp_path):
+def test_a_model_folder_stores_the_reading_options_and_predicts_every_example(model, task, tmp_path):
     loaded = load_finetuned(fine_tuned(tmp_path / "model", model=model, task=task), task=task.name)
     assert (loaded.reading, loaded.task.labels) == (READING, task.labels)
     examples = examples_of(task)
@@ -104,7 +104,7 @@ def test_a_model_folder_says_how_examples_are_read_and_predicts_each(model, task
         ({"stride": 3}, "`stride` must be"),
     ],
 )
-def test_what_config_json_says_of_reading_is_checked(model, tmp_path, values, message):
+def test_the_reading_options_in_config_json_are_checked(model, tmp_path, values, message):
     folder = fine_tuned(tmp_path / "model", model=model, task=TASKS[0])
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps({**config, READING_KEY: values}), encoding="utf-8")
@@ -112,6 +112,6 @@ def test_what_config_json_says_of_reading_is_checked(model, tmp_path, values, me
         load_finetuned(folder, task="seq-cls")
 
 
-def test_no_examples_have_no_predictions(model, tmp_path):
+def test_no_examples_give_no_predictions(model, tmp_path):
     loaded = load_finetuned(fine_tuned(tmp_path / "model", model=model, task=TASKS[0]), task="seq-cls")
     assert list(predict_examples(loaded, [])) == []

@@ -1,4 +1,4 @@
-"""load_model: a network with its weights, of every kind of folder."""
+"""load_model loads a network with its weights from every kind of folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model(tmp_path_factory, mini_vocab):
 
 
 def write_network(folder, *, model, task, kind, labels):
-    """A fine-tuned folder, and the network in it."""
+    """Write the folder of a fine-tuned model, and return its network."""
     config = read_model_config(model)
     network = kind(config) if kind is AnswerNetwork else kind(config, len(labels) or 2)
     folder.mkdir()
@@ -48,7 +48,7 @@ def same_state(one, other):
     return all(np.array_equal(tensor.numpy(), there[name].numpy()) for name, tensor in one.state_dict().items())
 
 
-def test_a_model_folder_gives_its_weights_in_evaluation_mode(model, logged):
+def test_a_model_folder_is_loaded_in_evaluation_mode(model, logged):
     network = load_model(model)
     arrays = read_pdparams(model / WEIGHTS_NAME)
     assert isinstance(network, BertForPretraining) and not network.training and network.bert.has_pooler
@@ -57,7 +57,7 @@ def test_a_model_folder_gives_its_weights_in_evaluation_mode(model, logged):
 
 
 @pytest.mark.parametrize(("task", "kind", "labels"), KINDS, ids=[f"{task}-{kind.__name__}" for task, kind, _ in KINDS])
-def test_a_fine_tuned_folder_gives_the_network_of_its_task(task, kind, labels, model, tmp_path):
+def test_a_fine_tuned_folder_is_loaded_as_the_network_of_its_task(task, kind, labels, model, tmp_path):
     written = write_network(tmp_path / "tuned", model=model, task=task, kind=kind, labels=labels)
     network = load_model(tmp_path / "tuned", task=task)
     assert type(network) is kind and not network.training and same_state(written, network)
@@ -72,7 +72,7 @@ def test_a_run_and_a_hub_module_are_found(model, tmp_path):
         assert same_state(load_model(model), load_model(tmp_path / place.split("/")[0]))
 
 
-def test_heads_that_are_missing_are_new_and_a_warning_names_them(model, tmp_path, logged):
+def test_missing_heads_are_random_and_a_warning_names_them(model, tmp_path, logged):
     config = read_model_config(model)
     bare = {name: array for name, array in read_pdparams(model / WEIGHTS_NAME).items() if not name.startswith("cls.")}
     (tmp_path / "config.json").write_bytes((model / "config.json").read_bytes())
@@ -85,7 +85,7 @@ def test_heads_that_are_missing_are_new_and_a_warning_names_them(model, tmp_path
         load_model(tmp_path, task="fill-mask")
 
 
-def test_parts_that_config_json_calls_untrained_are_named(mini_vocab, tmp_path, logged):
+def test_a_warning_names_the_parts_that_config_json_lists_as_untrained(mini_vocab, tmp_path, logged):
     from paddle_wwm.model.weights import save_model
 
     network = BertForPretraining(read_model_config(write_model_in(tmp_path / "model", mini_vocab)))
@@ -100,17 +100,17 @@ def write_model_in(folder, vocab):
     return write_model(folder, vocab)
 
 
-def test_a_fine_tuned_folder_without_a_task_gives_its_encoder_with_new_heads(model, tmp_path, logged):
+def test_a_fine_tuned_folder_loaded_without_a_task_has_random_heads(model, tmp_path, logged):
     written = write_network(tmp_path / "tuned", model=model, task="seq-cls", kind=PooledNetwork, labels=("no", "yes"))
     assert same_state(written.bert, load_model(tmp_path / "tuned").bert)
     assert "cls.predictions" in logged[0]
 
 
 def test_a_folder_without_a_head_for_the_task_is_refused(model, tmp_path):
-    with pytest.raises(CheckpointError, match="must be a model of seq-cls, but was not fine-tuned"):
+    with pytest.raises(CheckpointError, match="must be a model for seq-cls, but was not fine-tuned"):
         load_model(model, task="seq-cls")
     write_network(tmp_path / "tuned", model=model, task="seq-cls", kind=PooledNetwork, labels=("no", "yes"))
-    with pytest.raises(CheckpointError, match="must be a model of token-cls, but was fine-tuned for seq-cls"):
+    with pytest.raises(CheckpointError, match="must be a model for token-cls, but was fine-tuned for seq-cls"):
         load_model(tmp_path / "tuned", task="token-cls")
     path = tmp_path / "tuned" / WEIGHTS_NAME
     write_pdparams(path, {name: a for name, a in read_pdparams(path).items() if not name.startswith("classifier.")})
@@ -118,6 +118,6 @@ def test_a_folder_without_a_head_for_the_task_is_refused(model, tmp_path):
         load_model(tmp_path / "tuned", task="seq-cls")
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones(model):
+def test_the_error_for_an_unknown_task_lists_the_known_tasks(model):
     with pytest.raises(ConfigError, match="fill-mask, seq-cls.*but is 'ner'"):
         load_model(model, task="ner")

@@ -1,4 +1,4 @@
-"""Every task has one loss, and what else is in its batch does not change it."""
+"""The loss of every task does not depend on padding."""
 
 import numpy as np
 import paddle
@@ -60,14 +60,14 @@ def test_the_loss_and_its_gradient_do_not_depend_on_padding(name, num_padding):
     np.testing.assert_allclose(found[1][1], found[0][1], atol=1e-5)
 
 
-def test_a_batch_without_targets_has_no_loss():
+def test_the_loss_of_a_batch_without_targets_is_0():
     task = TASKS["token-cls"](labels=LABELS)
     network = task.make_network(CONFIG)
     inputs = tensors(0)
     assert float(task.loss(network(*inputs), paddle.full([1, len(IDS)], -100, "int64"), inputs[2])) == 0.0
 
 
-def test_a_module_gives_the_loss_and_probabilities_of_its_task_whatever_the_padding(tmp_path, mini_vocab):
+def test_the_loss_and_probabilities_of_a_module_do_not_depend_on_padding(tmp_path, mini_vocab):
     save_model(tmp_path, model=tiny_model(mini_vocab), vocab=mini_vocab, do_lower_case=True)
     module = BertHubModule(task="question-answering", weights=str(tmp_path))
     ids = [mini_vocab.cls_id, 7, mini_vocab.sep_id, 8, 9, 10, mini_vocab.sep_id]

@@ -1,4 +1,4 @@
-"""Windows, labels and answers: what goes in as a gold answer comes out as the text that it was, wherever it lies."""
+"""Windows, labels and answers: a gold answer at any position is decoded to the same text."""
 
 import json
 
@@ -34,7 +34,7 @@ def encoded_of(tokenizer, *, question="在哪学习？", context=CONTEXT):
 
 
 def passage_of(num_pieces, *, num_question_pieces=3):
-    """A passage of that many one-character pieces, no two of them alike."""
+    """Return a passage of `num_pieces` different pieces, one character each."""
     context = "".join(chr(0x4E00 + place) for place in range(num_pieces))
     offsets = np.stack([np.arange(num_pieces), np.arange(1, num_pieces + 1)], axis=1)
     ids = list(range(100, 100 + num_pieces))
@@ -47,7 +47,7 @@ def passage_of(num_pieces, *, num_question_pieces=3):
 
 
 def logits_of(window, label, *, high=20.0):
-    """A network that is sure of a label."""
+    """Return logits with high values at a label."""
     values = np.zeros((len(window.input_ids), 2), np.float32)
     values[label[0], 0] += high
     values[label[1], 1] += high
@@ -60,7 +60,7 @@ def read_back(encoded, windows, characters, **options):
     return decode(encoded, windows=windows, logits=logits, config=DecodingConfig(**options))
 
 
-def test_a_window_is_the_question_and_a_part_of_the_passage(tokenizer, mini_vocab):
+def test_a_window_has_the_question_and_a_part_of_the_passage(tokenizer, mini_vocab):
     encoded = encoded_of(tokenizer, question="在哪", context="使用语言模型")
     [window] = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     tokens = [mini_vocab.tokens[token] for token in window.input_ids]
@@ -77,7 +77,7 @@ def test_a_window_is_the_question_and_a_part_of_the_passage(tokenizer, mini_voca
     max_question_len=st.integers(1, 20),
     num_question_pieces=st.integers(1, 12),
 )
-def test_windows_show_every_piece_share_as_many_as_asked_and_fit(
+def test_windows_show_every_piece_and_overlap_by_the_stride(
     mini_vocab, num_pieces, max_seq_len, doc_stride, max_question_len, num_question_pieces
 ):
     encoded = passage_of(num_pieces, num_question_pieces=num_question_pieces)
@@ -99,7 +99,7 @@ def test_windows_show_every_piece_share_as_many_as_asked_and_fit(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), num_pieces=st.integers(1, 150), max_seq_len=st.integers(12, 40), doc_stride=st.integers(2, 30))
-def test_an_answer_of_at_most_the_stride_comes_back_wherever_it_lies(
+def test_an_answer_not_longer_than_the_stride_is_decoded_at_any_position(
     mini_vocab, data, num_pieces, max_seq_len, doc_stride
 ):
     encoded = passage_of(num_pieces)
@@ -111,7 +111,7 @@ def test_an_answer_of_at_most_the_stride_comes_back_wherever_it_lies(
     assert (answer.start, answer.end, answer.text) == (start, start + length, encoded.context[start : start + length])
 
 
-def test_the_score_is_the_spans_share_of_all_spans_each_counted_once(mini_vocab):
+def test_the_score_is_a_softmax_over_all_spans_each_counted_once(mini_vocab):
     encoded = passage_of(30)
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=17, doc_stride=4)
     assert len(windows) > 2
@@ -121,8 +121,8 @@ def test_the_score_is_the_spans_share_of_all_spans_each_counted_once(mini_vocab)
     assert [answer.score for answer in answers] == pytest.approx([1 / 30] * 30)
 
 
-def test_a_span_that_two_windows_show_with_equal_surroundings_counts_once():
-    """Pieces 2 to 5 are in both windows, and piece 3 and 4 have as many neighbours in one as in the other."""
+def test_a_span_with_the_same_context_in_two_windows_counts_once():
+    """Pieces 2 to 5 are in both windows; pieces 3 and 4 have the same number of neighbours in each."""
     question = passage_of(8, num_question_pieces=1)
     windows = [
         Window(input_ids=[], token_type_ids=[], first_column=0, first_piece=first, num_pieces=6) for first in (0, 2)
@@ -137,7 +137,7 @@ def test_a_span_that_two_windows_show_with_equal_surroundings_counts_once():
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10_000), num_pieces=st.integers(1, 40), max_answer_len=st.integers(1, 50))
-def test_the_vectorised_search_finds_what_trying_every_span_finds(mini_vocab, seed, num_pieces, max_answer_len):
+def test_the_vectorised_search_matches_a_brute_force_search(mini_vocab, seed, num_pieces, max_answer_len):
     encoded, rng = passage_of(num_pieces), np.random.default_rng(seed)
     [window] = windows_of(encoded, vocab=mini_vocab, max_seq_len=64)
     values = rng.normal(size=(len(window.input_ids), 2))
@@ -156,7 +156,7 @@ def test_the_vectorised_search_finds_what_trying_every_span_finds(mini_vocab, se
     assert [answer.score for answer in answers] == pytest.approx([np.exp(spans[span]) / total for span in expected])
 
 
-def test_answers_have_different_texts_and_are_parts_of_the_passage_as_it_was_written(tokenizer, mini_vocab):
+def test_answers_have_different_texts_and_are_exact_parts_of_the_passage(tokenizer, mini_vocab):
     context = "Bert 使用 语言。bert 使用 语言。"
     encoded = encoded_of(tokenizer, context=context)
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
@@ -173,7 +173,7 @@ def test_answers_have_different_texts_and_are_parts_of_the_passage_as_it_was_wri
     assert [answer.score for answer in answers] == sorted((answer.score for answer in answers), reverse=True)
 
 
-def test_logits_of_padding_are_not_read(mini_vocab):
+def test_logits_of_padding_are_ignored(mini_vocab):
     encoded = passage_of(6)
     [window] = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     logits = np.concatenate([logits_of(window, (5, 6)), np.full((9, 2), 99.0)])
@@ -182,7 +182,7 @@ def test_logits_of_padding_are_not_read(mini_vocab):
 
 
 @pytest.mark.parametrize(("threshold", "expected"), [(None, "span"), (0.0, "none"), (100.0, "span"), (-100.0, "none")])
-def test_no_answer_is_given_only_where_it_is_allowed_and_likely_enough(mini_vocab, threshold, expected):
+def test_no_answer_is_predicted_only_if_allowed_and_above_the_threshold(mini_vocab, threshold, expected):
     encoded = passage_of(6)
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     config = DecodingConfig(num_answers=3, no_answer_threshold=threshold)
@@ -193,7 +193,7 @@ def test_no_answer_is_given_only_where_it_is_allowed_and_likely_enough(mini_voca
         assert [answers[0].plain] == [{"text": "", "score": pytest.approx(1.0), "start": 0, "end": 0}]
 
 
-def test_every_window_must_agree_that_there_is_no_answer(mini_vocab):
+def test_no_answer_is_predicted_only_if_all_windows_agree(mini_vocab):
     encoded = passage_of(40)
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     labels = [label_of(window, encoded=encoded, characters=(2, 4)) for window in windows]
@@ -221,12 +221,12 @@ def test_every_window_must_agree_that_there_is_no_answer(mini_vocab):
         (" ", 3, None),
     ],
 )
-def test_a_gold_answer_is_where_the_data_say_or_at_the_nearest_place(text, stated, expected):
+def test_a_gold_answer_is_at_the_stated_position_or_the_nearest_one(text, stated, expected):
     context = "我们在北京学学习。天气很好，使用语言模型来预测下一个词的。 probability 。"
     assert answer_characters(context=context, text=text, answer_start=stated) == expected
 
 
-def test_a_label_covers_the_pieces_of_an_answer_that_begins_inside_one(tokenizer, mini_vocab):
+def test_a_label_includes_a_piece_that_the_answer_covers_partly(tokenizer, mini_vocab):
     encoded = encoded_of(tokenizer, context="有20个词")
     [window] = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     first, last = label_of(window, encoded=encoded, characters=(2, 4))
@@ -241,7 +241,7 @@ def test_a_label_covers_the_pieces_of_an_answer_that_begins_inside_one(tokenizer
         ({"max_seq_len": 24, "max_question_len": 0}, "question_len"),
     ],
 )
-def test_windows_without_room_are_refused(mini_vocab, options, message):
+def test_numbers_too_small_for_a_window_are_refused(mini_vocab, options, message):
     with pytest.raises(ValueError, match=message):
         windows_of(passage_of(3), vocab=mini_vocab, **options)
 
@@ -268,7 +268,7 @@ def test_a_passage_without_pieces_has_no_answer(mini_vocab):
     assert decode(encoded, windows=windows, logits=logits, config=DecodingConfig(no_answer_threshold=0.0)) == [none]
 
 
-def test_an_answer_takes_the_marks_of_its_last_letter_along(tokenizer, mini_vocab):
+def test_an_answer_includes_the_combining_marks_of_its_last_letter(tokenizer, mini_vocab):
     encoded = encoded_of(tokenizer, context="the the\u0301 the")
     windows = windows_of(encoded, vocab=mini_vocab, max_seq_len=24)
     [answer] = read_back(encoded, windows, (4, 7))
@@ -276,16 +276,17 @@ def test_an_answer_takes_the_marks_of_its_last_letter_along(tokenizer, mini_voca
 
 
 @pytest.mark.parametrize("mark", ["\u0301", "\ufe0f", "\u05bc"])
-def test_no_mark_that_the_tokenizer_removes_is_cut_off(tokenizer, mini_vocab, mark):
+def test_an_answer_includes_marks_that_the_tokenizer_removes(tokenizer, mini_vocab, mark):
     context = f"使用语{mark}言"
     encoded = encoded_of(tokenizer, context=context)
     [answer] = read_back(encoded, windows_of(encoded, vocab=mini_vocab, max_seq_len=24), (0, 3))
     assert answer.text == f"使用语{mark}"
 
 
-# What every seventh question has: answers; not in the passage; beginning or ending inside a piece, so that the label
-# is a little longer; of more pieces than windows can share. All others must come back. (Of all questions: 9,657, 193,
-# 3, 0 and 1,002, 0, 1, 6 and 7,048, 0, 2, 0.)
+# Counts for every seventh question. "answers": gold answers. "absent": not in the passage. "inside": the answer starts
+# or ends inside a piece, so the label is longer. "longer": the answer has more pieces than the overlap of windows. All
+# other answers must be decoded exactly. (The counts for all questions: 9,657, 193, 3, 0; 1,002, 0, 1, 6; 7,048, 0, 2,
+# 0.)
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("file", "expected"),
@@ -295,7 +296,7 @@ def test_no_mark_that_the_tokenizer_removes_is_cut_off(tokenizer, mini_vocab, ma
         ("drcd/DRCD_dev.json", {"answers": 1008, "absent": 0, "inside": 0, "longer": 0}),
     ],
 )
-def test_gold_answers_of_real_data_come_back_from_their_labels(shared_data, file, expected):
+def test_gold_answers_of_real_data_are_decoded_from_their_labels(shared_data, file, expected):
     tokenizer = WordPieceTokenizer(vocab=load_vocab(shared_data / "vocab" / "vocab.txt"))
     data = json.loads((shared_data / "tasks" / file).read_text(encoding="utf-8"))["data"]
     pairs = [

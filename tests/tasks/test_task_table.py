@@ -1,4 +1,4 @@
-"""A new task is one class and one row of the table."""
+"""A new task needs only one class and one row of the table."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from ..finetuning.test_finetune_step import RECIPE
 
 
 class Regression(TextClassification):
-    """A number for a text, with the squared error as its loss."""
+    """A task that predicts a number for a text. The loss is the squared error."""
 
     name = "regression"
     architecture = "BertForRegression"
@@ -46,7 +46,7 @@ class Regression(TextClassification):
         return [ClassResult(label=round(float(output[0]), 3), probabilities=output) for output in outputs]
 
 
-def test_a_new_task_is_trained_saved_loaded_and_served_by_its_row_alone(tmp_path, mini_vocab, monkeypatch):
+def test_a_new_task_in_the_table_can_be_trained_saved_loaded_and_served(tmp_path, mini_vocab, monkeypatch):
     monkeypatch.setitem(TASKS, Regression.name, Regression)
     model = write_model(tmp_path / "tiny", mini_vocab)
     examples = [
@@ -73,6 +73,6 @@ def test_a_new_task_is_trained_saved_loaded_and_served_by_its_row_alone(tmp_path
     assert module.predict([example.text for example in examples]) == pytest.approx(expected, abs=1e-3)
 
 
-def test_an_unknown_task_is_named_with_the_nearest():
+def test_the_error_for_an_unknown_task_suggests_the_nearest_name():
     with pytest.raises(HubModuleError, match="must be None or one of .*, but is 'seq-clas'. Did you mean 'seq-cls'"):
         task_class("seq-clas")

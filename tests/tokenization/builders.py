@@ -1,4 +1,4 @@
-"""What the tests of tokenization share: pieces as plain lists, and texts that are hard to tokenize."""
+"""Helpers for the tests of tokenization: pieces as plain lists, and texts that are hard to tokenize."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paddle_wwm.tokenization.library import Pieces, offsets_of
 
 properties = settings(deadline=None, derandomize=True, max_examples=200)
 
-# Removed, joined, decomposed, reordered, split in two, or in a class of its own: one of each kind of character.
+# Characters of every kind: removed, joined, decomposed, reordered, split in two, or with a special class.
 HARD_CHARACTERS = (
     *(
         "\u0000",
@@ -70,7 +70,10 @@ hard_texts = st.lists(st.one_of(st.sampled_from(HARD_CHARACTERS), st.characters(
 
 
 def flat_pieces(spans_of_texts, lengths) -> Pieces:
-    """Pieces at these spans, counted from the start of each text; the texts are so long. All ids are 0."""
+    """Return pieces at these spans, which count from the start of each text. All ids are 0.
+
+    lengths: the length of each text.
+    """
     begins = offsets_of(lengths)
     spans = [(begin + start, begin + end) for begin, spans in zip(begins, spans_of_texts) for start, end in spans]
     starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
@@ -83,12 +86,12 @@ def flat_pieces(spans_of_texts, lengths) -> Pieces:
 
 
 def plain(pieces: Pieces):
-    """Pieces as lists."""
+    """Return pieces as lists."""
     return pieces.ids.tolist(), pieces.starts.tolist(), pieces.ends.tolist(), pieces.text_offsets.tolist()
 
 
 def pieces_of(tokenizer, text):
-    """The pieces of one text, and the parts of the text that they stand for."""
+    """Return the pieces of one text, and the parts of the text that they stand for."""
     pieces = tokenizer.encode([text])
     return [tokenizer.vocab.tokens[number] for number in pieces.ids], [
         text[start:end] for start, end in zip(pieces.starts, pieces.ends)
@@ -96,7 +99,7 @@ def pieces_of(tokenizer, text):
 
 
 class GivenWords:
-    """A segmenter whose words are marked in the texts it is made with: 使用|语言."""
+    """A segmenter that returns the words marked in the given texts, for example 使用|语言."""
 
     name, model_sha256, description = "given", "none", "words given by a test"
 
@@ -104,6 +107,6 @@ class GivenWords:
         self._words = {text.replace("|", ""): text.split("|") for text in marked}
 
     def word_starts(self, texts):
-        """True at the first character of each word."""
+        """Return True for the first character of each word."""
         starts = [[True, *[False] * (len(word) - 1)] for text in texts for word in self._words[text] if word]
         return np.array([start for word in starts for start in word], bool)

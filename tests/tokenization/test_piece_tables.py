@@ -1,4 +1,4 @@
-"""What the fast tokenizer remembers is what the library says."""
+"""Test that the tables of the fast tokenizer agree with the library."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def entries_of(text, library):
     return CodePointTable(library)[np.array([ord(character) for character in text], np.uint32)].tolist()
 
 
-def test_chinese_characters_and_punctuation_are_pieces_and_known_by_their_ids(library, mini_vocab):
+def test_the_entry_of_a_chinese_character_or_punctuation_mark_is_its_id(library, mini_vocab):
     ids = mini_vocab.ids
     assert entries_of("使，[龘—", library) == [ids["使"], ids["，"], ids["["], mini_vocab.unk_id, mini_vocab.unk_id]
 
 
-def test_white_space_separates_and_has_no_piece(library):
+def test_white_space_is_a_separator(library):
     assert entries_of(" \t\n\r\u3000\xa0\u2028", library) == [SEPARATOR] * 7
 
 
-def test_whatever_depends_on_its_neighbours_is_left_to_the_library(library):
+def test_characters_that_depend_on_their_neighbours_are_in_runs(library):
     assert entries_of("aZé5５Ａ\u0301가😀ァ\u0000\u200b\ufffd\ud800\U0010ffff", library) == [RUN] * 15
 
 
-def test_a_character_that_decomposes_to_punctuation_is_punctuation_where_the_text_is_decomposed(mini_vocab):
+def test_a_character_that_decomposes_to_punctuation_is_punctuation_if_text_is_lower_cased(mini_vocab):
     vocab = type(mini_vocab)(tokens=(*mini_vocab.tokens, "=", "\u8c48", "\uf900"), sha256="")
     uncased, cased = (LibraryTokenizer(vocab=vocab, do_lower_case=lower) for lower in (True, False))
     assert entries_of("\u2260\uf900", uncased) == [vocab.ids["="], vocab.ids["\u8c48"]]
@@ -47,13 +47,12 @@ def test_a_character_that_decomposes_to_punctuation_is_punctuation_where_the_tex
 @pytest.mark.slow
 @pytest.mark.parity
 @pytest.mark.parametrize("do_lower_case", [True, False], ids=["uncased", "cased"])
-def test_every_code_point_between_letters_and_between_chinese_characters_has_the_pieces_of_the_library(
+def test_every_code_point_has_the_pieces_of_the_library_between_letters_and_chinese_characters(
     mini_vocab, do_lower_case
 ):
     library = LibraryTokenizer(vocab=mini_vocab, do_lower_case=do_lower_case)
     entries = CodePointTable(library)[np.arange(NUM_CODE_POINTS)]
-    # those that are no character and of which the table says nothing go to the library anyway: every 64th of them is
-    # enough
+    # Code points in runs that are unassigned or private use go to the library anyway, so every 64th of them is enough.
     codes = [
         code
         for code in range(NUM_CODE_POINTS)
@@ -66,7 +65,7 @@ def test_every_code_point_between_letters_and_between_chinese_characters_has_the
         assert plain(tokenizer.encode([text])) == plain(library.encode_one(text))
 
 
-def test_the_pieces_of_a_run_count_from_its_start(library, mini_vocab):
+def test_the_spans_of_a_run_count_from_its_start(library, mini_vocab):
     cache = RunCache(library)
     runs = ["the", "probability", "\u200b", "the", "x\u0000y"]
     numbers = cache.numbers_of(runs)
@@ -84,17 +83,17 @@ def test_the_pieces_of_a_run_count_from_its_start(library, mini_vocab):
     ]
 
 
-def test_the_cache_of_runs_does_not_grow_without_bound(library, monkeypatch):
+def test_the_size_of_the_cache_of_runs_is_bounded(library, monkeypatch):
     monkeypatch.setattr(piece_tables, "MAX_CACHED_CHARACTERS", 1000)
     cache, sizes = RunCache(library), []
     for first in range(0, 5000, 50):
         cache.numbers_of([f"r{number}" for number in range(first, first + 50)])
         sizes.append(len(cache.firsts) - 1)
-    assert max(sizes) <= 300  # 1,000 characters, and the 50 runs by which they are exceeded
-    assert sizes.count(50) > 10  # it began anew
+    assert max(sizes) <= 300  # 1,000 characters, plus the 50 runs that exceed the limit
+    assert sizes.count(50) > 10  # the cache was cleared
 
 
-def test_a_run_seen_before_does_not_go_to_the_library_again(library, monkeypatch):
+def test_a_cached_run_is_not_tokenized_again(library, monkeypatch):
     cache, asked = RunCache(library), []
     monkeypatch.setattr(
         library, "encode_one", lambda text: asked.append(text) or LibraryTokenizer.encode_one(library, text)

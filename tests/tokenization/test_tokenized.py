@@ -1,4 +1,4 @@
-"""Documents to tokenized documents, and the count of what could not be kept."""
+"""Test tokenizing documents, and the counts of sentences and documents that are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTHING_LEFT = "\u200b\u0000"  # the tokenizer removes both
 
 @pytest.fixture(scope="module")
 def tokenize(mini_vocab):
-    """A function from documents, given as lists of marked sentences, to tokenized documents and the report."""
+    """A function that tokenizes documents, given as lists of marked sentences, and returns them and the report."""
 
     def run(*documents, vocab=mini_vocab):
         report = Counter()
@@ -39,11 +39,11 @@ def tokenize(mini_vocab):
 
 
 def plain(document):
-    """A tokenized document as lists of numbers: word starts and sentence offsets."""
+    """Return the word starts and the sentence offsets of a document as lists."""
     return document.word_starts.astype(int).tolist(), document.sentence_offsets.tolist()
 
 
-def test_the_running_example_becomes_ids_word_starts_and_one_sentence(tokenize, seed_words, mini_vocab):
+def test_the_running_example_has_known_ids_and_word_starts(tokenize, seed_words, mini_vocab):
     [document], report = tokenize(["|".join(seed_words)])
     assert (
         " ".join(mini_vocab.tokens[number] for number in document.input_ids)
@@ -53,14 +53,14 @@ def test_the_running_example_becomes_ids_word_starts_and_one_sentence(tokenize, 
     assert report == {}
 
 
-def test_sentences_and_documents_stay_apart_and_in_order(tokenize, mini_vocab):
+def test_sentences_and_documents_stay_separate_and_in_order(tokenize, mini_vocab):
     documents, _ = tokenize(["使用|语言", "。"], ["模型"])
     assert [plain(document) for document in documents] == [([1, 0, 1, 0, 1], [0, 4, 5]), ([1, 0], [0, 2])]
     assert [mini_vocab.tokens[number] for document in documents for number in document.input_ids] == [*"使用语言。模型"]
     assert {document.sentence_offsets.dtype.name for document in documents} == {"int32"}
 
 
-def test_sentences_and_documents_that_nothing_is_left_of_are_counted_not_kept(tokenize):
+def test_sentences_and_documents_without_tokens_are_left_out_and_counted(tokenize):
     documents, report = tokenize(
         [NOTHING_LEFT, "使用", NOTHING_LEFT, "语言", ""], [NOTHING_LEFT, NOTHING_LEFT], ["模型"], [], ["语"]
     )
@@ -68,12 +68,12 @@ def test_sentences_and_documents_that_nothing_is_left_of_are_counted_not_kept(to
     assert report == {"sentences_without_tokens": 5, "documents_without_tokens": 2}
 
 
-def test_nothing_in_gives_nothing_out(tokenize):
+def test_no_documents_and_empty_documents_give_no_documents(tokenize):
     assert tokenize() == ([], {})
     assert tokenize([]) == ([], {"documents_without_tokens": 1})
 
 
-def test_pieces_that_lie_across_words_are_counted(tokenize):
+def test_pieces_across_words_are_counted(tokenize):
     _, report = tokenize(["pr|obability|的", "p|r|o|bability"], ["使用"])
     assert report == {"pieces_across_words": 2}
 
@@ -83,9 +83,7 @@ sentences = st.sampled_from(["使用|语言", "the| |pro", NOTHING_LEFT, "", "  
 
 @properties
 @given(st.lists(st.lists(sentences, max_size=4), max_size=5))
-def test_a_document_is_its_sentences_one_by_one_without_those_that_have_no_token(
-    tokenize, sentence_of, mini_vocab, documents
-):
+def test_a_document_is_equal_to_its_sentences_tokenized_one_by_one(tokenize, sentence_of, mini_vocab, documents):
     tokenizer, report, expected = WordPieceTokenizer(vocab=mini_vocab), Counter(), []
     for texts in documents:
         parts = [
@@ -113,7 +111,7 @@ def test_a_document_is_its_sentences_one_by_one_without_those_that_have_no_token
 
 
 @pytest.mark.parametrize(("num_tokens", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.uint32)])
-def test_ids_take_two_bytes_as_long_as_they_fit(tokenize, mini_vocab, num_tokens, dtype):
+def test_ids_are_uint16_if_the_vocabulary_is_small_enough(tokenize, mini_vocab, num_tokens, dtype):
     fillers = tuple(f"filler{number}" for number in range(num_tokens - len(mini_vocab) - 1))
     large = type(mini_vocab)(tokens=(*mini_vocab.tokens, *fillers, "龘"), sha256="")
     [document], _ = tokenize(["龘"], vocab=large)
@@ -139,7 +137,7 @@ def tokenized(ids=(5, 6, 7), starts=(1, 0, 1), offsets=(0, 2, 3)):
         ({"starts": (0, 1, 1)}, "the first token of every sentence must start a word"),
     ],
 )
-def test_a_document_whose_parts_do_not_fit_together_is_refused(changes, message):
+def test_a_document_with_inconsistent_arrays_is_refused(changes, message):
     assert tokenized().sentence_offsets.tolist() == [0, 2, 3]
     with pytest.raises(ValueError, match=message):
         tokenized(**changes)

@@ -1,4 +1,4 @@
-"""Vocabulary files: reading, checking, writing, and building one from a corpus."""
+"""Test reading, checking, writing and building vocabularies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALL = ("[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "的", "##s"
 
 @pytest.fixture
 def file_of(tmp_path):
-    """A function that writes the lines of a vocabulary and gives its path."""
+    """A function that writes the lines of a vocabulary and returns its path."""
 
     def write(*lines, end="\n"):
         path = tmp_path / "vocab.txt"
@@ -42,14 +42,14 @@ def test_random_tokens_are_never_special_or_unused_entries(file_of):
     assert [SMALL[number] for number in vocab.random_token_ids] == ["的", "##s", "[", "unused"]
 
 
-def test_a_saved_vocabulary_is_the_same_one_when_loaded_and_its_checksum_is_that_of_the_bytes(mini_vocab, tmp_path):
+def test_a_saved_vocabulary_loads_equal_and_its_checksum_is_that_of_the_file(mini_vocab, tmp_path):
     path = tmp_path / "new" / "vocab.txt"
     mini_vocab.save(path)
     assert load_vocab(path) == mini_vocab
     assert hashlib.sha256(path.read_bytes()).hexdigest() == mini_vocab.sha256
 
 
-def test_line_ends_a_byte_order_mark_and_a_missing_last_line_end_make_no_other_vocabulary(file_of):
+def test_line_ends_and_a_byte_order_mark_do_not_change_the_vocabulary(file_of):
     path = file_of(*SMALL)
     expected = load_vocab(path)
     assert load_vocab(file_of(*SMALL, end="\r\n")) == expected
@@ -58,7 +58,7 @@ def test_line_ends_a_byte_order_mark_and_a_missing_last_line_end_make_no_other_v
     assert load_vocab(path) == expected
 
 
-def test_white_space_that_is_no_line_end_belongs_to_a_token(file_of):
+def test_white_space_other_than_a_line_end_belongs_to_a_token(file_of):
     assert load_vocab(file_of(*SMALL, "\u3000", "\u2028", "\x85")).tokens[-3:] == ("\u3000", "\u2028", "\x85")
 
 
@@ -67,17 +67,17 @@ def test_white_space_that_is_no_line_end_belongs_to_a_token(file_of):
     [
         (("[PAD]", "[UNK]", "", "[CLS]"), r"vocab\.txt, line 3: empty; the line number is the id"),
         ((*SMALL, "", ""), r"vocab\.txt, line 11: empty"),
-        ((*SMALL, "的"), r"vocab\.txt, line 11: '的' stands on line 7 already"),
+        ((*SMALL, "的"), r"vocab\.txt, line 11: '的' is already on line 7"),
         (("[PAD]", "[UNK]", "的"), r"vocab\.txt: lacks \[CLS\], \[SEP\], \[MASK\]; .*build-vocab"),
         ((), r"vocab\.txt: lacks \[PAD\]"),
     ],
 )
-def test_a_faulty_vocabulary_is_an_error_that_names_file_line_and_rule(file_of, lines, message):
+def test_a_faulty_vocabulary_is_an_error_with_file_line_and_rule(file_of, lines, message):
     with pytest.raises(DataError, match=message):
         load_vocab(file_of(*lines))
 
 
-def test_a_vocabulary_that_is_not_utf8_a_folder_or_missing_is_an_error_that_says_so(file_of, tmp_path):
+def test_a_vocabulary_that_is_not_utf8_or_a_folder_or_missing_is_an_error(file_of, tmp_path):
     path = file_of(*SMALL)
     path.write_bytes(path.read_bytes() + "好".encode("gb18030") + b"\n")
     with pytest.raises(DataError, match=r"vocab\.txt, line 11: not UTF-8"):
@@ -88,7 +88,7 @@ def test_a_vocabulary_that_is_not_utf8_a_folder_or_missing_is_an_error_that_says
         load_vocab(tmp_path / "absent.txt")
 
 
-def test_a_built_vocabulary_has_the_special_tokens_every_character_by_itself_and_no_more_than_asked_for(
+def test_a_built_vocabulary_has_special_tokens_single_chinese_characters_and_a_limited_size(
     sample_sentences,
 ):
     vocab = build_vocab(sample_sentences, vocab_size=2500)
@@ -112,27 +112,27 @@ def test_a_built_vocabulary_is_lower_cased_unless_case_is_kept():
 
 
 @pytest.mark.parametrize("vocab_size", [1, 6, 15])
-def test_a_size_too_small_for_the_characters_is_an_error_that_names_the_least_size(vocab_size):
+def test_a_too_small_vocab_size_is_an_error_with_the_smallest_valid_size(vocab_size):
     sentences = ["甲乙丙丁戊己", "ab abc"]  # 5 special tokens, 6 + 3 characters, ##b and ##c
     with pytest.raises(DataError, match=f"`vocab_size` must be at least 16 for this corpus .*, but is {vocab_size}"):
         build_vocab(sentences, vocab_size=vocab_size)
     assert set(build_vocab(sentences, vocab_size=16).tokens) == {*SPECIAL_TOKENS, *"甲乙丙丁戊己abc", "##b", "##c"}
 
 
-def test_a_piece_must_occur_often_enough_to_be_learnt():
+def test_a_piece_must_occur_min_frequency_times():
     assert "ab" in build_vocab(["ab 的 ab"], vocab_size=100).tokens
     assert "ab" not in build_vocab(["ab 的 的"], vocab_size=100).tokens
     assert "ab" in build_vocab(["ab 的"], vocab_size=100, min_frequency=1).tokens
 
 
 @pytest.mark.parametrize("sentences", [[], ["", " \u3000"]])
-def test_a_corpus_without_text_gives_no_vocabulary(sentences):
+def test_a_corpus_without_text_is_an_error(sentences):
     with pytest.raises(DataError, match="has no text"):
         build_vocab(sentences, vocab_size=100)
 
 
 @pytest.mark.data
-def test_the_published_vocabulary_loads_with_its_known_ids(shared_data):
+def test_the_published_vocabulary_has_its_known_ids(shared_data):
     vocab = load_vocab(shared_data / "vocab" / "vocab.txt")
     assert (len(vocab), vocab.pad_id, vocab.unk_id, vocab.cls_id, vocab.sep_id, vocab.mask_id) == (
         21128,

@@ -1,4 +1,4 @@
-"""Which piece starts a word, by character offsets alone."""
+"""Test which pieces start a word, by character offsets only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .builders import flat_pieces, properties
 
 
 def starts_of(piece_spans, word_lengths, *, report=None):
-    """The word starts of the pieces of one text, as zeros and ones."""
+    """Return the word starts of the pieces of one text, as zeros and ones."""
     boundaries = np.array([start for length in word_lengths for start in (True, *[False] * (length - 1))], bool)
     pieces = flat_pieces([piece_spans], [len(boundaries)])
     return align(pieces, boundaries=boundaries, report=Counter() if report is None else report).astype(int).tolist()
 
 
 def reference(piece_spans, word_lengths, report):
-    """The rule, piece by piece, for one text."""
+    """Return the word starts of one text by a slow implementation of the rule."""
     if not piece_spans:
         return []
     if any(after[0] < before[0] for before, after in zip(piece_spans, piece_spans[1:])):
@@ -43,7 +43,7 @@ def reference(piece_spans, word_lengths, report):
 
 @pytest.fixture(scope="module")
 def starts_in(mini_vocab, sentence_of):
-    """A function from words to the word starts of the pieces that their text has."""
+    """A function that returns the word starts of the pieces for the words of a text."""
     hangul = type(mini_vocab)(tokens=(*mini_vocab.tokens, "\u1100", "##\u1161", "##\u1161\u1102", "\u1102"), sha256="")
     tokenizer = WordPieceTokenizer(vocab=hangul)
     return lambda words: (
@@ -51,7 +51,7 @@ def starts_in(mini_vocab, sentence_of):
     )
 
 
-def test_the_running_example_has_its_eleven_words_of_eighteen_pieces(starts_in, seed_words):
+def test_the_running_example_has_18_pieces_with_known_word_starts(starts_in, seed_words):
     assert starts_in(seed_words) == [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1]
 
 
@@ -69,7 +69,7 @@ def test_the_running_example_has_its_eleven_words_of_eighteen_pieces(starts_in, 
         ("the probability", [1, 0, 0, 0]),
     ],
 )
-def test_spaces_and_removed_characters_between_pieces_hide_no_boundary(starts_in, words, starts):
+def test_a_boundary_at_a_space_or_a_removed_character_is_kept(starts_in, words, starts):
     assert starts_in(words.split("|")) == starts
 
 
@@ -82,17 +82,15 @@ def test_spaces_and_removed_characters_between_pieces_hide_no_boundary(starts_in
         ("的pr|oba|bility。", [1, 0, 0, 1, 0]),
     ],
 )
-def test_a_boundary_inside_a_piece_ties_the_words_on_both_sides_together(starts_in, words, starts):
+def test_a_boundary_inside_a_piece_joins_the_words_on_both_sides(starts_in, words, starts):
     assert starts_in(words.split("|")) == starts
 
 
 @pytest.mark.parametrize(
     ("words", "starts"),
     [
-        (
-            "\uac00|\ub098|的",
-            [1, 0, 0, 1],
-        ),  # the middle one of three pieces stands for parts of both syllables, and ties them
+        # the second of the three pieces stands for parts of both syllables, so it joins them
+        ("\uac00|\ub098|的", [1, 0, 0, 1]),
         ("\uac00\ub098|的", [1, 0, 0, 1]),
         ("\uac00|的|\uac00", [1, 0, 1, 1, 0]),
         ("\uac00的|\uac00", [1, 0, 0, 1, 0]),
@@ -100,46 +98,45 @@ def test_a_boundary_inside_a_piece_ties_the_words_on_both_sides_together(starts_
         ("\uac00 \ub098", [1, 0, 0, 0]),
     ],
 )
-def test_the_letters_of_a_hangul_syllable_are_never_parted(starts_in, words, starts):
+def test_the_letters_of_a_hangul_syllable_stay_in_one_word(starts_in, words, starts):
     assert starts_in(words.split("|")) == starts
 
 
-def test_the_first_piece_starts_a_word_and_no_pieces_start_none():
+def test_the_first_piece_starts_a_word_and_no_pieces_give_no_word_starts():
     assert starts_of([(3, 4), (4, 5)], [5]) == [1, 0]
     assert starts_of([], [5]) == starts_of([], []) == []
 
 
-def test_the_first_piece_of_every_text_starts_a_word_also_where_the_segmenter_says_nothing():
+def test_the_first_piece_of_every_text_starts_a_word_even_without_a_boundary():
     pieces = flat_pieces([[(0, 1), (1, 2)], [], [(1, 2), (2, 3)]], [2, 1, 3])
     assert align(pieces, boundaries=np.zeros(6, bool), report=Counter()).astype(int).tolist() == [1, 0, 1, 0]
 
 
-def test_pieces_that_share_a_span_start_one_word_together():
+def test_pieces_that_share_a_span_are_in_one_word():
     assert starts_of([(0, 1), (1, 2), (1, 2), (2, 3)], [1, 1, 1]) == [1, 1, 0, 1]
 
 
-def test_a_text_whose_offsets_fall_is_aligned_by_piece_and_counted_and_its_neighbours_are_not():
+def test_only_a_text_with_decreasing_offsets_is_aligned_by_piece_and_counted():
     report = Counter()
     pieces = flat_pieces([[(0, 2)], [(0, 2), (3, 4), (1, 3)], [], [(0, 1), (1, 2)]], [2, 4, 1, 2])
     boundaries = np.array([1, 1, 1, 1, 0, 0, 1, 1, 0], bool)
     assert align(pieces, boundaries=boundaries, report=report).astype(int).tolist() == [1, 1, 1, 1, 1, 0]
-    assert report == {
-        "sentences_aligned_by_piece": 1,
-        "pieces_across_words": 1,
-    }  # of the first text; in the second, nothing is counted
+    # the piece across words is in the first text; those of the second text are not counted
+    assert report == {"sentences_aligned_by_piece": 1, "pieces_across_words": 1}
 
 
 @st.composite
 def pieces_and_words(draw):
-    """Pieces in order, with gaps before, between and after them, some sharing a span or part of it; and the lengths of
-    the words.
+    """Draw the spans of pieces and the lengths of words.
+
+    There are gaps before, between and after the pieces. Some pieces share a span or a part of it.
     """
     piece_spans, position = [], 0
     for gap, length, copies, tail in draw(
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 3), st.booleans()), max_size=8)
     ):
         piece_spans += [(position + gap, position + gap + length)] * copies
-        if tail:  # what a piece of one and a half Hangul syllables is followed by
+        if tail:  # as after a piece of one and a half Hangul syllables
             piece_spans.append((position + gap + length - 1, position + gap + length))
         position += gap + length
     length = position + draw(st.integers(0, 3))
@@ -153,7 +150,7 @@ def pieces_and_words(draw):
 @properties
 @given(st.lists(pieces_and_words(), max_size=5))
 @example([([(0, 1), (1, 2)], [1, 1])])
-def test_a_piece_starts_a_word_exactly_where_a_boundary_says_so(texts):
+def test_random_pieces_start_words_as_the_slow_implementation_says(texts):
     report, expected_report, expected = Counter(), Counter(), []
     for spans, word_lengths in texts:
         expected += reference(spans, word_lengths, expected_report)

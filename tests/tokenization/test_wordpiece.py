@@ -1,4 +1,4 @@
-"""WordPiece from tables: the library's ids, and offsets that are characters of the original text."""
+"""Test that WordPiece from tables gives the ids and the offsets of the library."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def tokenizer(mini_vocab):
 
 @pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
 def both_ways(request, mini_vocab):
-    """The tokenizer and the library's, for the miniature vocabulary."""
+    """The tokenizer and the library, for the miniature vocabulary."""
     vocab = type(mini_vocab)(tokens=(*mini_vocab.tokens, *HANGUL, "\u8c48", "\uf900", "é", "A", "="), sha256="")
     return WordPieceTokenizer(vocab=vocab, do_lower_case=request.param), LibraryTokenizer(
         vocab=vocab, do_lower_case=request.param
     )
 
 
-def test_the_running_example_has_its_eighteen_pieces_at_its_characters(tokenizer, seed_words):
+def test_the_running_example_has_18_pieces_with_known_spans(tokenizer, seed_words):
     pieces, texts = pieces_of(tokenizer, "".join(seed_words))
     assert " ".join(pieces) == SEED_PIECES
     assert texts == [*"使用语言模型来预测下一个词的", "pro", "ba", "bility", "。"]
@@ -55,13 +55,13 @@ def test_the_running_example_has_its_eighteen_pieces_at_its_characters(tokenizer
             "在|http://a.b-c|学",
             "在 h ##t ##t ##p [UNK] [UNK] [UNK] a . b - c 学",
             [1, 1, *[0] * 11, 1],
-            id="a URL, whose : and / are unknown",
+            id="a URL; : and / are unknown",
         ),
         pytest.param("很好|😀|。", "很 好 [UNK] 。", [1, 0, 1, 1], id="an emoji"),
-        pytest.param("好|👨\u200d👩\u200d👧|的", "好 [UNK] 的", [1, 1, 1], id="emoji that are joined are one piece"),
-        pytest.param("好|😀|the|的", "好 [UNK] 的", [1, 1, 1], id="an emoji and the letters behind it are one piece"),
+        pytest.param("好|👨\u200d👩\u200d👧|的", "好 [UNK] 的", [1, 1, 1], id="joined emoji are one piece"),
+        pytest.param("好|😀|the|的", "好 [UNK] 的", [1, 1, 1], id="an emoji and the letters after it are one piece"),
         pytest.param(
-            "２０２０|ＴＨＥ|（|天|）", "[UNK] （ 天 ）", [1, 1, 1, 1], id="full-width forms are letters of their own"
+            "２０２０|ＴＨＥ|（|天|）", "[UNK] （ 天 ）", [1, 1, 1, 1], id="full-width letters are other letters"
         ),
         pytest.param("２０|，|ｔｈｅ|！", "[UNK] ， [UNK] ！", [1, 1, 1, 1], id="full-width punctuation"),
         pytest.param("語言|模型|天氣", "[UNK] 言 模 型 天 [UNK]", [1, 0, 1, 0, 1, 0], id="traditional characters"),
@@ -76,7 +76,7 @@ def test_the_running_example_has_its_eighteen_pieces_at_its_characters(tokenizer
         pytest.param("t\ud800he|的\udfff|的", "the 的 的", [1, 1, 1], id="lone surrogates are removed"),
     ],
 )
-def test_text_of_this_kind_has_these_pieces_and_words(tokenizer, sentence_of, words, pieces, starts):
+def test_a_kind_of_text_has_known_pieces_and_words(tokenizer, sentence_of, words, pieces, starts):
     ids, word_starts = tokenize_sentence(sentence_of(words.split("|")), tokenizer=tokenizer, report=Counter())
     assert " ".join(tokenizer.vocab.tokens[number] for number in ids) == pieces
     assert word_starts.astype(int).tolist() == starts
@@ -97,7 +97,7 @@ def test_text_of_this_kind_has_these_pieces_and_words(tokenizer, sentence_of, wo
         (" \u200b\u0000\ufffd\ud800", [], []),
     ],
 )
-def test_offsets_are_characters_of_the_original_whatever_is_removed_or_replaced(tokenizer, text, pieces, texts):
+def test_offsets_count_characters_of_the_original_text(tokenizer, text, pieces, texts):
     assert pieces_of(tokenizer, text) == (pieces, texts)
 
 
@@ -107,7 +107,7 @@ def test_the_pieces_of_a_hangul_syllable_share_its_span(mini_vocab):
     assert pieces_of(tokenizer, "가나") == (["ᄀ", "##ᅡᄂ", "##ᅡ"], ["가", "가나", "나"])
 
 
-def test_spans_lie_in_the_texts_laid_end_to_end_and_every_text_has_its_pieces(tokenizer):
+def test_spans_count_in_the_concatenated_texts_and_every_text_has_its_pieces(tokenizer):
     ids = tokenizer.vocab.ids
     pieces = tokenizer.encode(["使", "", "the用", "the"])
     assert plain(pieces) == (
@@ -127,7 +127,7 @@ def test_spans_lie_in_the_texts_laid_end_to_end_and_every_text_has_its_pieces(to
     assert plain(tokenizer.encode(["", ""])) == ([], [], [], [0, 0, 0])
 
 
-def test_case_is_kept_where_the_vocabulary_keeps_it(mini_vocab):
+def test_case_is_kept_without_do_lower_case(mini_vocab):
     cased = WordPieceTokenizer(vocab=mini_vocab, do_lower_case=False)
     assert pieces_of(cased, "the The thé")[0] == ["the", "[UNK]", "[UNK]"]
     assert cased.options.do_lower_case is False
@@ -137,7 +137,7 @@ def test_case_is_kept_where_the_vocabulary_keeps_it(mini_vocab):
 @pytest.mark.parity
 @properties
 @given(texts=st.lists(hard_texts, max_size=6))
-def test_any_texts_have_the_ids_and_offsets_of_the_tokenizers_library(both_ways, texts):
+def test_random_texts_have_the_ids_and_offsets_of_the_tokenizers_library(both_ways, texts):
     ours, library = both_ways
     assert plain(ours.encode(texts)) == plain(library.encode(texts))
 
@@ -145,7 +145,7 @@ def test_any_texts_have_the_ids_and_offsets_of_the_tokenizers_library(both_ways,
 @pytest.mark.parity
 @properties
 @given(text=hard_texts)
-def test_spans_lie_within_the_text_and_their_starts_rise(both_ways, text):
+def test_spans_are_inside_the_text_and_their_starts_never_decrease(both_ways, text):
     pieces = both_ways[0].encode([text])
     assert np.all((pieces.starts >= 0) & (pieces.starts < pieces.ends) & (pieces.ends <= len(text)))
     assert np.all(np.diff(pieces.starts) >= 0)
@@ -154,7 +154,7 @@ def test_spans_lie_within_the_text_and_their_starts_rise(both_ways, text):
 @pytest.mark.parity
 @properties
 @given(texts=st.lists(hard_texts, max_size=6), num_characters=st.integers(1, 30))
-def test_where_blocks_end_and_when_the_cache_forgets_changes_nothing(mini_vocab, texts, num_characters):
+def test_the_pieces_do_not_depend_on_the_sizes_of_blocks_and_cache(mini_vocab, texts, num_characters):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wordpiece, "BLOCK_CHARACTERS", num_characters)
         patch.setattr(piece_tables, "MAX_CACHED_CHARACTERS", num_characters)
@@ -164,7 +164,7 @@ def test_where_blocks_end_and_when_the_cache_forgets_changes_nothing(mini_vocab,
 
 
 @pytest.mark.parity
-def test_a_long_line_without_a_space_is_like_any_other(both_ways):
+def test_a_long_line_without_spaces_has_the_pieces_of_the_library(both_ways):
     ours, library = both_ways
     texts = [
         "probability" * 9 + "s" * 2,
@@ -177,7 +177,7 @@ def test_a_long_line_without_a_space_is_like_any_other(both_ways):
 
 
 @pytest.mark.parity
-def test_threads_that_share_a_tokenizer_get_their_own_pieces(mini_vocab):
+def test_threads_that_share_a_tokenizer_get_correct_pieces(mini_vocab):
     texts = [[f"使{number * step}用 the{number}" for number in range(300)] for step in range(1, 17)]
     tokenizer, library = WordPieceTokenizer(vocab=mini_vocab), LibraryTokenizer(vocab=mini_vocab, do_lower_case=True)
     with ThreadPoolExecutor(8) as pool:
@@ -185,7 +185,7 @@ def test_threads_that_share_a_tokenizer_get_their_own_pieces(mini_vocab):
     assert [plain(pieces) for pieces in found] == [plain(library.encode(part)) for part in texts]
 
 
-def test_a_copy_in_another_process_gives_the_same_pieces_and_takes_no_table_along(mini_vocab):
+def test_a_pickled_tokenizer_gives_the_same_pieces_and_does_not_contain_the_tables(mini_vocab):
     tokenizer = WordPieceTokenizer(vocab=mini_vocab, do_lower_case=False)
     expected = plain(tokenizer.encode(["使The用"]))
     assert len(pickle.dumps(tokenizer)) < 10_000
@@ -204,7 +204,7 @@ def test_the_sample_corpus_has_the_pieces_of_the_tokenizers_library(sample_corpu
 
 
 @pytest.mark.data
-def test_the_running_example_has_the_same_pieces_in_the_published_vocabulary(shared_data, seed_words):
+def test_the_running_example_has_the_same_pieces_with_the_published_vocabulary(shared_data, seed_words):
     tokenizer = WordPieceTokenizer(vocab=load_vocab(shared_data / "vocab" / "vocab.txt"))
     assert pieces_of(tokenizer, "probability")[0] == ["pro", "##ba", "##bility"]
     assert " ".join(pieces_of(tokenizer, "".join(seed_words))[0]) == SEED_PIECES
@@ -226,7 +226,7 @@ def test_lines_of_the_shared_corpus_have_the_pieces_of_the_tokenizers_library(sh
     assert len(found) > 1_000_000
 
 
-def test_a_few_texts_can_be_had_as_lists_with_spans_in_each_text(mini_vocab):
+def test_encode_each_returns_lists_with_spans_in_each_text(mini_vocab):
     tokenizer = WordPieceTokenizer(vocab=mini_vocab)
     [(first, first_spans), (empty, no_spans), (second, second_spans)] = tokenizer.encode_each(
         ["使用 the", "", "probability。"]

@@ -1,6 +1,4 @@
-"""The READMEs' table of models against the table that they describe; a dash there stands for what the authors do not
-state.
-"""
+"""The table of models in both READMEs agrees with `VARIANTS`. A dash means that the authors do not state the value."""
 
 from __future__ import annotations
 
@@ -14,13 +12,13 @@ from paddle_wwm.variants import RANDOM_INIT, Variant, find_variant
 from ..conftest import ROOT
 
 DASH = "–"
-# how the two languages write what the table holds
+# the same values in English and in Chinese
 RANDOM = ("random", "随机")
 WIKI, EXT = ("wiki", "维基"), ("wiki + ext", "维基 + 扩展")
 
 
 def rows_of(name: str) -> list[list[str]]:
-    """The cells of the table of models."""
+    """Return the cells of the table of models, row by row."""
     text = (ROOT / name).read_text(encoding="utf-8")
     [table] = re.findall(r"^\| (?:model|模型) \| PaddleHub .*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
@@ -35,7 +33,7 @@ def variants_of(title: str) -> list[Variant]:
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
-def test_the_readme_s_models_are_those_of_the_table(name):
+def test_the_models_in_the_readme_are_those_of_the_table(name):
     rows = rows_of(name)
     assert len([variant for row in rows for variant in variants_of(row[0])]) == 9
     for title, hub_name, data, masking, steps, optimizer, init in rows:

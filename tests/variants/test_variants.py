@@ -1,4 +1,4 @@
-"""The table of models: sizes, names, and the seed document's figures."""
+"""The table of models: sizes, names, and the published figures of the authors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_model_of_the_series_is_there():
         ("hfl/chinese-roberta-wwm-ext-large", "chinese-roberta-wwm-ext-large"),  # Hugging Face
         ("google-bert/bert-base-chinese", "bert-base-chinese"),
         ("bert-large-cased-whole-word-masking", "bert-large-cased-whole-word-masking"),
-        ("RoBERTa-wwm-ext-large, Chinese", "chinese-roberta-wwm-ext-large"),  # the seed
+        ("RoBERTa-wwm-ext-large, Chinese", "chinese-roberta-wwm-ext-large"),  # the authors' README
         ("BERT-wwm", "chinese-bert-wwm"),
         ("RBTL3, Chinese", "rbtl3"),
         ("chinese_roberta_wwm_large_ext_L-24_H-1024_A-16.zip", "chinese-roberta-wwm-ext-large"),  # archives
@@ -68,7 +68,7 @@ def test_a_model_is_found_by_any_of_its_names(name, expected):
     assert find_variant(name).name == expected
 
 
-def test_no_name_belongs_to_two_models():
+def test_no_two_models_share_a_name():
     owners: dict[str, str] = {}
     for variant in VARIANTS:
         for name in names_of(variant):
@@ -76,7 +76,7 @@ def test_no_name_belongs_to_two_models():
             assert owners.setdefault(re.sub(r"[^a-z0-9]+", "-", name.lower()), variant.name) == variant.name
 
 
-def test_an_unknown_name_gets_the_nearest_ones():
+def test_the_error_for_an_unknown_name_has_the_most_similar_names():
     with pytest.raises(
         ConfigError, match=r"'chinese-roberta-wwm': no such model; did you mean .*chinese-roberta-wwm-ext or"
     ):
@@ -87,7 +87,7 @@ def test_an_unknown_name_gets_the_nearest_ones():
     ("name", "share"),
     [("chinese-roberta-wwm-ext", None), ("chinese-roberta-wwm-ext-large", None), ("rbtl3", 59.8), ("rbt3", 37.3)],
 )
-def test_parameters_counted_as_the_series_counts_are_those_it_prints(name, share):
+def test_parameter_counts_are_the_published_ones(name, share):
     millions = count_parameters(BY_NAME[name].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
     assert f"{millions}M" == BY_NAME[name].published_parameters
     base = count_parameters(BY_NAME["chinese-roberta-wwm-ext"].config, num_labels=NUM_XNLI_LABELS) // 1_000_000
@@ -95,7 +95,7 @@ def test_parameters_counted_as_the_series_counts_are_those_it_prints(name, share
 
 
 @pytest.mark.parametrize("name", ["rbt3", "rbtl3"])
-def test_the_formula_counts_what_the_model_holds(name):
+def test_count_parameters_agrees_with_the_model(name):
     from paddle_wwm.model.heads import BertForPretraining
 
     config = BY_NAME[name].config
@@ -107,7 +107,7 @@ def test_the_formula_counts_what_the_model_holds(name):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_a_model_fits_where_its_training_started(variant: Variant):
+def test_a_model_fits_the_model_that_its_training_started_from(variant: Variant):
     recipe = variant.recipe
     assert variant.config.hidden_size // variant.config.num_attention_heads == 64
     config = variant.config
@@ -121,7 +121,7 @@ def test_a_model_fits_where_its_training_started(variant: Variant):
     assert len(recipe.init_layers or range(parent.num_hidden_layers)) == variant.config.num_hidden_layers
 
 
-def test_a_cell_is_read_into_maximum_and_mean():
+def test_a_cell_is_parsed_into_maximum_and_mean():
     assert parse_scores("65.5 (64.4) / 84.5 (84.0)").by_metric == {
         "exact_match": Score(max=65.5, mean=64.4),
         "f1": Score(max=84.5, mean=84.0),
@@ -129,7 +129,7 @@ def test_a_cell_is_read_into_maximum_and_mean():
     assert parse_scores("72.3").by_metric == {"accuracy": Score(max=72.3)}
 
 
-SEED_SECTIONS = {
+README_SECTIONS = {
     "CMRC 2018": ("cmrc2018", ("dev", "test", "challenge")),
     "DRCD": ("drcd", ("dev", "test")),
     "CJRC": ("cjrc", ("dev", "test")),
@@ -139,8 +139,8 @@ SEED_SECTIONS = {
     "BQ Corpus": ("bq_corpus", ("dev", "test")),
     "THUCNews": ("thucnews", ("dev", "test")),
 }
-SEED_MODELS = {"BERT": "bert-base-chinese", "BERT-wwm": "chinese-bert-wwm", "BERT-wwm-ext": "chinese-bert-wwm-ext"}
-SEED_MODELS |= {
+README_MODELS = {"BERT": "bert-base-chinese", "BERT-wwm": "chinese-bert-wwm", "BERT-wwm-ext": "chinese-bert-wwm-ext"}
+README_MODELS |= {
     "RoBERTa-wwm-ext": "chinese-roberta-wwm-ext",
     "RoBERTa-wwm-ext-large": "chinese-roberta-wwm-ext-large",
     "RBT3": "rbt3",
@@ -150,26 +150,26 @@ CELL = r"[\d.]+(?: \([\d.]+\))?(?: / [\d.]+(?: \([\d.]+\))?)?"
 
 
 @pytest.fixture(scope="module")
-def seed_lines(shared_data: Path) -> list[str]:
+def readme_lines(shared_data: Path) -> list[str]:
     path = shared_data.parent / "seed" / "chinese-bert-wwm-readme.txt"
     if not path.exists():
-        pytest.skip(f"{path} is not there")
+        pytest.skip(f"{path} does not exist")
     return path.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("section", SEED_SECTIONS)
-def test_published_scores_are_those_of_the_seed(seed_lines, section):
-    task, splits = SEED_SECTIONS[section]
+@pytest.mark.parametrize("section", README_SECTIONS)
+def test_published_scores_are_those_of_the_authors(readme_lines, section):
+    task, splits = README_SECTIONS[section]
     start = next(
-        number for number, line in enumerate(seed_lines) if re.fullmatch(rf"(.*[：:])?{section}", line.strip())
+        number for number, line in enumerate(readme_lines) if re.fullmatch(rf"(.*[：:])?{section}", line.strip())
     )
     rows = {}
-    for line in seed_lines[start + 1 :]:
+    for line in readme_lines[start + 1 :]:
         name, _, rest = line.partition(" ")
         cells = re.findall(rf"(?<!\S){CELL}(?!\S)", rest)
-        if name in SEED_MODELS and len(cells) == len(splits):
-            rows.setdefault(SEED_MODELS[name], dict(zip(splits, map(parse_scores, cells))))
+        if name in README_MODELS and len(cells) == len(splits):
+            rows.setdefault(README_MODELS[name], dict(zip(splits, map(parse_scores, cells))))
         if name == "RoBERTa-wwm-ext-large":
             break
     assert len(rows) == 5
@@ -178,18 +178,18 @@ def test_published_scores_are_those_of_the_seed(seed_lines, section):
 
 
 @pytest.mark.data
-def test_published_test_scores_of_the_small_models_are_those_of_the_seed(seed_lines):
+def test_published_test_scores_of_the_small_models_are_those_of_the_authors(readme_lines):
     for title in ("RBTL3", "RBT3", "RoBERTa-wwm-ext", "RoBERTa-wwm-ext-large"):
-        line = next(line for line in seed_lines if re.match(rf"{title} [\d.]+ / [\d.]+ [\d.]+ / .*\dM", line))
+        line = next(line for line in readme_lines if re.match(rf"{title} [\d.]+ / [\d.]+ [\d.]+ / .*\dM", line))
         cells = re.findall(r"[\d.]+(?: / [\d.]+)?", line.removeprefix(f"{title} "))[:6]
-        scores = BY_NAME[SEED_MODELS[title]].published_scores
+        scores = BY_NAME[README_MODELS[title]].published_scores
         for task, cell in zip(("cmrc2018", "drcd", "xnli", "chnsenticorp", "lcqmc", "bq_corpus"), cells):
             actual = {name: score.max for name, score in scores[task]["test"].by_metric.items()}
             assert actual == {name: score.max for name, score in parse_scores(cell).by_metric.items()}, (title, task)
 
 
 @pytest.mark.data
-def test_the_learning_rates_of_the_tasks_are_those_of_the_seed(seed_lines):
+def test_the_learning_rates_of_the_tasks_are_those_of_the_authors(readme_lines):
     titles = {
         "CMRC 2018": "cmrc2018",
         "DRCD": "drcd",
@@ -202,7 +202,7 @@ def test_the_learning_rates_of_the_tasks_are_those_of_the_seed(seed_lines):
     for title, task in titles.items():
         bert, ernie, wwm = next(
             match.groups()
-            for line in seed_lines
+            for line in readme_lines
             if (match := re.fullmatch(rf"{title} (\de-5) (\de-5) (\de-5)", line.strip()))
         )
         expected = {"bert": float(bert), "ernie": float(ernie), "bert-wwm": float(wwm)}
@@ -219,7 +219,7 @@ def test_sizes_are_those_of_the_config_files(shared_data):
         }
 
 
-def test_the_command_prints_the_table_one_model_and_json():
+def test_the_command_prints_the_table_one_model_or_json():
     table = run_variants().stdout.splitlines()
     assert [line.split("|")[1].strip() for line in table[2 : 2 + len(VARIANTS)]] == list(BY_NAME)
     assert "first 3 layers of chinese-roberta-wwm-ext" in run_variants("hfl/rbt3").stdout
@@ -230,7 +230,7 @@ def test_the_command_prints_the_table_one_model_and_json():
     assert (unknown.returncode, unknown.stdout) == (2, "") and "no such model" in unknown.stderr
 
 
-def test_the_table_loads_nothing_heavy():
+def test_the_table_imports_no_heavy_packages():
     code = (
         "import sys, paddle_wwm.variants; print([name for name in ('paddle', 'paddlenlp', 'numpy.random', "
         "'numba') if name in sys.modules])"

@@ -1,6 +1,4 @@
-"""500 files with a few flipped bytes, in every format: each is read or refused; none crashes, hangs or takes the
-machine's memory.
-"""
+"""Files with a few flipped bytes, 100 per format. Each is read or refused; none crashes, hangs or takes all memory."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ MAX_GROWTH_KB = 300_000
 
 
 class Hang(BaseException):
-    """Not an Exception: readers turn those into refusals."""
+    """Raised at the time limit. It is not an Exception, because the readers catch those."""
 
 
 @contextlib.contextmanager
@@ -59,12 +57,15 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 def end_of_data_block(index: bytes) -> int:
-    """Where the index's only data block ends: with its one restart, at 0; behind it, its type (0) and its checksum."""
+    """Return the end of the only data block of the index.
+
+    The block ends with its one restart, at 0. Its type (0) and its checksum follow.
+    """
     return index.index(bytes.fromhex("000000000100000000")) + 8
 
 
 def with_new_checksum(index: bytes, end: int) -> bytes:
-    """The index with the checksum of its data block made right again, so that the flips behind it are met."""
+    """Return the index with a correct checksum of its data block, so that the reader gets past the checksum."""
     return index[: end + 1] + masked_crc(crc32c.crc32c(index[: end + 1])).to_bytes(4, "little") + index[end + 5 :]
 
 
@@ -86,15 +87,15 @@ def tensorflow_files(folder: Path) -> tuple[Path, Callable]:
 FORMATS = {
     "safetensors": safetensors_files,
     "pdparams": pdparams_files,
-    "PyTorch's zip": lambda folder: (torch_zip(folder / "x.bin", arrays()), open_pytorch),
-    "PyTorch's older form": lambda folder: (torch_legacy(folder / "x.bin", arrays()), open_pytorch),
-    "TensorFlow's index": tensorflow_files,
-    "TensorFlow's index with right checksums": tensorflow_files,
+    "PyTorch zip": lambda folder: (torch_zip(folder / "x.bin", arrays()), open_pytorch),
+    "PyTorch older format": lambda folder: (torch_legacy(folder / "x.bin", arrays()), open_pytorch),
+    "TensorFlow index": tensorflow_files,
+    "TensorFlow index with right checksums": tensorflow_files,
 }
 
 
 def flipped(whole: bytes, rng: np.random.Generator, *, end: int) -> bytearray:
-    """One to four bytes changed; half of the time among the first ones, where the structure is."""
+    """Return the file with one to four bytes changed; half of the time in the first 400, where the structure is."""
     result = bytearray(whole)
     for _ in range(int(rng.integers(1, 5))):
         place = int(rng.integers(min(end, 400) if rng.random() < 0.5 else end))
@@ -109,13 +110,13 @@ def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
     assert {name: tensor.read().tobytes() for name, tensor in opener(path).items()} == {
         name: array.tobytes() for name, array in arrays().items()
     }
-    is_mended = kind.endswith("right checksums")
-    end = end_of_data_block(whole) if is_mended else len(whole)
-    assert not is_mended or with_new_checksum(whole, end) == whole
+    has_right_checksum = kind.endswith("right checksums")
+    end = end_of_data_block(whole) if has_right_checksum else len(whole)
+    assert not has_right_checksum or with_new_checksum(whole, end) == whole
     before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
     for number in range(FILES_A_FORMAT):
         damaged = flipped(whole, rng, end=end)
-        path.write_bytes(with_new_checksum(bytes(damaged), end) if is_mended else damaged)
+        path.write_bytes(with_new_checksum(bytes(damaged), end) if has_right_checksum else damaged)
         with time_limit(SECONDS_A_FILE):
             try:
                 for tensor in opener(path).values():
@@ -124,5 +125,5 @@ def test_flipped_bytes_are_read_or_refused(tmp_path, kind):
                 assert str(tmp_path) in str(error) or "cannot be read" in str(error), (number, error)
                 refused += 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MAX_GROWTH_KB
-    # flips in the numbers themselves, or in padding, cannot be seen; those in the structure are
+    # flips in the values or in padding cannot be detected; those in the structure are
     assert 15 <= refused <= FILES_A_FORMAT

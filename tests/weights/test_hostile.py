@@ -1,6 +1,4 @@
-"""Files from strangers: what would run code, reach outside, take all memory or lie about itself is refused, and
-nothing of it happens.
-"""
+"""Hostile weights files: those that run code, name other files, take all memory or have a false header are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ class Call:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", ["zip", "older form", "first pickle of the older form"])
+@pytest.mark.parametrize("where", ["zip", "older format", "first pickle of the older format"])
 @pytest.mark.parametrize("function", [os.system, builtins.eval, builtins.exec, builtins.getattr])
 def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path, where, function):
     witness, path = tmp_path / "it-ran", tmp_path / "pytorch_model.bin"
@@ -53,8 +51,8 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path, wher
         torch_zip(path, {}, data_pickle=code)
     else:
         whole = torch_legacy(path, ARRAYS).read_bytes()
-        end_of_head = whole.index(b"type_sizes") if where == "older form" else 0
-        end_of_head = whole.index(b".", end_of_head) + 1 if where == "older form" else 15
+        end_of_head = whole.index(b"type_sizes") if where == "older format" else 0
+        end_of_head = whole.index(b".", end_of_head) + 1 if where == "older format" else 15
         path.write_bytes(whole[:end_of_head] + code)
     with pytest.raises(
         CheckpointError, match=rf"pytorch_model\.bin: cannot be read as PyTorch weights: it names .*{function.__name__}"
@@ -70,7 +68,7 @@ def test_a_whole_module_instead_of_its_weights_is_refused(tmp_path):
 
 
 def laughs(depth: int = 60) -> bytes:
-    """Tuples of a tuple twice, that deep: walking over them takes 2 ** depth steps."""
+    """Return the pickle of nested tuples (x, x), `depth` levels deep: visiting all takes 2 ** depth steps."""
     return b")" + b"".join(b"2\x86" for _ in range(depth))
 
 
@@ -84,7 +82,7 @@ def laughs(depth: int = 60) -> bytes:
         b"\x80\x04\x8f(" + laughs() + b"\x90.",  # in a set
     ],
 )
-def test_nests_that_take_forever_to_hash_are_refused_at_once(tmp_path, code):
+def test_nested_tuples_that_take_forever_to_hash_are_refused_at_once(tmp_path, code):
     for path, opener in ((tmp_path / "x.pdparams", open_pdparams), (tmp_path / "x.bin", open_pytorch)):
         path.write_bytes(code) if opener is open_pdparams else torch_zip(path, {}, data_pickle=code)
         with pytest.raises(CheckpointError):
@@ -95,7 +93,7 @@ STORAGE_OF_SIX = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\
 
 
 def rebuilt(arguments: bytes) -> bytes:
-    """A data.pkl of {"a": tensor} with a storage of six numbers and the given offset, sizes and strides."""
+    """Return a data.pkl of {"a": tensor} with a storage of six numbers and the given offset, sizes and strides."""
     return (
         b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(" + STORAGE_OF_SIX + arguments + b"\x89}tRs."
     )
@@ -105,31 +103,31 @@ def rebuilt(arguments: bytes) -> bytes:
     "arguments",
     [
         b"K\x00K\x07\x85K\x01\x85",  # one number too many
-        b"K\x01K\x06\x85K\x01\x85",  # an offset that reaches beyond
-        b"K\x00K\x02K\x03\x86K\x03K\x02\x86",  # strides that reach beyond
+        b"K\x01K\x06\x85K\x01\x85",  # an offset that exceeds the storage
+        b"K\x00K\x02K\x03\x86K\x03K\x02\x86",  # strides that exceed the storage
         b"J\xff\xff\xff\xffK\x02\x85K\x01\x85",  # a negative offset
         b"K\x05K\x02\x85J\xff\xff\xff\xff\x85",  # a negative stride
-        b"K\x00J\xff\xff\xff\x7f\x85K\x00\x85",  # two billion times the same number
+        b"K\x00J\xff\xff\xff\x7f\x85K\x00\x85",  # stride 0: two billion values from one number
         b"K\x00K\x02K\x03\x86K\x01\x85",  # more sizes than strides
         b"K\x00X\x01\x00\x00\x002\x85K\x01\x85",  # a size that is text
         # nine sizes
         b"K\x00(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t",
     ],
 )
-def test_a_tensor_that_lies_about_its_storage_is_refused(tmp_path, arguments):
+def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path, arguments):
     good = torch_zip(
         tmp_path / "good.bin",
         {"0": np.arange(6, dtype=np.float32)},
         data_pickle=rebuilt(b"K\x00K\x02K\x03\x86K\x03K\x01\x86"),
     )
     assert open_pytorch(good)["a"].read().tolist() == [[0, 1, 2], [3, 4, 5]]
-    with pytest.raises(CheckpointError, match="cannot be read as PyTorch weights: (a tensor|is no)"):
+    with pytest.raises(CheckpointError, match="cannot be read as PyTorch weights: a tensor"):
         open_pytorch(
             torch_zip(tmp_path / "bad.bin", {"0": np.arange(6, dtype=np.float32)}, data_pickle=rebuilt(arguments))
         )
 
 
-def test_a_storage_shorter_than_it_says_is_refused(tmp_path):
+def test_a_storage_shorter_than_stated_is_refused(tmp_path):
     path = torch_zip(
         tmp_path / "x.bin", {"0": np.arange(5, dtype=np.float32)}, data_pickle=rebuilt(b"K\x00K\x02\x85K\x01\x85")
     )
@@ -165,24 +163,24 @@ def entry(begin: object = 0, end: object = 24, shape: object = (2, 3), dtype: ob
     [
         ({"a": entry(4, 28)}, "places 'a' at bytes 4 to 28, but the file has 24 bytes of data"),
         ({"a": entry(0, 2**63)}, "places 'a' at bytes 0"),
-        ({"a": entry(-24, 0)}, "places of 0 or more"),
+        ({"a": entry(-24, 0)}, "offsets of at least 0"),
         ({"a": entry(24, 0)}, "places 'a' at bytes 24 to 0"),
-        ({"a": entry(0, 8, (2,)), "b": entry(4, 12, (2,))}, "places 'a' and 'b' over each other"),
+        ({"a": entry(0, 8, (2,)), "b": entry(4, 12, (2,))}, "'a' and 'b' overlap"),
         ({"a": entry(shape=(2, 4))}, "'a', float32 of shape .2, 4., takes 32 bytes, not the 24"),
         ({"a": entry(shape=(-2, -3))}, "sizes"),
         ({"a": entry(shape=(2.0, 3))}, "sizes"),
         ({"a": entry(shape=[1] * 9)}, "up to 8 sizes"),
-        ({"a": entry(dtype="F4")}, "'a' has type 'F4'"),
+        ({"a": entry(dtype="F4")}, "the type of 'a' must be one of .*, but is 'F4'"),
         ({"a": entry(dtype=["F32"])}, "must have dtype, shape and two data_offsets"),
         ({"a": {"dtype": "F32", "shape": [6]}}, "must have dtype, shape and two data_offsets"),
         ({"a": [1, 2, 3]}, "must have dtype"),
         ([], "must be a JSON object"),
-        (b"{" * 100_000, "no valid JSON"),
-        (b"[" * 100_000, "no valid JSON"),
-        (b"\xff\xfe", "no valid JSON"),
+        (b"{" * 100_000, "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
     ],
 )
-def test_a_header_that_lies_is_refused(tmp_path, header, message):
+def test_an_invalid_header_is_refused(tmp_path, header, message):
     with pytest.raises(CheckpointError, match=message):
         open_safetensors(safetensors_file(tmp_path / "model.safetensors", header))
 
@@ -196,7 +194,7 @@ def test_a_header_longer_than_the_file_is_refused(tmp_path, length):
 @pytest.mark.parametrize("name", ["../../secret.safetensors", "/etc/passwd", "..", "", "sub/model.safetensors"])
 def test_an_index_that_names_files_elsewhere_is_refused(tmp_path, name):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
-    with pytest.raises(CheckpointError, match="must name 1 to 1000 files beside it"):
+    with pytest.raises(CheckpointError, match="must name 1 to 1000 files in its own folder"):
         open_weights(tmp_path)
 
 
@@ -205,7 +203,7 @@ def test_an_index_that_names_files_elsewhere_is_refused(tmp_path, name):
 
 
 def checkpoint(folder: Path, *, changes: dict[bytes, bytes] | None = None) -> Path:
-    """A small checkpoint; changes: other values of its index."""
+    """Write a small checkpoint and return its prefix. changes: other values for its index."""
     prefix = folder / "model.ckpt"
     write_tensorflow(prefix, {name: ArrayTensor(array) for name, array in ARRAYS.items()})
     items = dict(read_table((folder / "model.ckpt.index").read_bytes())) | (changes or {})
@@ -251,12 +249,12 @@ def bundle_entry(
         ({b"b": b"\xff\xff\xff"}, "cut off or too long"),
     ],
 )
-def test_an_index_that_lies_is_refused(tmp_path, changes, message):
+def test_an_index_that_does_not_fit_the_data_is_refused(tmp_path, changes, message):
     with pytest.raises(CheckpointError, match=message):
         open_tensorflow(checkpoint(tmp_path, changes=changes))
 
 
-def test_a_torn_tensor_is_found_by_its_checksum(tmp_path):
+def test_a_corrupt_tensor_is_detected_by_its_checksum(tmp_path):
     prefix = checkpoint(tmp_path)
     data = Path(f"{prefix}.data-00000-of-00001")
     whole = bytearray(data.read_bytes())
@@ -264,11 +262,11 @@ def test_a_torn_tensor_is_found_by_its_checksum(tmp_path):
     data.write_bytes(whole)
     tensors = open_tensorflow(prefix)
     assert tensors["a"].read().tolist() == ARRAYS["a"].tolist()
-    with pytest.raises(CheckpointError, match="is torn: the checksum of 'b' differs from the index's"):
+    with pytest.raises(CheckpointError, match="is corrupt: the checksum of 'b' differs"):
         tensors["b"].read()
 
 
-def test_a_partitioned_variable_and_one_of_text_are_told(tmp_path):
+def test_reading_a_partitioned_variable_or_a_text_raises_with_the_reason(tmp_path):
     changes = {
         b"bert/encoder/layer_0/attention/self/query/kernel": bundle_entry(more=encode_field(7, b"")),
         b"text": bundle_entry(dtype=7),
@@ -280,12 +278,12 @@ def test_a_partitioned_variable_and_one_of_text_are_told(tmp_path):
         tensors["text"].read()
 
 
-def test_keys_out_of_order_and_blocks_over_each_other_are_refused(tmp_path):
+def test_keys_out_of_order_and_overlapping_blocks_are_refused(tmp_path):
     from paddle_wwm.weights.tf_table import TableError
 
     with pytest.raises(TableError, match="not in order"):
         list(read_table(build_table([(b"b", b""), (b"a", b"")])))
-    # one block read a million times would cost a million times its size
+    # an index can name the same block a million times, and reading it so often would take forever
     handle = encode_varint(0) + encode_varint(8)
     block = bytes(4) + (1).to_bytes(4, "little") + b"\0"
     block += masked_crc(crc32c.crc32c(block)).to_bytes(4, "little")

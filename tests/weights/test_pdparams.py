@@ -1,4 +1,4 @@
-""".pdparams files: Paddle's and ours are the same, and a hostile or torn one does no harm."""
+"""Reading and writing .pdparams files as Paddle does, and refusing hostile or corrupt ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def some_arrays() -> dict[str, np.ndarray]:
 
 
 def assert_same(actual: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Names, order, dtypes, shapes and bytes."""
+    """Assert that names, order, dtypes, shapes and bytes are equal."""
     assert list(actual) == list(expected)
     for name, array in expected.items():
         assert (actual[name].dtype, actual[name].shape) == (array.dtype, array.shape), name
@@ -43,11 +43,11 @@ def pickled(value, path: Path, *, protocol: int = 4) -> Path:
     return path
 
 
-# ---- Both ways
+# ---- Reading and writing
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-# 2 is what Paddle 2.0 wrote by default, 4 what later ones write
+# Paddle 2.0 wrote protocol 2 by default, later versions write protocol 4
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_files_of_paddle_save_are_read(tmp_path, protocol):
     layer = paddle.nn.Linear(5, 7)
@@ -58,14 +58,14 @@ def test_files_of_paddle_save_are_read(tmp_path, protocol):
     )
 
 
-def test_tensors_that_paddle_saves_beside_arrays_are_read(tmp_path):
-    # then paddle.save writes (name, array) pairs instead of arrays
+def test_tensors_that_paddle_saves_together_with_arrays_are_read(tmp_path):
+    # in this case paddle.save writes (name, array) pairs instead of arrays
     weight = np.arange(6, dtype=np.float32).reshape(2, 3)
     paddle.save({"tensor": paddle.to_tensor(weight), "array": weight + 1}, str(tmp_path / "mixed.pdparams"))
     assert_same(read_pdparams(tmp_path / "mixed.pdparams"), {"tensor": weight, "array": weight + 1})
 
 
-def test_what_is_written_is_read_back_bit_for_bit(tmp_path):
+def test_written_arrays_are_read_back_bit_for_bit(tmp_path):
     write_pdparams(tmp_path / "x.pdparams", some_arrays())
     assert_same(read_pdparams(tmp_path / "x.pdparams"), some_arrays())
 
@@ -143,15 +143,15 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(tmp_path, protoc
     ):
         read_pdparams(path)
     assert not witness.exists()
-    # the file would have run it: without the guard the same bytes leave the witness
+    # the file is really hostile: pickle.loads runs its code
     if function in (os.system, builtins.eval, builtins.exec):
         pickle.loads(path.read_bytes())
         assert witness.exists()
 
 
 @pytest.mark.parametrize("name", ["system", "_codecs.encode", "ndarray.tofile", "core.multiarray.fromfile"])
-def test_dotted_names_reach_nothing(tmp_path, name):
-    # protocol 4 allows attributes of attributes: numpy.<name>
+def test_dotted_names_are_refused(tmp_path, name):
+    # protocol 4 allows attributes of attributes, such as numpy.core.multiarray.fromfile
     code = b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode() + b"\x93."
     (tmp_path / "x.pdparams").write_bytes(code)
     with pytest.raises(CheckpointError, match=rf"it names numpy\.{name}"):
@@ -181,7 +181,7 @@ def test_arrays_of_anything_but_numbers_are_refused(tmp_path, array):
 @pytest.mark.parametrize(
     "value", [[1.0, 2.0], 3.0, "text", {"nested": np.zeros(3)}, ("name", "no array"), np.dtype("f4"), None]
 )
-def test_entries_that_are_no_arrays_are_refused(tmp_path, value):
+def test_entries_that_are_not_arrays_are_refused(tmp_path, value):
     path = pickled({"good": np.zeros(3), "bad": value}, tmp_path / "x.pdparams")
     with pytest.raises(CheckpointError, match=r"x\.pdparams: entry 'bad' must be an array of numbers"):
         read_pdparams(path)
@@ -190,24 +190,24 @@ def test_entries_that_are_no_arrays_are_refused(tmp_path, value):
 
 
 @pytest.mark.parametrize("value", [[np.zeros(3)], np.zeros(3), "text", None])
-def test_a_file_that_holds_no_mapping_is_refused(tmp_path, value):
+def test_a_file_without_a_mapping_is_refused(tmp_path, value):
     with pytest.raises(CheckpointError, match="must hold a mapping of names to arrays"):
         read_pdparams(pickled(value, tmp_path / "x.pdparams"))
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path):
+def test_a_missing_file_and_a_folder_are_errors(tmp_path):
     with pytest.raises(CheckpointError, match="no such weights file"):
         read_pdparams(tmp_path / "x.pdparams")
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_pdparams(tmp_path)
 
 
-# ---- Torn
+# ---- Corrupt
 # ----------------------------------------------------------------------------------------------------------------------
 
 
 def read_or_refuse(path: Path) -> bool:
-    """True where arrays were read, False where CheckpointError was raised; any other error comes through."""
+    """Return True if arrays were read, False if CheckpointError was raised. Other errors are not caught."""
     try:
         arrays = read_pdparams(path)
     except CheckpointError as error:
@@ -220,7 +220,7 @@ def read_or_refuse(path: Path) -> bool:
     return True
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path):
+def test_a_file_truncated_anywhere_is_refused(tmp_path):
     write_pdparams(tmp_path / "whole.pdparams", some_arrays())
     whole = (tmp_path / "whole.pdparams").read_bytes()
     path = tmp_path / "cut.pdparams"
@@ -239,17 +239,17 @@ def test_flipped_bytes_are_refused_or_give_arrays(tmp_path, protocol):
         flipped[rng.integers(len(whole))] ^= int(rng.integers(1, 256))
         path.write_bytes(flipped)
         outcomes.append(read_or_refuse(path))
-    # flips in the numbers themselves cannot be seen; flips in the structure are
+    # flips in the values cannot be detected; those in the structure are
     assert 20 < sum(outcomes) < 190
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        b"\x80\x02}r\x00\x00\x00\x04.",  # LONG_BINPUT: a place in the memo that needs 1 GB in C's unpickler
+        b"\x80\x02}r\x00\x00\x00\x04.",  # LONG_BINPUT: a memo index that takes 1 GB in the C unpickler
         b"\x80\x05}\x96\x00\x00\x00\x20\x00\x00\x00\x00.",  # BYTEARRAY8: half a gigabyte of zeros
-        b"\x80\x04}B\xff\xff\xff\x3f.",  # BINBYTES: a gigabyte that is not there
-        b"\x80\x04}\x8e\xff\xff\xff\xff\xff\xff\xff\x3f.",  # BINBYTES8: more than there can be
+        b"\x80\x04}B\xff\xff\xff\x3f.",  # BINBYTES: a length of 1 GB in a file of a few bytes
+        b"\x80\x04}\x8e\xff\xff\xff\xff\xff\xff\xff\x3f.",  # BINBYTES8: a length of 4 EB
     ],
 )
 def test_a_few_bytes_do_not_take_gigabytes(tmp_path, code):
@@ -260,8 +260,8 @@ def test_a_few_bytes_do_not_take_gigabytes(tmp_path, code):
 
 
 @pytest.mark.parametrize("flags", [1, 4, 8, 63, 255])
-def test_flags_that_would_make_numpy_take_numbers_for_pointers_do_nothing(tmp_path, flags):
-    # the last entry of a pickled dtype; numpy believes it, and then the process dies
+def test_dtype_flags_that_make_numpy_treat_numbers_as_pointers_are_ignored(tmp_path, flags):
+    # the flags are the last entry of a pickled dtype; numpy trusts them, and the process crashes
     array = np.arange(6, dtype=np.float32)
     code = pickle.dumps({"a": array}, protocol=2)
     state = b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK"

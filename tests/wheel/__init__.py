@@ -1,5 +1,5 @@
-"""The installed wheel: what a user does with it, in an environment that has no checkout.
+"""The installed wheel, used like a user does, in an environment without a checkout.
 
-`make wheel-check` and `make air-gapped-check` run it in whole environments; tests/integration/test_wheel.py in one that
-borrows the packages that the tests run with.
+`make wheel-check` and `make air-gapped-check` run it in complete environments. tests/integration/test_wheel.py runs it
+in one that borrows the packages of the test session.
 """

@@ -1,9 +1,9 @@
-"""`make air-gapped-check`: wheelhouse/ installed with --no-index in a network namespace that has no network but its own
-loopback interface; there a short pretraining, fine-tuning, and a server that answers one request.
+"""Check the offline installation (`make air-gapped-check`), in a network namespace with only a loopback interface.
 
   python -m tests.wheel.air_gapped wheelhouse
 
-Where the system does not let us make a network namespace (`unshare --net`), it is skipped, which is printed.
+It installs wheelhouse/ with --no-index. Then it runs a short pretraining, a fine-tuning, and a server that answers one
+request. If the system does not permit network namespaces (`unshare --net`), it prints that the check is skipped.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pathlib import Path
 from . import journey
 from .journey import Installation, StepError
 
-# Root needs no more than --net; others first become root of a user namespace of their own.
+# Root needs only --net; other users first become root of a new user namespace.
 WAYS = (("unshare", "--net"), ("unshare", "--user", "--map-root-user", "--net"))
-OUTSIDE = ("192.0.2.1", 80)  # an address that no network has (RFC 5737)
+OUTSIDE = ("192.0.2.1", 80)  # an address that is never assigned (RFC 5737)
 GET_FLAGS, SET_FLAGS, UP = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP of Linux
 FEW_STEPS = ("phases.0.num_steps=20", "phases.0.num_warmup_steps=2")
 
 
 def way_to_unshare() -> tuple[str, ...] | None:
-    """Return the command that starts another in a namespace without a network, None where none is permitted."""
+    """Return the command that starts another one in a namespace without a network, or None if not permitted."""
     for way in WAYS:
         try:
             if subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
@@ -42,7 +42,7 @@ def way_to_unshare() -> tuple[str, ...] | None:
 
 
 def raise_loopback() -> None:
-    """Switch the loopback interface on: a new namespace has it, switched off."""
+    """Switch on the loopback interface: it is off in a new namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sH14x", b"lo", 0)
         _, flags = struct.unpack("16sH14x", fcntl.ioctl(control, GET_FLAGS, request))
@@ -50,7 +50,7 @@ def raise_loopback() -> None:
 
 
 def is_cut_off() -> bool:
-    """Return True if no network leads outside: sending there fails at once, since there is no route."""
+    """Return True if there is no route to the outside, so that sending fails at once."""
     interfaces = [name for _, name in socket.if_nameindex()]
     with socket.socket() as probe:
         probe.settimeout(5)
@@ -58,23 +58,23 @@ def is_cut_off() -> bool:
 
 
 def install(environment: Path, *, wheelhouse: Path) -> None:
-    """Install by the lines of docs/air-gapped.md."""
+    """Install with the commands of docs/air-gapped.md."""
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     python = str(environment / "bin" / "python")
     house = str(wheelhouse)
     command = [python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", house]
     pins = ["--constraint", f"{house}/constraints.txt"]
-    # Nothing of this machine's own settings: another folder of wheels, another index
+    # ignore the pip settings of this machine, such as another index or folder of wheels
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHONPATH"))}
     variables["PIP_CONFIG_FILE"] = os.devnull
     subprocess.run([*command, *pins, "paddle_wwm"], check=True, cwd=environment, env=variables)
 
 
 def inside(wheelhouse: Path) -> None:
-    """What is done in the namespace."""
+    """Run the check inside the namespace."""
     raise_loopback()
     if not is_cut_off():
-        raise StepError("the namespace must have no network but the loopback interface, but has one.")
+        raise StepError("the namespace must have only the loopback interface, but has another network.")
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as temporary:
         root = Path(temporary)
         (root / "work").mkdir()
@@ -99,7 +99,7 @@ def inside(wheelhouse: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheelhouse", type=Path, metavar="DIR", help="the folder that `make wheelhouse` filled")
+    parser.add_argument("wheelhouse", type=Path, metavar="DIR", help="folder made by `make wheelhouse`")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:

@@ -1,9 +1,9 @@
-"""`make wheel-check`: the wheel and its pinned packages in new, empty environments, one for each Python, outside the
-checkout; then the whole journey, with the quick start to its end.
+"""Check the wheel (`make wheel-check`): install it with its pinned packages in a new environment, one for each Python.
 
   python -m tests.wheel.check python3.11 python3.12 --wheel dist/paddle_wwm-….whl --constraints constraints.txt
 
-A Python that does not exist here is skipped, which is printed. Exit status 1 if a step fails, or if every Python was
+The environments are outside the checkout. In each of them, it runs all steps of journey.py, including the whole quick
+start. It skips a Python that is not installed, and prints that. The exit status is 1 if a step fails, or if all are
 skipped.
 """
 
@@ -22,7 +22,7 @@ from .journey import Installation, StepError
 
 
 def version_of(python: str) -> str | None:
-    """Return "3.11.7" for a Python that runs here, else None."""
+    """Return the version of a Python, such as "3.11.7", or None if it does not run here."""
     command = [python, "-c", "import venv, ensurepip, platform; print(platform.python_version())"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -32,7 +32,7 @@ def version_of(python: str) -> str | None:
 
 
 def install(python: str, environment: Path, *, wheel: Path, constraints: Path) -> None:
-    """Make the environment and install the wheel, by the lines of the README."""
+    """Make the environment and install the wheel, with the commands of the documentation."""
     subprocess.run([python, "-m", "venv", str(environment)], check=True)
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     variables |= {name: str(constraints) for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
@@ -66,7 +66,7 @@ def main() -> int:
     for python in arguments.pythons:
         version = version_of(python)
         if version is None:
-            print(f"skipped {python}: no such Python here, or without venv and ensurepip")
+            print(f"skipped {python}: not installed, or without venv and ensurepip")
             continue
         print(f"Python {version} ({python})", flush=True)
         try:
@@ -76,7 +76,10 @@ def main() -> int:
             return 1
         num_checked += 1
     if num_checked == 0:
-        print("FAILED: none of these Pythons is here; name one: make wheel-check WHEEL_PYTHONS=…", file=sys.stderr)
+        print(
+            "FAILED: none of these Pythons is installed; name an installed one: make wheel-check WHEEL_PYTHONS=…",
+            file=sys.stderr,
+        )
     return int(num_checked == 0)
 
 

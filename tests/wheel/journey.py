@@ -1,4 +1,4 @@
-"""What a user does with the installed package: each step is one command, and a check of what it left behind."""
+"""The steps of a user with the installed package: each runs commands and checks the files they leave."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Callable, Iterator
 
 COMMAND_TIMEOUT_S = 900
 SERVER_START_TIMEOUT_S = 120
-# Variables that would lead a command of the new environment to files outside it.
+# variables that could make a command of the new environment use files outside it
 DROPPED_PREFIXES = ("PYTHON", "PADDLE_WWM_", "PIP_", "VIRTUAL_ENV", "MAKE", "PYTEST_")
 SENTENCES = (
     "今天天气很好，我们去公园。",
@@ -29,24 +29,24 @@ MODULE = "my-first-bert"
 
 
 class StepError(Exception):
-    """A command failed, or did not leave what it should."""
+    """A command failed, or its result is not as expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """An environment with paddle_wwm in it, and an empty folder to work in."""
+    """A virtual environment with paddle_wwm, and an empty working directory."""
 
     environment: Path  # the virtual environment
-    folder: Path  # the working directory: no checkout, empty at the start
-    hub_home: Path  # where modules are installed; without a dash, see the README
+    folder: Path  # the working directory: not a checkout, empty at the start
+    hub_home: Path  # the folder of installed modules; its path has no dash, see docs/modules.md
 
     @property
     def python(self) -> Path:
-        """The environment's interpreter."""
+        """The interpreter of the environment."""
         return self.environment / "bin" / "python"
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables of every command: nothing that names another installation."""
+        """Return the environment variables of every command, without those of other installations."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED_PREFIXES)}
         home = str(self.folder / "home")
         path = f"{self.environment / 'bin'}{os.pathsep}{kept['PATH']}"
@@ -65,7 +65,7 @@ class Installation:
         )
 
     def run(self, *arguments: object) -> str:
-        """Run `paddle-wwm ARGUMENTS` to its end and return its output."""
+        """Run `paddle-wwm ARGUMENTS` and return its output."""
         process = self.start(*arguments)
         try:
             output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
@@ -78,14 +78,14 @@ class Installation:
         return output
 
     def expect(self, *paths: str) -> None:
-        """Check that a command has left these files."""
+        """Check that these files exist."""
         missing = [path for path in paths if not (self.folder / path).is_file()]
         if missing:
             raise StepError(f"{', '.join(missing)}: must exist in {self.folder}, but do not.")
 
 
 def help_text(installation: Installation) -> None:
-    """The entry point works and is this environment's."""
+    """Check that the entry point works and belongs to this environment."""
     if "pretrain" not in installation.run("--help"):
         raise StepError("--help must list `pretrain`, but does not.")
     code = "import paddle_wwm; print(paddle_wwm.__file__)"
@@ -98,24 +98,24 @@ def help_text(installation: Installation) -> None:
 
 
 def doctor(installation: Installation) -> None:
-    """Every pinned package imports, and LAC segments."""
+    """Check that all pinned packages import and that LAC segments text."""
     installation.run("doctor")
 
 
 def pretrain(installation: Installation, *overrides: str) -> None:
-    """The quick start: the packaged corpus and the packaged recipe, two workers."""
+    """Run the quick start: the packaged corpus and recipe, with two workers."""
     installation.run("pretrain", "--output", "run", *overrides)
     installation.expect("run/model/config.json", "run/model/model_state.pdparams", "run/model/vocab.txt")
 
 
 def dry_run_of_a_packaged_recipe(installation: Installation) -> None:
-    """A recipe by its name, from the package."""
+    """Find a packaged recipe by its name."""
     if "hidden_size" not in installation.run("pretrain", "--config", "small", "--output", "small", "--dry-run"):
         raise StepError("--dry-run of the recipe `small` must print the recipe, but does not.")
 
 
 def prepare(installation: Installation) -> None:
-    """Text files of one's own to shards."""
+    """Prepare shards from a text file."""
     text = "\n\n".join("\n".join([*SENTENCES[number:], *SENTENCES[:number]]) for number in range(len(SENTENCES)))
     (installation.folder / "corpus.txt").write_text(text + "\n", encoding="utf-8")
     installation.run("prepare-corpus", "corpus.txt", "--vocab", "run/model/vocab.txt", "--output", "shards")
@@ -124,18 +124,18 @@ def prepare(installation: Installation) -> None:
 
 
 def convert(installation: Installation) -> None:
-    """To Hugging Face's format, back, and there again: the same bytes."""
+    """Convert to the format of Hugging Face, back, and again: the bytes are the same."""
     installation.run("convert", "run/model", "converted", "--to", "huggingface")
     installation.run("convert", "converted", "back", "--to", "paddle")
     installation.run("convert", "back", "again", "--to", "huggingface")
     installation.expect("converted/model.safetensors", "back/model_state.pdparams")
     first, again = (installation.folder / name / "model.safetensors" for name in ("converted", "again"))
     if first.read_bytes() != again.read_bytes():
-        raise StepError(f"{again} must have the bytes of {first}, but differs.")
+        raise StepError(f"{again} must have the same bytes as {first}, but differs.")
 
 
 def finetune(installation: Installation) -> None:
-    """A task of one's own: one seed, one epoch."""
+    """Fine-tune on a TSV file: one seed, one epoch."""
     (installation.folder / "reviews.tsv").write_text(REVIEWS, encoding="utf-8")
     files = ("--kind", "classification", "--train", "reviews.tsv", "--dev", "reviews.tsv")
     installation.run(
@@ -155,7 +155,7 @@ def hub_module(installation: Installation) -> None:
 
 
 def module_of_the_series(installation: Installation) -> None:
-    """A module of the table, whose sources are not files of the package."""
+    """Build a module of the series, whose sources are generated."""
     installation.run("hub", "build", "--name", "rbt3", "--without-weights", "--output", "modules")
     installation.expect("modules/rbt3-1.0.0.tar", "modules/rbt3/README.md")
 
@@ -174,7 +174,7 @@ def serve(installation: Installation) -> None:
 
 @contextmanager
 def _server(installation: Installation) -> Iterator[str]:
-    """Serve the module on a free port; yields its address."""
+    """Serve the module on a free port and yield its address."""
     process = installation.start("hub", "serve", MODULE, "--task", "fill-mask", "--port", 0)
     assert process.stdout is not None
     lines: queue.Queue[str] = queue.Queue()
@@ -188,7 +188,7 @@ def _server(installation: Installation) -> Iterator[str]:
                 seen.append(lines.get(timeout=1))
             except queue.Empty:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise StepError("hub serve must say that it serves, but prints\n" + "".join(seen)) from None
+                    raise StepError('hub serve must print "serving ", but prints\n' + "".join(seen)) from None
         yield seen[-1].split(": ")[-1].strip()
     finally:
         process.terminate()
@@ -207,7 +207,7 @@ AFTER_PRETRAINING: tuple[Step, ...] = (
 
 
 def walk(installation: Installation, steps: tuple[Step, ...]) -> None:
-    """Take the steps in order and print the time of each."""
+    """Run the steps in order and print the time of each."""
     for step in steps:
         started = time.monotonic()
         step(installation)

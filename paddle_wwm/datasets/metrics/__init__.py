@@ -1,1 +1,1 @@
-"""Predictions to scores, the same numbers as the authors' scripts give: `scores.score`. Without Paddle."""
+"""Compute the scores of predictions, as the authors' scripts do: `scores.score`. Without Paddle."""

@@ -1,15 +1,13 @@
-"""EM and F1 of one question, in shares of one, by the rules of CMRC 2018, of CJRC, and of data in the form of SQuAD
-2.0.
+"""EM and F1 of one question, from 0 to 1, by the rules of CMRC 2018, CJRC and SQuAD 2.0.
 
-They differ in what is compared, how segments are matched, and what several gold answers mean:
+The rules differ in the units that are compared, in the overlap of F1, and in the use of several gold answers:
 
-    rule     compared                                    F1's overlap                    several gold answers
-    cmrc     `metrics_words`: characters and words       longest common substring        the best of all
-    cjrc     letters and digits, lower case, each by     common multiset                 the best of the others, each
-    left
-             itself (Chinese characters are letters)                                     out in turn, averaged
-    squad2   as cmrc                                     as cmrc                         the best; no answer: right or
-    wrong
+    rule     units                                     overlap of F1              several gold answers
+    cmrc     characters and words (`words`)            longest common substring   the best match
+    cjrc     single letters and digits, lower case     common multiset            leave out each gold answer in turn;
+             (Chinese characters are letters)                                     the best of the others; the mean
+    squad2   like cmrc                                 like cmrc                  the best match; "no answer" is
+                                                                                  right or wrong
 
 Sources: cmrc: Cui et al. 2019 and its authors' script. cjrc: Duan et al. 2019, "CJRC: A Reliable Human-Annotated
 Benchmark DataSet for Chinese Judicial Reading Comprehension", and its authors' script, which follows CoQA's. squad2:
@@ -27,7 +25,7 @@ from .words import mixed_segments, without_punctuation
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerScore:
-    """Of one question, each from 0 to 1."""
+    """The scores of one question, from 0 to 1."""
 
     exact_match: float = 0.0
     f1: float = 0.0
@@ -37,7 +35,10 @@ AnswerRule = Callable[[str, Sequence[str]], AnswerScore]
 
 
 def score_cmrc(answer: str, gold: Sequence[str]) -> AnswerScore:
-    """Of several gold texts the best counts, for EM and F1 apart."""
+    """Score an answer as CMRC 2018 does.
+
+    The best gold text counts, separately for EM and F1.
+    """
     distinct = dict.fromkeys(gold)
     return AnswerScore(
         exact_match=float(without_punctuation(answer) in map(without_punctuation, distinct)),
@@ -46,8 +47,10 @@ def score_cmrc(answer: str, gold: Sequence[str]) -> AnswerScore:
 
 
 def score_squad2(answer: str, gold: Sequence[str]) -> AnswerScore:
-    """Where a gold text is empty, the passage does not answer, and only the empty answer is right; it is wrong
-    everywhere else.
+    """Score an answer as SQuAD 2.0 does.
+
+    An empty gold text means that the passage has no answer. Then only the empty answer is right. For all other
+    questions the empty answer is wrong.
     """
     if not answer.strip() or not all(text.strip() for text in gold):
         right = float(not answer.strip() and not all(text.strip() for text in gold))
@@ -56,8 +59,10 @@ def score_squad2(answer: str, gold: Sequence[str]) -> AnswerScore:
 
 
 def score_cjrc(answer: str, gold: Sequence[str]) -> AnswerScore:
-    """With one gold text it alone counts. Two texts without letters and digits are equal: so "no answer", the empty
-    text, is scored.
+    """Score an answer as CJRC does.
+
+    A single gold text is compared directly. Two texts without letters and digits are equal. This rule scores "no
+    answer", the empty text.
     """
     mine = _letters(answer)
     by_text = {
@@ -91,7 +96,7 @@ def _f1(num_common: int, num_answer: int, num_gold: int) -> float:
 
 
 def longest_common_substring(one: Sequence[str], other: Sequence[str]) -> int:
-    """The number of segments in the longest run that both have."""
+    """Return the number of segments in the longest run that both have."""
     places: dict[str, list[int]] = {}
     for place, segment in enumerate(other):
         places.setdefault(segment, []).append(place)

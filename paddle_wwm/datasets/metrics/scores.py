@@ -1,8 +1,9 @@
-"""Scores of predictions, in percent: METRICS is the table of all metrics, `score` computes one, `main_score` says what
-chooses a checkpoint.
+"""Scores of predictions, in percent.
 
-A prediction that is missing counts as wrong, as in the authors' scripts; `unanswered` and `unknown_ids` tell how many
-there are, for the report.
+METRICS is the table of all metrics. `score` computes a metric. `main_score` is the value that chooses a checkpoint.
+
+A missing prediction counts as wrong, as in the authors' scripts. `unanswered` and `unknown_ids` list missing and
+unknown predictions for the report.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ ScoreValues = Mapping[str, float]  # in percent, by metric: {"exact_match": 66.3
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """values: the names of its scores, as tables show them. main: those whose mean chooses the best checkpoint."""
+    """A metric.
+
+    Attributes:
+        task: the task that it scores.
+        values: the names of its scores, in the order of tables.
+        main: the scores whose mean chooses the best checkpoint.
+        compute: computes the scores, from 0 to 1, from examples and predictions.
+    """
 
     task: TaskName
     values: tuple[str, ...]
@@ -35,16 +43,17 @@ class Metric:
 
 
 def score(metric: str, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
-    """The scores of a metric, in percent, by name.
+    """Return the scores of a metric, in percent, by name.
 
-    Raises ConfigError for an unknown metric, DataError for examples without labels (no score is invented) and for
-    labels that do not fit the tokens.
+    Raises:
+        ConfigError: the metric is unknown.
+        DataError: examples have no labels, or predicted labels do not match the tokens.
     """
     if metric not in METRICS:
         raise ConfigError(f"the metric must be one of {', '.join(METRICS)}, but is {metric!r}.")
     row = METRICS[metric]
     if not examples:
-        raise DataError("there must be examples to score, but there are none.")
+        raise DataError("there must be at least 1 example to score, but there are 0.")
     for example in examples:
         if not isinstance(example, _EXAMPLES[row.task]):
             raise DataError(
@@ -52,35 +61,36 @@ def score(metric: str, examples: Sequence[Example], predictions: Predictions) ->
             )
         if gold_of(example) is None:
             raise DataError(
-                f"example {example.example_id!r} must have a label to be scored, but has none: predictions "
-                f"can be written, not scored."
+                f"example {example.example_id!r} must have a label to be scored, but has none. Predictions can be "
+                f"written, but not scored."
             )
     found = row.compute(examples, predictions)
     return {name: 100 * found[name] for name in row.values}
 
 
 def main_score(metric: str, scores: Mapping[str, float]) -> float:
-    """What chooses the best checkpoint: the accuracy, the F1, or for reading comprehension the mean of EM and F1 (CMRC
-    2018's "AVERAGE").
+    """Return the score that chooses the best checkpoint.
+
+    It is the accuracy or the F1. For reading comprehension it is the mean of EM and F1 ("AVERAGE" of CMRC 2018).
     """
     names = METRICS[metric].main
     return sum(scores[name] for name in names) / len(names)
 
 
 def gold_of(example: Example) -> str | tuple[str, ...] | None:
-    """The label, the labels of the tokens, or the texts of the gold answers; None without any."""
+    """Return the label, the token labels, or the texts of the gold answers, or None."""
     if isinstance(example, QuestionExample):
         return tuple(answer.text for answer in example.answers) or None
     return example.label if isinstance(example, TextExample) else example.labels
 
 
 def unanswered(examples: Sequence[Example], predictions: Predictions) -> list[str]:
-    """The ids of examples without a prediction, in order. They count as wrong."""
+    """Return the ids of examples without a prediction. They count as wrong."""
     return [example.example_id for example in examples if example.example_id not in predictions]
 
 
 def unknown_ids(examples: Sequence[Example], predictions: Predictions) -> list[str]:
-    """The ids of predictions that are of none of the examples; they do not count."""
+    """Return the ids of predictions that belong to no example. They are ignored."""
     known = {example.example_id for example in examples}
     return [example_id for example_id in predictions if example_id not in known]
 
@@ -92,8 +102,10 @@ def _accuracy(examples: Sequence[TextExample], predictions: Predictions) -> dict
 
 
 def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict[str, float]:
-    """The mean over all classes that are gold or predicted; a class never predicted right is 0. Of a missing
-    prediction the gold class has a miss.
+    """Return macro F1 and accuracy.
+
+    Macro F1 is the mean over all classes that are gold or predicted. A class without a correct prediction counts as 0.
+    A missing prediction is a false negative of the gold class.
     """
     gold: Counter[Prediction | None] = Counter(example.label for example in examples)
     given: Counter[Prediction | None] = Counter(
@@ -110,7 +122,7 @@ def _macro_f1(examples: Sequence[TextExample], predictions: Predictions) -> dict
 
 
 def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *, missing: str) -> list[list[str]]:
-    """A label for every token; `missing` where there is no prediction."""
+    """Return the predicted label of every token; `missing` without a prediction."""
     result = []
     for example in examples:
         labels = predictions.get(example.example_id, (missing,) * len(example.tokens))
@@ -125,12 +137,12 @@ def _token_labels(examples: Sequence[TokenExample], predictions: Predictions, *,
 
 
 def _gold_labels(example: TokenExample) -> tuple[str, ...]:
-    assert example.labels is not None  # `score` refuses examples without labels
+    assert example.labels is not None  # `score` raises DataError for examples without labels
     return example.labels
 
 
 def _text_of(prediction: Prediction) -> str:
-    assert isinstance(prediction, str)  # of a question
+    assert isinstance(prediction, str)  # the prediction for a question
     return prediction
 
 
@@ -143,8 +155,10 @@ def _token_accuracy(examples: Sequence[TokenExample], predictions: Predictions) 
 
 
 def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> dict[str, float]:
-    """Whole entities, type and both ends, by seqeval's default reading of BIO, BIOES and BMES, conlleval's: an I- or
-    E- after O begins one.
+    """Return precision, recall and F1 of whole entities.
+
+    An entity is right if its type, its start and its end match. BIO, BIOES and BMES are read as in seqeval's default
+    mode and in conlleval: an I- or E- after O starts an entity.
     """
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
@@ -153,16 +167,15 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
     )
     if foreign:
         raise DataError(
-            f"labels must be O or B-, I-, M-, E- or S- before a type to be scored as entities, but are "
-            f"{', '.join(foreign)}: token_accuracy?"
+            f"labels of entities must be O, or B-, I-, M-, E- or S- before a type, but some are "
+            f"{', '.join(foreign)}; for other labels use the metric token_accuracy."
         )
     gold, given = (
         [list(_gold_labels(example)) for example in examples],
         _token_labels(examples, predictions, missing="O"),
     )
-    with (
-        warnings.catch_warnings()
-    ):  # of no entity at all, which is a score of 0, and of M-, which it reads as it should
+    with warnings.catch_warnings():
+        # seqeval warns if there are no entities, although the score is 0, and about M-, although it reads it correctly
         warnings.simplefilter("ignore")
         precision, recall, f1, _ = precision_recall_fscore_support(gold, given, average="micro")
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}

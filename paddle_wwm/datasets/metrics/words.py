@@ -1,18 +1,18 @@
-"""What CMRC 2018's scores compare: an answer without its punctuation, for F1 in segments: characters of Chinese, words
-of everything else.
+"""The texts that the metric of CMRC 2018 compares.
 
-The rules are those of the data set's authors (Cui et al. 2019, "A Span-Extraction Dataset for Chinese Machine Reading
-Comprehension", and their script for the files in SQuAD's form):
+EM compares answers without punctuation. F1 compares segments: Chinese characters, and words of other languages. The
+rules are those of the data set's authors (Cui et al. 2019, "A Span-Extraction Dataset for Chinese Machine Reading
+Comprehension", and their script for files in SQuAD's format):
 
-- Lower case, no white space around.
-- PUNCTUATION is removed before anything else, so "a-b" is the one word "ab". Other marks, those of ASCII (`,.()"!?`)
-  and "…" among them, stay.
-- A character from U+4E00 to U+9FA5 is a segment. What lies between two of them is split into words as the Penn
-  Treebank's conventions have it, which is what NLTK's word_tokenize does for the authors' script.
+- Text is lower-cased, and white space around it is removed.
+- PUNCTUATION is removed first, so "a-b" becomes the single word "ab". Other marks are kept, among them ASCII
+  (`,.()"!?`) and "…".
+- A character from U+4E00 to U+9FA5 is a segment. The text between two of them is split into words by the conventions
+  of the Penn Treebank, as NLTK's word_tokenize does in the authors' script.
 
-Words are NLTK 3.9's but in one respect: where a run of foreign words holds several sentences, NLTK finds their ends by
-a learned list of English abbreviations; here a full stop before white space ends a sentence unless the word has a full
-stop inside, is one of ABBREVIATIONS, or is an initial or a number that a letter follows.
+The words are those of NLTK 3.9, except for the ends of sentences in foreign text. NLTK uses a learned list of English
+abbreviations. Here a full stop before white space ends a sentence, unless the word contains another full stop, is one
+of ABBREVIATIONS, or is an initial or a number before a letter.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ABBREVIATIONS = frozenset(
     + ("gen", "sen", "rep", "gov", "lt", "col", "sgt", "capt", "fig")
 )
 _CHINESE = re.compile("([\u4e00-\u9fa5])")
-# Everything that is a word by itself wherever it stands; a comma is one unless a digit follows.
-# So is an apostrophe before a single letter that is no clitic.
+# Marks that are words in any position. A comma is a word unless a digit follows. An apostrophe is a word before a
+# single letter that is not a clitic.
 _MARKS = re.compile(r"\.{2,}|''|[«‘„»\"?!;@#$%&<>()\[\]{}]|,(?!\d)|'(?=(?![mtsdn])\w\b)")
 _OPENING = re.compile(r"^\"|(?<=^\")\"|(?<=[ (\[{<«‘„])(?:\"|'')")
 _FINAL_STOP = re.compile(r"(?<=[^.])\.(?=[\])}>\"'» ]*$)")
 _SENTENCE_END = re.compile(r"(?P<word>\S*?)(?P<marks>[.?!]+[\])}>\"']*)\s+(?=(?P<next>\S))")
 _NUMBER = re.compile(r"[.,]?\d[\d,.]*")
-# the ends of words that are words of their own, and words that are two
+# clitics, which become separate words, and words that are split into two
 _CLITIC = re.compile(r"(?<=[^' ])('s|'m|'d|'ll|'re|'ve|n't)$")
 _TWO_WORDS = re.compile(
     r"\b(?:(can)(not)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n)|(d)('ye))\b|\b(wan)(na)$|^('t)(is|was)\b"
@@ -42,13 +42,13 @@ _TWO_WORDS = re.compile(
 
 
 def without_punctuation(text: str) -> str:
-    """What EM compares."""
+    """Return the text that EM compares."""
     return "".join(character for character in text.lower().strip() if character not in PUNCTUATION)
 
 
 @lru_cache(maxsize=1 << 16)
 def mixed_segments(text: str) -> tuple[str, ...]:
-    """What F1 compares."""
+    """Return the segments that F1 compares."""
     segments: list[str] = []
     for part in _CHINESE.split(without_punctuation(text)):
         segments += [part] if _CHINESE.match(part) else words_of(part)
@@ -56,8 +56,9 @@ def mixed_segments(text: str) -> tuple[str, ...]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of lower-cased text in an alphabet, punctuation marks among them. Double quotes become `` and '' by
-    their side.
+    """Return the words of a lower-cased text without Chinese characters.
+
+    Punctuation marks are words, too. A double quote becomes `` at the start of a quotation and '' at its end.
     """
     return [word for sentence in _sentences(text) for word in _words_of_sentence(sentence)]
 
@@ -73,7 +74,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _goes_on(word: str, next_character: str) -> bool:
-    """Whether a sentence goes on after a word with a full stop."""
+    """Return True if the sentence continues after a word with a full stop."""
     if _NUMBER.fullmatch(word) or (len(word) == 1 and word.isalpha()):
         return next_character.isalpha()
     return "." in word or word in ABBREVIATIONS

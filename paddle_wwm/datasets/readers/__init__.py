@@ -1,1 +1,1 @@
-"""The files of data sets, as their authors publish them, to examples: `splits.read_split`. Without Paddle."""
+"""Readers of the published files of data sets: `splits.read_split` returns examples. Without Paddle."""

@@ -1,4 +1,4 @@
-"""One file of a task as its readers see it: its bytes once, its lines, its JSON, and errors that name file and line."""
+"""One file of a task, as readers use it: its lines, its JSON, and errors with the file and the line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ...errors import DataError
 from ...tasks.examples import Example
 from ..dataset import Dataset
 
-LABELLED_SPLITS = ("train", "dev", "trial")  # what is trained on or chosen by; any other split may come without labels
+LABELLED_SPLITS = ("train", "dev", "trial")  # training and model selection need labels; other splits may have none
 _SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFile:
-    """A file of a split. counts: what its reader repaired or passed over, by rule."""
+    """A file of a split. `counts`: how many items were repaired or skipped, by rule."""
 
     path: Path
     split: str
@@ -29,7 +29,7 @@ class TaskFile:
 
     @cached_property
     def content(self) -> bytes:
-        """Its bytes."""
+        """The bytes of the file. They are read once."""
         try:
             return self.path.read_bytes()
         except IsADirectoryError:
@@ -37,21 +37,22 @@ class TaskFile:
 
     @property
     def sha256(self) -> str:
-        """Of its bytes."""
+        """The SHA-256 of the bytes."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def needs_labels(self) -> bool:
-        """Whether a split without labels is an error."""
+        """True if missing labels are an error."""
         return self.split in LABELLED_SPLITS
 
     def error(self, message: str, *, line: int | None = None) -> DataError:
-        """A DataError with the place in front."""
+        """Return a DataError whose message begins with the file and the line."""
         return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {message}")
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Line numbers and lines without their ends. Only line feeds end a line: U+2028 and form feeds are part of
-        texts.
+        """Yield line numbers and lines without line ends.
+
+        Only line feeds end a line. U+2028 and form feeds can be part of a text.
         """
         content = self.content.removeprefix(codecs.BOM_UTF8)
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -66,7 +67,7 @@ class TaskFile:
                 ) from None
 
     def json(self) -> Any:
-        """The file as one JSON value."""
+        """Return the file as one JSON value."""
         try:
             value = json.loads(self.content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
@@ -77,7 +78,7 @@ class TaskFile:
             ) from None
         except json.JSONDecodeError as error:
             raise self.error(
-                f"must be JSON, but: {error.msg} (column {error.colno}); is the file whole?", line=error.lineno
+                f"must be JSON, but: {error.msg} (column {error.colno}); is the file complete?", line=error.lineno
             ) from None
         except RecursionError:
             raise self.error("must be JSON, but is nested too deeply.") from None
@@ -85,7 +86,7 @@ class TaskFile:
         return value
 
     def json_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Line numbers and objects; blank lines are counted."""
+        """Yield line numbers and objects. Blank lines are counted and skipped."""
         for number, line in self.lines():
             if not line.strip():
                 self.counts["blank_lines"] += 1
@@ -94,7 +95,7 @@ class TaskFile:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise self.error(
-                    f"must be one JSON object a line, but is not ({error}): {excerpt(line)}", line=number
+                    f"must be one JSON object per line, but is not ({error}): {excerpt(line)}", line=number
                 ) from None
             if not isinstance(record, dict):
                 raise self.error(
@@ -104,7 +105,10 @@ class TaskFile:
             yield number, record
 
     def _check_characters(self, value: Any, *, raw: bytes, line: int | None = None) -> None:
-        """JSON can write half of a character (an unpaired surrogate, "\\ud83d"), which no file of ours could hold."""
+        """Raise DataError for half of a character, which cannot be written as UTF-8.
+
+        JSON can contain one as an unpaired surrogate, such as "\\ud83d".
+        """
         if b"\\ud" not in raw.lower():
             return
         try:
@@ -112,11 +116,15 @@ class TaskFile:
         except UnicodeEncodeError as error:
             half = f"\\u{ord(error.object[error.start]):x}"
             raise self.error(
-                f"must hold whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line
+                f"must have whole characters, but has one half of a surrogate pair, {half}; a text was cut.", line=line
             ) from None
 
     def check_label(self, label: str, *, labels: Sequence[str], line: int) -> str:
-        """The label, if it is one of the task's; every label is, where the task names none."""
+        """Return the label, if it is one of `labels` or `labels` is empty.
+
+        Raises:
+            DataError: the label is unknown.
+        """
         if labels and label not in labels:
             known = excerpt(", ".join(map(repr, labels)), limit=300)
             raise self.error(f"the label must be one of {known}, but is {excerpt(label)}; see --labels.", line=line)
@@ -127,6 +135,6 @@ Reader = Callable[[TaskFile, Dataset], list[Example]]
 
 
 def excerpt(text: str, *, limit: int = _SHOWN) -> str:
-    """The beginning of a text as an error shows it."""
+    """Return the beginning of a text for an error message."""
     shown = text if len(text) <= limit else f"{text[:limit]}…"
     return repr(shown) if limit == _SHOWN else shown

@@ -1,11 +1,10 @@
-"""Reading comprehension in SQuAD's JSON: CMRC 2018's and DRCD's files, SQuAD 2.0's (`is_impossible`), and CJRC's (YES
-and NO as answers).
+"""Reading comprehension in the JSON format of SQuAD.
 
-CMRC 2018 was first published as a list of passages with answers that are texts alone, without their starts; those
-files are read as well.
+CMRC 2018 and DRCD use this format, SQuAD 2.0 adds `is_impossible`, and CJRC adds YES and NO as answers. The first
+version of CMRC 2018 was a list of passages, with answers as texts without starts. Those files can be read, too.
 
-A gold answer's place is looked for where the file states it wrongly or not at all; what was found how is counted, by
-answer (PLACES).
+If the position of a gold answer is wrong or missing, the reader searches for the answer in the passage. `Split.counts`
+has the number of answers by `AnswerPlace`.
 """
 
 from __future__ import annotations
@@ -23,12 +22,19 @@ _KINDS = {text: kind for kind, text in KIND_TEXTS.items()}
 
 
 def read_questions(file: TaskFile, dataset: Dataset, *, yes_no: bool = False) -> list[Example]:
-    """The questions of a file in order, with their counts. yes_no: the answers "YES" and "NO" are no parts of the
-    passage.
+    """Return the questions of a file in order, and count its answers.
 
-    A question that is impossible, or whose answers are empty texts, has one answer of kind NONE. One without any
-    answer is without a label, which is an error in a split that is trained on or chosen by. Raises DataError naming
-    the file and the question.
+    An impossible question, or one with empty texts as answers, gets an answer of kind NONE. A question without answers
+    has no label.
+
+    Args:
+        file: the file to read.
+        dataset: the data set that it belongs to.
+        yes_no: True if the answers "YES" and "NO" are kinds of answers instead of parts of the passage.
+
+    Raises:
+        DataError: the file is not valid, or a question of train, dev or trial has no answer. The message names the
+            file and the question.
     """
     file.counts.update({name: 0 for name in ("answers", *(place.value for place in AnswerPlace), "without_place")})
     value = file.json()
@@ -65,7 +71,10 @@ def _paragraphs(file: TaskFile, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _in_squads_words(passage: Any) -> Any:
-    """A passage of CMRC 2018's first form; what is missing or of another kind stays so, to be told by name."""
+    """Convert a passage from the first format of CMRC 2018 to SQuAD's.
+
+    Missing and invalid values stay missing and invalid, so that the caller reports them.
+    """
     if not isinstance(passage, dict) or not isinstance(passage.get("qas"), list):
         return {}
     return {"context": passage.get("context_text"), "qas": [_question_in_squads_words(item) for item in passage["qas"]]}

@@ -1,4 +1,4 @@
-"""From a task's files to its examples. Readers are chosen by name: the table of all of them is READERS."""
+"""Read the splits of a data set. READERS is the table of all readers by name."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ READERS_OF_KIND: Mapping[TaskName, tuple[str, ...]] = {
 
 
 def split_path(dataset: Dataset, *, data: Path, split: str) -> Path | None:
-    """The first of the split's file names that is in the folder `data`; None where none is."""
+    """Return the path of a split's file in the folder `data`, or None.
+
+    The first of the split's file names that exists is used.
+    """
     return next((data / name for name in dataset.files.get(split, ()) if (data / name).exists()), None)
 
 
 def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
-    """Read a split of a task from the folder `data`.
+    """Read a split of a data set from the folder `data`.
 
-    Raises DataError naming file and line: no file, an empty split, an id twice, a label that is not the task's, a
-    column that is not there.
+    Raises:
+        DataError: the file is missing, the split is empty, an id occurs twice, a label is unknown, or a column is
+            missing. The message names the file and the line.
     """
     path = split_path(dataset, data=data, split=split)
     if path is None:
@@ -40,26 +44,30 @@ def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
     file = TaskFile(path=path, split=split)
     examples = READERS[dataset.reader](file, dataset)
     if not examples:
-        raise DataError(f"{path}: must hold examples for {split}, but holds none; is the file whole?")
+        raise DataError(f"{path}: must contain examples for {split}, but has none; is the file complete?")
     twice = [
         example_id for example_id, number in Counter(example.example_id for example in examples).items() if number > 1
     ]
     if twice:
         raise DataError(
-            f"{path}: ids must be unique, but {len(twice)} are not, {twice[0]!r} for one; predictions are kept by id."
+            f"{path}: ids must be unique, because predictions are stored by id, but {len(twice)} are not, such as "
+            f"{twice[0]!r}."
         )
     result = Split(name=split, path=str(path), sha256=file.sha256, examples=tuple(examples), counts=dict(file.counts))
     if not result.has_labels and any(_has_label(example) for example in examples):
         bad = next(example.example_id for example in examples if not _has_label(example))
         raise DataError(
-            f"{path}: all examples must have labels or none, but {bad!r} has none and others have; split the file."
+            f"{path}: all examples must have labels, or none of them, but {bad!r} has no label and others have one; "
+            f"split the file."
         )
     return result
 
 
 def with_labels(dataset: Dataset, split: Split) -> Dataset:
-    """The task with the labels of a (training) split, sorted, where it names none itself. Raises DataError for fewer
-    than two.
+    """Return the data set with labels: its own, or those of the split, sorted.
+
+    Raises:
+        DataError: the split has fewer than two labels.
     """
     if dataset.labels or dataset.task is TaskName.QUESTION_ANSWERING:
         return dataset
@@ -71,7 +79,7 @@ def with_labels(dataset: Dataset, split: Split) -> Dataset:
             labels.update(example.labels or ())
     if len(labels) < 2:
         raise DataError(
-            f"{split.path}: a task must have two labels at least, but {split.name} has "
+            f"{split.path}: a task must have at least two labels, but {split.name} has "
             f"{', '.join(sorted(labels)) or 'none'}."
         )
     return replace(dataset, labels=tuple(sorted(labels)))
@@ -86,11 +94,12 @@ def _has_label(example: Example) -> bool:
 def _missing(dataset: Dataset, *, data: Path, split: str) -> str:
     if not data.is_dir():
         return (
-            f"{data}: no such folder; it must hold "
+            f"{data}: no such folder; it must contain "
             f"{', '.join(name for names in dataset.files.values() for name in names)} of {dataset.title}."
         )
     if split not in dataset.files:
         return f"{data}: {dataset.title} has no split {split!r}; it has {', '.join(dataset.files)}."
     there = sorted(path.name for path in data.iterdir() if path.is_file())
     names = " or ".join(dataset.files[split])
-    return f"{data}: must hold {names} for {split} of {dataset.title}, but holds {', '.join(there[:20]) or 'no file'}."
+    found = ", ".join(there[:20]) or "no files"
+    return f"{data}: must contain {names} for {split} of {dataset.title}, but contains {found}."

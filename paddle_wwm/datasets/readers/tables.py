@@ -1,7 +1,7 @@
-"""Classes of texts and of pairs: tab-separated tables, with or without a header, and JSON lines.
+"""Classification of texts and pairs: tab-separated tables, with or without a header, and JSON lines.
 
-Quotes are characters like others: the authors' files neither quote nor escape. Fields are found by the task's
-`columns`, or else by the names that published files use (COLUMN_NAMES).
+Quotes are ordinary characters, because the authors' files do not quote or escape. `columns` of the data set names the
+columns of the fields. Otherwise COLUMN_NAMES, the names of published files, are used.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "label": ("label", "gold_label"),
 }
 FIELDS = ("text", "text_pair", "label", "id")
-XNLI_LABELS = {
-    "contradictory": "contradiction"
-}  # the translated training file's word for what the other two call contradiction
+# the translated training file has "contradictory", the files of dev and test have "contradiction"
+XNLI_LABELS = {"contradictory": "contradiction"}
 CLASS_FILE = "class.txt"
 
 
 class Header(enum.Enum):
-    """Whether a table's first line names its columns. EITHER: it does if the names of published files are in it."""
+    """Whether the first line of a table is a header.
+
+    EITHER means that it is a header if it contains the column names of published files.
+    """
 
     REQUIRED = "required"
     NONE = "none"
@@ -42,10 +44,17 @@ def read_table(
     keep: Mapping[str, str] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> list[Example]:
-    """Rows of a tab-separated table. keep: only rows with these values, where the table has such columns. aliases:
-    other words for labels.
+    """Read a tab-separated table.
 
-    Raises DataError for a column that is not there, a row of another length and a label that is not the task's.
+    Args:
+        file: the file to read.
+        dataset: the data set that it belongs to.
+        header: whether the first line is a header.
+        keep: by column name, the value of the rows that are kept. Missing columns are ignored.
+        aliases: other words for labels.
+
+    Raises:
+        DataError: a column is missing, a row has another length, or a label is unknown.
     """
     rows = [
         (number, line.split("\t")) for number, line in file.lines() if line.strip() or file.counts.update(blank_lines=1)
@@ -69,7 +78,7 @@ def read_table(
             file.counts["texts_with_tabs"] += 1
         if len(values) != len(first):
             shape = (
-                f"must have {len(first)} tab-separated columns as the {'header' if names else 'first line'} has, "
+                f"must have {len(first)} tab-separated columns like the {'header' if names else 'first line'}, "
                 f"but has {len(values)}"
             )
             raise file.error(f"{shape}: {excerpt(chr(9).join(values))}", line=number)
@@ -82,7 +91,10 @@ def read_table(
 
 
 def read_json_lines(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """Objects with a text, perhaps a second one, a label (a string or a whole number), perhaps an "id"."""
+    """Read one JSON object per line: a text, and optionally a second text and an id.
+
+    The label is a string or a whole number.
+    """
     examples: list[Example] = []
     for number, record in file.json_lines():
         places = {field: _key(file, dataset, field=field, record=record, number=number) for field in FIELDS}
@@ -94,8 +106,9 @@ def read_json_lines(file: TaskFile, dataset: Dataset) -> list[Example]:
 
 
 def read_numbered_classes(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """Rows "text, class number", without a header: the number counts the lines of class.txt beside the file, or the
-    task's labels.
+    """Read rows "text, class number" without a header.
+
+    The number is the index of a line in class.txt in the same folder, or of a label of the data set.
     """
     classes = file.path.with_name(CLASS_FILE)
     labels = list(dataset.labels)
@@ -103,8 +116,8 @@ def read_numbered_classes(file: TaskFile, dataset: Dataset) -> list[Example]:
         labels = [line.strip() for _, line in TaskFile(path=classes, split=file.split).lines() if line.strip()]
         if dataset.labels and labels != list(dataset.labels):
             raise file.error(
-                f"{CLASS_FILE} beside it must name the task's labels in order ({', '.join(dataset.labels)}), but "
-                f"names {', '.join(labels)}."
+                f"{CLASS_FILE} in the same folder must name the task's labels in order ({', '.join(dataset.labels)}), "
+                f"but names {', '.join(labels)}."
             )
     numbers = {str(number): label for number, label in enumerate(labels)}
     return read_table(file, dataset, header=Header.NONE, aliases=numbers)
@@ -138,16 +151,18 @@ def _check_names(file: TaskFile, names: Sequence[str]) -> None:
 def _places(
     file: TaskFile, dataset: Dataset, *, header: Header, names: Sequence[str] | None, num_columns: int
 ) -> dict[str, int]:
-    """Where each field is. The label may be missing from a split that needs none.
+    """Return the column of each field.
 
-    Where a header may be there or not, the numbers of `columns` are those of files without one.
+    If the split needs no labels, the label column may be missing.
+
+    With Header.EITHER, numbers in `columns` are used only for files without a header.
     """
     places: dict[str, int] = {}
     for field in FIELDS:
         column = dataset.columns.get(field)
         if names is None:
             if isinstance(column, str):
-                raise file.error(f"has no header, so `columns` must give numbers, but gives {column!r} for {field}.")
+                raise file.error(f"has no header, so `columns` must have numbers, but has {column!r} for {field}.")
             place = column if column is not None and column < num_columns else None
         elif isinstance(column, str):
             place = names.index(column) if column in names else None

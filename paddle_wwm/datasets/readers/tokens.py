@@ -1,6 +1,4 @@
-"""Sequence labelling: a token and its label a line with blank lines between sentences (CoNLL), or a table with a
-sentence a row.
-"""
+"""Sequence labelling: CoNLL files (one token and its label per line) and tables (one sentence per row)."""
 
 from __future__ import annotations
 
@@ -16,11 +14,13 @@ _DOCUMENT_MARK = "-DOCSTART-"
 
 
 def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """Lines "token … label", columns apart by tabs or spaces: the first is the token, the last its label unless
-    `columns` gives other numbers.
+    """Read lines "token … label" with tabs or spaces between columns.
 
-    A split that needs no labels may have tokens alone. Raises DataError for a line of another number of columns than
-    the first.
+    Blank lines separate sentences. The first column is the token and the last one its label, unless `columns` of the
+    data set gives other numbers. If a split needs no labels, it may have tokens only.
+
+    Raises:
+        DataError: a line has another number of columns than the first line, or a label is unknown.
     """
     token_place, label_place = (_number(file, dataset, field) for field in ("tokens", "labels"))
     examples: list[Example] = []
@@ -50,7 +50,7 @@ def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
         num_columns = num_columns or len(values)
         if len(values) != num_columns or not values[token_place or 0].strip():
             raise file.error(
-                f"must have {num_columns} columns as the first line has, a token in front, but is {excerpt(line)}.",
+                f"must have {num_columns} columns like the first line, and a token, but is {excerpt(line)}.",
                 line=number,
             )
         if num_columns == 1 and file.needs_labels:
@@ -58,7 +58,7 @@ def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
         for place in (token_place, label_place):
             if place is not None and place >= num_columns:
                 raise file.error(
-                    f"`columns` asks for column {place} (from 0), but the line has {num_columns}.", line=number
+                    f"`columns` names column {place} (from 0), but the line has {num_columns} columns.", line=number
                 )
         first_line = first_line if tokens else number
         tokens.append(values[token_place or 0])
@@ -71,8 +71,9 @@ def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
 
 
 def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """A header and rows "tokens, labels", the items of each apart by a space or by U+0002 (as in PaddleNLP's
-    copies).
+    """Read a table with a header and one row of tokens and labels per sentence.
+
+    Spaces or U+0002 (as in the copies of PaddleNLP) separate the tokens, and the labels.
     """
     rows = file.lines()
     names = next(rows, (1, ""))[1].split("\t")
@@ -96,7 +97,7 @@ def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
         if len(values) != len(names):
             raise file.error(
                 (
-                    f"must have {len(names)} tab-separated columns as the header has, but has {len(values)}: "
+                    f"must have {len(names)} tab-separated columns like the header, but has {len(values)}: "
                     f"{excerpt(line)}"
                 ),
                 line=number,
@@ -116,8 +117,9 @@ def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
 
 
 def read_tokens(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """The table if the first line is its header, CoNLL's lines otherwise: MSRA's named entities are published
-    as both.
+    """Read a table if the first line is a header, otherwise a CoNLL file.
+
+    The named entities of MSRA are published in both formats.
     """
     first = next(file.lines(), (1, ""))[1].split("\t")
     return (read_token_table if first[0] == str(dataset.columns.get("tokens", TABLE_HEADER[0])) else read_conll)(

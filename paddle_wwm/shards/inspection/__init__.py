@@ -1,3 +1,1 @@
-"""Shards looked at: whole, checked, compared with each other, exported as JSON lines, drawn.
-`paddle-wwm inspect-shards` is the command.
-"""
+"""Inspect, verify, compare, export and plot shards. `paddle-wwm inspect-shards` is the command."""

@@ -1,7 +1,7 @@
-"""Shards read from end to end, in blocks of whole documents, with every rule of the format checked on the way.
+"""Read a whole shard set in blocks of complete documents, and check every rule of the format.
 
-Memory is that of a block and of one shard's index, whatever the size of the set; only a document larger than a block
-is held whole, as it was when the shards were made.
+The memory is that of one block and the index of one shard, for a set of any size. A document that is larger than a
+block is held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ TOKENS_PER_BLOCK = 1 << 20
 class Block:
     """Consecutive documents of a set.
 
-    first_document: the number of the first. ids: uint16 or uint32, word_starts: bool, shape (num_tokens,).
-    document_offsets, sentence_offsets: int64, (num_documents + 1,) and (num_sentences + 1,); where each begins in the
-    tokens, then the end.
-    num_sentences: int64, (num_documents,).
+    Attributes:
+        first_document: Number of the first document.
+        ids: uint16 or uint32, (num_tokens,).
+        word_starts: bool, (num_tokens,).
+        document_offsets: int64, (num_documents + 1,), where each document begins in the tokens, then the end.
+        sentence_offsets: int64, (total number of sentences + 1,), where each sentence begins, then the end.
+        num_sentences: int64, (num_documents,), sentences per document.
     """
 
     first_document: int
@@ -38,7 +41,7 @@ class Block:
 
     @property
     def num_documents(self) -> int:
-        """Documents of the block."""
+        """Number of documents in the block."""
         return len(self.num_sentences)
 
 
@@ -51,7 +54,7 @@ class _OpenShard:
 
 
 class BlockReader:
-    """Reads blocks of a set; at most one of its shards is open at a time."""
+    """Reader of blocks. At most one shard is open at a time."""
 
     def __init__(self, shards: ShardSet) -> None:
         self._shards = shards
@@ -61,8 +64,12 @@ class BlockReader:
     def read(
         self, *, first: int = 0, last: int | None = None, tokens_per_block: int = TOKENS_PER_BLOCK
     ) -> Iterator[Block]:
-        """The documents [first, last) in blocks that never cross shards. Raises DataError naming the file and the
-        document that breaks a rule.
+        """Yield the documents [first, last) in blocks.
+
+        All documents of a block are in a single shard.
+
+        Raises:
+            DataError: A document breaks a rule of the format. The message names the file and the document.
         """
         last = self._shards.num_documents if last is None else last
         shard_first = 0
@@ -80,7 +87,7 @@ class BlockReader:
             shard_first = shard_last
 
     def read_all(self, *, first: int, last: int) -> Block:
-        """The documents [first, last) as one block."""
+        """Return the documents [first, last) as one block."""
         return _joined(list(self.read(first=first, last=last, tokens_per_block=1 << 62)))
 
     def _opened(self, number: int, first_document: int) -> _OpenShard:
@@ -93,7 +100,7 @@ class BlockReader:
                 raise _damaged(
                     path,
                     (
-                        f"the places of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, "
+                        f"the offsets of its documents must rise from 0 to {ends[0]} tokens and {ends[1]} lengths, "
                         f"but do not"
                     ),
                 )
@@ -101,7 +108,7 @@ class BlockReader:
         return self._open
 
     def _block(self, opened: _OpenShard, first: int, last: int) -> Block:
-        """Documents [first, last) of a shard, checked."""
+        """Check and return the documents [first, last) of a shard."""
         number = opened.first_document + first
         (token_start, length_start), (token_end, length_end) = opened.index[first].tolist(), opened.index[last].tolist()
         document_offsets = opened.index[first : last + 1, 0] - token_start
@@ -109,7 +116,7 @@ class BlockReader:
         length_offsets = opened.index[first : last + 1, 1] - length_start
 
         def check(is_bad: np.ndarray, offsets: np.ndarray, rule: str) -> None:
-            """`is_bad` at a place of a document that `offsets` tell."""
+            """Raise DataError for the first place where `is_bad`; `offsets` give its document."""
             if is_bad.any():
                 document = number + int(np.searchsorted(offsets, int(np.argmax(is_bad)), side="right")) - 1
                 raise _damaged(opened.path, f"document {document}: {rule}")
@@ -123,7 +130,7 @@ class BlockReader:
         first_sentences = np.concatenate([[0], np.cumsum(num_sentences)])
         check(lengths <= 0, first_sentences, "its sentences must have tokens, but one has none")
         ends_differ = sentence_offsets[first_sentences] != document_offsets
-        check(ends_differ[1:], documents, "its sentences must have as many tokens as it has, but have not")
+        check(ends_differ[1:], documents, "the lengths of its sentences must sum to its number of tokens, but do not")
 
         stored = opened.shard.tokens(token_start, token_end - token_start)
         word_bit = self._shards.word_bit

@@ -1,8 +1,9 @@
-"""Two shard sets side by side: which documents are the same, and how far their words agree where their tokens do.
+"""Compare two shard sets: which documents are equal, and how far the words of equal tokens agree.
 
-Documents are paired by their tokens, not by their numbers, so that one more or less does not make all that follow it
-different. Pieces are
-compared as text: sets with other vocabularies can be compared, too.
+Documents are paired by their tokens, not by their numbers, so one missing document does not make all later ones
+different. Pieces are compared as text, so sets with different vocabularies can be compared.
+
+The two sets are called "here" and "there" in names and messages.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from .blocks import Block, BlockReader
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """The words of two sets over the same tokens. A sentence's first token always starts a word and is left out of the
-    boundaries.
+    """Counts of words of two sets over the same tokens.
 
-    num_boundaries_*: word starts within sentences, here, there, and in both; num_words_*: whole words, both ends at
-    the same tokens.
-    num_tokens_where_agreed: tokens that start a word in both or in neither.
+    The first token of a sentence always starts a word, so it is not counted as a boundary.
+
+    Attributes:
+        num_tokens_where_agreed: Tokens that start a word in both sets or in neither.
+        num_boundaries_here: Word starts within sentences; `_there` and `_in_both` in the same way.
+        num_words_here: Words. `num_words_in_both` counts those that begin and end at the same tokens.
     """
 
     num_tokens: int = 0
@@ -45,10 +48,11 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Documents counted by how they differ, and the first difference.
+    """Numbers of documents by kind of difference, and the first difference.
 
-    first_difference: the number of a document here and of its counterpart there; None for the side that has none.
-    None: there is no difference.
+    Attributes:
+        first_difference: The number of a document here and of its counterpart there; None for a side without one.
+            None: the sets are identical.
     """
 
     num_shared_entries: int
@@ -63,7 +67,7 @@ class Comparison:
 
     @property
     def is_identical(self) -> bool:
-        """The same documents in the same order."""
+        """True if both sets have the same documents in the same order."""
         return self.first_difference is None
 
 
@@ -75,8 +79,12 @@ def compare(
     there_vocab: Vocab,
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Read both sets twice: once to pair the documents, once to compare the pairs. Raises DataError where one of them
-    is damaged.
+    """Compare two shard sets.
+
+    Both are read twice: first to pair the documents, then to compare the pairs.
+
+    Raises:
+        DataError: A set is damaged.
     """
     total = 2 * (here.manifest.num_tokens + there.manifest.num_tokens)
     translation = _translation(from_vocab=there_vocab, to_vocab=here_vocab)
@@ -124,8 +132,9 @@ def compare(
 
 
 def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
-    """For every id of one vocabulary the id of the same piece in the other; beyond its end for pieces that it
-    has not.
+    """Return for every id of one vocabulary the id of the same piece in the other.
+
+    Pieces that the other vocabulary does not have get ids beyond its end. int64, (len(from_vocab),).
     """
     return np.array(
         [to_vocab.ids.get(token, len(to_vocab) + number) for number, token in enumerate(from_vocab.tokens)], np.int64
@@ -133,7 +142,7 @@ def _translation(*, from_vocab: Vocab, to_vocab: Vocab) -> np.ndarray:
 
 
 def _document_keys(shards: ShardSet, translation: np.ndarray, compared: Counter) -> np.ndarray:
-    """64 bits of a hash of every document's pieces. uint64, shape (num_documents,)."""
+    """Return a 64-bit hash of the pieces of every document. uint64, (num_documents,)."""
     keys = np.zeros(shards.num_documents, np.uint64)
     for block in BlockReader(shards).read():
         data = memoryview(translation[block.ids]).cast("B")
@@ -147,8 +156,9 @@ def _document_keys(shards: ShardSet, translation: np.ndarray, compared: Counter)
 
 
 def _pairs(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Numbers of the documents with the same tokens, here rising; the n-th of equal ones here goes with the n-th
-    there. int64, (num_pairs, 2).
+    """Return the numbers of the documents with the same tokens, sorted by those here.
+
+    Among equal documents, the n-th here is paired with the n-th there. int64, (num_pairs, 2).
     """
     _, here_places, there_places = np.intersect1d(_distinct(here), _distinct(there), return_indices=True)
     pairs = np.stack([here_places, there_places], axis=1)
@@ -156,7 +166,7 @@ def _pairs(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Keys that tell the first of equal documents from the second, the third, …"""
+    """Make the keys of equal documents distinct. uint64, same shape."""
     order = np.argsort(keys, kind="stable")
     is_first = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
     places = np.arange(len(keys))
@@ -167,7 +177,7 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
 
 
 def _paired_blocks(here: ShardSet, there: ShardSet, pairs: np.ndarray) -> Iterator[tuple[Block, Block]]:
-    """The pairs' tokens, in runs of documents that follow each other in both sets."""
+    """Yield blocks of the pairs, split where documents are not consecutive."""
     here_reader, there_reader = BlockReader(here), BlockReader(there)
     breaks = np.flatnonzero((np.diff(pairs, axis=0) != 1).any(axis=1)) + 1
     for run in np.split(pairs, breaks):
@@ -180,8 +190,11 @@ def _paired_blocks(here: ShardSet, there: ShardSet, pairs: np.ndarray) -> Iterat
 
 
 def _differing_documents(here: Block, there: Block) -> tuple[np.ndarray, np.ndarray]:
-    """Which documents have other words but the same sentences, and which have other sentences. bool, (num_documents,)
-    each.
+    """Find the documents that differ.
+
+    Returns:
+        Two masks, bool (num_documents,) each: documents with other words but the same sentences, and documents with
+        other sentences.
     """
     other_sentences = _sentence_starts(here) != _sentence_starts(there)
     sentences = np.logical_or.reduceat(other_sentences, here.document_offsets[:-1])
@@ -198,8 +211,8 @@ def _sentence_starts(block: Block) -> np.ndarray:
 def _agreement(here: Block, there: Block) -> Agreement:
     inside = ~(_sentence_starts(here) | _sentence_starts(there))
     both = here.word_starts & there.word_starts
-    # between two neighbours of all word starts of either set lies a word of both just when both neighbours are starts
-    # in both
+    # Take the word starts of both sets together. Two neighbours enclose a common word if and only if each of them is
+    # a start in both sets.
     in_both = both[here.word_starts | there.word_starts]
     return Agreement(
         num_tokens=len(here.ids),

@@ -1,7 +1,6 @@
-"""A shard set as lines for a person to read: what the manifest says, what the shards hold, samples with their words,
-and how two sets differ.
+"""Format a shard set as lines of text: its manifest, statistics, samples with words, and differences between two sets.
 
-Nothing here prints: values go in, lines come out.
+Nothing here prints; the functions return or yield lines.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ LABEL_WIDTH = 12
 
 
 def manifest_lines(shards: ShardSet) -> Iterator[str]:
-    """How the set was made, and what was dropped and changed on the way."""
+    """Yield lines on how the set was made, and on dropped and changed text."""
     manifest = shards.manifest
     yield (
         f"{shards.directory}: {len(manifest.shards):,} shard(s), format {manifest.format_version}, fingerprint "
@@ -46,7 +45,7 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
     for source in manifest.sources[:MAX_SOURCES_SHOWN]:
         yield _labelled("", f"{printable(source.name)}  {source.format}  {source.size / 1e6:,.1f} MB")
     if len(manifest.sources) > MAX_SOURCES_SHOWN:
-        yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more")
+        yield _labelled("", f"… and {len(manifest.sources) - MAX_SOURCES_SHOWN:,} more files")
     yield _labelled("segmenter", f"{manifest.segmenter.name[:24]} {manifest.segmenter.model_sha256[:24]}")
     yield _labelled("tokenizer", ", ".join(f"{name} {value}" for name, value in asdict(manifest.tokenizer).items()))
     yield _labelled("vocabulary", f"{manifest.vocab_size:,} entries, {manifest.vocab_sha256[:16]}")
@@ -57,13 +56,15 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
         f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (paddle-wwm prepare-corpus --text keeps it)",
     )
     changes = report_lines(read_report(shards))
-    yield "dropped, changed, fallen back:" if changes else "nothing was dropped or changed"
+    yield "dropped or changed text:" if changes else "nothing was dropped or changed"
     yield from changes
 
 
 def read_report(shards: ShardSet) -> CorpusReport:
-    """The counts with their samples; without the samples where report.json is missing. Raises DataError when it is
-    damaged.
+    """Read the counts and their samples; without samples if report.json is missing.
+
+    Raises:
+        DataError: report.json is damaged.
     """
     path = shards.directory / REPORT_NAME
     try:
@@ -77,7 +78,7 @@ def read_report(shards: ShardSet) -> CorpusReport:
 
 
 def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str]:
-    """Counts, a table of the distributions, and what the words are like."""
+    """Yield counts, a table of the distributions, and the lengths of words."""
     it = statistics
     yield (
         f"{it.num_documents:,} documents, {it.num_sentences:,} sentences, {it.num_words:,} words, "
@@ -85,26 +86,26 @@ def statistics_lines(statistics: Statistics, *, vocab_size: int) -> Iterator[str
     )
     yield _labelled("[UNK]", f"{it.num_unknown_tokens:,} tokens, {it.num_unknown_tokens / it.num_tokens:.2%}")
     yield _labelled(
-        "on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes a token"
+        "on disk", f"{it.num_shard_bytes / 1e6:,.1f} MB, {it.num_shard_bytes / it.num_tokens:.3f} bytes/token"
     )
     yield _labelled(
         "vocabulary", f"{it.num_used_entries:,} of {vocab_size:,} entries occur, {it.num_used_entries / vocab_size:.1%}"
     )
     yield ""
-    headings = ["mean", "least", *(f"{percent}%" for percent in PERCENTILES[1:-1]), "most"]
+    headings = ["mean", "min", *(f"{percent}%" for percent in PERCENTILES[1:-1]), "max"]
     yield " " * 24 + "".join(f"{heading:>10}" for heading in headings)
     for name, distribution in (
-        ("sentences a document", it.sentences_per_document),
-        ("tokens a document", it.tokens_per_document),
-        ("tokens a sentence", it.tokens_per_sentence),
-        ("words a sentence", it.words_per_sentence),
-        ("pieces a word", it.pieces_per_word),
-        ("characters a word", it.chars_per_word),
+        ("sentences per document", it.sentences_per_document),
+        ("tokens per document", it.tokens_per_document),
+        ("tokens per sentence", it.tokens_per_sentence),
+        ("words per sentence", it.words_per_sentence),
+        ("pieces per word", it.pieces_per_word),
+        ("characters per word", it.chars_per_word),
     ):
         values = (f"{distribution.percentile(percent):,}" for percent in PERCENTILES)
         yield f"  {name:<22}{distribution.mean:>10,.2f}" + "".join(f"{value:>10}" for value in values)
     yield ""
-    yield "words by characters ([UNK] taken for one): " + ", ".join(_shares(it.chars_per_word))
+    yield "words by number of characters ([UNK] counts as one): " + ", ".join(_shares(it.chars_per_word))
     yield f"tokens in words of several pieces: {it.num_tokens_of_long_words / it.num_tokens:.1%}"
     longest, size = printable(it.longest_word[:MAX_CHARS_SHOWN]), it.chars_per_word.percentile(100)
     yield f"longest word: {longest} ({size:,} characters, document {it.longest_word_document})"
@@ -120,13 +121,16 @@ def _shares(chars_per_word: Distribution) -> Iterator[str]:
 
 
 def sample_numbers(num_samples: int, *, documents: range, seed: int) -> list[int]:
-    """Different documents of the range, drawn by the seed, in order; all of them where there are fewer."""
+    """Draw `num_samples` different documents of the range, or all, and sort them."""
     chosen = np.random.default_rng(seed).choice(len(documents), size=min(num_samples, len(documents)), replace=False)
     return sorted(documents[int(place)] for place in chosen)
 
 
 def sample_lines(shards: ShardSet, *, vocab: Vocab, documents: Sequence[int]) -> Iterator[str]:
-    """The first sentences of those documents (numbers that rise), words parted by "|", the kept text below."""
+    """Yield the first sentences of the given documents, with "|" between words.
+
+    The kept text follows each sentence. Document numbers must rise.
+    """
     texts = read_texts(shards, documents=documents) if shards.manifest.texts else None
     for number in documents:
         text = next(texts) if texts else None
@@ -138,12 +142,12 @@ def sample_lines(shards: ShardSet, *, vocab: Vocab, documents: Sequence[int]) ->
             if text:
                 yield _labelled("text", _shown(text.sentences[place]))
         if len(sentences) > MAX_SENTENCES_SHOWN:
-            yield _labelled("", f"… and {len(sentences) - MAX_SENTENCES_SHOWN:,} sentences more")
+            yield _labelled("", f"… and {len(sentences) - MAX_SENTENCES_SHOWN:,} more sentences")
         yield ""
 
 
 def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str]:
-    """The sentences of a document as 使用|语言|模型."""
+    """Return the sentences of a document as 使用|语言|模型."""
     _, found = shards.document(document)
     pieces = np.array(vocab.tokens, object)[found.input_ids]
     offsets = found.sentence_offsets.tolist()
@@ -154,7 +158,7 @@ def document_words(shards: ShardSet, *, vocab: Vocab, document: int) -> list[str
 
 
 def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
-    """A line for everything in which two sets were made differently."""
+    """Yield a line for each difference in how two sets were made."""
     for name in ("segmenter", "tokenizer", "options"):
         values = dict(_flat(asdict(getattr(here, name)))), dict(_flat(asdict(getattr(there, name))))
         for key in dict.fromkeys(chain(*values)):
@@ -173,8 +177,9 @@ def _origin_lines(here: ShardManifest, there: ShardManifest) -> Iterator[str]:
 def comparison_lines(
     here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, comparison: Comparison
 ) -> Iterator[str]:
-    """How two sets were made, their counts, documents and words side by side, the first difference decoded; the last
-    line is the verdict.
+    """Yield the differences between two sets; the last line is the result.
+
+    The lines compare how the sets were made, their counts, documents and words, and show the first difference as text.
     """
     it = comparison
     yield _labelled("here", str(here.directory))
@@ -198,7 +203,7 @@ def comparison_lines(
         f"{it.num_other_sentences:,} with other sentences,"
     )
     yield (
-        f"  {it.num_only_here:,} here only, {it.num_only_there:,} there only (those with other tokens are counted "
+        f"  {it.num_only_here:,} here only, {it.num_only_there:,} there only (a document with other tokens counts "
         f"on both sides)"
     )
     if it.num_other_words or it.num_other_sentences:
@@ -210,7 +215,7 @@ def comparison_lines(
         )
     yield ""
     if not it.is_identical:
-        yield "different" if it.in_order else "different (the documents of both stand in another order)"
+        yield "different" if it.in_order else "different (the documents in both are in another order)"
     elif here_vocab.sha256 != there_vocab.sha256:
         yield "identical documents in the same order, with other ids: the vocabularies differ"
     else:
@@ -221,12 +226,12 @@ def _agreement_lines(agreement: Agreement) -> Iterator[str]:
     it = agreement
     yield ""
     yield (
-        f"  words over the {it.num_tokens:,} tokens of the documents in both; precision: of those here; recall: "
-        f"of those there"
+        f"  words over the {it.num_tokens:,} tokens of the documents in both; precision: share of those here; "
+        f"recall: share of those there"
     )
     agreed = it.num_tokens_where_agreed
     yield (
-        f"  tokens at which both start a word, or neither: {agreed:,}, {agreed / it.num_tokens:.2%}; "
+        f"  tokens that start a word in both or in neither: {agreed:,}, {agreed / it.num_tokens:.2%}; "
         f"{it.num_tokens - agreed:,} differ"
     )
     rows = (
@@ -237,13 +242,16 @@ def _agreement_lines(agreement: Agreement) -> Iterator[str]:
     for name, mine, other, both in rows:
         shares = (both / max(mine, 1), both / max(other, 1), 2 * both / max(mine + other, 1))
         yield f"  {name:<16}{mine:>16,}{other:>16,}{both:>16,}" + "".join(f"{share:>12.2%}" for share in shares)
-    yield "  (word starts: those within sentences)"
+    yield "  (word starts: only those within sentences)"
 
 
 def _difference_lines(
     here: ShardSet, there: ShardSet, *, here_vocab: Vocab, there_vocab: Vocab, numbers: tuple[int | None, int | None]
 ) -> Iterator[str]:
-    """The first sentence in which two documents differ, or the beginning of the only one."""
+    """Yield the first sentence in which two documents differ.
+
+    If a document exists on one side only, yield its first sentence.
+    """
     sides = [
         [] if number is None else document_words(shards, vocab=vocab, document=number)
         for shards, vocab, number in zip((here, there), (here_vocab, there_vocab), numbers)
@@ -256,7 +264,7 @@ def _difference_lines(
 
 
 def _flat(values: dict, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested options as names with dots and values as text."""
+    """Flatten nested options to pairs of a dotted name and a value as text."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, dict):
@@ -270,7 +278,7 @@ def _flat(values: dict, prefix: str = "") -> list[tuple[str, str]]:
 
 def _shown(text: str) -> str:
     more = len(text) - MAX_CHARS_SHOWN
-    return printable(text[:MAX_CHARS_SHOWN]) + (f"… and {more:,} characters more" if more > 0 else "")
+    return printable(text[:MAX_CHARS_SHOWN]) + (f"… and {more:,} more characters" if more > 0 else "")
 
 
 def _labelled(label: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A shard set as lines of JSON, a document a line, for other programs."""
+"""Export a shard set as JSON lines, one document per line, for other programs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def write_jsonl(
     documents: range,
     on_document: Callable[[], object] = lambda: None,
 ) -> None:
-    """Write consecutive documents, UTF-8, in their order. The keys of a line::
+    """Write consecutive documents in order, as UTF-8. Each line has these keys::
 
-        number            of the document in the set, from 0
-        doc_id            "file:line" where the text was kept, else the number as text
+        number            number of the document in the set, from 0
+        doc_id            "file:line" if the text was kept, else the number as text
         tokens            the pieces, as in vocab.txt
         input_ids         their ids
-        word_starts       1 where a piece starts a word, else 0
-        sentence_offsets  sentence i is the pieces [offsets[i], offsets[i + 1])
-        sentences         the text of each sentence, where it was kept
+        word_starts       1 if the piece starts a word, else 0
+        sentence_offsets  sentence i consists of the pieces [offsets[i], offsets[i + 1])
+        sentences         the text of each sentence, if it was kept
 
-    Raises DataError where the shards or the kept text are damaged.
+    Raises:
+        DataError: The shards or the kept text are damaged.
     """
     pieces = np.array(vocab.tokens, object)
     texts = read_texts(shards, documents=documents) if shards.manifest.texts else None

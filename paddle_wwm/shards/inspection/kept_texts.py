@@ -1,4 +1,4 @@
-"""The kept text of a shard set: document n of the set is line n of the text files, end to end."""
+"""Read the kept text of a shard set: document n is line n of the concatenated text files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from ..records import record_lines
 
 @dataclass(frozen=True, kw_only=True)
 class KeptText:
-    """The text of a document: "file:line" of its first sentence, and the sentences that have tokens."""
+    """Text of a document.
+
+    Attributes:
+        doc_id: "file:line" of the first sentence.
+        sentences: The sentences that have tokens.
+    """
 
     doc_id: str
     sentences: tuple[str, ...]
 
 
 def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptText]:
-    """The text of those documents, whose numbers must rise; the lines between are skipped, files without any
-    of them are not opened.
+    """Yield the text of the given documents, whose numbers must rise.
 
-    Raises DataError where a file is missing, damaged, or has not the lines that the manifest says.
+    Files without any of these documents are not opened.
+
+    Raises:
+        DataError: A file is missing or damaged, or its number of lines differs from the manifest.
     """
     wanted = iter(documents)
     number = next(wanted, None)
@@ -37,7 +44,7 @@ def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptTe
             try:
                 for place, line in enumerate(record_lines(path), start=first):
                     if place >= last:
-                        raise _damaged(path, f"has more than the {last - first:,} lines that the manifest says")
+                        raise _damaged(path, f"has more than the {last - first:,} lines of the manifest")
                     if place == number:
                         yield _parsed(line, path, place - first + 1)
                         number = next(wanted, None)
@@ -45,13 +52,15 @@ def read_texts(shards: ShardSet, *, documents: Iterable[int]) -> Iterator[KeptTe
                         break
             except FileNotFoundError:
                 raise _damaged(path, "missing") from None
-            except OSError as error:  # pyarrow's own words: truncated, not Zstandard
+            except OSError as error:  # raised by pyarrow: truncated, or not Zstandard
                 raise _damaged(path, str(error)) from None
             if number is not None and number < last:
                 raise _damaged(path, f"must have {last - first:,} lines, but has fewer")
         first = last
     if number is not None:
-        raise _damaged(shards.directory, f"the kept text has {first:,} documents, the shards {shards.num_documents:,}")
+        raise _damaged(
+            shards.directory, f"the kept text has {first:,} documents, but the shards have {shards.num_documents:,}"
+        )
 
 
 def _parsed(line: bytes, path: Path, number: int) -> KeptText:

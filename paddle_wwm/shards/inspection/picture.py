@@ -1,4 +1,4 @@
-"""The lengths of words, sentences and documents as a picture."""
+"""Plot the lengths of words, sentences and documents."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from .statistics import Distribution, Statistics
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MAX_WORD_CHARS = 12  # the last bar holds the longer ones, too
+MAX_WORD_CHARS = 12  # the last bar also counts longer words
 MAX_BARS = 60
 WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 15, 4.5, 100
 
 
 def write_picture(path: str | Path, *, statistics: Statistics) -> None:
-    """Write a PNG of 1500 x 450 pixels with three histograms. Labels are English, so that no font for Chinese is
-    needed.
+    """Write a PNG of 1500 x 450 pixels with three histograms.
+
+    Labels are in English, so no Chinese font is needed.
     """
-    from matplotlib.figure import Figure  # not pyplot: no window, no state
+    from matplotlib.figure import Figure  # not pyplot, which opens windows and keeps global state
 
     figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DOTS_PER_INCH, layout="constrained")
     words, sentences, documents = figure.subplots(1, 3)
@@ -31,10 +32,10 @@ def write_picture(path: str | Path, *, statistics: Statistics) -> None:
         sentences,
         statistics.tokens_per_sentence,
         title=f"{statistics.num_sentences:,} sentences",
-        label="tokens a sentence",
+        label="tokens per sentence",
     )
     title = f"{statistics.num_documents:,} documents"
-    _lengths(documents, statistics.tokens_per_document, title=title, label="tokens a document (log scale)", log=True)
+    _lengths(documents, statistics.tokens_per_document, title=title, label="tokens per document (log scale)", log=True)
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png")
 
@@ -46,18 +47,20 @@ def _words(axes: Axes, chars_per_word: Distribution) -> None:
     axes.bar(labels, shares[1:])
     axes.set(
         title=f"{chars_per_word.num:,} words, mean {chars_per_word.mean:.2f}",
-        xlabel="characters a word",
+        xlabel="characters per word",
         ylabel="% of words",
     )
 
 
 def _lengths(axes: Axes, lengths: Distribution, *, title: str, label: str, log: bool = False) -> None:
-    """Up to the 99.5th percentile where the scale is linear: a few outliers would press the rest into one bar. They
-    are told, not hidden.
+    """Draw a histogram of lengths.
+
+    A linear scale ends at the 99.5th percentile, because a few outliers would move all other values into one bar. The
+    title reports how many values are beyond the end.
     """
     least, most = lengths.percentile(0), lengths.percentile(100)
     end = most if log else lengths.percentile(99.5)
-    # bars end between whole numbers, and never have room for none
+    # bars end between whole numbers, and each bar covers at least one of them
     width = -(-end // MAX_BARS)
     edges = (
         np.unique(np.ceil(np.geomspace(least, end + 1, MAX_BARS + 1))) if log else np.arange(0, end + width, width) + 1
@@ -68,9 +71,9 @@ def _lengths(axes: Axes, lengths: Distribution, *, title: str, label: str, log: 
     if log:
         axes.set_xscale("log")
     num_beyond = int(lengths.counts[~shown].sum())
-    beyond = f"\n{num_beyond / lengths.num:.1%} beyond the right end, the longest {most:,}" if num_beyond else ""
+    beyond = f"\n{num_beyond / lengths.num:.1%} beyond the right end, maximum {most:,}" if num_beyond else ""
     axes.set(
         title=f"{title}, mean {lengths.mean:,.1f}{beyond}",
         xlabel=label,
-        ylabel="% a bar" if log or width == 1 else f"% a bar of {width}",
+        ylabel="% per bar" if log or width == 1 else f"% per bar of {width}",
     )

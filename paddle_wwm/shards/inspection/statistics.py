@@ -1,4 +1,4 @@
-"""What a shard set holds in numbers, from one pass over its bytes in bounded memory."""
+"""Statistics of a shard set. Its bytes are read once, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,43 +12,55 @@ from ...tokenization.vocab import Vocab
 from ..reader import ShardSet
 from .blocks import Block, BlockReader
 
-# Up to this a value is counted in a table with a place for each; it is ten times faster than sorting.
+# Smaller values are counted in a table with one entry per value, which is ten times faster than sorting.
 MAX_TABLE_VALUE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """How often each value occurs. values, counts: int64, shape (different values,); values rise."""
+    """How often each value occurs.
+
+    Attributes:
+        values: int64, (num_different,), sorted.
+        counts: int64, (num_different,).
+    """
 
     values: np.ndarray
     counts: np.ndarray
 
     @property
     def num(self) -> int:
-        """How many there are."""
+        """Number of values."""
         return int(self.counts.sum())
 
     @property
     def mean(self) -> float:
-        """Their mean."""
+        """Mean of the values."""
         return float(self.values @ self.counts) / self.num
 
     def percentile(self, percent: float) -> int:
-        """The smallest value that `percent` % of them do not exceed: 0 gives the least, 100 the largest."""
+        """Return the smallest value that `percent` % of the values do not exceed.
+
+        0 returns the minimum and 100 the maximum.
+        """
         ends = np.cumsum(self.counts)
         return int(self.values[np.searchsorted(ends, max(percent / 100 * ends[-1], 1), side="left")])
 
     def share(self, value: int) -> float:
-        """The share of them that equals `value`."""
+        """Return the share of values that equal `value`."""
         return float(self.counts[self.values == value].sum()) / self.num
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """Counts and distributions of a set. A word's characters are those of its pieces, [UNK] taken for one.
+    """Counts and distributions of a set.
 
-    num_used_entries: vocabulary entries that occur. num_tokens_of_long_words: tokens in words of several pieces, those
-    that whole word masking keeps together. longest_word: as text, from document longest_word_document.
+    Attributes:
+        num_used_entries: Vocabulary entries that occur.
+        num_tokens_of_long_words: Tokens in words of several pieces. Whole word masking masks these together.
+        chars_per_word: Characters of the pieces of a word; [UNK] counts as one.
+        longest_word: Text of the longest word.
+        longest_word_document: Number of the document that contains it.
     """
 
     num_documents: int
@@ -70,8 +82,9 @@ class Statistics:
 
 
 class _Counter:
-    """A distribution being counted. Memory grows with the different values: a corpus of n tokens has at most sqrt(2n)
-    different lengths.
+    """Counter of a distribution.
+
+    Memory grows with the number of different values. A corpus of n tokens has at most sqrt(2n) different lengths.
     """
 
     def __init__(self) -> None:
@@ -100,7 +113,7 @@ class _Counter:
 
 
 class _Counting:
-    """The statistics of the blocks so far."""
+    """Statistics of the blocks so far."""
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
@@ -151,8 +164,15 @@ class _Counting:
 def statistics_of(
     shards: ShardSet, *, vocab: Vocab, on_tokens: Callable[[int], object] = lambda num_tokens: None
 ) -> Statistics:
-    """Read the whole set; `on_tokens` hears of every block. Raises DataError where the shards break a rule of their
-    format.
+    """Read a whole set and return its statistics.
+
+    Args:
+        shards: The set.
+        vocab: Its vocabulary.
+        on_tokens: Called with the number of tokens of every block.
+
+    Raises:
+        DataError: The shards break a rule of their format.
     """
     counting = _Counting(vocab)
     for block in BlockReader(shards).read():

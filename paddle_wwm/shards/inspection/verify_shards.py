@@ -1,6 +1,4 @@
-"""Is a shard set whole? Every checksum, then every rule of the format, then the counts, then the kept text beside the
-tokens.
-"""
+"""Verify a shard set: every checksum, every rule of the format, the counts, and the kept text."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ COUNTS = ("num_documents", "num_sentences", "num_words", "num_tokens", "num_unkn
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was found whole."""
+    """Counts of the verified content."""
 
     num_files: int
     num_bytes: int
@@ -35,8 +33,10 @@ class Verified:
 
 
 def verify(directory: str | Path, *, progress: Callable[[Progress], None] | None = None) -> Verified:
-    """Check a whole shard set. Raises DataError naming the files whose bytes differ, or the first file and document
-    that break a rule.
+    """Verify a whole shard set.
+
+    Raises:
+        DataError: The message names all files whose bytes differ, or the first file and document that break a rule.
     """
     num_files, num_bytes = _verify_checksums(Path(directory), progress=progress)
     shards, vocab = open_with_vocab(directory)  # the vocabulary has a checksum, too
@@ -59,14 +59,14 @@ def verify(directory: str | Path, *, progress: Callable[[Progress], None] | None
                     _verify_text(directory, number, num_sentences=num_sentences, num_kept=len(next(texts).sentences))
             checked.update(len(block.ids))
     if manifest.texts:
-        next(texts, None)  # raises where there is more text than documents
+        next(texts, None)  # raises if there is more text than documents
     stated = {name: getattr(manifest, name) for name in COUNTS}
     differing = [
-        f"{name} {stated[name]:,} (the shards: {number:,})" for name, number in counts.items() if stated[name] != number
+        f"{name} {stated[name]:,} (shards: {number:,})" for name, number in counts.items() if stated[name] != number
     ]
     if differing:
         raise DataError(
-            f"{directory}: the manifest's counts must be those of the shards, but differ: "
+            f"{directory}: the counts of the manifest must equal those of the shards, but differ: "
             f"{', '.join(differing)}; {REMEDY}."
         )
     return Verified(
@@ -81,26 +81,32 @@ def verify(directory: str | Path, *, progress: Callable[[Progress], None] | None
 def _verify_text(directory: str | Path, number: int, *, num_sentences: int, num_kept: int) -> None:
     if num_kept != num_sentences:
         raise DataError(
-            f"{directory}: the kept text of document {number} must have its {num_sentences} sentences, but "
+            f"{directory}: the kept text of document {number} must have {num_sentences} sentences, but "
             f"has {num_kept}; {REMEDY}."
         )
 
 
 def open_with_vocab(directory: str | Path) -> tuple[ShardSet, Vocab]:
-    """A set and its vocabulary. Raises DataError where they do not belong together."""
+    """Open a set and its vocabulary.
+
+    Raises:
+        DataError: They do not belong together.
+    """
     shards = ShardSet(directory)
     vocab = shards.vocab()
     if len(vocab) != shards.manifest.vocab_size:
         size = shards.manifest.vocab_size
         raise DataError(
-            f"{directory}: `vocab_size` must be the {len(vocab):,} of {VOCAB_NAME}, but is {size:,}; {REMEDY}."
+            f"{directory}: `vocab_size` must be {len(vocab):,} as in {VOCAB_NAME}, but is {size:,}; {REMEDY}."
         )
     return shards, vocab
 
 
 def _verify_checksums(directory: Path, *, progress: Callable[[Progress], None] | None) -> tuple[int, int]:
-    """Number and bytes of the files that have a checksum. All of the damaged ones are named at once: what to copy
-    again is known.
+    """Verify the checksums; return the number of files and their total bytes.
+
+    Raises:
+        DataError: The message names all damaged files, so that the user can copy them again.
     """
     manifest = read_manifest(directory)
     paths = [directory / record.file for record in manifest.files]
@@ -114,9 +120,9 @@ def _verify_checksums(directory: Path, *, progress: Callable[[Progress], None] |
                 damaged.append(f"{path}: its bytes differ from the manifest's checksum")
             checked.update(size)
     if damaged:
-        raise DataError(f"{'; '.join(damaged)}; copy the shards from where they are whole, or {REMEDY}.")
+        raise DataError(f"{'; '.join(damaged)}; copy the shards again from a good copy, or {REMEDY}.")
     if manifest.fingerprint != content_fingerprint(vocab_sha256=manifest.vocab_sha256, shards=manifest.shards):
         raise DataError(
-            f"{directory / MANIFEST_NAME}: its fingerprint must be that of the checksums in it, but is not; {REMEDY}."
+            f"{directory / MANIFEST_NAME}: its fingerprint must match its checksums, but does not; {REMEDY}."
         )
     return len(paths), sum(sizes)

@@ -1,7 +1,6 @@
-"""Work on the workers of a Dask cluster, which see the files of the corpus and of the output under the same names as
-this process.
+"""Run the work on a Dask cluster. Its workers must see the corpus and the output under the same paths.
 
-Work may be done twice, and is when a worker is lost; that costs what it had in hand.
+If a worker is lost, its unfinished work is done again by another worker.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from ...errors import ConfigError, DataError
 from .work_plan import Plan, Work
 
 SECONDS_BETWEEN_LOOKS = 0.05
-REMEDY = "what is done is kept: give the same command again to continue."
+REMEDY = "finished work is kept: to continue, rerun the same command."
 
 
 @dataclass(frozen=True, kw_only=True)
 class DaskEngine:
-    """The workers of `client`'s cluster."""
+    """Engine that runs on the workers of a Dask cluster."""
 
     client: Any  # dask.distributed.Client
     description: str
 
     def run(self, work: Work, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
-        """As the protocol says."""
+        """See `Engine.run`."""
         from dask.distributed import as_completed
         from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
-        # by keys that say nothing of the arguments: work of an earlier attempt must not count as done here
+        # pure=False makes new keys: the results of an earlier attempt must not be reused
         futures = self.client.map(work, [plan] * len(items), items, pure=False, retries=2)
         completed = as_completed(futures)
         remaining = len(futures)
@@ -62,8 +61,14 @@ class DaskEngine:
 
 @contextlib.contextmanager
 def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[DaskEngine]:
-    """The cluster of the scheduler at that address (or that its scheduler file names), or one of `num_workers`
-    processes on this machine.
+    """Connect to a Dask cluster, or start one on this machine.
+
+    Args:
+        scheduler: Address of the scheduler, or its scheduler file. None: start a cluster on this machine.
+        num_workers: Number of processes of the cluster on this machine.
+
+    Raises:
+        ConfigError: Dask is not installed, the scheduler does not answer, or its workers cannot be used.
     """
     try:
         import dask
@@ -72,11 +77,9 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
     except ImportError:
         raise ConfigError("`engine` dask needs the package `distributed`: pip install 'paddle_wwm[dask]'.") from None
     for name in list(logging.root.manager.loggerDict):
-        if name.split(".")[0] == "distributed":  # what matters is raised; the rest are tracebacks of lost connections
+        if name.split(".")[0] == "distributed":  # errors are raised; the log only has tracebacks of lost connections
             logging.getLogger(name).setLevel(logging.CRITICAL)
-    seconds_to_connect = parse_timedelta(
-        dask.config.get("distributed.comm.timeouts.connect")
-    )  # 30 s, if the user has not set it
+    seconds_to_connect = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))  # 30 s by default
     with contextlib.ExitStack() as stack:
         where: dict[str, Any] = {"address": scheduler}
         if scheduler is None:
@@ -98,8 +101,10 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
 
 
 def _check_workers(client: Any, *, timeout_s: float) -> None:
-    """Every worker must have this package. Raises ConfigError for a cluster without workers, or with others than this
-    process's version.
+    """Check that the workers have the same version of this package.
+
+    Raises:
+        ConfigError: The cluster has no workers, or a worker has another version or none.
     """
     from ...version import __version__
 

@@ -1,7 +1,6 @@
-"""Between the passes: which documents and lines of the corpus stand in it for the first time, by the hashes that pass
-1 wrote.
+"""Find duplicate documents and lines between passes 1 and 2, by the hashes that pass 1 wrote.
 
-Memory stays bounded: hashes are compared in groups by their lowest bits, a few million at a time.
+Memory is bounded: hashes are compared in groups by their lowest bits, a few million at a time.
 """
 
 from __future__ import annotations
@@ -18,8 +17,12 @@ HASHES_AT_ONCE = 4_000_000
 
 
 def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
-    """Write one byte a hash, 1 where it stands for the first time in the order of the files. Returns how many
-    do not.
+    """Write one byte per hash: 1 for its first occurrence, else 0.
+
+    The order is that of the files.
+
+    Returns:
+        The number of duplicates.
     """
     ends = np.cumsum([0, *(path.stat().st_size // HASH_BYTES for path in hash_files)])
     keep = np.ones(ends[-1], np.uint8)
@@ -28,7 +31,7 @@ def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
         positions, values = [], []
         for path, begin, end in zip(hash_files, ends.tolist(), ends[1:].tolist()):
             for first in range(0, end - begin, HASHES_AT_ONCE):
-                # read again for every group, and not mapped: there may be more files than a process may have open
+                # read again for every group, not memory-mapped: there can be more files than a process may open
                 block = np.fromfile(path, "<u8", count=HASHES_AT_ONCE, offset=first * HASH_BYTES)
                 chosen = np.flatnonzero(block % np.uint64(num_groups) == group)
                 positions.append(begin + first + chosen)
@@ -44,5 +47,5 @@ def write_first_occurrences(target: Path, hash_files: Sequence[Path]) -> int:
 
 
 def read_first_occurrences(path: Path, first: int, count: int) -> np.ndarray:
-    """A slice of what `write_first_occurrences` wrote. bool, shape (count,)."""
+    """Read a slice of the output of `write_first_occurrences`. bool, (count,)."""
     return np.fromfile(path, np.uint8, count=count, offset=first).astype(bool)

@@ -1,4 +1,4 @@
-"""Who does the work of preparation: this process, a pool of processes, or the workers of a Dask cluster."""
+"""Engines that do the work of preparation: this process, a pool of processes, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from .work_plan import Plan, Work
 
 
 class Engine(Protocol):
-    """Does the work of a plan."""
+    """Interface of the engines."""
 
     @property
     def description(self) -> str:
-        """One line for the report."""
+        """Description for the report, in one line."""
         ...
 
     def run(self, work: Work, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
-        """The result of `work` for every item, as they come, and None now and then while nothing does (for
-        progress bars).
+        """Yield the result of `work` for every item, in the order of completion.
+
+        While no item is complete, None is yielded from time to time, so that progress bars can be updated.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
-    """Which engine, and how much text a unit has; nothing of this changes the result.
+    """The engine and the size of a unit of work. They do not change the shards.
 
-    num_workers None: one per core. scheduler: the address of a Dask scheduler (or its scheduler file), or None for a
-    cluster on this machine.
+    Attributes:
+        name: "processes" or "dask".
+        num_workers: None: one per core.
+        scheduler: Address of a Dask scheduler, or its scheduler file. None: a cluster on this machine.
+        unit_chars: Characters per unit of work.
     """
 
     name: str = "processes"
@@ -43,7 +47,11 @@ class EngineConfig:
 
 @contextlib.contextmanager
 def open_engine(config: EngineConfig) -> Iterator[Engine]:
-    """The engine that `config` describes, for the time of the block."""
+    """Open an engine and close it at the end of the block.
+
+    Raises:
+        ConfigError: The engine is unknown or not available.
+    """
     if config.name not in ("processes", "dask"):
         raise ConfigError(f"`engine` must be processes or dask, but is {config.name!r}.")
     num_workers = config.num_workers or os.cpu_count() or 1

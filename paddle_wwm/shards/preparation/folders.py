@@ -1,4 +1,4 @@
-"""The folders of a preparation: the one that shards are to replace, and the one of unfinished work."""
+"""The folders of a preparation: the output folder, and the folder of unfinished work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLAN_NAME = "plan.json"
 
 
 def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
-    """Raise DataError unless the target folder is empty, or holds shards that `overwrite` may replace."""
+    """Raise DataError unless the output folder is empty or its shards may be replaced."""
     if not any(directory.iterdir()):
         return
     if not holds_shards:
@@ -34,8 +34,9 @@ def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -
 
 @contextlib.contextmanager
 def kept_for_later(plan: Plan) -> Iterator[None]:
-    """Where the block does not end, what it has done is kept, and the user is told; a folder in which nothing is done
-    is removed.
+    """Keep the finished work if the block raises, and report how to continue.
+
+    The folder is removed if no work was finished.
     """
     try:
         yield
@@ -49,19 +50,23 @@ def kept_for_later(plan: Plan) -> Iterator[None]:
         if not done or isinstance(error, NothingLeftError):
             shutil.rmtree(plan.folder, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
-            message = f"Ctrl-C; what is done is in {plan.folder}: give the same command again to continue."
+            message = f"Ctrl-C; finished work is kept in {plan.folder}: to continue, rerun the same command."
             raise Interrupted(message, exit_status=SIGINT_EXIT_STATUS) from None
         else:
             logger.info(
-                "what is done is kept in %s: to continue, repeat the same preparation; otherwise delete the folder.",
+                "finished work is kept in %s: to continue, repeat the same preparation; otherwise delete the folder.",
                 plan.folder,
             )
         raise
 
 
 def start_work(plan: Plan, vocab: Vocab) -> None:
-    """The folder of unfinished work: the one that is there, or a new one where there is none or it is of something
-    else.
+    """Reuse the folder of unfinished work, or make a new one.
+
+    A folder of another preparation is deleted.
+
+    Raises:
+        DataError: The folder holds files that do not belong to a preparation.
     """
     path = plan.folder / PLAN_NAME
     try:
@@ -71,8 +76,8 @@ def start_work(plan: Plan, vocab: Vocab) -> None:
     if not is_ours and plan.folder.exists():
         if not path.exists() and any(plan.folder.iterdir()):
             raise DataError(
-                f"{plan.folder}: is not empty and holds no unfinished preparation, for which it is needed; "
-                f"move it away."
+                f"{plan.folder}: is not empty and holds no unfinished preparation; this name is needed for unfinished "
+                f"work, so move the folder away."
             )
         shutil.rmtree(plan.folder)
     plan.text_folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Pass 3 of preparing a corpus: the units, in the order of the corpus, make the shards and their manifest."""
+"""Pass 3 of preparing a corpus: join the units, in the order of the corpus, to shards and write the manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ MAX_TEXT_BYTES = 1 << 30
 
 
 class NothingLeftError(DataError):
-    """There is no text in the corpus, or the rules have dropped all of it: what was done is of no use."""
+    """The corpus has no text, or the rules dropped all of it.
+
+    The finished work is useless then, so it is deleted.
+    """
 
 
 def merge_units(
@@ -43,8 +46,22 @@ def merge_units(
     sources: Sequence[SourceRecord],
     on_unit: Callable[[Unit], None],
 ) -> tuple[ShardManifest, CorpusReport]:
-    """Write the shard set into `folder`. `report` is pass 1's; the whole one is returned. Raises NothingLeftError
-    where all was dropped.
+    """Write the shard set into `folder`.
+
+    Args:
+        folder: The output folder.
+        plan: The plan.
+        units: All units, in the order of the corpus.
+        report: The report of pass 1.
+        tools: Segmenter and tokenizer.
+        sources: Records of the sources, for the manifest.
+        on_unit: Called after every unit.
+
+    Returns:
+        The manifest, and the report of all passes.
+
+    Raises:
+        NothingLeftError: No text is left.
     """
     vocab = tools.tokenizer.vocab
     writer = ShardWriter(folder, vocab_size=len(vocab))
@@ -102,11 +119,14 @@ def _what_was_dropped(report: CorpusReport) -> str:
 
 
 class _TextWriter:
-    """The kept text, in files of about MAX_TEXT_BYTES: document n of the set is line n of the files, end to end."""
+    """Writer of the kept text, in files of about MAX_TEXT_BYTES.
+
+    Document n of the set is line n of the concatenated files.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._num_documents: list[int] = []  # of each file
+        self._num_documents: list[int] = []  # per file
 
     def append(self, path: Path, *, num_documents: int) -> None:
         if not self._num_documents or self._path(-1).stat().st_size >= MAX_TEXT_BYTES:

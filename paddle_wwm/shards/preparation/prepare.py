@@ -1,5 +1,7 @@
-"""Raw text to a shard set, in one call: reused when nothing that matters has changed, continued where it was
-interrupted, and the same bytes for any engine and any number of workers. `work_plan.py` shows how the work is cut.
+"""Prepare a shard set from raw text in one call.
+
+Existing shards are reused if nothing relevant has changed, and interrupted work is continued. The bytes are the same
+for every engine and every number of workers. `work_plan.py` shows how the work is divided.
 """
 
 from __future__ import annotations
@@ -37,15 +39,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedCorpus:
-    """Where the shards are, what they are, what became of the text, whether they had been there already, and who made
-    them.
+    """Result of `prepare_corpus`.
+
+    Attributes:
+        directory: The folder of the shards.
+        manifest: Their manifest.
+        report: Counts and samples of dropped and changed text.
+        reused: True if the shards existed already.
+        made_by: The segmenter as it ran here, and the engine; empty if the shards were reused.
     """
 
     directory: Path
     manifest: ShardManifest
     report: CorpusReport
     reused: bool
-    made_by: tuple[str, ...] = ()  # the segmenter as it ran here, and the engine
+    made_by: tuple[str, ...] = ()
 
 
 def prepare_corpus(
@@ -61,31 +69,31 @@ def prepare_corpus(
 ) -> PreparedCorpus:
     """Segment, tokenize and store a corpus as shards.
 
-    Shards that exist already for the same input are reused; damaged ones are made again. Several processes may call
-    this at once: one prepares, the others wait and reuse. After an interruption, the same call continues with what
-    DIR.partial holds. The bytes do not depend on the engine or the number of workers.
+    Existing shards of the same input are reused; damaged ones are made again. If several processes call this at once,
+    one prepares and the others wait and reuse the result. After an interruption, the same call continues the work in
+    DIR.partial. The bytes do not depend on the engine or the number of workers.
 
     Args:
-        corpus: text files, globs or folders.
-        vocab: the vocabulary (`load_vocab`).
-        config: how text is read, cleaned, segmented and tokenized.
-        engine: who does the work: processes or Dask workers, and how many.
-        output: the folder of the shards. Give either this or `cache`.
-        cache: a folder of prepared corpora; the shards go into a folder in it that is named by the fingerprint.
-        overwrite: replace other shards in `output`.
-        progress: called with files, characters and bytes that are done, by stage.
+        corpus: Text files, globs or folders.
+        vocab: The vocabulary (`load_vocab`).
+        config: How text is read, cleaned, segmented and tokenized.
+        engine: Processes or Dask workers, and how many.
+        output: The folder of the shards. Give either this or `cache`.
+        cache: A folder of prepared corpora. The shards are written to a subfolder named after the fingerprint.
+        overwrite: Replace other shards in `output`.
+        progress: Called for each stage with the files, characters or bytes that are done.
 
     Returns:
         The folder, its manifest with all counts, the report of cleaning, and whether the shards existed already.
 
     Raises:
-        DataError: a source or the vocabulary is wrong, or `output` is taken.
-        ConfigError: a segmenter or engine is not available.
-        Interrupted: Ctrl-C came; what is done is kept.
+        DataError: A source or the vocabulary is wrong, or `output` holds something else.
+        ConfigError: A segmenter or engine is not available.
+        Interrupted: The user pressed Ctrl-C; finished work is kept.
 
     Source:
-        Words are stored next to pieces as in "Pre-Training with Whole Word Masking for Chinese BERT" (arXiv
-        1906.08101), which segments before masking.
+        Words are stored with the pieces because whole word masking segments the text before masking: "Pre-Training
+        with Whole Word Masking for Chinese BERT" (arXiv 1906.08101).
 
     Example:
         >>> from paddle_wwm import load_vocab, prepare_corpus
@@ -156,7 +164,7 @@ def prepare_corpus(
 
 
 def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] | None) -> list[SourceRecord]:
-    """Names, sizes and checksums of the sources, for the manifest."""
+    """Return the names, sizes and checksums of the sources, for the manifest."""
     described = []
     total = sum(source.path.stat().st_size for source in files)
     with counted(progress, stage="checksums", total=total, unit="B") as checked:
@@ -177,12 +185,12 @@ def _describe(files: Sequence[Source], *, progress: Callable[[Progress], None] |
 def _manifest_in(directory: Path) -> ShardManifest | None:
     try:
         return read_manifest(directory)
-    except DataError:  # none, or of another version
+    except DataError:  # missing, damaged, or of another version
         return None
 
 
 def _is_acceptable(counts: dict[str, int], config: PrepareConfig) -> bool:
-    """Bad input that was skipped before is still an error for one who does not want it skipped."""
+    """Return True if no bad input was skipped, or `config` allows to skip it."""
     return config.on_error is OnError.SKIP or not any(counts.get(rule) for rule in BAD_INPUT)
 
 
@@ -197,14 +205,14 @@ def _is_whole(directory: Path) -> bool:
 def _read_sources(
     plan: Plan, engine: Engine, *, sizes: Sequence[int], progress: Callable[[Progress], None] | None
 ) -> tuple[list[Unit], CorpusReport]:
-    """Pass 1, and what is between the passes."""
+    """Run pass 1 and find the duplicates."""
     for number in range(len(plan.sources)):
         mark = plan.source_path(number, "json")
         if mark.exists() and not _is_acceptable(source_result(plan, number)[1].counts, plan.config):
-            mark.unlink()  # it is to be an error now
+            mark.unlink()  # the skipped input must raise an error now
             for done in plan.tokens_folder.glob(f"{number:05d}-*.json"):
-                done.unlink()  # the units may be others when it is read again
-    # the largest first: no worker is left alone with one at the end
+                done.unlink()  # reading the source again may give other units
+    # the largest source first, so that no worker is alone with a large one at the end
     order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
     with counted(progress if len(order) > 1 else None, stage="read and clean", total=len(order), unit=" files") as read:
         for _ in engine.run(read_source, plan, order):
@@ -234,7 +242,7 @@ def _read_sources(
 def _tokenize_units(
     plan: Plan, units: Sequence[Unit], engine: Engine, *, progress: Callable[[Progress], None] | None
 ) -> None:
-    """Pass 2."""
+    """Run pass 2."""
     missing = [unit for unit in units if not plan.tokens_path(unit, "json").exists()]
     with _counted(progress, "words and pieces", units) as tokenized:
         tokenized.update(sum(unit.num_chars for unit in units) - sum(unit.num_chars for unit in missing))

@@ -1,4 +1,4 @@
-"""What `paddle-wwm prepare-corpus` says at its end."""
+"""The summary that `paddle-wwm prepare-corpus` prints at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_SAMPLES_SHOWN = 2
 
 
 def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
-    """Counts, what was dropped and changed with samples, who did the work, and where everything is."""
+    """Return the summary: counts, dropped and changed text with samples, output paths."""
     manifest, report = prepared.manifest, prepared.report
     num_chars = report.characters["kept"]
     lines = [
@@ -35,7 +35,7 @@ def summary(prepared: PreparedCorpus, *, seconds: float) -> str:
 
 
 def report_lines(report: CorpusReport) -> list[str]:
-    """One line per rule, with its first samples below it."""
+    """Return one line per rule, with its first samples below it."""
     lines = []
     for rule, count in sorted(report.counts.items()):
         if not count:

@@ -1,4 +1,4 @@
-"""The engine of this machine: a pool of processes that Ctrl-C ends cleanly, or this process alone."""
+"""The local engine: a pool of processes that Ctrl-C ends cleanly, or this process alone."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SECONDS_BETWEEN_TICKS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessEngine:
-    """This process, or a pool of them where there is work for more than one."""
+    """Engine that runs in this process, or in a pool if there are several items."""
 
     num_workers: int
 
     @property
     def description(self) -> str:
-        """As the protocol says."""
+        """See `Engine.description`."""
         return f"{self.num_workers} process{'es' if self.num_workers > 1 else ''}"
 
     def run(self, work: Work, plan: Plan, items: Sequence[Any]) -> Iterator[Any]:
-        """As the protocol says."""
+        """See `Engine.run`."""
         if self.num_workers == 1 or len(items) <= 1:
             yield from (work(plan, item) for item in items)
             return
@@ -44,9 +44,9 @@ class ProcessEngine:
             initargs=(work, plan, stop),
         ) as pool:
             try:
-                # A plan is sent once and items are small, so all of them may wait in the pool's queue. What is done
-                # comes by a queue that Ctrl-C may interrupt anywhere: concurrent.futures.wait locks every future, and
-                # one left locked keeps the pool from ending.
+                # The plan is sent once and items are small, so all items can wait in the pool's queue. Results arrive
+                # in a queue that Ctrl-C can interrupt anywhere. concurrent.futures.wait is not used: it locks every
+                # future, and a future that stays locked prevents the pool from ending.
                 done: queue.SimpleQueue[concurrent.futures.Future[Any]] = queue.SimpleQueue()
                 with _interrupts_held():
                     for item in items:
@@ -62,23 +62,24 @@ class ProcessEngine:
                     yield future.result()
             except concurrent.futures.process.BrokenProcessPool:
                 raise DataError(
-                    "a worker died while preparing the corpus (out of memory?); what is done is kept: "
-                    "give the same command again, with fewer workers (--workers)."
+                    "a worker died while preparing the corpus (out of memory?); finished work is kept: "
+                    "to continue, rerun the same command with fewer workers (--workers)."
                 ) from None
             finally:
-                stop.value = True  # what the workers have in their queue already
-                # and the rest, by the pool's own thread: future.cancel() races with it when a worker has died, and
-                # this process would never end
+                stop.value = True  # workers skip the items that are already in their queue
+                # The pool's own thread cancels the other items. future.cancel() would race with that thread when a
+                # worker has died, and this process would never end.
                 pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C comes after the block (a pool that is interrupted while it starts its processes never ends), and the
-    processes that are
-    started in it never see one: they inherit the mask, and ending them is up to this process.
+    """Delay Ctrl-C until the end of the block.
+
+    A pool that is interrupted while it starts its processes never ends. Processes that are started in the block
+    inherit the signal mask, so they never receive Ctrl-C; this process ends them.
     """
-    if threading.current_thread() is not threading.main_thread():  # Ctrl-C comes in the main thread only
+    if threading.current_thread() is not threading.main_thread():  # Python handles Ctrl-C in the main thread only
         yield
         return
     held: list[int] = []
@@ -108,7 +109,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)  # it was killed: nobody else would ever end this process
+    os._exit(1)  # the parent was killed, so nothing else would end this process
 
 
 def _run_in_worker(item: Any) -> Any:
@@ -119,5 +120,5 @@ def _run_in_worker(item: Any) -> Any:
     result = work(plan, item)
     signal.signal(
         signal.SIGTERM, signal.SIG_DFL
-    )  # the pool ends workers so when one has died; paddle's handler prints a C++ report
+    )  # when a worker has died, the pool sends SIGTERM to the others; paddle's handler would print a C++ report
     return result

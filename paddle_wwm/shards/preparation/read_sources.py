@@ -1,7 +1,7 @@
-"""Pass 1 of preparing a corpus, per source: read, clean, and write the documents in units, with their hashes.
+"""Pass 1 of preparing a corpus, per source: read and clean the documents, and write them in units with their hashes.
 
-All of the text is read and checked before any of it is segmented: bad input shows in the first minutes, and the work
-ahead is known exactly.
+The whole text is read and checked before any text is segmented. So bad input is found in the first minutes, and the
+amount of remaining work is known.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ class _Pending:
 
 
 def read_source(plan: Plan, number: int) -> None:
-    """Read and clean source `number`. Raises DataError for bad input unless it is to be skipped."""
+    """Read and clean source `number` of the plan.
+
+    Raises:
+        DataError: The input is bad, and the plan does not skip bad input.
+    """
     mark = plan.source_path(number, "json")
     if mark.exists():
         return
@@ -64,7 +68,7 @@ def read_source(plan: Plan, number: int) -> None:
 
 
 def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
-    """What `read_source` found; it must be done."""
+    """Return the units and the report that `read_source` has written."""
     value: dict[str, Any] = json.loads(plan.source_path(number, "json").read_text(encoding="utf-8"))
     units = [
         Unit(source=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
@@ -74,7 +78,10 @@ def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
 
 
 def _hash(text: str) -> bytes:
-    """64 bits: among 20 million different documents two that are taken for equal have a chance of one in 90,000."""
+    """Return a 64-bit hash of a text.
+
+    For 20 million different documents, the probability of any collision is 1 in 90,000.
+    """
     return hashlib.blake2b(text.encode("utf-8"), digest_size=HASH_BYTES).digest()
 
 
@@ -91,6 +98,6 @@ def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit
 
 
 def read_unit(plan: Plan, unit: Unit) -> list[RawDocument]:
-    """The cleaned documents of a unit."""
+    """Return the cleaned documents of a unit."""
     records = map(json.loads, record_lines(plan.text_path(unit)))
     return [RawDocument(doc_id=doc_id, lines=tuple(lines)) for doc_id, lines in records]

@@ -1,4 +1,4 @@
-"""Pass 2 of preparing a corpus, per unit: drop duplicates, split sentences, find words and WordPieces, write tokens."""
+"""Pass 2 of preparing a corpus, per unit: drop duplicates, split sentences, segment, tokenize and write tokens."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ KEEP_DOCUMENTS, KEEP_LINES = "documents.keep", "lines.keep"
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What turns sentences into tokens; made once per process."""
+    """Segmenter and tokenizer, made once per process."""
 
     segmenter: Segmenter
     tokenizer: WordPieceTokenizer
 
 
-_tools: dict[Plan, Tools] = {}  # of this process, for the last plan
+_tools: dict[Plan, Tools] = {}  # tools of this process for the last plan
 
 
 def keep_tools(plan: Plan, tools: Tools) -> None:
-    """Let this process use tools that it has made already."""
+    """Keep tools that this process has already made, for `tools_of`."""
     _tools.clear()
     _tools[plan] = tools
 
 
 def tools_of(plan: Plan) -> Tools:
-    """Return the tools of this process for a plan."""
+    """Return the tools for a plan; make them on the first call."""
     if plan not in _tools:
         tokenizer = WordPieceTokenizer(vocab=load_vocab(plan.vocab_path), do_lower_case=plan.config.do_lower_case)
         keep_tools(plan, Tools(segmenter=make_segmenter(plan.config.segmenter), tokenizer=tokenizer))
@@ -53,7 +53,7 @@ def tools_of(plan: Plan) -> Tools:
 
 
 def tokenize_unit(plan: Plan, unit: Unit) -> int:
-    """Tokenize a unit. Returns its number of characters."""
+    """Tokenize a unit and return its number of characters."""
     mark = plan.tokens_path(unit, "json")
     if mark.exists():
         return unit.num_chars
@@ -77,7 +77,7 @@ def tokenize_unit(plan: Plan, unit: Unit) -> int:
 
 
 def unit_result(plan: Plan, unit: Unit) -> tuple[Counter, CorpusReport]:
-    """What `tokenize_unit` counted; it must be done."""
+    """Return the counts and the report that `tokenize_unit` has written."""
     value: dict[str, Any] = json.loads(plan.tokens_path(unit, "json").read_text(encoding="utf-8"))
     return Counter(value["counts"]), CorpusReport.from_json(value["report"])
 
@@ -128,8 +128,9 @@ def _split(plan: Plan, raw: RawDocument, report: CorpusReport) -> Iterator[Docum
 def _with_tokens(
     documents: Sequence[Document], tokenizer: WordPieceTokenizer, report: CorpusReport
 ) -> Iterator[Document]:
-    """The documents as the shards hold them: without the sentences that have no token, whose characters are not kept
-    after all.
+    """Yield the documents without the sentences that have no token.
+
+    The characters of these sentences are removed from the count of kept characters.
     """
     for document in documents:
         has_tokens = np.diff(tokenizer.encode(document.sentences).text_offsets) > 0

@@ -1,18 +1,18 @@
-"""What preparing a corpus depends on, the folder of unfinished work, and the names of the files in it.
+"""The options of preparing a corpus, the folder of unfinished work, and the names of the files in it.
 
-Preparation goes in three passes. Every piece of work reads files and writes files, so any process of any machine that
-sees the folder can do it, twice if need be, and what is there already is not done again::
+Preparation has three passes. Every piece of work reads and writes files, so any process on any machine that sees the
+folder can do it. It may be done twice, and finished work is skipped::
 
-    DIR.partial/                          beside the output DIR; removed when that is complete
-      plan.json                           what is being prepared (fingerprint): work on something else is thrown away
+    DIR.partial/                          next to the output DIR; removed when the output is complete
+      plan.json                           fingerprint of this preparation; unfinished work of another one is deleted
       vocab.txt
       text/00003-00017.zst, 00003.json    pass 1, per source: cleaned documents in units of about unit_chars
-      characters; hashes; what was found
-      text/documents.keep, lines.keep     between: which are no duplicates
+                                          characters; hashes; counts and samples
+      text/documents.keep, lines.keep     between the passes: which documents and lines are not duplicates
       tokens/00003-00017.wwm, .json       pass 2, per unit: tokens in the shard format; counts
-      (pass 3, this process: the units in order make the shards)
+      (pass 3, this process: join the units in order to shards)
 
-The .json file of a source or a unit is written last: it is the mark that the work is done.
+The .json file of a source or a unit is written last: it marks the work as finished.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ from ..shard_format import VOCAB_NAME
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """How raw text becomes shards. `format` None: by the files' endings. `keep_text`: the sentences are kept next to
-    the shards.
+    """How raw text becomes shards.
+
+    Attributes:
+        format: None: the format follows from the file endings.
+        keep_text: Keep the sentences next to the shards.
     """
 
     segmenter: SegmenterConfig = SegmenterConfig()
@@ -50,9 +53,9 @@ class PrepareConfig:
     keep_text: bool = False
 
     def content_options(self) -> ContentOptions:
-        """What the shards' content depends on; goes into the manifest and the fingerprint.
+        """Return the options that the content depends on, for manifest and fingerprint.
 
-        Not `on_error`: where nothing is wrong it changes nothing, and where something was skipped, the report says so.
+        `on_error` is left out: without bad input it has no effect, and the report counts skipped input.
         """
         return ContentOptions(
             sentences=self.sentences, cleaning=self.cleaning, text_key=self.text_key, keep_text=self.keep_text
@@ -61,51 +64,60 @@ class PrepareConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that a worker needs to know; pickled to every one. `folder` is DIR.partial."""
+    """Everything that a worker needs; it is pickled and sent to every worker.
+
+    Attributes:
+        folder: DIR.partial.
+        unit_chars: Characters per unit. This does not change the bytes of the shards.
+    """
 
     folder: Path
     sources: tuple[Source, ...]
     config: PrepareConfig
     fingerprint: str
-    unit_chars: int  # of no influence on the shards' bytes
+    unit_chars: int
 
     @property
     def vocab_path(self) -> Path:
-        """The vocabulary, copied in so that every machine sees it."""
+        """The copy of the vocabulary that every machine can read."""
         return self.folder / VOCAB_NAME
 
     @property
     def text_folder(self) -> Path:
-        """What pass 1 writes."""
+        """The output folder of pass 1."""
         return self.folder / "text"
 
     @property
     def tokens_folder(self) -> Path:
-        """What pass 2 writes."""
+        """The output folder of pass 2."""
         return self.folder / "tokens"
 
     def source_path(self, source: int, ending: str) -> Path:
-        """A file of pass 1 about a whole source."""
+        """Return the path of a file of pass 1 for a source."""
         return self.text_folder / f"{source:05d}.{ending}"
 
     def text_path(self, unit: Unit) -> Path:
-        """The cleaned documents of a unit."""
+        """Return the path of the cleaned documents of a unit."""
         return self.text_folder / f"{unit.name}.zst"
 
     def tokens_path(self, unit: Unit, ending: str) -> Path:
-        """A file of pass 2 about a unit."""
+        """Return the path of a file of pass 2 for a unit."""
         return self.tokens_folder / f"{unit.name}.{ending}"
 
     def reader(self) -> DocumentReader:
-        """The reader of the sources."""
+        """Return the reader of the sources."""
         return DocumentReader(on_error=self.config.on_error, text_key=self.config.text_key)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """Consecutive documents of one source: what a worker does at once in pass 2.
+    """Consecutive documents of one source; one item of work in pass 2.
 
-    The first numbers count through the whole corpus.
+    Attributes:
+        source: Number of the source.
+        number: Number of the unit in its source.
+        first_document: Number of the first document in the whole corpus.
+        first_line: Number of the first line in the whole corpus.
     """
 
     source: int
@@ -118,12 +130,12 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """As in the names of its files; in the order of the corpus."""
+        """Name in the file names. Sorting by name gives the order of the corpus."""
         return f"{self.source:05d}-{self.number:05d}"
 
 
-# A function of (plan, source number or unit) that reads and writes files, and may be called twice for the same item. An
-# engine calls it for every item, in any order.
+# A function of (plan, source number or unit) that reads and writes files. An engine calls it for every item, in any
+# order, and may call it twice for the same item.
 Work = Callable[[Plan, Any], Any]
 
 
@@ -135,7 +147,10 @@ def inputs_fingerprint(
     tokenizer: WordPieceTokenizer,
     config: PrepareConfig,
 ) -> str:
-    """sha256 of all that the content depends on. File names do not matter, file contents and their order do."""
+    """Return the sha256 of everything that the content depends on.
+
+    The contents of the files and their order matter; their names do not.
+    """
     value = {
         "format_version": FORMAT_VERSION,
         "sources": [[source.sha256, source.format] for source in sources],
