@@ -146,10 +146,8 @@ def test_a_cluster_that_loses_a_worker_and_then_its_scheduler_gives_the_same_byt
     _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert (process.returncode, "Traceback" in errors) == (2, False), errors
     last = errors.splitlines()[-1]
-    assert last == (
-        "error: the connection to the Dask scheduler was lost; finished work is kept: to continue, rerun the same "
-        "command."
-    )
+    assert last.startswith("error: the connection to the Dask scheduler was lost")
+    assert "rerun the same command" in last
     before = num_done(partial)
     assert before > at_the_kill
 

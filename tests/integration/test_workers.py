@@ -165,7 +165,7 @@ def test_a_killed_worker_leaves_no_process_and_one_process_can_resume(one_proces
     assert len(workers) == 2
     os.kill(int(workers[1]), signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 2 and "To continue from the last checkpoint" in errors
+    assert process.returncode == 2 and "To continue, rerun the same command" in errors
     assert processes_end(process.pid)
     resumed = run_script("pretrain.py", *arguments, "--output", run, "--nproc", 1, *WITHOUT_DROPOUT, "--resume", "auto")
     assert resumed.returncode == 0, resumed.stderr
