@@ -73,7 +73,7 @@ CASES = {
     "a batch size that is not a multiple": (["phases.0.global_batch_size=6"], ["must be a multiple of", "2 x 2 = 4"]),
     "a batch size that is not a multiple, and a valid micro-batch size": (
         ["phases.1.global_batch_size=6"],
-        ["`phases.1`", "set runtime.micro_batch_size=1"],
+        ["`phases.1`", "runtime.micro_batch_size=1"],
     ),
     "no phase": (["phases=[]"], ["`phases` must have at least one phase"]),
     "a phase that does not exist": (["phases.2.num_steps=3"], ["'2' must be an index from 0 to 1"]),
