@@ -149,7 +149,14 @@ def mask_example(
 ) -> MaskedExample:
     """Mask an example; a pure function of its arguments.
 
-    epoch: the number of the frozen copy if masks are static (`dynamic` false).
+    Args:
+        example: The example, with T pieces.
+        config: How it is masked.
+        mask_id: The id of [MASK].
+        random_token_ids: int64 (n,), the ids that may replace a piece.
+        seed: The seed of the run.
+        epoch: The number of the frozen copy if masks are static (`dynamic` false).
+        example_index: The index of the example in its epoch.
     """
     length = len(example.input_ids)
     draws = random_uint64(keys_of(seed, mask_round(epoch, config), example_index)[0], 4 * length).reshape(4, length)

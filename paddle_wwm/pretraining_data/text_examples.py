@@ -44,7 +44,13 @@ def whole_words(starts: np.ndarray, size: int) -> np.ndarray:
 
 
 def example_of(ids: Sequence[np.ndarray], starts: Sequence[np.ndarray], *, vocab: Vocab) -> PretrainExample:
-    """Make [CLS] first [SEP], or [CLS] first [SEP] second [SEP]."""
+    """Make [CLS] first [SEP], or [CLS] first [SEP] second [SEP].
+
+    Args:
+        ids: The ids of one or two texts, int (T,) each.
+        starts: bool (T,) each, True where a piece starts a word.
+        vocab: The vocabulary of the ids.
+    """
     special, types = [np.array([True])], [np.array([0])]
     for number, part in enumerate(ids):
         special += [np.zeros(len(part), bool), np.array([True])]

@@ -142,7 +142,7 @@ class Task:
         raise NotImplementedError
 
     def inputs(self, batch: Batch, *, mask_id: int) -> tuple[np.ndarray, ...]:
-        """Return the arrays of a batch that the network takes."""
+        """Return the arrays that the network takes: int64 (B, T), int64 (B, T), bool (B, T)."""
         return batch.input_ids, batch.token_type_ids, batch.attention_mask
 
     # ---- The network and its loss
@@ -161,6 +161,9 @@ class Task:
         Args:
             network: made by `make_network`.
             inputs: input_ids, token_type_ids, attention_mask, each (B, T). Two towers take all three twice.
+
+        Returns:
+            float32: (B, C) of texts, (B, T, C) of tokens.
         """
         return network(*inputs)
 
@@ -184,7 +187,7 @@ class Task:
         Padding does not change the sum. Labels of -100 are ignored.
 
         Args:
-            logits: the network's output.
+            logits: the network's output, float32.
             labels: int64, with the shape of `batch_labels`.
             attention_mask: bool (B, T), False at padding; None only if logits have no T.
         """
@@ -193,7 +196,7 @@ class Task:
         )
 
     def loss(self, logits: paddle.Tensor, labels: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-        """Return the mean loss per target; 0 for a batch without targets."""
+        """Return the mean loss per target, float32 (); 0 for a batch without targets."""
         return self.loss_sum(logits, labels, attention_mask) / max(1.0, float(self.num_targets(labels)))
 
     # ---- From outputs to results
@@ -201,11 +204,11 @@ class Task:
     def outputs_of_batch(
         self, outputs: np.ndarray, batch: Batch, *, mask_id: int, options: ResultOptions
     ) -> list[np.ndarray]:
-        """Split the output of a batch into one array per row, without padding."""
+        """Split the output of a batch, float32 (B, …), into one array per row."""
         return [self.row_output(output, length) for output, length in zip(outputs, batch.attention_mask.sum(axis=1))]
 
     def row_output(self, output: np.ndarray, length: int) -> np.ndarray:
-        """Return the part of a row's output that is kept. The row has `length` tokens."""
+        """Return what is kept of a row's output, (C,) or (T, C), with `length` tokens."""
         return output
 
     def output_shape(self, length: int) -> tuple[int, ...]:
@@ -231,18 +234,21 @@ class Task:
     # ---- For the Trainer of PaddleHub
 
     def probabilities(self, logits: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:
-        """Return the probabilities for the logits."""
+        """Return the probabilities for the logits, of the same shape."""
         return nn.functional.softmax(logits)
 
     def batch_scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Score a batch. hub.Trainer averages the scores and compares models by the first."""
+        """Score logits (B, …, C) and labels (B, …).
+
+        hub.Trainer averages the scores and compares models by the first.
+        """
         chosen = labels.reshape(-1) != IGNORED_LABEL
         right = logits.reshape(-1, logits.shape[-1]).argmax(-1)[chosen] == labels.reshape(-1)[chosen]
         return {"acc": float(right.mean()) if right.size else 0.0}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax over the last axis."""
+    """Return the softmax over the last axis; any shape (…, C)."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 

@@ -73,7 +73,7 @@ class TokenClassification(Task):
         return padded
 
     def row_output(self, output: np.ndarray, length: int) -> np.ndarray:
-        """Return the logits of the pieces, without [CLS] and [SEP]."""
+        """Return the logits of the pieces, (pieces, C), without [CLS] and [SEP]."""
         return np.ascontiguousarray(output[1 : length - 1])
 
     def output_shape(self, length: int) -> tuple[int, ...]:
