@@ -142,7 +142,7 @@ class Task:
         raise NotImplementedError
 
     def inputs(self, batch: Batch, *, mask_id: int) -> tuple[np.ndarray, ...]:
-        """Return the arrays that the network takes: int64 (B, T), int64 (B, T), bool (B, T)."""
+        """Return the network's inputs: int64 (B, T), int64 (B, T), bool (B, T)."""
         return batch.input_ids, batch.token_type_ids, batch.attention_mask
 
     # ---- The network and its loss
