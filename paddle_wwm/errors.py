@@ -6,6 +6,9 @@ project and keeps its traceback.
 
 from __future__ import annotations
 
+import numbers
+from typing import Any
+
 USER_ERROR_EXIT_STATUS = 2
 SIGINT_EXIT_STATUS = 130
 SIGTERM_EXIT_STATUS = 143
@@ -15,6 +18,16 @@ def require(condition: bool, message: str) -> None:
     """Raise ValueError with `message` unless `condition` holds."""
     if not condition:
         raise ValueError(message)
+
+
+def is_integer(value: Any) -> bool:
+    """Return True for an integer of Python or numpy. A bool is not an integer."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Return True for a number of Python or numpy. A bool and NaN are not numbers."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
 
 
 class PaddleWWMError(Exception):

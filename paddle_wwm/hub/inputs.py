@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from typing import Any, Iterator, Mapping, Sequence
 
-from ..errors import DataError, HubModuleError
+from ..errors import DataError, HubModuleError, is_integer
 from ..tasks.examples import Example, QuestionExample, TextExample, TokenExample
 from ..tasks.question_answering import QuestionAnswering
 from ..tasks.reading_comprehension import num_question_pieces_read
@@ -112,17 +112,20 @@ def reading_of(
         HubModuleError: `max_seq_len` is out of range.
     """
     limit = max_positions if max_seq_len is None else max_seq_len
-    if not isinstance(limit, int) or not 3 <= limit <= max_positions:
+    if not is_integer(limit) or not 3 <= limit <= max_positions:
         raise HubModuleError(
             f"`max_seq_len` must be between 3 and the model's {max_positions} positions, but is {limit!r}."
         )
     return Reading(max_seq_length=limit, doc_stride=doc_stride, max_question_len=max_question_len)
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Raise HubModuleError if the batch size is below 1."""
-    if not isinstance(batch_size, int) or batch_size < 1:
+def check_options(*, batch_size: int, use_gpu: bool, return_prob: bool = False) -> None:
+    """Raise HubModuleError for a batch size below 1, or a switch that is not a bool ("false" is not False)."""
+    if not is_integer(batch_size) or batch_size < 1:
         raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size!r}.")
+    for name, value in (("use_gpu", use_gpu), ("return_prob", return_prob)):
+        if not isinstance(value, bool):
+            raise HubModuleError(f"`{name}` must be True or False, but is {value!r}.")
 
 
 def _check_readable(features: Features) -> None:

@@ -24,7 +24,7 @@ from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
 from .inference import Programs, use_device
-from .inputs import check_batch_size, encode_data, hub_errors, reading_of
+from .inputs import check_options, encode_data, hub_errors, reading_of
 from .loading import load_parts
 from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
 from .training import encoder_layers, named_batch, network_inputs
@@ -112,8 +112,8 @@ class BertHubModule(nn.Layer, TransformerModule):
         "bf16" if the CPU supports it: faster and a little less exact. return_prob: return (results, probabilities).
         Raises HubModuleError; the message names the item that is wrong.
         """
+        check_options(batch_size=batch_size, use_gpu=use_gpu, return_prob=return_prob)
         use_device(use_gpu)
-        check_batch_size(batch_size)
         reading = self._reading(max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
         with hub_errors():
             options = ResultOptions(
@@ -153,8 +153,8 @@ class BertHubModule(nn.Layer, TransformerModule):
         It comes from the encoder, for any task. pooling: "cls": the last hidden state of [CLS]; "mean": the mean over
         the pieces of the text; "pooler": BERT's pooler, if it is trained.
         """
+        check_options(batch_size=batch_size, use_gpu=use_gpu)
         use_device(use_gpu)
-        check_batch_size(batch_size)
         check_pooling(pooling, bert=self.model.bert)
         reading, task = self._reading(max_seq_len), HiddenStates()
         _, features = encode_data(data, task=task, tokenizer=self._tokenizer, reading=reading)

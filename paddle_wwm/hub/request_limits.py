@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..errors import HubModuleError
+from ..errors import HubModuleError, is_integer
+from ..tokenization.vocab import MASK
 
 MAX_TEXTS = 512
 MAX_CHARACTERS = 200_000  # 1.5 minutes for RBT3 on one core
+MAX_TOP_K, DEFAULT_TOP_K = 100, 5
+MAX_CANDIDATES = 20_000  # of all masks or questions together: 1.2 MB of JSON
 OPTIONS = (
     "top_k",
     "threshold",
@@ -38,12 +41,26 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
         raise HubModuleError(
             f"`data` may hold at most {MAX_TEXTS} items per request, but holds {len(data):,}; split the request."
         )
+    top_k = options.get("top_k", DEFAULT_TOP_K)
+    if is_integer(top_k) and top_k > MAX_TOP_K:
+        raise HubModuleError(f"`top_k` may be at most {MAX_TOP_K} in a request, but is {top_k:,}.")
+    num_masks = sum(max(1, item.count(MASK)) if isinstance(item, str) else 1 for item in _texts(data))
+    if is_integer(top_k) and num_masks * top_k > MAX_CANDIDATES:
+        raise HubModuleError(
+            f"a request may ask for at most {MAX_CANDIDATES:,} candidates, but asks for {num_masks:,} x {top_k} "
+            f"(`top_k`); split the request, or lower `top_k`."
+        )
     num_characters = sum(map(_num_characters, data))
     if num_characters > MAX_CHARACTERS:
         raise HubModuleError(
             f"`data` may hold at most {MAX_CHARACTERS:,} characters per request, but holds {num_characters:,}; "
             f"split the request."
         )
+
+
+def _texts(data: list[Any]) -> list[Any]:
+    """Return the items, with lists of one text replaced by the text."""
+    return [item[0] if isinstance(item, list) and len(item) == 1 else item for item in data]
 
 
 def _num_characters(item: Any) -> int:

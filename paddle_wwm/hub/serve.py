@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 MAX_BODY_BYTES = 2 << 20  # three bytes per character, escapes, and some reserve
+MAX_ANSWER_BYTES = 16 << 20
 MAX_WAITING = 32
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's status codes
 
@@ -58,7 +59,14 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
             return answer(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
         try:
             with computing:
-                return answer(OK, "", modules[name].predict_method(**body))
+                results = modules[name].predict_method(**body)
+            num_bytes = len(app.json.dumps(results).encode())
+            if num_bytes > MAX_ANSWER_BYTES:
+                too_large = (
+                    f"The answer would have {num_bytes:,} bytes, of {MAX_ANSWER_BYTES:,} at most; send fewer texts."
+                )
+                return answer(FAILED, too_large, code=413)
+            return answer(OK, "", results)
         except Exception as error:
             # a module from an archive has its own copy of our error classes
             if any(kind.__name__ == PaddleWWMError.__name__ for kind in type(error).__mro__):

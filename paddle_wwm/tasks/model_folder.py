@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import paddle.nn as nn
 
-from ..errors import HubModuleError
+from ..errors import HubModuleError, is_integer
 from ..files import write_json
 from ..model.folder import (
     CLASSIFIER,
@@ -189,7 +189,7 @@ def label_map_of(
     Raises:
         HubModuleError: the numbers have gaps, a label occurs twice, or `num_classes` does not match.
     """
-    if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 1):
+    if num_classes is not None and (not is_integer(num_classes) or num_classes < 1):
         raise HubModuleError(f"`num_classes` must be at least 1, but is {num_classes!r}.")
     if label_map is None:
         return {number: number for number in range(DEFAULT_NUM_CLASSES if num_classes is None else num_classes)}

@@ -18,6 +18,7 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
+from ..errors import is_integer, is_number
 from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
@@ -63,9 +64,9 @@ class ResultOptions:
     no_answer_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.top_k, int) or isinstance(self.top_k, bool) or self.top_k < 1:
+        if not is_integer(self.top_k) or self.top_k < 1:
             raise ValueError(f"`top_k` must be at least 1, but is {self.top_k!r}.")
-        if not 0.0 < self.threshold < 1.0:
+        if not is_number(self.threshold) or not 0.0 < self.threshold < 1.0:
             raise ValueError(f"`threshold` must be between 0 and 1, but is {self.threshold!r}.")
         _ = self.decoding  # checks the others
 

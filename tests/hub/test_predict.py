@@ -172,10 +172,22 @@ def test_the_error_names_an_item_that_is_not_a_text(module_for, task, data, mess
         module_for(task).predict(data)
 
 
+def test_integers_of_numpy_are_integers(module_for):
+    module, three = module_for("seq-cls"), np.int64(3)
+    assert module.predict(TEXTS, max_seq_len=np.int32(12), batch_size=three, top_k=three) == module.predict(
+        TEXTS, max_seq_len=12
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
+        ({"batch_size": True}, "`batch_size` must be at least 1"),
+        ({"return_prob": "false"}, "`return_prob` must be True or False"),
+        ({"use_gpu": "false"}, "`use_gpu` must be True or False"),
+        ({"threshold": "0.5"}, "`threshold` must be between 0 and 1"),
+        ({"top_k": None}, "`top_k` must be at least 1"),
         ({"max_seq_len": 25}, "between 3 and the model's 24 positions"),
         ({"max_seq_len": 2}, "between 3 and the model's 24 positions"),
         ({"use_gpu": True}, "this Paddle is built for the CPU only"),

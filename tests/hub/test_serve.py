@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.hub import request_limits
+from paddle_wwm.errors import HubModuleError
+from paddle_wwm.hub import BertHubModule, request_limits, serve
 from paddle_wwm.hub.build import build_module
 
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
@@ -117,6 +118,13 @@ BAD_REQUESTS = [
     ({"data": [QUESTION], "weights": "/etc"}, 400, "also holds weights"),
     ({"data": [QUESTION], "max_seq_len": "x"}, 400, "`max_seq_len` must be"),
     ({"data": [QUESTION], "batch_size": 0}, 400, "`batch_size` must be"),
+    ({"data": [QUESTION], "batch_size": "8"}, 400, "`batch_size` must be"),
+    ({"data": [QUESTION], "use_gpu": "false"}, 400, "`use_gpu` must be True or False"),
+    ({"data": [QUESTION], "return_prob": "false"}, 400, "`return_prob` must be True or False"),
+    ({"data": [QUESTION], "threshold": "0.5"}, 400, "`threshold` must be"),
+    ({"data": [QUESTION], "top_k": 10**9}, 400, "`top_k` may be at most 100"),
+    ({"data": [QUESTION] * 300, "top_k": 100}, 400, "at most 20,000 candidates"),
+    ({"data": [QUESTION], "max_answer_len": None}, 400, "`max_answer_len` must be"),
     ({"texts": []}, 400, "must be a JSON object"),
     ([1], 400, "must be a JSON object"),
     (b"{", 400, "Bad Request"),
@@ -214,3 +222,18 @@ def test_hub_serving_answers_every_task_and_reports_errors_in_json(hub_home, tmp
             if isinstance(body, dict) and "data" in body:
                 _, answer = post(f"{address}/predict/{name}", body)
                 assert answer["status"] == "101" and message in answer["msg"], answer
+
+
+def test_the_candidates_of_all_masks_are_bounded():
+    options = {"top_k": 100}
+    request_limits.check_request(["[MASK]" * 200], options=options, allowed=request_limits.OPTIONS)
+    with pytest.raises(HubModuleError, match="at most 20,000 candidates, but asks for 201 x 100"):
+        request_limits.check_request(["[MASK]" * 200, "使"], options=options, allowed=request_limits.OPTIONS)
+
+
+def test_an_answer_that_is_too_large_is_refused(weights, monkeypatch):
+    monkeypatch.setattr(serve, "MAX_ANSWER_BYTES", 100)
+    client = serve.make_app({"bert": BertHubModule(weights=str(weights))}).test_client()
+    response = client.post("/predict/bert", json={"data": ["使用"]})
+    assert (response.status_code, response.json["status"]) == (413, "101")
+    assert "of 100 at most; send fewer texts" in response.json["msg"]
