@@ -19,6 +19,14 @@ WANTED = {1: "a text", 2: "a list of two texts"}
 WANTED_QUESTION = "{'question': text, 'context': text}, or a list of these two texts"
 
 
+class TextsCutWarning(UserWarning):
+    """Texts were longer than the model reads. Unlike other warnings it is shown for every call, not only the first."""
+
+
+# Python shows a warning once per line of a program. The user's own filters come first.
+warnings.simplefilter("always", TextsCutWarning, append=True)
+
+
 def examples_of(data: Sequence[Any], *, task: Task, split_char: str = "") -> list[Example]:
     """Convert the caller's data to examples of a task, named data[0], data[1], …
 
@@ -165,9 +173,12 @@ def encode_data(
 def _warn_of_cuts(features: Features, *, reading: Reading) -> None:
     """Warn once about all texts, and once about all questions, that were too long."""
     if num_cut := features.counts.get("texts_cut", 0):
-        warnings.warn(
-            f"{num_cut} text(s) had more than {reading.max_seq_length} tokens and were cut at their end.", stacklevel=5
-        )
+        _warn(f"{num_cut} text(s) had more than {reading.max_seq_length} tokens and were cut at their end.")
     if num_cut := features.counts.get("questions_cut", 0):
         limit = num_question_pieces_read(max_seq_len=reading.max_seq_length, max_question_len=reading.max_question_len)
-        warnings.warn(f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.", stacklevel=5)
+        _warn(f"{num_cut} question(s) had more than {limit} tokens and were cut at their end.")
+
+
+def _warn(message: str) -> None:
+    """Warn at the line that called the module: below this are _warn_of_cuts, encode_data and the module's method."""
+    warnings.warn(message, TextsCutWarning, stacklevel=5)

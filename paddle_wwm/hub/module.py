@@ -28,7 +28,7 @@ from .inputs import check_options, encode_data, hub_errors, reading_of
 from .loading import load_parts
 from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
 from .training import encoder_layers, named_batch, network_inputs
-from .weights import find_weights, load_checkpoint, warn_of_new_classifier
+from .weights import find_weights, is_of_classifier, load_checkpoint, warn_of_new_classifier
 
 
 class BertHubModule(nn.Layer, TransformerModule):
@@ -78,9 +78,12 @@ class BertHubModule(nn.Layer, TransformerModule):
         self._has_new_classifier = False
 
     def set_state_dict(self, *arguments: Any, **options: Any) -> Any:
-        """Set the parameters like Paddle; then the classifier is no longer new."""
-        self._has_new_classifier = False
-        return super().set_state_dict(*arguments, **options)
+        """Set the parameters. A classifier is new until all its parameters are set."""
+        missing, unexpected = super().set_state_dict(*arguments, **options)
+        self._has_new_classifier = self._has_new_classifier and any(map(is_of_classifier, missing))
+        return missing, unexpected
+
+    set_dict = load_dict = set_state_dict  # Paddle's other names for it
 
     # ---- Use
 
@@ -117,10 +120,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         reading = self._reading(max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
         with hub_errors():
             options = ResultOptions(
-                top_k=top_k,
-                threshold=threshold,
-                max_answer_len=max_answer_len,
-                no_answer_threshold=no_answer_threshold,
+                top_k=top_k, threshold=threshold, max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold
             )
         examples, features = encode_data(
             data, task=self._task, tokenizer=self._tokenizer, reading=reading, split_char=split_char

@@ -17,7 +17,7 @@ import numpy as np
 import paddle.nn as nn
 
 from ..errors import CheckpointError, DataError, HubModuleError
-from ..model.folder import CONFIG_NAME, check_is_ours, with_bert_in_front
+from ..model.folder import CLASSIFIER, CONFIG_NAME, KIND_CLASSIFIER, check_is_ours, with_bert_in_front
 from ..model.weights import load_arrays
 from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
@@ -154,6 +154,11 @@ def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | N
         ) from None
 
 
+def is_of_classifier(name: str) -> bool:
+    """Return True if a parameter, by its name, belongs to the classifier."""
+    return name.removeprefix("model.").startswith((CLASSIFIER, KIND_CLASSIFIER))
+
+
 def warn_of_new_classifier(task: str | None) -> None:
     """Warn that the classifier is not trained, so that its results mean nothing."""
     warnings.warn(
@@ -161,5 +166,5 @@ def warn_of_new_classifier(task: str | None) -> None:
             f"the classifier of {task} is new and random: its results mean nothing until it is trained. Train it, "
             f"or give load_checkpoint=FILE."
         ),
-        stacklevel=4,
+        stacklevel=3,
     )

@@ -4,6 +4,8 @@ Results are also compared with PaddleNLP's classes.
 """
 
 import copy
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
+from paddle_wwm.hub.inputs import TextsCutWarning
 
 TEXTS = ["使用语言模型", "来预测", "下一个词的probability。", "使用", "", "   ", "北京大学学习"]
 PAIRS = [["使用", "语言模型来预测"], ["下一个词", "的"], ["", "我们"], ["北京大学", "天气很好不是"]]
@@ -260,3 +263,27 @@ def test_two_towers_give_the_outputs_of_paddlehubs_formula(module_for):
     logits = module.model.classifier(paddle.concat([*means, (means[0] - means[1]).abs()], axis=-1))
     expected = paddle.nn.functional.softmax(logits).numpy()
     np.testing.assert_allclose(module.predict(PAIRS, return_prob=True)[1], expected, atol=1e-5)
+
+
+def test_every_call_that_cuts_texts_says_so_at_the_line_of_the_caller(module_for):
+    module = module_for("seq-cls")
+    with warnings.catch_warnings(record=True) as caught:  # the filters of a program: Python's defaults
+        warnings.resetwarnings()
+        warnings.simplefilter("always", TextsCutWarning, append=True)
+        warnings.simplefilter("ignore", append=True)
+        for _ in range(3):
+            module.predict(["使用" * 500])
+    assert [(one.category, one.filename) for one in caught] == [(TextsCutWarning, __file__)] * 3
+
+
+def test_a_program_sees_the_warning_of_every_call_unless_it_filters_it(weights):
+    code = (
+        "import sys, warnings; from paddle_wwm.hub import BertHubModule\n"
+        "{filters}\n"
+        f"module = BertHubModule(weights={str(weights)!r})\n"
+        "for _ in range(3): module.predict(['使用' * 500])"
+    )
+    for filters, expected in (("", 3), ("warnings.simplefilter('ignore')", 0)):
+        done = subprocess.run([sys.executable, "-c", code.format(filters=filters)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("TextsCutWarning: 1 text(s) had more than 24 tokens") == expected, done.stderr
