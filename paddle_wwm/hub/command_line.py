@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Sequence
 
+from ..errors import USER_ERROR_EXIT_STATUS, PaddleWWMError
 from ..tokenization.vocab import MASK
 
 SHOWN_NUMBERS = 8
@@ -23,6 +24,13 @@ def run_from_command_line(module: Any, arguments: Sequence[str]) -> Any:
     parser.add_argument("--task", help="the module's task (default: its own)")
     parser.add_argument("--max_seq_len", type=int, metavar="N")
     given = parser.parse_args(list(arguments))
+    try:
+        return _result(module, given)
+    except PaddleWWMError as error:
+        parser.exit(USER_ERROR_EXIT_STATUS, f"error: {error}\n")
+
+
+def _result(module: Any, given: argparse.Namespace) -> Any:
     task = given.task or ("fill-mask" if module.task is None and MASK in given.input_text else None)
     if task not in (None, module.task):
         module = type(module)(task=task)

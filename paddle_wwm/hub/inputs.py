@@ -20,7 +20,10 @@ WANTED_QUESTION = "{'question': text, 'context': text}, or a list of these two t
 
 
 class TextsCutWarning(UserWarning):
-    """Texts were longer than the model reads. Unlike other warnings it is shown for every call, not only the first."""
+    """Texts were longer than the model reads.
+
+    Unlike other warnings, it is shown for every call, not only the first one.
+    """
 
 
 # Python shows a warning once per line of a program. The user's own filters come first.
@@ -128,7 +131,7 @@ def reading_of(
 
 
 def check_options(*, batch_size: int, use_gpu: bool, return_prob: bool = False) -> None:
-    """Raise HubModuleError for a batch size below 1, or a switch that is not a bool ("false" is not False)."""
+    """Raise HubModuleError for a batch size below 1, or a switch that is not a bool."""
     if not is_integer(batch_size) or batch_size < 1:
         raise HubModuleError(f"`batch_size` must be at least 1, but is {batch_size!r}.")
     for name, value in (("use_gpu", use_gpu), ("return_prob", return_prob)):
@@ -180,5 +183,5 @@ def _warn_of_cuts(features: Features, *, reading: Reading) -> None:
 
 
 def _warn(message: str) -> None:
-    """Warn at the line that called the module: below this are _warn_of_cuts, encode_data and the module's method."""
-    warnings.warn(message, TextsCutWarning, stacklevel=5)
+    """Warn at the line that called the module."""
+    warnings.warn(message, TextsCutWarning, stacklevel=5)  # above: _warn_of_cuts, encode_data, the module's method

@@ -27,13 +27,14 @@ TASKS: dict[str | None, type[Task]] = {
 }
 # Other names of the tasks: the old ones of PaddleHub, and those of Hugging Face's pipelines.
 OTHER_NAMES = {
-    "sequence_classification": "seq-cls",
-    "text-classification": "seq-cls",
-    "ner": "token-cls",
-    "token-classification": "token-cls",
-    "text_matching": "text-matching",
-    "qa": "question-answering",
-    "feature-extraction": None,
+    **dict.fromkeys(("sequence_classification", "text-classification", "text_classification"), "seq-cls"),
+    **dict.fromkeys(("sentiment-analysis", "classification"), "seq-cls"),
+    **dict.fromkeys(("ner", "token-classification", "token_classification", "sequence-labeling"), "token-cls"),
+    **dict.fromkeys(("sequence_labeling", "token-labels"), "token-cls"),
+    **dict.fromkeys(("text_matching", "sentence-similarity"), "text-matching"),
+    **dict.fromkeys(("qa", "mrc", "question_answering", "reading-comprehension"), "question-answering"),
+    **dict.fromkeys(("fill_mask", "masked-lm", "mlm"), "fill-mask"),
+    **dict.fromkeys(("feature-extraction", "feature_extraction", "embedding"), None),
 }
 
 

@@ -353,5 +353,12 @@ def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, ba
     assert "1.2.0" in hub("show", "my-sentiment")
     [label] = checkpoint[0].predict(["天气很好"])
     assert hub("run", "my-sentiment", "--input_text", "天气很好").strip().splitlines()[-1] == label
+    wrong = bare.run(
+        [bare.hub, "run", "my-sentiment", "--input_text", "天气", "--task", "mrc"],
+        hub_home=tmp_path / "hub",
+        cwd=tmp_path,
+    )
+    assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
+    assert wrong.stderr.strip().splitlines()[-1].endswith("Did you mean 'question-answering'?")
     hub("uninstall", "my-sentiment")
     assert not (tmp_path / "hub" / "modules" / "my_sentiment").exists()
