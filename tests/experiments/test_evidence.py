@@ -92,7 +92,7 @@ def test_a_killed_experiment_continues_to_its_page_and_a_third_start_does_nothin
     for arm, seed in config.pretrained():
         assert set(read_masked(config, arm, seed)) == {masking.value for masking in PRETRAINED}
     page = (output / "docs" / "evidence.md").read_text(encoding="utf-8")
-    assert "4 of 4 models are pretrained, 10 of 10 fine-tunings are done." in page
+    assert "4 of 4 models are pretrained, 10 of 10 fine-tuning runs are done." in page
     assert (output / "docs" / "evidence-pretraining.svg").exists()
 
     before = {
