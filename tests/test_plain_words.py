@@ -46,3 +46,13 @@ def test_every_exception_is_needed_and_has_a_reason(plain_words):
     found = [one for name, text in texts.items() for one in plain_words.findings_in(name, text)]
     for (path, phrase), reason in plain_words.ALLOWED.items():
         assert len(reason) > 10 and any(one.path.startswith(path) and phrase in one.found for one in found)
+
+
+def test_without_git_the_same_folders_are_read(plain_words, monkeypatch, tmp_path):
+    for name in ("a/runs/x.py", ".venv/y.py", "runs/z.md", "Makefile", "a/picture.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("", encoding="utf-8")
+    monkeypatch.setattr(plain_words, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert sorted(plain_words.files_of([])) == ["Makefile", "a/runs/x.py"]
+    assert plain_words.files_of(["a"]) == ["a/runs/x.py"]

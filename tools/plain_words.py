@@ -124,10 +124,26 @@ def is_allowed(finding: Finding) -> bool:
 
 
 def files_of(arguments: list[str]) -> list[str]:
-    """Return the tracked text files, all or those below the given paths."""
-    listed = subprocess.run(["git", "ls-files", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = [name for name in listed.stdout.splitlines() if name.endswith(ENDINGS) or Path(name).name == "Makefile"]
+    """Return the text files of the project, all or those below the given paths."""
+    names = [name for name in listed_files(arguments) if name.endswith(ENDINGS) or Path(name).name == "Makefile"]
     return [name for name in names if not name.startswith(LEFT_OUT) and not name.endswith(".zh.md")]
+
+
+def listed_files(arguments: list[str]) -> list[str]:
+    """Return the files that git tracks; without git, those outside of hidden and generated folders."""
+    listed = subprocess.run(["git", "ls-files", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0:
+        return listed.stdout.splitlines()
+    starts = [ROOT / argument for argument in arguments] or [ROOT]
+    paths = [path for start in starts for path in ([start] if start.is_file() else sorted(start.rglob("*")))]
+    names = [path.relative_to(ROOT) for path in paths if path.is_file()]
+    return [name.as_posix() for name in names if not is_generated(name)]
+
+
+def is_generated(path: Path) -> bool:
+    """Return True for a file that is not part of the project's sources; its path is relative to the project."""
+    hidden = [part for part in path.parts[:-1] if part.startswith(".") and part != ".ci"]
+    return bool(hidden) or path.parts[0] in ("runs", "build", "dist") or path.parts[0].endswith(".egg-info")
 
 
 def main() -> int:
