@@ -26,7 +26,7 @@ from .export import export_onnx, export_program
 from .inference import Programs, use_device
 from .inputs import check_options, encode_data, hub_errors, reading_of
 from .loading import load_parts
-from .request_limits import EMBEDDING_OPTIONS, OPTIONS, check_request
+from .request_limits import check_request
 from .training import encoder_layers, named_batch, network_inputs
 from .weights import find_weights, is_of_classifier, load_checkpoint, warn_of_new_classifier
 
@@ -181,7 +181,7 @@ class BertHubModule(nn.Layer, TransformerModule):
 
         Return the results of `predict`, or without a task the embeddings as lists.
         """
-        check_request(data, options=options, allowed=EMBEDDING_OPTIONS if self.task is None else OPTIONS)
+        check_request(data, options=options, task=self.task)
         if self.task is None:
             return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options).tolist()
         return self.predict(data, max_seq_len, batch_size=batch_size, use_gpu=use_gpu, **options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..errors import HubModuleError, is_integer
+from ..tasks.fill_mask import FillMask
+from ..tasks.question_answering import QuestionAnswering
 from ..tokenization.vocab import MASK
 
 MAX_TEXTS = 512
@@ -23,12 +25,18 @@ OPTIONS = (
 EMBEDDING_OPTIONS = ("pooling",)
 
 
-def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+def check_request(data: Any, *, options: Mapping[str, Any], task: str | None) -> None:
     """Check the size and the options of a request.
+
+    Args:
+        data: the data of the request.
+        options: the options of the request.
+        task: the task of the module, or None.
 
     Raises:
         HubModuleError: The data are too large, or an option is not allowed in a request.
     """
+    allowed = EMBEDDING_OPTIONS if task is None else OPTIONS
     unknown = [name for name in options if name not in allowed]
     if unknown:
         raise HubModuleError(
@@ -44,10 +52,10 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
     top_k = options.get("top_k", DEFAULT_TOP_K)
     if is_integer(top_k) and top_k > MAX_TOP_K:
         raise HubModuleError(f"`top_k` may be at most {MAX_TOP_K} in a request, but is {top_k:,}.")
-    num_masks = sum(max(1, item.count(MASK)) if isinstance(item, str) else 1 for item in _texts(data))
-    if is_integer(top_k) and num_masks * top_k > MAX_CANDIDATES:
+    num_predicted = _num_predicted(data, task=task)
+    if is_integer(top_k) and num_predicted * top_k > MAX_CANDIDATES:
         raise HubModuleError(
-            f"a request may ask for at most {MAX_CANDIDATES:,} candidates, but asks for {num_masks:,} x {top_k} "
+            f"a request may ask for at most {MAX_CANDIDATES:,} candidates, but asks for {num_predicted:,} x {top_k} "
             f"(`top_k`); split the request, or lower `top_k`."
         )
     num_characters = sum(map(_num_characters, data))
@@ -58,9 +66,12 @@ def check_request(data: Any, *, options: Mapping[str, Any], allowed: tuple[str, 
         )
 
 
-def _texts(data: list[Any]) -> list[Any]:
-    """Return the items, with lists of one text replaced by the text."""
-    return [item[0] if isinstance(item, list) and len(item) == 1 else item for item in data]
+def _num_predicted(data: list[Any], *, task: str | None) -> int:
+    """Count what has `top_k` candidates each: masks, questions, or nothing."""
+    if task == FillMask.name:
+        texts = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in data]
+        return sum(max(1, text.count(MASK)) if isinstance(text, str) else 1 for text in texts)
+    return len(data) if task == QuestionAnswering.name else 0
 
 
 def _num_characters(item: Any) -> int:

@@ -226,9 +226,12 @@ def test_hub_serving_answers_every_task_and_reports_errors_in_json(hub_home, tmp
 
 def test_the_candidates_of_all_masks_are_bounded():
     options = {"top_k": 100}
-    request_limits.check_request(["[MASK]" * 200], options=options, allowed=request_limits.OPTIONS)
+    request_limits.check_request(["[MASK]" * 200], options=options, task="fill-mask")
     with pytest.raises(HubModuleError, match="at most 20,000 candidates, but asks for 201 x 100"):
-        request_limits.check_request(["[MASK]" * 200, "使"], options=options, allowed=request_limits.OPTIONS)
+        request_limits.check_request(["[MASK]" * 200, "使"], options=options, task="fill-mask")
+    request_limits.check_request(["[MASK]" * 400], options=options, task="seq-cls")  # no candidates
+    with pytest.raises(HubModuleError, match="at most 20,000 candidates, but asks for 201 x 100"):
+        request_limits.check_request([["几岁", "三岁"]] * 201, options=options, task="question-answering")
 
 
 def test_an_answer_that_is_too_large_is_refused(weights, monkeypatch):
