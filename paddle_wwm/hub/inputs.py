@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -24,10 +25,6 @@ class TextsCutWarning(UserWarning):
 
     Unlike other warnings, it is shown for every call, not only the first one.
     """
-
-
-# Python shows a warning once per line of a program. The user's own filters come first.
-warnings.simplefilter("always", TextsCutWarning, append=True)
 
 
 def examples_of(data: Sequence[Any], *, task: Task, split_char: str = "") -> list[Example]:
@@ -183,5 +180,10 @@ def _warn_of_cuts(features: Features, *, reading: Reading) -> None:
 
 
 def _warn(message: str) -> None:
-    """Warn at the line that called the module."""
-    warnings.warn(message, TextsCutWarning, stacklevel=5)  # above: _warn_of_cuts, encode_data, the module's method
+    """Warn at the line that called the module.
+
+    Without the registry of that line, Python's default filters show the warning for every call, not only the first.
+    """
+    caller = sys._getframe(4)  # above: _warn_of_cuts, encode_data, the module's method
+    module = caller.f_globals.get("__name__", "<unknown>")
+    warnings.warn_explicit(message, TextsCutWarning, caller.f_code.co_filename, caller.f_lineno, module=module)
