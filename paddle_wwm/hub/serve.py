@@ -17,7 +17,7 @@ from ..errors import HubModuleError, PaddleWWMError
 from .http import new_app, serve_app
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
 MAX_BODY_BYTES = 2 << 20  # three bytes per character, escapes, and some reserve
 MAX_ANSWER_BYTES = 16 << 20
@@ -37,8 +37,8 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
-    def answer(status: str, message: str, results: Any = "", *, code: int = 200) -> tuple[dict[str, Any], int]:
-        return {"status": status, "msg": message, "results": results}, code
+    def refusal(status: str, message: str, *, code: int) -> tuple[dict[str, Any], int]:
+        return {"status": status, "msg": message, "results": ""}, code
 
     @app.get("/")
     def index() -> dict[str, Any]:
@@ -47,42 +47,43 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
         }
 
     @app.post("/predict/<name>")
-    def predict(name: str) -> tuple[dict[str, Any], int]:
+    def predict(name: str) -> Response | tuple[dict[str, Any], int]:
         if name not in modules:
-            return answer(NO_SUCH_MODULE, f"Unknown module {name!r}; available: {', '.join(modules)}.", code=404)
+            return refusal(NO_SUCH_MODULE, f"Unknown module {name!r}; available: {', '.join(modules)}.", code=404)
         if not request.is_json:
-            return answer(NOT_JSON, "The request must have the content type application/json.", code=415)
+            return refusal(NOT_JSON, "The request must have the content type application/json.", code=415)
         body = request.get_json()
         if not isinstance(body, dict) or "data" not in body:
-            return answer(FAILED, 'The request must be a JSON object such as {"data": ["text"]}.', code=400)
+            return refusal(FAILED, 'The request must be a JSON object such as {"data": ["text"]}.', code=400)
         if not waiting.acquire(blocking=False):
-            return answer(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
+            return refusal(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
         try:
             with computing:
                 results = modules[name].predict_method(**body)
-            num_bytes = len(app.json.dumps(results).encode())
+            answer = app.json.dumps({"status": OK, "msg": "", "results": results})
+            num_bytes = len(answer.encode())
             if num_bytes > MAX_ANSWER_BYTES:
                 too_large = (
                     f"The answer would have {num_bytes:,} bytes, of {MAX_ANSWER_BYTES:,} at most; send fewer texts."
                 )
-                return answer(FAILED, too_large, code=413)
-            return answer(OK, "", results)
+                return refusal(FAILED, too_large, code=413)
+            return app.response_class(answer, mimetype="application/json")
         except Exception as error:
             # a module from an archive has its own copy of our error classes
             if any(kind.__name__ == PaddleWWMError.__name__ for kind in type(error).__mro__):
-                return answer(FAILED, str(error), code=400)
+                return refusal(FAILED, str(error), code=400)
             raise
         finally:
             waiting.release()
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[dict[str, Any], int]:
-        return answer(FAILED, f"{error.name}: {error.description}", code=error.code or 500)
+        return refusal(FAILED, f"{error.name}: {error.description}", code=error.code or 500)
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[dict[str, Any], int]:
         app.logger.exception("a request failed")
-        return answer(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
+        return refusal(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
 
     return app
 
