@@ -15,8 +15,6 @@ from ..progress import Progress
 from ..runs.job import run_in_folder
 from ..runs.log import LogFollower
 from ..runs.processes import package_command
-from ..tasks.fine_tuned import load_tokenizer
-from ..tasks.model_folder import read_description
 from .result import FineTuneResult, read_result
 from .results import LOG_NAME, seed_folder, unfinished
 from .set_up import FineTuneJob, PreparedRun, check_folder, prepare, set_up
@@ -83,7 +81,6 @@ def train_seeds(
     from .trainer import TrainingData
 
     use_fast_matmul()
-    tokenizer = load_tokenizer(prepared.model.folder, read_description(prepared.model.folder).config)
     run = FineTuneRun(
         dataset=prepared.dataset,
         output=job.output,
@@ -91,9 +88,9 @@ def train_seeds(
         training=TrainingData(
             features=prepared.train,
             task=prepared.task,
-            tokenizer=tokenizer,
+            tokenizer=prepared.tokenizer,
             model=prepared.model.folder,
-            description=read_description(prepared.model.folder),
+            description=prepared.description,
         ),
         evaluation={
             name: EvaluationData(split=split, features=features)

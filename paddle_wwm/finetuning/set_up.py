@@ -28,9 +28,10 @@ from ..runs.folder import (
 from ..tasks.answer_kinds import uses_kinds
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
-from ..tasks.model_folder import read_description
+from ..tasks.model_folder import Description, read_description
 from ..tasks.task import Features, Reading, Task
 from ..tasks.task_table import task_class
+from ..tokenization.wordpiece import WordPieceTokenizer
 from ..version import __version__
 from ..weights import WEIGHTS_NAME
 from .recipe import FineTuneRecipe, chosen_examples, recipe_of
@@ -82,6 +83,8 @@ class PreparedRun:
         dataset: the data set, with its labels.
         task: the task.
         model: the model to start from.
+        description: the description of the model.
+        tokenizer: the tokenizer of the model.
         recipe: the settings.
         record: the record of the run.
         train: the rows and labels of the training split.
@@ -92,6 +95,8 @@ class PreparedRun:
     dataset: Dataset
     task: Task
     model: ModelSource
+    description: Description
+    tokenizer: WordPieceTokenizer
     recipe: FineTuneRecipe
     record: RunRecord
     train: Features
@@ -199,6 +204,8 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
         dataset=dataset,
         task=task,
         model=model,
+        description=description,
+        tokenizer=tokenizer,
         recipe=recipe,
         record=record,
         train=features,

@@ -51,7 +51,7 @@ def write_finetuned_model(
         if needs_labels
         else description.label_map or {}
     )
-    network = kind(labels=[labels[number] for number in range(len(labels))]).make_network(description.config)
+    network = kind(labels=tuple(labels.values())).make_network(description.config)
     load_checkpoint(network, checkpoint, task=task)
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     write_finetuned(folder, arrays=arrays, source=source, task=task, label_map=labels)

@@ -64,7 +64,7 @@ def load_parts(
         if label_map is not None and not kind.has_classifier:
             raise HubModuleError(f"`label_map` needs a task that has labels, but the task is {kind.name!r}.")
         labels = label_map_of(own_labels if label_map is None else label_map, num_classes=num_classes)
-        task_of_module = kind(labels=[labels[number] for number in range(len(labels))], suffix=suffix)
+        task_of_module = kind(labels=tuple(labels.values()), suffix=suffix)
         network = task_of_module.make_network(description.config)
         parts = ModuleParts(
             task=task_of_module,
