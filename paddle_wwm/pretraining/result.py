@@ -25,7 +25,8 @@ class PretrainResult:
         checkpoint: the last checkpoint, with the optimizer state.
         best_checkpoint: the checkpoint of the last phase with the lowest held-out loss; None if no checkpoint was
             evaluated.
-        best_loss: the held-out loss of `best_checkpoint`, in nats; None if no checkpoint was evaluated.
+        best_loss: the held-out loss of `best_checkpoint`, in nats, with the next-sentence loss for recipes with
+            sentence pairs; None if no checkpoint was evaluated.
         curves: the plot of the curves, a PNG file.
         metrics: the metrics as JSON lines.
         num_steps: the number of steps in all phases.
@@ -74,7 +75,8 @@ def summary(result: PretrainResult) -> str:
     """Return the summary that is printed at the end of a run."""
     scores, baseline, means = result.scores, result.baseline, result.means
     pairs = f", next sentence {scores['nsp_accuracy']:.1%}" if "nsp_accuracy" in scores else ""
-    best = f"  best        {result.best_checkpoint} (held-out loss {result.best_loss:.3f})"
+    kind = "held-out loss with next sentence" if pairs else "held-out loss"
+    best = f"  best        {result.best_checkpoint} ({kind} {result.best_loss:.3f})"
     lines = [
         f"trained {result.num_steps:,} steps: held-out loss {scores['mlm_loss']:.3f} "
         f"(unigram {baseline['mlm_loss']:.3f}), "

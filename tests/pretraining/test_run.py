@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from paddle_wwm.errors import ConfigError, TrainingError
 from paddle_wwm.pretraining.job import worker_command
+from paddle_wwm.pretraining.result import summary
 from paddle_wwm.pretraining.run import pretrain
 from paddle_wwm.runs.folder import locked_output
 
@@ -56,6 +58,15 @@ def test_the_result_names_the_files_and_scores_of_the_run(done):
     assert result.best_checkpoint == result.checkpoint and result.best_loss == result.scores["loss"]
     assert {"mlm_loss", "masked_accuracy", "word_accuracy", "perplexity"} < result.scores.keys()
     assert result.baseline.keys() == {"mlm_loss", "masked_accuracy"}
+
+
+def test_the_summary_says_which_loss_the_best_checkpoint_has(done):
+    result, _ = done
+    masked_only = {name: value for name, value in result.scores.items() if not name.startswith("nsp")}
+    pairs = {**masked_only, "nsp_loss": 0.7, "nsp_accuracy": 0.5}
+    for scores, kind in ((masked_only, "held-out loss"), (pairs, "held-out loss with next sentence")):
+        text = summary(dataclasses.replace(result, scores=scores))
+        assert f"best        {result.best_checkpoint} ({kind} {result.best_loss:.3f})" in text
 
 
 def test_every_step_is_reported(done):
