@@ -42,8 +42,9 @@ test: $(READY) ## run the tests
 CASES ?= 50000
 SEED ?= 1
 
-soak: $(READY) ## run tests of over an hour: stopped, killed and resumed runs; fuzzed text (CASES=50000 SEED=1); wheel-check; air-gapped-check
+soak: $(READY) ## run tests of over an hour: stopped, killed and resumed runs; threads; fuzzed text (CASES=50000 SEED=1); wheel-check; air-gapped-check
 	$(PY) benchmarks/resume.py $(ARGS)
+	PADDLE_WWM_SOAK_SECONDS=600 $(PY) -m pytest -n 0 -s tests/hub/test_threads.py
 	PADDLE_WWM_FUZZ_CASES=$(CASES) PADDLE_WWM_FUZZ_SEED=$(SEED) $(PY) -m pytest -n 0 tests/shards/test_fuzz.py
 	$(MAKE) wheel-check air-gapped-check
 

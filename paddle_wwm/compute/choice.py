@@ -8,25 +8,25 @@ so is the layer around it.
 from __future__ import annotations
 
 import contextlib
+from contextvars import ContextVar
 from typing import Iterator, TypeVar
 
 import paddle
 import paddle.nn as nn
 
-_exact = False
+_exact = ContextVar("exact", default=False)  # of this thread: others may train at the same time
 _own_types: set[type] = set()
 Class = TypeVar("Class", bound=type[nn.Layer])
 
 
 @contextlib.contextmanager
 def exact() -> Iterator[None]:
-    """Use only Paddle's own operations inside the `with` block."""
-    global _exact
-    before, _exact = _exact, True
+    """Use only Paddle's own operations inside the `with` block, in this thread."""
+    token = _exact.set(True)
     try:
         yield
     finally:
-        _exact = before
+        _exact.reset(token)
 
 
 def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
@@ -37,7 +37,11 @@ def uses_kernels(x: paddle.Tensor, *, training: bool) -> bool:
     # inference uses Paddle, so that it does not need numba or wait for its first compilation
     is_trained = training or paddle.is_grad_enabled()
     return (
-        is_trained and not _exact and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
+        paddle.in_dynamic_mode()
+        and is_trained
+        and not _exact.get()
+        and x.place.is_cpu_place()
+        and x.dtype == paddle.float32
     )
 
 

@@ -8,7 +8,7 @@ B batch, T sequence, Q queries (T or fewer), D hidden, N heads, H head size, P p
 from __future__ import annotations
 
 import math
-from typing import Callable
+from typing import Callable, cast
 
 import paddle
 import paddle.nn as nn
@@ -137,8 +137,14 @@ def attend(
     if paddle.in_dynamic_mode() and not q_BQNH.place.is_cpu_place():
         draw_mask(rate, training=training)  # GPUs draw their own masks, but the counter is part of a checkpoint
         return fused_attention(q_BQNH, k_BTNH, v_BTNH, attention_mask_BT, rate=rate, training=training)
-    q_BNQH, k_BNTH, v_BNTH = (x.transpose([0, 2, 1, 3]) for x in (q_BQNH, k_BTNH, v_BTNH))
     bias_B11T, factor = attention_bias(attention_mask_BT, dtype=q_BQNH.dtype), 1.0 / math.sqrt(q_BQNH.shape[-1])
+    if paddle.in_dynamic_mode() and not paddle.is_grad_enabled():
+        # einsum moves the axes by copies. By default, Paddle's transpose returns a view, which matmul copies slowly:
+        # this saves a fifth of the time of the whole encoder.
+        scores_BNQT = cast(paddle.Tensor, paddle.einsum("bqnh,btnh->bnqt", q_BQNH * factor, k_BTNH)) + bias_B11T
+        weights_BNQT = dropout(F.softmax(scores_BNQT), rate, training=training)
+        return cast(paddle.Tensor, paddle.einsum("bnqt,btnh->bqnh", weights_BNQT, v_BTNH))
+    q_BNQH, k_BNTH, v_BNTH = (x.transpose([0, 2, 1, 3]) for x in (q_BQNH, k_BTNH, v_BTNH))
     if uses_kernels(q_BNQH, training=training):
         from . import cpu_ops
 

@@ -1,4 +1,4 @@
-"""Export a module's `forward` as a static program, or as ONNX."""
+"""Export a module's `forward` as a static program, or as ONNX. A child process does both (see `tracing`)."""
 
 from __future__ import annotations
 
@@ -6,77 +6,85 @@ import tempfile
 from pathlib import Path
 from typing import Any, Sequence
 
-import paddle
+import paddle.nn as nn
 
-from ..compute.choice import exact
+from ..compute.choice import is_watched
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
+from ..model_config import ModelConfig
+from ..tasks.task import Task
 from ..tokenization.vocab import Vocab
+from .tracing import ChangedLayersError, InputShape, ProgramSpec, Traced, run_in_child, save_program, trace
+
+INPUTS_OF_TEXTS = ("input_ids", "token_type_ids")
+INPUTS_OF_TOWERS = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
 
 
-class _OfTexts(paddle.nn.Layer):
-    """`forward` with the inputs of the exported program, and no others."""
+def export_program(
+    network: nn.Layer,
+    stem: Path,
+    *,
+    task: Task,
+    config: ModelConfig,
+    vocab: Vocab,
+    input_spec: Sequence[Any] | None,
+    weights: Path | None = None,
+) -> Path:
+    """Write a program: STEM.json, STEM.pdiparams (or `weights`), and vocab.txt.
 
-    input_names: tuple[str, ...] = ("input_ids", "token_type_ids")
+    input_spec: the inputs of the program, as paddle.static.InputSpec; None: int64, any shape (B, T).
+    Return the path of the first file.
 
-    def __init__(self, module: Any) -> None:
-        super().__init__()
-        self.module = module
+    Raises:
+        HubModuleError: The inputs are not those of `forward`, or layers have hooks or were replaced.
+    """
+    names = INPUTS_OF_TOWERS if task.name == "text-matching" else INPUTS_OF_TEXTS
+    inputs = _inputs(input_spec, names=names)
+    watched = next((name for name, layer in network.named_sublayers(include_self=True) if is_watched(layer)), None)
+    if watched is not None:
+        raise ChangedLayersError(f"the layer {watched} has hooks, which a program does not call; remove them.")
+    spec = ProgramSpec.of(task, config, traced=Traced.FORWARD, inputs=inputs, pad_id=vocab.pad_id)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    save_program(network, trace(spec), stem, weights=weights)
+    vocab.save(stem.parent / VOCAB_NAME)
+    return stem.with_name(f"{stem.name}.json")
 
-    def forward(self, input_ids: paddle.Tensor, token_type_ids: paddle.Tensor) -> Any:
-        return self.module.forward(input_ids, token_type_ids)
 
-
-class _OfTowers(_OfTexts):
-    input_names = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
-
-    def forward(  # type: ignore[override]
-        self,
-        query_input_ids: paddle.Tensor,
-        query_token_type_ids: paddle.Tensor,
-        title_input_ids: paddle.Tensor,
-        title_token_type_ids: paddle.Tensor,
-    ) -> Any:
-        return self.module.forward(
-            query_input_ids=query_input_ids,
-            query_token_type_ids=query_token_type_ids,
-            title_input_ids=title_input_ids,
-            title_token_type_ids=title_token_type_ids,
+def _inputs(input_spec: Sequence[Any] | None, *, names: Sequence[str]) -> tuple[InputShape, ...]:
+    if input_spec is None:
+        return tuple(InputShape(name=name) for name in names)
+    if len(input_spec) != len(names):
+        raise HubModuleError(f"`input_spec` must describe {', '.join(names)}, but describes {len(input_spec)} inputs.")
+    return tuple(
+        InputShape(
+            name=one.name or name,
+            shape=tuple(None if size in (None, -1) else int(size) for size in one.shape),
+            dtype=str(one.dtype).rpartition(".")[2].lower(),
         )
-
-
-def export_program(module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab) -> Path:
-    """Write FOLDER/STEM.json, .pdiparams and vocab.txt; return the first path."""
-    network = (_OfTowers if module.task == "text-matching" else _OfTexts)(module)
-    names = network.input_names
-    spec = list(input_spec or (paddle.static.InputSpec([None, None], "int64", name) for name in names))
-    if len(spec) != len(names):
-        raise HubModuleError(f"`input_spec` must describe {', '.join(names)}, but describes {len(spec)} inputs.")
-    folder.mkdir(parents=True, exist_ok=True)
-    was_training = module.training
-    module.eval()
-    try:
-        with exact():  # Paddle's own operators: ours are Python functions, which a program cannot contain
-            paddle.jit.save(paddle.jit.to_static(network, input_spec=spec, full_graph=True), str(folder / stem))
-    finally:
-        if was_training:
-            module.train()
-    vocab.save(folder / VOCAB_NAME)
-    return folder / f"{stem}.json"
+        for name, one in zip(names, input_spec)
+    )
 
 
 def export_onnx(
-    module: Any, folder: Path, *, stem: str, input_spec: Sequence[Any] | None, vocab: Vocab, options: dict[str, Any]
+    network: nn.Layer,
+    path: Path,
+    *,
+    task: Task,
+    config: ModelConfig,
+    vocab: Vocab,
+    input_spec: Sequence[Any] | None,
+    options: dict[str, Any],
 ) -> None:
-    """Write FOLDER/STEM.onnx with paddle2onnx, and vocab.txt.
+    """Write an ONNX file with paddle2onnx, and vocab.txt next to it.
 
     paddle2onnx's optimizer is switched off: it installs other packages, which break paddlehub.
     """
-    import paddle2onnx
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as programs:
-        program = export_program(module, Path(programs), stem=stem, input_spec=input_spec, vocab=vocab)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
+        program = export_program(
+            network, Path(folder, "program"), task=task, config=config, vocab=vocab, input_spec=input_spec
+        )
         files = {"model_filename": str(program), "params_filename": str(program.with_suffix(".pdiparams"))}
-        paddle2onnx.export(**files, save_file=str(folder / f"{stem}.onnx"), **{"optimize_tool": "None", **options})
-    vocab.save(folder / VOCAB_NAME)
+        arguments = {**files, "save_file": str(path), "optimize_tool": "None", **options}
+        run_in_child("hub.onnx_child", {"arguments": arguments})
+    vocab.save(path.parent / VOCAB_NAME)

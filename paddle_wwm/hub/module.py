@@ -23,11 +23,11 @@ from ..tasks.task import Program, Reading, ResultOptions
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
-from .inference import Programs, use_device
+from .inference import ModulePrograms, check_device
 from .inputs import check_options, encode_data, hub_errors, reading_of
 from .loading import load_parts
 from .request_limits import check_request
-from .training import encoder_layers, named_batch, network_inputs
+from .training import attention_mask_of, encoder_layers, forward_outputs, named_batch, network_inputs
 from .weights import find_weights, is_of_classifier, load_checkpoint, warn_of_new_classifier
 
 
@@ -63,7 +63,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         self._has_new_classifier = parts.has_new_classifier
         self._vocab = parts.vocab
         self._do_lower_case = parts.do_lower_case
-        self._programs: dict[type[AllStates] | None, Programs] = {}
+        self._programs = ModulePrograms(self.model, task=self._task, config=self._config)
         self._tokenizer = WordPieceTokenizer(vocab=self._vocab, do_lower_case=self._do_lower_case)
         if load_checkpoint is not None:
             self._load_checkpoint(load_checkpoint)
@@ -116,7 +116,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         Raises HubModuleError; the message names the item that is wrong.
         """
         check_options(batch_size=batch_size, use_gpu=use_gpu, return_prob=return_prob)
-        use_device(use_gpu)
+        check_device(use_gpu)
         reading = self._reading(max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
         with hub_errors():
             options = ResultOptions(
@@ -154,7 +154,7 @@ class BertHubModule(nn.Layer, TransformerModule):
         the pieces of the text; "pooler": BERT's pooler, if it is trained.
         """
         check_options(batch_size=batch_size, use_gpu=use_gpu)
-        use_device(use_gpu)
+        check_device(use_gpu)
         check_pooling(pooling, bert=self.model.bert)
         reading, task = self._reading(max_seq_len), HiddenStates()
         _, features = encode_data(data, task=task, tokenizer=self._tokenizer, reading=reading)
@@ -199,9 +199,7 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
         """Return the program of the task's network (kind None) or of hidden states."""
-        if kind not in self._programs:
-            self._programs[kind] = Programs(self.model if kind is None else kind(self.model.bert))
-        return self._programs[kind].get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
+        return self._programs.of(kind).get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
 
     def _reading(self, max_seq_len: int | None, **numbers: int) -> Reading:
         return reading_of(max_seq_len=max_seq_len, max_positions=self._config.max_position_embeddings, **numbers)
@@ -237,16 +235,13 @@ class BertHubModule(nn.Layer, TransformerModule):
         else:
             inputs = inputs_of(input_ids, token_type_ids, attention_mask)
         logits = self._task.logits(self.model, inputs)
-        if self.task is None:
-            return logits, self.model.bert.pooler(logits[:, 0])
-        mask = inputs[2] if len(inputs) == 3 else None
-        probabilities = self._task.probabilities(logits, mask)
-        if labels is None:
-            return probabilities
+        outputs = forward_outputs(logits, inputs, task=self._task, network=self.model)
+        if labels is None or self.task is None:
+            return outputs
         self._has_new_classifier = self._has_new_classifier and not self.training
         with hub_errors():
-            loss = self._task.loss(logits, labels, mask)
-        return probabilities, loss, self._task.batch_scores(logits.numpy(), labels.numpy())
+            loss = self._task.loss(logits, labels, attention_mask_of(inputs))
+        return outputs, loss, self._task.batch_scores(logits.numpy(), labels.numpy())
 
     def training_step(self, batch: Sequence[paddle.Tensor], batch_idx: int) -> dict[str, Any]:
         """Compute the loss and metrics of a batch for hub.Trainer.
@@ -276,24 +271,20 @@ class BertHubModule(nn.Layer, TransformerModule):
         include_sub_modules: bool = True,
         combined: bool = True,
     ) -> None:
-        """Write `forward` for paddle.inference: DIRNAME/NAME.json, .pdiparams, vocab.txt."""
-        export_program(
-            self,
-            Path(dirname),
-            stem=model_filename or str(getattr(self, "name", "model")),
-            input_spec=input_spec,
-            vocab=self._vocab,
-        )
+        """Write `forward` for paddle.inference: DIRNAME/NAME.json, .pdiparams, vocab.txt.
+
+        model_filename, params_filename: other names for the two files; a missing ".json" is added to the first.
+        """
+        stem = Path(dirname) / (model_filename or str(getattr(self, "name", "model"))).removesuffix(".json")
+        weights = Path(dirname) / params_filename if params_filename else None
+        export_program(self.model, stem, weights=weights, **self._exported_parts(input_spec))
 
     def export_onnx_model(
         self, dirname: str, input_spec: Sequence[Any] | None = None, include_sub_modules: bool = True, **options: Any
     ) -> None:
         """Write `forward` as DIRNAME/NAME.onnx. Unlike PaddleHub, install nothing."""
-        export_onnx(
-            self,
-            Path(dirname),
-            stem=getattr(self, "name", "model"),
-            input_spec=input_spec,
-            vocab=self._vocab,
-            options=options,
-        )
+        path = Path(dirname) / f"{getattr(self, 'name', 'model')}.onnx"
+        export_onnx(self.model, path, options=options, **self._exported_parts(input_spec))
+
+    def _exported_parts(self, input_spec: Sequence[Any] | None) -> dict[str, Any]:
+        return {"task": self._task, "config": self._config, "vocab": self._vocab, "input_spec": input_spec}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Sequence
+from typing import Any, Sequence
 
 import paddle
 import paddle.nn as nn
 
 from ..errors import HubModuleError
+from ..tasks.task import Task
 
 _LAYER = re.compile(r"\bencoder\.layers\.(\d+)\.")
 
@@ -40,6 +41,22 @@ def network_inputs(
         token_type_ids,
         input_ids != pad_id if attention_mask is None else attention_mask.astype("bool"),
     ]
+
+
+def forward_outputs(logits: paddle.Tensor, inputs: Sequence[paddle.Tensor], *, task: Task, network: nn.Layer) -> Any:
+    """Return what a module's `forward` returns without labels.
+
+    Returns:
+        The probabilities; without a task, the hidden states (B, T, D) and the pooled states (B, D).
+    """
+    if task.name is None:
+        return logits, network.bert.pooler(logits[:, 0])
+    return task.probabilities(logits, attention_mask_of(inputs))
+
+
+def attention_mask_of(inputs: Sequence[paddle.Tensor]) -> paddle.Tensor | None:
+    """Return the attention mask (B, T); None for two towers, which have two."""
+    return inputs[2] if len(inputs) == 3 else None
 
 
 def named_batch(batch: Sequence[paddle.Tensor], *, task: str | None) -> dict[str, paddle.Tensor]:

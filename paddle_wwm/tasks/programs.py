@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from dataclasses import dataclass, field
 from typing import Callable, Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import paddle
@@ -23,16 +26,44 @@ def max_batch_tokens(*, on_gpu: bool) -> int:
     return MAX_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS
 
 
+@dataclass
+class _Evaluated:
+    """A layer in evaluation mode.
+
+    Attributes:
+        num_blocks: how many blocks of `evaluating` need it.
+        trained: its sublayers that were in training mode before.
+    """
+
+    num_blocks: int = 0
+    trained: list[nn.Layer] = field(default_factory=list)
+
+
+_evaluated: WeakKeyDictionary[nn.Layer, _Evaluated] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
 @contextlib.contextmanager
 def evaluating(layer: nn.Layer) -> Iterator[None]:
-    """Put a layer into evaluation mode inside the block, then restore its mode."""
-    was_training = layer.training
-    layer.eval()
+    """Put a layer into evaluation mode inside the block, then restore its mode.
+
+    Blocks of several threads may overlap. The end of the last one restores the mode of every sublayer.
+    """
+    with _lock:
+        state = _evaluated.setdefault(layer, _Evaluated())
+        if state.num_blocks == 0:
+            state.trained = [one for one in layer.sublayers(include_self=True) if one.training]
+            layer.eval()
+        state.num_blocks += 1
     try:
         yield
     finally:
-        if was_training:
-            layer.train()
+        with _lock:
+            state.num_blocks -= 1
+            if state.num_blocks == 0:
+                for one in state.trained:
+                    one.training = True
+                state.trained = []
 
 
 def dygraph_program(network: nn.Layer) -> Program:
@@ -42,15 +73,8 @@ def dygraph_program(network: nn.Layer) -> Program:
     """
 
     def run(*arrays: np.ndarray) -> np.ndarray:
-        # With this flag, Paddle makes transposed views instead of copies, and its matrix product copies them slowly.
-        # Turning it off saves a sixth of the time.
-        strided = paddle.get_flags("FLAGS_use_stride_kernel")
-        paddle.set_flags({"FLAGS_use_stride_kernel": False})
-        try:
-            with paddle.no_grad():
-                return network(*map(paddle.to_tensor, arrays)).numpy()
-        finally:
-            paddle.set_flags(strided)
+        with paddle.no_grad():
+            return network(*map(paddle.to_tensor, arrays)).numpy()
 
     return run
 

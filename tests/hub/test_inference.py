@@ -36,7 +36,7 @@ def made(monkeypatch):
     monkeypatch.setattr(
         inference,
         "exported_program",
-        lambda network, *, precision: calls.append(precision) or make(network, precision=precision),
+        lambda network, *, spec, precision: calls.append(precision) or make(network, spec=spec, precision=precision),
     )
     return calls
 

@@ -1,0 +1,212 @@
+"""Make a static program of a network, in a separate process.
+
+Paddle traces a network in static mode, which is a setting of the whole process: two threads that trace at once corrupt
+each other, and a training loop in a third thread fails. So a child process makes the same network from a description,
+with other weights, and traces it. This process only writes the weights next to the program:
+
+    ProgramSpec ──► child (tracing_child): STEM.json ──► TracedProgram
+    network, TracedProgram ──► save_program: STEM.json, STEM.pdiparams
+
+A program depends on the sizes and not on the weights, so it is traced once per process and description.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+import paddle.nn as nn
+
+from ..errors import HubModuleError
+from ..model_config import ModelConfig
+from ..quiet import GLOG_MINIMUM_LEVEL
+from ..tasks.task import Task
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT_S = 600
+KEPT_PROGRAMS = 16  # 100 to 600 KB each
+# The package has another name in the child if it is the copy inside a module.
+CHILD = """
+import importlib, json, sys
+request = json.load(sys.stdin)
+sys.path[:] = [request["package_parent"], *request["sys_path"]]
+importlib.import_module(request["child"]).main(request)
+"""
+_tracing = threading.Lock()
+
+
+class TracingError(HubModuleError):
+    """A network cannot be made into a program."""
+
+
+class ChangedLayersError(TracingError):
+    """The layers of a network are not those that its task makes."""
+
+
+class Traced(enum.StrEnum):
+    """The part of a network that becomes a program."""
+
+    NETWORK = "network"  # (input_ids, …) to logits
+    ALL_STATES = "all states"  # the encoder's
+    FIRST_STATES = "first states"
+    FORWARD = "forward"  # of the module: (input_ids, token_type_ids) to probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputShape:
+    """An input of a program. `shape`: None for any size."""
+
+    name: str
+    shape: tuple[int | None, ...] = (None, None)
+    dtype: str = "int64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramSpec:
+    """What a child process needs to make a network and to trace it.
+
+    Attributes:
+        task_type: module and name of the task's class, as `type_name` returns them.
+        labels: the labels of the task, as texts.
+        inputs, pad_id: only for FORWARD: its inputs, and the id that marks padding.
+    """
+
+    task_type: str
+    labels: tuple[str, ...]
+    config: ModelConfig
+    traced: Traced = Traced.NETWORK
+    inputs: tuple[InputShape, ...] = ()
+    pad_id: int = 0
+
+    @staticmethod
+    def of(task: Task, config: ModelConfig, **options: Any) -> ProgramSpec:
+        """Describe the network that a task makes."""
+        labels = tuple(map(str, task.labels))
+        return ProgramSpec(task_type=type_name(type(task)), labels=labels, config=config, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedProgram:
+    """A program without weights.
+
+    Attributes:
+        program: the content of STEM.json.
+        parameters: name and shape of every parameter, in the order of STEM.pdiparams.
+        layers: name and type of every layer of the network that was traced.
+        num_bytes: the size of STEM.pdiparams.
+    """
+
+    program: bytes
+    parameters: tuple[tuple[str, tuple[int, ...]], ...]
+    layers: tuple[tuple[str, str], ...]
+    num_bytes: int
+
+
+def type_name(kind: type) -> str:
+    """Return "module:name" of a class. For a class of this package the module is relative (".tasks.task")."""
+    package = __name__.removesuffix(".hub.tracing")
+    module = kind.__module__
+    return f"{module.removeprefix(package) if module.startswith(f'{package}.') else module}:{kind.__qualname__}"
+
+
+def layer_types(network: nn.Layer) -> tuple[tuple[str, str], ...]:
+    """Return the name and the type of every layer of a network."""
+    return tuple((name, type_name(type(layer))) for name, layer in network.named_sublayers())
+
+
+def trace(spec: ProgramSpec) -> TracedProgram:
+    """Trace the network of a description. Later calls return the same program.
+
+    Raises:
+        TracingError: The child process failed; the message has its last line.
+    """
+    with _tracing:  # so that a second thread does not start another child for the same program
+        return _trace(spec)
+
+
+@functools.lru_cache(maxsize=KEPT_PROGRAMS)
+def _trace(spec: ProgramSpec) -> TracedProgram:
+    with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
+        run_in_child("hub.tracing_child", {"spec": dataclasses.asdict(spec), "folder": folder})
+        layout = json.loads(Path(folder, "layout.json").read_text(encoding="utf-8"))
+        return TracedProgram(
+            program=Path(folder, "program.json").read_bytes(),
+            parameters=tuple((name, tuple(shape)) for name, shape in layout["parameters"]),
+            layers=tuple((name, kind) for name, kind in layout["layers"]),
+            num_bytes=layout["num_bytes"],
+        )
+
+
+def run_in_child(module: str, request: dict[str, Any]) -> None:
+    """Call `main(request)` of a module of this package in a new process.
+
+    Raises:
+        TracingError: It failed, or the process cannot be started.
+    """
+    request = {
+        **request,
+        "package_parent": str(PACKAGE_ROOT.parent),
+        "child": f"{PACKAGE_ROOT.name}.{module}",
+        "sys_path": sys.path,
+    }
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.setdefault("GLOG_minloglevel", GLOG_MINIMUM_LEVEL)
+    try:
+        result = subprocess.run(
+            [sys.executable or "python", "-W", "ignore", "-c", CHILD],
+            input=json.dumps(request),
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TracingError(f"the process that makes the program failed: {error}") from None
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
+        raise TracingError(f"the process that makes the program failed: {reason}")
+
+
+def save_program(network: nn.Layer, traced: TracedProgram, stem: Path, *, weights: Path | None = None) -> None:
+    """Write a program with the weights of a network: STEM.json, and STEM.pdiparams or `weights`.
+
+    Raises:
+        ChangedLayersError: A layer or a parameter of the network is not as in the program.
+        TracingError: The file does not have the expected size.
+    """
+    from paddle.base import core  # the function that paddle.jit.save calls
+
+    found = dict(layer_types(network))
+    changed = next((name for name, kind in traced.layers if found.get(name) != kind), None) or next(
+        (name for name in found if name not in dict(traced.layers)), None
+    )
+    if changed is not None:
+        raise ChangedLayersError(
+            f"the layer {changed} is {found.get(changed, 'missing')}: only the unchanged layers of a model can become "
+            f"a program. Merge what replaced it (LoRA: add the product to the weight), or use the layers."
+        )
+    state = network.state_dict()
+    for name, shape in traced.parameters:
+        tensor = state.get(name)
+        if tensor is None or tuple(tensor.shape) != shape or tensor.dtype != paddle.float32:
+            is_now = "missing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
+            raise ChangedLayersError(f"the parameter {name} must be float32 {shape}, but is {is_now}.")
+    names = [name for name, _ in traced.parameters]
+    tensors = [state[name].value().get_tensor() for name in names]
+    weights = weights or Path(f"{stem}.pdiparams")
+    core.save_combine_func(tensors, names, str(weights), True, False, False)
+    if weights.stat().st_size != traced.num_bytes:
+        raise TracingError(f"{weights} must have {traced.num_bytes:,} bytes, but has {weights.stat().st_size:,}.")
+    Path(f"{stem}.json").write_bytes(traced.program)
