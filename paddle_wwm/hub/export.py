@@ -14,7 +14,9 @@ from ..model.folder import VOCAB_NAME
 from ..model_config import ModelConfig
 from ..tasks.task import Task
 from ..tokenization.vocab import Vocab
-from .tracing import ChangedLayersError, InputShape, ProgramSpec, Traced, run_in_child, save_program, trace
+from . import onnx_child
+from .program_spec import InputShape, ProgramSpec, Traced
+from .tracing import ChangedLayersError, run_in_child, save_program, trace
 
 INPUTS_OF_TEXTS = ("input_ids", "token_type_ids")
 INPUTS_OF_TOWERS = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
@@ -86,5 +88,5 @@ def export_onnx(
         )
         files = {"model_filename": str(program), "params_filename": str(program.with_suffix(".pdiparams"))}
         arguments = {**files, "save_file": str(path), "optimize_tool": "None", **options}
-        run_in_child("hub.onnx_child", {"arguments": arguments})
+        run_in_child(onnx_child.main, {"arguments": arguments})
     vocab.save(path.parent / VOCAB_NAME)

@@ -41,7 +41,8 @@ from ..model_config import ModelConfig
 from ..tasks.hidden_states import HiddenStates
 from ..tasks.programs import dygraph_program
 from ..tasks.task import Program, Task
-from .tracing import ChangedLayersError, ProgramSpec, Traced, TracingError, save_program, trace
+from .program_spec import ProgramSpec, Traced
+from .tracing import ChangedLayersError, TracingError, save_program, trace
 
 logger = logging.getLogger(__name__)
 PRECISIONS = ("fp32", "bf16")

@@ -13,7 +13,6 @@ A program depends on the sizes and not on the weights, so it is traced once per 
 from __future__ import annotations
 
 import dataclasses
-import enum
 import functools
 import json
 import os
@@ -23,17 +22,16 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import paddle
 import paddle.nn as nn
 
 from ..errors import HubModuleError
-from ..model_config import ModelConfig
 from ..quiet import GLOG_MINIMUM_LEVEL
-from ..tasks.task import Task
+from . import tracing_child
+from .program_spec import PACKAGE_ROOT, ProgramSpec, layer_types, relative_module
 
-PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
 KEPT_PROGRAMS = 16  # 100 to 600 KB each
 # The package has another name in the child if it is the copy inside a module.
@@ -41,7 +39,7 @@ CHILD = """
 import importlib, json, sys
 request = json.load(sys.stdin)
 sys.path[:] = [request["package_parent"], *request["sys_path"]]
-importlib.import_module(request["child"]).main(request)
+getattr(importlib.import_module(request["module"]), request["function"])(request)
 """
 _tracing = threading.Lock()
 
@@ -52,48 +50,6 @@ class TracingError(HubModuleError):
 
 class ChangedLayersError(TracingError):
     """The layers of a network are not those that its task makes."""
-
-
-class Traced(enum.StrEnum):
-    """The part of a network that becomes a program."""
-
-    NETWORK = "network"  # (input_ids, …) to logits
-    ALL_STATES = "all states"  # the encoder's
-    FIRST_STATES = "first states"
-    FORWARD = "forward"  # of the module: (input_ids, token_type_ids) to probabilities
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputShape:
-    """An input of a program. `shape`: None for any size."""
-
-    name: str
-    shape: tuple[int | None, ...] = (None, None)
-    dtype: str = "int64"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProgramSpec:
-    """What a child process needs to make a network and to trace it.
-
-    Attributes:
-        task_type: module and name of the task's class, as `type_name` returns them.
-        labels: the labels of the task, as texts.
-        inputs, pad_id: only for FORWARD: its inputs, and the id that marks padding.
-    """
-
-    task_type: str
-    labels: tuple[str, ...]
-    config: ModelConfig
-    traced: Traced = Traced.NETWORK
-    inputs: tuple[InputShape, ...] = ()
-    pad_id: int = 0
-
-    @staticmethod
-    def of(task: Task, config: ModelConfig, **options: Any) -> ProgramSpec:
-        """Describe the network that a task makes."""
-        labels = tuple(map(str, task.labels))
-        return ProgramSpec(task_type=type_name(type(task)), labels=labels, config=config, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,18 +69,6 @@ class TracedProgram:
     num_bytes: int
 
 
-def type_name(kind: type) -> str:
-    """Return "module:name" of a class. For a class of this package the module is relative (".tasks.task")."""
-    package = __name__.removesuffix(".hub.tracing")
-    module = kind.__module__
-    return f"{module.removeprefix(package) if module.startswith(f'{package}.') else module}:{kind.__qualname__}"
-
-
-def layer_types(network: nn.Layer) -> tuple[tuple[str, str], ...]:
-    """Return the name and the type of every layer of a network."""
-    return tuple((name, type_name(type(layer))) for name, layer in network.named_sublayers())
-
-
 def trace(spec: ProgramSpec) -> TracedProgram:
     """Trace the network of a description. Later calls return the same program.
 
@@ -138,7 +82,7 @@ def trace(spec: ProgramSpec) -> TracedProgram:
 @functools.lru_cache(maxsize=KEPT_PROGRAMS)
 def _trace(spec: ProgramSpec) -> TracedProgram:
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
-        run_in_child("hub.tracing_child", {"spec": dataclasses.asdict(spec), "folder": folder})
+        run_in_child(tracing_child.main, {"spec": dataclasses.asdict(spec), "folder": folder})
         layout = json.loads(Path(folder, "layout.json").read_text(encoding="utf-8"))
         return TracedProgram(
             program=Path(folder, "program.json").read_bytes(),
@@ -148,8 +92,8 @@ def _trace(spec: ProgramSpec) -> TracedProgram:
         )
 
 
-def run_in_child(module: str, request: dict[str, Any]) -> None:
-    """Call `main(request)` of a module of this package in a new process.
+def run_in_child(function: Callable[[dict[str, Any]], None], request: dict[str, Any]) -> None:
+    """Call a function of this package with a request in a new process.
 
     Raises:
         TracingError: It failed, or the process cannot be started.
@@ -157,7 +101,8 @@ def run_in_child(module: str, request: dict[str, Any]) -> None:
     request = {
         **request,
         "package_parent": str(PACKAGE_ROOT.parent),
-        "child": f"{PACKAGE_ROOT.name}.{module}",
+        "module": PACKAGE_ROOT.name + relative_module(function.__module__),
+        "function": function.__name__,
         "sys_path": sys.path,
     }
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -180,7 +125,9 @@ def run_in_child(module: str, request: dict[str, Any]) -> None:
 
 
 def save_program(network: nn.Layer, traced: TracedProgram, stem: Path, *, weights: Path | None = None) -> None:
-    """Write a program with the weights of a network: STEM.json, and STEM.pdiparams or `weights`.
+    """Write a program with the weights of a network.
+
+    The files are STEM.json, and STEM.pdiparams or `weights`.
 
     Raises:
         ChangedLayersError: A layer or a parameter of the network is not as in the program.

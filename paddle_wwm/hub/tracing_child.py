@@ -18,7 +18,7 @@ from ..compute.choice import exact
 from ..model.networks import AllStates, FirstStates
 from ..model_config import ModelConfig
 from ..tasks.task import Task
-from .tracing import PACKAGE_ROOT, Traced, layer_types
+from .program_spec import PACKAGE_ROOT, Traced, layer_types
 from .training import forward_outputs, network_inputs
 
 _DTYPES: dict[str, Literal["bool"]] = {"attention_mask": "bool"}
@@ -59,7 +59,7 @@ def main(request: dict[str, Any]) -> None:
 
 
 def _draw_no_random_weights() -> None:
-    """Replace the initial weights by zeros, which saves half of the time for large models."""
+    """Replace the initial weights by zeros: half of the time for large models."""
     zeros = nn.initializer.Constant(0.0)
     nn.initializer.set_global_initializer(zeros, zeros)
     vars(nn.initializer)["TruncatedNormal"] = lambda **_: zeros
@@ -72,7 +72,10 @@ def _task(spec: dict[str, Any]) -> Task:
 
 
 def _parameter_names(program: Path) -> list[str]:
-    """Return the names of a program's parameters in the order of its .pdiparams file: sorted."""
+    """Return the names of a program's parameters, sorted.
+
+    This is their order in its .pdiparams file.
+    """
     [region] = json.loads(program.read_text(encoding="utf-8"))["program"]["regions"]
     [block] = region["blocks"]
     return sorted(operation["A"][3] for operation in block["ops"] if operation["#"] == PARAMETER)

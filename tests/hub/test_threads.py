@@ -192,6 +192,7 @@ def test_an_installed_module_makes_its_program_in_every_thread(weights, bare, tm
     )
     seen = bare.run(code, hub_home=tmp_path / "hub", cwd=tmp_path)
     assert seen.stdout.split()[-3:] == ["4", "True", "True"], seen.stdout + seen.stderr
+    assert "computed by the layers" not in seen.stdout + seen.stderr
 
 
 def numbers_of(value):
