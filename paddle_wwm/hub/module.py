@@ -7,31 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-import numpy as np
 import paddle
-import paddle.nn as nn
 from paddlehub.module.module import runnable
 from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
 from ..model.networks import AllStates
-from ..tasks.hidden_states import HiddenStates, check_pooling, embed
-from ..tasks.programs import compute_outputs, evaluating
 from ..tasks.rows import Row
-from ..tasks.task import Program, Reading, ResultOptions
+from ..tasks.task import Program, Reading
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .calls import ModuleCalls
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
-from .inference import ModulePrograms, check_device
-from .inputs import check_options, encode_data, hub_errors, reading_of
+from .inference import ModulePrograms
+from .inputs import checked_options, hub_errors, reading_of
 from .loading import load_parts
-from .request_limits import check_request
 from .training import attention_mask_of, encoder_layers, forward_outputs, named_batch, network_inputs
-from .weights import find_weights, is_of_classifier, load_checkpoint, warn_of_new_classifier
+from .weights import find_weights, is_of_classifier, load_checkpoint
 
 
-class BertHubModule(nn.Layer, TransformerModule):
+class BertHubModule(ModuleCalls, TransformerModule):
     """The base class of all modules; a subclass adds its `moduleinfo`.
 
     Args:
@@ -40,6 +36,9 @@ class BertHubModule(nn.Layer, TransformerModule):
         label_map, num_classes: The labels by class number (a dict or a list), or their number.
         suffix: Entity labels end in B, I, … instead of starting with them.
         weights: A model folder to use instead of the module's own.
+        compatible: Results have the forms of PaddleHub 2.4's own modules, for programs that were written for them:
+            token-cls also gives the labels of [CLS] and [SEP], get_embedding gives lists [pooled, sequence]. See
+            `hub.compatible` and docs/official-modules.md.
     """
 
     def __init__(
@@ -50,8 +49,11 @@ class BertHubModule(nn.Layer, TransformerModule):
         num_classes: int | None = None,
         suffix: bool = False,
         weights: str | None = None,
+        compatible: bool = False,
     ) -> None:
         super().__init__()
+        given = checked_options(load_checkpoint=load_checkpoint, suffix=suffix, weights=weights, compatible=compatible)
+        self.compatible, suffix = given["compatible"], given["suffix"]
         folder = find_weights(given=weights, module_folder=self._module_folder(), name=getattr(self, "name", None))
         parts = load_parts(folder, task=task, label_map=label_map, num_classes=num_classes, suffix=suffix)
         self._weights_folder = folder
@@ -85,106 +87,7 @@ class BertHubModule(nn.Layer, TransformerModule):
 
     set_dict = load_dict = set_state_dict  # Paddle's other names for it
 
-    # ---- Use
-
-    def predict(
-        self,
-        data: Sequence[Any],
-        max_seq_len: int | None = None,
-        split_char: str = "\002",
-        batch_size: int = 32,
-        use_gpu: bool = False,
-        return_prob: bool = False,
-        *,
-        top_k: int = 5,
-        threshold: float = 0.5,
-        doc_stride: int = 128,
-        max_question_len: int = 64,
-        max_answer_len: int = 64,
-        no_answer_threshold: float | None = None,
-        precision: str = "fp32",
-    ) -> Any:
-        """Return one result per item of `data`, in the same order.
-
-        The docstring of the task's class describes the form of a result. `data` is not changed.
-
-        data: texts, lists of one text, or lists of two texts if the task takes pairs. max_seq_len: maximum tokens per
-        text (default: the model's positions). split_char: separator of tokens (token-cls). top_k: candidates per mask
-        (fill-mask) or per question. threshold: minimum probability of a label (multi-label). doc_stride,
-        max_question_len, max_answer_len (in pieces), no_answer_threshold: see QuestionAnswering. precision: "fp32", or
-        "bf16" if the CPU supports it: faster and a little less exact. return_prob: return (results, probabilities).
-        Raises HubModuleError; the message names the item that is wrong.
-        """
-        check_options(batch_size=batch_size, use_gpu=use_gpu, return_prob=return_prob)
-        check_device(use_gpu)
-        reading = self._reading(max_seq_len, doc_stride=doc_stride, max_question_len=max_question_len)
-        with hub_errors():
-            options = ResultOptions(
-                top_k=top_k, threshold=threshold, max_answer_len=max_answer_len, no_answer_threshold=no_answer_threshold
-            )
-        examples, features = encode_data(
-            data, task=self._task, tokenizer=self._tokenizer, reading=reading, split_char=split_char
-        )
-        if self._has_new_classifier and examples:
-            warn_of_new_classifier(self.task)
-        with evaluating(self), paddle.no_grad():
-            outputs = compute_outputs(
-                self._program(None, features.rows, precision=precision, on_gpu=use_gpu),
-                features.rows,
-                task=self._task,
-                vocab=self._vocab,
-                options=options,
-                batch_size=batch_size,
-                on_gpu=use_gpu,
-            )
-            combined = self._task.combine(self.model, list(outputs))
-        results = self._task.results(
-            examples, features=features, outputs=combined, tokenizer=self._tokenizer, options=options
-        )
-        shown = [result.shown for result in results]
-        return (shown, [result.shown_probabilities for result in results]) if return_prob and self.task else shown
-
-    def get_embedding(
-        self, data: Sequence[Any], use_gpu: bool = False, *, pooling: str = "cls", max_seq_len: int | None = None, batch_size: int = 32,  # noqa: E501
-        precision: str = "fp32",
-    ) -> np.ndarray:  # fmt: skip
-        """Return one vector per text (or pair), float32 (len(data), hidden_size).
-
-        It comes from the encoder, for any task. pooling: "cls": the last hidden state of [CLS]; "mean": the mean over
-        the pieces of the text; "pooler": BERT's pooler, if it is trained.
-        """
-        check_options(batch_size=batch_size, use_gpu=use_gpu)
-        check_device(use_gpu)
-        check_pooling(pooling, bert=self.model.bert)
-        reading, task = self._reading(max_seq_len), HiddenStates()
-        _, features = encode_data(data, task=task, tokenizer=self._tokenizer, reading=reading)
-        with evaluating(self), paddle.no_grad():
-            return embed(
-                self.model.bert,
-                features.rows,
-                pooling=pooling,
-                vocab=self._vocab,
-                batch_size=batch_size,
-                on_gpu=use_gpu,
-                make_program=lambda kind, rows: self._program(kind, rows, precision=precision, on_gpu=use_gpu),
-            )
-
-    def predict_method(
-        self,
-        data: list[Any],
-        max_seq_len: int | None = None,
-        batch_size: int = 32,
-        use_gpu: bool = False,
-        **options: Any,
-    ) -> Any:
-        """Handle a request of `hub serving`, within `request_limits`.
-
-        Return the results of `predict`, or without a task the embeddings as lists.
-        """
-        check_request(data, options=options, task=self.task)
-        if self.task is None:
-            return self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options).tolist()
-        return self.predict(data, max_seq_len, batch_size=batch_size, use_gpu=use_gpu, **options)
+    # ---- Use (predict, get_embedding, predict_method: see ModuleCalls)
 
     @runnable
     def run_cmd(self, arguments: Sequence[str]) -> Any:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 from typing import Any, Mapping
 
-from ..errors import HubModuleError, is_integer
+from ..errors import HubModuleError
 from ..tasks.fill_mask import FillMask
 from ..tasks.question_answering import QuestionAnswering
+from ..tasks.token_classification import TokenClassification
 from ..tokenization.vocab import MASK
+from .data import QUESTION_KEYS, is_unicode
+from .inputs import checked_options
 
 MAX_TEXTS = 512
 MAX_CHARACTERS = 200_000  # 1.5 minutes for RBT3 on one core
 MAX_TOP_K, DEFAULT_TOP_K = 100, 5
 MAX_CANDIDATES = 20_000  # of all masks or questions together: 1.2 MB of JSON
+COMMON_OPTIONS = ("data", "max_seq_len", "batch_size", "use_gpu")
 OPTIONS = (
     "top_k",
     "threshold",
     "return_prob",
+    "split_char",
+    "entities",
     "doc_stride",
     "max_question_len",
     "max_answer_len",
@@ -36,24 +44,21 @@ def check_request(data: Any, *, options: Mapping[str, Any], task: str | None) ->
     Raises:
         HubModuleError: The data are too large, or an option is not allowed in a request.
     """
-    allowed = EMBEDDING_OPTIONS if task is None else OPTIONS
-    unknown = [name for name in options if name not in allowed]
-    if unknown:
-        raise HubModuleError(
-            f"a request may hold data, max_seq_len, batch_size, use_gpu, {', '.join(allowed)}, but also holds "
-            f"{', '.join(unknown)}."
-        )
+    _check_names(options, allowed=EMBEDDING_OPTIONS if task is None else OPTIONS)
+    given = checked_options(**{name: value for name, value in options.items() if name in OPTIONS})
+    if given.get("entities") and task != TokenClassification.name:
+        raise HubModuleError(f"`entities` is for modules of the task token-cls, but this one has the task {task}.")
     if not isinstance(data, list):
         raise HubModuleError(f"`data` must be a list of texts, but is {type(data).__name__}.")
     if len(data) > MAX_TEXTS:
         raise HubModuleError(
             f"`data` may hold at most {MAX_TEXTS} items per request, but holds {len(data):,}; split the request."
         )
-    top_k = options.get("top_k", DEFAULT_TOP_K)
-    if is_integer(top_k) and top_k > MAX_TOP_K:
+    top_k = given.get("top_k", DEFAULT_TOP_K)
+    if top_k > MAX_TOP_K:
         raise HubModuleError(f"`top_k` may be at most {MAX_TOP_K} in a request, but is {top_k:,}.")
     num_predicted = _num_predicted(data, task=task)
-    if is_integer(top_k) and num_predicted * top_k > MAX_CANDIDATES:
+    if num_predicted * top_k > MAX_CANDIDATES:
         raise HubModuleError(
             f"a request may ask for at most {MAX_CANDIDATES:,} candidates, but asks for {num_predicted:,} x {top_k} "
             f"(`top_k`); split the request, or lower `top_k`."
@@ -64,6 +69,24 @@ def check_request(data: Any, *, options: Mapping[str, Any], task: str | None) ->
             f"`data` may hold at most {MAX_CHARACTERS:,} characters per request, but holds {num_characters:,}; "
             f"split the request."
         )
+    for index, item in enumerate(data):
+        if isinstance(item, dict) and not is_unicode(json.dumps(_extra(item), ensure_ascii=False)):
+            raise HubModuleError(f"data[{index}] holds half of a surrogate pair, which an answer cannot repeat.")
+
+
+def _check_names(options: Mapping[str, Any], *, allowed: tuple[str, ...]) -> None:
+    unknown = [name for name in options if name not in allowed]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], [*COMMON_OPTIONS, *allowed], n=1)
+        raise HubModuleError(
+            f"a request may hold {', '.join([*COMMON_OPTIONS, *allowed])}, but also holds {', '.join(unknown)}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
+
+
+def _extra(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what the result of a question repeats."""
+    return {key: value for key, value in item.items() if key not in QUESTION_KEYS}
 
 
 def _num_predicted(data: list[Any], *, task: str | None) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Any, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
 
 from ..errors import DataError
 
@@ -29,11 +29,17 @@ class TextExample:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenExample:
-    """Tokens (Chinese: characters). `labels`: None in a split without labels."""
+    """Tokens (Chinese: characters).
+
+    Attributes:
+        labels: one per token; None in a split without labels.
+        separator: the text between two tokens.
+    """
 
     example_id: str
     tokens: tuple[str, ...]
     labels: tuple[str, ...] | None = None
+    separator: str = ""
 
 
 class AnswerKind(enum.Enum):
@@ -65,13 +71,16 @@ class GoldAnswer:
 class QuestionExample:
     """A question, its passage (`context`), and the answers that people gave.
 
-    `answers` is empty in a split without labels. Training uses the first answer; metrics use the best match.
+    Attributes:
+        answers: empty in a split without labels. Training uses the first answer; metrics use the best match.
+        extra: other entries that the result repeats, such as the caller's own id.
     """
 
     example_id: str
     question: str
     context: str
     answers: tuple[GoldAnswer, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 Example = TextExample | TokenExample | QuestionExample

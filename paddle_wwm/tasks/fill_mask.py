@@ -14,7 +14,7 @@ from ..model_config import ModelConfig
 from ..tokenization.vocab import MASK
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .examples import Example, TextExample
-from .results import FilledTextResult, FilledToken, Result
+from .results import FilledTextResult, FilledToken, MaskPlace, Result
 from .rows import Batch, Row, row_of_texts
 from .task import Features, Reading, ResultOptions, Task, softmax
 
@@ -42,6 +42,9 @@ class MaskedWordsNetwork(BertForPretraining):
 
 class FillMask(Task):
     """The text with the best tokens filled in, and the `top_k` best for each [MASK].
+
+    A result has "text", "masks" (for each [MASK] a list of {"token", "score"}) and "places" (for each [MASK] its
+    "start" and "end" in the caller's text, and its "filled_start" and "filled_end" in the result's "text").
 
     A score is a probability over the whole vocabulary. When hub.Trainer trains, labels are token ids (B, T), and -100
     where nothing is predicted.
@@ -125,8 +128,19 @@ class FillMask(Task):
                 tuple(FilledToken(token=names[int(token)], score=float(score)) for token, score in zip(*candidates))
                 for candidates in zip(tokens, scores)
             )
-            parts = example.text.split(MASK)
-            best = [candidates[0].token.removeprefix("##") for candidates in masks]
-            text = parts[0] + "".join(token + part for token, part in zip(best, parts[1:]))
-            found.append(FilledTextResult(text=text, masks=masks))
+            found.append(_filled(example.text, masks))
         return found
+
+
+def _filled(text: str, masks: tuple[tuple[FilledToken, ...], ...]) -> FilledTextResult:
+    """Return a text with the best token in the place of every [MASK]."""
+    first, *parts = text.split(MASK)
+    filled, start, places = first, len(first), []
+    for candidates, part in zip(masks, parts):
+        token = candidates[0].token.removeprefix("##")
+        places.append(
+            MaskPlace(start=start, end=start + len(MASK), filled_start=len(filled), filled_end=len(filled) + len(token))
+        )
+        filled += token + part
+        start += len(MASK) + len(part)
+    return FilledTextResult(text=filled, masks=masks, places=tuple(places))

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import paddle.nn as nn
 
-from ..errors import HubModuleError, is_integer
+from ..errors import HubModuleError
 from ..files import write_json
 from ..model.folder import (
     CLASSIFIER,
@@ -37,6 +37,7 @@ from ..model.weights import load_arrays
 from ..model_config import ModelConfig
 from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams, write_pdparams
+from .options import checked
 from .task_table import TASKS, task_names
 
 DEFAULT_NUM_CLASSES = 2  # PaddleHub's
@@ -189,8 +190,10 @@ def label_map_of(
     Raises:
         HubModuleError: the numbers have gaps, a label occurs twice, or `num_classes` does not match.
     """
-    if num_classes is not None and (not is_integer(num_classes) or num_classes < 1):
-        raise HubModuleError(f"`num_classes` must be at least 1, but is {num_classes!r}.")
+    try:
+        num_classes = checked(num_classes=num_classes)["num_classes"]
+    except ValueError as error:
+        raise HubModuleError(str(error)) from None
     if label_map is None:
         return {number: number for number in range(DEFAULT_NUM_CLASSES if num_classes is None else num_classes)}
     if isinstance(label_map, (str, bytes)) or not isinstance(label_map, (Mapping, Sequence)):

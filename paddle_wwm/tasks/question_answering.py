@@ -26,6 +26,9 @@ from .task import Features, Reading, ResultOptions, Task, rows_by_owner, softmax
 class QuestionAnswering(Task):
     """The best answers to a question, as parts of the passage.
 
+    A result has "text", "score", "start" and "end" of the best answer, with `context[start:end] == text`, and all
+    "answers" in this form. It repeats other entries of the question, such as its "id", unless they have these names.
+
     The network computes two logits for every token: for the start and for the end of the answer. The score of a span
     is its probability among all spans of at most `max_answer_len` pieces. A passage of any length is read in windows
     that share `doc_stride` pieces. With a `no_answer_threshold` the answer may be empty. See `reading_comprehension`.
@@ -131,7 +134,8 @@ class QuestionAnswering(Task):
         options: ResultOptions,
     ) -> Sequence[Result]:
         decoding, found = options.decoding, []
-        for numbers in rows_by_owner(features, num_examples=len(examples)):
+        for example, numbers in zip(examples, rows_by_owner(features, num_examples=len(examples))):
+            assert isinstance(example, QuestionExample)
             rows = [row for row in (features.rows[number] for number in numbers) if isinstance(row, WindowRow)]
             logits: Sequence[np.ndarray] = [outputs[number] for number in numbers]
             kinds: Sequence[np.ndarray] | None = None
@@ -139,7 +143,8 @@ class QuestionAnswering(Task):
                 logits, kinds = zip(*map(split_kinds, logits))
             windows = [row.window for row in rows]
             decoded = answers_of(rows[0].encoded, windows=windows, logits=logits, config=decoding)
-            found.append(decoded if kinds is None else _with_kind(decoded, kinds))
+            decoded = decoded if kinds is None else _with_kind(decoded, kinds)
+            found.append(dataclasses.replace(decoded, extra=example.extra))
         return found
 
     def probabilities(self, logits: paddle.Tensor, attention_mask: paddle.Tensor | None) -> paddle.Tensor:

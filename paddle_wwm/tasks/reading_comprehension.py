@@ -16,9 +16,9 @@ from typing import Sequence
 
 import numpy as np
 
-from ..errors import is_integer, is_number
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .options import checked
 from .results import Answer, AnswersResult
 
 MAX_QUESTION_LEN = 64
@@ -71,13 +71,7 @@ class DecodingConfig:
     no_answer_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_answers", "max_answer_len"):
-            value = getattr(self, name)
-            if not is_integer(value) or value < 1:
-                raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
-        threshold = self.no_answer_threshold
-        if threshold is not None and not is_number(threshold):
-            raise ValueError(f"`no_answer_threshold` must be None or a number, but is {threshold!r}.")
+        checked(**vars(self))
 
 
 def encode(
@@ -122,9 +116,7 @@ def windows_of(
         raise ValueError(
             f"`max_seq_len` must be at least {_NUM_SPECIAL + 2} for a question and a passage, but is {max_seq_len!r}."
         )
-    for name, value in (("doc_stride", doc_stride), ("max_question_len", max_question_len)):
-        if not is_integer(value) or value < 1:
-            raise ValueError(f"`{name}` must be at least 1, but is {value!r}.")
+    checked(doc_stride=doc_stride, max_question_len=max_question_len)
     question = encoded.question_ids[
         : num_question_pieces_read(max_seq_len=max_seq_len, max_question_len=max_question_len)
     ]

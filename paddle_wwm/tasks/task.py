@@ -18,11 +18,12 @@ import numpy as np
 import paddle
 import paddle.nn as nn
 
-from ..errors import is_integer, is_number
 from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .entities import EncodedTokens
 from .examples import Example
+from .options import checked
 from .reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN, DecodingConfig
 from .results import Result
 from .rows import MAX_BATCH_TOKENS, Batch, Row
@@ -64,11 +65,7 @@ class ResultOptions:
     no_answer_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if not is_integer(self.top_k) or self.top_k < 1:
-            raise ValueError(f"`top_k` must be at least 1, but is {self.top_k!r}.")
-        if not is_number(self.threshold) or not 0.0 < self.threshold < 1.0:
-            raise ValueError(f"`threshold` must be between 0 and 1, but is {self.threshold!r}.")
-        _ = self.decoding  # checks the others
+        checked(**vars(self))
 
     @property
     def decoding(self) -> DecodingConfig:
@@ -95,21 +92,6 @@ class Features:
     labels: Sequence[np.ndarray | np.int64] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     tokens: Sequence[EncodedTokens] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodedTokens:
-    """The tokens of a text. Every token gets a label.
-
-    Attributes:
-        num_pieces: the number of pieces of the whole text.
-        first_pieces: the index of each token's first piece; -1 for a token without pieces.
-        characters: the characters [start, end) of each token in the text.
-    """
-
-    num_pieces: int
-    first_pieces: Sequence[int]
-    characters: Sequence[tuple[int, int]]
 
 
 class Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from itertools import accumulate
 from typing import Any, Sequence
@@ -14,20 +15,28 @@ from ..model.networks import TokenNetwork
 from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer
-from .examples import Example, QuestionExample, TextExample, TokenExample, label_number, label_numbers
+from .entities import OUTSIDE, EncodedTokens, LabelScheme, labels_of_tokens
+from .examples import Example, QuestionExample, TokenExample, label_number, label_numbers
 from .results import Result, TokenLabelsResult
 from .rows import Batch, Row, join_windows, overlapping_rows
-from .task import EncodedTokens, Features, Reading, ResultOptions, Task, rows_by_owner, softmax
-
-OUTSIDE = "O"
+from .task import Features, Reading, ResultOptions, Task, rows_by_owner, softmax
 
 
 class TokenClassification(Task):
-    """A label for every token.
+    """A label for every token, or for every character of a text that is not divided into tokens.
 
-    If a text is not divided into tokens, every piece gets a label. A token of several pieces gets the label of its
-    first piece. A token without pieces (a space) gets "O", or None if the labels have no "O". Long texts are read in
-    windows that overlap by half. Training windows do not overlap.
+    The result is a list of labels with attributes: see `results.TextLabels`.
+
+    Characters: the first character of a piece gets the piece's label, the others get the label inside its entity:
+    "2019" with B-DATE gives B-DATE I-DATE I-DATE I-DATE, or with S-DATE B-DATE I-DATE I-DATE E-DATE. A character
+    without a piece (a space) gets "O", or None if the labels have no "O"; between two characters of one entity it gets
+    the label inside this entity.
+
+    Tokens: a token of several pieces gets the label of its first piece, a token without pieces "O" or None.
+
+    The probabilities of a character or token without a piece are 1 for its label.
+
+    Long texts are read in windows that overlap by half. Training windows do not overlap.
 
     Training labels: int64 (T,), the label at the first piece of every token, -100 elsewhere.
     """
@@ -45,7 +54,7 @@ class TokenClassification(Task):
         tokens: list[EncodedTokens] = []
         numbers, vocab, limit = label_numbers(self.labels), tokenizer.vocab, reading.max_seq_length
         for owner, (example, (ids, encoded)) in enumerate(zip(examples, _encoded(examples, tokenizer=tokenizer))):
-            counts["tokens_without_pieces"] += list(encoded.first_pieces).count(-1)
+            counts["tokens_without_pieces"] += list(encoded.first_pieces).count(-1) if encoded.is_divided else 0
             counts["texts_in_windows"] += len(ids) > limit - 2
             tokens.append(encoded)
             if not with_labels:
@@ -73,11 +82,11 @@ class TokenClassification(Task):
         return padded
 
     def row_output(self, output: np.ndarray, length: int) -> np.ndarray:
-        """Return the logits of the pieces, (pieces, C), without [CLS] and [SEP]."""
-        return np.ascontiguousarray(output[1 : length - 1])
+        """Return the logits of a row, (T, C), with [CLS] and [SEP]."""
+        return output[:length].copy()
 
     def output_shape(self, length: int) -> tuple[int, ...]:
-        return length - 2, len(self.labels)
+        return length, len(self.labels)
 
     def results(
         self,
@@ -89,19 +98,24 @@ class TokenClassification(Task):
         options: ResultOptions,
     ) -> Sequence[Result]:
         outside = OUTSIDE if OUTSIDE in self.labels else None
+        scheme, names = LabelScheme(self.labels, suffix=self.suffix), tokenizer.vocab.tokens
         found = []
-        for encoded, numbers in zip(features.tokens, rows_by_owner(features, num_examples=len(examples))):
-            windows = [(features.rows[number].start, outputs[number]) for number in numbers]
-            logits = join_windows(windows, num_pieces=encoded.num_pieces)
-            best = logits.argmax(-1).tolist() if len(logits) else []
+        for tokens, numbers in zip(features.tokens, rows_by_owner(features, num_examples=len(examples))):
+            windows = [(features.rows[number].start, outputs[number][1:-1]) for number in numbers]
+            logits = join_windows(windows, num_pieces=tokens.num_pieces)
+            ends = np.stack([outputs[numbers[0]][0], outputs[numbers[-1]][-1]])
+            labels = [self.labels[best] for best in logits.argmax(-1)]
             found.append(
                 TokenLabelsResult(
-                    labels=tuple(outside if first < 0 else self.labels[best[first]] for first in encoded.first_pieces),
-                    characters=encoded.characters,
-                    first_pieces=encoded.first_pieces,
+                    tokens=tokens,
+                    labels=tuple(labels_of_tokens(tokens, labels, scheme=scheme, outside=outside)),
+                    pieces=[names[number] for number in tokens.piece_ids],
+                    labels_of_pieces=labels,
                     probabilities=softmax(logits),
-                    outside=outside,
-                    first_label=self.labels[0],
+                    scheme=scheme,
+                    labels_of_ends=(self.labels[ends[0].argmax()], self.labels[ends[1].argmax()]),
+                    probabilities_of_ends=softmax(ends),
+                    classes=self.labels,
                 )
             )
         return found
@@ -130,18 +144,45 @@ def _encoded(examples: Sequence[Example], *, tokenizer: WordPieceTokenizer) -> l
     number = characters = 0  # of the example's first text: its index, and its start in the joined texts
     for example, texts in zip(examples, texts_of):
         begin, ends = offsets[number], offsets[number : number + len(texts) + 1]
-        ids = pieces.ids[begin : ends[-1]].tolist()
-        if isinstance(example, TextExample):
-            firsts = list(range(len(ids)))
-            starts = (pieces.starts[begin : ends[-1]] - characters).tolist()
-            places = list(zip(starts, (pieces.ends[begin : ends[-1]] - characters).tolist()))
-        else:
+        ids = pieces.ids[begin : ends[-1]]
+        places = np.stack([pieces.starts[begin : ends[-1]], pieces.ends[begin : ends[-1]]], axis=1) - characters
+        if isinstance(example, TokenExample):
+            gap = len(example.separator)
+            places += gap * np.repeat(np.arange(len(texts)), np.diff(ends))[:, None]
+            text = example.separator.join(texts)
             firsts = [start - begin if end > start else -1 for start, end in zip(ends, ends[1:])]
-            bounds = list(accumulate(map(len, texts), initial=0))
-            places = list(zip(bounds, bounds[1:]))
-        found.append((ids, EncodedTokens(num_pieces=len(ids), first_pieces=firsts, characters=places)))
+            bounds = accumulate((len(token) + gap for token in texts), initial=0)
+            tokens = [(start, start + len(token)) for start, token in zip(bounds, texts)]
+        else:
+            [text] = texts
+            firsts = _pieces_of_characters(text, places)
+            tokens = [(place, place + 1) for place in range(len(text))]
+        encoded = EncodedTokens(
+            text=text,
+            is_divided=isinstance(example, TokenExample),
+            characters=tokens,
+            first_pieces=firsts,
+            piece_ids=ids,
+            piece_places=places.astype(np.int32),
+        )
+        found.append((ids.tolist(), encoded))
         number += len(texts)
         characters += sum(map(len, texts))
+    return found
+
+
+def _pieces_of_characters(text: str, places: np.ndarray) -> list[int]:
+    """Return the index of the first piece at every character; -1 at characters without pieces."""
+    sizes = places[:, 1] - places[:, 0]
+    numbers = np.repeat(np.arange(len(places)), sizes)
+    characters = np.arange(len(numbers)) + np.repeat(places[:, 0] - (np.cumsum(sizes) - sizes), sizes)
+    firsts = np.full(len(text), -1)
+    firsts[characters[::-1]] = numbers[::-1]  # where pieces share a character, the first piece is assigned last
+    found = firsts.tolist()
+    for place in np.flatnonzero(firsts < 0).tolist():
+        # a combining mark, which the tokenizer removes, belongs to the character before it
+        if place and unicodedata.category(text[place]) == "Mn":
+            found[place] = found[place - 1]
     return found
 
 

@@ -81,15 +81,15 @@ def test_the_order_of_a_pair_matters_for_one_encoder_and_for_two_towers(module_f
     ("text", "num_tokens"),
     [
         ("使用语言", 4),
-        ("下一个词的probability。", 9),
+        ("下一个词的probability。", 17),
         ("", 0),
-        ("使 用", 2),
+        ("使 用", 3),
         ("\002".join("使用语言"), 4),
         ("使\002 \002用", 3),
         ("the\002probability\002。", 3),
     ],
 )
-def test_every_token_gets_exactly_one_label(module_for, text, num_tokens):
+def test_every_token_or_character_gets_exactly_one_label(module_for, text, num_tokens):
     [labels], [probabilities] = module_for("token-cls").predict([text], return_prob=True)
     assert len(labels) == len(probabilities) == num_tokens and set(labels) <= set(LABELS.values())
 
