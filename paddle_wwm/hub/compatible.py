@@ -71,9 +71,10 @@ def padded_length(max_seq_len: int | None, *, max_positions: int) -> int:
 def pooled_and_sequence(
     bert: BertModel, rows: Sequence[Row], *, program: Program, vocab: Vocab, length: int, batch_size: int
 ) -> list[list[Any]]:
-    """Return [pooled, sequence] for every row: lists of D numbers, and of `length` x D numbers.
+    """Return [pooled, sequence] for every row, as lists of numbers.
 
-    pooled: None without a trained pooler. sequence: it includes [CLS], [SEP] and padding, as in PaddleHub.
+    pooled: D numbers; None without a trained pooler. sequence: `length` x D numbers, with [CLS], [SEP] and padding, as
+    in PaddleHub.
 
     Args:
         bert: has the pooler.

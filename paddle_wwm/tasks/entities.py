@@ -36,7 +36,7 @@ class Tag(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedTokens:
-    """The tokens of a text, and the pieces that the model reads. Every token gets a label.
+    """The tokens of a text, which get labels, and the pieces that the model reads.
 
     Attributes:
         text: the text; all places are characters [start, end) of it.
@@ -98,9 +98,10 @@ class LabelScheme:
         self._names = {parsed: label for label, parsed in self._parsed.items()}
 
     def spans(self, labels: Sequence[Any]) -> list[tuple[int, int, Any]]:
-        """Return the entities in a row of labels: the first, the end (exclusive) and the type.
+        """Return the entities in a row of labels.
 
-        Rows that break the scheme are read as conlleval reads them.
+        An entity is its first label, its end (exclusive) and its type. Rows that break the scheme are read as
+        conlleval reads them.
         """
         found: list[tuple[int, int, Any]] = []
         is_open = False
@@ -197,7 +198,9 @@ def labels_of_tokens(
 def entities_of(
     tokens: EncodedTokens, labels_of_pieces: Sequence[Any], *, scores_of_pieces: Sequence[float], scheme: LabelScheme
 ) -> list[Entity]:
-    """Return the entities of a text. A token without pieces neither begins nor ends one.
+    """Return the entities of a text.
+
+    A token without pieces neither begins nor ends one.
 
     Args:
         tokens: the tokens of the text.

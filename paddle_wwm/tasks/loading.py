@@ -9,7 +9,7 @@ from typing import Callable, Literal, overload
 import paddle.nn as nn
 
 from ..download.finding import find_model
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, HubModuleError
 from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
@@ -25,7 +25,7 @@ from .model_folder import (
     Description,
     read_description,
 )
-from .task_table import TASKS, task_names
+from .task_table import task_class
 
 logger = logging.getLogger(__name__)
 FILL_MASK = FillMask.name
@@ -84,8 +84,10 @@ def load_model(
         >>> type(load_model("finetuned", task="seq-cls")).__name__
         'PooledNetwork'
     """
-    if task not in TASKS:
-        raise ConfigError(f"`task` must be None or one of {', '.join(task_names())}, but is {task!r}.")
+    try:
+        task_class(task)
+    except HubModuleError as error:
+        raise ConfigError(str(error)) from None
     folder = find_model(str(name_or_folder), progress=progress).folder
     description = read_description(folder)
     if task is None or task == FILL_MASK:

@@ -153,7 +153,7 @@ def join_windows(windows: Sequence[tuple[int, np.ndarray]], *, num_pieces: int) 
 
 
 def batch_of(rows: Sequence[Row], indices: Sequence[int], *, pad_id: int, length: int | None = None) -> Batch:
-    """Return the rows with these indices, padded to a length; None: to the longest of them."""
+    """Return the rows with these indices, padded to `length` or to the longest."""
     shape = (len(indices), max(len(rows[index]) for index in indices) if length is None else length)
     ids, types, mask = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
     for place, index in enumerate(indices):

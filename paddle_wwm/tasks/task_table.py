@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from ..errors import HubModuleError
 from .fill_mask import FillMask
 from .hidden_states import HiddenStates
+from .options import shown
 from .question_answering import QuestionAnswering
 from .task import Task
 from .text_classification import MultiLabel, TextClassification
@@ -25,16 +27,25 @@ TASKS: dict[str | None, type[Task]] = {
         QuestionAnswering,
     )
 }
-# Other names of the tasks: the old ones of PaddleHub, and those of Hugging Face's pipelines.
+# Other names of the tasks: the old ones of PaddleHub, those of Hugging Face's pipelines, and those of the field. They
+# are compared in lower case, with dashes only.
 OTHER_NAMES = {
-    **dict.fromkeys(("sequence_classification", "text-classification", "text_classification"), "seq-cls"),
-    **dict.fromkeys(("sentiment-analysis", "classification"), "seq-cls"),
-    **dict.fromkeys(("ner", "token-classification", "token_classification", "sequence-labeling"), "token-cls"),
-    **dict.fromkeys(("sequence_labeling", "token-labels"), "token-cls"),
-    **dict.fromkeys(("text_matching", "sentence-similarity"), "text-matching"),
-    **dict.fromkeys(("qa", "mrc", "question_answering", "reading-comprehension"), "question-answering"),
-    **dict.fromkeys(("fill_mask", "masked-lm", "mlm"), "fill-mask"),
-    **dict.fromkeys(("feature-extraction", "feature_extraction", "embedding"), None),
+    other: name
+    for name, others in {
+        "seq-cls": "sequence-classification text-classification text-cls classification cls sentiment "
+        "sentiment-analysis sentiment-classification intent nli natural-language-inference pair-classification",
+        "multi-label": "multilabel multi-label-classification multilabel-classification",
+        "token-cls": "ner named-entity-recognition token-classification token-labels token-labelling token-labeling "
+        "sequence-labeling sequence-labelling seq-labeling seq-labelling pos pos-tagging part-of-speech-tagging "
+        "word-segmentation cws tagging chunking",
+        "text-matching": "matching pair-matching semantic-matching sentence-similarity text-similarity similarity sts "
+        "paraphrase",
+        "question-answering": "qa mrc reading-comprehension machine-reading-comprehension extractive-qa squad cmrc",
+        "fill-mask": "fill-masks mask-filling masked-lm masked-language-modeling masked-language-model mlm cloze lm",
+        None: "none feature-extraction features embedding embeddings text-embedding sentence-embedding hidden-states "
+        "encoder",
+    }.items()
+    for other in others.split()
 }
 
 
@@ -49,12 +60,13 @@ def task_class(name: str | None) -> type[Task]:
     Raises:
         HubModuleError: the name is unknown; the message has the nearest name.
     """
-    if name in TASKS:
+    if name is None or isinstance(name, str) and name in TASKS:
         return TASKS[name]
     names = task_names()
-    if name in OTHER_NAMES:
-        hint = f"Did you mean {OTHER_NAMES[name]!r}?"
+    plain = re.sub(r"[\s_-]+", "-", str(name).strip().lower())
+    if plain in OTHER_NAMES or plain in names:
+        hint = f" Did you mean {OTHER_NAMES.get(plain, plain)!r}?"
     else:
-        near = difflib.get_close_matches(str(name), names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else ""
-    raise HubModuleError(f"`task` must be None or one of {', '.join(names)}, but is {name!r}. {hint}".rstrip())
+        near = difflib.get_close_matches(plain, [*names, *OTHER_NAMES], n=1)
+        hint = f" Did you mean {OTHER_NAMES.get(near[0], near[0])!r}?" if near else ""
+    raise HubModuleError(f"`task` must be None or one of {', '.join(names)}, but is {shown(name)}.{hint}")

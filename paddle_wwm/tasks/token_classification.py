@@ -23,7 +23,7 @@ from .task import Features, Reading, ResultOptions, Task, rows_by_owner, softmax
 
 
 class TokenClassification(Task):
-    """A label for every token, or for every character of a text that is not divided into tokens.
+    """A label for every token, or for every character of a text without tokens.
 
     The result is a list of labels with attributes: see `results.TextLabels`.
 
@@ -172,7 +172,7 @@ def _encoded(examples: Sequence[Example], *, tokenizer: WordPieceTokenizer) -> l
 
 
 def _pieces_of_characters(text: str, places: np.ndarray) -> list[int]:
-    """Return the index of the first piece at every character; -1 at characters without pieces."""
+    """Return the index of the first piece at every character, -1 if it has none."""
     sizes = places[:, 1] - places[:, 0]
     numbers = np.repeat(np.arange(len(places)), sizes)
     characters = np.arange(len(numbers)) + np.repeat(places[:, 0] - (np.cumsum(sizes) - sizes), sizes)

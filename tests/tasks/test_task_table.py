@@ -76,3 +76,41 @@ def test_a_new_task_in_the_table_can_be_trained_saved_loaded_and_served(tmp_path
 def test_the_error_for_an_unknown_task_suggests_the_nearest_name():
     with pytest.raises(HubModuleError, match="must be None or one of .*, but is 'seq-clas'. Did you mean 'seq-cls'"):
         task_class("seq-clas")
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("mrc", "question-answering"),
+        ("reading_comprehension", "question-answering"),
+        ("Machine Reading Comprehension", "question-answering"),
+        ("question_answering", "question-answering"),
+        ("ner", "token-cls"),
+        ("NER", "token-cls"),
+        ("sequence-labeling", "token-cls"),
+        ("sequence_labelling", "token-cls"),
+        ("token_cls", "token-cls"),
+        ("sequence_classification", "seq-cls"),
+        ("SEQ_CLS", "seq-cls"),
+        ("sentiment_analysis", "seq-cls"),
+        ("text_matching", "text-matching"),
+        ("similarity", "text-matching"),
+        ("multi_label", "multi-label"),
+        ("multilabel", "multi-label"),
+        ("mlm", "fill-mask"),
+        ("fill_mask", "fill-mask"),
+        ("embeddings", None),
+        ("none", None),
+    ],
+)
+def test_the_error_for_another_name_of_a_task_gives_the_right_one(name, right):
+    with pytest.raises(HubModuleError) as caught:
+        task_class(name)
+    assert str(caught.value).endswith(f"but is {name!r}. Did you mean {right!r}?")
+
+
+@pytest.mark.parametrize("name", [["seq-cls"], {"task": "seq-cls"}, 3, "", "nope"])
+def test_a_task_that_is_no_name_is_refused_in_one_line(name):
+    with pytest.raises(HubModuleError, match="`task` must be None or one of") as caught:
+        task_class(name)
+    assert "\n" not in str(caught.value)
