@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of classes of a classification task (default: the module's own)",
     )
     parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
+    parser.add_argument(
+        "--compatible",
+        action="store_true",
+        help="answer with [pooled, sequence] instead of vectors, as PaddleHub's own modules do",
+    )
     add_server_flags(parser, port=8866)  # the port of `hub serving`
 
 
@@ -44,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     options = {name: getattr(arguments, name) for name in ("task", "load_checkpoint", "num_classes", "weights")}
+    options["compatible"] = arguments.compatible or None
     if arguments.label_map is not None:
         try:
             options["label_map"] = json.loads(arguments.label_map.read_text(encoding="utf-8"))

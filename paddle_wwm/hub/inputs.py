@@ -104,7 +104,7 @@ def _warn(message: str) -> None:
     Without the registry of that line, Python's default filters show the warning for every call, not only the first.
     """
     caller = sys._getframe(1)
-    while caller.f_back is not None and caller.f_globals.get("__name__", "").startswith(OUR_CODE):
+    while caller.f_back is not None and str(caller.f_globals.get("__name__")).startswith(OUR_CODE):
         caller = caller.f_back
     module = caller.f_globals.get("__name__", "<unknown>")
     warnings.warn_explicit(message, TextsCutWarning, caller.f_code.co_filename, caller.f_lineno, module=module)
