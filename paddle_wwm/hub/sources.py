@@ -68,6 +68,10 @@ classifier = hub.Module(name="{name}", task="seq-cls", label_map={{0: "negative"
 Tasks: no task (hidden states, embeddings), `fill-mask`, `seq-cls` (texts or pairs), `multi-label`, `token-cls`, `text-matching`,
 `question-answering`. `fill-mask` needs weights with the masked language model's head. Published weights often lack this head; then `fill-mask` raises an error.
 
+**Programs that were written for PaddleHub's own modules:** `hub.Module(name="{name}", compatible=True)` returns results in the forms of PaddleHub 2.4:
+`token-cls` also labels [CLS] and [SEP], and `get_embedding` returns `[pooled, sequence]` per text. The page `docs/official-modules.md` of paddle_wwm has all
+differences.
+
 | | |
 |---|---|
 | architecture | BERT: load it with Bert classes, not with Roberta classes |

@@ -360,5 +360,16 @@ def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, ba
     )
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
     assert wrong.stderr.strip().splitlines()[-1].endswith("Did you mean 'question-answering'?")
+    for flag, value, message in (
+        ("--task", "nope", "error: `task` must be None or one of"),
+        ("--max_seq_len", "2", "error: `max_seq_len` must be between 3 and"),
+    ):
+        wrong = bare.run(
+            [bare.hub, "run", "my-sentiment", "--input_text", "天气", flag, value],
+            hub_home=tmp_path / "hub",
+            cwd=tmp_path,
+        )
+        lines = [line for line in wrong.stderr.splitlines() if not line.startswith(" ") and "Warning: " not in line]
+        assert wrong.returncode == 2 and len(lines) == 1 and lines[0].startswith(message), wrong.stderr
     hub("uninstall", "my-sentiment")
     assert not (tmp_path / "hub" / "modules" / "my_sentiment").exists()

@@ -222,6 +222,13 @@ def test_hub_serving_answers_every_task_and_reports_errors_in_json(hub_home, tmp
             if isinstance(body, dict) and "data" in body:
                 _, answer = post(f"{address}/predict/{name}", body)
                 assert answer["status"] == "101" and message in answer["msg"], answer
+        labelling = f"{address}/predict/served_bert_token_cls"
+        _, answer = post(labelling, {"data": ["使用"], "entities": True})
+        assert set(answer["results"][0]) == {"labels", "offsets", "entities"}, answer
+        _, answer = post(labelling, {"data": ["使用"], "entities": "true"})
+        assert "`entities` must be True or False" in answer["msg"]
+        _, answer = post(f"{address}/predict/{name}", {"data": [{"id": 7, **QUESTION}]})
+        assert answer["results"][0]["id"] == 7
 
 
 def test_the_candidates_of_all_masks_are_bounded():

@@ -8,7 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
-_PAGES = ("install", "pretrain", "prepare", "clusters", "modules", "finetune", "serve", "weights", "masking", "recipes")
+_PAGES = (
+    "install",
+    "pretrain",
+    "prepare",
+    "clusters",
+    "modules",
+    "official-modules",
+    "finetune",
+    "serve",
+    "weights",
+    "masking",
+    "recipes",
+)
 # pages in both languages, in the order in which their commands depend on each other
 PAGES = (READMES, *((f"docs/{name}.md", f"docs/zh/{name}.md") for name in _PAGES))
 _BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
