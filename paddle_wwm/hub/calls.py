@@ -17,16 +17,16 @@ from ..tasks.token_classification import TokenClassification
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .compatible import (
+    MAX_SEQ_LEN,
     check_no_pooling,
     labels_with_ends,
-    padded_length,
     pooled_and_sequence,
     probabilities_with_ends,
     without_ends,
 )
 from .inference import ModulePrograms, check_device, check_precision
 from .inputs import checked_options, encode_data
-from .request_limits import check_request
+from .request_limits import check_num_states, check_request
 from .weights import warn_of_new_classifier
 
 
@@ -40,7 +40,6 @@ class ModuleCalls(nn.Layer):
     _config: ModelConfig
     _vocab: Vocab
     _tokenizer: WordPieceTokenizer
-    _programs: ModulePrograms
     _has_new_classifier: bool
 
     def predict(
@@ -213,6 +212,9 @@ class ModuleCalls(nn.Layer):
         """
         check_request(data, options=options, task=self.task)
         if self.task is None:
+            if self.compatible:
+                length, size = self._padded_length(max_seq_len), self._config.hidden_size
+                check_num_states(len(data), length=length, hidden_size=size)
             vectors = self.get_embedding(data, use_gpu, max_seq_len=max_seq_len, batch_size=batch_size, **options)
             return vectors if self.compatible else vectors.tolist()
         with_entities = checked_options(entities=options.pop("entities", False))["entities"]
@@ -228,14 +230,19 @@ class ModuleCalls(nn.Layer):
         return (labels, *probabilities) if probabilities else labels
 
     def _embedding_rows(self, data: Sequence[Any], max_seq_len: int | None) -> Sequence[Row]:
-        return encode_data(data, task=HiddenStates(), tokenizer=self._tokenizer, reading=self._reading(max_seq_len))[
-            1
-        ].rows
+        reading = self._reading(max_seq_len)
+        _, features = encode_data(data, task=HiddenStates(), tokenizer=self._tokenizer, reading=reading)
+        return features.rows
+
+    def _padded_length(self, max_seq_len: int | None) -> int:
+        """Return the length of every text's states with `compatible=True`."""
+        length = min(MAX_SEQ_LEN, self._config.max_position_embeddings) if max_seq_len is None else max_seq_len
+        return self._reading(length).max_seq_length
 
     def _pooled_and_sequence(
         self, data: Sequence[Any], max_seq_len: int | None, *, batch_size: int, on_gpu: bool, precision: str
     ) -> list[list[Any]]:
-        length = padded_length(max_seq_len, max_positions=self._config.max_position_embeddings)
+        length = self._padded_length(max_seq_len)
         rows = self._embedding_rows(data, length)
         with evaluating(self), paddle.no_grad():
             program = self._program(AllStates, rows, precision=precision, on_gpu=on_gpu)

@@ -63,11 +63,6 @@ def check_no_pooling(pooling: str) -> None:
         )
 
 
-def padded_length(max_seq_len: int | None, *, max_positions: int) -> int:
-    """Return the length that texts are cut or padded to."""
-    return min(MAX_SEQ_LEN, max_positions) if max_seq_len is None else max_seq_len
-
-
 def pooled_and_sequence(
     bert: BertModel, rows: Sequence[Row], *, program: Program, vocab: Vocab, length: int, batch_size: int
 ) -> list[list[Any]]:

@@ -18,6 +18,7 @@ MAX_TEXTS = 512
 MAX_CHARACTERS = 200_000  # 1.5 minutes for RBT3 on one core
 MAX_TOP_K, DEFAULT_TOP_K = 100, 5
 MAX_CANDIDATES = 20_000  # of all masks or questions together: 1.2 MB of JSON
+MAX_NUMBERS = 1_000_000  # of the hidden states in an answer: 20 MB of JSON
 COMMON_OPTIONS = ("data", "max_seq_len", "batch_size", "use_gpu")
 OPTIONS = (
     "top_k",
@@ -72,6 +73,16 @@ def check_request(data: Any, *, options: Mapping[str, Any], task: str | None) ->
     for index, item in enumerate(data):
         if isinstance(item, dict) and not is_unicode(json.dumps(_extra(item), ensure_ascii=False)):
             raise HubModuleError(f"data[{index}] holds half of a surrogate pair, which an answer cannot repeat.")
+
+
+def check_num_states(num_texts: int, *, length: int, hidden_size: int) -> None:
+    """Raise HubModuleError if the hidden states are too many for one answer."""
+    allowed = max(1, MAX_NUMBERS // (length * hidden_size))
+    if num_texts > allowed:
+        raise HubModuleError(
+            f"a request may ask for the hidden states of at most {allowed} texts of {length} tokens, but asks for "
+            f"{num_texts}; split the request, or lower `max_seq_len`."
+        )
 
 
 def _check_names(options: Mapping[str, Any], *, allowed: tuple[str, ...]) -> None:

@@ -165,3 +165,7 @@ def test_a_server_gives_the_labels_of_the_text_as_paddlehub_does(module_for):
     assert len(labels) == len(probabilities) == 2
     pooled, sequence = client.post("/predict/states", json={"data": [["使用"]]}).json["results"][0]
     assert (np.shape(pooled), np.shape(sequence)) == ((16,), (128, 16))
+    answer = client.post("/predict/states", json={"data": [["使用"]] * 500})
+    assert answer.status_code == 400 and "at most 488 texts of 128 tokens, but asks for 500" in answer.json["msg"]
+    answer = client.post("/predict/states", json={"data": [["使用"]], "max_seq_len": 0})
+    assert answer.status_code == 400 and "`max_seq_len` must be between 3 and" in answer.json["msg"]
