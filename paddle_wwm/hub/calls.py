@@ -25,7 +25,7 @@ from .compatible import (
     without_ends,
 )
 from .inference import ModulePrograms, check_device, check_precision
-from .inputs import checked_options, encode_data
+from .inputs import checked_options, encode_data, reading_of
 from .request_limits import check_num_states, check_request
 from .weights import warn_of_new_classifier
 
@@ -40,6 +40,7 @@ class ModuleCalls(nn.Layer):
     _config: ModelConfig
     _vocab: Vocab
     _tokenizer: WordPieceTokenizer
+    _programs: ModulePrograms
     _has_new_classifier: bool
 
     def predict(
@@ -250,8 +251,9 @@ class ModuleCalls(nn.Layer):
                 self.model.bert, rows, program=program, vocab=self._vocab, length=length, batch_size=batch_size
             )
 
-    def _reading(self, max_seq_len: int | None, **numbers: int) -> Reading:
-        raise NotImplementedError
-
     def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
-        raise NotImplementedError
+        """Return the program of the task's network (kind None) or of hidden states."""
+        return self._programs.of(kind).get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
+
+    def _reading(self, max_seq_len: int | None, **numbers: int) -> Reading:
+        return reading_of(max_seq_len=max_seq_len, max_positions=self._config.max_position_embeddings, **numbers)

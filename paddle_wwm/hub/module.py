@@ -13,15 +13,12 @@ from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
-from ..model.networks import AllStates
-from ..tasks.rows import Row
-from ..tasks.task import Program, Reading
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .calls import ModuleCalls
 from .command_line import run_from_command_line
 from .export import export_onnx, export_program
 from .inference import ModulePrograms
-from .inputs import checked_options, hub_errors, reading_of
+from .inputs import checked_options, hub_errors
 from .loading import load_parts
 from .training import attention_mask_of, encoder_layers, forward_outputs, named_batch, network_inputs
 from .weights import find_weights, is_of_classifier, load_checkpoint
@@ -99,13 +96,6 @@ class BertHubModule(ModuleCalls, TransformerModule):
         from paddlenlp.transformers import BertTokenizer
 
         return BertTokenizer(str(self._weights_folder / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
-
-    def _program(self, kind: type[AllStates] | None, rows: Sequence[Row], *, precision: str, on_gpu: bool) -> Program:
-        """Return the program of the task's network (kind None) or of hidden states."""
-        return self._programs.of(kind).get(precision=precision, num_tokens=sum(map(len, rows)), on_gpu=on_gpu)
-
-    def _reading(self, max_seq_len: int | None, **numbers: int) -> Reading:
-        return reading_of(max_seq_len=max_seq_len, max_positions=self._config.max_position_embeddings, **numbers)
 
     # ---- Training
 
