@@ -13,6 +13,10 @@ from typing import Callable
 
 import pytest
 
+# The code that numba has compiled stays in the cache of the user, because compiling again takes long.
+os.environ.setdefault(
+    "NUMBA_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "numba")
+)
 # Set before paddle, paddlenlp or paddlehub is imported, because they read these once. One folder per process, because
 # installations into a shared HUB_HOME would race. Not below tmp_path, because paddlehub leaks a copy of itself if
 # HUB_HOME contains "-".

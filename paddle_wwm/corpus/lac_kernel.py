@@ -23,25 +23,19 @@ OpenBLAS. So at most a tenth is left to gain on it. Intel's server processors ha
 
 from __future__ import annotations
 
-import hashlib
 import types
 from functools import lru_cache
-from pathlib import Path
 from typing import Callable
 
 import numba
 import numpy as np
 
 from ..compiled import compiled
-from . import lac_model, lac_vector
 from .lac_model import HIDDEN_SIZE, NUM_TAGS, LacWeights
 from .lac_vector import CANDIDATE, PANEL_VECTORS, RESET, UPDATE, gate_tile
 
 ROWS_OF_BATCH = 48
 CHARS_OF_BATCH = 32_768  # unless a single sentence is longer
-# numba's cache notices changes only in the file of the entry function. A stale copy of the other files would give wrong
-# tags, so the name in the cache contains a hash of all of them.
-SOURCES = (lac_vector.__file__, lac_model.__file__, __file__)
 
 
 @numba.njit(nogil=True)
@@ -249,10 +243,9 @@ def tag_texts(
 @lru_cache
 def compiled_tag_texts(width: int) -> Callable[..., None]:
     """Return a copy of `tag_texts` that numba compiles for vectors of `width` floats."""
-    digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in SOURCES)).hexdigest()[:16]
     function = types.FunctionType(tag_texts.__code__, tag_texts.__globals__, tag_texts.__name__)
     function.__module__, function.__doc__ = tag_texts.__module__, tag_texts.__doc__
-    function.__qualname__ = f"tag_texts_{width}_wide_{digest}"  # the name in numba's cache
+    function.__qualname__ = f"tag_texts_{width}_wide"  # the name in numba's cache
     return compiled(nogil=True, error_model="numpy")(function)
 
 

@@ -14,7 +14,8 @@ A model that is stored needs no network::
 HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are also used.
 """
 
-from .home import StoredModel, find_stored, home_folder, stored_models
+from ..user_folders import home_folder
+from .home import StoredModel, find_stored, stored_models
 from .models import Plan, fetch, plan
 from .network import NetworkSettings
 

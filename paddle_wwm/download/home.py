@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +33,6 @@ class StoredModel:
     def size_bytes(self) -> int:
         """Size of the files on disk."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
-
-
-def home_folder() -> Path:
-    """Return PADDLE_WWM_HOME, or else `paddle_wwm` in the cache folder of the user.
-
-    The cache folder is XDG_CACHE_HOME, or else ~/.cache.
-    """
-    if given := os.environ.get("PADDLE_WWM_HOME"):
-        return Path(given).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if os.path.isabs(cache) else Path("~/.cache").expanduser()) / "paddle_wwm"
 
 
 def key_of(name: str, *, revision: str | None = None) -> str:

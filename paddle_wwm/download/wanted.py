@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import ConfigError, DownloadError
+from ..user_folders import home_folder
 from ..variants import Variant, find_variant
 from .addresses import hub_endpoint, is_url, without_secrets
-from .home import StoredModel, home_folder, key_of, model_folder
+from .home import StoredModel, key_of, model_folder
 from .network import Unreachable
 
 DEFAULT_REVISION = "main"

@@ -5,9 +5,10 @@ So two versions of a module, or a reinstalled one, never share code through sys.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from pathlib import Path
+
+from ..imported_files import imported_files
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 ROOM = "hub"
@@ -27,15 +28,7 @@ def vendored_contents() -> dict[Path, bytes]:
         if path in found:
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                modules = [
-                    base.with_suffix(".py"),
-                    base / "__init__.py",
-                    *(base / f"{alias.name}.py" for alias in node.names),
-                ]
-                pending += [module for module in modules if module.exists()]
+        pending += imported_files(path)
     passed = {
         parent / "__init__.py" for path in found for parent in path.parents if parent.is_relative_to(PACKAGE_ROOT)
     } - found

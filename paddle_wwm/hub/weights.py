@@ -50,7 +50,8 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
             f"weights are never used."
         )
     # imported here because a module with weights inside does not need it
-    from ..download.home import find_stored, home_folder, model_folder
+    from ..download.home import find_stored, model_folder
+    from ..user_folders import home_folder
 
     home = home_folder()
     stored = find_stored(name, home=home)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.download.addresses import without_secrets
-from paddle_wwm.download.home import download_folder, home_folder, key_of, model_folder
+from paddle_wwm.download.home import download_folder, key_of, model_folder
 from paddle_wwm.download.urls import name_of_url
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.user_folders import home_folder
 
 HOSTILE = st.text(st.sampled_from([*string.ascii_letters, *"0123456789/\\.@:%~-_?#& \n\0中"]), max_size=30)
 
