@@ -27,7 +27,7 @@ from .compatible import (
 from .inference import ModulePrograms, check_device, check_precision
 from .inputs import checked_options, encode_data, reading_of
 from .request_limits import check_num_states, check_request
-from .weights import warn_of_new_classifier
+from .untrained import InitialValues, warn_of_untrained
 
 
 class ModuleCalls(nn.Layer):
@@ -41,7 +41,7 @@ class ModuleCalls(nn.Layer):
     _vocab: Vocab
     _tokenizer: WordPieceTokenizer
     _programs: ModulePrograms
-    _has_new_classifier: bool
+    _initial_values: InitialValues
 
     def predict(
         self,
@@ -114,8 +114,8 @@ class ModuleCalls(nn.Layer):
         examples, features = encode_data(
             data, task=self._task, tokenizer=self._tokenizer, reading=reading, split_char=given["split_char"]
         )
-        if self._has_new_classifier and examples:
-            warn_of_new_classifier(self.task)
+        if examples:
+            warn_of_untrained(self._initial_values.unchanged(self.model), task=self.task)
         with evaluating(self), paddle.no_grad():
             outputs = compute_outputs(
                 self._program(None, features.rows, precision=precision, on_gpu=on_gpu),

@@ -20,8 +20,10 @@ from .export import export_onnx, export_program
 from .inference import ModulePrograms
 from .inputs import checked_options, hub_errors
 from .loading import load_parts
+from .old_calls import check_not_old
 from .training import attention_mask_of, encoder_layers, forward_outputs, named_batch, network_inputs
-from .weights import find_weights, is_of_classifier, load_checkpoint
+from .untrained import InitialValues
+from .weights import find_weights, load_checkpoint
 
 
 class BertHubModule(ModuleCalls, TransformerModule):
@@ -59,13 +61,14 @@ class BertHubModule(ModuleCalls, TransformerModule):
         self._task = parts.task
         self._config = parts.config
         self.model = parts.network
-        self._has_new_classifier = parts.has_new_classifier
+        is_random = parts.has_new_classifier and load_checkpoint is None
+        self._initial_values = InitialValues(self.model, task=self._task, has_new_classifier=is_random)
         self._vocab = parts.vocab
         self._do_lower_case = parts.do_lower_case
         self._programs = ModulePrograms(self.model, task=self._task, config=self._config)
         self._tokenizer = WordPieceTokenizer(vocab=self._vocab, do_lower_case=self._do_lower_case)
         if load_checkpoint is not None:
-            self._load_checkpoint(load_checkpoint)
+            self._load_checkpoint(load_checkpoint)  # sets every parameter
         self.eval()
 
     @classmethod
@@ -74,15 +77,10 @@ class BertHubModule(ModuleCalls, TransformerModule):
 
     def _load_checkpoint(self, path: str) -> None:
         load_checkpoint(self.model, path, task=self.task)
-        self._has_new_classifier = False
 
-    def set_state_dict(self, *arguments: Any, **options: Any) -> Any:
-        """Set the parameters. A classifier is new until all its parameters are set."""
-        missing, unexpected = super().set_state_dict(*arguments, **options)
-        self._has_new_classifier = self._has_new_classifier and any(map(is_of_classifier, missing))
-        return missing, unexpected
-
-    set_dict = load_dict = set_state_dict  # Paddle's other names for it
+    def __getattr__(self, name: str) -> Any:
+        check_not_old(name)
+        return super().__getattr__(name)
 
     # ---- Use (predict, get_embedding, predict_method: see ModuleCalls)
 
@@ -131,7 +129,6 @@ class BertHubModule(ModuleCalls, TransformerModule):
         outputs = forward_outputs(logits, inputs, task=self._task, network=self.model)
         if labels is None or self.task is None:
             return outputs
-        self._has_new_classifier = self._has_new_classifier and not self.training
         with hub_errors():
             loss = self._task.loss(logits, labels, attention_mask_of(inputs))
         return outputs, loss, self._task.batch_scores(logits.numpy(), labels.numpy())

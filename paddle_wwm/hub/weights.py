@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import warnings
 from pathlib import Path
 from typing import Iterator, Mapping
 
@@ -17,7 +16,7 @@ import numpy as np
 import paddle.nn as nn
 
 from ..errors import CheckpointError, DataError, HubModuleError
-from ..model.folder import CLASSIFIER, CONFIG_NAME, KIND_CLASSIFIER, check_is_ours, with_bert_in_front
+from ..model.folder import CONFIG_NAME, check_is_ours, with_bert_in_front
 from ..model.weights import load_arrays
 from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
@@ -153,19 +152,3 @@ def load_checkpoint(network: nn.Layer, path: str | os.PathLike, *, task: str | N
         raise CheckpointError(
             f"{error} The task is {task!r}; was the checkpoint made for another task or number of classes?"
         ) from None
-
-
-def is_of_classifier(name: str) -> bool:
-    """Return True if a parameter, by its name, belongs to the classifier."""
-    return name.removeprefix("model.").startswith((CLASSIFIER, KIND_CLASSIFIER))
-
-
-def warn_of_new_classifier(task: str | None) -> None:
-    """Warn that the classifier is not trained, so that its results mean nothing."""
-    warnings.warn(
-        (
-            f"the classifier of {task} is new and random: its results mean nothing until it is trained. Train it, "
-            f"or give load_checkpoint=FILE."
-        ),
-        stacklevel=3,
-    )

@@ -149,7 +149,8 @@ def checkpoint(weights, tmp_path_factory):
     """Return a module and its checkpoint file in the form of hub.Trainer."""
     paddle.seed(4)
     module = BertHubModule(task="seq-cls", weights=str(weights), label_map=LABELS)
-    module.set_state_dict(module.state_dict())
+    for parameter in module.model.classifier.parameters():
+        parameter.set_value(parameter + 0.1)
     path = tmp_path_factory.mktemp("checkpoint") / "best_model" / "model.pdparams"
     paddle.save(module.state_dict(), str(path))
     return module, path

@@ -239,20 +239,3 @@ def test_the_error_names_a_wrong_task_or_label_map(weights, options, message):
 def test_label_maps_may_be_json_or_lists(weights):
     for label_map in ({"0": "a", "1": "b"}, ["a", "b"], {1: "b", 0: "a"}):
         assert BertHubModule(task="seq-cls", weights=str(weights), label_map=label_map).label_map == {0: "a", 1: "b"}
-
-
-def test_a_classifier_stays_new_until_all_its_parameters_are_set(weights, sentiment):
-    """A state of another number of classes, or of other names, leaves the classifier random."""
-    trained = sentiment[0].state_dict()
-    module = BertHubModule(task="seq-cls", weights=str(weights), num_classes=3)
-    with pytest.warns(UserWarning, match="Skip loading for model.classifier"):
-        module.set_state_dict(trained)
-    with pytest.warns(UserWarning, match="the classifier of seq-cls is new and random"):
-        module.predict(["天气"])
-    module = BertHubModule(task="seq-cls", weights=str(weights), num_classes=2)
-    with pytest.warns(UserWarning, match="Skip loading"):
-        module.set_dict({f"other.{name}": value for name, value in trained.items()})
-    with pytest.warns(UserWarning, match="the classifier of seq-cls is new and random"):
-        module.predict(["天气"])
-    module.load_dict(trained)
-    assert module.predict(GOOD + BAD) == [1] * 4 + [0] * 4
