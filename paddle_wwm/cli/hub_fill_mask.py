@@ -30,19 +30,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     use_fast_matmul()
-    import paddlehub as hub
-    from paddlehub.module.manager import LocalModuleManager
+    from ..hub.installed import is_user_error, load_installed
 
-    if LocalModuleManager().search(arguments.module) is None:
-        raise HubModuleError(
-            f"{arguments.module}: not installed in {hub.env.HUB_HOME}; install it with: hub install ARCHIVE.tar"
-        )
+    module = load_installed(arguments.module, task="fill-mask")
     try:
-        module = hub.Module(name=arguments.module, task="fill-mask")
         results = module.predict(arguments.texts, top_k=arguments.top_k)
     except Exception as error:
-        # a module has its own copy of our code, so it raises its own copy of our error class
-        if type(error).__name__ == HubModuleError.__name__:
+        if is_user_error(error):
             raise HubModuleError(str(error)) from None
         raise
     for text, result in zip(arguments.texts, results):

@@ -17,6 +17,6 @@ HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are also used.
 from ..user_folders import home_folder
 from .home import StoredModel, find_stored, stored_models
 from .models import Plan, fetch, plan
-from .network import NetworkSettings
+from .settings import NetworkSettings
 
 __all__ = ["NetworkSettings", "Plan", "StoredModel", "fetch", "find_stored", "home_folder", "plan", "stored_models"]

@@ -19,21 +19,29 @@ def host_of(request: requests.PreparedRequest) -> str:
     return urllib3.util.parse_url(request.url or "").netloc or str(request.url)
 
 
+def is_unresolved(error: BaseException) -> bool:
+    """Return True if the name of the host could not be resolved."""
+    return isinstance(_innermost(error), socket.gaierror)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while True:
+        inner = (
+            getattr(error, "reason", None)
+            or error.__cause__
+            or next((value for value in error.args if isinstance(value, BaseException)), None)
+        )
+        if not isinstance(inner, BaseException):
+            return error
+        error = inner
+
+
 def reason_of(error: BaseException) -> str:
     """Return the innermost cause of an error in a few words.
 
     The text has no memory addresses of objects, which the messages of urllib3 contain.
     """
-    cause = error
-    while True:
-        inner = (
-            getattr(cause, "reason", None)
-            or cause.__cause__
-            or next((value for value in cause.args if isinstance(value, BaseException)), None)
-        )
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
+    cause = _innermost(error)
     if isinstance(cause, (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError, TimeoutError)):
         return "no answer in time"
     if isinstance(cause, urllib3.exceptions.IncompleteRead):

@@ -36,8 +36,9 @@ from huggingface_hub.errors import (
 from ..errors import DownloadError
 from ..files import sha256_of_file
 from .addresses import hub_endpoint, without_secrets
+from .failures import WrongLength
 from .home import told_when_full
-from .network import MAX_FILE_BYTES, Network, WrongLength
+from .network import MAX_FILE_BYTES, Network
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,11 @@ from ..version import __version__
 from .addresses import hub_endpoint, is_url, without_secrets
 from .arrival import convert_on_arrival
 from .by_hand import check_local, check_online, fetch_by_hand
+from .failures import Unreachable
 from .home import RECORD_NAME, StoredModel, download_folder, find_stored, told_when_full
 from .hub import RemoteFile, RemoteModel, fetch_files, find_in_hub_cache, look_up
-from .network import Network, NetworkSettings, Unreachable, is_offline
+from .network import Network, is_offline
+from .settings import NetworkSettings
 from .urls import name_of_url, size_of_url
 from .wanted import Wanted, check_same_source, not_here, three_ways, what_is_wanted
 

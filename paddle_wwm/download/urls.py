@@ -13,8 +13,9 @@ import requests
 from ..errors import DownloadError
 from ..files import write_json
 from .addresses import without_secrets
+from .failures import TransferCut, WrongLength
 from .home import told_when_full
-from .network import Network, TransferCut, WrongLength
+from .network import Network
 
 WRITE_BYTES = 1 << 20
 

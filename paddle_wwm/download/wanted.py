@@ -11,8 +11,8 @@ from ..errors import ConfigError, DownloadError
 from ..user_folders import home_folder
 from ..variants import Variant, find_variant
 from .addresses import hub_endpoint, is_url, without_secrets
+from .failures import Unreachable
 from .home import StoredModel, key_of, model_folder
-from .network import Unreachable
 
 DEFAULT_REVISION = "main"
 

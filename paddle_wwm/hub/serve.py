@@ -10,11 +10,10 @@ every error as JSON with an HTTP status, and takes the task, checkpoint and labe
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 
-from ..errors import HubModuleError, PaddleWWMError
 from .http import new_app, serve_app
+from .installed import is_user_error, load_installed
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -69,8 +68,7 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
                 return refusal(FAILED, too_large, code=413)
             return app.response_class(answer, mimetype="application/json")
         except Exception as error:
-            # a module from an archive has its own copy of our error classes
-            if any(kind.__name__ == PaddleWWMError.__name__ for kind in type(error).__mro__):
+            if is_user_error(error):
                 return refusal(FAILED, str(error), code=400)
             raise
         finally:
@@ -94,20 +92,8 @@ def load_modules(names: list[str], **options: Any) -> dict[str, Any]:
     Raises:
         HubModuleError: A module cannot be loaded.
     """
-    import paddlehub as hub
-
-    modules = {}
-    for name in names:
-        try:
-            module = (
-                hub.Module(directory=name, **options)
-                if Path(name, "module.py").is_file()
-                else hub.Module(name=name, **options)
-            )
-        except Exception as error:
-            raise HubModuleError(f"{name}: cannot be loaded: {error}") from None
-        modules[module.name] = module
-    return modules
+    modules = [load_installed(name, **options) for name in names]
+    return {module.name: module for module in modules}
 
 
 def serve(modules: Mapping[str, Any], *, host: str, port: int) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import email.utils
 import re
 import shutil
+import socket
+import struct
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -16,6 +19,8 @@ import pytest
 from huggingface_hub import constants, snapshot_download
 
 from paddle_wwm.download import NetworkSettings, fetch, stored_models
+from paddle_wwm.download.network import Network
+from paddle_wwm.download.urls import size_of_url
 from paddle_wwm.errors import ConfigError, DownloadError
 
 from .conftest import NAME, NEEDED, REPOSITORY, WEIGHTS, failure, record_of
@@ -128,7 +133,7 @@ def test_an_interrupted_list_of_files_is_requested_again(hub, quick, logged):
 def test_a_retry_is_logged_once_and_not_by_urllib3(hub, quick, caplog):
     hub.faults.silent = re.compile("/api/models")
     failure(quick.__class__(timeout_s=0.2, num_tries=2, first_wait_s=0.01))
-    assert [record.name for record in caplog.records] == ["paddle_wwm.download.network"]
+    assert [record.name for record in caplog.records] == ["paddle_wwm.download.patience"]
     assert "cannot be reached: no answer in time; trying again in 0 s" in caplog.records[0].getMessage()
 
 
@@ -166,6 +171,51 @@ def test_offline_without_a_stored_model_is_one_error_that_lists_three_ways(hub, 
     assert "--from FOLDER_OR_ARCHIVE" in message and "chinese_wwm_L-12_H-768_A-12.zip" in message
     assert str(home / "models" / NAME) in message
     assert hub.requests == []
+
+
+def test_a_name_that_cannot_be_resolved_is_tried_once(hub, monkeypatch, logged):
+    monkeypatch.setenv("HF_ENDPOINT", "http://no-such-host.invalid")
+    started = time.monotonic()
+    message = failure(NetworkSettings())
+    assert "no-such-host.invalid cannot be reached: the name of the host cannot be resolved (check the" in message
+    assert time.monotonic() - started < 5 and not any("trying again" in line for line in logged)
+
+
+def test_a_name_that_was_resolved_before_is_tried_again(hub, quick, monkeypatch, logged):
+    """The network can be away for a moment in a long download."""
+    resolve, failing = socket.getaddrinfo, deque([False, True, False])
+
+    def unreliable(*arguments, **options):
+        if failing and failing.popleft():
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreliable)
+    network = Network(quick)
+    for _ in range(2):
+        with network.session() as session:
+            session.get(f"{hub.url}/api/models/{REPOSITORY}")
+    assert "\n".join(logged).count("cannot be resolved; trying again") == 1
+
+
+def test_a_connection_that_is_reset_is_tried_again(quick, logged):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            for number in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65_536)
+                    if number == 0:  # close with a reset
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert size_of_url(f"http://127.0.0.1:{server.getsockname()[1]}/file", network=Network(quick)) == 7
+        thread.join()
+    assert "\n".join(logged).count("trying again") == 1
 
 
 def test_a_refused_connection_is_an_error_that_lists_three_ways(hub, quick, monkeypatch):
