@@ -122,9 +122,9 @@ HUB = PYTHONWARNINGS="ignore:No ccache found,ignore:Setuptools is replacing" GLO
 
 pretrain: $(READY) ## run the quick start: raw text -> checkpoint -> hub module -> a masked word filled (under 3 minutes on 2 cores)
 	$(PY) -m paddle_wwm pretrain --output "$(RUN)" --resume auto $(ARGS)
-	$(PY) -m paddle_wwm hub build --name $(DEMO) --weights "$(RUN)/model" --output "$(RUN)/dist"
-	@echo 'HUB_HOME="$(RUN)/hub" hub install "$(RUN)/dist/$(DEMO)-1.0.0.tar"'
-	@$(HUB_HOME_HERE) $(HUB) install "$(RUN)/dist/$(DEMO)-1.0.0.tar"
+	$(PY) -m paddle_wwm hub build --name $(DEMO) --weights "$(RUN)/model" --output "$(RUN)/dist" --replace
+	@echo 'HUB_HOME="$(RUN)/hub" hub install "$(RUN)/dist/$(DEMO)-3.2.0.tar"'
+	@$(HUB_HOME_HERE) $(HUB) install "$(RUN)/dist/$(DEMO)-3.2.0.tar"
 	$(HUB_HOME_HERE) $(PY) -m paddle_wwm hub fill-mask --module $(DEMO) "早上七点半的地[MASK]站台上，几乎没有人说话。" "今天天气真[MASK]。"
 
 # ---- Cleaning --------------------------------------------------------------------------------------------------------------------------------

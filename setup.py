@@ -62,7 +62,9 @@ setup(
     ],
     python_requires=">=3.11,<3.13",  # numpy 1.26.4 has no wheel for 3.13
     packages=find_packages(include=["paddle_wwm", "paddle_wwm.*"]),
-    package_data={"paddle_wwm": ["py.typed", "*.pyi", "recipes/*.yaml", "sample_data/*.txt", "sample_data/*.md"]},
+    package_data={
+        "paddle_wwm": ["py.typed", "*.pyi", "hub/LICENSE", "recipes/*.yaml", "sample_data/*.txt", "sample_data/*.md"]
+    },
     entry_points={"console_scripts": ["paddle-wwm = paddle_wwm.cli.main:main"]},
     install_requires=[package + bounds for package, bounds, _ in REQUIREMENTS],
     extras_require={**OPTIONAL_REQUIRES, "test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},

@@ -7,7 +7,7 @@ from paddle_wwm.hub import BertHubModule
 
 @moduleinfo(
     name="bert-base-multilingual-cased",
-    version="1.0.0",
+    version="3.2.0",
     type="nlp/semantic_model",
     author="paddle_wwm",
     author_email="",

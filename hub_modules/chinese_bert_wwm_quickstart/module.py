@@ -7,11 +7,11 @@ from paddle_wwm.hub import BertHubModule
 
 @moduleinfo(
     name="chinese-bert-wwm-quickstart",
-    version="1.0.0",
+    version="3.2.0",
     type="nlp/semantic_model",
     author="paddle_wwm",
     author_email="",
     summary="A demonstration: the tiny BERT of the quick start, with whole word masking. Not a useful model.",
 )
 class Module(BertHubModule):
-    """The PaddleHub module chinese-bert-wwm-quickstart, a demonstration."""
+    """The PaddleHub module chinese-bert-wwm-quickstart."""

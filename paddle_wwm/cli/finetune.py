@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .flags import add_task_flags, check_task_flags, chosen_dataset
+from .flags import add_task_flags, check_task_flags, chosen_dataset, label_names_of
 
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         metavar="A,B,…",
         help="your labels, in the order of their class numbers (default: those in the training file)",
+    )
+    group.add_argument(
+        "--label-names",
+        metavar="FILE_OR_LIST",
+        help="words that the model predicts instead of the labels in your files: bad,good in the order of the labels, "
+        'or a file: JSON {"0": "bad", …} or a list, or one name per line',
     )
 
     group = parser.add_argument_group("the run")
@@ -184,6 +190,7 @@ def run(arguments: argparse.Namespace) -> None:
         data=arguments.data or Path(),
         model=arguments.model,
         model_name=arguments.model_name,
+        label_names=None if arguments.label_names is None else label_names_of(arguments.label_names),
         output=arguments.output,
         seeds=range(arguments.first_seed, arguments.first_seed + arguments.seeds),
         changes={"num_epochs": arguments.epochs, **{name: getattr(arguments, name) for name in RECIPE_FLAGS}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
@@ -73,6 +73,23 @@ def chosen_dataset(
         labels=tuple(labels),
         metric=arguments.metric,
     )
+
+
+def label_names_of(value: str) -> Any:
+    """Return the labels that a flag gives: a file, JSON, or words with commas."""
+    import json
+
+    from ..errors import ConfigError
+    from ..hub.finetuned import read_label_file
+
+    if Path(value).is_file() or (value.endswith((".json", ".txt")) and "," not in value):
+        return read_label_file(Path(value))
+    if value.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ConfigError(f"{value}: is not valid JSON: {error}.") from None
+    return [word.strip() for word in value.split(",")]
 
 
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:

@@ -10,20 +10,21 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from .flags import label_names_of
 
 SUMMARY = "build an installable module from a model folder"
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"  # only in a checkout, not in an installation
 EXAMPLES = """\
 examples:
   paddle-wwm hub build --name chinese-bert-wwm-quickstart --weights runs/quickstart/model --output runs/quickstart/dist
-  paddle-wwm hub install runs/quickstart/dist/chinese-bert-wwm-quickstart-1.0.0.tar
+  paddle-wwm hub install runs/quickstart/dist/chinese-bert-wwm-quickstart-3.2.0.tar
   # A model of the series, after `paddle-wwm download`
   paddle-wwm hub build --name chinese-roberta-wwm-ext --weights ~/.cache/paddle_wwm/models/chinese-roberta-wwm-ext
   # The same without weights inside: the module searches for them when it is loaded
   paddle-wwm hub build --name chinese-roberta-wwm-ext --without-weights
   # A model that you have fine-tuned, for example with hub.Trainer, with your own name and version
   paddle-wwm hub build --name my-sentiment --version 1.2.0 --from-checkpoint checkpoints/best_model --task seq-cls \\
-      --label-map labels.json --weights DIR_OF_THE_MODEL_IT_STARTED_FROM"""
+      --label-map bad,good --weights DIR_OF_THE_MODEL_IT_STARTED_FROM --license CC-BY-4.0"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder for the module and its archive (default: %(default)s)",
     )
-    parser.add_argument("--version", metavar="X.Y.Z", help="version of your own module (default: 1.0.0)")
+    parser.add_argument(
+        "--version",
+        metavar="X.Y.Z",
+        help="version of your own module (default: 1.0.0); models of the table have the package's version plus 3.0.0",
+    )
     parser.add_argument(
         "--allow-other-sizes",
         action="store_true",
@@ -64,9 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--label-map",
-        type=Path,
-        metavar="FILE",
-        help='labels of the checkpoint: JSON {"0": "no", …} or a list, or a text file with one label per line',
+        metavar="FILE_OR_LIST",
+        help="labels of the checkpoint by class number: no,yes, or a file: "
+        'JSON {"0": "no", …} or a list, or one label per line',
+    )
+    parser.add_argument(
+        "--license",
+        metavar="SPDX_OR_FILE",
+        help='licence of your weights: an SPDX expression such as CC-BY-4.0, or a file with its text (default: "not '
+        'stated")',
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a module of the same version that has other content"
     )
     parser.add_argument(
         "--write-sources",
@@ -81,13 +95,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     from ..hub.build import build_module
-    from ..hub.finetuned import read_label_file
-    from ..hub.sources import write_variant_sources
+    from ..hub.sources import write_sources
 
     if arguments.write_sources:
         if not MODULES.is_dir():
             raise ConfigError(f"--write-sources must run in a checkout, but {MODULES} does not exist.")
-        print(f"wrote {len(write_variant_sources(MODULES))} modules into {MODULES}")
+        print(f"wrote {len(write_sources(MODULES))} modules into {MODULES}")
         return
     if arguments.name is None:
         raise ConfigError("--name is missing; --help shows examples.")
@@ -102,7 +115,9 @@ def run(arguments: argparse.Namespace) -> None:
         allow_other_sizes=arguments.allow_other_sizes,
         checkpoint=arguments.from_checkpoint,
         task=arguments.task,
-        label_map=None if arguments.label_map is None else read_label_file(arguments.label_map),
+        label_map=None if arguments.label_map is None else label_names_of(arguments.label_map),
+        license=arguments.license,
+        replace=arguments.replace,
     )
     print(f"built {built.name} {built.version}")
     print(f"  folder   {built.directory}")

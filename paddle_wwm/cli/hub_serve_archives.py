@@ -3,7 +3,7 @@
 On a client:
   hub config server==http://127.0.0.1:8867
   hub search rbt
-  hub install rbt3==1.0.0
+  hub install rbt3==3.2.0
 
 DIST is the output folder of `paddle-wwm hub build`: NAME-VERSION.tar with NAME-VERSION.tar.sha256 next to it. Archives
 without the right checksum are not served. New archives are served without a restart. Modules are Python code: put only
@@ -31,10 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("folder", type=Path, metavar="DIST", help="the folder of the archives")
     add_server_flags(parser, port=8867)
+    parser.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="the address that clients use, behind a proxy or another name (default: where their connections arrive)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     from ..hub.archive_server import serve_archives
 
-    serve_archives(arguments.folder, host=arguments.host, port=arguments.port)
+    serve_archives(arguments.folder, host=arguments.host, port=arguments.port, public_url=arguments.public_url)

@@ -20,7 +20,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Pretrain": ("pretrain",),
     "Use a model on a task": ("finetune", "evaluate", "report", "tasks"),
     "Models and weights": ("models", "download", "convert", "verify-conversion"),
-    "PaddleHub modules": ("hub build", "hub install", "hub serve", "hub serve-archives", "hub fill-mask"),
+    "PaddleHub modules": (
+        "hub build",
+        "hub install",
+        "hub uninstall",
+        "hub serve",
+        "hub serve-archives",
+        "hub fill-mask",
+    ),
     "This installation": ("doctor",),
 }
 COMMANDS: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)

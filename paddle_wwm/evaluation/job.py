@@ -13,11 +13,13 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 
 from ..datasets.dataset import Dataset, Split
+from ..datasets.label_names import DATA_LABELS_KEY, data_labels_of
 from ..datasets.metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
 from ..datasets.prediction_files import read_predictions, write_answers_for_authors, write_predictions
-from ..datasets.readers.splits import read_split, with_labels
+from ..datasets.readers.splits import labels_of, read_split, with_labels
 from ..errors import ConfigError, DataError
 from ..files import write_json
+from ..model.folder import read_config
 from ..progress import Progress
 from ..tasks.answer_kinds import best_no_answer_threshold
 from ..tasks.examples import Example, TaskName
@@ -162,7 +164,10 @@ def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress],
 
     assert job.model is not None
     model = load_finetuned(job.model, task=job.dataset.task, max_seq_length=job.max_seq_length)
-    labels = tuple(model.task.labels) if model.task.needs_labels else ()
+    names = tuple(model.task.labels) if model.task.needs_labels else ()
+    recorded = read_config(job.model).get(DATA_LABELS_KEY)
+    in_data = data_labels_of(recorded, names=names, labels=_known_labels(job.dataset, split))
+    labels = tuple(in_data.get(name, name) for name in names)
     if job.dataset.labels and set(job.dataset.labels) != set(labels):
         raise DataError(
             f"{job.model}: must predict the labels of {job.dataset.title}, {', '.join(job.dataset.labels)}, but "
@@ -184,10 +189,24 @@ def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress],
     has_nbest = job.decoding.num_answers > 1
     return _Predicted(
         dataset=dataset,
-        predictions={one: result.predicted for one, result in zip(ids, results)},
+        predictions={one: _in_data(result.predicted, in_data) for one, result in zip(ids, results)},
         nbest={one: result.shown["answers"] for one, result in zip(ids, results)} if has_nbest else None,
         threshold=_best_threshold(split.examples, results, metric=dataset.metric) if job.find_threshold else None,
     )
+
+
+def _known_labels(dataset: Dataset, split: Split) -> set[str]:
+    """Return the labels of the data set, or those that occur in the split."""
+    if dataset.labels or not split.has_labels or dataset.task is TaskName.QUESTION_ANSWERING:
+        return set(dataset.labels)
+    return set(labels_of(split))
+
+
+def _in_data(predicted: Any, in_data: Mapping[str, str]) -> Any:
+    """Return a prediction with the labels of the data."""
+    if isinstance(predicted, str):
+        return in_data.get(predicted, predicted)
+    return tuple(in_data.get(label, label) for label in predicted) if in_data else predicted
 
 
 def _best_threshold(examples: Sequence[Example], results: Sequence[Any], *, metric: str) -> float:

@@ -7,6 +7,7 @@ recipe ────────────────────────�
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Callable
 
@@ -83,6 +84,7 @@ def train_seeds(
     use_fast_matmul()
     run = FineTuneRun(
         dataset=prepared.dataset,
+        label_names=prepared.label_names,
         output=job.output,
         recipe=prepared.recipe,
         training=TrainingData(
@@ -126,6 +128,7 @@ def worker_command(job: FineTuneJob) -> tuple[str, ...]:
         "nproc": job.num_workers,
         "keep-models": "best" if job.keep_models else "none",
         "save-every-minutes": job.save_every_minutes,
+        "label-names": None if job.label_names is None else json.dumps(job.label_names, ensure_ascii=False),
         **{name.replace("_", "-").replace("num-epochs", "epochs"): value for name, value in job.changes.items()},
     }
     dataset = job.dataset

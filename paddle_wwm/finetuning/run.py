@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping, Sequence
 
 from ..datasets.dataset import Dataset
 from ..datasets.table import find_dataset
@@ -23,6 +23,7 @@ def finetune(
     seeds: int = 1,
     first_seed: int = 1,
     model_name: str | None = None,
+    label_names: Mapping[str, str] | Sequence[str] | None = None,
     max_seq_length: int | None = None,
     batch_size: int | None = None,
     num_epochs: int | None = None,
@@ -58,6 +59,8 @@ def finetune(
         seeds: the number of seeds: `first_seed`, `first_seed` + 1, …
         first_seed: the first seed.
         model_name: the name of the model in tables; None for the name of its folder.
+        label_names: words for the labels of the data, so that the model predicts words: a map such as
+            `{"0": "bad", "1": "good"}`, or a list in the order of the labels. None: the labels of the data.
         max_seq_length: tokens per example, at most; None for the default of the task.
         batch_size: examples per step; None for the default of the task.
         num_epochs: the number of epochs; None for the default of the task.
@@ -117,6 +120,7 @@ def finetune(
         data=Path() if data is None else Path(data),
         model=str(model),
         model_name=model_name,
+        label_names=label_names,
         output=Path(output),
         seeds=range(first_seed, first_seed + seeds),
         changes={

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..datasets.dataset import Dataset, Split
+from ..datasets.label_names import DATA_LABELS_KEY
 from ..datasets.metrics.scores import main_score, score
 from ..datasets.prediction_files import write_predictions
 from ..files import atomic_directory, remove_leftovers
@@ -44,6 +45,7 @@ class FineTuneRun:
 
     Attributes:
         dataset: the data set.
+        label_names: the names of its labels in the models.
         output: the folder of the run.
         recipe: the settings.
         training: the training data and the model to start from.
@@ -56,6 +58,7 @@ class FineTuneRun:
     """
 
     dataset: Dataset
+    label_names: tuple[str, ...]
     output: Path
     recipe: FineTuneRecipe
     training: TrainingData
@@ -289,6 +292,9 @@ class _Seed:
                     arrays=self.trainer.weights(),
                     source=run.training.model,
                     task=run.dataset.task,
-                    label_map=dict(enumerate(run.training.task.labels)),
-                    notes={READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS}},
+                    label_map=dict(enumerate(run.label_names or run.training.task.labels)),
+                    notes={
+                        READING_KEY: {name: getattr(run.recipe, name) for name in READING_NUMBERS},
+                        DATA_LABELS_KEY: list(run.dataset.labels),
+                    },
                 )

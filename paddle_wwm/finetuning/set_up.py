@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..datasets.dataset import Dataset, Split
+from ..datasets.label_names import names_of_labels
 from ..datasets.readers.splits import read_split, split_path, with_labels
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
@@ -54,6 +55,7 @@ class FineTuneJob:
         seeds: the seeds to train.
         model_name: the name of the model in tables; None for the name of its folder.
         changes: settings of the recipe; None for the default of the task.
+        label_names: names for the labels of the data, for the models; see `names_of_labels`.
         num_workers: the number of workers.
         keep_models: False keeps only scores and predictions.
         save_every_minutes: minutes between checkpoints, besides those at evaluations; 0 for none.
@@ -68,6 +70,7 @@ class FineTuneJob:
     seeds: Sequence[int]
     model_name: str | None = None
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    label_names: Mapping[str, str] | Sequence[str] | None = None
     num_workers: int = 1
     keep_models: bool = True
     save_every_minutes: float = 10.0
@@ -81,6 +84,7 @@ class PreparedRun:
 
     Attributes:
         dataset: the data set, with its labels.
+        label_names: the names of the labels in the models; the labels themselves, if no names are given.
         task: the task.
         model: the model to start from.
         description: the description of the model.
@@ -93,6 +97,7 @@ class PreparedRun:
     """
 
     dataset: Dataset
+    label_names: tuple[str, ...]
     task: Task
     model: ModelSource
     description: Description
@@ -164,6 +169,9 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
     if not train.has_labels:
         raise DataError(f"{train.path}: the training split must have labels, but has none.")
     dataset = with_labels(job.dataset, train)
+    names = dataset.labels
+    if job.label_names is not None:
+        names = names_of_labels(dataset.labels, job.label_names, is_ordered=bool(job.dataset.labels))
     splits = {
         name: read_split(dataset, data=job.data, split=name)
         for name in EVALUATED
@@ -192,7 +200,12 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
         metric=dataset.metric,
         model=_model_record(model, num_labels=len(dataset.labels)),
         data=data,
-        recipe={**recipe.plain(), "labels": list(dataset.labels), "kinds_of_answers": with_kinds},
+        recipe={
+            **recipe.plain(),
+            "labels": list(dataset.labels),
+            **({} if names == dataset.labels else {"label_names": list(names)}),
+            "kinds_of_answers": with_kinds,
+        },
         learning_rate=recipe.learning_rate,
         version=__version__,
     )
@@ -202,6 +215,7 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
     )
     return PreparedRun(
         dataset=dataset,
+        label_names=names,
         task=task,
         model=model,
         description=description,

@@ -9,12 +9,15 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
+from ..datasets.label_names import only_numbers
 from ..files import atomic_write
 from .recipe import steps_per_epoch
 from .results import MODEL_NAME, SUMMARY_NAME, RunRecord, SeedResult, read_results, read_run, seed_folder
 
 if TYPE_CHECKING:
     from .set_up import PreparedRun
+
+SHOWN_LABELS = 20
 
 
 def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int]) -> str:
@@ -40,6 +43,7 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
         counted = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in split["counts"].items() if count)
         unlabelled = "" if split["has_labels"] else " (no labels: predictions are written, but no score)"
         lines.append(f"  {name:<6} {split['num_examples']:,} examples of {split['path']}: {counted}{unlabelled}")
+    lines += labels_in_words(record)
     if "dev" not in record.data:
         lines.append("  there is no dev split: the last checkpoint is used")
     lines.append(
@@ -51,6 +55,21 @@ def describe_run(prepared: PreparedRun, *, num_workers: int, seeds: Sequence[int
     lines.append(f"  seeds  {', '.join(map(str, seeds))}; {num_workers} worker(s)")
     lines.append(f"  input  {prepared.example}")
     return "\n".join(lines)
+
+
+def labels_in_words(record: RunRecord) -> list[str]:
+    """Return a line about names of labels, or about labels that are only numbers."""
+    labels, names = record.recipe.get("labels") or (), record.recipe.get("label_names")
+    shown = [f"{label} = {name}" for label, name in zip(labels, names)] if names else list(labels)
+    listed = ", ".join(shown[:SHOWN_LABELS]) + (" …" if len(shown) > SHOWN_LABELS else "")
+    if names:
+        return [f"  labels {listed}"]
+    if only_numbers(labels):
+        return [
+            f"  labels {listed}: only numbers, so the model predicts numbers; for words, give names: --label-names "
+            f"FILE_OR_LIST"
+        ]
+    return []
 
 
 def best_seed(results: Sequence[SeedResult]) -> SeedResult:
@@ -90,6 +109,7 @@ def summary_of(record: RunRecord, results: Sequence[SeedResult], *, output: Path
     model = seed_folder(output, best_seed(results).seed) / MODEL_NAME
     if model.exists():
         lines.append(f"  model  {model}" + (" (the best seed by dev)" if "dev" in splits and len(results) > 1 else ""))
+    lines += labels_in_words(record)
     lines.append(f"  files  {output}/seed-*/result.json, predictions/, log.jsonl; {output / SUMMARY_NAME}")
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,43 @@ from ..errors import HubModuleError
 from ..model.folder import CONFIG_NAME
 from ..tasks.model_folder import label_map_of
 
+SHOWN_LABELS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuned:
+    """A fine-tuned checkpoint that was written as a model folder.
+
+    Attributes:
+        task: Its task.
+        labels: The labels by class number; empty: the task has none.
+    """
+
+    task: str
+    labels: tuple[Any, ...]
+
+    @property
+    def description(self) -> str:
+        """What the model is, in one sentence."""
+        shown = ", ".join(map(str, self.labels[:SHOWN_LABELS])) + (" …" if len(self.labels) > SHOWN_LABELS else "")
+        labels = f", {len(self.labels)} labels: {shown}" if self.labels else ""
+        return f"A BERT, fine-tuned for {self.task}{labels}."
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages for the user."""
+        if self.labels and all(str(label).isdecimal() for label in self.labels):
+            return (
+                f"its labels are only numbers ({', '.join(map(str, self.labels[:SHOWN_LABELS]))}), so predict returns "
+                f"numbers; name them with --label-map, such as --label-map bad,good",
+            )
+        return ()
+
 
 def write_finetuned_model(
     folder: Path, *, checkpoint: Path, base: Path | None, task: str | None, label_map: Any
-) -> str:
-    """Write a fine-tuned checkpoint as a model folder; return its task.
+) -> FineTuned:
+    """Write a fine-tuned checkpoint as a model folder; return its task and labels.
 
     Args:
         folder: The folder to write.
@@ -55,7 +88,7 @@ def write_finetuned_model(
     load_checkpoint(network, checkpoint, task=task)
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     write_finetuned(folder, arrays=arrays, source=source, task=task, label_map=labels)
-    return task
+    return FineTuned(task=task, labels=tuple(labels.values()))
 
 
 def read_label_file(path: Path) -> Any:

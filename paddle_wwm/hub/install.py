@@ -1,9 +1,7 @@
 """A safe `hub install`. The old module stays usable until the new one has been unpacked, checked and loaded.
 
-The two are then exchanged in one step.
-
-    HUB_HOME/modules/<name with _>/      the same place as PaddleHub's
-    HUB_HOME/.paddle_wwm/                locks, modules that are being installed, and recently replaced modules
+The two are then exchanged in one step, see `placing`. A model of the table can be loaded by its other names, too, see
+`redirects`.
 
 PaddleHub's own installer removes the old module before it looks at the new one, and takes no lock. For a while, other
 processes find no module.
@@ -11,32 +9,25 @@ processes find no module.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import errno
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, HubModuleError
-from ..files import disk_errors_as, locked, sha256_of_file
+from ..files import disk_errors_as, sha256_of_file
 from ..variants.lookup import known_variant
-from .build import SUMS_NAME
-from .sources import folder_name, module_info
+from .archive_files import check_sums
+from .module_info import MODULE_FILE, read_module_info
+from .placing import alone, files_of, hub_home, is_installed, modules_of, put_in_place, remove_old, staging
+from .redirects import install_redirects, redirects_to
+from .sources import folder_name
 
-WORK = ".paddle_wwm"
 LOADING_TIMEOUT_S = 900
-KEPT_S = 900  # a replaced module is kept so long: other processes may still be loading it
-ABANDONED_S = 86_400  # older files of a killed installer are removed
-RENAME_EXCHANGE, AT_FDCWD = 2, -100
-VENDORED = re.compile(r"\bwwm_[0-9a-f]{12}\b")
 # Loads the copy like hub.Module(directory=…), in a separate process with a separate HUB_HOME. A module with weights
 # inside must also run.
 TRIAL = """
@@ -56,6 +47,7 @@ class InstalledModule:
 
     Attributes:
         changed: False if the same module was installed already.
+        other_names: Other names that load the module: each has a redirecting module.
         notes: Messages for the user.
     """
 
@@ -63,30 +55,32 @@ class InstalledModule:
     version: str
     directory: Path
     changed: bool
+    other_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def hub_home() -> Path:
-    """Return PaddleHub's home: HUB_HOME, or .paddlehub in the user's home folder."""
-    return Path(os.environ.get("HUB_HOME") or "~/.paddlehub").expanduser().absolute()
-
-
-def install_module(source: str | Path, *, home: Path | None = None, sha256: str | None = None) -> InstalledModule:
+def install_module(
+    source: str | Path, *, home: Path | None = None, sha256: str | None = None, replace: bool = False
+) -> InstalledModule:
     """Safely install a module's folder or archive into PaddleHub's home.
 
     Any number of processes may install and load modules at the same time. The new module is loaded once in a separate
-    process before it replaces the old one. After an error, the old module is unchanged.
+    process before it replaces the old one. After an error, the old module is unchanged. A model of the table also gets
+    a redirecting module for each of its other names, so that hub.Module(name="roberta-wwm-ext") loads it.
 
     Args:
-        source: a module folder, or a zip or tar archive of one.
+        source: a module folder, or a zip or tar archive of one; or the name of an installed model of the table, to
+            write its redirecting modules.
         home: PaddleHub's home; None: HUB_HOME, or .paddlehub in the user's home folder.
         sha256: the expected checksum of an archive; None: the one in the .sha256 file next to it, if there is one.
+        replace: replace an installed module of the same version that has other content.
 
     Returns:
-        The name and version, the folder, True if anything was changed, and notes for the user.
+        The name and version, the folder, True if anything was changed, the other names, and notes for the user.
 
     Raises:
-        HubModuleError: the source is not a module, its checksum is wrong, or it cannot be loaded.
+        HubModuleError: the source is not a module, its checksum is wrong, it cannot be loaded, or other content is
+            installed under its version.
         ArchiveError: the archive is damaged or unsafe.
 
     Source:
@@ -101,42 +95,47 @@ def install_module(source: str | Path, *, home: Path | None = None, sha256: str 
         ('my-bert', True)
     """
     source, home = Path(source).expanduser(), home or hub_home()
-    work = home / WORK
     unchanged = "Nothing was changed; the module that was installed before is still there."
-    with disk_errors_as(HubModuleError, folder=home, remedy=unchanged):
-        for folder in (home / "modules", work / "replaced"):
-            folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=work, prefix="new-", ignore_cleanup_errors=True) as staged:
-            copy = _stage(source, Path(staged), sha256=sha256)
-            info = module_info((copy / "module.py").read_text(encoding="utf-8"), path=source / "module.py")
-            name = folder_name(info["name"])
+    with disk_errors_as(HubModuleError, folder=home, remedy=unchanged), staging(home) as staged:
+        variant = known_variant(str(source)) if not os.path.lexists(source) else None
+        installed = modules_of(home) / folder_name(variant.hub_name) if variant else None
+        if installed is not None and (installed / MODULE_FILE).is_file():
+            target, changed = installed, False
+        else:
+            copy = _stage(source, staged, sha256=sha256)
+            name = folder_name(read_module_info(copy)["name"])
             if not re.fullmatch(r"\w+(?:\.\w+)*", name):
-                raise HubModuleError(f"{source}: `name` in module.py cannot be a folder name: {info['name']!r}.")
-            _check_sums(copy, source=source)
-            (Path(staged) / "trial").mkdir()
-            copy = copy.rename(Path(staged) / "trial" / name)
-            target = home / "modules" / name
-            with locked(work / f"{name}.lock"):
-                _remove_old(work)
-                changed = not _is_the_same(copy, target)
+                raise HubModuleError(f"{source}: `name` in module.py cannot be a folder name: {name!r}.")
+            check_sums(copy, files=files_of(copy), source=source)
+            (staged / "trial").mkdir()
+            copy = copy.rename(staged / "trial" / name)
+            target = modules_of(home) / name
+            with alone(home, name):
+                remove_old(home)
+                changed = not is_installed(copy, target)
                 if changed:
-                    _date_by_content(copy / "module.py")
-                    _try_to_load(copy, source=source, home=Path(staged) / "home")
-                    _put_in_place(copy, target, replaced=work / "replaced" / f"{name}-{time.time_ns()}")
-            notes: tuple[str, ...] = ()
-            if (target / "requirements.txt").exists():
-                notes = (
-                    f"it needs other packages, which were not installed: pip install -r {target / 'requirements.txt'}",
-                )
-            return InstalledModule(
-                name=info["name"], version=info["version"], directory=target, changed=changed, notes=notes
-            )
+                    if not replace:
+                        _refuse_other_content(copy, target, source=source)
+                    _try_to_load(copy, source=source, home=staged / "home")
+                    put_in_place(copy, home=home)
+        info = read_module_info(target)
+        other_names, notes = install_redirects(info, home=home, staged=staged)
+    if (target / "requirements.txt").exists():
+        notes.append(f"it needs other packages, which were not installed: pip install -r {target / 'requirements.txt'}")
+    return InstalledModule(
+        name=info["name"],
+        version=info["version"],
+        directory=target,
+        changed=changed,
+        other_names=tuple(other_names),
+        notes=tuple(notes),
+    )
 
 
 def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
     """Copy or unpack the module into `staged`; return its folder. Refuse links."""
     if source.is_dir():
-        if not (source / "module.py").is_file():
+        if not (source / MODULE_FILE).is_file():
             raise HubModuleError(f"{source}: holds no module.py, so it is not a hub module.")
         if link := next((path for path in source.rglob("*") if path.is_symlink()), None):
             raise HubModuleError(f"{link}: is a link; a module folder must hold regular files only.")
@@ -155,7 +154,7 @@ def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
         )
     unpacked = unpack_archive(source, target=staged / "unpacked")
     tops = sorted(path.name for path in unpacked.iterdir())
-    if len(tops) != 1 or not (unpacked / tops[0] / "module.py").is_file():
+    if len(tops) != 1 or not (unpacked / tops[0] / MODULE_FILE).is_file():
         found = ", ".join(tops[:5]) or "nothing"
         raise HubModuleError(
             f"{source}: a module archive holds one folder with module.py in it, but this one holds {found}."
@@ -174,40 +173,21 @@ def _hint(name: str) -> str:
     )
 
 
-def _files_of(folder: Path) -> dict[str, Path]:
-    paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(folder).as_posix(): path for path in paths}
-
-
-def _check_sums(folder: Path, *, source: Path) -> None:
-    """Check that the files are those in the module's list of checksums, if any."""
-    if not (folder / SUMS_NAME).exists():
+def _refuse_other_content(copy: Path, target: Path, *, source: Path) -> None:
+    """Raise HubModuleError if the version is installed with other content."""
+    if not (target / MODULE_FILE).is_file() or redirects_to(target) is not None:
         return
-    files = _files_of(folder)
-    del files[SUMS_NAME]
-    stated = _stated_sums(folder)
-    wrong = {*files, *stated} - {
-        name for name in files if name in stated and sha256_of_file(files[name]) == stated[name]
-    }
-    if wrong:
+    new = read_module_info(copy)
+    try:
+        old = read_module_info(target)
+    except HubModuleError:
+        return  # it cannot be loaded, so nothing is lost
+    if new["version"] == old["version"]:
         raise HubModuleError(
-            f"{source}: differs from its {SUMS_NAME}: {', '.join(sorted(wrong)[:5])}. It is incomplete or was changed; "
-            f"build or copy it again."
+            f"{source}: {new['name']} {new['version']} is installed in {target} with other content. One version must "
+            f"always have the same content: build the new one with another --version, or add --replace "
+            f"(`replace=True` in Python)."
         )
-
-
-def _stated_sums(folder: Path) -> dict[str, str]:
-    lines = (folder / SUMS_NAME).read_text(encoding="utf-8", errors="replace").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines if line)}
-
-
-def _is_the_same(copy: Path, target: Path) -> bool:
-    """Return True if every file of the copy is installed already, byte for byte."""
-    installed = _files_of(target) if target.is_dir() else {}
-    files = _files_of(copy)
-    return files.keys() <= installed.keys() and all(
-        sha256_of_file(path) == sha256_of_file(installed[name]) for name, path in files.items()
-    )
 
 
 def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
@@ -226,61 +206,3 @@ def _try_to_load(copy: Path, *, source: Path, home: Path) -> None:
             f"{source}: does not load here: {reason}\nNothing was changed; the module that was installed "
             f"before is still there."
         )
-
-
-def _date_by_content(path: Path) -> None:
-    """Set the time of a source file from its content.
-
-    Python uses a .pyc file for any source of the same size and time (in seconds). A process that loads the old module
-    may write its .pyc file here.
-    """
-    second = 1_000_000_000 + int(sha256_of_file(path)[:8], 16) % 500_000_000
-    os.utime(path, (second, second))
-
-
-def _put_in_place(copy: Path, target: Path, *, replaced: Path) -> None:
-    """Exchange the folders in one step, so that other processes always find one."""
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise HubModuleError(f"{target}: is not a folder; move it away.")
-    if not target.exists():
-        copy.rename(target)
-        return
-    # Another process may have read the old module.py and not yet imported the code that it names.
-    for name in set(VENDORED.findall((target / "module.py").read_text(encoding="utf-8"))):
-        if (target / name).is_dir() and not (copy / name).exists():
-            shutil.copytree(target / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    if _exchange(copy, target):
-        copy.rename(replaced)
-        return
-    target.rename(replaced)  # no exchange on this system: for a moment the module is missing
-    try:
-        copy.rename(target)
-    except OSError:
-        replaced.rename(target)
-        raise
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names atomically; return False if the system cannot do it."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    if renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
-
-
-def _remove_old(work: Path) -> None:
-    now = time.time()
-    for path in (work / "replaced").iterdir():
-        stamp = path.name.rpartition("-")[2]
-        if stamp.isdigit() and now - int(stamp) / 1e9 > KEPT_S:
-            shutil.rmtree(path, ignore_errors=True)
-    for path in work.glob("new-*"):
-        with contextlib.suppress(OSError):
-            if now - path.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(path, ignore_errors=True)

@@ -6,17 +6,21 @@ compares them with the table. Those of a user's own model are made when its modu
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
+
+from packaging.version import Version
 
 from ..errors import HubModuleError
 from ..model_config import ModelConfig, count_parameters
 from ..variants import VARIANTS, Variant
+from ..version import __version__
+from .module_info import module_info
 
 NAME_RULE = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 VERSION_RULE = re.compile(r"\d+\.\d+\.\d+")
-FIRST_VERSION = "1.0.0"
+FIRST_VERSION = "1.0.0"  # of a user's own module
+DEMO = "chinese-bert-wwm-quickstart"
 SHARED_IMPORT = "from paddle_wwm.hub import BertHubModule"
 MODULE_TEMPLATE = '''"""{name} as a PaddleHub module."""
 
@@ -40,7 +44,7 @@ OWN_CARD = """# {name}
 
 {summary}
 
-Built with paddle_wwm from a user's checkpoint. The paddle_wwm project has checked neither its quality nor its licence.
+Built with paddle_wwm from a user's weights. The paddle_wwm project has checked neither their quality nor their licence.
 
 ```python
 import paddlehub as hub
@@ -48,6 +52,30 @@ import paddlehub as hub
 module = hub.Module(name="{name}")
 {example}
 ```
+"""
+DEMO_SUMMARY = "A demonstration: the tiny BERT of the quick start, with whole word masking. Not a useful model."
+DEMO_CARD = """# chinese-bert-wwm-quickstart
+
+**A demonstration, not a useful model.** `make pretrain` produces it: a BERT of 2 layers x 128, trained for a minute or two on the sample
+corpus of paddle_wwm (about 44,000 characters), with a vocabulary built from that corpus. It shows that all steps work, from raw text to an
+installed module. Its predictions mean little. Do not compare it with the models of the Chinese-BERT-wwm series (chinese-bert-wwm,
+chinese-roberta-wwm-ext, …): it does not contain their weights.
+
+```python
+import paddlehub as hub
+
+module = hub.Module(name="chinese-bert-wwm-quickstart", task="fill-mask")
+print(module.predict(["早上七点半的地[MASK]站台上，几乎没有人说话。"]))
+print(module.get_embedding(["今天天气真好。"]).shape)
+```
+
+| | |
+|---|---|
+| architecture | BERT: load it with Bert classes, not with Roberta classes |
+| sizes | 2 layers, hidden 128, 2 heads, feed-forward 512, 128 positions |
+| masking | whole word masking, words by LAC; next-sentence prediction |
+| training data | the sample corpus of paddle_wwm, CC0 |
+| licence | Apache-2.0 |
 """
 OWN_EXAMPLE = """print(module.predict(["今天天气真好。"]))
 print(module.get_embedding(["今天天气真好。"], pooling="mean").shape)"""
@@ -120,7 +148,26 @@ def variant_sources(variant: Variant) -> tuple[str, str]:
         or f"`{variant.archive}`",
         licence=variant.licence,
     )
-    return MODULE_TEMPLATE.format(name=variant.name, version=FIRST_VERSION, summary=summary), card
+    return _module_of_the_project(variant.name, summary=summary), card
+
+
+def demo_sources() -> tuple[str, str]:
+    """Return module.py and README.md for the demonstration."""
+    return _module_of_the_project(DEMO, summary=DEMO_SUMMARY), DEMO_CARD
+
+
+def _module_of_the_project(name: str, *, summary: str) -> str:
+    return MODULE_TEMPLATE.format(name=name, version=version_of_the_project(__version__), summary=summary)
+
+
+def version_of_the_project(package: str) -> str:
+    """Return the version of the project's modules for the package's: 3.2.0 for 0.2.0.
+
+    It is the package's version with 3 added to the first number: PaddleHub's own repository has modules of the same
+    names by other authors, with versions up to 2.x.
+    """
+    major, minor, patch = (*Version(package).release, 0, 0)[:3]
+    return f"{major + 3}.{minor}.{patch}"
 
 
 def _origin(variant: Variant) -> str:
@@ -139,21 +186,20 @@ def sizes_in_words(config: ModelConfig) -> str:
     )
 
 
-def write_variant_sources(modules: Path) -> list[Path]:
-    """Write hub_modules/ from the table; return the folders."""
+def write_sources(modules: Path) -> list[Path]:
+    """Write hub_modules/ from the table, and the demonstration; return the folders."""
+    sources = {variant.hub_name: variant_sources(variant) for variant in VARIANTS} | {DEMO: demo_sources()}
     folders = []
-    for variant in VARIANTS:
-        folder = modules / folder_name(variant.hub_name)
+    for name, texts in sources.items():
+        folder = modules / folder_name(name)
         folder.mkdir(parents=True, exist_ok=True)
-        for file, text in zip(("module.py", "README.md"), variant_sources(variant)):
+        for file, text in zip(("module.py", "README.md"), texts):
             (folder / file).write_text(text, encoding="utf-8")
         folders.append(folder)
     return folders
 
 
-def module_sources(
-    name: str, *, modules: Path | None, version: str | None, summary: str | None = None
-) -> tuple[str, str]:
+def module_sources(name: str, *, modules: Path | None, version: str | None) -> tuple[str, str]:
     """Return module.py and the model card for a name.
 
     They come from the folder `modules` if it has the name, else from the table of models. For any other name they are
@@ -171,13 +217,14 @@ def module_sources(
     if own is not None and own.exists():
         source, card = (own / "module.py").read_text(encoding="utf-8"), (own / "README.md").read_text(encoding="utf-8")
         place = own / "module.py"
-    elif variant is not None:
-        (source, card), place = variant_sources(variant), Path(name)
+    elif variant is not None or name == DEMO:
+        source, card = demo_sources() if variant is None else variant_sources(variant)
+        place = Path(name)
     else:
         values = {
             "name": name,
             "version": version or FIRST_VERSION,
-            "summary": summary or "A Chinese BERT, pretrained with whole word masking.",
+            "summary": "A BERT of a user of paddle_wwm.",
         }
         return MODULE_TEMPLATE.format(**values), OWN_CARD.format(**values, example=OWN_EXAMPLE)
     info = module_info(source, path=place)
@@ -186,31 +233,3 @@ def module_sources(
     if version not in (None, info["version"]):
         raise HubModuleError(f"{name} has version {info['version']}; to set another --version, choose another --name.")
     return source, card
-
-
-def module_info(source: str, *, path: Path) -> dict[str, str]:
-    """Return the literals of `moduleinfo`, read in the same way as `hub install`.
-
-    Raises:
-        HubModuleError: `hub install` could not read them.
-    """
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError) as error:
-        raise HubModuleError(f"{path}: is not valid Python: {error}.") from None
-    for node in body:
-        for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else ():
-            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "moduleinfo":
-                try:
-                    info = {
-                        keyword.arg: ast.literal_eval(keyword.value)
-                        for keyword in decorator.keywords
-                        if keyword.arg is not None and keyword.arg != "meta"
-                    }
-                except ValueError:
-                    raise HubModuleError(
-                        f"{path}: `moduleinfo` must hold literals only: PaddleHub reads it without running the file."
-                    ) from None
-                if all(isinstance(info.get(key), str) for key in ("name", "version")):
-                    return info
-    raise HubModuleError(f"{path}: has no class decorated by moduleinfo(name=…, version=…).")

@@ -10,13 +10,16 @@ import pytest
 from paddle_wwm.errors import CheckpointError, DataError, HubModuleError
 from paddle_wwm.files import sha256_of_file
 from paddle_wwm.hub.build import build_module
-from paddle_wwm.hub.sources import folder_name, module_info, variant_sources
+from paddle_wwm.hub.module_info import module_info
+from paddle_wwm.hub.sources import folder_name, variant_sources, version_of_the_project
 from paddle_wwm.hub.vendor import vendored_contents
 from paddle_wwm.variants import VARIANTS, find_variant
+from paddle_wwm.version import __version__
 from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 DEMO = "chinese-bert-wwm-quickstart"
+VERSION = version_of_the_project(__version__)
 
 
 def build(weights, output, name=DEMO, **options):
@@ -101,7 +104,7 @@ def test_a_model_of_other_sizes_needs_allow_other_sizes_and_the_card_reports_it(
 )
 def test_another_name_of_a_model_builds_its_module_with_a_note(tmp_path, alias):
     built = build(None, tmp_path, name=alias)
-    assert (built.name, built.archive.name) == ("chinese-roberta-wwm-ext", "chinese-roberta-wwm-ext-1.0.0.tar")
+    assert (built.name, built.archive.name) == ("chinese-roberta-wwm-ext", f"chinese-roberta-wwm-ext-{VERSION}.tar")
     assert f"{alias} is another name of chinese-roberta-wwm-ext" in built.notes[0]
 
 
@@ -210,7 +213,7 @@ def test_hub_install_and_hub_module_work_without_paddle_wwm(weights, bare, tmp_p
     assert installed.returncode == 0 and "Successfully installed" in installed.stdout + installed.stderr
     used = bare.run(USE.format(name=DEMO), hub_home=tmp_path / "hub", cwd=tmp_path)
     assert used.returncode == 0, used.stderr
-    assert used.stdout.splitlines()[-1] == "5 (2, 16) 1.0.0"
+    assert used.stdout.splitlines()[-1] == f"5 (2, 16) {VERSION}"
 
 
 @pytest.mark.integration

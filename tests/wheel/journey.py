@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
+from paddle_wwm.hub.sources import version_of_the_project
+from paddle_wwm.version import __version__
+
 COMMAND_TIMEOUT_S = 900
 SERVER_START_TIMEOUT_S = 120
 # variables that could make a command of the new environment use files outside it
@@ -157,7 +160,7 @@ def hub_module(installation: Installation) -> None:
 def module_of_the_series(installation: Installation) -> None:
     """Build a module of the series, whose sources are generated."""
     installation.run("hub", "build", "--name", "rbt3", "--without-weights", "--output", "modules")
-    installation.expect("modules/rbt3-1.0.0.tar", "modules/rbt3/README.md")
+    installation.expect(f"modules/rbt3-{version_of_the_project(__version__)}.tar", "modules/rbt3/LICENSE")
 
 
 def serve(installation: Installation) -> None:

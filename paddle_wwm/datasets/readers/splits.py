@@ -71,18 +71,24 @@ def with_labels(dataset: Dataset, split: Split) -> Dataset:
     """
     if dataset.labels or dataset.task is TaskName.QUESTION_ANSWERING:
         return dataset
-    labels: set[str] = set()
-    for example in split.examples:
-        if isinstance(example, TextExample):
-            labels.update(() if example.label is None else (example.label,))
-        elif not isinstance(example, QuestionExample):
-            labels.update(example.labels or ())
+    labels = labels_of(split)
     if len(labels) < 2:
         raise DataError(
             f"{split.path}: a task must have at least two labels, but {split.name} has "
             f"{', '.join(sorted(labels)) or 'none'}."
         )
     return replace(dataset, labels=tuple(sorted(labels)))
+
+
+def labels_of(split: Split) -> set[str]:
+    """Return the labels that occur in a split."""
+    labels: set[str] = set()
+    for example in split.examples:
+        if isinstance(example, TextExample):
+            labels.update(() if example.label is None else (example.label,))
+        elif not isinstance(example, QuestionExample):
+            labels.update(example.labels or ())
+    return labels
 
 
 def _has_label(example: Example) -> bool:

@@ -1,0 +1,82 @@
+"""Names for the labels of data files: words instead of 0 and 1, so that a fine-tuned model predicts words.
+
+Reading, training and scoring use the labels of the files. Only the model folder has the names, as its label map.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from ..errors import ConfigError
+
+# In config.json: the labels in the data files, by class number. Evaluation needs them if the label map has names.
+DATA_LABELS_KEY = "finetuning_labels"
+
+
+def only_numbers(labels: Sequence[str]) -> bool:
+    """Return True if all labels are numbers, so that a prediction tells people nothing."""
+    return bool(labels) and all(label.removeprefix("-").isdecimal() for label in labels)
+
+
+def names_of_labels(
+    labels: Sequence[str], given: Mapping[str, str] | Sequence[str], *, is_ordered: bool
+) -> tuple[str, ...]:
+    """Return the name of each label.
+
+    Args:
+        labels: the labels in the data files, by class number.
+        given: names by label; or a list of names, in the order of the labels.
+        is_ordered: False if the labels are in alphabetical order because nothing else is known. A list then belongs to
+            the numbers in their order; for labels that are words it would be a guess.
+
+    Raises:
+        ConfigError: labels and names do not match one to one.
+    """
+    shown = ", ".join(labels)
+    if not labels:
+        raise ConfigError("--label-names is for tasks with labels, but this task has none; leave it out.")
+    if isinstance(given, str) or not isinstance(given, (Mapping, Sequence)):
+        raise ConfigError(f"--label-names must be a list of names or a map, but is {given!r}.")
+    if isinstance(given, Mapping):
+        by_label = {str(label): name for label, name in given.items()}
+        if by_label.keys() != set(labels) or len(by_label) != len(given):
+            raise ConfigError(
+                f"--label-names must name each label of the data once, {shown}, but names {', '.join(by_label)}."
+            )
+    else:
+        if not is_ordered and not only_numbers(labels):
+            raise ConfigError(
+                f"--label-names must be a map here, because the labels of the data are words: "
+                f'{{"{labels[0]}": "…", …}} with {shown}.'
+            )
+        if len(given) != len(labels):
+            raise ConfigError(
+                f"--label-names must have {len(labels)} names, for {shown}, but has {len(given)}: "
+                f"{', '.join(map(str, given))}."
+            )
+        by_label = dict(zip(labels if is_ordered else sorted(labels, key=int), given))
+    names = tuple(by_label[label] for label in labels)
+    if not all(isinstance(name, str) and name.strip() for name in names) or len(set(names)) != len(names):
+        raise ConfigError(f"--label-names must have a different word for each label, but has {list(names)}.")
+    if any(name != label and name in labels for name, label in zip(names, labels)):
+        raise ConfigError(
+            f"--label-names must not give a label the name of another one, but names {shown} {', '.join(names)}."
+        )
+    return names
+
+
+def data_labels_of(recorded: Any, *, names: Sequence[str], labels: set[str]) -> dict[str, str]:
+    """Return the labels of data files by the names that a model predicts.
+
+    Args:
+        recorded: the value of DATA_LABELS_KEY in the model's config.json, or None.
+        names: the labels that the model predicts.
+        labels: the labels in the data, as far as they are known.
+
+    Returns:
+        An empty map if the model predicts the labels of the data already.
+    """
+    if not isinstance(recorded, list) or len(recorded) != len(names) or labels <= set(names):
+        return {}
+    by_name = dict(zip(names, map(str, recorded)))
+    return by_name if labels <= set(by_name.values()) else {}
