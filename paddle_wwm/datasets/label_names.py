@@ -14,7 +14,7 @@ DATA_LABELS_KEY = "finetuning_labels"
 
 
 def only_numbers(labels: Sequence[str]) -> bool:
-    """Return True if all labels are numbers, so that a prediction tells people nothing."""
+    """Return True if all labels are numbers, which mean nothing to a reader."""
     return bool(labels) and all(label.removeprefix("-").isdecimal() for label in labels)
 
 

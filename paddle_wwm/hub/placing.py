@@ -72,7 +72,9 @@ def is_installed(copy: Path, target: Path) -> bool:
 
 
 def put_in_place(copy: Path, *, home: Path) -> None:
-    """Move a complete copy of a module into the home; replace the old folder of the same name in one step.
+    """Move a complete copy of a module into the home.
+
+    An old folder of the same name is replaced in one step.
 
     Raises:
         HubModuleError: The place is taken by something that is not a module.
@@ -107,7 +109,7 @@ def take_out(target: Path, *, staged: Path) -> None:
 
 
 def remove_old(home: Path) -> None:
-    """Remove replaced modules that no process loads any more, and the files of killed installers."""
+    """Remove modules that were replaced long ago, and files of killed installers."""
     work, now = home / WORK, time.time()
     for path in (work / "replaced").iterdir():
         stamp = path.name.rpartition("-")[2]

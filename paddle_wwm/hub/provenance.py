@@ -110,7 +110,7 @@ class Provenance:
 
 
 def origin_of(folder: Path) -> Origin:
-    """Return the origin of a model folder: a download, a conversion, or a run of paddle_wwm."""
+    """Return the origin of a model folder: a download, a conversion, or a run."""
     folder = folder.resolve()
     if (folder / DOWNLOAD_RECORD_NAME).is_file():
         return _of_download(folder, read_json(folder / DOWNLOAD_RECORD_NAME))

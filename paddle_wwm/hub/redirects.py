@@ -137,7 +137,7 @@ def target_of_alias(alias: str) -> Variant | None:
 
 
 def redirects_to(folder: Path) -> str | None:
-    """Return the name of the module that a redirecting module loads; None: the folder is not one of ours."""
+    """Return the module that a redirecting module loads; None: it is not one of ours."""
     if folder.is_symlink() or not (folder / MODULE_FILE).is_file():
         return None
     try:
@@ -156,7 +156,7 @@ def redirects_in(home: Path, *, name: str) -> list[Path]:
 
 
 def install_redirects(info: Mapping[str, str], *, home: Path, staged: Path) -> tuple[list[str], list[str]]:
-    """Write the redirecting modules of an installed module, if it is a model of the table.
+    """Write the redirecting modules of an installed model of the table.
 
     Args:
         info: The `moduleinfo` of the installed module.

@@ -29,7 +29,9 @@ class UninstalledModule:
 
 
 def uninstall_module(name: str, *, home: Path | None = None) -> UninstalledModule:
-    """Remove a module and its redirecting modules; of another name of it, only the redirecting module.
+    """Remove a module and its redirecting modules.
+
+    If `name` is another name of a module, only that redirecting module is removed.
 
     Args:
         name: The name for hub.Module(name=…).

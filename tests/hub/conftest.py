@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sysconfig
 import venv
@@ -44,6 +45,19 @@ def headless_weights(tmp_path_factory, mini_vocab):
     untrained = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
     save_model(folder, model=tiny_model(mini_vocab), vocab=mini_vocab, do_lower_case=True, untrained=untrained)
     return folder
+
+
+def rows_of(table: str) -> dict[str, str]:
+    """Return the rows of a table of `hub list` or `hub show`: the last cell by the first, without line breaks."""
+    rows: list[list[str]] = []
+    for line in re.sub("\x1b\\[[0-9]*m", "", table).splitlines():
+        if line.startswith("+--"):
+            rows.append(["", ""])
+        elif line.startswith("|") and rows:
+            first, *_, last = line.strip("|").split("|")
+            # a cell has a fixed width, and its text is cut anywhere: only spaces at the very end are filling
+            rows[-1] = [rows[-1][0] + first.strip(), rows[-1][1] + last]
+    return {first: last.strip() for first, last in rows if first}
 
 
 class BareEnvironment:

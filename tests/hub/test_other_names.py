@@ -19,6 +19,8 @@ from paddle_wwm.hub.uninstall import uninstall_module
 from paddle_wwm.variants import VARIANTS, find_variant
 from paddle_wwm.version import __version__
 
+from .conftest import rows_of
+
 HUB = Path(sys.executable).with_name("hub")
 VERSION = version_of_the_project(__version__)
 FOLDERS_OF_RBT3 = {"rbt3", "RBT3", "rbt3_chinese", "chinese_rbt3_L_3_H_768_A_12"}
@@ -122,7 +124,11 @@ def test_a_link_is_not_followed(home, tmp_path):
     assert (tmp_path / "elsewhere" / "module.py").exists()
 
 
-FOREIGN = '@moduleinfo(name="rbt3-chinese", version="1.0.0", author="someone", type="redirect/rbt3")\nclass Module:\n    x = 1\n'
+FOREIGN = """
+@moduleinfo(name="rbt3-chinese", version="1.0.0", author="someone", type="redirect/rbt3")
+class Module:
+    x = 1
+"""
 
 
 def a_file(place):
@@ -194,9 +200,11 @@ def test_a_redirecting_module_has_its_licence_and_a_complete_list_of_checksums(t
 USE = """
 import paddlehub as hub
 plain = hub.Module(name="rbt3")
-for name, options in (("RBT3", {"task": "fill-mask"}), ("rbt3-chinese", {"version": VERSION, "label_map": ["no", "yes"], "task": "seq-cls"})):
+classifier = {"version": VERSION, "task": "seq-cls", "label_map": ["no", "yes"]}
+for name, options in (("RBT3", {"task": "fill-mask"}), ("rbt3-chinese", classifier)):
     module = hub.Module(name=name, **options)
-    print(type(module).__module__ == type(plain).__module__ == 'rbt3.module', module.name, module.version, module.directory == plain.directory, module.task)
+    is_real = (type(module).__module__, module.directory) == ("rbt3.module", plain.directory)
+    print(is_real, module.name, module.version, module.task)
 print(hub.Module(name="RBT3").get_embedding(["x"]).shape, list(module.label_map.values()))
 """
 
@@ -205,12 +213,13 @@ print(hub.Module(name="RBT3").get_embedding(["x"]).shape, list(module.label_map.
 @pytest.mark.integration
 def test_hub_module_and_the_commands_of_paddlehub_work_with_another_name(home):
     used = run(sys.executable, "-c", USE.replace("VERSION", repr(VERSION)), home=home).splitlines()
-    assert f"True rbt3 {VERSION} True fill-mask" in used and f"True rbt3 {VERSION} True seq-cls" in used
+    assert f"True rbt3 {VERSION} fill-mask" in used and f"True rbt3 {VERSION} seq-cls" in used
     assert "(1, 16) ['no', 'yes']" in used
-    listed = run(HUB, "list", home=home)
-    assert all(re.search(rf"\| *{name} *\|", listed) for name in ("rbt3", "RBT3", "rbt3-chinese"))
-    shown = run(HUB, "show", "RBT3", home=home)
-    assert "Another name of rbt3" in shown and VERSION in shown and "modules/RBT3" in shown
+    listed = rows_of(run(HUB, "list", home=home))
+    assert {listed[name] for name in ("rbt3", "RBT3")} == {str(home / "modules" / name) for name in ("rbt3", "RBT3")}
+    shown = rows_of(run(HUB, "show", "RBT3", home=home))
+    assert "Another name of rbt3" in shown["Summary"] and shown["Location"] == str(home / "modules" / "RBT3")
+    assert (shown["ModuleName"], shown["Version"]) == ("RBT3", VERSION)
     assert "embedding" in run(HUB, "run", "RBT3", "--input_text", "使用", home=home)
     assert "Successfully uninstalled RBT3" in run(HUB, "uninstall", "RBT3", home=home)
     assert folders(home) == FOLDERS_OF_RBT3 - {"RBT3"}
