@@ -31,7 +31,8 @@ examples:
   paddle-wwm finetune --task cmrc2018 --model runs/mine --data data/cmrc2018 --max-seq-length 384 --nproc 2 \\
       --output runs/cmrc-mine
   # Your own files: TSV, JSON lines, SQuAD's JSON, CoNLL
-  paddle-wwm finetune --kind classification --train my/train.tsv --dev my/dev.tsv --model rbt3 --output runs/my-task
+  paddle-wwm finetune --kind classification --train my/train.tsv --dev my/dev.tsv --label-names bad,good --model rbt3 \\
+      --output runs/my-task
   # A quick test
   paddle-wwm finetune --task lcqmc --model rbt3 --data data/lcqmc --limit-train 500 --epochs 1 --output runs/look
   # Check everything, write nothing

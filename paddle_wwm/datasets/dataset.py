@@ -43,7 +43,8 @@ class Dataset:
         files: by split, the possible names of its file. The first that exists is used.
         reader: a name of `readers.splits.READERS`.
         columns: by field ("text", "text_pair", "label", "tokens", "labels"), the name or the number of its column.
-        labels: the labels in the order of their numbers. If empty: the labels of the training split, sorted.
+        labels: the labels in the order of their numbers. If empty: the labels of the training split, in
+            numerical or alphabetical order.
         metric: a name of `metrics.scores.METRICS`. Its `main_score` on dev chooses the best checkpoint.
         max_seq_length, batch_size, num_epochs: the recipe.
         learning_rate: the learning rate for models without a published one.

@@ -5,7 +5,7 @@ Reading, training and scoring use the labels of the files. Only the model folder
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import ConfigError
 
@@ -16,6 +16,12 @@ DATA_LABELS_KEY = "finetuning_labels"
 def only_numbers(labels: Sequence[str]) -> bool:
     """Return True if all labels are numbers, which mean nothing to a reader."""
     return bool(labels) and all(label.removeprefix("-").isdecimal() for label in labels)
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return labels by class number: numbers by size, words by alphabet."""
+    found = sorted(labels)
+    return tuple(sorted(found, key=int) if only_numbers(found) else found)
 
 
 def names_of_labels(
@@ -54,7 +60,7 @@ def names_of_labels(
                 f"--label-names must have {len(labels)} names, for {shown}, but has {len(given)}: "
                 f"{', '.join(map(str, given))}."
             )
-        by_label = dict(zip(labels if is_ordered else sorted(labels, key=int), given))
+        by_label = dict(zip(labels, given))
     names = tuple(by_label[label] for label in labels)
     if not all(isinstance(name, str) and name.strip() for name in names) or len(set(names)) != len(names):
         raise ConfigError(f"--label-names must have a different word for each label, but has {list(names)}.")

@@ -10,6 +10,7 @@ from typing import Mapping
 from ...errors import DataError
 from ...tasks.examples import Example, QuestionExample, TaskName, TextExample
 from ..dataset import Dataset, Split
+from ..label_names import in_order
 from .file import Reader, TaskFile
 from .questions import READERS_OF_QUESTIONS
 from .tables import READERS_OF_TABLES
@@ -64,7 +65,7 @@ def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
 
 
 def with_labels(dataset: Dataset, split: Split) -> Dataset:
-    """Return the data set with labels: its own, or those of the split, sorted.
+    """Return the data set with labels: its own, or those of the split, in order.
 
     Raises:
         DataError: the split has fewer than two labels.
@@ -77,7 +78,7 @@ def with_labels(dataset: Dataset, split: Split) -> Dataset:
             f"{split.path}: a task must have at least two labels, but {split.name} has "
             f"{', '.join(sorted(labels)) or 'none'}."
         )
-    return replace(dataset, labels=tuple(sorted(labels)))
+    return replace(dataset, labels=in_order(labels))
 
 
 def labels_of(split: Split) -> set[str]:
