@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..download.wanted import DEFAULT_REVISION
 from ..errors import HubModuleError
 from ..files import atomic_directory, atomic_write, sha256_of_file, write_json
 from ..model.folder import MODEL_FILES
@@ -196,7 +197,7 @@ def _origin(variant: Variant | None, *, weights: Path | None, checkpoint: Path |
     if weights is not None:
         return origin_of(weights)
     assert variant is not None  # as above
-    return Origin(source=variant.source, files={})
+    return Origin(source=variant.source, revision=DEFAULT_REVISION, files={})
 
 
 def _description(

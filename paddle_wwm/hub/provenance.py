@@ -102,7 +102,10 @@ class Provenance:
 
     def _weights(self) -> str:
         if self.weights_sha256 is None:
-            return f"Weights: none inside; they are searched for when the module is loaded: {self.origin.source}."
+            return (
+                f"Weights: none inside; they are searched for when the module is loaded: {self.origin.source}, "
+                f"revision {self.origin.revision}."
+            )
         return (
             f"Weights: source {self.origin.source}; revision {self.origin.revision}; {WEIGHTS_NAME} sha256 "
             f"{self.weights_sha256}."

@@ -105,7 +105,7 @@ def test_without_weights_the_source_is_where_they_will_come_from(tmp_path):
     assert provenance(built)["weights"] == {
         "inside": False,
         "source": "hfl/rbt3",
-        "revision": "not recorded",
+        "revision": "main",
         "sha256": None,
         "converted_from": {},
     }

@@ -16,6 +16,7 @@ _PAGES = (
     "modules",
     "official-modules",
     "finetune",
+    "archives",
     "serve",
     "weights",
     "masking",
