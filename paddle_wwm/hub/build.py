@@ -33,7 +33,7 @@ from .checks import Checked, check_model_folder
 from .finetuned import FineTuned, write_finetuned_model
 from .licences import CODE_LICENSE_FILE, LICENSE_NAME, LICENSE_OF_WEIGHTS_NAME, licence_of
 from .module_info import MODULE_FILE, module_info, read_module_info, with_summary
-from .provenance import NOTICE_NAME, PROVENANCE_NAME, Origin, Provenance, origin_of
+from .provenance import NOT_RECORDED, NOTICE_NAME, PROVENANCE_NAME, Origin, Provenance, origin_of
 from .sources import DEMO, SHARED_IMPORT, folder_name, module_sources, sizes_in_words
 from .vendor import ROOM, vendor_into
 
@@ -189,11 +189,9 @@ def _config(checked: Checked | None, variant: Variant | None) -> ModelConfig:
 def _origin(variant: Variant | None, *, weights: Path | None, checkpoint: Path | None) -> Origin:
     if checkpoint is not None:
         base = origin_of(weights or (checkpoint if checkpoint.is_dir() else checkpoint.parent))
-        return (
-            base
-            if weights is None
-            else Origin(source=f"fine-tuned from {base.source}", revision=base.revision, files={})
-        )
+        if weights is None or base.source == NOT_RECORDED:
+            return base
+        return Origin(source=f"fine-tuned from {base.source}", revision=base.revision, files={})
     if weights is not None:
         return origin_of(weights)
     assert variant is not None  # as above

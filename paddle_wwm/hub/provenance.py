@@ -113,13 +113,15 @@ class Provenance:
 
 
 def origin_of(folder: Path) -> Origin:
-    """Return the origin of a model folder: a download, a conversion, or a run."""
+    """Return the origin of a model folder: a download, a conversion, a module, a run."""
     folder = folder.resolve()
     if (folder / DOWNLOAD_RECORD_NAME).is_file():
         return _of_download(folder, read_json(folder / DOWNLOAD_RECORD_NAME))
     if (folder / CONVERSION_RECORD_NAME).is_file():
-        source = read_json(folder / CONVERSION_RECORD_NAME).get("source") or {}
+        source = _mapping(read_json(folder / CONVERSION_RECORD_NAME).get("source"))
         return Origin(source=f"converted from {source.get('format', 'another format')}", files=_sums(source))
+    if (folder.parent / PROVENANCE_NAME).is_file():  # the assets of a module
+        return _of_module(_mapping(read_json(folder.parent / PROVENANCE_NAME).get("weights")))
     for run in (folder.parent, folder.parent.parent):  # RUN/model, or RUN/seed-1/model
         if (run / RUN_NAME).is_file():
             return _of_run(read_json(run / RUN_NAME))
@@ -130,10 +132,17 @@ def _of_download(folder: Path, record: Mapping[str, Any]) -> Origin:
     source = str(record.get("repository") or record.get("from") or NOT_RECORDED)
     if "repository" not in record and not is_url(source):
         source = f"the file {Path(source).name}"  # a path on the builder's machine means nothing elsewhere
-    sizes = record.get("stored_bytes") or {}
-    if sizes.get(WEIGHTS_NAME, -1) != (folder / WEIGHTS_NAME).stat().st_size:
+    if _mapping(record.get("stored_bytes")).get(WEIGHTS_NAME, -1) != (folder / WEIGHTS_NAME).stat().st_size:
         return Origin(source=f"{source}, changed after the download", files={})
     return Origin(source=source, revision=str(record.get("commit") or NOT_RECORDED), files=_sums(record))
+
+
+def _of_module(weights: Mapping[str, Any]) -> Origin:
+    return Origin(
+        source=str(weights.get("source") or NOT_RECORDED),
+        revision=str(weights.get("revision") or NOT_RECORDED),
+        files={str(name): str(digest) for name, digest in _mapping(weights.get("converted_from")).items()},
+    )
 
 
 def _of_run(record: Mapping[str, Any]) -> Origin:
@@ -149,4 +158,10 @@ def _of_run(record: Mapping[str, Any]) -> Origin:
 
 def _sums(record: Mapping[str, Any]) -> dict[str, str]:
     files = record.get("files")
-    return {str(file.get("name")): str(file.get("sha256")) for file in files or () if isinstance(file, Mapping)}
+    found = [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
+    return {str(file.get("name")): str(file.get("sha256")) for file in found}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return the value, or {} if a changed record holds something else."""
+    return value if isinstance(value, Mapping) else {}

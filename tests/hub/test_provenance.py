@@ -139,6 +139,23 @@ def test_weights_that_changed_after_the_download_are_not_given_its_commit(weight
     assert "changed after the download" in provenance(build(folder, tmp_path / "dist"))["weights"]["source"]
 
 
+@pytest.mark.parametrize("name", ["source.json", "conversion.json"])
+@pytest.mark.parametrize("record", [{}, {"source": "x", "stored_bytes": [], "files": 3, "from": 7}, {"files": [1]}])
+def test_a_record_that_someone_changed_does_not_break_the_build(weights, tmp_path, name, record):
+    folder = shutil.copytree(weights, tmp_path / "model")
+    (folder / name).write_text(json.dumps(record))
+    assert provenance(build(folder, tmp_path / "dist"))["weights"]["converted_from"] == {}
+
+
+def test_the_assets_of_a_module_keep_their_source(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "run" / "model")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    first = build(tmp_path / "run" / "model", tmp_path / "first")
+    second = build(first.directory / "assets", tmp_path / "second")
+    assert provenance(second)["weights"] == provenance(first)["weights"]
+    assert provenance(second)["weights"]["source"] == "pretrained by paddle_wwm from random values"
+
+
 def test_the_model_of_a_run_names_the_run(weights, tmp_path):
     shutil.copytree(weights, tmp_path / "run" / "model")
     (tmp_path / "run" / "run.json").write_text(json.dumps({"init_sha256": "ab" * 32}))
