@@ -206,7 +206,7 @@ def _description(
         return finetuned.description
     if variant is not None and not is_published:
         return f"Not the published {variant.title}, although it has the same name: for tests and experiments only."
-    return info["summary"]
+    return str(info.get("summary") or f"{info['name']}.")
 
 
 def _inside(checked: Checked | None, *, provenance: Provenance, assets: Path | None) -> str:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
+from packaging.version import Version
+
 from ..errors import HubModuleError
 from ..variants import VARIANTS, Variant
 from ..variants.lookup import names_of
@@ -110,7 +112,8 @@ class Redirect:
 
     def write(self, parent: Path) -> Path:
         """Write the module into a new folder in `parent`; return the folder."""
-        values = {"alias": self.alias, "name": self.name, "version": self.version, "folder": folder_name(self.name)}
+        version = str(Version(self.version))  # as PaddleHub reads it, so it cannot end the literal in the template
+        values = {"alias": self.alias, "name": self.name, "version": version, "folder": folder_name(self.name)}
         folder = parent / folder_name(self.alias)
         folder.mkdir()
         (folder / MODULE_FILE).write_text(TEMPLATE.format(**values, mark=MARK, author=AUTHOR), encoding="utf-8")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,15 @@ def test_the_name_of_an_installed_model_writes_its_other_names(home):
     shutil.rmtree(home / "modules" / "RBT3")  # as PaddleHub's `hub uninstall RBT3` does
     installed = install_module("hfl/rbt3", home=home)
     assert (installed.name, installed.changed) == ("rbt3", False) and folders(home) == FOLDERS_OF_RBT3
+
+
+def test_many_installers_at_once_leave_every_name_complete(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "_try_to_load", lambda *_, **__: None)
+    home = tmp_path / "hub"
+    with ThreadPoolExecutor(8) as pool:
+        installed = list(pool.map(lambda _: install_module(archive, home=home), range(16)))
+    assert sum(one.changed for one in installed) == 1 and folders(home) == FOLDERS_OF_RBT3
+    assert not list((home / ".paddle_wwm" / "replaced").iterdir())
 
 
 def test_a_redirecting_module_has_its_licence_and_a_complete_list_of_checksums(tmp_path):

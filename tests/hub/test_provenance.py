@@ -112,6 +112,20 @@ def test_without_weights_the_source_is_where_they_will_come_from(tmp_path):
     assert "Apache-2.0 (as its authors state)" in read(built, "NOTICE")
 
 
+def test_sources_of_your_own_keep_their_summary_or_need_none(weights, tmp_path):
+    folder = tmp_path / "modules" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("# mine\n")
+    source = (ROOT / "hub_modules" / "rbt3" / "module.py").read_text(encoding="utf-8").replace('"rbt3"', '"mine"')
+    for summary, expected in (
+        ('summary="Of our team.",', "Of our team. Sizes: 2 layers"),
+        ("", "mine. Sizes: 2 layers"),
+    ):
+        (folder / "module.py").write_text(re.sub(r"summary=.*", summary, source), encoding="utf-8")
+        built = build(weights, tmp_path / "dist", modules=tmp_path / "modules", replace=True)
+        assert module_info(read(built, "module.py"), path=folder)["summary"].startswith(expected)
+
+
 # ---- Where weights come from
 
 
