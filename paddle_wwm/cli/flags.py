@@ -82,14 +82,14 @@ def label_names_of(value: str) -> Any:
     from ..errors import ConfigError
     from ..hub.finetuned import read_label_file
 
-    if Path(value).is_file() or (value.endswith((".json", ".txt")) and "," not in value):
-        return read_label_file(Path(value))
-    if value.lstrip().startswith(("{", "[")):
+    if not Path(value).is_file() and value.lstrip().startswith(("{", "[")):
         try:
             return json.loads(value)
         except ValueError as error:
             raise ConfigError(f"{value}: is not valid JSON: {error}.") from None
-    return [word.strip() for word in value.split(",")]
+    if not Path(value).is_file() and "," in value:
+        return [word.strip() for word in value.split(",")]
+    return read_label_file(Path(value))  # its error names the file: one label alone is not a list
 
 
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:
