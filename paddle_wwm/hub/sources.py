@@ -1,7 +1,7 @@
 """Make module.py and the model card of a module.
 
-hub_modules/ holds those of the models in the table: `paddle-wwm hub build --write-sources` writes them, and a test
-compares them with the table. Those of a user's own model are made when its module is built.
+hub_modules/ holds those of the models in the table and of the demonstration: `paddle-wwm hub build --write-sources`
+writes them, and a test compares them with the table. Those of a user's own model are made when its module is built.
 """
 
 from __future__ import annotations
