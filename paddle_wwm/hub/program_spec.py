@@ -59,7 +59,7 @@ class ProgramSpec:
 
 
 def relative_module(module: str) -> str:
-    """Return the name of a module; of this package without the package's name, such as ".hub.module"."""
+    """Return the name of a module, such as ".hub.module" if it is of this package."""
     return module.removeprefix(PACKAGE) if module.startswith(f"{PACKAGE}.") else module
 
 
