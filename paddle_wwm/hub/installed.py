@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import HubModuleError, PaddleWWMError
 from ..variants.lookup import known_variant
-from .install import hub_home
+from .placing import hub_home
 from .sources import folder_name
 
 
