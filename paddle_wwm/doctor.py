@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from .paddlehub_requests import description, hub_home
 from .requirements import REQUIREMENTS
 
 # A checkout has a Makefile next to the package. An installed wheel does not: there, pip installs missing packages.
@@ -247,6 +248,7 @@ def collect() -> list[Finding]:
         segmentation = pool.submit(run_python, SEGMENT)
     for (name, package, _, why), run in zip(IMPORTS, runs):
         findings.append(check_import(name, run.result(), versions.get(package, ""), why))
+    findings.append(Finding("PaddleHub's requests", True, description(hub_home())))
     return [*findings, check_segmentation(segmentation.result())]
 
 

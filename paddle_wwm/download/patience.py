@@ -97,7 +97,7 @@ logging.getLogger("urllib3.connectionpool").addFilter(
 
 
 class PatientAdapter(HTTPAdapter):
-    """Send requests with the timeouts and retries of a `Network`, and turn failures into DownloadError."""
+    """Send requests with timeouts and retries; turn failures into DownloadError."""
 
     def __init__(self, transfer: Transfer) -> None:
         super().__init__()

@@ -20,10 +20,11 @@ from pathlib import Path
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, HubModuleError
 from ..files import disk_errors_as, sha256_of_file
+from ..paddlehub_requests import hub_home
 from ..variants.lookup import known_variant
 from .archive_files import check_sums
 from .module_info import MODULE_FILE, read_module_info
-from .placing import alone, files_of, hub_home, is_installed, modules_of, put_in_place, remove_old, staging
+from .placing import alone, files_of, is_installed, modules_of, put_in_place, remove_old, staging
 from .redirects import install_redirects, redirects_to
 from .sources import folder_name
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HubModuleError, PaddleWWMError
+from ..paddlehub_requests import hub_home
 from ..variants.lookup import known_variant
-from .placing import hub_home
 from .sources import folder_name
 
 

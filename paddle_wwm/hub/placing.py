@@ -29,11 +29,6 @@ RENAME_EXCHANGE, AT_FDCWD = 2, -100
 VENDORED = re.compile(r"\bwwm_[0-9a-f]{12}\b")
 
 
-def hub_home() -> Path:
-    """Return PaddleHub's home: HUB_HOME, or .paddlehub in the user's home folder."""
-    return Path(os.environ.get("HUB_HOME") or "~/.paddlehub").expanduser().absolute()
-
-
 def modules_of(home: Path) -> Path:
     """Return the folder of the installed modules."""
     return home / "modules"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..errors import HubModuleError
 from ..files import disk_errors_as
+from ..paddlehub_requests import hub_home
 from ..variants.lookup import known_variant
 from .module_info import MODULE_FILE
-from .placing import alone, hub_home, modules_of, staging, take_out
+from .placing import alone, modules_of, staging, take_out
 from .redirects import redirects_in, redirects_to, remove_redirect
 from .sources import folder_name
 
