@@ -26,7 +26,7 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.extending import intrinsic
 
-from .imported_files import imported_files
+from .imported_files import all_imported_files
 from .user_folders import cache_folder, home_folder
 from .user_only import make_user_only
 
@@ -82,7 +82,9 @@ def kernel_folder(path: Path) -> Path | None:
 
     NUMBA_CACHE_DIR has priority; then PADDLE_WWM_HOME, the cache folder of the user, and the folder of this package.
     """
-    sources = sorted(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in _with_imports(path))
+    sources = sorted(
+        f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in all_imported_files(path)
+    )
     versions = (numba.__version__, llvmlite.__version__)
     key = hashlib.sha256("\n".join((*versions, *sources)).encode()).hexdigest()[:24]
     for base in _cache_folders():
@@ -102,20 +104,6 @@ def _cache_folders() -> Iterator[Path]:
         with contextlib.suppress(RuntimeError):  # the user has no home folder
             yield folder() / FOLDER_NAME
     yield Path(__file__).with_name("__pycache__") / FOLDER_NAME
-
-
-def _with_imports(path: Path) -> set[Path]:
-    """Return a source file and all files of this package that it needs.
-
-    Files that only define a package are left out: compiled code does not use them, and modules have empty copies.
-    """
-    found, pending = set(), [path]
-    while pending:
-        file = pending.pop()
-        if file not in found and file.name != "__init__.py":
-            found.add(file)
-            pending += imported_files(file)
-    return found
 
 
 def _remove_old(base: Path) -> None:

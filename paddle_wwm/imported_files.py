@@ -1,4 +1,4 @@
-"""The files of this package that a file of it imports."""
+"""The files of this package that a file of it imports, directly or not."""
 
 from __future__ import annotations
 
@@ -17,4 +17,18 @@ def imported_files(path: Path) -> list[Path]:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             named = (base / f"{alias.name}.py" for alias in node.names)
             found += [file for file in (base.with_suffix(".py"), base / "__init__.py", *named) if file.exists()]
+    return found
+
+
+def all_imported_files(path: Path) -> set[Path]:
+    """Return a source file and all files of this package that it needs.
+
+    Files that only define a package are left out: they define no more than names, and modules have empty copies.
+    """
+    found, pending = set(), [path]
+    while pending:
+        file = pending.pop()
+        if file not in found and file.name != "__init__.py":
+            found.add(file)
+            pending += imported_files(file)
     return found

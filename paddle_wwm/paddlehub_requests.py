@@ -47,7 +47,7 @@ def is_on_this_machine(server: str) -> bool:
 
 
 def description(home: Path) -> str:
-    """Return one line about the requests of `hub.Module(…)` with the settings of `home`."""
+    """Return one line about the requests of `hub.Module(…)` with these settings."""
     server = server_of(home)
     if is_on_this_machine(server):
         return f"hub.Module(…) in your programs sends its requests to {server}, on this machine"

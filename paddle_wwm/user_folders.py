@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return `paddle_wwm` in the cache folder of the user: XDG_CACHE_HOME, or else ~/.cache."""
+    """Return `paddle_wwm` in XDG_CACHE_HOME, or else in ~/.cache."""
     cache = os.environ.get("XDG_CACHE_HOME", "")
     # the XDG specification says to ignore relative paths
     return (Path(cache) if os.path.isabs(cache) else Path("~/.cache").expanduser()) / "paddle_wwm"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def make_user_only(folder: Path) -> bool:
-    """Create a folder if it does not exist; return True if only this user can change its files.
+    """Create a folder; return True if only this user can change its files.
 
     False: it belongs to another user, other users can write to it or replace it or one of its parents, or it cannot be
     written at all. On systems without user ids, only the last is checked.

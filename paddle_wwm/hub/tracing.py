@@ -4,10 +4,10 @@ Paddle traces a network in static mode, which is a setting of the whole process:
 each other, and a training loop in a third thread fails. So a child process makes the same network from a description,
 with other weights, and traces it. This process only writes the weights next to the program:
 
-    ProgramSpec ──► child (tracing_child): STEM.json ──► TracedProgram
+    ProgramSpec ──► child (tracing_child) ──► TracedProgram
     network, TracedProgram ──► save_program: STEM.json, STEM.pdiparams
 
-A program depends on the sizes and not on the weights, so it is traced once per process and description.
+A program depends on the sizes and not on the weights. So each is traced once per user (see `program_cache`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -30,6 +29,7 @@ import paddle.nn as nn
 from ..errors import HubModuleError
 from ..quiet import GLOG_MINIMUM_LEVEL
 from . import tracing_child
+from .program_cache import TracedProgram, parse_traced, read_traced, write_traced
 from .program_spec import PACKAGE_ROOT, ProgramSpec, layer_types, relative_module
 
 TIMEOUT_S = 600
@@ -52,23 +52,6 @@ class ChangedLayersError(TracingError):
     """The layers of a network are not those that its task makes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TracedProgram:
-    """A program without weights.
-
-    Attributes:
-        program: the content of STEM.json.
-        parameters: name and shape of every parameter, in the order of STEM.pdiparams.
-        layers: name and type of every layer of the network that was traced.
-        num_bytes: the size of STEM.pdiparams.
-    """
-
-    program: bytes
-    parameters: tuple[tuple[str, tuple[int, ...]], ...]
-    layers: tuple[tuple[str, str], ...]
-    num_bytes: int
-
-
 def trace(spec: ProgramSpec) -> TracedProgram:
     """Trace the network of a description. Later calls return the same program.
 
@@ -81,15 +64,13 @@ def trace(spec: ProgramSpec) -> TracedProgram:
 
 @functools.lru_cache(maxsize=KEPT_PROGRAMS)
 def _trace(spec: ProgramSpec) -> TracedProgram:
-    with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
-        run_in_child(tracing_child.main, {"spec": dataclasses.asdict(spec), "folder": folder})
-        layout = json.loads(Path(folder, "layout.json").read_text(encoding="utf-8"))
-        return TracedProgram(
-            program=Path(folder, "program.json").read_bytes(),
-            parameters=tuple((name, tuple(shape)) for name, shape in layout["parameters"]),
-            layers=tuple((name, kind) for name, kind in layout["layers"]),
-            num_bytes=layout["num_bytes"],
-        )
+    traced = read_traced(spec)
+    if traced is None:
+        with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
+            run_in_child(tracing_child.main, {"spec": dataclasses.asdict(spec), "folder": folder})
+            traced = parse_traced(Path(folder, tracing_child.RESULT).read_text(encoding="utf-8"))
+        write_traced(spec, traced)
+    return traced
 
 
 def run_in_child(function: Callable[[dict[str, Any]], None], request: dict[str, Any]) -> None:
@@ -156,4 +137,4 @@ def save_program(network: nn.Layer, traced: TracedProgram, stem: Path, *, weight
     core.save_combine_func(tensors, names, str(weights), True, False, False)
     if weights.stat().st_size != traced.num_bytes:
         raise TracingError(f"{weights} must have {traced.num_bytes:,} bytes, but has {weights.stat().st_size:,}.")
-    Path(f"{stem}.json").write_bytes(traced.program)
+    Path(f"{stem}.json").write_text(traced.program, encoding="utf-8")

@@ -24,11 +24,12 @@ from .training import forward_outputs, network_inputs
 _DTYPES: dict[str, Literal["bool"]] = {"attention_mask": "bool"}
 _SHAPES = {"flat_positions": [None]}
 _ENCODER_OUTPUTS: dict[str, type[AllStates]] = {Traced.ALL_STATES: AllStates, Traced.FIRST_STATES: FirstStates}
+RESULT = "traced.json"
 PARAMETER = "p"  # the operation in a program's JSON that defines a parameter
 
 
 def main(request: dict[str, Any]) -> None:
-    """Write program.json and layout.json into the folder of the request."""
+    """Write a `program_cache.TracedProgram` into the folder of the request."""
     paddle.set_device("cpu")
     _draw_no_random_weights()
     spec, folder = request["spec"], Path(request["folder"])
@@ -47,15 +48,14 @@ def main(request: dict[str, Any]) -> None:
     state = network.state_dict()
     names = {tensor.name: name for name, tensor in state.items()}
     state_names = {value.name: names[tensor.name] for tensor, value in pairs}
-    layout = {
-        "parameters": [
-            (state_names[name], state[state_names[name]].shape) for name in _parameter_names(folder / "program.json")
-        ],
+    program = (folder / "program.json").read_text(encoding="utf-8")
+    traced = {
+        "program": program,
+        "parameters": [(state_names[name], state[state_names[name]].shape) for name in _parameter_names(program)],
         "layers": layers,
         "num_bytes": weights.stat().st_size,
     }
-    weights.unlink()
-    (folder / "layout.json").write_text(json.dumps(layout), encoding="utf-8")
+    (folder / RESULT).write_text(json.dumps(traced), encoding="utf-8")
 
 
 def _draw_no_random_weights() -> None:
@@ -71,12 +71,12 @@ def _task(spec: dict[str, Any]) -> Task:
     return kind(labels=tuple(spec["labels"]))
 
 
-def _parameter_names(program: Path) -> list[str]:
+def _parameter_names(program: str) -> list[str]:
     """Return the names of a program's parameters, sorted.
 
     This is their order in its .pdiparams file.
     """
-    [region] = json.loads(program.read_text(encoding="utf-8"))["program"]["regions"]
+    [region] = json.loads(program)["program"]["regions"]
     [block] = region["blocks"]
     return sorted(operation["A"][3] for operation in block["ops"] if operation["#"] == PARAMETER)
 

@@ -65,7 +65,10 @@ class InitialValues:
 
 
 def _is_same(parameter: paddle.Tensor, array: np.ndarray) -> bool:
-    """Return True if a parameter has the bits of an array, after rounding to the parameter's type."""
+    """Return True if a parameter has the values of an array.
+
+    The array is rounded to the parameter's type.
+    """
     if list(parameter.shape) != list(array.shape):
         return False
     rounded = paddle.to_tensor(array, place=paddle.CPUPlace()).astype(parameter.dtype).astype("float32")

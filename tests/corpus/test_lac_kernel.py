@@ -222,7 +222,7 @@ def test_on_another_processor_the_words_are_the_same(environment, description, t
 
 
 def test_the_kernel_is_compiled_again_if_no_cache_can_be_written():
-    """A read-only installation and a user without a home folder: there is no folder for the cache."""
+    """A read-only installation and a user without a home folder: there is not a folder for the cache."""
     from paddle_wwm.corpus import lac_kernel
 
     code = (

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:the classifier of")
 
 
 @pytest.fixture(autouse=True)
-def export_at_once(monkeypatch):
+def export_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no test gets a program that another one has traced
+    tracing._trace.cache_clear()
     monkeypatch.setattr(inference, "MIN_CALL_TOKENS", 100)
     monkeypatch.setattr(inference, "EXPORT_AFTER_TOKENS", 1)
 
@@ -69,10 +71,11 @@ def trained_bytes(num_steps):
     return hashlib.sha256(b"".join(parameter.numpy().tobytes() for parameter in network.parameters())).hexdigest()
 
 
-def test_first_large_calls_of_two_modules_in_eight_threads_next_to_a_training_loop(weights):
+def test_first_large_calls_of_two_modules_in_eight_threads_next_to_a_training_loop(weights, tmp_path, monkeypatch):
     alone, num_rounds = trained_bytes(400), 2
     trained = []
-    for _ in range(num_rounds):
+    for number in range(num_rounds):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache-{number}"))
         tracing._trace.cache_clear()
         encoder, classifier = BertHubModule(weights=str(weights)), BertHubModule(task="seq-cls", weights=str(weights))
         vectors = np.stack([encoder.get_embedding([text])[0] for text in TEXTS])
@@ -146,18 +149,31 @@ def test_exact_operations_are_a_choice_of_one_thread():
 
 
 def test_without_a_child_process_the_layers_compute_and_a_warning_says_so(weights, monkeypatch, caplog):
-    module = BertHubModule(task="seq-cls", weights=str(weights))
-    expected = module.predict(TEXTS, return_prob=True)[1]
-    tracing._trace.cache_clear()
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     module = BertHubModule(task="seq-cls", weights=str(weights))
-    module.set_state_dict(BertHubModule(task="seq-cls", weights=str(weights)).state_dict())
+    expected = [module.predict([text], return_prob=True)[1][0] for text in TEXTS]
     for _ in range(2):
-        module.predict(TEXTS, return_prob=True)
+        np.testing.assert_allclose(module.predict(TEXTS, return_prob=True)[1], expected, atol=1e-5)
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "large calls are computed by the layers, a tenth slower"
     ]
-    assert "/no/such/python" in caplog.text and len(expected) == len(TEXTS)
+    assert "/no/such/python" in caplog.text
+
+
+def test_a_program_is_traced_once_per_user_and_a_damaged_file_is_not_used(weights, tmp_path, monkeypatch):
+    started, run = [], tracing.run_in_child
+    monkeypatch.setattr(tracing, "run_in_child", lambda *given: started.append(1) or run(*given))
+    found = []
+    for content in (None, None, "", "{}", '{"program": 1, "parameters": [], "layers": [], "num_bytes": 0}'):
+        tracing._trace.cache_clear()
+        if content is not None:
+            [file] = (tmp_path / "cache" / "paddle_wwm" / "programs").glob("*.json")
+            file.write_text(content)
+        module = BertHubModule(weights=str(weights))
+        found.append((len(started), module.get_embedding(TEXTS)))
+    assert [number for number, _ in found] == [1, 1, 2, 3, 3]
+    for _, vectors in found:
+        np.testing.assert_allclose(vectors, found[0][1], atol=1e-5)
 
 
 @pytest.mark.skipif(not inference.has_bf16(), reason="this CPU has no bfloat16")
