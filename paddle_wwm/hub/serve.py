@@ -1,6 +1,7 @@
 """`paddle-wwm hub serve`: serve modules over HTTP, on this machine only, with PaddleHub's protocol.
 
     POST /predict/NAME   {"data": [...], …}   ─► {"status": "000", "msg": "", "results": [...]}
+                                                 msg: how many texts were too long and were cut
     GET  /                                    ─► {"modules": {NAME: {"version": …, "task": …}}}
 
 Unlike `hub serving`, it binds to 127.0.0.1, limits the size of a request and the number of waiting requests, reports
@@ -9,17 +10,20 @@ every error as JSON with an HTTP status, and takes the task, checkpoint and labe
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Mapping
+import warnings
+from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
+from .answer_limits import MAX_ANSWER_BYTES, check_answer_size
 from .http import new_app, serve_app
+from .inputs import TextsCutWarning
 from .installed import is_user_error, load_installed
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
 MAX_BODY_BYTES = 2 << 20  # three bytes per character, escapes, and some reserve
-MAX_ANSWER_BYTES = 16 << 20
 MAX_WAITING = 32
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's status codes
 
@@ -51,15 +55,22 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
             return refusal(NO_SUCH_MODULE, f"Unknown module {name!r}; available: {', '.join(modules)}.", code=404)
         if not request.is_json:
             return refusal(NOT_JSON, "The request must have the content type application/json.", code=415)
-        body = request.get_json()
+        try:
+            body = request.get_json()
+        except RecursionError:
+            return refusal(FAILED, "The JSON is nested too deeply.", code=400)
         if not isinstance(body, dict) or "data" not in body:
             return refusal(FAILED, 'The request must be a JSON object such as {"data": ["text"]}.', code=400)
+        if "self" in body:  # Python would take it for the module
+            return refusal(FAILED, "Unknown option 'self'.", code=400)
         if not waiting.acquire(blocking=False):
             return refusal(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
         try:
-            with computing:
+            num_classes = len(getattr(modules[name], "label_map", None) or ())
+            check_answer_size(body["data"], options=body, task=modules[name].task, num_classes=num_classes)
+            with computing, noted_cuts() as cuts:
                 results = modules[name].predict_method(**body)
-            answer = app.json.dumps({"status": OK, "msg": "", "results": results})
+            answer = app.json.dumps({"status": OK, "msg": " ".join(cuts), "results": results})
             num_bytes = len(answer.encode())
             if num_bytes > MAX_ANSWER_BYTES:
                 too_large = (
@@ -84,6 +95,23 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
         return refusal(FAILED, f"{type(error).__name__} in the module; the server's log has the details.", code=500)
 
     return app
+
+
+@contextlib.contextmanager
+def noted_cuts() -> Iterator[list[str]]:
+    """Yield a list that gets the warnings about cut texts when the block ends.
+
+    All warnings are also shown as usual. Only one thread at a time may be inside, because Python keeps the state of
+    warnings per process.
+    """
+    cuts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        yield cuts
+    for one in caught:
+        warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+        # a module from an archive has its own copy of the class
+        if one.category.__name__ == TextsCutWarning.__name__:
+            cuts.append(str(one.message))
 
 
 def load_modules(names: list[str], **options: Any) -> dict[str, Any]:

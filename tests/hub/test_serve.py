@@ -9,13 +9,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from paddle_wwm.errors import HubModuleError
-from paddle_wwm.hub import BertHubModule, request_limits, serve
+from paddle_wwm.hub import BertHubModule, answer_limits, request_limits, serve
 from paddle_wwm.hub.build import build_module
+from paddle_wwm.hub.inputs import TextsCutWarning
 
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 NAME = "served-bert"
@@ -127,6 +129,8 @@ BAD_REQUESTS = [
     ({"data": [QUESTION], "max_answer_len": None}, 400, "`max_answer_len` must be"),
     ({"texts": []}, 400, "must be a JSON object"),
     ([1], 400, "must be a JSON object"),
+    ({"data": [QUESTION], "self": 1}, 400, "'self'"),
+    (b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "nested too deeply"),
     (b"{", 400, "Bad Request"),
     (b"\xff\xfe", 400, "Bad Request"),
     (b"x" * (3 << 20), 413, "Too Large"),
@@ -239,6 +243,37 @@ def test_the_candidates_of_all_masks_are_bounded():
     request_limits.check_request(["[MASK]" * 400], options=options, task="seq-cls")  # no candidates
     with pytest.raises(HubModuleError, match="at most 20,000 candidates, but asks for 201 x 100"):
         request_limits.check_request([["几岁", "三岁"]] * 201, options=options, task="question-answering")
+
+
+def test_an_answer_with_too_many_probabilities_is_refused_before_it_is_computed(weights, monkeypatch):
+    module = BertHubModule(task="token-cls", num_classes=1000, weights=str(weights))
+    client = serve.make_app({"bert": module}).test_client()
+    monkeypatch.setattr(module, "predict", None)
+    response = client.post("/predict/bert", json={"data": ["使用" * 1000] * 10, "return_prob": True})
+    assert (response.status_code, response.json["status"]) == (400, "101")
+    assert "460,000,000 bytes (20,000 results x 1,000 classes), of 16,777,216 at most" in response.json["msg"]
+
+
+def test_the_size_of_an_answer_grows_with_tokens_or_texts():
+    check = partial(answer_limits.check_answer_size, num_classes=10_000)
+    texts = ["使\002用\002语"] * 24
+    check(texts, options={"return_prob": True}, task="token-cls")
+    check(["使用" * 100] * 72, options={"return_prob": True}, task="seq-cls")
+    check(texts * 100, options={"return_prob": False}, task="token-cls")
+    for data, task in ((texts + ["语"], "token-cls"), (["使用"] * 73, "seq-cls")):
+        with pytest.raises(HubModuleError, match=r"73 results x 10,000 classes.*leave out `return_prob`"):
+            check(data, options={"return_prob": True}, task=task)
+
+
+def test_every_answer_says_how_many_texts_were_cut(weights):
+    module = BertHubModule(weights=str(weights))
+    client = serve.make_app({"bert": module}).test_client()
+    for num_cut in (1, 2, 1):
+        with pytest.warns(TextsCutWarning):
+            response = client.post("/predict/bert", json={"data": ["使用", *["使用" * 50] * num_cut]})
+        assert response.status_code == 200
+        assert response.json["msg"] == f"{num_cut} text(s) had more than 24 tokens and were cut at their end."
+    assert client.post("/predict/bert", json={"data": ["使用"]}).json["msg"] == ""
 
 
 def test_an_answer_that_is_too_large_is_refused(weights, monkeypatch):
