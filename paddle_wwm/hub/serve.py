@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 2 << 20  # three bytes per character, escapes, and some reserve
 MAX_WAITING = 32
+MAX_MESSAGE = 2000  # characters: messages contain the wrong value, which may be as long as the request
 OK, FAILED, NO_SUCH_MODULE, NOT_JSON = "000", "101", "111", "112"  # PaddleHub's status codes
 
 
@@ -41,7 +42,8 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
     computing, waiting = threading.Lock(), threading.BoundedSemaphore(MAX_WAITING)
 
     def refusal(status: str, message: str, *, code: int) -> tuple[dict[str, Any], int]:
-        return {"status": status, "msg": message, "results": ""}, code
+        shown = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} …"
+        return {"status": status, "msg": shown, "results": ""}, code
 
     @app.get("/")
     def index() -> dict[str, Any]:

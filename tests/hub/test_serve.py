@@ -144,6 +144,11 @@ def test_our_server_answers_bad_requests_with_an_error_in_json(ours, body, statu
     assert message in answer["msg"]
 
 
+def test_a_long_value_is_not_sent_back(ours):
+    status, answer = post(f"{ours}/predict/{NAME}", {"data": [QUESTION], "top_k": "x" * 1_000_000})
+    assert status == 400 and answer["msg"].startswith("`top_k` must be") and len(answer["msg"]) < 3000
+
+
 def test_our_server_reports_unknown_modules_paths_and_content_types(ours):
     status, answer = post(f"{ours}/predict/other", {"data": []})
     assert (status, answer["status"]) == (404, "111") and NAME in answer["msg"]
