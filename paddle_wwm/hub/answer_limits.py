@@ -29,7 +29,9 @@ def check_answer_size(data: Any, *, options: Mapping[str, Any], task: str | None
     """
     if options.get("return_prob") is not True or not isinstance(data, list):
         return
-    num_results = sum(map(_num_tokens, data)) if task == TokenClassification.name else len(data)
+    separator = options.get("split_char", SEPARATOR)
+    is_of_tokens = task == TokenClassification.name
+    num_results = sum(_num_tokens(item, separator=separator) for item in data) if is_of_tokens else len(data)
     num_bytes = num_results * num_classes * NUMBER_BYTES
     if num_bytes > MAX_ANSWER_BYTES:
         raise HubModuleError(
@@ -38,7 +40,7 @@ def check_answer_size(data: Any, *, options: Mapping[str, Any], task: str | None
         )
 
 
-def _num_tokens(item: Any) -> int:
+def _num_tokens(item: Any, *, separator: str) -> int:
     """Count the tokens of an item that has token labels: at most one per character."""
-    texts = item if isinstance(item, list) else [item]
-    return sum(text.count(SEPARATOR) + 1 if SEPARATOR in text else len(text) for text in texts if isinstance(text, str))
+    texts = [text for text in (item if isinstance(item, list) else [item]) if isinstance(text, str)]
+    return sum(text.count(separator) + 1 if separator and separator in text else len(text) for text in texts)

@@ -16,6 +16,7 @@ from ..tasks.task import Program, Reading, ResultOptions, Task
 from ..tasks.token_classification import TokenClassification
 from ..tokenization.vocab import Vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
+from .answer_limits import check_answer_size
 from .compatible import (
     MAX_SEQ_LEN,
     check_no_pooling,
@@ -212,6 +213,7 @@ class ModuleCalls(nn.Layer):
             HubModuleError: the request is too large, or holds a wrong option or item.
         """
         check_request(data, options=options, task=self.task)
+        check_answer_size(data, options=options, task=self.task, num_classes=len(self._task.labels))
         if self.task is None:
             if self.compatible:
                 length, size = self._padded_length(max_seq_len), self._config.hidden_size

@@ -15,7 +15,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
-from .answer_limits import MAX_ANSWER_BYTES, check_answer_size
+from .answer_limits import MAX_ANSWER_BYTES
 from .http import new_app, serve_app
 from .inputs import TextsCutWarning
 from .installed import is_user_error, load_installed
@@ -63,13 +63,9 @@ def make_app(modules: Mapping[str, Any]) -> Flask:
             return refusal(FAILED, "The JSON is nested too deeply.", code=400)
         if not isinstance(body, dict) or "data" not in body:
             return refusal(FAILED, 'The request must be a JSON object such as {"data": ["text"]}.', code=400)
-        if "self" in body:  # Python would take it for the module
-            return refusal(FAILED, "Unknown option 'self'.", code=400)
         if not waiting.acquire(blocking=False):
             return refusal(FAILED, f"{MAX_WAITING} requests are waiting already; try again later.", code=503)
         try:
-            num_classes = len(getattr(modules[name], "label_map", None) or ())
-            check_answer_size(body["data"], options=body, task=modules[name].task, num_classes=num_classes)
             with computing, noted_cuts() as cuts:
                 results = modules[name].predict_method(**body)
             answer = app.json.dumps({"status": OK, "msg": " ".join(cuts), "results": results})

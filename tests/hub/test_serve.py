@@ -129,7 +129,7 @@ BAD_REQUESTS = [
     ({"data": [QUESTION], "max_answer_len": None}, 400, "`max_answer_len` must be"),
     ({"texts": []}, 400, "must be a JSON object"),
     ([1], 400, "must be a JSON object"),
-    ({"data": [QUESTION], "self": 1}, 400, "'self'"),
+    ({"data": [QUESTION], "self": 1}, 400, "also holds self"),
     (b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "nested too deeply"),
     (b"{", 400, "Bad Request"),
     (b"\xff\xfe", 400, "Bad Request"),
