@@ -6,6 +6,7 @@ has a metric, the result also has `predicted` (what evaluation writes to a file 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Protocol, Sequence
 
@@ -64,7 +65,8 @@ class LabelSetResult:
 class TextLabels(list):
     """The labels of a text, one per token: an ordinary list that also knows the text.
 
-    It is equal to a plain list of the labels, and JSON and pickle write it as one.
+    It is equal to a plain list of the labels, and JSON and pickle write it as one: a reader may lack this class, which
+    is in the module's copy of the code. Copies keep the attributes.
 
     Attributes:
         offsets: for each label the characters [start, end) that it labels.
@@ -86,6 +88,15 @@ class TextLabels(list):
         super().__init__(labels)
         self.offsets, self.pieces, self.piece_offsets = list(offsets), list(pieces), list(piece_offsets)
         self.entities = list(entities)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def __copy__(self) -> TextLabels:
+        return TextLabels(self, **vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TextLabels:
+        return TextLabels(self, **copy.deepcopy(vars(self), memo))
 
     @property
     def with_entities(self) -> dict[str, Any]:
