@@ -15,7 +15,7 @@ import enum
 import re
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -60,8 +60,7 @@ class EncodedTokens:
         return len(self.piece_ids)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unit:
+class Unit(NamedTuple):
     """Tokens that get their label from the same piece: tokens [first, end)."""
 
     piece: int
@@ -183,15 +182,18 @@ def labels_of_tokens(
     A token without pieces, such as a space, gets the label `outside`. Between two characters of one entity it gets the
     label inside the entity, unless the caller divided the text.
     """
+    if tokens.is_divided:
+        return [outside if piece < 0 else labels_of_pieces[piece] for piece in tokens.first_pieces]
     labels = [outside] * len(tokens.characters)
     units = units_of(tokens)
-    for unit in units:
-        labels[unit.first : unit.end] = scheme.spread(labels_of_pieces[unit.piece], unit.end - unit.first)
-    if not tokens.is_divided:
-        for first, end, kind in scheme.spans([labels_of_pieces[unit.piece] for unit in units]):
-            inside = scheme.inside(kind, default=outside)
-            for unit, following in zip(units[first : end - 1], units[first + 1 : end]):
-                labels[unit.end : following.first] = [inside] * (following.first - unit.end)
+    of_units = [labels_of_pieces[unit.piece] for unit in units]
+    for unit, label in zip(units, of_units):
+        size = unit.end - unit.first
+        labels[unit.first : unit.end] = [label] if size == 1 else scheme.spread(label, size)
+    for first, end, kind in scheme.spans(of_units):
+        inside = scheme.inside(kind, default=outside)
+        for unit, following in zip(units[first : end - 1], units[first + 1 : end]):
+            labels[unit.end : following.first] = [inside] * (following.first - unit.end)
     return labels
 
 
@@ -214,6 +216,6 @@ def entities_of(
         start, end = tokens.characters[units[first].first][0], tokens.characters[units[last - 1].end - 1][1]
         scores = [scores_of_pieces[unit.piece] for unit in units[first:last]]
         found.append(
-            Entity(start=start, end=end, text=tokens.text[start:end], label=kind, score=float(np.mean(scores)))
+            Entity(start=start, end=end, text=tokens.text[start:end], label=kind, score=sum(scores) / len(scores))
         )
     return found

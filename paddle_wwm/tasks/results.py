@@ -140,7 +140,7 @@ class TokenLabelsResult:
         entities = entities_of(
             self.tokens,
             self.labels_of_pieces,
-            scores_of_pieces=self.probabilities.max(axis=-1, initial=0.0),
+            scores_of_pieces=self.probabilities.max(axis=-1, initial=0.0).tolist(),
             scheme=self.scheme,
         )
         return TextLabels(
