@@ -177,4 +177,9 @@ class BertHubModule(ModuleCalls, TransformerModule):
         export_onnx(self.model, path, options=options, **self._exported_parts(input_spec))
 
     def _exported_parts(self, input_spec: Sequence[Any] | None) -> dict[str, Any]:
+        if type(self).forward is not BertHubModule.forward:
+            raise HubModuleError(
+                f"{type(self).__name__} has its own `forward`, which a module cannot export; use paddle.jit.save in a "
+                f"process that does nothing else."
+            )
         return {"task": self._task, "config": self._config, "vocab": self._vocab, "input_spec": input_spec}

@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
 
 TEXTS = ["使用语言模型", "来预测", "下一个词的probability。"]
@@ -39,6 +40,29 @@ def test_a_saved_program_gives_the_outputs_of_the_module_for_any_shape(weights, 
         found = predictor.run([paddle.to_tensor(array) for array in inputs])
         for one, other in zip(found, outputs_of(module, inputs), strict=True):
             np.testing.assert_allclose(one.numpy(), other, atol=1e-5)
+
+
+def test_a_module_with_its_own_forward_or_a_hook_is_not_exported(weights, tmp_path):
+    class Doubled(BertHubModule):
+        def forward(self, *inputs, **options):
+            return 2 * super().forward(*inputs, **options)
+
+    with pytest.raises(HubModuleError, match="has its own `forward`"):
+        Doubled(task="seq-cls", weights=str(weights)).save_inference_model(str(tmp_path / "saved"))
+    module = BertHubModule(task="seq-cls", weights=str(weights))
+    module.model.bert.pooler.register_forward_post_hook(lambda *_: None)
+    with pytest.raises(HubModuleError, match="pooler has hooks"):
+        module.save_inference_model(str(tmp_path / "saved"))
+    assert not (tmp_path / "saved").exists()
+
+
+def test_the_files_of_a_saved_program_have_the_given_names(weights, tmp_path):
+    module = BertHubModule(task="seq-cls", weights=str(weights))
+    module.save_inference_model(str(tmp_path), model_filename="net.json", params_filename="weights.bin")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.json", "vocab.txt", "weights.bin"]
+    config = paddle.inference.Config(str(tmp_path / "net.json"), str(tmp_path / "weights.bin"))
+    found = paddle.inference.create_predictor(config).run([paddle.to_tensor(array) for array in inputs_of(module)])
+    np.testing.assert_allclose(found[0].numpy(), outputs_of(module, inputs_of(module))[0], atol=1e-5)
 
 
 def test_onnx_gives_the_outputs_of_the_module_and_installs_nothing(weights, tmp_path, monkeypatch):
