@@ -50,9 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
     parser.add_argument(
+        "--merge", type=Path, metavar="ADAPTER_DIR", help="merge this LoRA adapter of peft into the weights of SOURCE"
+    )
+    parser.add_argument(
+        "--positions-shifted",
+        action="store_true",
+        help="for a model that was fine-tuned in PaddleNLP's Roberta class: shift the position table by one",
+    )
+    parser.add_argument(
         "--drop-unexpected",
         action="store_true",
-        help="leave out tensors that do not belong to BERT, such as a fine-tuned head",
+        help="leave out tensors outside of embeddings and encoder that a BERT does not have, such as a fine-tuned head",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace TARGET if this command wrote it")
     parser.add_argument("--dry-run", action="store_true", help="check the source and print what would be done")
@@ -71,6 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
         to=Target(arguments.to),
         config=arguments.config,
         vocab=arguments.vocab,
+        merge=arguments.merge,
+        positions_shifted=arguments.positions_shifted,
         keep_layers=parse_layers(arguments.keep_layers) if arguments.keep_layers else None,
         dtype=arguments.dtype,
         drop_unexpected=arguments.drop_unexpected,

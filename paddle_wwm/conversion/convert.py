@@ -17,7 +17,8 @@ from ..progress import Progress, counted
 from ..version import __version__
 from ..weights.opening import is_torch_archive
 from ..weights.tensors import cast
-from .layers import INITIAL_SEED, with_layers
+from .adapters import with_adapter
+from .layers import INITIAL_SEED, with_layers, with_shifted_positions
 from .opening import OpenedModel, open_model
 from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
 
@@ -33,6 +34,8 @@ class Conversion:
         made_anew: parts that are missing in the source and were initialised.
         absent: parts that are missing in the source and in the target.
         passed_over: reason -> number of tensors that were skipped.
+        taken_off: keys and parts of names around the BERT that were removed, such as "state_dict" and "module.".
+        left_out: keys of the file next to the weights, such as "optimizer".
         dropped: tensors that were left out because of `drop_unexpected`.
     """
 
@@ -46,6 +49,8 @@ class Conversion:
     made_anew: tuple[str, ...]
     absent: tuple[str, ...]
     passed_over: Mapping[str, int]
+    taken_off: tuple[str, ...]
+    left_out: tuple[str, ...]
     dropped: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
@@ -58,6 +63,8 @@ def convert(
     to: Target | str,
     config: str | Path | None = None,
     vocab: str | Path | None = None,
+    merge: str | Path | None = None,
+    positions_shifted: bool = False,
     keep_layers: tuple[int, ...] | None = None,
     dtype: str | None = None,
     drop_unexpected: bool = False,
@@ -75,9 +82,13 @@ def convert(
         to: the framework of the target: "paddle", "huggingface" or "tensorflow".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
+        merge: the folder of a LoRA adapter of peft to merge into the weights.
+        positions_shifted: for a model that was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1:
+            shift the position table by one.
         keep_layers: numbers of the layers to keep, in this order; None: all.
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
-        drop_unexpected: leave out tensors that are not part of a BERT, such as a fine-tuned head.
+        drop_unexpected: leave out tensors of other parts, such as a fine-tuned head. Tensors inside the embeddings or
+            the encoder are never left out.
         overwrite: replace a folder that `convert` wrote.
         dry_run: check the source and write nothing.
         progress: called with the bytes that are unpacked and written.
@@ -104,6 +115,10 @@ def convert(
     _check_target(target, overwrite=overwrite)
     with _unpacked(Path(source), near=target, progress=progress) as place:
         opened = open_model(place, config=config, vocab=vocab, drop_unexpected=drop_unexpected)
+        if merge is not None:
+            opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected)
+        if positions_shifted:
+            opened = with_shifted_positions(opened)
         kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
         model = for_target(_in_dtype(kept, dtype), to)
         result = Conversion(
@@ -116,7 +131,9 @@ def convert(
             dtypes=model.dtypes,
             made_anew=tuple(part for part in kept.absent if part not in model.absent),
             absent=model.absent,
-            passed_over=opened.passed_over,
+            passed_over={reason: len(names) for reason, names in opened.passed_over.items()},
+            taken_off=opened.taken_off,
+            left_out=opened.left_out,
             dropped=opened.unexpected,
             notes=(*opened.notes, *_notes(model, to)),
             seconds=0.0,
@@ -221,6 +238,9 @@ def _record(
         "made_anew": {"parts": list(result.made_anew), "seed": INITIAL_SEED} if result.made_anew else None,
         "absent": list(result.absent),
         "passed_over": dict(result.passed_over),
+        "passed_over_names": {reason: list(names) for reason, names in opened.passed_over.items()},
+        "taken_off": list(result.taken_off),
+        "left_out": list(result.left_out),
         "dropped": list(result.dropped),
         "notes": list(result.notes),
     }
@@ -232,6 +252,10 @@ def describe(result: Conversion) -> str:
         f"source      {result.source}: {result.description}",
         f"model       {result.num_tensors} tensors, {result.num_parameters:,} parameters, {', '.join(result.dtypes)}",
     ]
+    if result.taken_off:
+        lines.append(f"taken off   {', '.join(result.taken_off)} (around the BERT, or in front of names)")
+    if result.left_out:
+        lines.append(f"not read    {', '.join(result.left_out)} (next to the weights in the file)")
     if result.passed_over:
         lines.append("skipped     " + ", ".join(f"{count} {reason}" for reason, count in result.passed_over.items()))
     if result.dropped:

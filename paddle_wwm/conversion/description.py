@@ -1,4 +1,4 @@
-"""Find the configuration and the vocabulary of a source."""
+"""Find the configuration of a source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from ..errors import CheckpointError
 from ..files import read_json
-from ..model.folder import VOCAB_NAME, model_config_from
+from ..model.folder import model_config_from
 from ..model_config import ModelConfig
 
 CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # current name, Google's, older PaddleNLP's
@@ -16,23 +16,21 @@ CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # curre
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """The configuration of a model, and its vocabulary if there is one."""
+    """The configuration of a model."""
 
     config: ModelConfig
     values: Mapping[str, Any]
     path: Path
-    vocab: Path | None
 
 
-def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -> Description:
+def read_description(folder: Path, *, config: Path | None) -> Description:
     """Read the configuration of the model in `folder`.
 
     Args:
         config: used instead of the configuration next to the weights.
-        vocab: used instead of the vocabulary next to the weights.
 
     Raises:
-        CheckpointError: there is no configuration, or `vocab` does not exist.
+        CheckpointError: there is no configuration.
     """
     path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
     if path is None:
@@ -46,12 +44,8 @@ def read_description(folder: Path, *, config: Path | None, vocab: Path | None) -
             **values["init_args"][0],
             **{key: value for key, value in values.items() if key != "init_args"},
         }  # model_config.json
-    if vocab is not None and not vocab.exists():
-        raise CheckpointError(f"{vocab}: no such vocabulary.")
-    own_vocab = folder / VOCAB_NAME
     return Description(
         config=model_config_from(values, source=path),
         values=values,
         path=path,
-        vocab=vocab or (own_vocab if own_vocab.exists() else None),
     )

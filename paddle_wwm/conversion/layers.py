@@ -1,4 +1,4 @@
-"""Keep only some layers of a model, and initialise missing tensors."""
+"""Keep only some layers of a model, shift its positions, and initialise missing tensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..model_config import ModelConfig
-from ..weights.tensors import ArrayTensor, Tensor, cast
+from ..weights.tensors import ArrayTensor, ComputedTensor, Tensor, cast
 from .names import Naming, parameters
 from .opening import OpenedModel
 
@@ -58,6 +58,37 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
     config = dataclasses.replace(model.config, num_hidden_layers=len(layers))
     order = [parameter.name for parameter in parameters(Naming.PADDLE, config)]
     return dataclasses.replace(model, config=config, tensors={name: tensors[name] for name in order if name in tensors})
+
+
+def with_shifted_positions(model: OpenedModel) -> OpenedModel:
+    """Return the model with its position table shifted by one.
+
+    Position 0 then has the row of position 1. PaddleNLP's Roberta class numbers positions from `pad_token_id` + 1. A model that was fine-tuned in that class needs
+    these rows. One position fewer remains.
+
+    Raises:
+        ConfigError: the model is not of that class, or pads with another id than 0.
+    """
+    if not model.is_roberta_class or model.config.pad_token_id != 0:
+        raise ConfigError(
+            "--positions-shifted is for a model of PaddleNLP's Roberta class (`model_type` roberta, or names that "
+            f"begin with roberta.) with a `pad_token_id` of 0; {model.files[0]} is another model."
+        )
+    name, num_positions = "bert.embeddings.position_embeddings.weight", model.config.max_position_embeddings - 1
+    if num_positions < 1:
+        raise ConfigError(f"{model.files[0]}: has one position; none would remain after the shift.")
+    table = model.tensors[name]
+    shifted = ComputedTensor(table, lambda rows: rows[1:], dtype=table.dtype, shape=(num_positions, *table.shape[1:]))
+    note = (
+        f"The position table is shifted by one, as PaddleNLP's Roberta class uses it: {num_positions} positions "
+        "remain, and longer input is refused."
+    )
+    return dataclasses.replace(
+        model,
+        config=dataclasses.replace(model.config, max_position_embeddings=num_positions),
+        tensors={**model.tensors, name: shifted},
+        notes=(note,) + tuple(text for text in model.notes if "--positions-shifted" not in text),
+    )
 
 
 def with_absent_tensors(model: OpenedModel, *, seed: int = INITIAL_SEED) -> OpenedModel:

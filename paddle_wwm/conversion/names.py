@@ -139,36 +139,10 @@ _TIED: dict[Naming, dict[str, str]] = {
     Naming.PADDLE: {
         **TIED_NAMES,
         "cls.predictions.decoder_weight": "bert.embeddings.word_embeddings.weight",  # PaddleNLP 2.0
-        "cls.predictions.lm_head_bias": "cls.predictions.decoder_bias",  # of the Roberta class, see _SYNONYMS
+        "cls.predictions.lm_head_bias": "cls.predictions.decoder_bias",  # of the Roberta class, see spelling.py
     },
     Naming.HUGGING_FACE: TIED_NAMES,  # Hugging Face uses the same names
     Naming.TENSORFLOW: {},
-}
-_SYNONYMS: dict[Naming, tuple[tuple[str, str], ...]] = {
-    Naming.PADDLE: (
-        (r"^(embeddings|encoder|pooler)\.", r"bert.\1."),  # a bare BertModel
-        (r"^roberta\.", "bert."),  # the Roberta class, with which PaddleNLP published the RoBERTa models of the series
-        (r"^lm_head\.dense\.", "cls.predictions.transform."),
-        (r"^lm_head\.layer_norm\.", "cls.predictions.layer_norm."),
-        (r"^lm_head\.decoder\.", "cls.predictions.decoder."),
-        (r"^lm_head\.bias$", "cls.predictions.lm_head_bias"),
-    ),
-    Naming.HUGGING_FACE: (
-        (r"^module\.", ""),  # torch's DataParallel
-        (r"^(embeddings|encoder|pooler)\.", r"bert.\1."),  # a bare BertModel
-        (r"\.gamma$", ".weight"),  # files from before pytorch-transformers (2019)
-        (r"\.beta$", ".bias"),
-    ),
-    Naming.TENSORFLOW: (),
-}
-# Tensors that are not parameters: optimizer slots, counters, and the buffer of position numbers 0, 1, 2, …
-_PASSED_OVER: dict[Naming, tuple[tuple[str, str], ...]] = {
-    Naming.PADDLE: ((r"(^|\.)position_ids$", "position numbers"),),
-    Naming.HUGGING_FACE: ((r"(^|\.)position_ids$", "position numbers"),),
-    Naming.TENSORFLOW: (
-        (r"/(adam|lamb)_[mv]$|/Adam(_1)?$|/LAMB(_1)?$|/Momentum$|/ExponentialMovingAverage$", "optimizer slots"),
-        (r"(^|/)(global_step|beta[12]_power|good_steps|loss_scale|current_loss_scale|save_counter)$", "counters"),
-    ),
 }
 # A name that matches shows which framework a file is from.
 _TELLING: tuple[tuple[Naming, str], ...] = (
@@ -234,21 +208,9 @@ def naming_of(names: Iterable[str]) -> Naming | None:
     return None
 
 
-def standard_name(name: str, naming: Naming) -> str:
-    """Return a name in the form of the table, with its prefix and current spelling."""
-    for pattern, replacement in _SYNONYMS[naming]:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
 def tied_parameter(name: str, naming: Naming) -> str | None:
     """Return the Paddle name of the parameter that `name` is a copy of, or None.
 
-    `name` must be in the form of `standard_name`.
+    `name` must be in the form of `spelling.standard_name`.
     """
     return _TIED[naming].get(name)
-
-
-def passed_over(name: str, naming: Naming) -> str | None:
-    """Return the reason to skip a tensor, in one or two words, or None to keep it."""
-    return next((reason for pattern, reason in _PASSED_OVER[naming] if re.search(pattern, name)), None)

@@ -6,7 +6,6 @@ lists what is absent, and counts what was skipped.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,22 @@ from ..errors import CheckpointError
 from ..files import read_json
 from ..model.folder import TOKENIZER_CONFIG_NAME, UNTRAINED
 from ..model_config import ModelConfig
-from ..tokenization.vocab import load_vocab
-from ..weights.opening import WeightsFiles, open_weights
-from ..weights.tensors import FLOAT_TYPES, Tensor, same_bytes, transposed
+from ..tokenization.vocab import Vocab
+from ..weights import PATTERNS
+from ..weights.opening import open_weights
+from ..weights.tensors import Tensor
 from .description import read_description
-from .names import OPTIONAL_PARTS, Naming, naming_of, parameters, passed_over, standard_name, tied_parameter
+from .names import OPTIONAL_PARTS, Naming, parameters
+from .sorting import check_fit, listed, sort_tensors
+from .spelling import Spelling, spelling_of
+from .vocabulary import Vocabulary, read_vocabulary
 
-MAX_NAMES_TOLD = 8
+ADAPTER_CONFIG_NAME = "adapter_config.json"  # of peft
+ADAPTER_WEIGHTS_NAMES = ("adapter_model.safetensors", "adapter_model.bin")
+OTHER_FAMILIES = (  # classes whose encoders have the names of a BERT's
+    *("roberta", "xlm_roberta", "electra", "ernie", "ernie_m", "nezha", "longformer", "layoutlm", "deberta", "mpnet"),
+    *("roformer", "camembert", "data2vec_text", "megatron", "splinter", "esm", "big_bird"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +41,14 @@ class OpenedModel:
         tensors: by their names in Paddle, with their shapes in Paddle. Those of `absent` parts are missing.
         absent: parts that the source does not have.
         untrained: parts with random values, as recorded in the configuration of the source.
-        passed_over: reason -> number of tensors that were skipped.
+        passed_over: reason -> the tensors that were skipped.
         unexpected: tensors that were left out because of `drop_unexpected`.
+        taken_off: keys and parts of names around the BERT that were removed, such as "state_dict" and "module.".
+        left_out: keys of the file next to the weights, such as "optimizer".
+        config_path: the configuration.
+        vocab: the vocabulary, with added tokens and names for padding rows; None if the source has none.
+        added_tokens: the tokens that were added to the vocabulary after pretraining, with their ids.
+        is_roberta_class: whether the source is a model of PaddleNLP's Roberta class.
     """
 
     description: str
@@ -44,11 +58,16 @@ class OpenedModel:
     tensors: Mapping[str, Tensor]
     absent: tuple[str, ...]
     untrained: tuple[str, ...]
-    passed_over: Mapping[str, int]
+    passed_over: Mapping[str, tuple[str, ...]]
     unexpected: tuple[str, ...]
-    vocab: Path | None
+    taken_off: tuple[str, ...]
+    left_out: tuple[str, ...]
+    config_path: Path
+    vocab: Vocab | None
+    added_tokens: Mapping[str, int]
     do_lower_case: bool
     notes: tuple[str, ...]
+    is_roberta_class: bool
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -82,84 +101,77 @@ def open_model(
         CheckpointError: the source cannot be read or is not a BERT. One message lists all missing, unexpected and
             misshaped tensors.
     """
+    _check_is_no_adapter(Path(source))
     weights = open_weights(source)
-    naming = naming_of(weights.tensors)
-    description = read_description(
-        weights.folder, config=Path(config) if config else None, vocab=Path(vocab) if vocab else None
-    )
-    if naming is None:
-        some = _listed(sorted(weights.tensors)[:MAX_NAMES_TOLD])
+    spelling = spelling_of(weights.tensors, source=weights.files[0])
+    description = read_description(weights.folder, config=Path(config) if config else None)
+    if spelling is None:
         raise CheckpointError(
             f"{weights.files[0]}: the tensors must have the names of a BERT in Paddle, Hugging Face or TensorFlow, "
-            f"but are {some}."
+            f"but are {listed(sorted(weights.tensors))}."
         )
-    notes = _check_kind(weights, naming, description.values, path=description.path)
+    naming = spelling.naming
+    is_roberta_class, notes = _check_kind(spelling, description.values, path=description.path)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
             f"{description.path}: states {description.config.num_hidden_layers:,} layers, but "
             f"{weights.files[0]} has only {len(weights.tensors):,} tensors."
         )
-    sizes = _with_sizes_of_tensors(description.config, weights, naming, given=description.values)
-    found = _standardised(weights, naming)
-    expected = {parameter.name: parameter for parameter in parameters(naming, sizes)}
+    found = sort_tensors(weights, spelling)
+    sizes = _with_sizes_of_tensors(description.config, found.tensors, given=description.values)
     absent = tuple(part for part in OPTIONAL_PARTS if not any(name.startswith(f"{part}.") for name in found.tensors))
-    missing = [
-        name
-        for name in expected
-        if name not in found.tensors and not name.startswith(tuple(f"{part}." for part in absent) or ("\0",))
-    ]
-    surplus = [name for name in found.tensors if name not in expected]
-    misshaped = [
-        f"{name} {tensor.shape} instead of {expected[name].shape}"
-        for name, tensor in found.tensors.items()
-        if name in expected and tensor.shape != expected[name].shape
-    ]
-    told_unexpected = [] if drop_unexpected else found.unexpected
-    kinds = {
-        "missing": missing,
-        "unexpected": told_unexpected,
-        "of layers that the configuration does not have": surplus,
-        "misshaped": misshaped,
-        "not floating-point numbers": found.not_floats,
-    }
-    faults = [f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names]
-    if faults:
-        hint = (
-            " To leave out tensors of other parts, such as a fine-tuned head, add --drop-unexpected."
-            if told_unexpected
-            else ""
-        )
-        raise CheckpointError(
-            f"{source}: the weights do not fit the BERT that {description.path} describes. {'; '.join(faults)}.{hint}"
-        )
-    _check_vocab(description.vocab, sizes)
+    check_fit(
+        found,
+        naming=naming,
+        sizes=sizes,
+        absent=absent,
+        drop_unexpected=drop_unexpected,
+        what=f"{source}: the weights do not fit the BERT that {description.path} describes.",
+    )
+    vocabulary = read_vocabulary(weights.folder, given=Path(vocab) if vocab else None, num_embeddings=sizes.vocab_size)
+    order = (parameter.name for parameter in parameters(naming, sizes))
     return OpenedModel(
         description=f"{weights.format} with {_OWNERS[naming]} names",
         naming=naming,
         files=weights.files,
         config=sizes,
-        tensors={name: found.tensors[name] for name in expected if name in found.tensors},
+        tensors={name: found.tensors[name] for name in order if name in found.tensors},
         absent=absent,
         untrained=tuple(part for part in description.values.get(UNTRAINED, ()) if isinstance(part, str)),
-        passed_over=found.passed_over,
-        unexpected=tuple(found.unexpected),
-        vocab=description.vocab,
-        do_lower_case=_do_lower_case(weights.folder, description.vocab),
-        notes=notes,
+        passed_over=found.skipped,
+        unexpected=found.unexpected,
+        taken_off=(*weights.wrappers, *spelling.taken_off),
+        left_out=weights.left_out,
+        config_path=description.path,
+        vocab=vocabulary.vocab if vocabulary else None,
+        added_tokens=vocabulary.added if vocabulary else {},
+        do_lower_case=_do_lower_case(weights.folder, vocabulary),
+        notes=(*notes, *(vocabulary.notes if vocabulary else ())),
+        is_roberta_class=is_roberta_class,
     )
+
+
+def _check_is_no_adapter(source: Path) -> None:
+    """Raise CheckpointError if the source is an adapter of peft without its base."""
+    folder = source if source.is_dir() else source.parent
+    has_weights = source.is_dir() and any(path for pattern in PATTERNS for path in folder.glob(pattern))
+    if (folder / ADAPTER_CONFIG_NAME).exists() and not has_weights and (source.is_dir() or "adapter" in source.name):
+        base = read_json(folder / ADAPTER_CONFIG_NAME).get("base_model_name_or_path")
+        raise CheckpointError(
+            f"{source}: is an adapter of peft, not a model. Convert its base model ({base}) with --merge {folder}."
+        )
 
 
 _OWNERS = {Naming.PADDLE: "Paddle's", Naming.HUGGING_FACE: "Hugging Face's", Naming.TENSORFLOW: "Google's"}
 
 
-def _listed(names: list[str]) -> str:
-    rest = len(names) - MAX_NAMES_TOLD
-    return ", ".join(names[:MAX_NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")
+def _check_kind(spelling: Spelling, values: Mapping[str, Any], *, path: Path) -> tuple[bool, tuple[str, ...]]:
+    """Raise CheckpointError if the model is not a BERT.
 
-
-def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any], *, path: Path) -> tuple[str, ...]:
-    """Raise CheckpointError if the model is not a BERT; return notes for the user."""
-    kind = values.get("model_type", "bert")
+    Returns:
+        Whether it is a model of PaddleNLP's Roberta class, and notes for the user.
+    """
+    kind, naming = values.get("model_type", "bert"), spelling.naming
     if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
         raise CheckpointError(
             f"{path}: `model_type` is roberta: a RoBERTa model (other positions, one token type, another vocabulary) "
@@ -172,117 +184,58 @@ def _check_kind(weights: WeightsFiles, naming: Naming, values: Mapping[str, Any]
         raise CheckpointError(
             f"{path}: `position_embedding_type` must be absolute, but is {values['position_embedding_type']!r}."
         )
-    if kind == "roberta" or any(name.startswith("roberta.") for name in weights.tensors):
-        return (
-            "PaddleNLP's Roberta class numbers positions from 1, but these weights were trained with positions from "
-            "0. The converted model numbers positions from 0, so its outputs are those of the Bert class, not of "
-            "PaddleNLP's Roberta class.",
+    if naming is Naming.PADDLE and (kind == "roberta" or spelling.family == "roberta"):
+        return True, (
+            "PaddleNLP's Roberta class numbers positions from 1, but the series was pretrained with positions from 0. "
+            "The converted model numbers positions from 0, so its outputs are those of the Bert class. If the model "
+            "was fine-tuned in the Roberta class, convert it with --positions-shifted.",
         )
-    return ()
+    if spelling.family in OTHER_FAMILIES and values.get("model_type") != "bert":
+        raise CheckpointError(
+            f"{path}: the names of the tensors begin with {spelling.family!r}, which is not a BERT. If it is a BERT "
+            f'under another name, state "model_type": "bert" in the configuration (--config FILE).'
+        )
+    return False, ()
 
 
 def _with_sizes_of_tensors(
-    config: ModelConfig, weights: WeightsFiles, naming: Naming, *, given: Mapping[str, Any]
+    config: ModelConfig, tensors: Mapping[str, Tensor], *, given: Mapping[str, Any]
 ) -> ModelConfig:
     """Return the config, with sizes from the weights where its file states none.
 
     The defaults of other programs differ, so the defaults of `ModelConfig` could be wrong.
     """
-    places = {
-        "vocab_size": "bert.embeddings.word_embeddings.weight",
-        "max_position_embeddings": "bert.embeddings.position_embeddings.weight",
-        "type_vocab_size": "bert.embeddings.token_type_embeddings.weight",
-    }
-    names = {parameter.name: parameter.foreign_name for parameter in parameters(naming, config)}
-    shapes = {standard_name(name, naming): tensor.shape for name, tensor in weights.tensors.items()}
-    read_off = {
-        key: shapes[names[name]][0] for key, name in places.items() if not given.get(key) and shapes.get(names[name])
+    sizes = {
+        key: tensors[f"bert.embeddings.{name}.weight"].shape[0]
+        for key, name in (
+            ("vocab_size", "word_embeddings"),
+            ("max_position_embeddings", "position_embeddings"),
+            ("type_vocab_size", "token_type_embeddings"),
+        )
+        if not given.get(key) and tensors.get(f"bert.embeddings.{name}.weight", _EMPTY).shape
     }
     return dataclasses.replace(
         config,
-        vocab_size=read_off.get("vocab_size", config.vocab_size),
-        max_position_embeddings=read_off.get("max_position_embeddings", config.max_position_embeddings),
-        type_vocab_size=read_off.get("type_vocab_size", config.type_vocab_size),
+        vocab_size=sizes.get("vocab_size", config.vocab_size),
+        max_position_embeddings=sizes.get("max_position_embeddings", config.max_position_embeddings),
+        type_vocab_size=sizes.get("type_vocab_size", config.type_vocab_size),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Standardised:
-    tensors: dict[str, Tensor]
-    unexpected: list[str]
-    not_floats: list[str]
-    passed_over: dict[str, int]
+_EMPTY = Tensor(dtype="none", shape=())
 
 
-def _standardised(weights: WeightsFiles, naming: Naming) -> _Standardised:
-    """Sort the tensors: give them Paddle's names and shapes, or list or skip them.
-
-    Raises:
-        CheckpointError: a parameter is stored twice, or a tied copy differs.
-    """
-    any_depth = dataclasses.replace(ModelConfig(), num_hidden_layers=max(1, _num_layers(weights.tensors)))
-    known = {parameter.foreign_name: parameter for parameter in parameters(naming, any_depth)}
-    tensors: dict[str, Tensor] = {}
-    origins: dict[str, str] = {}
-    tied: list[tuple[str, str, Tensor]] = []
-    unexpected, not_floats = [], []
-    counts: collections.Counter[str] = collections.Counter()
-    for name, tensor in weights.tensors.items():
-        standard = standard_name(name, naming)
-        if (reason := passed_over(name, naming)) is not None:
-            counts[reason] += 1
-        elif (source := tied_parameter(standard, naming)) is not None:
-            tied.append((name, source, tensor))
-        elif standard not in known:
-            unexpected.append(name)
-        elif tensor.dtype not in FLOAT_TYPES:
-            not_floats.append(f"{name} ({getattr(tensor, 'why', tensor.dtype)})")
-        else:
-            parameter = known[standard]
-            if parameter.name in tensors:
-                raise CheckpointError(
-                    f"{weights.files[0]}: {name} and {origins[parameter.name]} are the same parameter of a BERT; "
-                    "only one of them can be in a file."
-                )
-            is_turned = parameter.is_turned and len(tensor.shape) == 2
-            tensors[parameter.name] = transposed(tensor) if is_turned else tensor
-            origins[parameter.name] = name
-    for name, source, tensor in tied:
-        if source not in tensors and tensor.dtype in FLOAT_TYPES:
-            tensors[source] = tensor
-        elif source not in tensors or not same_bytes(tensor, tensors[source]):
-            raise CheckpointError(
-                f"{weights.files[0]}: {name} differs from {origins.get(source, source)}, but BERT ties the two. "
-                "A model with a separate output layer cannot be converted without loss."
-            )
-        else:
-            counts["tied copies"] += 1
-    return _Standardised(tensors=tensors, unexpected=unexpected, not_floats=not_floats, passed_over=dict(counts))
-
-
-def _num_layers(names: Mapping[str, Tensor]) -> int:
-    """Return an upper bound of the number of layers. An encoder layer has 16 tensors."""
-    return min(len(names) // 16 + 1, 1000)
-
-
-def _check_vocab(vocab: Path | None, config: ModelConfig) -> None:
-    if vocab is not None and len(load_vocab(vocab)) != config.vocab_size:
-        raise CheckpointError(
-            f"{vocab}: has {len(load_vocab(vocab)):,} entries, but the word embeddings have {config.vocab_size:,}; "
-            "pass the vocabulary of these weights with --vocab."
-        )
-
-
-def _do_lower_case(folder: Path, vocab: Path | None) -> bool:
+def _do_lower_case(folder: Path, vocabulary: Vocabulary | None) -> bool:
     """Return True if the model is uncased.
 
-    tokenizer_config.json states it; without that, a vocabulary without capital letters is uncased.
+    tokenizer_config.json states it, or tokenizer.json; without them, a vocabulary without capital letters is uncased.
     """
     path = folder / TOKENIZER_CONFIG_NAME
     stated = read_json(path).get("do_lower_case") if path.exists() else None
     if isinstance(stated, bool):
         return stated
-    if vocab is None:
+    if vocabulary is None:
         return True
-    capitals = sum(token != token.lower() for token in load_vocab(vocab).tokens if not token.startswith(("[", "<")))
-    return capitals == 0
+    if vocabulary.is_lower_case is not None:
+        return vocabulary.is_lower_case
+    return all(token == token.lower() for token in vocabulary.vocab.tokens if not token.startswith(("[", "<")))

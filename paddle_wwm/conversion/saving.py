@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import shutil
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
@@ -26,6 +25,7 @@ from ..weights.tensors import ObservedTensor, Tensor, transposed
 from .layers import with_absent_tensors
 from .names import Naming, parameters
 from .opening import OpenedModel
+from .vocabulary import ADDED_TOKENS_KEY
 
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
@@ -61,9 +61,12 @@ def save_model_files(
     """
     tensors = _under_names(model, Naming(target.value))
     _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
-    write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=model.do_lower_case))
+    values = tokenizer_config(model.config, do_lower_case=model.do_lower_case)
+    if model.added_tokens:
+        values[ADDED_TOKENS_KEY] = list(model.added_tokens)
+    write_json(folder / TOKENIZER_CONFIG_NAME, values)
     if model.vocab is not None:
-        shutil.copyfile(model.vocab, folder / VOCAB_NAME)
+        model.vocab.save(folder / VOCAB_NAME)
 
 
 def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable
+from typing import TYPE_CHECKING, Iterable, Sequence
 
 import numpy as np
 
@@ -121,7 +121,8 @@ def load_vocab(path: str | Path) -> Vocab:
         raise DataError(f"{path}: is a folder, not a vocabulary; use the path of the vocab.txt in it.") from None
     tokens: list[str] = []
     first_line: dict[str, int] = {}
-    for number, raw in enumerate(data.split(b"\n"), start=1):
+    data = data.rstrip(b"\r\n")  # blank lines at the end change no id
+    for number, raw in enumerate(data.split(b"\n") if data else (), start=1):
         try:
             token = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
         except UnicodeDecodeError:
@@ -129,21 +130,32 @@ def load_vocab(path: str | Path) -> Vocab:
                 f"{path}, line {number}: not UTF-8; a vocabulary must be a UTF-8 text file with one token per line."
             ) from None
         if not token:
-            if number < data.count(b"\n") + 1:
-                raise DataError(
-                    f"{path}, line {number}: empty; the line number is the id, so every line must hold a token."
-                )
-            continue
+            raise DataError(
+                f"{path}, line {number}: empty; the line number is the id, so every line must hold a token."
+            )
         if token in first_line:
             raise DataError(
                 f"{path}, line {number}: {token!r} is already on line {first_line[token]}; every token must occur once."
             )
         first_line[token] = number
         tokens.append(token)
-    missing = [token for token in SPECIAL_TOKENS if token not in first_line]
+    return vocab_of(tokens, source=path)
+
+
+def vocab_of(tokens: Sequence[str], *, source: str | Path) -> Vocab:
+    """Return the vocabulary with these tokens.
+
+    Args:
+        source: where the tokens come from, for the message.
+
+    Raises:
+        DataError: a token of `SPECIAL_TOKENS` is missing.
+    """
+    missing = set(SPECIAL_TOKENS) - set(tokens)
     if missing:
         raise DataError(
-            f"{path}: lacks {', '.join(missing)}; a BERT vocabulary needs {' '.join(SPECIAL_TOKENS)}. "
+            f"{source}: lacks {', '.join(token for token in SPECIAL_TOKENS if token in missing)}; a BERT vocabulary "
+            f"needs {' '.join(SPECIAL_TOKENS)}. "
             "Use the vocab.txt of the model, or build one with paddle-wwm build-vocab."
         )
     # hash the tokens, not the bytes, so that CRLF line ends make no difference

@@ -15,6 +15,7 @@ from .pytorch import open_pytorch
 from .safetensors import open_safetensors
 from .tensorflow import open_tensorflow
 from .tensors import BFLOAT16, Tensor
+from .wrappers import StateDict
 
 MAX_SHARDS = 1000
 KNOWN_KINDS = (
@@ -24,7 +25,7 @@ KNOWN_KINDS = (
 )
 
 
-def _open_pdparams(path: Path) -> dict[str, Tensor]:
+def _open_pdparams(path: Path) -> StateDict:
     tensors = open_pdparams(path)
     for tensor in tensors.values():
         tensor.dtype = BFLOAT16 if tensor.dtype == "uint16" else tensor.dtype  # how Paddle stores it
@@ -50,12 +51,16 @@ class WeightsFiles:
         files: all files that were opened.
         folder: the folder of the files.
         tensors: by their names in the file.
+        wrappers: keys of the file that were opened to reach the tensors, such as "state_dict".
+        left_out: keys of the file next to these, such as "optimizer".
     """
 
     format: str
     files: tuple[Path, ...]
     folder: Path
     tensors: Mapping[str, Tensor]
+    wrappers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def open_weights(source: str | Path) -> WeightsFiles:
@@ -81,7 +86,16 @@ def open_weights(source: str | Path) -> WeightsFiles:
         )
     for ending, name, opener in _FORMATS:
         if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
-            return WeightsFiles(format=f"{name} file", files=(path,), folder=path.parent, tensors=opener(path))
+            tensors = opener(path)
+            state = tensors if isinstance(tensors, StateDict) else StateDict(tensors)
+            return WeightsFiles(
+                format=f"{name} file",
+                files=(path,),
+                folder=path.parent,
+                tensors=state,
+                wrappers=state.wrappers,
+                left_out=state.left_out,
+            )
     raise CheckpointError(f"{path}: is not a source that is recognised; expected {KNOWN_KINDS}.")
 
 
@@ -137,5 +151,10 @@ def _open_shards(index: Path) -> WeightsFiles:
     kinds = {weights.format for weights in opened.values()}
     files = (index, *(index.parent / name for name in names))
     return WeightsFiles(
-        format=f"{'/'.join(sorted(kinds))} in {len(names)} parts", files=files, folder=index.parent, tensors=tensors
+        format=f"{'/'.join(sorted(kinds))} in {len(names)} parts",
+        files=files,
+        folder=index.parent,
+        tensors=tensors,
+        wrappers=tuple(dict.fromkeys(key for weights in opened.values() for key in weights.wrappers)),
+        left_out=tuple(dict.fromkeys(key for weights in opened.values() for key in weights.left_out)),
     )

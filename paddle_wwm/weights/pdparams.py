@@ -20,6 +20,7 @@ from ..errors import CheckpointError
 from ..files import atomic_write
 from .pickles import OrderedMapping, SafeUnpickler, StandIn, latin1_bytes
 from .tensors import NUMBER_TYPES, ArrayTensor, ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
+from .wrappers import StateDict, unwrap
 
 PARAMETER_NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it: a table of names, without tensors
 MAX_DIMENSIONS = 32  # the limit of numpy 1
@@ -92,8 +93,10 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-def open_pdparams(path: str | Path) -> dict[str, Tensor]:
+def open_pdparams(path: str | Path) -> StateDict:
     """Return the tensors of a .pdparams file by name. Their values are not read yet.
+
+    If the file holds {"model": …} or the like, the inner state dict is used (see `unwrap`).
 
     Raises:
         CheckpointError: the file is missing or corrupt, or an entry is not an array of numbers.
@@ -102,6 +105,7 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
     try:
         with open(path, "rb") as stream:
             values = SafeUnpickler(stream, path=path, allowed=_ALLOWED).load()
+        values, wrappers, left_out = unwrap(values, is_tensor=_is_array)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except MemoryError:
@@ -114,16 +118,25 @@ def open_pdparams(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: must hold a mapping of names to arrays, but holds {type(values).__name__.strip('_')}."
         )
-    tensors: dict[str, Tensor] = {}
+    tensors = StateDict()
+    tensors.wrappers, tensors.left_out = wrappers, left_out
     for name, value in values.items():
         if name == PARAMETER_NAME_TABLE:
             continue
         if isinstance(value, tuple) and len(value) == 2:
-            value = value[1]  # paddle.save writes (name, array) if the dict holds more than tensors
+            value = value[1]  # see _is_array
         if not isinstance(name, str) or not isinstance(value, _Array) or value.tensor is None:
             raise CheckpointError(f"{path}: entry {name!r} must be an array of numbers, but is {type(value).__name__}.")
         tensors[name] = value.tensor
     return tensors
+
+
+def _is_array(value: Any) -> bool:
+    """Return True for an array, and for (name, array).
+
+    paddle.save writes pairs if the dict holds more than tensors.
+    """
+    return isinstance(value, _Array) or (isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], _Array))
 
 
 def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:

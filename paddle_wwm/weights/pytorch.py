@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import CheckpointError
 from .pickles import OrderedMapping, SafeUnpickler, StandIn
 from .tensors import ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
+from .wrappers import StateDict, unwrap
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
@@ -29,7 +30,6 @@ LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number,
 MAX_PICKLE_BYTES = 64 << 20  # limit for data.pkl in a zip archive; that of a BERT has 100 KB
 MAX_DIMENSIONS = 8
 ZIP_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # keys under which trainers save the state dict
 
 _STORAGE_TYPES = {
     "FloatStorage": "float32",
@@ -150,10 +150,10 @@ class _TorchUnpickler(SafeUnpickler):
         return known
 
 
-def open_pytorch(path: str | Path) -> dict[str, Tensor]:
+def open_pytorch(path: str | Path) -> StateDict:
     """Return the tensors of a state dict by name. Their values are not read yet.
 
-    If the file holds {"state_dict": …} or the like (`WRAPPERS`), the inner state dict is used.
+    If the file holds {"state_dict": …} or the like, the inner state dict is used (see `unwrap`).
 
     Raises:
         CheckpointError: the file is missing or corrupt, or has more than tensors, numbers, strings and containers.
@@ -179,15 +179,14 @@ def open_pytorch(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: cannot be read as PyTorch weights: {error or type(error).__name__}.") from None
 
 
-def _named_tensors(values: Any) -> dict[str, Tensor]:
-    for wrapper in WRAPPERS:
-        if isinstance(values, dict) and isinstance(values.get(wrapper), dict):
-            values = values[wrapper]
+def _named_tensors(values: Any) -> StateDict:
+    values, wrappers, left_out = unwrap(values, is_tensor=lambda value: isinstance(value, _TorchTensor))
     if not isinstance(values, dict):
         raise pickle.UnpicklingError(
             f"it must hold a mapping of names to tensors, but holds {type(values).__name__.strip('_')}"
         )
-    tensors: dict[str, Tensor] = {}
+    tensors = StateDict()
+    tensors.wrappers, tensors.left_out = wrappers, left_out
     made: dict[int, Tensor] = {}
     for name, value in values.items():
         if not isinstance(name, str) or not isinstance(value, _TorchTensor):

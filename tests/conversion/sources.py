@@ -14,6 +14,7 @@ import types
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -96,7 +97,9 @@ STORAGES = {
 }
 
 
-def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
+def _torch_pickle(
+    arrays: dict[str, np.ndarray], *, is_legacy: bool, around: Callable[[dict], dict] = lambda values: values
+) -> bytes:
     """Return the pickle of a state dict as torch.save writes it, with persistent ids instead of storages."""
     fakes = _fake_torch_names()
     kept = {name: sys.modules.get(name) for name in fakes}
@@ -133,7 +136,7 @@ def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
             (name, TensorLike(str(number), np.ascontiguousarray(array)))
             for number, (name, array) in enumerate(arrays.items())
         )
-        Pickler(buffer, protocol=2).dump(values)
+        Pickler(buffer, protocol=2).dump(around(values))
         return buffer.getvalue()
     finally:
         for name, module in kept.items():
@@ -143,12 +146,24 @@ def _torch_pickle(arrays: dict[str, np.ndarray], *, is_legacy: bool) -> bytes:
                 sys.modules[name] = module
 
 
-def torch_zip(path: Path, arrays: dict[str, np.ndarray], *, data_pickle: bytes | None = None) -> Path:
-    """Write a file in the current format of torch.save. data_pickle: used instead of the pickle of the arrays."""
+def torch_zip(
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    *,
+    data_pickle: bytes | None = None,
+    around: Callable[[dict], dict] = lambda values: values,
+) -> Path:
+    """Write a file in the current format of torch.save.
+
+    Args:
+        data_pickle: used instead of the pickle of the arrays.
+        around: makes what is saved from the state dict, such as {"state_dict": values, "epoch": 3}.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(
-            "archive/data.pkl", data_pickle if data_pickle is not None else _torch_pickle(arrays, is_legacy=False)
+            "archive/data.pkl",
+            data_pickle if data_pickle is not None else _torch_pickle(arrays, is_legacy=False, around=around),
         )
         archive.writestr("archive/byteorder", "little")
         for number, array in enumerate(arrays.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.conversion.layers import parse_layers
-from paddle_wwm.conversion.names import Naming, naming_of, parameters, standard_name, tied_parameter
+from paddle_wwm.conversion.names import Naming, naming_of, parameters, tied_parameter
+from paddle_wwm.conversion.spelling import spelling_of
 from paddle_wwm.errors import ConfigError
 from paddle_wwm.model.folder import TIED_NAMES
 from paddle_wwm.model.heads import BertForPretraining
@@ -81,29 +83,12 @@ def test_the_table_has_every_parameter_of_every_variant(variant):
 def test_names_are_unique_already_standard_and_show_their_framework(naming):
     names = [item.foreign_name for item in parameters(naming, SMALL)]
     assert len(set(names)) == len(names)
-    assert [standard_name(name, naming) for name in names] == names
+    spelling = spelling_of(names, source=Path("x"))
+    assert (spelling.naming, list(spelling.names.values()), spelling.taken_off) == (naming, names, ())
+    assert not spelling.skipped
     assert [name for name in names if tied_parameter(name, naming)] == []
     assert naming_of(names) is naming
     assert naming_of(["electra.embeddings_project.weight", "layer.0.weight"]) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "naming", "expected"),
-    [
-        (
-            "encoder.layer.0.attention.output.LayerNorm.gamma",
-            Naming.HUGGING_FACE,
-            "bert.encoder.layer.0.attention.output.LayerNorm.weight",
-        ),
-        ("module.bert.pooler.dense.bias", Naming.HUGGING_FACE, "bert.pooler.dense.bias"),
-        ("cls.predictions.transform.LayerNorm.beta", Naming.HUGGING_FACE, "cls.predictions.transform.LayerNorm.bias"),
-        ("roberta.encoder.layers.0.norm1.weight", Naming.PADDLE, "bert.encoder.layers.0.norm1.weight"),
-        ("lm_head.dense.weight", Naming.PADDLE, "cls.predictions.transform.weight"),
-        ("embeddings.layer_norm.bias", Naming.PADDLE, "bert.embeddings.layer_norm.bias"),
-    ],
-)
-def test_other_spellings_become_the_standard_name(name, naming, expected):
-    assert standard_name(name, naming) == expected
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,14 @@ def test_a_saved_vocabulary_loads_equal_and_its_checksum_is_that_of_the_file(min
     assert hashlib.sha256(path.read_bytes()).hexdigest() == mini_vocab.sha256
 
 
-def test_line_ends_and_a_byte_order_mark_do_not_change_the_vocabulary(file_of):
+def test_line_ends_a_byte_order_mark_and_blank_lines_at_the_end_do_not_change_the_vocabulary(file_of):
     path = file_of(*SMALL)
     expected = load_vocab(path)
     assert load_vocab(file_of(*SMALL, end="\r\n")) == expected
     assert load_vocab(file_of("\ufeff[PAD]", *SMALL[1:])) == expected
-    path.write_bytes("\n".join(SMALL).encode())
-    assert load_vocab(path) == expected
+    for end in ("", "\n\n\n", "\r\n\r\n"):
+        path.write_bytes(("\n".join(SMALL) + end).encode())
+        assert load_vocab(path) == expected
 
 
 def test_white_space_other_than_a_line_end_belongs_to_a_token(file_of):
@@ -66,7 +67,7 @@ def test_white_space_other_than_a_line_end_belongs_to_a_token(file_of):
     ("lines", "message"),
     [
         (("[PAD]", "[UNK]", "", "[CLS]"), r"vocab\.txt, line 3: empty; the line number is the id"),
-        ((*SMALL, "", ""), r"vocab\.txt, line 11: empty"),
+        ((*SMALL, "", "的", ""), r"vocab\.txt, line 11: empty"),
         ((*SMALL, "的"), r"vocab\.txt, line 11: '的' is already on line 7"),
         (("[PAD]", "[UNK]", "的"), r"vocab\.txt: lacks \[CLS\], \[SEP\], \[MASK\]; .*build-vocab"),
         ((), r"vocab\.txt: lacks \[PAD\]"),

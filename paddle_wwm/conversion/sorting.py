@@ -1,0 +1,146 @@
+"""Sort the tensors of a file: parameters of a BERT, what is skipped, what may be dropped, and what is refused."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from dataclasses import dataclass
+from typing import Mapping
+
+from ..errors import CheckpointError
+from ..model_config import ModelConfig
+from ..weights.opening import WeightsFiles
+from ..weights.tensors import FLOAT_TYPES, Tensor, same_bytes, transposed
+from .extras import check_buffer, refusal
+from .names import Naming, Parameter, parameters, tied_parameter
+from .spelling import Spelling
+
+MAX_NAMES_TOLD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SortedTensors:
+    """The tensors of a file.
+
+    Args:
+        tensors: by their names in Paddle, with their shapes in Paddle.
+        unexpected: tensors of other parts, such as a fine-tuned head.
+        refused: (what it is, the reason or remedy) -> tensors that change the outputs.
+        not_floats: tensors that are no floating-point numbers, and why.
+        skipped: reason -> tensors that are not needed.
+    """
+
+    tensors: Mapping[str, Tensor]
+    unexpected: tuple[str, ...]
+    refused: Mapping[tuple[str, str], tuple[str, ...]]
+    not_floats: tuple[str, ...]
+    skipped: Mapping[str, tuple[str, ...]]
+
+
+def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
+    """Give the parameters Paddle's names and shapes, and list all other tensors.
+
+    Raises:
+        CheckpointError: a parameter is stored twice, a tied copy differs, or a buffer holds other numbers than a BERT
+            computes with.
+    """
+    naming, file = spelling.naming, str(weights.files[0])
+    known = _any_depth(naming, num_tensors=len(weights.tensors))
+    tensors: dict[str, Tensor] = {}
+    origins: dict[str, str] = {}
+    tied: list[tuple[str, str, Tensor]] = []
+    unexpected, not_floats = [], []
+    refused: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    skipped: dict[str, list[str]] = collections.defaultdict(list)
+    for name, reason in spelling.skipped.items():
+        check_buffer(name, weights.tensors[name], reason=reason, source=file)
+        skipped[reason].append(name)
+    for name, standard in spelling.names.items():
+        tensor = weights.tensors[name]
+        if (source := tied_parameter(standard, naming)) is not None:
+            tied.append((name, source, tensor))
+        elif standard not in known:
+            if (fault := refusal(standard)) is not None:
+                refused[fault].append(name)
+            else:
+                unexpected.append(name)
+        elif tensor.dtype not in FLOAT_TYPES:
+            not_floats.append(f"{name} ({getattr(tensor, 'why', tensor.dtype)})")
+        else:
+            parameter = known[standard]
+            if parameter.name in tensors:
+                raise CheckpointError(
+                    f"{file}: {name} and {origins[parameter.name]} are the same parameter of a BERT; "
+                    "only one of them can be in a file."
+                )
+            is_turned = parameter.is_turned and len(tensor.shape) == 2
+            tensors[parameter.name] = transposed(tensor) if is_turned else tensor
+            origins[parameter.name] = name
+    for name, source, tensor in tied:
+        if source not in tensors and tensor.dtype in FLOAT_TYPES:
+            tensors[source] = tensor
+        elif source not in tensors or not same_bytes(tensor, tensors[source]):
+            raise CheckpointError(
+                f"{file}: {name} differs from {origins.get(source, source)}, but BERT ties the two. "
+                "A model with a separate output layer cannot be converted without loss."
+            )
+        else:
+            skipped["tied copies"].append(name)
+    return SortedTensors(
+        tensors=tensors,
+        unexpected=tuple(unexpected),
+        refused={fault: tuple(names) for fault, names in refused.items()},
+        not_floats=tuple(not_floats),
+        skipped={reason: tuple(names) for reason, names in skipped.items()},
+    )
+
+
+def _any_depth(naming: Naming, *, num_tensors: int) -> dict[str, Parameter]:
+    """Return the parameters of a BERT with as many layers as the tensors can make; a layer has 16."""
+    config = dataclasses.replace(ModelConfig(), num_hidden_layers=min(num_tensors // 16 + 1, 1000))
+    return {parameter.foreign_name: parameter for parameter in parameters(naming, config)}
+
+
+def check_fit(
+    found: SortedTensors,
+    *,
+    naming: Naming,
+    sizes: ModelConfig,
+    absent: tuple[str, ...],
+    drop_unexpected: bool,
+    what: str,
+) -> None:
+    """Raise CheckpointError with all tensors that do not fit the BERT of these sizes.
+
+    Args:
+        absent: parts that may be missing.
+        what: the beginning of the message.
+    """
+    expected = {parameter.name: parameter.shape for parameter in parameters(naming, sizes)}
+    may_miss = tuple(f"{part}." for part in absent) or ("\0",)
+    told_unexpected = () if drop_unexpected else found.unexpected
+    kinds: dict[str, list[str] | tuple[str, ...]] = {
+        "missing": [name for name in expected if name not in found.tensors and not name.startswith(may_miss)],
+        **{fault: names for (fault, _), names in found.refused.items()},
+        "unexpected": told_unexpected,
+        "of layers that the configuration does not have": [name for name in found.tensors if name not in expected],
+        "misshaped": [
+            f"{name} {tensor.shape} instead of {expected[name]}"
+            for name, tensor in found.tensors.items()
+            if name in expected and tensor.shape != expected[name]
+        ],
+        "not floating-point numbers": found.not_floats,
+    }
+    faults = {kind: f"{kind}: {listed(names)}" for kind, names in kinds.items() if names}
+    if not faults:
+        return
+    remedies = [f" About the {fault}: {remedy}." for fault, remedy in found.refused]
+    if list(faults) == ["unexpected"]:  # in all other cases, the flag alone would not help
+        remedies.append(" To leave out tensors of other parts, such as a fine-tuned head, add --drop-unexpected.")
+    raise CheckpointError(f"{what} {'; '.join(faults.values())}.{''.join(remedies)}")
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """Return the first names, and the number of the others."""
+    rest = len(names) - MAX_NAMES_TOLD
+    return ", ".join(names[:MAX_NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")
