@@ -57,7 +57,9 @@ class _Factors:
 
 
 def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> OpenedModel:
-    """Return the model with a LoRA adapter of peft merged into its weights. They are computed on read.
+    """Return the model with a LoRA adapter of peft merged into its weights.
+
+    The merged weights are computed when they are read.
 
     Args:
         folder: the folder that peft's `save_pretrained` wrote.
@@ -192,7 +194,10 @@ def _split(weights: WeightsFiles, values: Mapping[str, Any]) -> tuple[dict[str, 
 
 
 def _by_pattern(module: str, pattern: Mapping[str, float] | None, *, default: float) -> float:
-    """Return the value of the first name that is `module` or its end; with ^ only if it is all of `module`."""
+    """Return the value of the first name that is `module` or its end.
+
+    A name with ^ must be all of `module`.
+    """
     for name, value in (pattern or {}).items():
         if module == name.removeprefix("^") or (not name.startswith("^") and module.endswith(f".{name}")):
             return value

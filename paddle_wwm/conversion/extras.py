@@ -49,7 +49,7 @@ _INSIDE = re.compile(r"bert[./](embeddings|encoder)[./]")
 _OF_THE_MODEL = re.compile(r"(bert|cls[./]predictions|cls[./]seq_relationship)[./]")
 _MERGE = "merge them in peft (merge_and_unload), save the model and convert that"
 _NOT_BERT = "a BERT does not have them"
-# what, pattern, remedy or reason; the first that matches is told
+# what, pattern, remedy or reason; the first match counts
 _REFUSED: tuple[tuple[str, str, str], ...] = (
     (
         "LoRA factors that are not merged",
@@ -75,7 +75,9 @@ def skip_reason(name: str, naming: Naming) -> str | None:
 
 
 def refusal(name: str) -> tuple[str, str] | None:
-    """Return what an unexpected tensor is and what to do, or None if the user may drop it.
+    """Return what an unexpected tensor is and what to do about it.
+
+    None means that the user may drop it.
 
     Args:
         name: a standard name that is not in the table.
@@ -90,7 +92,9 @@ def refusal(name: str) -> tuple[str, str] | None:
 
 
 def check_buffer(name: str, tensor: Tensor, *, reason: str, source: str) -> None:
-    """Check that a skipped buffer holds what every BERT computes with: positions 0, 1, 2, …, or token type 0.
+    """Check that a skipped buffer holds what every BERT computes with.
+
+    That is the positions 0, 1, 2, … or token type 0.
 
     Raises:
         CheckpointError: it holds other numbers, so skipping it would change the outputs.

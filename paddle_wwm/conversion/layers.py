@@ -63,8 +63,8 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
 def with_shifted_positions(model: OpenedModel) -> OpenedModel:
     """Return the model with its position table shifted by one.
 
-    Position 0 then has the row of position 1. PaddleNLP's Roberta class numbers positions from `pad_token_id` + 1. A model that was fine-tuned in that class needs
-    these rows. One position fewer remains.
+    Position 0 then has the row of position 1. PaddleNLP's Roberta class numbers positions from `pad_token_id` + 1, so a
+    model that was fine-tuned in that class needs these rows. One position fewer remains.
 
     Raises:
         ConfigError: the model is not of that class, or pads with another id than 0.

@@ -45,7 +45,7 @@ class OpenedModel:
         unexpected: tensors that were left out because of `drop_unexpected`.
         taken_off: keys and parts of names around the BERT that were removed, such as "state_dict" and "module.".
         left_out: keys of the file next to the weights, such as "optimizer".
-        config_path: the configuration.
+        config_values: all values of the configuration.
         vocab: the vocabulary, with added tokens and names for padding rows; None if the source has none.
         added_tokens: the tokens that were added to the vocabulary after pretraining, with their ids.
         is_roberta_class: whether the source is a model of PaddleNLP's Roberta class.
@@ -62,7 +62,7 @@ class OpenedModel:
     unexpected: tuple[str, ...]
     taken_off: tuple[str, ...]
     left_out: tuple[str, ...]
-    config_path: Path
+    config_values: Mapping[str, Any]
     vocab: Vocab | None
     added_tokens: Mapping[str, int]
     do_lower_case: bool
@@ -142,7 +142,7 @@ def open_model(
         unexpected=found.unexpected,
         taken_off=(*weights.wrappers, *spelling.taken_off),
         left_out=weights.left_out,
-        config_path=description.path,
+        config_values=description.values,
         vocab=vocabulary.vocab if vocabulary else None,
         added_tokens=vocabulary.added if vocabulary else {},
         do_lower_case=_do_lower_case(weights.folder, vocabulary),

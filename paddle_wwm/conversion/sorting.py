@@ -96,7 +96,10 @@ def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
 
 
 def _any_depth(naming: Naming, *, num_tensors: int) -> dict[str, Parameter]:
-    """Return the parameters of a BERT with as many layers as the tensors can make; a layer has 16."""
+    """Return the parameters of a BERT of any depth that the tensors could have.
+
+    A layer has 16 tensors.
+    """
     config = dataclasses.replace(ModelConfig(), num_hidden_layers=min(num_tensors // 16 + 1, 1000))
     return {parameter.foreign_name: parameter for parameter in parameters(naming, config)}
 

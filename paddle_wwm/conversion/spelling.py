@@ -63,7 +63,7 @@ class Spelling:
 
 
 def spelling_of(names: Iterable[str], *, source: Path) -> Spelling | None:
-    """Return the names in the form of the table, or None if they are not those of a BERT.
+    """Return the names in the form of the table; None if it is not a BERT.
 
     Args:
         source: the file, for messages.
@@ -100,7 +100,10 @@ def spelling_of(names: Iterable[str], *, source: Path) -> Spelling | None:
 def _place_of_the_bert(
     names: Iterable[str], naming: Naming, *, source: Path
 ) -> tuple[tuple[str, str], tuple[str, ...]]:
-    """Return what stands in front of the BERT, "bert." or "" for a bare one, and the beginnings of averaged copies."""
+    """Return where the BERT is, and the prefixes of averaged copies.
+
+    The place is what stands in front of the BERT, and "bert.", or "" for a bare one.
+    """
     found = {(match[1], match[2] or "") for name in names if (match := _ENCODER[naming].match(name)) is not None}
     averages = {place for place in found if _AVERAGES.search(place[0])} if len(found) > 1 else set()
     places = sorted(found - averages or found)
@@ -128,7 +131,7 @@ _IN_ADAPTER = re.compile(
 
 
 def standard_name_in_adapter(name: str) -> str:
-    """Return the Hugging Face name of a tensor or module that an adapter of peft changes."""
+    """Return the Hugging Face name of what an adapter of peft changes."""
     name = re.sub(r"\.(modules_to_save(\.default)?|base_layer)(?=\.)", "", _WRAPPERS.sub("", name))
     if match := _IN_ADAPTER.fullmatch(name):
         return f"bert.{match[1]}"

@@ -1,15 +1,13 @@
 """Compare the outputs of two models, or of a model and stored outputs, on the same inputs.
 
-transformers runs a Hugging Face folder if it is installed. This project's BERT runs all other models. Outputs that
-`save_reference` stored replace a framework that is not installed here.
+`engines` runs each model in the class of its own framework if that is installed. Outputs that `save_reference` stored
+replace a framework that is not installed here.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping
 
 import numpy as np
 
@@ -17,18 +15,11 @@ from ..errors import CheckpointError, ConfigError
 from ..files import atomic_write
 from ..model_config import ModelConfig
 from ..weights.tensors import same_bytes, to_float32
-from .names import Naming
+from .engines import INPUTS, OUTPUTS, run_model
+from .layers import with_shifted_positions
 from .opening import OpenedModel, open_model
 
 TOLERANCE = 1e-5
-INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-# output -> the optional parts that it needs
-OUTPUTS = {
-    "last_hidden_state": (),
-    "pooler_output": ("bert.pooler",),
-    "prediction_logits": ("cls.predictions",),
-    "seq_relationship_logits": ("bert.pooler", "cls.seq_relationship"),
-}
 REFERENCE_ENDING = ".npz"
 MAX_LENGTH = 48
 
@@ -51,6 +42,9 @@ class Verification:
         other: the second model and what ran it, or the stored outputs.
         num_same: number of tensors with the same bits.
         num_tensors: number of compared tensors; 0 for stored outputs.
+        largest_of_tensors: the largest difference of two values of a tensor. The outputs do not show every value: the
+            inputs have few of the tokens and positions.
+        differing: the tensors with other bits, as far as both models have them.
     """
 
     one: str
@@ -59,6 +53,8 @@ class Verification:
     not_compared: tuple[str, ...]
     num_same: int
     num_tensors: int
+    largest_of_tensors: float = 0.0
+    differing: tuple[str, ...] = ()
 
     @property
     def largest(self) -> float:
@@ -83,7 +79,9 @@ def make_inputs(config: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
     return {"input_ids": ids.astype(np.int64), "token_type_ids": types, "attention_mask": mask.astype(np.int64)}
 
 
-def verify(one: str | Path, other: str | Path, *, config: str | Path | None = None) -> Verification:
+def verify(
+    one: str | Path, other: str | Path, *, config: str | Path | None = None, positions_shifted: bool = False
+) -> Verification:
     """Compare the outputs of two models on the same inputs.
 
     Instead of one of the models, stored outputs can be given.
@@ -91,14 +89,16 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     Args:
         one: a model of any format that `convert` reads, or outputs that `save_reference` stored (.npz).
         other: like `one`; at least one of the two must be a model.
-        config: a config.json for a model that has none next to its weights.
+        config: a config.json to use for both instead of those next to the weights.
+        positions_shifted: run a model of PaddleNLP's Roberta class with the positions of that class, from 1.
 
     Returns:
         The largest absolute difference of every output, and the number of tensors with the same bits.
 
     Raises:
-        CheckpointError: a model cannot be opened or run, or the two models have different sizes.
-        ConfigError: both are stored outputs.
+        CheckpointError: a model cannot be opened or run, a parameter is missing or not known in the class that runs it,
+            or the two models have different sizes.
+        ConfigError: both are stored outputs, or `positions_shifted` is given and no model is of the Roberta class.
 
     Source:
         1e-5, the tolerance of paddle-wwm verify-conversion, is a common tolerance for float32 ports of BERT.
@@ -114,6 +114,8 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     if is_reference(one):
         one, other = other, one
     first = open_model(one, config=config)
+    if positions_shifted:
+        _check_positions_are_shifted(first, other, config=config)
     if is_reference(other):
         stored = read_reference(other)
         expected, second, name = (
@@ -125,9 +127,9 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
     else:
         second = open_model(other, config=config)
         inputs = make_inputs(first.config)
-        expected, engine = run_model(second, inputs)
+        expected, engine = run_model(second, inputs, positions_shifted=positions_shifted)
         name = f"{other} (run by {engine})"
-    actual, engine = run_model(first, inputs)
+    actual, engine = run_model(first, inputs, positions_shifted=positions_shifted)
     common = [key for key in OUTPUTS if key in actual and key in expected]
     for key in common:
         if actual[key].shape != expected[key].shape:
@@ -135,6 +137,18 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
                 f"{key} has shape {actual[key].shape} for {one}, but {expected[key].shape} for {other}; models of "
                 f"different sizes cannot be compared."
             )
+    if first.is_roberta_class or (second is not None and second.is_roberta_class):
+        # PaddleNLP's Roberta class embeds [PAD] as zeros; the mask hides it from all other positions
+        seen = inputs["attention_mask"].astype(bool)
+        actual, expected = (
+            {key: array[seen] if array.ndim == 3 else array for key, array in outputs.items()}
+            for outputs in (actual, expected)
+        )
+    tensors, largest, differing = (
+        _compare_tensors(*(_as_compared(model, positions_shifted) for model in (first, second)))
+        if second is not None
+        else ((), 0.0, ())
+    )
     return Verification(
         one=f"{one} (run by {engine})",
         other=name,
@@ -147,15 +161,30 @@ def verify(one: str | Path, other: str | Path, *, config: str | Path | None = No
             for key in common
         ),
         not_compared=tuple(key for key in OUTPUTS if key not in common),
-        num_same=_num_same(first, second) if second is not None else 0,
-        num_tensors=len(first.tensors) if second is not None else 0,
+        num_same=len(tensors) - len(differing),
+        num_tensors=len(tensors),
+        largest_of_tensors=largest,
+        differing=differing,
     )
 
 
-def _num_same(one: OpenedModel, other: OpenedModel) -> int:
-    return sum(
-        name in other.tensors and same_bytes(tensor, other.tensors[name]) for name, tensor in one.tensors.items()
-    )
+def _compare_tensors(one: OpenedModel, other: OpenedModel) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
+    """Return the common tensors, their largest difference, and those with other bits."""
+    common = tuple(name for name in one.tensors if name in other.tensors)
+    differing = tuple(name for name in common if not same_bytes(one.tensors[name], other.tensors[name]))
+    largest = [0.0]
+    for name in differing:
+        left, right = (
+            to_float32(model.tensors[name].read(), dtype=model.tensors[name].dtype) for model in (one, other)
+        )
+        if left.shape != right.shape:
+            raise CheckpointError(
+                f"{name} has shape {left.shape} in {one.files[0]}, but {right.shape} in {other.files[0]}; models of "
+                f"different sizes cannot be compared."
+            )
+        with np.errstate(invalid="ignore"):  # two infinities
+            largest.append(float(np.abs(left - right).max()) if not np.array_equal(left, right, equal_nan=True) else 0)
+    return common, float(np.max(largest)), differing
 
 
 def is_reference(path: str | Path) -> bool:
@@ -179,7 +208,9 @@ def read_reference(path: str | Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def save_reference(source: str | Path, path: str | Path, *, config: str | Path | None = None) -> str:
+def save_reference(
+    source: str | Path, path: str | Path, *, config: str | Path | None = None, positions_shifted: bool = False
+) -> str:
     """Run a model and store its inputs and outputs.
 
     They can be compared on a machine where the framework is not installed.
@@ -189,79 +220,17 @@ def save_reference(source: str | Path, path: str | Path, *, config: str | Path |
     """
     model = open_model(source, config=config)
     inputs = make_inputs(model.config)
-    outputs, engine = run_model(model, inputs)
+    outputs, engine = run_model(model, inputs, positions_shifted=positions_shifted)
     with atomic_write(path) as stream:
         np.savez(stream, **inputs, **outputs)
     return engine
 
 
-def run_model(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
-    """Run a model. Outputs that need an absent part are left out.
-
-    Args:
-        inputs: the arrays of `INPUTS`, int64 of shape (batch_size, seq_len).
-
-    Returns:
-        The outputs by name, all float32, and the name of what ran the model. Shapes: `last_hidden_state`
-        (batch_size, seq_len, hidden_size), `pooler_output` (batch_size, hidden_size), `prediction_logits`
-        (batch_size, seq_len, vocab_size), `seq_relationship_logits` (batch_size, 2).
-    """
-    if (
-        int(inputs["input_ids"].max()) >= model.config.vocab_size
-        or inputs["input_ids"].shape[1] > model.config.max_position_embeddings
-    ):
-        raise CheckpointError(
-            f"{model.files[0]}: the stored inputs do not fit this model; they are from a model of another size."
-        )
-    has_transformers = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
-    if model.naming is Naming.HUGGING_FACE and has_transformers:
-        outputs, engine = _run_by_transformers(model, inputs), "transformers"
-    elif importlib.util.find_spec("paddle"):
-        outputs, engine = _run_by_paddle(model, inputs), "Paddle"
-    else:
-        raise CheckpointError(
-            f"{model.files[0]}: no framework to run this model is installed; install paddlepaddle, or torch and "
-            f"transformers for a Hugging Face folder."
-        )
-    return {key: outputs[key] for key, parts in OUTPUTS.items() if not set(parts) & set(model.absent)}, engine
+def _as_compared(model: OpenedModel, positions_shifted: bool) -> OpenedModel:
+    return with_shifted_positions(model) if positions_shifted and model.is_roberta_class else model
 
 
-def _run_by_paddle(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    import paddle
-
-    from ..model.heads import BertForPretraining
-    from ..model.weights import load_arrays
-
-    bert = BertForPretraining(model.config)
-    arrays = {name: to_float32(tensor.read(), dtype=tensor.dtype) for name, tensor in model.tensors.items()}
-    load_arrays(bert, arrays, source=model.files[0], optional=model.absent)
-    bert.eval()
-    ids, types = (paddle.to_tensor(inputs[key]) for key in ("input_ids", "token_type_ids"))
-    mask = paddle.to_tensor(inputs["attention_mask"].astype(bool))
-    with paddle.no_grad():
-        hidden = bert.bert(ids, types, mask)
-        scores, relations = bert(ids, types, mask, paddle.arange(ids.size), True)
-        pooled = bert.bert.pooler(hidden[:, 0])
-    return {
-        "last_hidden_state": hidden.numpy(),
-        "pooler_output": pooled.numpy(),
-        "prediction_logits": scores.numpy().reshape(*ids.shape, -1),
-        "seq_relationship_logits": relations.numpy(),
-    }
-
-
-def _run_by_transformers(model: OpenedModel, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    import torch
-    from transformers import BertForPreTraining
-
-    bert = BertForPreTraining.from_pretrained(str(model.files[0].parent)).float().eval()
-    with torch.no_grad():
-        given = {key: torch.from_numpy(np.asarray(inputs[key], np.int64)) for key in INPUTS}
-        encoded = bert.bert(**given)
-        outputs = bert(**given)
-    return {
-        "last_hidden_state": encoded.last_hidden_state.numpy(),
-        "pooler_output": encoded.pooler_output.numpy(),
-        "prediction_logits": outputs.prediction_logits.numpy(),
-        "seq_relationship_logits": outputs.seq_relationship_logits.numpy(),
-    }
+def _check_positions_are_shifted(first: OpenedModel, other: str | Path, *, config: str | Path | None) -> None:
+    """Raise ConfigError if no model is of PaddleNLP's Roberta class."""
+    if not first.is_roberta_class and (is_reference(other) or not open_model(other, config=config).is_roberta_class):
+        raise ConfigError("--positions-shifted is for a model of PaddleNLP's Roberta class, but neither of the two is.")

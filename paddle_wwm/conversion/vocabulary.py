@@ -28,7 +28,7 @@ class Vocabulary:
 
     Args:
         added: the tokens that were added to the vocabulary after pretraining, with their ids.
-        is_lower_case: whether tokenizer.json lowers the case of text; None if there is none or it does not say.
+        is_lower_case: whether tokenizer.json lowers the case of text; None if it does not state it or does not exist.
         notes: what was added or named, one sentence each.
     """
 
@@ -127,7 +127,10 @@ def _unused(tokens: list[str], *, count: int) -> Iterator[str]:
 
 
 def _add(token: str, index: int, *, tokens: list[str], file: Path, num_embeddings: int) -> None:
-    """Put an added token at its id. Ids between the vocabulary and it are named [unusedN]."""
+    """Put an added token at its id.
+
+    Ids between the vocabulary and the token are named [unusedN].
+    """
     if index >= num_embeddings:
         raise CheckpointError(
             f"{file}: the token {token!r} has the id {index:,}, but the word embeddings have only "
@@ -177,7 +180,9 @@ def _read_tokenizer(path: Path) -> _Tokenizer:
 
 
 def _added_tokens(folder: Path, stated: _Tokenizer, ids: Mapping[str, int]) -> Iterator[tuple[str, int, Path]]:
-    """Yield the token, the id and the file of every added token. Two files can state the same.
+    """Yield the token, the id and the file of every added token.
+
+    Two files can state the same token.
 
     Args:
         ids: the ids of vocab.txt, for tokens that a conversion of this package appended.

@@ -39,7 +39,7 @@ def unwrap(values: Any, *, is_tensor: Callable[[Any], bool]) -> tuple[Any, tuple
     """Open mappings without tensors until one with tensors is found.
 
     Returns:
-        The mapping with tensors (or `values` if there is none), the keys that were opened, and the keys next to them.
+        The mapping with tensors (or `values` if no mapping has tensors), the opened keys, and the keys next to them.
 
     Raises:
         pickle.UnpicklingError: several keys could hold the weights of the model.
@@ -68,7 +68,10 @@ def unwrap(values: Any, *, is_tensor: Callable[[Any], bool]) -> tuple[Any, tuple
 
 
 def _holds_tensors(value: Any, is_tensor: Callable[[Any], bool], seen: set[int]) -> bool:
-    """Return True if a mapping has a tensor at any depth. A hostile file can put a mapping into itself."""
+    """Return True if a mapping has a tensor at any depth.
+
+    `seen` is needed because a hostile file can put a mapping into itself.
+    """
     if not isinstance(value, dict) or id(value) in seen:
         return False
     seen.add(id(value))
