@@ -170,13 +170,7 @@ def _paddle_state(model: OpenedModel) -> dict[str, Any]:
 
 
 def _prepared(network: Any, state: Mapping[str, Any], *, model: OpenedModel) -> Any:
-    """Return a class of PaddleNLP with the tensors of the files, for inference.
-
-    Its Bert and Roberta classes compute LayerNorm with an epsilon of 1e-5, whatever the configuration states. A
-    conversion keeps the epsilon of the configuration, so the comparison uses that one.
-    """
-    import paddle
-
+    """Return a class of PaddleNLP with the tensors of the files, for inference."""
     _set_strictly(
         network.state_dict(),
         state,
@@ -184,9 +178,6 @@ def _prepared(network: Any, state: Mapping[str, Any], *, model: OpenedModel) -> 
         model=model,
         name=f"PaddleNLP's {type(network).__name__}",
     )
-    for layer in network.sublayers():
-        if isinstance(layer, paddle.nn.LayerNorm):
-            layer._epsilon = model.config.layer_norm_eps
     network.eval()
     return network
 

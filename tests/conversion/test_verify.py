@@ -50,7 +50,7 @@ def test_the_configuration_that_was_named_is_used(tmp_path, paddle_folder):
     assert verify(paddle_folder, REFERENCE, config=tmp_path / "other.json").largest > 0.01
 
 
-def test_a_small_epsilon_of_layer_norm_is_not_lost_in_the_class_of_paddlenlp(tmp_path):
+def test_the_epsilon_of_layer_norm_is_that_of_the_configuration_in_paddlenlp(tmp_path):
     arrays = {name: array if "LayerNorm" in name else array / 1000 for name, array in hf_arrays().items()}
     source = hf_folder(tmp_path / "small", arrays)
     converted(source, tmp_path / "paddle")
@@ -145,7 +145,6 @@ def roberta(tmp_path_factory):
             max_position_embeddings=64,
             type_vocab_size=2,
             pad_token_id=0,
-            layer_norm_eps=1e-5,  # that of the class
         )
     )
     rng = np.random.default_rng(5)
