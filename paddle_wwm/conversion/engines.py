@@ -117,8 +117,8 @@ def _set_strictly(
             if key in sources and tuple(sources[key].shape) != tuple(targets[key].shape)
         ],
     }
-    if told := [f"{kind}: {listed(names)}" for kind, names in faults.items() if names]:
-        raise CheckpointError(f"{file}: cannot be loaded into {name}. {'; '.join(told)}.")
+    if problems := [f"{kind}: {listed(names)}" for kind, names in faults.items() if names]:
+        raise CheckpointError(f"{file}: cannot be loaded into {name}. {'; '.join(problems)}.")
     for key, target in targets.items():
         if key in sources:
             put(target, sources[key])
@@ -149,14 +149,17 @@ def _run_here(model: OpenedModel, inputs: Arrays) -> dict[str, np.ndarray]:
 
 
 def _values_with_sizes(model: OpenedModel) -> dict[str, Any]:
-    """Return all values of the configuration, with the sizes from the weights that it does not state."""
+    """Return all values of the configuration, with the sizes that it does not state."""
     sizes = dataclasses.asdict(model.config)
     names = ("vocab_size", "max_position_embeddings", "type_vocab_size")
     return {**model.config_values, **{name: sizes[name] for name in names}}
 
 
 def _paddle_state(model: OpenedModel) -> dict[str, Any]:
-    """Return the tensors of the files. Paddle reads its own files, after `open_model` has found them harmless."""
+    """Return the tensors of the files.
+
+    Paddle's own reader is safe here, because `open_model` has found nothing but arrays in the files.
+    """
     import paddle
 
     state: dict[str, Any] = {}
