@@ -1,9 +1,9 @@
 """Download published weights by name. They are checked, converted and stored, so that later runs need no network.
 
-NAME is any name in the table of models (`paddle-wwm models`), or owner/name of another BERT on the hub. To continue
-after an interruption, rerun the same command. Models are stored in PADDLE_WWM_HOME (default: paddle_wwm in your cache
-folder). Other environment variables: HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT
-(seconds without data), HTTPS_PROXY.
+NAME is any name in the table of models (`paddle-wwm models`), owner/name of another BERT on the hub, or
+modelscope:owner/name of a BERT on ModelScope. To continue after an interruption, rerun the same command. Models are
+stored in PADDLE_WWM_HOME (default: paddle_wwm in your cache folder). Other environment variables: HF_ENDPOINT (a
+mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds without data), MODELSCOPE_DOMAIN, HTTPS_PROXY.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="SOURCE",
-        help="use a zip or tar archive, its URL, or a folder instead of the hub",
+        help="use a zip or tar archive, its URL, a folder, or modelscope:OWNER/NAME instead of the hub",
     )
     parser.add_argument("--sha256", metavar="HEX", help="with --from: the expected checksum of the archive")
     parser.add_argument("--home", type=Path, metavar="DIR", help="store models here instead of in PADDLE_WWM_HOME")

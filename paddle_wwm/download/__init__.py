@@ -11,10 +11,11 @@ A model that is stored needs no network::
     folder = fetch("chinese-roberta-wwm-ext")
 
 `paddle-wwm download` does the same in a shell. HF_ENDPOINT sets a mirror. HF_TOKEN, HF_HUB_OFFLINE,
-HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are also used.
+HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are also used. modelscope:OWNER/NAME is a model on ModelScope.
 """
 
 from ..user_folders import home_folder
+from . import hub_import as _hub_import  # noqa: F401  # before the modules below import huggingface_hub
 from .home import StoredModel, find_stored, stored_models
 from .models import Plan, fetch, plan
 from .settings import NetworkSettings

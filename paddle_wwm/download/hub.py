@@ -1,26 +1,23 @@
 """Fetch the files of a model from a repository on the Hugging Face hub or a mirror, and check them.
 
-huggingface_hub compares only sizes. This module also compares every file with the checksum that the hub states: the
-sha256 of a large file, the git blob sha1 of a small file.
+Every file is compared with the size and the checksum that the hub states: the sha256 of a large file, the git blob sha1
+of a small file. hf_hub_download needs a HEAD request first, with headers that some mirrors do not send, and compares
+only sizes. So the files are fetched with GET here, in the session of huggingface_hub.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import logging
 import re
-import shutil
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterator
 
 import requests
 from huggingface_hub import (
     HfApi,
+    HfFileMetadata,
     get_hf_file_metadata,
-    hf_hub_download,
     hf_hub_url,
     snapshot_download,
     try_to_load_from_cache,
@@ -32,86 +29,16 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._http import get_session, hf_raise_for_status
 
 from ..errors import DownloadError
-from ..files import sha256_of_file
 from .addresses import hub_endpoint, without_secrets
 from .failures import WrongLength
 from .home import told_when_full
 from .network import MAX_FILE_BYTES, Network
-
-logger = logging.getLogger(__name__)
-
-# The first pattern that a repository has a file for is used. A model needs one of CONFIGS and one of WEIGHTS.
-CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
-WEIGHTS = (
-    r"model\.safetensors",
-    r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json",
-    r"pytorch_model\.bin",
-    r"pytorch_model-\d{5}-of-\d{5}\.bin|pytorch_model\.bin\.index\.json",
-    r"model_state\.pdparams",
-    r"model_state-\d{5}-of-\d{5}\.pdparams|model_state\.pdparams\.index\.json",
-    r"bert_model\.ckpt\.(index|data-\d{5}-of-\d{5})",
-)
-REQUIRED = {
-    "a configuration (config.json)": CONFIGS,
-    "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS,
-}
-OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # tokenizer_config.json states whether the model is cased
-SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoteFile:
-    """A file of a repository.
-
-    Args:
-        size_bytes: the size, or None if the server does not state it.
-        checksum: the sha256 (64 hexadecimal digits) or git blob sha1 (40), or None if the server does not state it.
-    """
-
-    name: str
-    size_bytes: int | None
-    checksum: str | None = None
-
-    @property
-    def checked_by(self) -> str:
-        """What the file is checked by: "size only", "git sha1" or "sha256"."""
-        return "size only" if self.checksum is None else {40: "git sha1", 64: "sha256"}[len(self.checksum)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoteModel:
-    """The files of one commit of a repository that a model needs."""
-
-    repository: str
-    commit: str
-    files: tuple[RemoteFile, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all files."""
-        return sum(file.size_bytes or 0 for file in self.files)
-
-
-def choose_files(names: Iterable[str], *, source: str) -> list[str]:
-    """Return the files of a repository that a model needs, in one format of weights.
-
-    Raises:
-        DownloadError: the configuration or the weights are missing; the message names what is missing.
-    """
-    names = sorted(names)
-    found = {
-        what: next((matches for row in rows if (matches := [name for name in names if re.fullmatch(row, name)])), [])
-        for what, rows in REQUIRED.items()
-    }
-    if missing := [what for what, matches in found.items() if not matches]:
-        raise DownloadError(
-            f"{source}: holds no model that can be read: {' and '.join(missing)} missing; it has "
-            f"{', '.join(names) or 'no files'}."
-        )
-    small = [name for name in names if re.fullmatch("|".join(OPTIONAL), name)]
-    return [*small, *(name for matches in found.values() for name in matches)]
+from .remote import RemoteFile, RemoteModel, choose_files, fetch_files, is_checksum, is_right
+from .urls import continue_transfer
 
 
 def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
@@ -134,66 +61,57 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
         for name in choose_files(known, source=f"{repository} at {without_secrets(endpoint)}"):
             sibling = known[name]
             size, checksum = sibling.size, sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
-            if size is None or not _is_checksum(checksum):  # some mirrors have the details only in the file's headers
-                metadata = get_hf_file_metadata(
-                    hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint), endpoint=endpoint
-                )
-                size, checksum = metadata.size, metadata.etag
-            if size is None:
-                raise DownloadError(f"{without_secrets(endpoint)}: states no size for {repository}/{name}.")
-            files.append(RemoteFile(name=name, size_bytes=size, checksum=checksum if _is_checksum(checksum) else None))
+            if size is None or not is_checksum(checksum):  # some mirrors have the details only in the file's headers
+                stated = _headers_of(hf_hub_url(repository, name, revision=info.sha, endpoint=endpoint))
+                size, checksum = stated.size or size, stated.etag or checksum
+            files.append(RemoteFile(name=name, size_bytes=size, checksum=checksum if is_checksum(checksum) else None))
     return RemoteModel(repository=repository, commit=info.sha, files=tuple(files))
 
 
-def fetch_files(model: RemoteModel, *, folder: Path, network: Network) -> None:
+def _headers_of(url: str) -> HfFileMetadata:
+    """Return the size and the checksum in the headers of a file; None if not stated."""
+    try:
+        return get_hf_file_metadata(url, endpoint=hub_endpoint())
+    except requests.HTTPError:  # some mirrors answer HEAD with an error, and GET with the file
+        return HfFileMetadata(commit_hash=None, etag=None, location=url, size=None, xet_file_data=None)
+
+
+def fetch_from_hub(model: RemoteModel, *, folder: Path, network: Network) -> None:
     """Fetch the files of a model into `folder` and check them.
 
-    Files that are there already are kept; interrupted ones are continued. A file in the cache of huggingface_hub is
-    linked instead of fetched.
+    Interrupted transfers are continued. A file in the cache of huggingface_hub is linked instead of fetched.
 
     Raises:
         DownloadError: a file cannot be fetched, or its bytes are wrong twice.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in model.files:
-        path = folder / file.name
-        if path.exists() and is_right(path, file):
-            continue
-        path.unlink(missing_ok=True)
-        cached = try_to_load_from_cache(model.repository, file.name, revision=model.commit)
-        if isinstance(cached, str) and is_right(Path(cached), file):
-            path.symlink_to(Path(cached).resolve())
-            continue
-        _fetch_file(file, model=model, folder=folder, network=network)
 
+    def transfer(file: RemoteFile, path: Path) -> None:
+        url = hf_hub_url(model.repository, file.name, revision=model.commit, endpoint=hub_endpoint())
+        with told_when_full(folder), _errors_of_hub(model.repository, revision=model.commit), network.hub_session():
+            network.until_whole(
+                lambda: continue_transfer(
+                    url,
+                    path=path,
+                    session=get_session(),
+                    headers=build_hf_headers(),
+                    check=hf_raise_for_status,
+                    is_checked=file.checksum is not None,
+                ),
+                title=file.name,
+                max_bytes=MAX_FILE_BYTES if file.size_bytes is None else file.size_bytes,
+            )
 
-def _fetch_file(file: RemoteFile, *, model: RemoteModel, folder: Path, network: Network) -> None:
-    path = folder / file.name
-    # With an empty cache_dir, huggingface_hub cannot take an unchecked copy from its own cache.
-    get = partial(hf_hub_download, model.repository, file.name, revision=model.commit, endpoint=hub_endpoint())
-    get = partial(get, local_dir=folder, cache_dir=folder / ".cache" / "none")
-    for last_try in (False, True):
-        problem = "bytes that do not match the checksum"
-        try:
-            with told_when_full(folder), _errors_of_hub(model.repository, revision=model.commit), network.hub_session():
-                network.until_whole(
-                    get, title=file.name, max_bytes=MAX_FILE_BYTES if file.size_bytes is None else file.size_bytes
-                )
-        except WrongLength as error:
-            problem = str(error)
-        else:
-            if is_right(path, file):
-                return
-        path.unlink(missing_ok=True)
-        # it has the partial file, from which huggingface_hub would continue
-        shutil.rmtree(folder / ".cache", ignore_errors=True)
-        if last_try:
-            break
-        logger.warning("%s: received %s; fetching it again", file.name, problem)
-    raise DownloadError(
-        f"{model.repository}/{file.name}: {without_secrets(hub_endpoint())} has sent {problem} twice "
-        f"(stated checksum: {file.checksum or 'none'}). "
-        "Both copies were deleted. Try again later, or with another mirror (HF_ENDPOINT)."
+    def cached(file: RemoteFile) -> Path | None:
+        found = try_to_load_from_cache(model.repository, file.name, revision=model.commit)
+        return Path(found) if isinstance(found, str) else None
+
+    fetch_files(
+        model,
+        folder=folder,
+        transfer=transfer,
+        cached=cached,
+        server=without_secrets(hub_endpoint()),
+        remedy="Try again later, or with another mirror (HF_ENDPOINT).",
     )
 
 
@@ -213,30 +131,11 @@ def find_in_hub_cache(repository: str, *, revision: str) -> tuple[RemoteModel, P
     files = []
     for name in names:
         blob = (folder / name).resolve()  # a cached file is a link to a file that is named by its checksum
-        checksum = blob.name if _is_checksum(blob.name) else None
+        checksum = blob.name if is_checksum(blob.name) else None
         files.append(RemoteFile(name=name, size_bytes=blob.stat().st_size, checksum=checksum))
         if not is_right(blob, files[-1]):
             return None
     return RemoteModel(repository=repository, commit=folder.name, files=tuple(files)), folder
-
-
-def is_right(path: Path, file: RemoteFile) -> bool:
-    """Return True if a local file has the size and checksum of the remote file."""
-    if path.stat().st_size != file.size_bytes:
-        return False
-    checksum = sha256_of_file if file.checked_by == "sha256" else git_sha1_of_file
-    return file.checksum is None or file.checksum == checksum(path)
-
-
-def git_sha1_of_file(path: Path) -> str:
-    """Return the git blob sha1 of a file."""
-    header = f"blob {path.stat().st_size}\0".encode()
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
-
-
-def _is_checksum(text: str | None) -> bool:
-    return bool(text and (SHA256.fullmatch(text) or SHA1.fullmatch(text)))
 
 
 @contextlib.contextmanager

@@ -43,7 +43,8 @@ def lines_of_model(folder: Path) -> list[str]:
             f"({record['revision']})"
         )
     else:
-        lines.append(f"  from {record['from']}")
+        commit = f" at {record['endpoint']}, commit {record['commit'][:12]}" if "commit" in record else ""
+        lines.append(f"  from {record['from']}{commit}")
     lines += [
         f"  {file['name']:<28} {size_text(file['size_bytes']):>12}  {_verdict(file['checked_by'])}"
         for file in record["files"]
@@ -53,9 +54,11 @@ def lines_of_model(folder: Path) -> list[str]:
 
 
 def _verdict(checked_by: str) -> str:
-    return {"size only": "size agrees; the server stated no checksum", "not checked": "given by the user"}.get(
-        checked_by, f"{checked_by} agrees"
-    )
+    return {
+        "size only": "size agrees; the server stated no checksum",
+        "not checked": "given by the user",
+        "nothing": "the server stated neither size nor checksum",
+    }.get(checked_by, f"{checked_by} agrees")
 
 
 def inventory_of(home: Path) -> str:

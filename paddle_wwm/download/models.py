@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
-from ..errors import CheckpointError, DownloadError
+from ..errors import CheckpointError, ConfigError, DownloadError
 from ..files import check_space, locked, read_json, sha256_of_file, write_json
 from ..progress import Progress
 from ..version import __version__
@@ -20,8 +20,11 @@ from .arrival import convert_on_arrival
 from .by_hand import check_local, check_online, fetch_by_hand
 from .failures import Unreachable
 from .home import RECORD_NAME, StoredModel, download_folder, find_stored, told_when_full
-from .hub import RemoteFile, RemoteModel, fetch_files, find_in_hub_cache, look_up
+from .hub import fetch_from_hub, find_in_hub_cache, look_up
+from .modelscope import fetch_from_modelscope, modelscope_endpoint, modelscope_repository
+from .modelscope import look_up as look_up_on_modelscope
 from .network import Network, is_offline
+from .remote import RemoteFile, RemoteModel
 from .settings import NetworkSettings
 from .urls import name_of_url, size_of_url
 from .wanted import Wanted, check_same_source, not_here, three_ways, what_is_wanted
@@ -63,9 +66,9 @@ def fetch(
     this at once: one fetches, the others wait.
 
     Args:
-        name: any name of the table of models, or owner/name of another BERT on the hub.
+        name: any name of the table of models, owner/name of another BERT on the hub, or modelscope:owner/name.
         revision: a branch, tag or commit; None: main.
-        source: the address or path of a zip or tar archive, or a folder; used instead of the hub.
+        source: the address or path of a zip or tar archive, a folder, or modelscope:owner/name, instead of the hub.
         sha256: the expected checksum of the archive `source`.
         home: folder for models; None: PADDLE_WWM_HOME, or a folder in the cache of the user.
         overwrite: fetch a stored model again.
@@ -129,6 +132,10 @@ def plan(
         model, folder = _look_up(wanted, network=network)
         origin = f"{wanted.repository} at {without_secrets(hub_endpoint())}" if folder is None else str(folder)
         return Plan(wanted=wanted, stored=None, origin=origin, commit=model.commit, files=() if folder else model.files)
+    if modelscope_repository(wanted.source) is not None:
+        model = _look_up_on_modelscope(wanted, sha256=None, network=network)
+        origin = f"{wanted.source} at {without_secrets(modelscope_endpoint())}"
+        return Plan(wanted=wanted, stored=None, origin=origin, commit=model.commit, files=model.files)
     if not is_url(wanted.source):
         check_local(wanted)
         return Plan(wanted=wanted, stored=None, origin=wanted.source)
@@ -158,19 +165,28 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
     """
     folder = download_folder(wanted.key, home=wanted.home)
     record: dict[str, Any] = {"name": wanted.name}
+    model: RemoteModel | None = None
     if wanted.source is None:
         model, files = _look_up(wanted, network=network)
         if files is None:
             files = folder / model.commit
             _check_space(model, wanted=wanted, folder=files)
             with three_ways(wanted):
-                fetch_files(model, folder=files, network=network)
+                fetch_from_hub(model, folder=files, network=network)
         record |= {
             "repository": wanted.repository,
             "endpoint": without_secrets(hub_endpoint()),
             "revision": wanted.revision,
             "commit": model.commit,
         }
+    elif modelscope_repository(wanted.source) is not None:
+        model = _look_up_on_modelscope(wanted, sha256=sha256, network=network)
+        files = folder / model.commit
+        _check_space(model, wanted=wanted, folder=files)
+        with three_ways(wanted):
+            fetch_from_modelscope(model, revision=wanted.revision, folder=files, network=network)
+        endpoint = without_secrets(modelscope_endpoint())
+        record |= {"from": wanted.source, "endpoint": endpoint, "revision": wanted.revision, "commit": model.commit}
     else:
         files = fetch_by_hand(wanted, folder=folder, sha256=sha256, network=network)
         record |= {"from": without_secrets(wanted.source), "archive_sha256": sha256}
@@ -181,7 +197,7 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
     except CheckpointError as error:
         kept = f" The fetched files are kept in {files}." if files.is_relative_to(folder) else ""
         raise CheckpointError(f"{error}{kept}") from None
-    record["files"] = _files_of(model, folder=files) if wanted.source is None else _weights_of(converted)
+    record["files"] = _files_of(model, folder=files) if model is not None else _weights_of(converted)
     record |= {
         "notes": notes,
         "stored_bytes": {path.name: path.stat().st_size for path in converted.iterdir()},
@@ -235,6 +251,16 @@ def _look_up(wanted: Wanted, *, network: Network) -> tuple[RemoteModel, Path | N
             raise not_here(wanted, error) from None
         logger.warning("%s: %s Using %s, where another program has stored it.", wanted.name, error, cached[1])
         return cached
+
+
+def _look_up_on_modelscope(wanted: Wanted, *, sha256: str | None, network: Network) -> RemoteModel:
+    repository = modelscope_repository(wanted.source)
+    assert repository is not None  # the caller has checked it
+    if sha256 is not None:
+        raise ConfigError(f"{wanted.source}: `sha256` must be used with an archive; ModelScope states the checksums.")
+    check_online(wanted)
+    with three_ways(wanted):
+        return look_up_on_modelscope(repository, revision=wanted.revision, network=network)
 
 
 def _check_space(model: RemoteModel, *, wanted: Wanted, folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Callable, Mapping
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -18,6 +19,7 @@ from .home import told_when_full
 from .network import Network
 
 WRITE_BYTES = 1 << 20
+GZIP_ENDINGS = (".gz", ".tgz")
 
 
 def name_of_url(url: str) -> str:
@@ -38,7 +40,7 @@ def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with network.session() as session, told_when_full(folder):
-            network.until_whole(lambda: _continue(url, path=path, session=session), title=path.name)
+            network.until_whole(lambda: continue_transfer(url, path=path, session=session), title=path.name)
     except WrongLength as error:
         raise DownloadError(f"{without_secrets(url)}: sends {error}; an archive of a model is smaller.") from None
     except requests.RequestException as error:
@@ -46,16 +48,36 @@ def fetch_url(url: str, *, folder: Path, network: Network) -> Path:
     return path
 
 
-def _continue(url: str, *, path: Path, session: requests.Session) -> None:
-    """Make one request, for the whole file or its missing part."""
+def continue_transfer(
+    url: str,
+    *,
+    path: Path,
+    session: requests.Session,
+    headers: Mapping[str, str] | None = None,
+    check: Callable[[requests.Response], object] | None = None,
+    is_checked: bool = False,
+) -> None:
+    """Make one request, for the whole file or its missing part.
+
+    Next to the file are `.part` while it is incomplete, and `.json` with what confirms that it has not changed.
+
+    Args:
+        headers: more headers for the request.
+        check: raises if the answer is an error.
+        is_checked: the caller compares the checksum of the file, so nothing else needs to confirm that the file is the
+            same; and it does not need to be kept.
+    """
     part, notes = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.json")
     validator = _validator_in(notes, url=url)
+    can_continue = validator is not None or is_checked
     whole = path.exists() and validator is not None
-    num_here = (path if whole else part).stat().st_size if whole or (validator is not None and part.exists()) else 0
-    headers = {"Accept-Encoding": "identity"}
-    if num_here and validator is not None:  # If-Range: if the file has changed, the server sends all of it
-        headers |= {"Range": f"bytes={num_here}-", "If-Range": validator}
-    with session.get(url, headers=headers, stream=True) as response:
+    num_here = (path if whole else part).stat().st_size if whole or (can_continue and part.exists()) else 0
+    asked = {**(headers or {}), "Accept-Encoding": "identity"}
+    if num_here:
+        asked["Range"] = f"bytes={num_here}-"
+        if validator is not None:  # If-Range: if the file has changed, the server sends all of it
+            asked["If-Range"] = validator
+    with session.get(url, headers=asked, stream=True) as response:
         content_range = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
         if response.status_code == 416 and num_here:
             if content_range and int(content_range[2]) == num_here:  # nothing is missing
@@ -64,7 +86,9 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
             part.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise TransferCut("the partial file is not part of the file on the server any more.", position=0)
-        if not response.ok:
+        if check is not None:
+            check(response)
+        elif not response.ok:
             raise DownloadError(f"{without_secrets(url)}: the server answers {response.status_code} {response.reason}.")
         start = int(content_range[1]) if response.status_code == 206 and content_range and content_range[1] else 0
         if start not in (0, num_here):
@@ -72,15 +96,17 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
                 f"{without_secrets(url)}: the server sends bytes from {start:,}, but bytes from {num_here:,} were "
                 f"requested."
             )
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        is_plain = encoding == "identity" or path.suffix in GZIP_ENDINGS  # servers also state the encoding of the file
         if start == 0:
-            write_json(notes, {"url": url, "validator": _validator_of(response)})
+            write_json(notes, {"url": url, "validator": _validator_of(response) if is_plain else None})
         elif whole:
             path.replace(part)
-        length = response.headers.get("Content-Length", "")
+        length = response.headers.get("Content-Length", "") if is_plain else ""  # else the length of the coded body
         with open(part, "r+b" if start else "wb") as stream:
             stream.seek(start)
             stream.truncate()
-            for block in response.iter_content(WRITE_BYTES):
+            for block in response.raw.stream(WRITE_BYTES, decode_content=not is_plain):
                 stream.write(block)
             num_bytes = stream.tell()
             stream.flush()
@@ -88,6 +114,8 @@ def _continue(url: str, *, path: Path, session: requests.Session) -> None:
     if length.isdecimal() and num_bytes != start + int(length):
         raise TransferCut(f"the transfer was interrupted after {num_bytes:,} bytes.", position=num_bytes)
     part.replace(path)
+    if is_checked:
+        notes.unlink()
 
 
 def _validator_of(response: requests.Response) -> str | None:

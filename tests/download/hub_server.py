@@ -4,6 +4,7 @@ GET       /api/models/OWNER/NAME/revision/REVISION      the commit and the files
 HEAD GET  /OWNER/NAME/resolve/REVISION/FILE             a small file, or for a large file a redirect to /storage
 GET       /storage/SHA256                               the bytes of a large file, or a range of them
 HEAD GET  /files/NAME                                   any other file, with an ETag
+GET       /api/v1/models/OWNER/NAME/repo[/files]        a file or the files of a repository, in the form of ModelScope
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 100_000
@@ -71,8 +72,13 @@ class HubServer(ThreadingHTTPServer):
         self.states_checksums = True
         self.metadata_body: bytes | None = None  # sent instead of the metadata
         self.knows_ranges = True
-        self.compresses = False  # compress small files if the client accepts it
+        self.compresses: bool | str = False  # compress small files if the client accepts it; or "always"
+        self.encoding: str | None = None  # stated for a file that is sent as it is
+        self.head = "all"  # headers of answers to HEAD: "all", "none" (no size, no checksum), or "error" (status 405)
+        self.states_etags = True  # in answers to GET
         self.delay_s = 0.0  # wait before each body
+        self.loops: re.Pattern | None = None  # paths that redirect to themselves
+        self.modelscope: dict[str, dict[str, bytes]] = {}  # repositories in the form of ModelScope
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
@@ -128,6 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
         if server.faults.silent and server.faults.silent.search(path):
             server.stopping.wait(30)
             self.close_connection = True
+        elif self.command == "HEAD" and server.head == "error":
+            self.reply(405)
+        elif server.loops and server.loops.search(path):
+            self.reply(302, headers={"Location": self.path})
         elif server.faults.statuses:
             status, headers = server.faults.statuses.popleft()
             self.reply(status, headers=headers)
@@ -142,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, body in files.items()
             }
             self.content(*stored[match[1]], headers={"ETag": f'"{match[1]}"'})
+        elif match := re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)/repo(/files)?", path):
+            self.modelscope(match[1], is_list=bool(match[2]))
         elif (match := re.fullmatch(r"/files/([^/]+)", path)) and match[1] in server.files:
             body = server.files[match[1]]
             self.content(match[1], body, headers={"ETag": f'"{hashlib.sha256(body).hexdigest()}"'})
@@ -170,6 +182,37 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
         cut = server.faults.cuts["metadata"].popleft() if server.faults.cuts.get("metadata") else None
         self.reply(200, body, headers={"Content-Type": "application/json"}, cut=cut)
+
+    def modelscope(self, repository: str, *, is_list: bool) -> None:
+        """Answer like ModelScope, as its client (modelscope/hub/api.py and file_download.py) expects."""
+        query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+        files = self.server.modelscope.get(repository)
+        if files is None or query.get("Revision") not in ("master", "v1.0.0"):
+            what = "record not found" if files is None else "revision not found"
+            return self.json(404, {"Code": 10010205001, "Message": what, "RequestId": "r", "Success": False})
+        if is_list:
+            listing = [{"Name": "sub", "Path": "sub", "Type": "tree", "Size": 0, "Sha256": "", "Revision": "f" * 40}]
+            listing += [
+                {
+                    "Name": name,
+                    "Path": name,
+                    "Type": "blob",
+                    "Size": len(content),
+                    "Sha256": hashlib.sha256(content).hexdigest(),
+                    "Revision": COMMIT,
+                    "IsLFS": len(content) > LARGE_BYTES,
+                }
+                for name, content in files.items()
+            ]
+            return self.json(200, {"Code": 200, "Data": {"Files": listing}, "Message": "success", "Success": True})
+        name = query.get("FilePath", "")
+        if name not in files:
+            return self.json(404, {"Code": 10010205001, "Message": "file not found", "Success": False})
+        self.content(name, files[name], headers={"ETag": f'"{hashlib.md5(files[name]).hexdigest()}"'})
+
+    def json(self, status: int, values: dict[str, Any]) -> None:
+        """Send a JSON object."""
+        self.reply(status, json.dumps(values).encode(), headers={"Content-Type": "application/json"})
 
     def file(self, repository: str, revision: str, name: str) -> None:
         server = self.server
@@ -210,9 +253,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.compresses
             and status == 200
             and len(body) <= LARGE_BYTES
-            and "gzip" in self.headers.get("Accept-Encoding", "")
+            and ("gzip" in self.headers.get("Accept-Encoding", "") or self.server.compresses == "always")
         ):
             body, headers = gzip.compress(body), {**headers, "Content-Encoding": "gzip"}
+        if self.server.encoding:
+            headers = {**headers, "Content-Encoding": self.server.encoding}
         cut = faults.cuts[name].popleft() if self.command == "GET" and faults.cuts.get(name) else None
         time.sleep(self.server.delay_s)
         self.reply(status, body, headers=headers, cut=cut)
@@ -229,9 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self.server.requests.append(Request(method=self.command, path=self.path, num_bytes=len(sent), **record))
         self.send_response(status)
+        is_bare = self.command == "HEAD" and self.server.head == "none"
         for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+            if name == "Location" or not (is_bare or (name == "ETag" and not self.server.states_etags)):
+                self.send_header(name, value)
+        if not is_bare:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(sent)
         if cut is not None:

@@ -50,7 +50,7 @@ def test_a_corrupt_partial_file_is_detected_and_fetched_again(num_bytes, hub, ho
     """After a crash of the machine, a partial file can be shorter than the file, as long, or longer."""
     hub.faults.cuts[WEIGHTS] = deque([300_000, 0, 0, 0])
     failure(quick)
-    [partial] = home.rglob("*.incomplete")
+    [partial] = home.rglob("*.part")
     partial.write_bytes(b"x" * num_bytes)
     hub.requests.clear()
     fetch(NAME, settings=quick)
@@ -81,7 +81,7 @@ def test_bytes_that_are_wrong_twice_are_an_error_and_are_not_kept(name, hub, hom
     hub.faults.bodies[name] = deque([b"\0" * len(model_files[name])] * 2)
     message = failure(quick)
     assert f"{REPOSITORY}/{name}" in message and "twice" in message and "HF_ENDPOINT" in message
-    assert not list(home.rglob(f"*{name}*")) and not list(home.rglob("*.incomplete"))
+    assert not list(home.rglob(f"*{name}*")) and not list(home.rglob("*.part"))
     fetch(NAME, settings=quick)  # the wrong bytes do not affect a later fetch
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from paddle_wwm.download import fetch, find_stored, plan
-from paddle_wwm.download.hub import git_sha1_of_file
+from paddle_wwm.download.remote import git_sha1_of_file
 from paddle_wwm.errors import ArchiveError, CheckpointError, ConfigError, DownloadError
 from paddle_wwm.weights.pdparams import read_pdparams
 

@@ -72,8 +72,8 @@ def test_details_that_a_mirror_does_not_list_are_read_from_each_file_and_a_missi
     assert checked == ({"sha256", "git sha1"} if states_checksums else {"size only"})
 
 
-def test_compressed_transfers_of_small_files_are_decoded(hub, quick, model_files):
-    hub.compresses = True
+def test_transfers_that_a_server_compresses_without_being_asked_are_decoded(hub, quick, model_files):
+    hub.compresses = "always"
     folder = fetch(NAME, settings=quick)
     [sent] = hub.sent("vocab.txt")
     assert (
