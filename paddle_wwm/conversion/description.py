@@ -12,6 +12,31 @@ from ..model.folder import model_config_from
 from ..model_config import ModelConfig
 
 CONFIG_NAMES = ("config.json", "bert_config.json", "model_config.json")  # current name, Google's, older PaddleNLP's
+# The Python formula of transformers computes the same as its built-in one.
+ACTIVATIONS = {"gelu_python": "gelu"}
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def find_config(folder: Path) -> Path | None:
+    """Return the configuration of the model in a folder, or None.
+
+    A file with another name than `CONFIG_NAMES`, such as lert_config.json or bert_config_rbt3.json, counts if it is the
+    only one that states the number of attention heads.
+    """
+    for name in CONFIG_NAMES:
+        if (folder / name).exists():
+            return folder / name
+    others = [path for path in sorted(folder.glob("*config*.json")) if _describes_a_model(path)]
+    return others[0] if len(others) == 1 else None
+
+
+def _describes_a_model(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size > MAX_CONFIG_BYTES:
+        return False
+    try:
+        return "num_attention_heads" in read_json(path)
+    except CheckpointError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +57,7 @@ def read_description(folder: Path, *, config: Path | None) -> Description:
     Raises:
         CheckpointError: there is no configuration.
     """
-    path = config or next((folder / name for name in CONFIG_NAMES if (folder / name).exists()), None)
+    path = config or find_config(folder)
     if path is None:
         raise CheckpointError(
             f"{folder}: holds none of {', '.join(CONFIG_NAMES)}. The weights show the sizes of the model, but "
@@ -44,6 +69,8 @@ def read_description(folder: Path, *, config: Path | None) -> Description:
             **values["init_args"][0],
             **{key: value for key, value in values.items() if key != "init_args"},
         }  # model_config.json
+    if (same := ACTIVATIONS.get(str(values.get("hidden_act")))) is not None:
+        values = {**values, "hidden_act": same}
     return Description(
         config=model_config_from(values, source=path),
         values=values,

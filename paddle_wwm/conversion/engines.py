@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import CheckpointError
 from ..weights.tensors import to_float32
 from ..weights.wrappers import unwrap
-from .names import Naming, tied_parameter
+from .names import Naming, parameters, tied_parameter
 from .opening import OpenedModel
 from .sorting import listed
 from .spelling import spelling_of
@@ -108,6 +108,8 @@ def _set_strictly(
         }
         for spelling, values in zip(spelled, (own, given))
     )
+    zeros = {item.foreign_name for item in parameters(model.naming, model.config) if item.name in model.filled}
+    sources |= {key: targets[key] * 0 for key in zeros if key in targets}
     faults = {
         "missing in the file": [key for key in targets if key not in sources and not key.startswith(absent or ("\0",))],
         "not known to the class": [key for key in sources if key not in targets],

@@ -21,7 +21,7 @@ from ..weights.opening import open_weights
 from ..weights.tensors import Tensor
 from .description import read_description
 from .names import OPTIONAL_PARTS, Naming, parameters
-from .sorting import check_fit, listed, sort_tensors
+from .sorting import check_fit, listed, sort_tensors, with_bias_of_head
 from .spelling import Spelling, spelling_of
 from .vocabulary import Vocabulary, read_vocabulary
 
@@ -41,6 +41,7 @@ class OpenedModel:
         tensors: by their names in Paddle, with their shapes in Paddle. Those of `absent` parts are missing.
         absent: parts that the source does not have.
         untrained: parts with random values, as recorded in the configuration of the source.
+        filled: parameters that the source does not have and that are zeros.
         passed_over: reason -> the tensors that were skipped.
         unexpected: tensors that were left out because of `drop_unexpected`.
         taken_off: keys and parts of names around the BERT that were removed, such as "state_dict" and "module.".
@@ -58,6 +59,7 @@ class OpenedModel:
     tensors: Mapping[str, Tensor]
     absent: tuple[str, ...]
     untrained: tuple[str, ...]
+    filled: tuple[str, ...]
     passed_over: Mapping[str, tuple[str, ...]]
     unexpected: tuple[str, ...]
     taken_off: tuple[str, ...]
@@ -117,7 +119,7 @@ def open_model(
             f"{description.path}: states {description.config.num_hidden_layers:,} layers, but "
             f"{weights.files[0]} has only {len(weights.tensors):,} tensors."
         )
-    found = sort_tensors(weights, spelling)
+    found = with_bias_of_head(sort_tensors(weights, spelling))
     sizes = _with_sizes_of_tensors(description.config, found.tensors, given=description.values)
     absent = tuple(part for part in OPTIONAL_PARTS if not any(name.startswith(f"{part}.") for name in found.tensors))
     check_fit(
@@ -146,7 +148,12 @@ def open_model(
         vocab=vocabulary.vocab if vocabulary else None,
         added_tokens=vocabulary.added if vocabulary else {},
         do_lower_case=_do_lower_case(weights.folder, vocabulary),
-        notes=(*notes, *(vocabulary.notes if vocabulary else ())),
+        filled=found.filled,
+        notes=(
+            *notes,
+            *(f"The source has no {name}; without it, a BERT computes as with zeros." for name in found.filled),
+            *(vocabulary.notes if vocabulary else ()),
+        ),
         is_roberta_class=is_roberta_class,
     )
 

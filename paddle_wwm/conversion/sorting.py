@@ -7,15 +7,18 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Mapping
 
+import numpy as np
+
 from ..errors import CheckpointError
 from ..model_config import ModelConfig
 from ..weights.opening import WeightsFiles
-from ..weights.tensors import FLOAT_TYPES, Tensor, same_bytes, transposed
+from ..weights.tensors import FLOAT_TYPES, ArrayTensor, Tensor, cast, same_bytes, transposed
 from .extras import check_buffer, refusal
 from .names import Naming, Parameter, parameters, tied_parameter
 from .spelling import Spelling
 
 MAX_NAMES_TOLD = 8
+DECODER_BIAS = "cls.predictions.decoder_bias"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class SortedTensors:
         refused: (what it is, the reason or remedy) -> tensors that change the outputs.
         not_floats: tensors that are no floating-point numbers, and why.
         skipped: reason -> tensors that are not needed.
+        filled: parameters that the file does not have and that are zeros.
     """
 
     tensors: Mapping[str, Tensor]
@@ -35,6 +39,7 @@ class SortedTensors:
     refused: Mapping[tuple[str, str], tuple[str, ...]]
     not_floats: tuple[str, ...]
     skipped: Mapping[str, tuple[str, ...]]
+    filled: tuple[str, ...] = ()
 
 
 def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
@@ -93,6 +98,19 @@ def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
         not_floats=tuple(not_floats),
         skipped={reason: tuple(names) for reason, names in skipped.items()},
     )
+
+
+def with_bias_of_head(found: SortedTensors) -> SortedTensors:
+    """Return the tensors with a bias of 0 for an MLM head without one.
+
+    Old conversions saved such heads. Without a bias, they compute the same as with zeros.
+    """
+    words = found.tensors.get("bert.embeddings.word_embeddings.weight")
+    rest = {f"cls.predictions.{name}" for name in ("transform.weight", "layer_norm.weight")}
+    if words is None or DECODER_BIAS in found.tensors or not rest <= found.tensors.keys():
+        return found
+    zeros = cast(ArrayTensor(np.zeros(words.shape[:1], np.float32)), words.dtype, name=DECODER_BIAS)
+    return dataclasses.replace(found, tensors={**found.tensors, DECODER_BIAS: zeros}, filled=(DECODER_BIAS,))
 
 
 def _any_depth(naming: Naming, *, num_tensors: int) -> dict[str, Parameter]:

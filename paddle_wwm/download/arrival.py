@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable
 
 from ..conversion.convert import convert
-from ..conversion.description import CONFIG_NAMES
+from ..conversion.description import find_config
 from ..conversion.saving import Target
 from ..errors import DownloadError
 from ..files import read_json, write_json
@@ -25,7 +25,7 @@ def find_model_in(folder: Path) -> Path:
     """
     level = [folder]
     for _ in range(MAX_DEPTH + 1):
-        if found := [path for path in level if any((path / name).is_file() for name in CONFIG_NAMES)]:
+        if found := [path for path in level if find_config(path) is not None]:
             if len(found) > 1:
                 raise DownloadError(
                     f"{folder}: holds several models ({', '.join(path.name for path in found)}); pass the "

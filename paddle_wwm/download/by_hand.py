@@ -82,6 +82,8 @@ def check_local(wanted: Wanted) -> Path:
     path = Path(wanted.source)
     if not path.exists():
         raise DownloadError(f"{path}: no such archive or folder, and not an address (http://, https://).")
+    if not path.is_dir() and not path.is_file():
+        raise DownloadError(f"{path}: is a pipe or a device, not a file or folder; write its bytes to a file first.")
     return path
 
 

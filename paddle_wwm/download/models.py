@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -149,7 +150,15 @@ def plan(
 @contextlib.contextmanager
 def _alone(wanted: Wanted) -> Iterator[None]:
     """Hold the lock of a model, so that only one process fetches it. Others wait."""
-    wanted.target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        wanted.target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted.target.parent):
+            pass
+    except OSError as error:
+        raise DownloadError(
+            f"{wanted.home}: cannot be used as the folder for models: {error.strerror}. Set PADDLE_WWM_HOME "
+            "(or --home) to a folder in which you may write."
+        ) from None
 
     def say() -> None:
         logger.info("another process is fetching %s; waiting for it", wanted.name)

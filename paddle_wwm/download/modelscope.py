@@ -26,7 +26,7 @@ DEFAULT_DOMAIN, DEFAULT_REVISION = "www.modelscope.cn", "master"
 
 
 def modelscope_repository(source: str | None) -> str | None:
-    """Return OWNER/NAME of a source like modelscope:OWNER/NAME, or None for any other source."""
+    """Return OWNER/NAME of modelscope:OWNER/NAME, or None for another source."""
     return source.removeprefix(PREFIX) if source and source.startswith(PREFIX) else None
 
 
@@ -81,7 +81,9 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
 
 
 def fetch_from_modelscope(model: RemoteModel, *, revision: str, folder: Path, network: Network) -> None:
-    """Fetch the files of a model into `folder` and check them. Interrupted transfers are continued.
+    """Fetch the files of a model into `folder` and check them.
+
+    Interrupted transfers are continued.
 
     Raises:
         DownloadError: a file cannot be fetched, or its bytes are wrong twice.

@@ -16,7 +16,7 @@ from .failures import WrongLength
 logger = logging.getLogger(__name__)
 
 # The first pattern that a repository has a file for is used. A model needs one of CONFIGS and one of WEIGHTS.
-CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json")
+CONFIGS = (r"config\.json", r"bert_config\.json", r"model_config\.json", r"\w*bert_config\w*\.json|lert_config\.json")
 WEIGHTS = (
     r"model\.safetensors",
     r"model-\d{5}-of-\d{5}\.safetensors|model\.safetensors\.index\.json",
@@ -30,7 +30,8 @@ REQUIRED = {
     "a configuration (config.json)": CONFIGS,
     "weights (model.safetensors, pytorch_model.bin, model_state.pdparams)": WEIGHTS,
 }
-OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json")  # tokenizer_config.json states whether the model is cased
+# tokenizer_config.json states whether the model is cased; the last two can have added tokens
+OPTIONAL = (r"vocab\.txt", r"tokenizer_config\.json", r"added_tokens\.json", r"tokenizer\.json")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 

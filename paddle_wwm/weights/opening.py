@@ -9,7 +9,8 @@ from typing import Callable, Mapping
 
 from ..errors import CheckpointError
 from ..files import read_json
-from . import INDEX_ENDING, PATTERNS, SHARD_INDEX_ENDING
+from . import INDEX_ENDING, SHARD_INDEX_ENDING
+from .finding import KNOWN_KINDS, check_is_file, find_weights, folder_of
 from .pdparams import open_pdparams
 from .pytorch import open_pytorch
 from .safetensors import open_safetensors
@@ -18,11 +19,6 @@ from .tensors import BFLOAT16, Tensor
 from .wrappers import StateDict
 
 MAX_SHARDS = 1000
-KNOWN_KINDS = (
-    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such "
-    "a file itself, "
-    "or a .zip or .tar with one inside"
-)
 
 
 def _open_pdparams(path: Path) -> StateDict:
@@ -71,18 +67,25 @@ def open_weights(source: str | Path) -> WeightsFiles:
     """
     path = Path(source)
     if path.is_dir():
-        path = _weights_in(path)
+        path = find_weights(path)
     elif not path.exists():
         if not Path(f"{path}{INDEX_ENDING}").exists():
             raise CheckpointError(f"{path}: no such file or folder.")
         path = Path(f"{path}{INDEX_ENDING}")  # TensorFlow names a checkpoint by the prefix of its files
+    check_is_file(path)
     if path.name.endswith(SHARD_INDEX_ENDING):
         return _open_shards(path)
     if path.name.endswith(INDEX_ENDING):
         prefix = path.with_name(path.name.removesuffix(INDEX_ENDING))
         files = (path, *sorted(path.parent.glob(f"{prefix.name}.data-*")))
+        for file in files:
+            check_is_file(file)
+        chosen = len(list(path.parent.glob(f"*{INDEX_ENDING}"))) > 1 and Path(source).is_dir()
         return WeightsFiles(
-            format="TensorFlow checkpoint", files=files, folder=path.parent, tensors=open_tensorflow(prefix)
+            format=f"TensorFlow checkpoint{f' {prefix.name} (named by the file `checkpoint`)' if chosen else ''}",
+            files=files,
+            folder=folder_of(path),
+            tensors=open_tensorflow(prefix),
         )
     for ending, name, opener in _FORMATS:
         if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
@@ -106,22 +109,6 @@ def is_torch_archive(path: Path) -> bool:
             return any(name.split("/")[-1] == "data.pkl" for name in archive.namelist())
     except (OSError, zipfile.BadZipFile, ValueError):
         return False
-
-
-def _weights_in(folder: Path) -> Path:
-    for pattern in PATTERNS:
-        found = sorted(folder.glob(pattern))
-        if len(found) > 1:
-            raise CheckpointError(
-                f"{folder}: has several checkpoints: {', '.join(path.name for path in found)}. Pass one of "
-                f"them as the source."
-            )
-        if found:
-            return found[0]
-    subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
-    if len(subfolders) == 1:  # an unpacked archive has one folder at the top
-        return _weights_in(subfolders[0])
-    raise CheckpointError(f"{folder}: holds no weights that are recognised; expected {KNOWN_KINDS}.")
 
 
 def _open_shards(index: Path) -> WeightsFiles:

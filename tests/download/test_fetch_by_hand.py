@@ -248,3 +248,37 @@ def test_git_sha1_of_file_agrees_with_git(tmp_path):
     """The expected value is the output of `printf 'hello\\n' | git hash-object --stdin`."""
     (tmp_path / "hello").write_bytes(b"hello\n")
     assert git_sha1_of_file(tmp_path / "hello") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "closed"])
+def test_a_home_in_which_nothing_can_be_written_is_one_error_with_the_remedy(hub, files, tmp_path, quick, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "closed").mkdir(mode=0o500)
+    if place == "closed" and os.access(tmp_path / "closed", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    with pytest.raises(DownloadError, match=rf"{place}: cannot be used as the folder for models: .*PADDLE_WWM_HOME"):
+        fetch(NAME, home=tmp_path / place, settings=quick)
+    assert not any(hub.sent(name) for name in NEEDED)
+
+
+def test_a_pipe_or_a_pointer_of_git_lfs_is_one_error(hub, files, tmp_path, quick):
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(DownloadError, match="is a pipe or a device"):
+        fetch(NAME, source=tmp_path / "pipe.zip", settings=quick)
+    source = tmp_path / "clone"
+    source.mkdir()
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    (source / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\nsize 411553788\n")
+    with pytest.raises(CheckpointError, match="is a pointer of Git LFS.*git lfs pull"):
+        fetch(NAME, source=source, settings=quick)
+
+
+@pytest.mark.parametrize("name", ["lert_config.json", "bert_config_rbt3.json"])
+def test_an_archive_of_the_authors_with_its_own_name_for_the_configuration_becomes_the_model(
+    name, hub, tmp_path, quick, model_files
+):
+    checkpoint = {path.name: path.read_bytes() for path in TF.iterdir() if path.name.startswith("bert_model.ckpt")}
+    path = tmp_path / "model.zip"
+    path.write_bytes(zip_of({**checkpoint, name: model_files["config.json"], "vocab.txt": model_files["vocab.txt"]}))
+    assert is_whole(fetch("my-own-name", source=path, settings=quick), model_files)
