@@ -20,9 +20,10 @@ LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 
 
 def find_weights(folder: Path) -> Path:
-    """Return the weights file of a folder: of the first kind in `PATTERNS` that it has.
+    """Return the weights file of a folder.
 
-    If there are several checkpoints of TensorFlow, the file `checkpoint` decides.
+    It is of the first kind in `PATTERNS` that the folder has. If there are several checkpoints of TensorFlow, the file
+    `checkpoint` decides.
 
     Raises:
         CheckpointError: the folder has no weights, or several.
@@ -50,7 +51,7 @@ def find_weights(folder: Path) -> Path:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """Return the index of the checkpoint that TensorFlow's file `checkpoint` names, or None.
+    """Return the index of the checkpoint that the file `checkpoint` names, or None.
 
     The file can have the path on the machine of the training; only its last part counts.
     """
@@ -69,7 +70,7 @@ def folder_of(path: Path) -> Path:
 
 
 def check_is_file(path: Path) -> None:
-    """Raise CheckpointError if a path is a pipe or a device, or the pointer of a file in Git LFS."""
+    """Raise CheckpointError for a pipe, a device or a pointer of Git LFS."""
     if not path.is_file():
         raise CheckpointError(
             f"{path}: is not a regular file; weights are read in any order, which a pipe does not allow. Write them to "

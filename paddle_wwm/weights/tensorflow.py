@@ -18,6 +18,7 @@ from ..errors import CheckpointError
 from ..files import atomic_write
 from . import INDEX_ENDING
 from .tensors import FilePart, FileTensor, Tensor
+from .tf_slices import MAX_SLICES, SLICE_PREFIX, SlicedTensor, decode_slice, slice_key
 from .tf_table import TableError, build_table, decode_message, encode_field, encode_varint, masked_crc, read_table
 
 MAX_INDEX_BYTES = 64 << 20  # the index of a large BERT with its optimizer has 100 KB
@@ -45,7 +46,7 @@ _CRC_TAG = encode_varint(6 << 3 | 5)  # crc32c = 6, fixed32
 
 
 class UnreadableTensor(Tensor):
-    """A tensor of text or one stored in slices. It has a name, but `read` raises."""
+    """A tensor of text. It has a name, but `read` raises."""
 
     def __init__(self, why: str) -> None:
         super().__init__(dtype="none", shape=())
@@ -78,19 +79,42 @@ def open_tensorflow(prefix: str | Path) -> dict[str, Tensor]:
             )
         items = dict(read_table(index.read_bytes()))
         num_shards = _num_shards(items.pop(b"", None))
-        entries = {key.decode("utf-8", "backslashreplace"): _decode_entry(value) for key, value in items.items()}
+        slices = {key: _decode_entry(value) for key, value in items.items() if key.startswith(SLICE_PREFIX)}
+        keys = {key.decode("utf-8", "backslashreplace"): key for key in items if key not in slices}
+        entries = {name: _decode_entry(items[key]) for name, key in keys.items()}
     except FileNotFoundError:
         raise CheckpointError(f"{index}: no such checkpoint index.") from None
     except TableError as error:
         raise CheckpointError(f"{index}: is corrupt or not a checkpoint index: {error}.") from None
     sizes = {
         shard: _size_of(shard_path(prefix, shard, num_shards))
-        for shard in sorted({entry["shard"] for entry in entries.values()})
+        for shard in sorted({entry["shard"] for entry in (*entries.values(), *slices.values())})
     }
+    open_entry = functools.partial(_tensor, prefix=prefix, index=index, num_shards=num_shards, sizes=sizes)
     return {
-        name: _tensor(name, entry, prefix=prefix, index=index, num_shards=num_shards, sizes=sizes)
+        name: _sliced(name, keys[name], entry, slices, index=index, open_entry=open_entry)
+        if entry["slices"]
+        else open_entry(name, entry)
         for name, entry in entries.items()
     }
+
+
+def _sliced(
+    name: str, key: bytes, entry: dict, slices: Mapping[bytes, dict], *, index: Path, open_entry: Callable[..., Tensor]
+) -> Tensor:
+    """Return a partitioned variable, put together from its slices."""
+    if entry["dtype"] not in _TYPES:
+        return UnreadableTensor(f"it holds no numbers (TensorFlow data type {entry['dtype']})")
+    parts = []
+    for extents in entry["slices"][: MAX_SLICES + 1]:
+        part = slices.get(slice_key(key, extents))
+        if part is None:
+            raise CheckpointError(f"{index}: is corrupt: the slice {extents} of {name!r} is missing.")
+        parts.append((extents, open_entry(f"{name} {extents}", part)))
+    try:
+        return SlicedTensor(parts, dtype=_TYPES[entry["dtype"]], shape=entry["shape"], name=name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{index}: {error}") from None
 
 
 def _size_of(path: Path) -> int:
@@ -115,15 +139,15 @@ def _num_shards(header: bytes | None) -> int:
 
 
 def _decode_entry(value: bytes) -> dict:
-    entry = {"dtype": 0, "shape": (), "shard": 0, "offset": 0, "size": 0, "crc": None, "in_slices": False}
+    entry: dict = {"dtype": 0, "shape": (), "shard": 0, "offset": 0, "size": 0, "crc": None, "slices": []}
     names = {1: "dtype", 3: "shard", 4: "offset", 5: "size", 6: "crc"}
     for field, item in decode_message(value):
         if field in names and isinstance(item, int):
             entry[names[field]] = item
         elif field == 2 and isinstance(item, bytes):
             entry["shape"] = _decode_shape(item)
-        elif field == 7:
-            entry["in_slices"] = True
+        elif field == 7 and isinstance(item, bytes):
+            entry["slices"].append(decode_slice(item))
     return entry
 
 
@@ -152,8 +176,6 @@ def _tensor(
             f"{path.name}, "
             f"which has {sizes[entry['shard']]:,}; one file is corrupt, or they are from different checkpoints."
         )
-    if entry["in_slices"]:
-        return UnreadableTensor("it is a partitioned variable, stored in slices; save it again without a partitioner")
     if entry["dtype"] not in _TYPES:
         return UnreadableTensor(f"it holds no numbers (TensorFlow data type {entry['dtype']})")
     make_check = functools.partial(_checksum, entry["crc"], path, name) if entry["crc"] is not None else None

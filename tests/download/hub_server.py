@@ -244,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
             and self.server.knows_ranges
             and self.headers.get("If-Range") in (None, headers["ETag"])
         ):
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+            start = int(re.fullmatch(r"bytes=(\d+)-\d*", asked)[1])  # the end is always that of the file
             if start >= len(content):
                 return self.reply(416, headers={"Content-Range": f"bytes */{len(content)}"})
             status, headers = 206, {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
