@@ -3,7 +3,7 @@
 NAME is any name in the table of models (`paddle-wwm models`), owner/name of another BERT on the hub, or
 modelscope:owner/name of a BERT on ModelScope. To continue after an interruption, rerun the same command. Models are
 stored in PADDLE_WWM_HOME (default: paddle_wwm in your cache folder). Other environment variables: HF_ENDPOINT (a
-mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds without data), MODELSCOPE_DOMAIN, HTTPS_PROXY.
+mirror), HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds without data), MODELSCOPE_ENDPOINT, HTTPS_PROXY.
 """
 
 from __future__ import annotations

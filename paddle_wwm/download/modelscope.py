@@ -1,7 +1,8 @@
 """Fetch the files of a model from ModelScope over plain HTTPS, and check them.
 
 The addresses and answers are those of ModelScope's own client (modelscope/hub/api.py, modelscope/hub/file_download.py).
-MODELSCOPE_DOMAIN names another host, as for the client. Only public repositories can be fetched.
+MODELSCOPE_ENDPOINT, or MODELSCOPE_DOMAIN, names another host, as for the client. Only public repositories can be
+fetched.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def modelscope_repository(source: str | None) -> str | None:
 
 def modelscope_endpoint() -> str:
     """Return the address of ModelScope."""
-    domain = (os.environ.get("MODELSCOPE_DOMAIN") or DEFAULT_DOMAIN).rstrip("/")
+    stated = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN")
+    domain = (stated or DEFAULT_DOMAIN).rstrip("/")
     return domain if is_url(domain) else f"https://{domain}"
 
 
@@ -72,11 +74,11 @@ def look_up(repository: str, *, revision: str, network: Network) -> RemoteModel:
             if item["Type"] != "tree":
                 known[item["Path"]], commits[item["Path"]] = _remote_file(item), str(item.get("Revision"))
     except (KeyError, TypeError):
-        raise DownloadError(f"{place}: does not answer like ModelScope; check MODELSCOPE_DOMAIN.") from None
+        raise DownloadError(f"{place}: does not answer like ModelScope; check MODELSCOPE_ENDPOINT.") from None
     names = choose_files(known, source=place)
     commit = commits[names[-1]]
     if not re.fullmatch(r"\w[\w.-]{0,99}", commit):  # it becomes the name of a folder
-        raise DownloadError(f"{place}: states no revision for {names[-1]}; check MODELSCOPE_DOMAIN.")
+        raise DownloadError(f"{place}: states no revision for {names[-1]}; check MODELSCOPE_ENDPOINT.")
     return RemoteModel(repository=repository, commit=commit, files=tuple(known[name] for name in names))
 
 

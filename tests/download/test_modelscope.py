@@ -20,7 +20,7 @@ KEY = "modelscope--someone--tiny-bert"
 def modelscope(hub, model_files, monkeypatch):
     """A server that answers like ModelScope, with the files of the tiny model."""
     hub.modelscope["someone/tiny-bert"] = dict(model_files)
-    monkeypatch.setenv("MODELSCOPE_DOMAIN", hub.url)
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.url)
     return hub
 
 
@@ -100,7 +100,7 @@ def test_a_name_without_an_owner_is_refused(name, modelscope, quick):
 
 
 def test_offline_and_unreachable_errors_list_three_ways_without_mirrors_of_another_hub(modelscope, quick, monkeypatch):
-    monkeypatch.setenv("MODELSCOPE_DOMAIN", "http://127.0.0.1:9")
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(DownloadError, match="127.0.0.1:9 cannot be reached") as caught:
         fetch(MODEL, settings=quick)
     assert "  3. From another machine" in str(caught.value) and "HF_ENDPOINT" not in str(caught.value)
