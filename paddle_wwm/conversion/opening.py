@@ -7,6 +7,7 @@ lists what is absent, and counts what was skipped.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
@@ -155,6 +156,23 @@ def open_model(
             *(vocabulary.notes if vocabulary else ()),
         ),
         is_roberta_class=is_roberta_class,
+    )
+
+
+def with_command_of_flags(error: CheckpointError, *, source: Path | str, own: tuple[str, ...] = ()) -> CheckpointError:
+    """Return the error with the command that has the flags it names.
+
+    Other commands than `convert` open models, too, and do not have these flags.
+
+    Args:
+        own: flags that the other command has, too.
+    """
+    flags = [flag for flag in dict.fromkeys(re.findall(r"--[a-z][a-z-]+", str(error))) if flag not in own]
+    if not flags:
+        return error
+    return CheckpointError(
+        f"{error} ({' and '.join(flags)}: of `paddle-wwm convert {source} NEW_FOLDER --to paddle`, whose result can be "
+        "used instead.)"
     )
 
 

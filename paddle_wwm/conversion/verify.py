@@ -17,7 +17,7 @@ from ..model_config import ModelConfig
 from ..weights.tensors import same_bytes, to_float32
 from .engines import INPUTS, OUTPUTS, run_model
 from .layers import with_shifted_positions
-from .opening import OpenedModel, open_model
+from .opening import OpenedModel, open_model, with_command_of_flags
 
 TOLERANCE = 1e-5
 REFERENCE_ENDING = ".npz"
@@ -113,7 +113,7 @@ def verify(
         raise ConfigError("one of the two must be a model, but both are stored outputs (.npz).")
     if is_reference(one):
         one, other = other, one
-    first = open_model(one, config=config)
+    first = _open(one, config=config)
     if positions_shifted:
         _check_positions_are_shifted(first, other, config=config)
     if is_reference(other):
@@ -125,7 +125,7 @@ def verify(
         )
         inputs = {key: stored[key] for key in INPUTS}
     else:
-        second = open_model(other, config=config)
+        second = _open(other, config=config)
         inputs = make_inputs(first.config)
         expected, engine = run_model(second, inputs, positions_shifted=positions_shifted)
         name = f"{other} (run by {engine})"
@@ -218,12 +218,19 @@ def save_reference(
     Returns:
         The name of what ran the model.
     """
-    model = open_model(source, config=config)
+    model = _open(source, config=config)
     inputs = make_inputs(model.config)
     outputs, engine = run_model(model, inputs, positions_shifted=positions_shifted)
     with atomic_write(path) as stream:
         np.savez(stream, **inputs, **outputs)
     return engine
+
+
+def _open(source: str | Path, *, config: str | Path | None) -> OpenedModel:
+    try:
+        return open_model(source, config=config)
+    except CheckpointError as error:
+        raise with_command_of_flags(error, source=source, own=("--config", "--positions-shifted")) from None
 
 
 def _as_compared(model: OpenedModel, positions_shifted: bool) -> OpenedModel:
@@ -232,5 +239,5 @@ def _as_compared(model: OpenedModel, positions_shifted: bool) -> OpenedModel:
 
 def _check_positions_are_shifted(first: OpenedModel, other: str | Path, *, config: str | Path | None) -> None:
     """Raise ConfigError if no model is of PaddleNLP's Roberta class."""
-    if not first.is_roberta_class and (is_reference(other) or not open_model(other, config=config).is_roberta_class):
+    if not first.is_roberta_class and (is_reference(other) or not _open(other, config=config).is_roberta_class):
         raise ConfigError("--positions-shifted is for a model of PaddleNLP's Roberta class, but neither of the two is.")

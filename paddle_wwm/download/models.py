@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
+from ..conversion.opening import with_command_of_flags
 from ..errors import CheckpointError, ConfigError, DownloadError
 from ..files import check_space, locked, read_json, sha256_of_file, write_json
 from ..progress import Progress
@@ -205,7 +206,7 @@ def _fetch(wanted: Wanted, *, sha256: str | None, network: Network) -> None:
         notes = convert_on_arrival(files, target=converted, variant=wanted.variant, progress=network.progress)
     except CheckpointError as error:
         kept = f" The fetched files are kept in {files}." if files.is_relative_to(folder) else ""
-        raise CheckpointError(f"{error}{kept}") from None
+        raise CheckpointError(f"{with_command_of_flags(error, source=files)}{kept}") from None
     record["files"] = _files_of(model, folder=files) if model is not None else _weights_of(converted)
     record |= {
         "notes": notes,

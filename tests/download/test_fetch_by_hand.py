@@ -282,3 +282,11 @@ def test_an_archive_of_the_authors_with_its_own_name_for_the_configuration_becom
     path = tmp_path / "model.zip"
     path.write_bytes(zip_of({**checkpoint, name: model_files["config.json"], "vocab.txt": model_files["vocab.txt"]}))
     assert is_whole(fetch("my-own-name", source=path, settings=quick), model_files)
+
+
+def test_an_error_that_names_a_flag_of_convert_names_that_command(hub, files, tmp_path, quick):
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "vocab.txt").write_bytes(files["vocab.txt"] + b"more\n")
+    with pytest.raises(CheckpointError, match=rf"--vocab.*--vocab: of `paddle-wwm convert {tmp_path} NEW_FOLDER"):
+        fetch(NAME, source=tmp_path, settings=quick)
