@@ -67,5 +67,5 @@ setup(
     },
     entry_points={"console_scripts": ["paddle-wwm = paddle_wwm.cli.main:main"]},
     install_requires=[package + bounds for package, bounds, _ in REQUIREMENTS],
-    extras_require={**OPTIONAL_REQUIRES, "test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},
+    extras_require={**OPTIONAL_REQUIRES, "keras": ["h5py"], "test": TEST_REQUIRES, "dev": [*TEST_REQUIRES, "mypy"]},
 )

@@ -209,7 +209,9 @@ def _check_kind(spelling: Spelling, values: Mapping[str, Any], *, path: Path) ->
         raise CheckpointError(
             f"{path}: `position_embedding_type` must be absolute, but is {values['position_embedding_type']!r}."
         )
-    if naming is Naming.PADDLE and (kind == "roberta" or spelling.family == "roberta"):
+    names = (kind, spelling.family, values.get("init_class"), *(values.get("architectures") or ()))
+    is_roberta = any(str(name).lower().startswith("roberta") for name in names)
+    if naming is Naming.PADDLE and is_roberta:
         return True, (
             "PaddleNLP's Roberta class numbers positions from 1, but the series was pretrained with positions from 0. "
             "The converted model numbers positions from 0, so its outputs are those of the Bert class. If the model "

@@ -9,8 +9,8 @@ from ..errors import CheckpointError
 from . import INDEX_ENDING, PATTERNS
 
 KNOWN_KINDS = (
-    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams or bert_model.ckpt.index, such "
-    "a file itself, "
+    "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams, bert_model.ckpt.index or tf_model.h5, "
+    "such a file itself, "
     "or a .zip or .tar with one inside"
 )
 SAVED_MODEL_NAME = "saved_model.pb"

@@ -11,6 +11,7 @@ from ..errors import CheckpointError
 from ..files import read_json
 from . import INDEX_ENDING, SHARD_INDEX_ENDING
 from .finding import KNOWN_KINDS, check_is_file, find_weights, folder_of
+from .keras_h5 import open_keras
 from .pdparams import open_pdparams
 from .pytorch import open_pytorch
 from .safetensors import open_safetensors
@@ -35,6 +36,7 @@ _FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
     (".pt", "PyTorch", open_pytorch),
     (".pth", "PyTorch", open_pytorch),
     (".pdparams", "Paddle", _open_pdparams),
+    (".h5", "Keras", open_keras),
 )
 
 

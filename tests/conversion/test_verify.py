@@ -195,6 +195,18 @@ def test_shifted_positions_give_the_outputs_of_the_roberta_class(tmp_path, rober
     assert values["max_position_embeddings"] == tokenizer["model_max_length"] == 63
 
 
+def test_an_older_folder_of_the_roberta_class_is_recognised_by_its_class(tmp_path, roberta):
+    folder = shutil.copytree(roberta[0], tmp_path / "older")
+    values = json.loads((folder / "config.json").read_text())
+    for name in ("model_type", "architectures"):
+        values.pop(name, None)
+    (folder / "config.json").unlink()
+    (folder / "model_config.json").write_text(json.dumps({"init_args": [values], "init_class": "RobertaModel"}))
+    assert open_model(folder).is_roberta_class
+    shifted = convert(folder, target=tmp_path / "out", to="paddle", positions_shifted=True)
+    assert "63 positions remain" in shifted.notes[0]
+
+
 def test_input_longer_than_the_shifted_positions_is_refused(tmp_path, roberta):
     convert(roberta[0], target=tmp_path / "out", to="paddle", positions_shifted=True)
     with pytest.raises(Exception, match="63"):

@@ -53,6 +53,8 @@ def test_convert_reports_missing_heads_that_it_initialised(tmp_path):
         ([HF_FOLDER, "out", "--to", "paddle", "--keep-layers", "0,0"], ["different numbers from 0 to 2"]),
         ([HF_FOLDER, "out", "--to", "paddle", "--keep-layers", "first"], ["must be given like 0,1,2 or 0-2"]),
         ([HF_FOLDER, "out", "--to", "paddle", "--vocab", "absent.txt"], ["absent.txt: no such vocabulary"]),
+        ([HF_FOLDER, "out", "--to", "paddle", "--merge", "full"], ["full: holds no adapter_config.json"]),
+        ([HF_FOLDER, "out", "--to", "paddle", "--positions-shifted"], ["is for a model of PaddleNLP's Roberta class"]),
     ],
 )
 def test_convert_refuses_bad_arguments_with_one_clear_line_and_leaves_no_files(tmp_path, arguments, parts):
