@@ -109,7 +109,7 @@ def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> 
     num_merged = len(factors) - sum(name.endswith(" (LoRA)") for name in unexpected)
     if not num_merged + num_replaced:
         raise CheckpointError(f"{file}: has no tensor for this model, so there is nothing to merge.")
-    note = f"Merged the LoRA adapter {folder}: {num_merged} matrices changed"
+    note = f"Merged the LoRA adapter {folder.resolve().name}: {num_merged} matrices changed"
     notes = [f"{note}, {num_replaced} tensors replaced." if num_replaced else f"{note}."]
     if "bert.embeddings.word_embeddings" in factors and "cls.predictions" not in model.absent:
         notes.append("The adapter changes the word embeddings, and so the output layer that BERT ties to them.")

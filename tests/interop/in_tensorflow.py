@@ -135,11 +135,34 @@ def save_in_shards(folder, values, target, *, num_shards):
     )
 
 
+def save_partitioned(folder, values, target, *, num_slices):
+    """Save the matrices as partitioned variables."""
+    target.mkdir(parents=True)
+    (target / "bert_config.json").write_bytes(pathlib.Path(folder, "bert_config.json").read_bytes())
+
+    def initializer_of(value):
+        def initializer(shape, dtype=None, partition_info=None):
+            starts = partition_info.var_offset if partition_info else [0] * value.ndim
+            return tf.constant(value[tuple(slice(start, start + int(size)) for start, size in zip(starts, shape))])
+
+        return initializer
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        for number, (name, value) in enumerate(values.items()):
+            partitioner = tf.compat.v1.fixed_size_partitioner(num_slices, axis=number % 2) if value.ndim == 2 else None
+            if min(value.shape) < num_slices:
+                partitioner = None
+            tf.compat.v1.get_variable(name, value.shape, value.dtype, initializer_of(value), partitioner=partitioner)
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(target / NAME))
+
+
 def write_forms(folder, target):
     values, target = variables_of(folder), pathlib.Path(target)
     save_with_saver(folder, values, target / "saver")
     save_with_saver(folder, values, target / "saver-with-slots", slots=True)
     save_in_shards(folder, values, target / "three-shards", num_shards=3)
+    save_partitioned(folder, values, target / "partitioned", num_slices=3)
     for dtype in ("float16", "bfloat16"):
         cast = {name: tf.cast(value, dtype).numpy() for name, value in values.items()}
         save_in_shards(folder, cast, target / f"one-shard-{dtype}", num_shards=1)

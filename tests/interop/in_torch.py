@@ -58,6 +58,8 @@ def write_forms(folder, target):
         "bin-zip": (state, {}),
         "bin-older": (older, {"_use_new_zipfile_serialization": False}),
         "bin-wrapped": ({"state_dict": state, "epoch": 3}, {}),
+        "bin-dataparallel-twice": ({f"module.module.{name}": value for name, value in state.items()}, {}),
+        "bin-lightning": ({"epoch": 1, "state_dict": {f"model.{name}": value for name, value in state.items()}}, {}),
         "bin-float16": ({name: value.half() for name, value in state.items()}, {}),
         "bin-bfloat16": ({name: value.bfloat16() for name, value in state.items()}, {}),
         "bin-parameters": ({name: torch.nn.Parameter(value) for name, value in state.items()}, {}),
