@@ -24,7 +24,7 @@ from .description import read_description
 from .names import OPTIONAL_PARTS, Naming, parameters
 from .sorting import check_fit, listed, sort_tensors, with_bias_of_head
 from .spelling import Spelling, spelling_of
-from .vocabulary import Vocabulary, read_vocabulary
+from .vocabulary import AddedToken, Vocabulary, read_vocabulary
 
 ADAPTER_CONFIG_NAME = "adapter_config.json"  # of peft
 ADAPTER_WEIGHTS_NAMES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -49,7 +49,7 @@ class OpenedModel:
         left_out: keys of the file next to the weights, such as "optimizer".
         config_values: all values of the configuration.
         vocab: the vocabulary, with added tokens and names for padding rows; None if the source has none.
-        added_tokens: the tokens that were added to the vocabulary after pretraining, with their ids.
+        added_tokens: the tokens that were added to the vocabulary after pretraining.
         is_roberta_class: whether the source is a model of PaddleNLP's Roberta class.
     """
 
@@ -67,7 +67,7 @@ class OpenedModel:
     left_out: tuple[str, ...]
     config_values: Mapping[str, Any]
     vocab: Vocab | None
-    added_tokens: Mapping[str, int]
+    added_tokens: Mapping[str, AddedToken]
     do_lower_case: bool
     notes: tuple[str, ...]
     is_roberta_class: bool

@@ -62,7 +62,11 @@ def save_model_files(
     tensors = _under_names(model, Naming(target.value))
     _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
     values = tokenizer_config(model.config, do_lower_case=model.do_lower_case)
-    if model.added_tokens:
+    if model.added_tokens and target is Target.HUGGING_FACE:
+        values["added_tokens_decoder"] = {
+            str(added.id): {"content": token, **added.flags} for token, added in model.added_tokens.items()
+        }
+    elif model.added_tokens:
         values[ADDED_TOKENS_KEY] = list(model.added_tokens)
     write_json(folder / TOKENIZER_CONFIG_NAME, values)
     if model.vocab is not None:

@@ -14,12 +14,25 @@ from ..model_config import SERIES_VOCAB_SIZE
 from ..tokenization.vocab import SPECIAL_TOKENS, Vocab, load_vocab, vocab_of
 
 TOKENIZER_NAME, ADDED_TOKENS_NAME = "tokenizer.json", "added_tokens.json"
-# In tokenizer_config.json. With it, PaddleNLP and transformers find tokens of vocab.txt in text before they split it;
-# PaddleNLP refuses an added_tokens.json with tokens of vocab.txt.
+# In tokenizer_config.json. With it, PaddleNLP finds tokens of vocab.txt in text before it splits it; it refuses an
+# added_tokens.json with tokens of vocab.txt, and does not read added_tokens_decoder.
 ADDED_TOKENS_KEY = "additional_special_tokens"
 PADDED_TO = (8, 16, 32, 64, 128)  # multiples to which trainers round the number of embeddings up
+DEFAULT_FLAGS = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": True, "special": False}
 MAX_FILE_BYTES = 100 << 20
 MAX_TOLD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddedToken:
+    """A token that was added to a vocabulary, and how a tokenizer finds it in text.
+
+    Args:
+        flags: values of `FLAGS`, as transformers stores them.
+    """
+
+    id: int
+    flags: Mapping[str, bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +40,13 @@ class Vocabulary:
     """The vocabulary of a model: one token for each row of the word embeddings.
 
     Args:
-        added: the tokens that were added to the vocabulary after pretraining, with their ids.
+        added: the tokens that were added to the vocabulary after pretraining, in the order of their ids.
         is_lower_case: whether tokenizer.json lowers the case of text; None if it does not state it or does not exist.
         notes: what was added or named, one sentence each.
     """
 
     vocab: Vocab
-    added: Mapping[str, int]
+    added: Mapping[str, AddedToken]
     is_lower_case: bool | None
     notes: tuple[str, ...]
 
@@ -70,18 +83,18 @@ def read_vocabulary(folder: Path, *, given: Path | None, num_embeddings: int) ->
         vocab = vocab_of(stated.tokens, source=path)
     else:
         return None
-    tokens, added, notes = list(vocab.tokens), dict[str, int](), list[str]()
-    for token, index, file in sorted(_added_tokens(path.parent, stated, vocab.ids), key=lambda item: item[1]):
+    tokens, added, notes = list(vocab.tokens), dict[str, AddedToken](), list[str]()
+    for token, index, flags, file in sorted(_added_tokens(path.parent, stated, vocab.ids), key=lambda item: item[1]):
         _add(token, index, tokens=tokens, file=file, num_embeddings=num_embeddings)
-        if token not in SPECIAL_TOKENS:
-            added[token] = index
+        if token not in SPECIAL_TOKENS and (flags or token not in added):
+            added[token] = AddedToken(id=index, flags=DEFAULT_FLAGS | flags)
     if new := [token for token in tokens[len(vocab) :] if token in added]:
         gaps = len(tokens) - len(vocab) - len(new)
         notes.append(
             f"Added tokens were appended to the vocabulary: {', '.join(new[:MAX_TOLD])}"
             f"{f' and {len(new) - MAX_TOLD} more' if new[MAX_TOLD:] else ''}"
             f"{f' ({gaps} ids before them have no token; they are named [unusedN])' if gaps else ''}. PaddleNLP and "
-            f"transformers find them in text ({ADDED_TOKENS_KEY}); the tokenizer of this package and Google's split "
+            f"transformers find them in text; the tokenizer of this package and Google's split "
             "them like other text."
         )
     if num_rows := _num_padding_rows(len(tokens), num_embeddings, path=path, is_own=given is None):
@@ -153,7 +166,7 @@ class _Tokenizer:
     """What tokenizer.json states."""
 
     tokens: tuple[str, ...] = ()
-    added: Mapping[str, Any] | None = None
+    added: tuple[Mapping[str, Any], ...] = ()
     is_lower_case: bool | None = None
 
 
@@ -174,41 +187,47 @@ def _read_tokenizer(path: Path) -> _Tokenizer:
     lower = normalizer.get("lowercase") if isinstance(normalizer, dict) else None
     return _Tokenizer(
         tokens=tuple(sorted(ids, key=ids.__getitem__)),
-        added={item.get("content"): item.get("id") for item in added},
+        added=tuple(added),
         is_lower_case=lower if isinstance(lower, bool) else None,
     )
 
 
-def _added_tokens(folder: Path, stated: _Tokenizer, ids: Mapping[str, int]) -> Iterator[tuple[str, int, Path]]:
-    """Yield the token, the id and the file of every added token.
+def _added_tokens(
+    folder: Path, stated: _Tokenizer, ids: Mapping[str, int]
+) -> Iterator[tuple[str, int, dict[str, bool], Path]]:
+    """Yield the token, the id, the flags and the file of every added token.
 
     Two files can state the same token.
 
     Args:
         ids: the ids of vocab.txt, for tokens that a conversion of this package appended.
     """
-    sources: dict[str, dict[Any, Any]] = {TOKENIZER_NAME: dict(stated.added or {})}
+    sources: dict[str, list[Mapping[str, Any]]] = {TOKENIZER_NAME: list(stated.added)}
     if (folder / ADDED_TOKENS_NAME).exists():
-        sources[ADDED_TOKENS_NAME] = _read(folder / ADDED_TOKENS_NAME)
+        values = _read(folder / ADDED_TOKENS_NAME)
+        sources[ADDED_TOKENS_NAME] = [{"content": token, "id": index} for token, index in values.items()]
     if (folder / TOKENIZER_CONFIG_NAME).exists():
         values = _read(folder / TOKENIZER_CONFIG_NAME)
         decoder, special = values.get("added_tokens_decoder"), values.get(ADDED_TOKENS_KEY)
-        sources[TOKENIZER_CONFIG_NAME] = {
-            token: ids[token] for token in special or () if isinstance(token, str) and token in ids
-        }
-        if isinstance(decoder, dict):
-            sources[TOKENIZER_CONFIG_NAME] |= {
-                item.get("content") if isinstance(item, dict) else None: int(index) if index.isdecimal() else None
-                for index, item in decoder.items()
-            }
-    for name, tokens in sources.items():
-        for token, index in tokens.items():
+        sources[TOKENIZER_CONFIG_NAME] = [
+            {"content": token, "id": ids[token], "special": True, "normalized": False}
+            for token in (special if isinstance(special, list) else ())
+            if isinstance(token, str) and token in ids
+        ]
+        sources[TOKENIZER_CONFIG_NAME] += [
+            {**(item if isinstance(item, dict) else {}), "id": int(index) if index.isdecimal() else None}
+            for index, item in (decoder.items() if isinstance(decoder, dict) else ())
+        ]
+    for name, items in sources.items():
+        for item in items:
+            token, index = item.get("content"), item.get("id")
             if not isinstance(token, str) or not token or "\n" in token or type(index) is not int or index < 0:
                 raise CheckpointError(
                     f"{folder / name}: an added token must be a text of one line with an id of at least 0, but is "
                     f"{str(token)[:40]!r} with {str(index)[:40]!r}."
                 )
-            yield token, index, folder / name
+            flags = {flag: item[flag] for flag in DEFAULT_FLAGS if isinstance(item.get(flag), bool)}
+            yield token, index, flags, folder / name
 
 
 def _read(path: Path) -> dict[str, Any]:

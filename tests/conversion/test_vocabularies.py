@@ -83,6 +83,18 @@ def test_the_tokenizer_of_paddlenlp_finds_added_tokens_in_text(tmp_path):
     assert ids == [2, TOKENS.index("一"), 1001, TOKENS.index("丁"), 3] and len(tokenizer) == 1002
 
 
+@pytest.mark.parametrize("state", [in_added_tokens, in_tokenizer_config, in_tokenizer_json])
+def test_added_tokens_keep_their_ids_and_flags_in_a_hugging_face_target(tmp_path, state):
+    source = model_with_rows(tmp_path / "source", 1002)
+    state(source)
+    flags = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": True, "special": False}
+    expected = {str(index): {"content": token, **flags} for token, index in ADDED.items()}
+    for start, end in (("source", "there"), ("there", "again")):
+        converted(tmp_path / start, tmp_path / end, to="huggingface")
+        values = json.loads((tmp_path / end / "tokenizer_config.json").read_text())
+        assert values["added_tokens_decoder"] == expected and "additional_special_tokens" not in values
+
+
 def test_embeddings_that_were_padded_get_names_and_a_note(tmp_path):
     source = model_with_rows(tmp_path / "source", 1024)
     in_added_tokens(source)
