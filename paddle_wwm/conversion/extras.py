@@ -18,15 +18,25 @@ from .names import Naming
 
 POSITION_NUMBERS, TOKEN_TYPES = "position numbers", "token type buffers"
 MAX_NUMBERS = 1 << 20  # of a buffer; position numbers of a BERT are 512
+_COUNTERS = (
+    r"(^|[./])(n_averaged|global_step|beta[12]_power|(num_)?(good|bad)_steps|(current_)?loss_scal(e|ing)|"
+    r"is_overall_finite|iter|learning_rate|save_counter)(_\d+)?$",
+    "counters",
+)
+_OF_LERT = (
+    r"^cls[./](\w+[./])?(\w+_)?(pos|ner|dep)(_\w+)?([./]|$)",
+    "output layers of LERT's linguistic tasks",
+)
+_OF_RBT = (r"^cls[./]predictions[./]key[./]bias$", "unused variables of RBT")
 _DOTTED = (
     (r"(^|\.)position_ids$", POSITION_NUMBERS),
     (r"(^|\.)embeddings\.token_type_ids$", TOKEN_TYPES),
-    (r"^(n_averaged|global_step)$", "counters"),
-    (r"^cls\.(predictions\.)?(pos|ner|dep)(_\w+)?\.", "output layers of LERT's linguistic tasks"),
-    (r"^cls\.predictions\.key\.bias$", "unused variables of RBT"),
+    _COUNTERS,
+    _OF_LERT,
+    _OF_RBT,
 )
 _SKIPPED: dict[Naming, tuple[tuple[str, str], ...]] = {
-    Naming.PADDLE: _DOTTED,
+    Naming.PADDLE: (*_DOTTED, (r"_(moment[12]|beta[12]_pow_acc|velocity)_\d+$", "optimizer slots")),
     Naming.HUGGING_FACE: _DOTTED,
     Naming.TENSORFLOW: (
         (r"/ExponentialMovingAverage$", "moving averages of weights"),
@@ -35,14 +45,10 @@ _SKIPPED: dict[Naming, tuple[tuple[str, str], ...]] = {
             r"Adafactor|Ftrl)(_\d+)?$|/v[rc]$|/[mv](_1)?$|^(training|optimizer)/|(^|/)(Adam|AdamW|LAMB|Lamb)/",
             "optimizer slots",
         ),
-        (
-            r"(^|/)(global_step|beta[12]_power(_\d+)?|good_steps|bad_steps|num_good_steps|num_bad_steps|loss_scale|"
-            r"current_loss_scale|loss_scaling|is_overall_finite|iter|learning_rate|save_counter)(_\d+)?$",
-            "counters",
-        ),
         (r"(^|/)_CHECKPOINTABLE_OBJECT_GRAPH$", "descriptions of objects"),
-        (r"^cls/predictions/key/bias$", "unused variables of RBT"),
-        (r"^cls/(predictions/)?(pos|ner|dep)(_\w+)?/", "output layers of LERT's linguistic tasks"),
+        _COUNTERS,
+        _OF_LERT,
+        _OF_RBT,
     ),
 }
 _INSIDE = re.compile(r"bert[./](embeddings|encoder)[./]")

@@ -36,7 +36,9 @@ class StateDict(dict[str, Tensor]):
 
 
 def unwrap(values: Any, *, is_tensor: Callable[[Any], bool]) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
-    """Open mappings without tensors until one with tensors is found.
+    """Open mappings until the one with the tensors of the model is found.
+
+    A mapping with tensors is the model, unless it has one of `MODEL_KEYS` with tensors inside, too.
 
     Returns:
         The mapping with tensors (or `values` if no mapping has tensors), the opened keys, and the keys next to them.
@@ -46,13 +48,11 @@ def unwrap(values: Any, *, is_tensor: Callable[[Any], bool]) -> tuple[Any, tuple
     """
     wrappers: list[str] = []
     left_out: list[str] = []
-    while isinstance(values, dict) and len(wrappers) < MAX_DEPTH and not any(map(is_tensor, values.values())):
+    while isinstance(values, dict) and len(wrappers) < MAX_DEPTH:
         filled = [key for key, value in values.items() if _holds_tensors(value, is_tensor, set())]
-        chosen = (
-            [key for key in filled if key in MODEL_KEYS]
-            or [key for key in filled if not str(key).lower().startswith(OTHER_KEYS)]
-            or filled
-        )
+        chosen = [key for key in filled if key in MODEL_KEYS]
+        if not chosen and not any(map(is_tensor, values.values())):
+            chosen = [key for key in filled if not str(key).lower().startswith(OTHER_KEYS)] or filled
         if not chosen:
             break
         if len(chosen) > 1:

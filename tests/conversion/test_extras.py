@@ -64,6 +64,8 @@ def test_tensors_that_change_the_outputs_are_refused_also_with_drop_unexpected(t
         ({"cls.pos.weight": ONES}, "output layers of LERT's linguistic tasks"),
         ({"cls.dep_predictions.weight": ONES}, "output layers of LERT's linguistic tasks"),
         ({"cls.predictions.ner.bias": ONES[0]}, "output layers of LERT's linguistic tasks"),
+        ({"cls.predictions.decoder_dep.weight": ONES}, "output layers of LERT's linguistic tasks"),
+        ({"is_overall_finite": np.array(1)}, "counters"),
     ],
 )
 def test_known_tensors_that_do_not_change_the_outputs_are_counted_and_need_no_flag(

@@ -161,6 +161,16 @@ def test_the_model_is_preferred_to_its_average_and_several_models_are_refused(tm
             open_model(source, config=CONFIG)
 
 
+def test_a_tensor_next_to_the_weights_does_not_hide_them(tmp_path, expected_bits):
+    source = torch_zip(
+        tmp_path / "a.bin",
+        hf_arrays(),
+        around=lambda values: {"step": next(iter(values.values())), "state_dict": values},
+    )
+    opened = open_model(source, config=CONFIG)
+    assert (bits_of(opened), opened.taken_off, opened.left_out) == (expected_bits, ("state_dict",), ("step",))
+
+
 def test_a_mapping_inside_itself_ends(tmp_path):
     inside: dict = {}
     inside["model"] = inside
