@@ -14,6 +14,7 @@ from typing import Any, Callable, Mapping
 
 import numpy as np
 
+from .. import hub_import as _hub_import  # noqa: F401  # paddlenlp and transformers import huggingface_hub
 from ..errors import CheckpointError
 from ..weights.tensors import to_float32
 from ..weights.wrappers import unwrap

@@ -14,8 +14,8 @@ A model that is stored needs no network::
 HF_HUB_DOWNLOAD_TIMEOUT and the proxy variables are also used. modelscope:OWNER/NAME is a model on ModelScope.
 """
 
+from .. import hub_import as _hub_import  # noqa: F401  # before the modules below import huggingface_hub
 from ..user_folders import home_folder
-from . import hub_import as _hub_import  # noqa: F401  # before the modules below import huggingface_hub
 from .home import StoredModel, find_stored, stored_models
 from .models import Plan, fetch, plan
 from .settings import NetworkSettings

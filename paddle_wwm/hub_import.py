@@ -6,11 +6,13 @@ accepts 2.5. The import of this module must come before those of modules that im
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 _NAMES = ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT")
 _removed = {name: os.environ.pop(name) for name in _NAMES if not os.environ.get(name, "0").strip().isdecimal()}
 try:
-    import huggingface_hub.constants  # noqa: F401
+    with contextlib.suppress(ImportError):  # only downloads need it
+        import huggingface_hub.constants  # noqa: F401
 finally:
     os.environ.update(_removed)
