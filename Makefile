@@ -66,6 +66,7 @@ interop: $(READY) $(INTEROP)/torch/.installed $(INTEROP)/tensorflow/.installed $
 	"$(INTEROP)/transformers5/bin/python" -m pip install $(QUIET) --no-deps --no-index --force-reinstall dist/paddle_wwm-*.whl
 	$(PY) tests/interop/run.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python" \
 	    --transformers5 "$(INTEROP)/transformers5/bin/python"
+	$(PY) tests/interop/damage.py --torch "$(INTEROP)/torch/bin/python" --tensorflow "$(INTEROP)/tensorflow/bin/python"
 
 $(INTEROP)/%/.installed: tests/interop/%.txt | $(READY)
 	@echo "Installing the packages of $< into $(INTEROP)/$*"

@@ -4,7 +4,8 @@ Model archives can come from anyone. Only the bytes of a member and its path bel
 devices, owners, permission bits and paths that leave the folder are not. Size limits apply to the bytes that are
 actually unpacked, not to the sizes that the archive declares.
 
-The format is detected from the content, not from the file name: zip (stored, deflate) and tar (plain, gzip, bzip2).
+The format is detected from the first bytes, not from the file name: zip (stored, deflate) and tar (plain, gzip,
+bzip2). Damage that a format lets one detect is an error; see `zip_reader` and `tar_reader`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import errno
 import gzip
 import re
 import stat
-import tarfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -25,10 +26,11 @@ from typing import IO, Any, Callable, Iterator
 from .errors import ArchiveError
 from .files import atomic_directory
 from .progress import Progress, counted
+from .tar_reader import BLOCK_BYTES as TAR_BLOCK_BYTES
+from .tar_reader import TarMember, read_tar, starts_a_tar
+from .zip_reader import is_zip, open_zip
 
 BLOCK_BYTES = 1 << 20
-MAX_HEADER_BYTES = 16 << 20  # tarfile reads an extended header into memory, whatever size it declares
-MAX_PADDING_BYTES = 1 << 20
 MAX_NAME_BYTES, MAX_DEPTH = 255, 32
 ZIP_METHODS = (
     zipfile.ZIP_STORED,
@@ -66,7 +68,7 @@ class _Member:
 
     path: PurePosixPath
     size: int
-    open: Callable[[], IO[bytes]] | None
+    open: Callable[[], contextlib.AbstractContextManager[IO[bytes] | TarMember]] | None
 
 
 def is_archive(path: str | Path) -> bool:
@@ -74,10 +76,10 @@ def is_archive(path: str | Path) -> bool:
     path = Path(path)
     if not path.is_file():
         return False
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         return True
-    with contextlib.suppress(ArchiveError, tarfile.TarError, OSError, EOFError, ValueError), _open_tar(path) as archive:
-        return archive.next() is not None
+    with contextlib.suppress(ArchiveError, OSError, EOFError, ValueError, zlib.error), _open_tar(path):
+        return True
     return False
 
 
@@ -110,7 +112,7 @@ def unpack_archive(
     if not archive.is_file():
         raise ArchiveError(f"{archive}: no such archive.")
     with _errors_of(archive):
-        members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
+        members = _zip_members if is_zip(archive) else _tar_members
         with (
             atomic_directory(target) as folder,
             counted(progress, stage="unpack", total=None, unit="B") as unpacked,
@@ -190,7 +192,11 @@ def _safe_path(name: str, *, archive: Path) -> PurePosixPath:
 
 
 def _zip_members(path: Path) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
+    try:
+        opened = open_zip(path)
+    except zipfile.BadZipFile as error:
+        raise ArchiveError(f"is not a complete zip archive: {error}") from None
+    with opened as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if the archive was not made on Unix
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -209,52 +215,37 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                     f"and pass the folder instead."
                 )
             opener: Callable[[], IO[bytes]] | None = None if info.is_dir() else partial(archive.open, info)
+            if opener is None:
+                archive.open(info).close()  # zipfile compares the name in the directory with the member's own
             yield _Member(path=_safe_path(info.filename, archive=path), size=info.file_size, open=opener)
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
-    with _open_tar(path) as archive:
-        while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all headers in memory
-            if not (info.isreg() or info.isdir()) or info.issparse():
+    with _open_tar(path) as stream:
+        for member in read_tar(stream):
+            if not (member.is_file or member.is_folder):
                 raise ArchiveError(
-                    f"{path}: member {info.name!r} is a link or a device; models contain none, so the "
+                    f"{path}: member {member.name!r} is a link or a device; models contain none, so the "
                     f"archive is rejected."
                 )
-            opener = None if info.isdir() else partial(_content_of, archive, info)
-            yield _Member(path=_safe_path(info.name, archive=path), size=0 if info.isdir() else info.size, open=opener)
-        # The checksum of a compressed tar follows the padding. It is compared only when the stream is read to its end.
-        if len(archive.fileobj.read(MAX_PADDING_BYTES)) == MAX_PADDING_BYTES:
-            raise ArchiveError(f"{path}: holds more than {MAX_PADDING_BYTES:,} bytes after its last member.")
+            opener = partial(_content_of, member) if member.is_file else None
+            yield _Member(path=_safe_path(member.name, archive=path), size=member.size, open=opener)
 
 
-def _content_of(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    stream = archive.extractfile(info)
-    assert stream is not None  # the member is a regular file
-    return stream
+def _content_of(member: TarMember) -> contextlib.nullcontext[TarMember]:
+    return contextlib.nullcontext(member)
 
 
 @contextlib.contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def _open_tar(path: Path) -> Iterator[IO[bytes]]:
     with open(path, "rb") as stream:
         start = stream.read(4)
     opener = next((opener for magic, opener in COMPRESSED_TARS if start.startswith(magic)), open)
     with opener(path, "rb") as content:
-        bounded = _BoundedReads(content)
-        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]  # has the methods that tarfile calls
-            yield archive
-
-
-class _BoundedReads:
-    """A file that raises on a read larger than any header needs."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_HEADER_BYTES:
-            raise ArchiveError(f"a header asks for {size:,} bytes of memory")
-        return self._read(size)
+        if not starts_a_tar(content.read(TAR_BLOCK_BYTES)):
+            raise ArchiveError("is not a complete zip, tar, tar.gz or tar.bz2 archive")
+        content.seek(0)
+        yield content
 
 
 @contextlib.contextmanager
@@ -268,9 +259,7 @@ def _errors_of(archive: Path) -> Iterator[None]:
     except ArchiveError as error:
         if str(error).startswith(str(archive)):
             raise
-        raise ArchiveError(f"{archive}: cannot be unpacked: {error}.") from None
-    except tarfile.TarError as error:
-        raise ArchiveError(f"{archive}: is not a complete zip, tar, tar.gz or tar.bz2 archive: {error}.") from None
+        raise ArchiveError(f"{archive}: {error}; copy or download the archive again.") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # EINVAL: a forged offset
             raise

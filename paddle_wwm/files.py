@@ -158,6 +158,26 @@ def sha256_of_file(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def check_sha256_file(path: Path, *, error: type[PaddleWWMError]) -> None:
+    """Compare a file with the checksum in NAME.sha256 next to it, if there is one.
+
+    The form is that of `sha256sum`. Raises `error` if the checksums differ.
+    """
+    beside = path.with_name(f"{path.name}.sha256")
+    if beside.is_file():
+        stated = (beside.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
+        check_sha256(path, stated, error=error)
+
+
+def check_sha256(path: Path, stated: str, *, error: type[PaddleWWMError]) -> None:
+    """Raise `error` unless the file has the stated sha256."""
+    if (found := sha256_of_file(path)) != stated.lower():
+        raise error(
+            f"{path}: has sha256 {found}, but {stated} was expected; the file is damaged or a different one. Copy it "
+            f"again."
+        )
+
+
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Return the records of a file of JSON lines; [] if the file is missing.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
+from typing import Any
 
-from .errors import require
+from .errors import is_integer, is_number, require
 
 SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the series share
 
@@ -12,6 +15,8 @@ SERIES_VOCAB_SIZE = 21128  # entries of the vocabulary that all models of the se
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Sizes of a BERT model, with the names of config.json.
+
+    Every value is checked, so a value of the wrong type cannot enter a model. Errors are ValueError and name the key.
 
     Attributes:
         vocab_size: 0: the size of the vocabulary file.
@@ -32,6 +37,10 @@ class ModelConfig:
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            is_right, what = _TYPES[str(item.type)]
+            value = getattr(self, item.name)
+            require(is_right(value), f"`{item.name}` must be {what}, but is {value!r}.")
         for name in (
             "hidden_size",
             "num_hidden_layers",
@@ -41,6 +50,13 @@ class ModelConfig:
             "type_vocab_size",
         ):
             require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        for name in ("vocab_size", "pad_token_id", "initializer_range"):
+            require(getattr(self, name) >= 0, f"`{name}` must be at least 0, but is {getattr(self, name)}.")
+        require(self.layer_norm_eps > 0, f"`layer_norm_eps` must be greater than 0, but is {self.layer_norm_eps}.")
+        require(
+            self.vocab_size == 0 or self.pad_token_id < self.vocab_size,
+            f"`pad_token_id` must be less than `vocab_size`, {self.vocab_size}, but is {self.pad_token_id}.",
+        )
         require(
             self.hidden_size % self.num_attention_heads == 0,
             (
@@ -51,6 +67,18 @@ class ModelConfig:
         require(self.hidden_act in ("gelu", "relu"), f"`hidden_act` must be gelu or relu, but is {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             require(0.0 <= getattr(self, name) < 1.0, f"`{name}` must be in [0, 1), but is {getattr(self, name)}.")
+
+
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)
+
+
+# type of a field -> check of a value, and the rule for messages
+_TYPES = {
+    "int": (is_integer, "a whole number"),
+    "float": (_is_finite, "a finite number"),
+    "str": (lambda value: isinstance(value, str), "a string"),
+}
 
 
 def count_parameters(

@@ -17,8 +17,9 @@ import zipfile
 
 import pytest
 
-from paddle_wwm.archives import MAX_HEADER_BYTES, ArchiveLimits, is_archive, unpack_archive
+from paddle_wwm.archives import ArchiveLimits, is_archive, unpack_archive
 from paddle_wwm.errors import ArchiveError
+from paddle_wwm.tar_reader import MAX_HEADER_BYTES
 
 FILES = {
     "chinese_L-2/bert_config.json": b"{}",

@@ -62,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out tensors outside of embeddings and encoder that a BERT does not have, such as a fine-tuned head",
     )
+    parser.add_argument("--ignore-crc", action="store_true", help="read a PyTorch file without checksums")
+    parser.add_argument(
+        "--ignore-config-key", action="append", default=[], metavar="NAME", help="read config.json without this key"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace TARGET if this command wrote it")
     parser.add_argument("--dry-run", action="store_true", help="check the source and print what would be done")
 
@@ -84,6 +88,8 @@ def run(arguments: argparse.Namespace) -> None:
         keep_layers=parse_layers(arguments.keep_layers) if arguments.keep_layers else None,
         dtype=arguments.dtype,
         drop_unexpected=arguments.drop_unexpected,
+        ignore_crc=arguments.ignore_crc,
+        ignored_config_keys=arguments.ignore_config_key,
         overwrite=arguments.overwrite,
         dry_run=arguments.dry_run,
         progress=show_bar,

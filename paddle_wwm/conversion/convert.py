@@ -8,15 +8,15 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError, ConfigError
-from ..files import atomic_directory, check_space, sha256_of_file, write_json
+from ..files import atomic_directory, check_sha256_file, check_space, sha256_of_file, write_json
 from ..progress import Progress, counted
 from ..version import __version__
-from ..weights.opening import is_torch_archive
 from ..weights.tensors import cast
+from ..weights.torch_archive import is_torch_archive
 from .adapters import with_adapter
 from .layers import INITIAL_SEED, with_layers, with_shifted_positions
 from .opening import OpenedModel, open_model
@@ -68,6 +68,8 @@ def convert(
     keep_layers: tuple[int, ...] | None = None,
     dtype: str | None = None,
     drop_unexpected: bool = False,
+    ignore_crc: bool = False,
+    ignored_config_keys: Sequence[str] = (),
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -89,6 +91,8 @@ def convert(
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
         drop_unexpected: leave out tensors of other parts, such as a fine-tuned head. Tensors inside the embeddings or
             the encoder are never left out.
+        ignore_crc: do not compare the checksums of PyTorch files; torch can write files without them.
+        ignored_config_keys: names of keys of the configuration to read as if they were absent.
         overwrite: replace a folder that `convert` wrote.
         dry_run: check the source and write nothing.
         progress: called with the bytes that are unpacked and written.
@@ -114,7 +118,16 @@ def convert(
     start, target, to = time.perf_counter(), Path(target), _target_of(to)
     _check_target(target, overwrite=overwrite)
     with _unpacked(Path(source), near=target, progress=progress) as place:
-        opened = open_model(place, config=config, vocab=vocab, drop_unexpected=drop_unexpected)
+        opened = open_model(
+            place,
+            config=config,
+            vocab=vocab,
+            drop_unexpected=drop_unexpected,
+            ignore_crc=ignore_crc,
+            ignored_config_keys=ignored_config_keys,
+        )
+        for path in opened.files:
+            check_sha256_file(path, error=CheckpointError)
         if merge is not None:
             opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected)
         if positions_shifted:
@@ -164,6 +177,7 @@ def _unpacked(source: Path, *, near: Path, progress: Callable[[Progress], None] 
     if not is_archive(source) or is_torch_archive(source):
         yield source
         return
+    check_sha256_file(source, error=CheckpointError)
     near.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=near.parent, prefix=f".{near.name}.unpacked.") as folder:
         place = unpack_archive(source, target=Path(folder) / "model", progress=progress)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Collection, Mapping
 
 from ..errors import CheckpointError
 from ..files import read_json
+from ..model.config_keys import check_config_keys, without_ignored
 from ..model.folder import model_config_from
 from ..model_config import ModelConfig
 
@@ -46,16 +48,18 @@ class Description:
     config: ModelConfig
     values: Mapping[str, Any]
     path: Path
+    notes: tuple[str, ...]
 
 
-def read_description(folder: Path, *, config: Path | None) -> Description:
+def read_description(folder: Path, *, config: Path | None, ignored_keys: Collection[str] = ()) -> Description:
     """Read the configuration of the model in `folder`.
 
     Args:
         config: used instead of the configuration next to the weights.
+        ignored_keys: keys of the configuration that are read as if they were absent.
 
     Raises:
-        CheckpointError: there is no configuration.
+        CheckpointError: there is no configuration, or it has a key that changes the outputs or is unknown.
     """
     path = config or find_config(folder)
     if path is None:
@@ -69,10 +73,18 @@ def read_description(folder: Path, *, config: Path | None) -> Description:
             **values["init_args"][0],
             **{key: value for key, value in values.items() if key != "init_args"},
         }  # model_config.json
+    notes = tuple(
+        f"`{name}` = {json.dumps(values[name], ensure_ascii=False)} in {path.name} was ignored (--ignore-config-key)."
+        for name in ignored_keys
+        if name in values
+    )
+    values = without_ignored(values, ignored_keys)
+    check_config_keys(values, source=path)
     if (same := ACTIVATIONS.get(str(values.get("hidden_act")))) is not None:
         values = {**values, "hidden_act": same}
     return Description(
         config=model_config_from(values, source=path),
         values=values,
         path=path,
+        notes=notes,
     )

@@ -10,11 +10,12 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..errors import CheckpointError
 from ..files import read_json
-from ..model.folder import TOKENIZER_CONFIG_NAME, UNTRAINED
+from ..model.folder import UNTRAINED
+from ..model.tokenizer_settings import TokenizerSettings, read_tokenizer_settings
 from ..model_config import ModelConfig
 from ..tokenization.vocab import Vocab
 from ..weights import PATTERNS
@@ -68,7 +69,7 @@ class OpenedModel:
     config_values: Mapping[str, Any]
     vocab: Vocab | None
     added_tokens: Mapping[str, AddedToken]
-    do_lower_case: bool
+    tokenizer: TokenizerSettings
     notes: tuple[str, ...]
     is_roberta_class: bool
 
@@ -76,6 +77,11 @@ class OpenedModel:
     def dtypes(self) -> tuple[str, ...]:
         """The data types of the tensors, sorted."""
         return tuple(sorted({tensor.dtype for tensor in self.tensors.values()}))
+
+    @property
+    def do_lower_case(self) -> bool:
+        """True if the model is uncased."""
+        return self.tokenizer.do_lower_case is not False
 
     @property
     def num_parameters(self) -> int:
@@ -89,6 +95,8 @@ def open_model(
     config: str | Path | None = None,
     vocab: str | Path | None = None,
     drop_unexpected: bool = False,
+    ignore_crc: bool = False,
+    ignored_config_keys: Sequence[str] = (),
 ) -> OpenedModel:
     """Open a TensorFlow checkpoint or a Hugging Face, PaddleNLP or paddle_wwm folder.
 
@@ -99,15 +107,19 @@ def open_model(
         vocab: a vocabulary to use instead of the one next to the weights.
         drop_unexpected: leave out tensors that are not part of a BERT with its pretraining heads, such as a
             fine-tuned classifier.
+        ignore_crc: do not compare the checksums of PyTorch files; torch can write files without them.
+        ignored_config_keys: names of keys of the configuration to read as if they were absent.
 
     Raises:
         CheckpointError: the source cannot be read or is not a BERT. One message lists all missing, unexpected and
             misshaped tensors.
     """
     _check_is_no_adapter(Path(source))
-    weights = open_weights(source)
+    weights = open_weights(source, ignore_crc=ignore_crc)
     spelling = spelling_of(weights.tensors, source=weights.files[0])
-    description = read_description(weights.folder, config=Path(config) if config else None)
+    description = read_description(
+        weights.folder, config=Path(config) if config else None, ignored_keys=ignored_config_keys
+    )
     if spelling is None:
         raise CheckpointError(
             f"{weights.files[0]}: the tensors must have the names of a BERT in Paddle, Hugging Face or TensorFlow, "
@@ -148,9 +160,10 @@ def open_model(
         config_values=description.values,
         vocab=vocabulary.vocab if vocabulary else None,
         added_tokens=vocabulary.added if vocabulary else {},
-        do_lower_case=_do_lower_case(weights.folder, vocabulary),
+        tokenizer=_tokenizer_settings(weights.folder, vocabulary),
         filled=found.filled,
         notes=(
+            *description.notes,
             *notes,
             *(f"The source has no {name}; without it, a BERT computes as with zeros." for name in found.filled),
             *(vocabulary.notes if vocabulary else ()),
@@ -203,12 +216,6 @@ def _check_kind(spelling: Spelling, values: Mapping[str, Any], *, path: Path) ->
             "is not a BERT and cannot be converted. "
             "The RoBERTa-wwm-ext and RBT models are BERT models: use their files with `model_type` bert."
         )
-    if kind not in ("bert", "roberta"):
-        raise CheckpointError(f"{path}: `model_type` must be bert, but is {kind!r}.")
-    if values.get("position_embedding_type", "absolute") != "absolute":
-        raise CheckpointError(
-            f"{path}: `position_embedding_type` must be absolute, but is {values['position_embedding_type']!r}."
-        )
     names = (kind, spelling.family, values.get("init_class"), *(values.get("architectures") or ()))
     is_roberta = any(str(name).lower().startswith("roberta") for name in names)
     if naming is Naming.PADDLE and is_roberta:
@@ -252,17 +259,14 @@ def _with_sizes_of_tensors(
 _EMPTY = Tensor(dtype="none", shape=())
 
 
-def _do_lower_case(folder: Path, vocabulary: Vocabulary | None) -> bool:
-    """Return True if the model is uncased.
+def _tokenizer_settings(folder: Path, vocabulary: Vocabulary | None) -> TokenizerSettings:
+    """Read the settings of the tokenizer.
 
-    tokenizer_config.json states it, or tokenizer.json; without them, a vocabulary without capital letters is uncased.
+    If do_lower_case is not stated, a vocabulary without capital letters is uncased.
     """
-    path = folder / TOKENIZER_CONFIG_NAME
-    stated = read_json(path).get("do_lower_case") if path.exists() else None
-    if isinstance(stated, bool):
-        return stated
-    if vocabulary is None:
-        return True
-    if vocabulary.is_lower_case is not None:
-        return vocabulary.is_lower_case
-    return all(token == token.lower() for token in vocabulary.vocab.tokens if not token.startswith(("[", "<")))
+    settings = read_tokenizer_settings(folder)
+    if settings.do_lower_case is not None:
+        return settings
+    tokens = vocabulary.vocab.tokens if vocabulary else ()
+    is_uncased = all(token == token.lower() for token in tokens if not token.startswith(("[", "<")))
+    return dataclasses.replace(settings, do_lower_case=is_uncased)

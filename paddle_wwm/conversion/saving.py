@@ -47,7 +47,12 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     """Return the model in the form that the target needs.
 
     The classes of PaddleNLP and of this project need every part, so absent parts are initialised for them.
+
+    Raises:
+        CheckpointError: the target cannot hold a setting of the tokenizer.
     """
+    if target is not Target.HUGGING_FACE:
+        model.tokenizer.check_ours(model.files[0].parent)
     return with_absent_tensors(model) if target is Target.PADDLE else model
 
 
@@ -61,7 +66,7 @@ def save_model_files(
     """
     tensors = _under_names(model, Naming(target.value))
     _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
-    values = tokenizer_config(model.config, do_lower_case=model.do_lower_case)
+    values = tokenizer_config(model.config, do_lower_case=model.do_lower_case, settings=model.tokenizer)
     if model.added_tokens and target is Target.HUGGING_FACE:
         values["added_tokens_decoder"] = {
             str(added.id): {"content": token, **added.flags} for token, added in model.added_tokens.items()

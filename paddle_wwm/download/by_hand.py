@@ -8,7 +8,7 @@ from pathlib import Path
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, ConfigError, DownloadError
 from ..files import sha256_of_file
-from ..weights.opening import is_torch_archive
+from ..weights.torch_archive import is_torch_archive
 from .addresses import is_url, without_secrets
 from .arrival import find_model_in
 from .network import Network, is_offline

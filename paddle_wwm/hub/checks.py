@@ -10,16 +10,15 @@ import numpy as np
 
 from ..conversion.names import Naming, parameters
 from ..errors import CheckpointError, HubModuleError
-from ..files import read_json
 from ..model.folder import (
     CONFIG_NAME,
     HEAD_PREFIXES,
-    TOKENIZER_CONFIG_NAME,
     VOCAB_NAME,
     check_is_ours,
     read_model_config,
     with_bert_in_front,
 )
+from ..model.tokenizer_settings import read_do_lower_case
 from ..model_config import SERIES_VOCAB_SIZE, ModelConfig
 from ..tokenization.vocab import load_vocab
 from ..variants import Variant
@@ -64,7 +63,7 @@ def check_model_folder(folder: Path, *, variant: Variant | None, allow_other_siz
     check_is_ours(folder)
     config = read_model_config(folder)
     vocab = load_vocab(folder / VOCAB_NAME)
-    do_lower_case = bool(read_json(folder / TOKENIZER_CONFIG_NAME).get("do_lower_case", True))
+    do_lower_case = read_do_lower_case(folder)
     if len(vocab) != config.vocab_size:
         raise HubModuleError(
             f"{folder}: vocab.txt has {len(vocab)} entries, but vocab_size in config.json is {config.vocab_size}."

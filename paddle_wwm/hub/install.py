@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..archives import is_archive, unpack_archive
 from ..errors import ArchiveError, HubModuleError
-from ..files import disk_errors_as, sha256_of_file
+from ..files import check_sha256, check_sha256_file, disk_errors_as
 from ..paddlehub_requests import hub_home
 from ..variants.lookup import known_variant
 from .archive_files import check_sums
@@ -145,14 +145,10 @@ def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
         raise HubModuleError(f"{source}: no such folder or archive.{_hint(str(source))}")
     if not is_archive(source):
         raise ArchiveError(f"{source}: is not a complete zip or tar archive; copy it again.")
-    beside = source.with_name(f"{source.name}.sha256")
-    if sha256 is None and beside.is_file():
-        sha256 = (beside.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
-    if sha256 is not None and (found := sha256_of_file(source)) != sha256.lower():
-        raise HubModuleError(
-            f"{source}: has sha256 {found}, but {sha256} was expected; the file is damaged or a different one. Copy it "
-            f"again."
-        )
+    if sha256 is not None:
+        check_sha256(source, sha256, error=HubModuleError)
+    else:
+        check_sha256_file(source, error=HubModuleError)
     unpacked = unpack_archive(source, target=staged / "unpacked")
     tops = sorted(path.name for path in unpacked.iterdir())
     if len(tops) != 1 or not (unpacked / tops[0] / MODULE_FILE).is_file():

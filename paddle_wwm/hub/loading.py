@@ -9,8 +9,8 @@ from typing import Any, Mapping, Sequence
 import paddle.nn as nn
 
 from ..errors import HubModuleError
-from ..files import read_json
-from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
+from ..model.folder import VOCAB_NAME
+from ..model.tokenizer_settings import read_do_lower_case
 from ..model_config import ModelConfig
 from ..tasks.model_folder import label_map_of, load_network, read_description
 from ..tasks.task import Task
@@ -73,7 +73,7 @@ def load_parts(
             network=network,
             has_new_classifier=load_network(network, source, untrained=description.untrained),
             vocab=load_vocab(source / VOCAB_NAME),
-            do_lower_case=bool(read_json(source / TOKENIZER_CONFIG_NAME).get("do_lower_case", True)),
+            do_lower_case=read_do_lower_case(source),
         )
     if len(parts.vocab) != description.config.vocab_size:
         raise HubModuleError(

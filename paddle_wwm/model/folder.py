@@ -10,10 +10,12 @@ from ..errors import CheckpointError
 from ..files import read_json
 from ..model_config import ModelConfig
 from ..weights import PATTERNS, WEIGHTS_NAME
+from .config_keys import SIZES, check_config_keys
+from .tokenizer_settings import TOKENIZER_CONFIG_NAME as TOKENIZER_CONFIG_NAME
+from .tokenizer_settings import TokenizerSettings
 
 CONFIG_NAME = "config.json"
 VOCAB_NAME = "vocab.txt"
-TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
 UNTRAINED = "untrained_parameters"  # in config.json: name prefixes of the parts whose values are random
 # PaddleNLP's classes list the tied decoder also under these names, so files have it twice. They are never loaded.
@@ -37,8 +39,18 @@ def paddle_config(config: ModelConfig, *, untrained: tuple[str, ...] = ()) -> di
     return {**values, UNTRAINED: list(untrained)} if untrained else values
 
 
-def tokenizer_config(config: ModelConfig, *, do_lower_case: bool) -> dict[str, Any]:
-    """Return tokenizer_config.json for PaddleNLP, transformers and this library."""
+def tokenizer_config(
+    config: ModelConfig,
+    *,
+    do_lower_case: bool,
+    settings: TokenizerSettings = TokenizerSettings(),  # noqa: B008  (it is frozen)
+) -> dict[str, Any]:
+    """Return tokenizer_config.json for PaddleNLP, transformers and this library.
+
+    Args:
+        settings: Its other settings, and its `model_max_length` if that is below the number of positions.
+    """
+    max_positions = config.max_position_embeddings
     return {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": do_lower_case,
@@ -47,7 +59,8 @@ def tokenizer_config(config: ModelConfig, *, do_lower_case: bool) -> dict[str, A
         "pad_token": "[PAD]",
         "cls_token": "[CLS]",
         "mask_token": "[MASK]",
-        "model_max_length": config.max_position_embeddings,
+        "model_max_length": min(settings.model_max_length or max_positions, max_positions),
+        **settings.others,
     }
 
 
@@ -79,11 +92,18 @@ def check_is_ours(directory: str | Path) -> None:
     raise _no_file(directory / WEIGHTS_NAME)
 
 
-def model_config_from(values: dict[str, Any], *, source: str | Path) -> ModelConfig:
-    """Return the sizes in the values of a config.json; other keys are skipped."""
-    known = {item.name for item in dataclasses.fields(ModelConfig)}
+def model_config_from(values: Mapping[str, Any], *, source: str | Path) -> ModelConfig:
+    """Return the sizes in the values of a config.json.
+
+    Raises:
+        CheckpointError: A size is invalid, or another key has a value that changes the outputs (`config_keys`).
+    """
+    check_config_keys(values, source=source, may_be_unknown=True)
+    sizes = {name: value for name, value in values.items() if name in SIZES}
+    if sizes.get("pad_token_id", 0) is None:
+        del sizes["pad_token_id"]  # transformers and PaddleNLP allow null: no row of the embeddings is for padding
     try:
-        return ModelConfig(**{name: value for name, value in values.items() if name in known})
+        return ModelConfig(**sizes)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{source}: {error}") from None
 

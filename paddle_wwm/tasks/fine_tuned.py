@@ -11,7 +11,8 @@ import paddle.nn as nn
 
 from ..errors import CheckpointError
 from ..files import read_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, check_is_ours
+from ..model.folder import CONFIG_NAME, VOCAB_NAME, check_is_ours
+from ..model.tokenizer_settings import read_do_lower_case
 from ..model_config import ModelConfig
 from ..tokenization.vocab import load_vocab
 from ..tokenization.wordpiece import WordPieceTokenizer
@@ -49,9 +50,7 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> WordPieceTokenizer:
             f"({CONFIG_NAME}), so it is another model's vocabulary. "
             "Copy the vocabulary that the model was trained with."
         )
-    path = folder / TOKENIZER_CONFIG_NAME
-    do_lower_case = read_json(path).get("do_lower_case", True) if path.exists() else True
-    return WordPieceTokenizer(vocab=vocab, do_lower_case=bool(do_lower_case))
+    return WordPieceTokenizer(vocab=vocab, do_lower_case=read_do_lower_case(folder))
 
 
 def load_task_network(folder: Path, *, description: Description, task: str) -> tuple[Task, nn.Layer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping
@@ -17,6 +16,7 @@ from .pytorch import open_pytorch
 from .safetensors import open_safetensors
 from .tensorflow import open_tensorflow
 from .tensors import BFLOAT16, Tensor
+from .torch_archive import is_torch_archive
 from .wrappers import StateDict
 
 MAX_SHARDS = 1000
@@ -30,7 +30,7 @@ def _open_pdparams(path: Path) -> StateDict:
 
 
 # file ending, name of the format, function that opens it
-_FORMATS: tuple[tuple[str, str, Callable[[Path], dict[str, Tensor]]], ...] = (
+_FORMATS: tuple[tuple[str, str, Callable[..., dict[str, Tensor]]], ...] = (
     (".safetensors", "safetensors", open_safetensors),
     (".bin", "PyTorch", open_pytorch),
     (".pt", "PyTorch", open_pytorch),
@@ -61,8 +61,12 @@ class WeightsFiles:
     left_out: tuple[str, ...] = ()
 
 
-def open_weights(source: str | Path) -> WeightsFiles:
+def open_weights(source: str | Path, *, ignore_crc: bool = False) -> WeightsFiles:
     """Find and open the weights of a folder or file.
+
+    Args:
+        source: a folder, a file, or the prefix of a TensorFlow checkpoint.
+        ignore_crc: see `open_pytorch`.
 
     Raises:
         CheckpointError: nothing is there, or its format is unknown. The message lists the known formats.
@@ -76,7 +80,7 @@ def open_weights(source: str | Path) -> WeightsFiles:
         path = Path(f"{path}{INDEX_ENDING}")  # TensorFlow names a checkpoint by the prefix of its files
     check_is_file(path)
     if path.name.endswith(SHARD_INDEX_ENDING):
-        return _open_shards(path)
+        return _open_shards(path, ignore_crc=ignore_crc)
     if path.name.endswith(INDEX_ENDING):
         prefix = path.with_name(path.name.removesuffix(INDEX_ENDING))
         files = (path, *sorted(path.parent.glob(f"{prefix.name}.data-*")))
@@ -91,7 +95,8 @@ def open_weights(source: str | Path) -> WeightsFiles:
         )
     for ending, name, opener in _FORMATS:
         if path.name.endswith(ending) or (name == "PyTorch" and is_torch_archive(path)):
-            tensors = opener(path)
+            options = {"ignore_crc": ignore_crc} if opener is open_pytorch else {}
+            tensors = opener(path, **options)
             state = tensors if isinstance(tensors, StateDict) else StateDict(tensors)
             return WeightsFiles(
                 format=f"{name} file",
@@ -104,16 +109,7 @@ def open_weights(source: str | Path) -> WeightsFiles:
     raise CheckpointError(f"{path}: is not a source that is recognised; expected {KNOWN_KINDS}.")
 
 
-def is_torch_archive(path: Path) -> bool:
-    """Return True if torch.save wrote this zip archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.split("/")[-1] == "data.pkl" for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile, ValueError):
-        return False
-
-
-def _open_shards(index: Path) -> WeightsFiles:
+def _open_shards(index: Path, *, ignore_crc: bool) -> WeightsFiles:
     """Open the files that the index of a sharded model names, in its folder."""
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
@@ -125,7 +121,7 @@ def _open_shards(index: Path) -> WeightsFiles:
             f"{index}: must name 1 to {MAX_SHARDS} files in its own folder, but names "
             f"{repr(bad[0]) if bad else len(names)}."
         )
-    opened = {name: open_weights(index.parent / name) for name in names}
+    opened = {name: open_weights(index.parent / name, ignore_crc=ignore_crc) for name in names}
     tensors: dict[str, Tensor] = {}
     for name, weights in opened.items():
         twice = [tensor for tensor in weights.tensors if tensor in tensors]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..files import atomic_write
-from .pickles import OrderedMapping, SafeUnpickler, StandIn, latin1_bytes
+from .pickles import OrderedMapping, SafeUnpickler, StandIn, check_end, latin1_bytes
 from .tensors import NUMBER_TYPES, ArrayTensor, ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
 from .wrappers import StateDict, unwrap
 
@@ -29,13 +29,19 @@ MAX_DIMENSIONS = 32  # the limit of numpy 1
 class _DType(StandIn):
     """Stand-in for numpy.dtype: a type code and a byte order."""
 
-    def __init__(self, code: str, *_: Any) -> None:
+    def __init__(self, code: str, *flags: Any) -> None:
+        if flags != (False, True):
+            raise pickle.UnpicklingError(f"a type of numbers has the invalid flags {str(flags)[:80]}")
         if not re.fullmatch(r"[biufc]\d{1,2}", code) or np.dtype(code).name not in NUMBER_TYPES:
             raise pickle.UnpicklingError(f"it holds an array of {code!r}, not of numbers")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])
+        order = state[1]
+        # of version 3, without a subtype, fields and flags; numpy would take numbers with some flags for pointers
+        if order not in ("<", ">", "|", "=") or state != (3, order, None, None, None, -1, -1, 0):
+            raise pickle.UnpicklingError(f"a type of numbers has the invalid state {str(state)[:80]}")
+        self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array(StandIn):
@@ -44,7 +50,11 @@ class _Array(StandIn):
     tensor: Tensor | None = None
 
     def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, is_fortran, data = state
+        version, shape, dtype, is_fortran, data = state
+        if version != 1 or not isinstance(dtype, _DType):
+            raise pickle.UnpicklingError(
+                f"an array has the invalid version {str(version)[:20]} or has no type of numbers"
+            )
         data = data.encode("latin1") if isinstance(data, str) else data  # Python 2 wrote bytes as str
         shape = tuple(shape)
         if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
@@ -76,11 +86,15 @@ def _tensor(data: bytes | FilePart, *, dtype: np.dtype, shape: tuple[int, ...], 
     return ComputedTensor(raw, laid_out, dtype=dtype.name, shape=shape)
 
 
-def _reconstruct(*_: Any) -> _Array:
+_NDARRAY = object()  # a pickle passes it as an argument and never calls it
+
+
+def _reconstruct(*arguments: Any) -> _Array:
+    if arguments not in ((_NDARRAY, (0,), b"b"), (_NDARRAY, (0,), "b")):
+        raise pickle.UnpicklingError("an array is made from arguments that numpy never writes")
     return _Array()
 
 
-_NDARRAY = object()  # a pickle passes it as an argument and never calls it
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # numpy 2
@@ -105,6 +119,7 @@ def open_pdparams(path: str | Path) -> StateDict:
     try:
         with open(path, "rb") as stream:
             values = SafeUnpickler(stream, path=path, allowed=_ALLOWED).load()
+            check_end(stream)
         values, wrappers, left_out = unwrap(values, is_tensor=_is_array)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None

@@ -61,6 +61,13 @@ def latin1_bytes(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def check_end(stream: IO[bytes]) -> None:
+    """Check that a file ends where its last pickle or storage ends."""
+    place = stream.tell()
+    if stream.read(1):
+        raise pickle.UnpicklingError(f"other bytes follow its end, which is at byte {place:,}")
+
+
 def _checked_key(key: Any) -> str | int:
     if not isinstance(key, (str, int)):
         raise pickle.UnpicklingError(f"a key must be a string or a number, but is {type(key).__name__}")

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 import pickle
-import struct
-import zipfile
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +19,10 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import CheckpointError
-from .pickles import OrderedMapping, SafeUnpickler, StandIn
+from ..zip_reader import is_zip
+from .pickles import OrderedMapping, SafeUnpickler, StandIn, check_end
 from .tensors import ComputedTensor, FilePart, FileTensor, Tensor, numpy_type
+from .torch_archive import PICKLE_NAME, find_members
 from .wrappers import StateDict, unwrap
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -29,7 +30,9 @@ LEGACY_PROTOCOL = 1001
 LEGACY_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number, pickled by torch
 MAX_PICKLE_BYTES = 64 << 20  # limit for data.pkl in a zip archive; that of a BERT has 100 KB
 MAX_DIMENSIONS = 8
-ZIP_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+LOCATIONS = (
+    r"(cpu|cuda|mps|xpu|hpu|xla|npu|mlu|musa|gcu|privateuseone)(:\d+)?"  # the device of a tensor when it was saved
+)
 
 _STORAGE_TYPES = {
     "FloatStorage": "float32",
@@ -81,6 +84,10 @@ class _TorchTensor(StandIn):
             raise pickle.UnpicklingError(
                 f"a tensor of shape {str(shape)[:80]} exceeds its storage of {storage.num_values:,} numbers"
             )
+        if not _are_separate(shape, strides):
+            raise pickle.UnpicklingError(
+                f"a tensor of shape {str(shape)[:80]} has the strides {str(strides)[:80]}, so its numbers overlap"
+            )
         self.storage, self.offset, self.shape, self.strides, self.last = storage, offset, shape, strides, last
 
     def __setstate__(self, state: Any) -> None:
@@ -108,6 +115,16 @@ class _TorchTensor(StandIn):
             )
 
         return ComputedTensor(FileTensor(part, dtype=dtype, shape=(count,)), laid_out, dtype=dtype, shape=self.shape)
+
+
+def _are_separate(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Return True if no two numbers of a tensor have the same place in the storage."""
+    extent = 1
+    for stride, size in sorted((stride, size) for size, stride in zip(shape, strides) if size != 1):
+        if stride < extent:
+            return 0 in shape
+        extent += stride * (size - 1)
+    return True
 
 
 def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -139,32 +156,36 @@ class _TorchUnpickler(SafeUnpickler):
         self.storages: dict[str, _Storage] = {}
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage_type, key, _, num_values, *view = pid
+        kind, storage_type, key, location, num_values, *view = pid
         if kind != "storage" or not isinstance(storage_type, _StorageType) or not isinstance(key, str):
             raise pickle.UnpicklingError(f"a persistent id must name a storage, but names {str(kind)[:40]!r}")
         if type(num_values) is not int or num_values < 0 or any(item is not None for item in view):
             raise pickle.UnpicklingError("a storage must have a length, and must not be a view of another storage")
+        if not isinstance(location, str) or not re.fullmatch(LOCATIONS, location):
+            raise pickle.UnpicklingError(f"a storage must be on the CPU or an accelerator, but is on {location!r:.40}")
         known = self.storages.setdefault(key, _Storage(dtype=storage_type.dtype, num_values=num_values))
         if (known.dtype, known.num_values) != (storage_type.dtype, num_values):
             raise pickle.UnpicklingError(f"storage {key!r} has two different types or lengths")
         return known
 
 
-def open_pytorch(path: str | Path) -> StateDict:
+def open_pytorch(path: str | Path, *, ignore_crc: bool = False) -> StateDict:
     """Return the tensors of a state dict by name. Their values are not read yet.
 
     If the file holds {"state_dict": …} or the like, the inner state dict is used (see `unwrap`).
+
+    Args:
+        ignore_crc: do not compare the checksums of a zip archive. torch can write files without checksums.
 
     Raises:
         CheckpointError: the file is missing or corrupt, or has more than tensors, numbers, strings and containers.
     """
     path = Path(path)
     try:
-        with open(path, "rb") as stream:
-            if zipfile.is_zipfile(stream):
-                values = _load_zip(path)
-            else:
-                stream.seek(0)
+        if is_zip(path):
+            values = _load_zip(path, ignore_crc=ignore_crc)
+        else:
+            with open(path, "rb") as stream:
                 values = _load_legacy(stream, path)
         return _named_tensors(values)
     except FileNotFoundError:
@@ -195,29 +216,19 @@ def _named_tensors(values: Any) -> StateDict:
     return tensors
 
 
-def _load_zip(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive, open(path, "rb") as stream:
-        infos = {info.filename: info for info in archive.infolist()}
-        pickles = [name for name in infos if name == "data.pkl" or name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise pickle.UnpicklingError(f"it must be a zip archive with one data.pkl, but has {len(pickles)}")
-        root = pickles[0].removesuffix("data.pkl")
-        order = infos.get(f"{root}byteorder")
-        if order is not None and _stored_bytes(stream, order, limit=16).strip() != b"little":
-            raise pickle.UnpicklingError("it was written on a big-endian machine")
-        place, num_bytes = _place(stream, infos[pickles[0]])
-        if num_bytes > MAX_PICKLE_BYTES:
-            raise pickle.UnpicklingError(f"its data.pkl has {num_bytes:,} bytes; the limit is {MAX_PICKLE_BYTES:,}")
-        stream.seek(place)
+def _load_zip(path: Path, *, ignore_crc: bool) -> Any:
+    members = find_members(path, ignore_crc=ignore_crc)
+    if (num_bytes := members[PICKLE_NAME].num_bytes) > MAX_PICKLE_BYTES:
+        raise pickle.UnpicklingError(f"its data.pkl has {num_bytes:,} bytes; the limit is {MAX_PICKLE_BYTES:,}")
+    with open(path, "rb") as stream:
+        stream.seek(members[PICKLE_NAME].offset)
         unpickler = _TorchUnpickler(stream, path=path)
         values = unpickler.load()
-        for key, storage in unpickler.storages.items():
-            info = infos.get(f"{root}data/{key}")
-            if info is None:
-                continue  # a tensor that needs this storage raises
-            place, num_bytes = _place(stream, info)
-            storage.part = _storage_part(storage, path=path, offset=place, num_bytes=num_bytes, key=key)
-        return values
+    for key, storage in unpickler.storages.items():
+        part = members.get(f"data/{key}")
+        if part is not None:  # otherwise a tensor that needs this storage raises
+            storage.part = _storage_part(storage, path=path, offset=part.offset, num_bytes=part.num_bytes, key=key)
+    return values
 
 
 def _storage_part(storage: _Storage, *, path: Path, offset: int, num_bytes: int, key: str) -> FilePart:
@@ -227,25 +238,6 @@ def _storage_part(storage: _Storage, *, path: Path, offset: int, num_bytes: int,
             f"storage {key!r} should have {expected:,} bytes, but the file has {num_bytes:,} for it"
         )
     return FilePart(path=path, name=key, offset=offset, num_bytes=expected)
-
-
-def _place(stream: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
-    """Return the offset of a member's bytes in the archive, and their number."""
-    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 0x1 or info.file_size != info.compress_size:
-        raise pickle.UnpicklingError(
-            f"member {info.filename[:80]!r} is compressed or encrypted, which torch does not do"
-        )
-    stream.seek(info.header_offset)
-    signature, *_, name_length, extra_length = ZIP_LOCAL_HEADER.unpack(stream.read(ZIP_LOCAL_HEADER.size))
-    if signature != b"PK\x03\x04":
-        raise pickle.UnpicklingError(f"member {info.filename[:80]!r} is not at the offset in the archive's directory")
-    return info.header_offset + ZIP_LOCAL_HEADER.size + name_length + extra_length, info.file_size
-
-
-def _stored_bytes(stream: IO[bytes], info: zipfile.ZipInfo, *, limit: int) -> bytes:
-    place, num_bytes = _place(stream, info)
-    stream.seek(place)
-    return stream.read(min(num_bytes, limit))
 
 
 def _load_legacy(stream: IO[bytes], path: Path) -> Any:
@@ -278,4 +270,5 @@ def _load_legacy(stream: IO[bytes], path: Path) -> Any:
         num_bytes = num_values * numpy_type(storage.dtype).itemsize
         storage.part = _storage_part(storage, path=path, offset=stream.tell(), num_bytes=num_bytes, key=key)
         stream.seek(num_bytes, 1)
+    check_end(stream)
     return values

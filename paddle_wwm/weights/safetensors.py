@@ -1,8 +1,8 @@
 """Reader and writer of safetensors files.
 
 A file has eight bytes for the length of the header, a JSON header (names, types, shapes, offsets), and then the data.
-The reader does not trust the header: it limits its length, and every tensor must be inside the file, fit its shape and
-overlap no other tensor.
+The reader does not trust the header. It limits its length, every tensor must fit its shape, and the tensors must fill
+the data of the file without a gap, an overlap or a rest, as the format demands.
 Source: the format's description in huggingface/safetensors.
 """
 
@@ -51,6 +51,7 @@ def open_safetensors(path: str | Path) -> dict[str, Tensor]:
     places: list[tuple[int, int, str]] = []
     for name, entry in header.items():
         if name == _METADATA:
+            _check_metadata(entry, path=path)
             continue
         dtype, shape, begin, end = _checked(entry, path=path, name=name)
         if not 0 <= begin <= end <= num_data_bytes:
@@ -62,11 +63,31 @@ def open_safetensors(path: str | Path) -> dict[str, Tensor]:
             FilePart(path=path, name=name, offset=data_start + begin, num_bytes=end - begin), dtype=dtype, shape=shape
         )
         places.append((begin, end, name))
-    places.sort()
-    for (_, end, name), (begin, _, other) in zip(places, places[1:]):
-        if begin < end:
-            raise CheckpointError(f"{path}: the tensors {name!r} and {other!r} overlap.")
+    _check_places(sorted(places), num_data_bytes=num_data_bytes, path=path)
     return tensors
+
+
+def _check_places(places: list[tuple[int, int, str]], *, num_data_bytes: int, path: Path) -> None:
+    """Check that the tensors fill the data of the file.
+
+    places: begin, end and name of each tensor, sorted.
+    """
+    position, last = 0, ""
+    for begin, end, name in [*places, (num_data_bytes, num_data_bytes, "")]:
+        if begin < position:
+            raise CheckpointError(f"{path}: the tensors {last!r} and {name!r} overlap.")
+        if begin > position:
+            where = f"before {name!r}" if name else "after the last tensor"
+            raise CheckpointError(
+                f"{path}: is damaged: {begin - position:,} bytes at {position:,} of the data, {where}, belong to no "
+                "tensor. Copy or download the file again."
+            )
+        position, last = end, name
+
+
+def _check_metadata(entry: Any, *, path: Path) -> None:
+    if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
+        raise CheckpointError(f"{path}: the header entry {_METADATA!r} must map names to strings.")
 
 
 def _read_header(path: Path) -> tuple[dict, int, int]:
@@ -79,7 +100,7 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
                     f"{path}: is not a complete safetensors file: it states a header of {length:,} bytes, but has "
                     f"{num_file_bytes:,} bytes."
                 )
-            header = json.loads(stream.read(length).decode("utf-8"))
+            header = _parse(stream.read(length).decode("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such weights file.") from None
     except (ValueError, RecursionError) as error:
@@ -87,6 +108,26 @@ def _read_header(path: Path) -> tuple[dict, int, int]:
     if not isinstance(header, dict):
         raise CheckpointError(f"{path}: the header must be a JSON object.")
     return header, 8 + length, num_file_bytes - 8 - length
+
+
+def _parse(text: str) -> Any:
+    """Parse JSON by its standard.
+
+    Python's parser also takes NaN, lone surrogates, and names that are given twice.
+    """
+
+    def without_repeats(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(items)
+        if len(values) != len(items):
+            raise ValueError("a name is given twice")
+        for name in values:
+            name.encode("utf-8")  # raises for a lone surrogate
+        return values
+
+    def refuse(number: str) -> Any:
+        raise ValueError(f"{number} is not a number")
+
+    return json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse)
 
 
 def _checked(entry: Any, *, path: Path, name: str) -> tuple[str, tuple[int, ...], int, int]:
@@ -105,7 +146,8 @@ def _checked(entry: Any, *, path: Path, name: str) -> tuple[str, tuple[int, ...]
         )
     if not whole or len(shape) > MAX_DIMENSIONS:
         raise CheckpointError(
-            f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and offsets of at least 0."
+            f"{path}: {name!r} must have a shape of up to {MAX_DIMENSIONS} sizes and offsets of at least 0, but has "
+            f"the shape {str(shape)[:80]} and the offsets {str(offsets)[:80]}."
         )
     return dtype, tuple(shape), begin, end
 

@@ -3,6 +3,8 @@
 python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with the reader and the Saver of
                                                               TensorFlow, and run its BERT
 python in_tensorflow.py write FOLDER TARGET                   save its variables in every format that TensorFlow has
+python in_tensorflow.py judge FOLDER RESULTS.json             read the checkpoint x of every folder in FOLDER; see
+                                                              digests.py
 """
 
 import json
@@ -14,12 +16,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
 import tensorflow as tf
+from digests import judge
 
 NAME = "bert_model.ckpt"
 
 
-def variables_of(folder):
-    reader = tf.train.load_checkpoint(os.path.join(folder, NAME))
+def variables_of(folder, name=NAME):
+    reader = tf.train.load_checkpoint(os.path.join(folder, name))
     return {name: reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map())}
 
 
@@ -168,6 +171,11 @@ def write_forms(folder, target):
         save_in_shards(folder, cast, target / f"one-shard-{dtype}", num_shards=1)
 
 
+def read_x(folder):
+    return {name: np.asarray(value) for name, value in variables_of(folder, "x").items()}
+
+
 if __name__ == "__main__":
-    {"open": open_folder, "write": write_forms}[sys.argv[1]](*sys.argv[2:])
+    commands = {"open": open_folder, "write": write_forms, "judge": lambda *paths: judge(read_x, *paths)}
+    commands[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"tensorflow": tf.__version__}))

@@ -2,6 +2,9 @@
 
 python in_torch.py open FOLDER INPUTS.npz OUTPUTS.npz    open a folder with transformers, run it and store the outputs
 python in_torch.py write FOLDER TARGET                   save the model in every format that users have
+python in_torch.py ids FOLDER LINES.json IDS.json        tokenize lines with AutoTokenizer
+python in_torch.py save ARRAYS.npz FOLDER                save arrays as zip.bin and older.bin
+python in_torch.py judge FOLDER RESULTS.json             read the x.bin of every folder in FOLDER; see digests.py
 """
 
 import json
@@ -11,7 +14,8 @@ import sys
 import numpy as np
 import torch
 import transformers
-from transformers import AutoModel, BertForPreTraining, BertModel, BertTokenizer
+from digests import judge
+from transformers import AutoModel, AutoTokenizer, BertForPreTraining, BertModel, BertTokenizer
 
 
 def checked(model_class, folder):
@@ -74,6 +78,31 @@ def write_forms(folder, target):
     model.config.save_pretrained(target / "bin-without-prefix")
 
 
+def tokenize(folder, lines, ids):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = json.loads(pathlib.Path(lines).read_text())
+    found = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    pathlib.Path(ids).write_text(json.dumps(found))
+
+
+def save_arrays(arrays, folder):
+    values = {name: torch.from_numpy(array) for name, array in np.load(arrays).items()}
+    torch.save(values, f"{folder}/zip.bin")
+    torch.save(values, f"{folder}/older.bin", _use_new_zipfile_serialization=False)
+
+
+def read_bin(folder):
+    values = torch.load(folder / "x.bin", weights_only=True)
+    return {name: value.numpy() for name, value in values.items()}
+
+
 if __name__ == "__main__":
-    {"open": open_folder, "write": write_forms}[sys.argv[1]](*sys.argv[2:])
+    commands = {
+        "open": open_folder,
+        "write": write_forms,
+        "ids": tokenize,
+        "save": save_arrays,
+        "judge": lambda *paths: judge(read_bin, *paths),
+    }
+    commands[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}))

@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,8 +40,11 @@ from paddle_wwm.conversion.saving import Target  # noqa: E402
 from paddle_wwm.conversion.verify import make_inputs, run_model  # noqa: E402
 from paddle_wwm.files import write_json  # noqa: E402
 from paddle_wwm.model.folder import paddle_config  # noqa: E402
+from paddle_wwm.tokenization.vocab import load_vocab  # noqa: E402
+from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer  # noqa: E402
 from paddle_wwm.weights.pdparams import write_pdparams  # noqa: E402
 from paddle_wwm.weights.tensors import cast  # noqa: E402
+from tests.conversion.texts import lines, vocab_tokens  # noqa: E402
 
 TOLERANCE = 1e-5
 CONFIG = ModelConfig(
@@ -154,6 +158,24 @@ def check_side(report: Report, *, work: Path, ours: Path, target: Target, python
             )
 
 
+def check_tokenizer(report: Report, *, work: Path, ours: Path, python: Path) -> None:
+    """Check that transformers' tokenizer of a converted folder gives the ids of ours."""
+    texts = lines()
+    (work / "lines.json").write_text(json.dumps(texts))
+    for do_lower_case in (True, False):
+        source, target = (work / f"{name}-{do_lower_case}" for name in ("tokenizer", "tokenizer-hf"))
+        shutil.copytree(ours, source)
+        (source / "vocab.txt").write_text("\n".join(vocab_tokens(size=CONFIG.vocab_size)) + "\n", encoding="utf-8")
+        write_json(source / "tokenizer_config.json", {"do_lower_case": do_lower_case})
+        convert(source, target=target, to=Target.HUGGING_FACE)
+        call(python, "in_torch.py", "ids", target, work / "lines.json", work / "ids.json")
+        theirs = json.loads((work / "ids.json").read_text())
+        tokenizer = WordPieceTokenizer(vocab=load_vocab(source / "vocab.txt"), do_lower_case=do_lower_case)
+        same = sum(mine == other for (mine, _), other in zip(tokenizer.encode_each(texts), theirs, strict=True))
+        what = f"ids of AutoTokenizer and of WordPieceTokenizer, {'uncased' if do_lower_case else 'cased'}"
+        report.line(what, same == len(texts), f"{same} of {len(texts)} lines equal")
+
+
 def check_masker(report: Report, *, work: Path, python: Path) -> None:
     """Check WholeWordMasker in an environment with transformers 5 and without Paddle."""
     folder = work / "transformers5"
@@ -183,6 +205,7 @@ def main() -> None:
             check_side(
                 report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py"
             )
+            check_tokenizer(report, work=work, ours=ours, python=arguments.torch)
         if arguments.tensorflow:
             check_side(
                 report,
