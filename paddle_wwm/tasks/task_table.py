@@ -67,6 +67,7 @@ def task_class(name: str | None) -> type[Task]:
     if plain in OTHER_NAMES or plain in names:
         hint = f" Did you mean {OTHER_NAMES.get(plain, plain)!r}?"
     else:
-        near = difflib.get_close_matches(plain, [*names, *OTHER_NAMES], n=1)
+        known = [*names, *(other for other, name in OTHER_NAMES.items() if name)]  # "nope" is not a way to write None
+        near = difflib.get_close_matches(plain, known, n=1)
         hint = f" Did you mean {OTHER_NAMES.get(near[0], near[0])!r}?" if near else ""
     raise HubModuleError(f"`task` must be None or one of {', '.join(names)}, but is {shown(name)}.{hint}")

@@ -76,6 +76,9 @@ def test_a_new_task_in_the_table_can_be_trained_saved_loaded_and_served(tmp_path
 def test_the_error_for_an_unknown_task_suggests_the_nearest_name():
     with pytest.raises(HubModuleError, match="must be None or one of .*, but is 'seq-clas'. Did you mean 'seq-cls'"):
         task_class("seq-clas")
+    with pytest.raises(HubModuleError) as caught:
+        task_class("nope")
+    assert "Did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
