@@ -44,7 +44,7 @@ class OnError(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RawDocument:
-    """Lines without their line ends. `doc_id` is "<file name>:<first line or record>"."""
+    """Lines without their line ends. `doc_id` is "<name>:<first line or record>"."""
 
     doc_id: str
     lines: tuple[str, ...]
@@ -268,12 +268,12 @@ def _conversion(source: Source, encoding: str) -> str:
     """Return a command that converts a source to UTF-8."""
     if source.format is Format.PARQUET:
         return "write the table again with UTF-8 strings"
-    inner = Path(source.name.removesuffix(source.path.suffix) if source.compression else source.name)
+    inner = Path(source.file_name.removesuffix(source.path.suffix) if source.compression else source.file_name)
     unpacked = {"": "", ".gz": "gzip -dc", ".xz": "xz -dc", ".zst": "zstd -dc"}[source.compression]
     command = (
-        f"{unpacked} {source.name} | iconv -f {encoding} -t UTF-8"
+        f"{unpacked} {source.file_name} | iconv -f {encoding} -t UTF-8"
         if unpacked
-        else f"iconv -f {encoding} -t UTF-8 {source.name}"
+        else f"iconv -f {encoding} -t UTF-8 {source.file_name}"
     )
     return f"{command} > {inner.stem}.utf8{inner.suffix}"
 

@@ -6,6 +6,7 @@ import enum
 import glob
 import gzip
 import io
+import itertools
 import lzma
 import os
 import tempfile
@@ -43,19 +44,22 @@ READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # from broken com
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file. `compression` is "" or one of COMPRESSIONS."""
+    """One file.
+
+    Attributes:
+        compression: "" or one of COMPRESSIONS.
+        name: The path below the folder that was searched, or the file name. It can be encoded in UTF-8.
+    """
 
     path: Path
     format: Format
     compression: str
+    name: str
 
     @property
-    def name(self) -> str:
-        """The file name as text that can be encoded in UTF-8.
-
-        File names on disk are bytes, and old ones can have another encoding.
-        """
-        return os.fsencode(self.path.name).decode("utf-8", "replace")
+    def file_name(self) -> str:
+        """The last part of the path, as text that can be encoded in UTF-8."""
+        return _text_of(Path(self.path.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +73,27 @@ class Sources:
     passed_over: tuple[Path, ...]
 
 
-def source_of(path: Path, *, format: Format | None) -> Source | None:
+def source_of(path: Path, *, format: Format | None, folder: Path | None = None) -> Source | None:
     """Return a file as a source, or None if its format is unknown.
 
-    `format` takes precedence over the ending of the name.
+    Args:
+        path: The file.
+        format: It takes precedence over the ending of the name.
+        folder: The name of the source is the path below this folder. None: the file name.
     """
     compression = path.suffix.lower() if path.suffix.lower() in COMPRESSIONS else ""
     inner = Path(path.stem) if compression else path
     found = format or FORMATS.get(inner.suffix.lower())
-    return None if found is None else Source(path=path, format=found, compression=compression)
+    name = _text_of(path.relative_to(path.parent if folder is None else folder))
+    return None if found is None else Source(path=path, format=found, compression=compression, name=name)
+
+
+def _text_of(path: Path) -> str:
+    """Return a path as text.
+
+    Paths on disk are bytes, and old ones can have another encoding.
+    """
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -> Sources:
@@ -98,16 +114,19 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
     passed_over: list[Path] = []
     for name in names:
         # the name of an existing file is not a glob, even if it contains [ or *
-        found = (
-            [Path(name)]
-            if os.path.lexists(name)
-            else [Path(match) for match in sorted(glob.glob(str(name), recursive=True))]
-        )
+        if os.path.lexists(name):
+            found, folder = [Path(name)], Path(name) if os.path.isdir(name) else Path(name).parent
+        else:
+            found, folder = [Path(match) for match in sorted(glob.glob(str(name), recursive=True))], _folder_of(name)
         if not found:
             raise DataError(f"{name}: no such file; name an existing file, folder or glob.")
         usable: dict[Path, Source | None] = {}
         for path in found:
-            of_path = _sources_in(path, format=format) if path.is_dir() else {path: _source_named(path, format=format)}
+            of_path = (
+                _sources_in(path, format=format, folder=folder)
+                if path.is_dir()
+                else {path: _source_named(path, format=format, folder=folder)}
+            )
             usable.update({key: source for key, source in of_path.items() if not usable.get(key)})
         taken = [source for source in usable.values() if source is not None]
         if not taken:
@@ -121,7 +140,12 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
     return Sources(files=tuple(files), passed_over=tuple(passed_over))
 
 
-def _source_named(path: Path, *, format: Format | None) -> Source | None:
+def _folder_of(pattern: str | Path) -> Path:
+    """Return the folder of a glob: the parts before the first one with a wildcard."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts[:-1]))
+
+
+def _source_named(path: Path, *, format: Format | None, folder: Path) -> Source | None:
     if not path.exists():
         raise DataError(f"{path}: is a broken link; its target does not exist.")
     if not path.is_file():
@@ -129,21 +153,21 @@ def _source_named(path: Path, *, format: Format | None) -> Source | None:
             f"{path}: is not a regular file (a pipe or a device?); files are read more than once, so save the content "
             "as a file."
         )
-    return source_of(path, format=format) or source_of(path, format=Format.TEXT)
+    return source_of(path, format=format, folder=folder) or source_of(path, format=Format.TEXT, folder=folder)
 
 
-def _sources_in(folder: Path, *, format: Format | None) -> dict[Path, Source | None]:
-    """Return the files below a folder, each with its source or None if it is skipped.
+def _sources_in(below: Path, *, format: Format | None, folder: Path) -> dict[Path, Source | None]:
+    """Return the files below `below`, each with its source or None if it is skipped.
 
     Skipped are files with other endings, files that are not regular, broken links, and links to folders (they can
     form a cycle).
     """
-    below = sorted(
+    found = sorted(
         path
-        for path in folder.rglob("*")
-        if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(folder))
+        for path in below.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(below))
     )
-    return {path: source_of(path, format=format) if path.is_file() else None for path in below}
+    return {path: source_of(path, format=format, folder=folder) if path.is_file() else None for path in found}
 
 
 def _is_hidden(path: Path) -> bool:

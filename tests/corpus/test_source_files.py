@@ -180,3 +180,27 @@ def test_truncated_compressed_data_raise_an_error(write, ending, keep):
     with pytest.raises(READ_ERRORS), open_source(source) as stream:
         while stream.read(1 << 16):
             pass
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("top", ["1.txt", "a/1.txt", "a/b/2.txt"]),
+        ("top/", ["1.txt", "a/1.txt", "a/b/2.txt"]),
+        (".", ["top/1.txt", "top/a/1.txt", "top/a/b/2.txt"]),
+        ("top/a/1.txt", ["1.txt"]),
+        ("top/*.txt", ["1.txt"]),
+        ("top/**/*.txt", ["1.txt", "a/1.txt", "a/b/2.txt"]),
+        ("top/*/", ["a/1.txt", "a/b/2.txt"]),
+        ("t*/a/b", ["top/a/b/2.txt"]),
+        ("./top/[a]/**", ["a/1.txt", "a/b/2.txt"]),
+    ],
+)
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_a_name_is_the_path_below_the_folder_that_was_searched(write, tmp_path, monkeypatch, given, names, is_absolute):
+    for name in ("top/1.txt", "top/a/1.txt", "top/a/b/2.txt"):
+        write("一。", name)
+    monkeypatch.chdir(tmp_path)
+    found = find_sources([f"{tmp_path}/{given}" if is_absolute else given]).files
+    assert [source.name for source in found] == names
+    assert [source.file_name for source in found] == [Path(name).name for name in names]

@@ -26,7 +26,7 @@ def fill_the_disk(plan, number):
 
 @pytest.fixture
 def plan(tmp_path):
-    return Plan(folder=tmp_path, sources=(), config=PrepareConfig(), fingerprint="", unit_chars=1)
+    return Plan(folder=tmp_path, config=PrepareConfig(), fingerprint="", unit_chars=1)
 
 
 @pytest.fixture(params=["one process", "two processes", "dask"])

@@ -13,6 +13,8 @@ from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.readers import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.shards.inspection.kept_texts import read_texts
+from paddle_wwm.shards.preparation import work_plan
+from paddle_wwm.shards.preparation.engines import EngineConfig
 from paddle_wwm.shards.reader import ShardSet
 
 from ..corpus.conftest import compress, parquet_bytes
@@ -105,3 +107,51 @@ def test_a_file_whose_name_is_not_utf8_is_read(run, tmp_path):
         "\ufffd\ufffd.txt:1",
         "\ufffd\ufffd.txt:4",
     ]
+
+
+def write_many(folder, number):
+    for place in range(number):
+        path = folder / f"{place % 3}" / f"{place:04d}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"第{place}天，天气很好。\n", encoding="utf-8")
+
+
+def test_many_small_files_share_the_waits_for_the_disk_and_keep_their_doc_ids(run, tmp_path, monkeypatch):
+    write_many(tmp_path / "many", 300)
+    flushes = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", flushes.append)
+        prepared = run(corpus=[tmp_path / "many"], config=replace(WITHOUT_WORDS, keep_text=True))
+    assert len(flushes) < 40, "there are several waits for the disk per file"
+    shards = ShardSet(prepared.directory)
+    doc_ids = [text.doc_id for text in read_texts(shards, documents=range(300))]
+    assert doc_ids == sorted(f"{place % 3}/{place:04d}.txt:1" for place in range(300))
+    assert [f"{source.name}:1" for source in prepared.manifest.sources] == doc_ids
+
+
+def test_batches_of_sources_do_not_change_the_bytes(run, tmp_path, monkeypatch):
+    write_many(tmp_path / "many", 40)
+    expected = None
+    for max_sources, num_workers in ((500, 1), (1, 1), (7, 2)):
+        monkeypatch.setattr(work_plan, "MAX_BATCH_SOURCES", max_sources)
+        engine = EngineConfig(num_workers=num_workers)
+        prepared = run(
+            corpus=[tmp_path / "many"], config=WITHOUT_WORDS, engine=engine, output=tmp_path / f"set{max_sources}"
+        )
+        found = {path.name: path.read_bytes() for path in prepared.directory.iterdir()}
+        expected = expected or found
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    "plan", ['{"fingerprint": "FINGERPRINT"}', '{"fingerprint": "FINGERPRINT", "layout": 1}', "[]"]
+)
+def test_unfinished_work_of_another_layout_is_deleted_and_reported(run, tmp_path, caplog, plan):
+    expected = run(output=tmp_path / "expected").manifest
+    left = tmp_path / "out" / "set.partial"
+    (left / "text").mkdir(parents=True)
+    (left / "plan.json").write_text(plan.replace("FINGERPRINT", expected.inputs_fingerprint), encoding="utf-8")
+    (left / "text" / "00000.json").write_text('{"units": [], "report": {}}', encoding="utf-8")
+    with caplog.at_level("INFO"):
+        assert run().manifest == expected
+    assert "set.partial: unfinished work of other data, options or another version is deleted" in caplog.text

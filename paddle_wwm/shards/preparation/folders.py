@@ -17,6 +17,7 @@ from .work_plan import Plan
 
 logger = logging.getLogger(__name__)
 PLAN_NAME = "plan.json"
+LAYOUT = 2  # how the work is divided into batches and files; version 1 had one batch per source
 
 
 def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
@@ -63,15 +64,16 @@ def kept_for_later(plan: Plan) -> Iterator[None]:
 def start_work(plan: Plan, vocab: Vocab) -> None:
     """Reuse the folder of unfinished work, or make a new one.
 
-    A folder of another preparation is deleted.
+    A folder of another preparation or layout is deleted.
 
     Raises:
         DataError: The folder holds files that do not belong to a preparation.
     """
     path = plan.folder / PLAN_NAME
+    ours = {"fingerprint": plan.fingerprint, "layout": LAYOUT}
     try:
-        is_ours = json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == plan.fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
+        is_ours = json.loads(path.read_text(encoding="utf-8")) == ours
+    except (OSError, ValueError):
         is_ours = False
     if not is_ours and plan.folder.exists():
         if not path.exists() and any(plan.folder.iterdir()):
@@ -79,9 +81,10 @@ def start_work(plan: Plan, vocab: Vocab) -> None:
                 f"{plan.folder}: is not empty and holds no unfinished preparation; this name is needed for unfinished "
                 f"work, so move the folder away."
             )
+        logger.info("%s: unfinished work of other data, options or another version is deleted.", plan.folder)
         shutil.rmtree(plan.folder)
     plan.text_folder.mkdir(parents=True, exist_ok=True)
     plan.tokens_folder.mkdir(exist_ok=True)
     if not is_ours:
         vocab.save(plan.vocab_path)
-        write_json(path, {"fingerprint": plan.fingerprint})
+        write_json(path, ours)

@@ -44,6 +44,7 @@ def merge_units(
     report: CorpusReport,
     tools: Tools,
     sources: Sequence[SourceRecord],
+    paths: Sequence[Path],
     on_unit: Callable[[Unit], None],
 ) -> tuple[ShardManifest, CorpusReport]:
     """Write the shard set into `folder`.
@@ -55,6 +56,7 @@ def merge_units(
         report: The report of pass 1.
         tools: Segmenter and tokenizer.
         sources: Records of the sources, for the manifest.
+        paths: Paths of the sources, for messages.
         on_unit: Called after every unit.
 
     Returns:
@@ -86,7 +88,7 @@ def merge_units(
         on_unit(unit)
     writer.flush()
     if not counts["documents"]:
-        names = ", ".join(str(source.path) for source in plan.sources[:3]) + (", …" if len(plan.sources) > 3 else "")
+        names = ", ".join(map(str, paths[:3])) + (", …" if len(paths) > 3 else "")
         raise NothingLeftError(f"{names}: no text was found{_what_was_dropped(total)}.")
     vocab.save(folder / VOCAB_NAME)
     manifest = ShardManifest(

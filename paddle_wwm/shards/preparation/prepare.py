@@ -30,9 +30,9 @@ from .duplicates import write_first_occurrences
 from .engines import Engine, EngineConfig, open_engine
 from .folders import check_replaceable, kept_for_later, start_work
 from .merge_units import REPORT_NAME, merge_units
-from .read_sources import DOCUMENT_HASHES, LINE_HASHES, read_source, source_result
+from .read_sources import DOCUMENT_HASHES, LINE_HASHES, batch_result, read_batch
 from .tokenize_units import KEEP_DOCUMENTS, KEEP_LINES, Tools, keep_tools, tokenize_unit
-from .work_plan import Plan, PrepareConfig, Unit, inputs_fingerprint
+from .work_plan import Batch, Plan, PrepareConfig, Unit, batches_of, inputs_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,6 @@ def prepare_corpus(
         remove_leftovers(directory)
         plan = Plan(
             folder=directory.with_name(f"{directory.name}.partial").absolute(),
-            sources=tuple(replace(source, path=source.path.absolute()) for source in files),
             config=config,
             fingerprint=fingerprint,
             unit_chars=engine.unit_chars,
@@ -142,9 +141,11 @@ def prepare_corpus(
             keep_tools(plan, tools)
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
-                units, report = _read_sources(
-                    plan, runner, sizes=[source.size for source in sources], progress=progress
+                batches = batches_of(
+                    (replace(source, path=source.path.absolute()), record.size)
+                    for source, record in zip(files, sources, strict=True)
                 )
+                units, report = _read_sources(plan, batches, runner, progress=progress)
                 _tokenize_units(plan, units, runner, progress=progress)
             with (
                 atomic_directory(directory, replace=True) as folder,
@@ -157,6 +158,7 @@ def prepare_corpus(
                     report=report,
                     tools=tools,
                     sources=sources,
+                    paths=[source.path for source in files],
                     on_unit=lambda unit: written.update(unit.num_chars),
                 )
         shutil.rmtree(plan.folder)
@@ -203,27 +205,30 @@ def _is_whole(directory: Path) -> bool:
 
 
 def _read_sources(
-    plan: Plan, engine: Engine, *, sizes: Sequence[int], progress: Callable[[Progress], None] | None
+    plan: Plan, batches: Sequence[Batch], engine: Engine, *, progress: Callable[[Progress], None] | None
 ) -> tuple[list[Unit], CorpusReport]:
     """Run pass 1 and find the duplicates."""
-    for number in range(len(plan.sources)):
-        mark = plan.source_path(number, "json")
-        if mark.exists() and not _is_acceptable(source_result(plan, number)[1].counts, plan.config):
+    for batch in batches:
+        mark = plan.batch_path(batch.number, "json")
+        if mark.exists() and not _is_acceptable(batch_result(plan, batch.number)[1].counts, plan.config):
             mark.unlink()  # the skipped input must raise an error now
-            for done in plan.tokens_folder.glob(f"{number:05d}-*.json"):
-                done.unlink()  # reading the source again may give other units
-    # the largest source first, so that no worker is alone with a large one at the end
-    order = sorted(range(len(plan.sources)), key=lambda number: -sizes[number])
-    with counted(progress if len(order) > 1 else None, stage="read and clean", total=len(order), unit=" files") as read:
-        for _ in engine.run(read_source, plan, order):
-            read.update(sum(plan.source_path(number, "json").exists() for number in order) - read.done)
+            for done in plan.tokens_folder.glob(f"{batch.number:05d}-*.json"):
+                done.unlink()  # reading the sources again may give other units
+    num_sources = sum(len(batch.sources) for batch in batches)
+    # the largest batch first, so that no worker is alone with a large one at the end
+    order = sorted(batches, key=lambda batch: -batch.num_bytes)
+    with counted(
+        progress if num_sources > 1 else None, stage="read and clean", total=num_sources, unit=" files"
+    ) as read:
+        for num_read in engine.run(read_batch, plan, order):
+            read.update(num_read or 0)
     report = CorpusReport()
     units: list[Unit] = []
     first_document = first_line = 0
-    for number in range(len(plan.sources)):
-        of_source, source_report = source_result(plan, number)
-        report.merge(source_report)
-        for unit in of_source:
+    for batch in batches:
+        of_batch, batch_report = batch_result(plan, batch.number)
+        report.merge(batch_report)
+        for unit in of_batch:
             units.append(replace(unit, first_document=first_document, first_line=first_line))
             first_document += unit.num_documents
             first_line += unit.num_lines
@@ -234,7 +239,7 @@ def _read_sources(
     ):
         if rule in rules:
             write_first_occurrences(
-                plan.text_folder / target, [plan.source_path(number, ending) for number in range(len(plan.sources))]
+                plan.text_folder / target, [plan.batch_path(batch.number, ending) for batch in batches]
             )
     return units, report
 

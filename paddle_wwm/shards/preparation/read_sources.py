@@ -1,4 +1,4 @@
-"""Pass 1 of preparing a corpus, per source: read and clean the documents, and write them in units with their hashes.
+"""Pass 1 of preparing a corpus, per batch: read and clean the documents, and write them in units with their hashes.
 
 The whole text is read and checked before any text is segmented. So bad input is found in the first minutes, and the
 amount of remaining work is known.
@@ -16,7 +16,7 @@ from ...corpus.counts import CorpusReport
 from ...corpus.readers import RawDocument
 from ...files import atomic_write, write_json
 from ..records import record_lines, write_records
-from .work_plan import Plan, Unit
+from .work_plan import Batch, Plan, Unit
 
 DOCUMENT_HASHES, LINE_HASHES = "documents.hash", "lines.hash"
 HASH_BYTES = 8
@@ -31,24 +31,25 @@ class _Pending:
     num_chars: int = 0
 
 
-def read_source(plan: Plan, number: int) -> None:
-    """Read and clean source `number` of the plan.
+def read_batch(plan: Plan, batch: Batch) -> int:
+    """Read and clean the sources of a batch, and return their number.
 
     Raises:
         DataError: The input is bad, and the plan does not skip bad input.
     """
-    mark = plan.source_path(number, "json")
+    number, reader = batch.number, plan.reader()
+    mark = plan.batch_path(number, "json")
     if mark.exists():
-        return
+        return len(batch.sources)
     report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning)
     units: list[Unit] = []
     pending = _Pending()
     hash_lines = "duplicate_lines" in plan.config.cleaning.rules
     with (
-        atomic_write(plan.source_path(number, DOCUMENT_HASHES)) as document_hashes,
-        atomic_write(plan.source_path(number, LINE_HASHES)) as line_hashes,
+        atomic_write(plan.batch_path(number, DOCUMENT_HASHES)) as document_hashes,
+        atomic_write(plan.batch_path(number, LINE_HASHES)) as line_hashes,
     ):
-        for raw in plan.reader().read(plan.sources[number], report):
+        for raw in (document for source in batch.sources for document in reader.read(source, report)):
             document = cleaner.clean(raw, report)
             if document is None:
                 continue
@@ -65,13 +66,14 @@ def read_source(plan: Plan, number: int) -> None:
             units.append(_write_unit(plan, number, len(units), pending))
     counts = [[unit.num_documents, unit.num_lines, unit.num_chars] for unit in units]
     write_json(mark, {"units": counts, "report": report.to_json()})
+    return len(batch.sources)
 
 
-def source_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
-    """Return the units and the report that `read_source` has written."""
-    value: dict[str, Any] = json.loads(plan.source_path(number, "json").read_text(encoding="utf-8"))
+def batch_result(plan: Plan, number: int) -> tuple[list[Unit], CorpusReport]:
+    """Return the units and the report that `read_batch` has written."""
+    value: dict[str, Any] = json.loads(plan.batch_path(number, "json").read_text(encoding="utf-8"))
     units = [
-        Unit(source=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
+        Unit(batch=number, number=index, num_documents=documents, num_lines=lines, num_chars=chars)
         for index, (documents, lines, chars) in enumerate(value["units"])
     ]
     return units, CorpusReport.from_json(value["report"])
@@ -85,9 +87,9 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8"), digest_size=HASH_BYTES).digest()
 
 
-def _write_unit(plan: Plan, source: int, number: int, pending: _Pending) -> Unit:
+def _write_unit(plan: Plan, batch: int, number: int, pending: _Pending) -> Unit:
     unit = Unit(
-        source=source,
+        batch=batch,
         number=number,
         num_documents=len(pending.documents),
         num_lines=pending.num_lines,

@@ -4,15 +4,19 @@ Preparation has three passes. Every piece of work reads and writes files, so any
 folder can do it. It may be done twice, and finished work is skipped::
 
     DIR.partial/                          next to the output DIR; removed when the output is complete
-      plan.json                           fingerprint of this preparation; unfinished work of another one is deleted
+      plan.json                           fingerprint of this preparation and layout of the folder; unfinished work of
+                                          another one is deleted
       vocab.txt
-      text/00003-00017.zst, 00003.json    pass 1, per source: cleaned documents in units of about unit_chars
+      text/00003-00017.zst, 00003.json    pass 1, per batch of sources: cleaned documents in units of about unit_chars
                                           characters; hashes; counts and samples
       text/documents.keep, lines.keep     between the passes: which documents and lines are not duplicates
       tokens/00003-00017.wwm, .json       pass 2, per unit: tokens in the shard format; counts
       (pass 3, this process: join the units in order to shards)
 
-The .json file of a source or a unit is written last: it marks the work as finished.
+The .json file of a batch or a unit is written last: it marks the work as finished.
+
+A batch is one large source or many small ones, so that a corpus of many small files needs few files and few waits for
+the disk. Batches follow from the sizes of the sources only, so they are the same for every rerun.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 from ...corpus.cleaning import CleaningConfig
 from ...corpus.readers import DocumentReader, OnError
@@ -32,6 +36,10 @@ from ...corpus.source_files import Format, Source
 from ...tokenization.wordpiece import WordPieceTokenizer
 from ..manifest import FORMAT_VERSION, ContentOptions, SourceRecord
 from ..shard_format import VOCAB_NAME
+
+# If these change, LAYOUT in folders.py must change: a rerun continues with the batches of the first run.
+MAX_BATCH_BYTES = 1 << 19
+MAX_BATCH_SOURCES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +80,6 @@ class Plan:
     """
 
     folder: Path
-    sources: tuple[Source, ...]
     config: PrepareConfig
     fingerprint: str
     unit_chars: int
@@ -92,9 +99,9 @@ class Plan:
         """The output folder of pass 2."""
         return self.folder / "tokens"
 
-    def source_path(self, source: int, ending: str) -> Path:
-        """Return the path of a file of pass 1 for a source."""
-        return self.text_folder / f"{source:05d}.{ending}"
+    def batch_path(self, batch: int, ending: str) -> Path:
+        """Return the path of a file of pass 1 for a batch."""
+        return self.text_folder / f"{batch:05d}.{ending}"
 
     def text_path(self, unit: Unit) -> Path:
         """Return the path of the cleaned documents of a unit."""
@@ -110,17 +117,50 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Consecutive sources; one item of work in pass 1."""
+
+    number: int
+    sources: tuple[Source, ...]
+    num_bytes: int
+
+
+def batches_of(sources: Iterable[tuple[Source, int]]) -> list[Batch]:
+    """Divide sources into batches; a large source is a batch of its own.
+
+    Args:
+        sources: Each source with its size in bytes.
+    """
+    batches: list[Batch] = []
+    group: list[Source] = []
+    num_bytes = 0
+
+    def end_batch() -> None:
+        if group:
+            batches.append(Batch(number=len(batches), sources=tuple(group), num_bytes=num_bytes))
+
+    for source, size in sources:
+        if num_bytes + size > MAX_BATCH_BYTES or len(group) == MAX_BATCH_SOURCES:
+            end_batch()
+            group, num_bytes = [], 0
+        group.append(source)
+        num_bytes += size
+    end_batch()
+    return batches
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unit:
-    """Consecutive documents of one source; one item of work in pass 2.
+    """Consecutive documents of one batch; one item of work in pass 2.
 
     Attributes:
-        source: Number of the source.
-        number: Number of the unit in its source.
+        batch: Number of the batch.
+        number: Number of the unit in its batch.
         first_document: Number of the first document in the whole corpus.
         first_line: Number of the first line in the whole corpus.
     """
 
-    source: int
+    batch: int
     number: int
     num_documents: int
     num_lines: int
@@ -131,10 +171,10 @@ class Unit:
     @property
     def name(self) -> str:
         """Name in the file names. Sorting by name gives the order of the corpus."""
-        return f"{self.source:05d}-{self.number:05d}"
+        return f"{self.batch:05d}-{self.number:05d}"
 
 
-# A function of (plan, source number or unit) that reads and writes files. An engine calls it for every item, in any
+# A function of (plan, batch or unit) that reads and writes files. An engine calls it for every item, in any
 # order, and may call it twice for the same item.
 Work = Callable[[Plan, Any], Any]
 
