@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=defaults.max_line_chars,
         metavar="N",
-        help="for the rule long_lines (default: %(default)s)",
+        help="for the rule long_lines (default and most: %(default)s)",
     )
     cleaning.add_argument(
         "--min-document-chars",

@@ -17,6 +17,7 @@ from typing import Callable
 from ..errors import ConfigError, require
 from .counts import CorpusReport
 from .readers import RawDocument
+from .sentences import SentenceRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,9 @@ RULES = {
     "control_characters": Rule(on=True, unit="lines", what="remove control, format and zero-width characters"),
     "nfc": Rule(on=True, unit="lines", what="compose characters (Unicode NFC)"),
     "simplified": Rule(on=False, unit="lines", what="convert traditional to simplified characters (OpenCC t2s)"),
-    "long_lines": Rule(on=True, unit="lines", what="drop lines of more than --max-line-chars characters"),
+    "long_lines": Rule(
+        on=True, unit="lines", what="cut lines of more than --max-line-chars characters at sentence ends"
+    ),
     "short_documents": Rule(
         on=True, unit="documents", what="drop documents with fewer than --min-document-chars letters or digits"
     ),
@@ -41,7 +44,7 @@ RULES = {
     ),
     "duplicate_lines": Rule(on=False, unit="lines", what="drop lines that occur earlier anywhere in the corpus"),
 }
-# Characters other than the line feed that end a line. The reader splits at line feeds only.
+# Other characters that end a line. The reader splits text at line feeds and carriage returns, records at line feeds.
 _LINE_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -68,9 +71,13 @@ class CleaningConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaner:
-    """The rules for lines and single documents, ready to be applied."""
+    """The rules for lines and single documents, ready to be applied.
+
+    sentences: where long lines may be cut.
+    """
 
     config: CleaningConfig
+    sentences: SentenceRule = SentenceRule()
 
     @cached_property
     def _changes(self) -> list[tuple[str, Callable[[str], str]]]:
@@ -90,9 +97,10 @@ class Cleaner:
         lines: list[str] = []
         for raw in document.lines:
             for line in _LINE_ENDS.split(raw) if _LINE_ENDS.search(raw) else (raw,):
-                cleaned = self._clean_line(line, document.doc_id, report)
-                if cleaned:
-                    lines.append(cleaned)
+                for part in self._parts(line, document.doc_id, report):
+                    cleaned = self._clean_line(part, document.doc_id, report)
+                    if cleaned:
+                        lines.append(cleaned)
             report.characters["white_space"] += len(_LINE_ENDS.findall(raw))
         if not lines:
             report.add("empty_documents", place=document.doc_id, text="".join(document.lines[:1]), removed=0)
@@ -102,10 +110,14 @@ class Cleaner:
             return None
         return RawDocument(doc_id=document.doc_id, lines=tuple(lines))
 
+    def _parts(self, line: str, doc_id: str, report: CorpusReport) -> list[str]:
+        if len(line) <= self.config.max_line_chars or "long_lines" not in self.config.rules:
+            return [line]
+        parts = self.sentences.cut(line, max_chars=self.config.max_line_chars)
+        report.add("long_lines", place=doc_id, text=line, removed=0)
+        return parts
+
     def _clean_line(self, line: str, doc_id: str, report: CorpusReport) -> str:
-        if len(line) > self.config.max_line_chars and "long_lines" in self.config.rules:
-            report.add("long_lines", place=doc_id, text=line, removed=len(line))
-            return ""
         without = _without_surrogates(line)
         if without != line:  # JSON can hold them as \ud800, UTF-8 cannot encode them
             report.add("lone_surrogates", place=doc_id, text=line, removed=len(line) - len(without))

@@ -6,7 +6,7 @@ The cleaning rules that need the whole corpus are not applied here. To write sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterable, Iterator
 
@@ -48,9 +48,9 @@ def read_documents(
         DataError: The input is bad, and `reader` does not skip bad input.
     """
     report = CorpusReport() if report is None else report
-    cleaner = Cleaner(config=cleaning)
+    cleaner = Cleaner(config=cleaning, sentences=sentences)
     for source in find_sources([sources] if isinstance(sources, (str, Path)) else sources).files:
-        for raw in reader.read(source, report):
+        for raw in replace(reader, sentences=sentences).read(source, report):
             document = cleaner.clean(raw, report)
             if document is not None:
                 found = tuple(sentence for line in document.lines for sentence in sentences.split(line))

@@ -1,7 +1,8 @@
 """Read sources as raw documents, in a stream.
 
 Bad input raises an error that names the file and the line, or it is skipped and counted. Cleaning is done in
-`cleaning.py`. Text without blank lines is cut into documents of at most MAX_DOCUMENT_CHARS.
+`cleaning.py`. Text without blank lines is cut into documents of at most MAX_DOCUMENT_CHARS. A longer line (a book on
+one line) is cut after the end of a sentence.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import enum
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import Iterator
 
 from ..errors import DataError
 from ..optional import need_package
 from .counts import CorpusReport, excerpt
+from .lines import Chunk, read_chunks
+from .sentences import SentenceRule
 from .source_files import READ_ERRORS, Format, Source, open_seekable, open_source
 
 MAX_DOCUMENT_CHARS = 1_000_000
-MAX_LINE_BYTES = 8 << 20
+MAX_CHUNK_BYTES = 1 << 20  # of a line of text that is in memory at once
 MAX_RECORD_BYTES = 64 << 20
-_BLOCK = 1 << 16
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # a little-endian UTF-32 mark begins with the same bytes
 _EMPTY = "the file is empty."
 
@@ -30,7 +32,7 @@ BAD_INPUT = {
     "empty_files": "files",
     "broken_files": "files, read up to the damaged part",
     "invalid_utf8": "lines or records",
-    "endless_lines": f"lines of more than {MAX_LINE_BYTES >> 20} MB",
+    "endless_lines": f"records of more than {MAX_RECORD_BYTES >> 20} MB",
     "bad_records": "records without the key or without text",
 }
 
@@ -55,10 +57,12 @@ class DocumentReader:
     """A reader of sources.
 
     text_key: the field of JSON lines, or the column of Parquet files, that holds the text.
+    sentences: where a line that is too long may be cut.
     """
 
     on_error: OnError = OnError.FAIL
     text_key: str = "text"
+    sentences: SentenceRule = SentenceRule()
 
     def read(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
         """Yield the documents of a source in order; count characters and bad input.
@@ -91,50 +95,34 @@ class DocumentReader:
         message = f"cannot be read to its end ({error}); it is truncated or damaged: get it again."
         self._bad(report, "broken_files", place=str(source.path), text=str(error), message=message)
 
-    def _raw_lines(self, source: Source, report: CorpusReport, *, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """Yield line numbers and lines, without line ends and byte order mark.
+    def _chunks(self, source: Source, report: CorpusReport, *, max_bytes: int) -> Iterator[Chunk]:
+        """Yield lines without the byte order mark; see `read_chunks`.
 
-        Lines that are too long are bad input. A UTF-16 file is bad input as a whole, because some of its lines can be
-        valid UTF-8 by chance.
+        A UTF-16 file is bad input as a whole, because some of its lines can be valid UTF-8 by chance.
         """
-        number = 0
         with open_source(source) as stream:
             try:
-                while raw := stream.readline(max_bytes + 2):
-                    number += 1
-                    if number == 1 and raw.startswith(_UTF_16):
-                        message = (
-                            f"UTF-16 or UTF-32, not UTF-8; convert the file first, for example: "
-                            f"{_conversion(source, 'UTF-16')}"
-                        )
-                        self._bad(
-                            report, "broken_files", place=f"{source.path}, line 1", text="UTF-16", message=message
-                        )
-                        return
-                    if len(raw) > max_bytes and not raw.endswith(b"\n"):
-                        characters = _skip_line(stream, raw)
-                        place, message = (
-                            f"{source.path}, line {number}",
-                            f"is longer than {max_bytes >> 20} MB; check the format of the file.",
-                        )
-                        text = raw[:400].decode("utf-8", "replace")
-                        self._bad(
-                            report, "endless_lines", place=place, text=text, message=message, characters=characters
-                        )
-                        continue
-                    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-                    yield number, raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+                chunks = read_chunks(stream, max_bytes=max_bytes)
+                first = next(chunks, None)
+                if first is None:  # a compressed file without content
+                    self._bad(report, "empty_files", place=str(source.path), text="", message=_EMPTY)
+                elif first.data.startswith(_UTF_16):
+                    self._utf_16(report, source)
+                else:
+                    yield first._replace(data=first.data.removeprefix(codecs.BOM_UTF8))
+                    yield from chunks
             except READ_ERRORS as error:
                 self._broken(report, source, error)
-                return
-        if not number:  # a compressed file without content
-            self._bad(report, "empty_files", place=str(source.path), text="", message=_EMPTY)
+
+    def _utf_16(self, report: CorpusReport, source: Source) -> None:
+        message = f"UTF-16 or UTF-32, not UTF-8; convert the file first, for example: {_conversion(source, 'UTF-16')}"
+        self._bad(report, "broken_files", place=f"{source.path}, line 1", text="UTF-16", message=message)
 
     def _read_text(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
         name = source.name
         lines: list[str] = []
-        first_line = num_chars = 0
-        for number, line in self._lines(source, report):
+        first_line = num_chars = line_with_text = 0
+        for number, line, is_last in self._lines(source, report):
             if line.strip():
                 if num_chars and num_chars + len(line) > MAX_DOCUMENT_CHARS:
                     report.add("long_documents", place=f"{name}:{first_line}", text=lines[0], removed=0)
@@ -143,43 +131,70 @@ class DocumentReader:
                 first_line = first_line if lines else number
                 lines.append(line)
                 num_chars += len(line)
+                line_with_text = number
             else:
                 report.characters["white_space"] += len(line)
-                if lines:
+                if lines and is_last and line_with_text != number:
                     yield RawDocument(doc_id=f"{name}:{first_line}", lines=tuple(lines))
                     lines, num_chars = [], 0
         if lines:
             yield RawDocument(doc_id=f"{name}:{first_line}", lines=tuple(lines))
 
-    def _lines(self, source: Source, report: CorpusReport) -> Iterator[tuple[int, str]]:
-        for number, raw in self._raw_lines(source, report, max_bytes=MAX_LINE_BYTES):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                self._not_utf8(report, f"{source.path}, line {number}", raw, source, error)
-                continue
-            report.characters["read"] += len(line)
-            yield number, line
+    def _lines(self, source: Source, report: CorpusReport) -> Iterator[tuple[int, str, bool]]:
+        """Yield lines with their numbers, and True for the last part of a line.
 
-    def _not_utf8(
-        self, report: CorpusReport, place: str, raw: bytes, source: Source, error: UnicodeDecodeError
-    ) -> None:
+        A long line is yielded in parts.
+        """
+        number, cut_number, rest = 0, 0, ""
+        for number, raw, offset, is_last in self._chunks(source, report, max_bytes=MAX_CHUNK_BYTES):
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                self._not_utf8(report, f"{source.path}, line {number}", raw, source, byte=offset + error.start)
+                if not rest:
+                    continue
+                text = ""
+            report.characters["read"] += len(text)
+            if is_last and not rest and len(text) <= MAX_DOCUMENT_CHARS:  # nearly every line
+                yield number, text, True
+                continue
+            *parts, rest = self.sentences.cut(rest + text, max_chars=MAX_DOCUMENT_CHARS)
+            if parts and number != cut_number:
+                report.add("long_lines", place=f"{source.name}:{number}", text=parts[0], removed=0)
+                cut_number = number
+            yield from ((number, part, False) for part in parts)
+            if is_last:
+                yield number, rest, True
+                rest = ""
+        if rest:  # before the damaged part of a file
+            yield number, rest, True
+
+    def _not_utf8(self, report: CorpusReport, place: str, raw: bytes, source: Source, *, byte: int) -> None:
         text = raw.decode("utf-8", "replace")
         message = (
-            f"not UTF-8 (byte {error.start} of the line); convert the file first, for example: "
+            f"not UTF-8 (byte {byte} of the line); convert the file first, for example: "
             f"{_conversion(source, 'GB18030')}"
         )
         self._bad(report, "invalid_utf8", place=place, text=text, message=message, characters=len(text))
 
     def _read_json_lines(self, source: Source, report: CorpusReport) -> Iterator[RawDocument]:
-        for number, raw in self._raw_lines(source, report, max_bytes=MAX_RECORD_BYTES):
+        for number, raw, offset, is_last in self._chunks(source, report, max_bytes=MAX_RECORD_BYTES):
             place = f"{source.path}, line {number}"
+            if offset:  # counted below when it began
+                characters = len(raw.decode("utf-8", "replace"))
+                report.characters.update(read=characters, endless_lines=characters)
+                continue
+            if not is_last:
+                text = raw.decode("utf-8", "replace")
+                message = f"is longer than {MAX_RECORD_BYTES >> 20} MB; check the format of the file."
+                self._bad(report, "endless_lines", place=place, text=text, message=message, characters=len(text))
+                continue
             if not raw.strip():
                 continue
             try:
                 record = json.loads(raw.decode("utf-8"))
             except UnicodeDecodeError as error:
-                self._not_utf8(report, place, raw, source, error)
+                self._not_utf8(report, place, raw, source, byte=error.start)
                 continue
             except (ValueError, RecursionError) as error:
                 self._bad_record(report, place, raw, f"not valid JSON ({error}); every line must be one object.")
@@ -240,7 +255,7 @@ class DocumentReader:
         try:
             text = value.decode("utf-8")
         except UnicodeDecodeError as error:
-            self._not_utf8(report, place, value, source, error)
+            self._not_utf8(report, place, value, source, byte=error.start)
             return
         yield from self._record(report, source, number, text)
 
@@ -249,7 +264,7 @@ class DocumentReader:
         doc_id = f"{source.name}:{number}"
         lines: list[str] = []
         num_chars = 0
-        for line in text.split("\n"):
+        for line in self._cut_lines(text, doc_id, report):
             report.characters["read"] += len(line)
             if num_chars and num_chars + len(line) > MAX_DOCUMENT_CHARS:
                 report.add("long_documents", place=doc_id, text=lines[0], removed=0)
@@ -258,6 +273,13 @@ class DocumentReader:
             lines.append(line)
             num_chars += len(line)
         yield RawDocument(doc_id=doc_id, lines=tuple(lines))
+
+    def _cut_lines(self, text: str, doc_id: str, report: CorpusReport) -> Iterator[str]:
+        for line in text.split("\n"):
+            parts = self.sentences.cut(line, max_chars=MAX_DOCUMENT_CHARS)
+            if len(parts) > 1:
+                report.add("long_lines", place=doc_id, text=line, removed=0)
+            yield from parts
 
     def _bad_record(self, report: CorpusReport, place: str, raw: bytes, message: str) -> None:
         shown = raw[:400].decode("utf-8", "replace").strip()
@@ -276,13 +298,3 @@ def _conversion(source: Source, encoding: str) -> str:
         else f"iconv -f {encoding} -t UTF-8 {source.file_name}"
     )
     return f"{command} > {inner.stem}.utf8{inner.suffix}"
-
-
-def _skip_line(stream: BinaryIO, beginning: bytes) -> int:
-    """Read to the end of a line and return its length, with bounded memory."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    block, characters = beginning, 0
-    while block and not block.endswith(b"\n"):
-        characters += len(decoder.decode(block))
-        block = stream.readline(_BLOCK)
-    return characters + len(decoder.decode(block.removesuffix(b"\n"), final=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +58,26 @@ class SentenceRule:
         if len(line) <= self.max_chars:
             return [sentence for sentence in sentences if sentence]
         return [part for sentence in sentences for part in self._cut(sentence)]
+
+    def cut(self, line: str, *, max_chars: int) -> list[str]:
+        """Cut a line into parts of at most `max_chars`, after ends of sentences.
+
+        A part without the end of a sentence is cut after a comma or white space if there is one. The concatenation of
+        the parts is equal to the line.
+        """
+        parts = []
+        begin = 0
+        while len(line) - begin > max_chars:
+            end = limit = begin + max_chars
+            for pattern in (self._end, _BREAKS):
+                # marks or quotes may follow a match that touches the limit
+                ends = deque((match.end() for match in pattern.finditer(line, begin, limit) if match.end() < limit), 1)
+                if ends:
+                    end = ends[0]
+                    break
+            parts.append(line[begin:end])
+            begin = end
+        return [*parts, line[begin:]]
 
     def _cut(self, sentence: str) -> list[str]:
         parts = []

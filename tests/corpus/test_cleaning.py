@@ -62,16 +62,22 @@ def test_a_rule_that_is_off_changes_nothing():
 @pytest.mark.parametrize(
     ("lines", "left", "counts", "removed"),
     [
-        (["好的", "长" * 11, "长" * 10], ["好的", "长" * 10], {"long_lines": 1}, {"long_lines": 11}),
+        (["好的", "长" * 11, "长" * 10], ["好的", "长" * 10, "长", "长" * 10], {"long_lines": 1}, {}),
+        (
+            ["四个字。五个字呢？", "五个字呢？ 四个字。四个字。"],
+            ["四个字。五个字呢？", "五个字呢？", "四个字。四个字。"],
+            {"long_lines": 1},
+            {},
+        ),
         (["长" * 6 + "\r" + "长" * 6], ["长" * 6, "长" * 6], {}, {}),
-        (["长" * 11], None, {"long_lines": 1, "empty_documents": 1}, {"long_lines": 11}),
+        (["长" * 25], ["长" * 10, "长" * 10, "长" * 5], {"long_lines": 1}, {}),
         (["。。！？", "…—"], None, {"short_documents": 1}, {"short_documents": 6}),
         (["。好。", "--"], None, {"short_documents": 1}, {"short_documents": 5}),
         (["。好。", "1"], ["。好。", "1"], {}, {}),
         (["", "\u200b", " "], None, {"control_characters": 1, "empty_documents": 1}, {"control_characters": 1}),
     ],
 )
-def test_too_long_lines_and_too_short_documents_are_dropped_and_counted(lines, left, counts, removed):
+def test_too_long_lines_are_cut_and_too_short_documents_dropped_and_both_are_counted(lines, left, counts, removed):
     found, report = clean(*lines, max_line_chars=10)
     assert found == left
     assert dict(report.counts) == counts

@@ -12,6 +12,7 @@ import pytest
 
 from paddle_wwm.corpus import readers
 from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
 
 from .conftest import compress, parquet_bytes
@@ -73,12 +74,12 @@ def test_a_column_may_be_large_strings_or_categories(write, read):
 
 def test_long_text_without_blank_lines_is_cut_into_documents_and_counted(write, read, monkeypatch):
     monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
-    lines = ["四个字。", "四个字。", "四个字。", "一行就有十三个字这么长。！", "尾"]
-    expected = [lines[:2], lines[2:3], lines[3:4], lines[4:]]
+    lines = ["四个字。", "四个字。", "四个字。", "一行就有十二，个字这么长。", "尾"]
+    expected = [lines[:2], lines[2:3], ["一行就有十二，"], ["个字这么长。", "尾"]]
     for name, content in (("c.txt", "\n".join(lines)), ("c.jsonl", json.dumps({"text": "\n".join(lines)}))):
         documents, report = read(write(content, name))
         assert lines_of(documents) == expected
-        assert dict(report.counts) == {"long_documents": 3}
+        assert dict(report.counts) == {"long_documents": 3, "long_lines": 1}
         assert report.characters["read"] == sum(map(len, lines))
 
 
@@ -258,21 +259,99 @@ def test_a_file_without_read_permission_is_not_skipped_as_bad_input(write, read,
         read(path)
 
 
-@pytest.mark.parametrize(
-    ("end", "num_lines"), [(b"", 0), (b"\n", 0), (b"\n\xe4\xba\x8c\n", 1), (b"\r\n\n\n\xe4\xba\x8c", 1)]
-)
-@pytest.mark.parametrize("over", [-1, 0, 2, 100_000])
-def test_a_too_long_line_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, num_lines, over):
-    monkeypatch.setattr(readers, "MAX_LINE_BYTES", 30_000)
-    path = write("好".encode() * ((30_000 + over) // 3 + (over > 0)) + end)
+@pytest.mark.parametrize("over", [-1, 0, 1, 2, 70_000])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_a_too_long_record_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, over):
+    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 30_000)
+    long = json.dumps({"text": "好" * 9_000}, ensure_ascii=False).encode() + b" " * (30_000 - 27_012 + over)
+    path = write(long + end + b'{"text": "\xe4\xba\x8c"}', "c.jsonl") if end else write(long, "c.jsonl")
     documents, report = read(path)
     is_long = over > 0
-    assert report.counts["endless_lines"] == is_long
-    num_chars = (30_000 + over) // 3 + (over > 0)
-    # in a skipped line, a carriage return counts as a character
-    assert report.characters["read"] == num_chars + num_lines + (is_long and end.startswith(b"\r"))
-    assert report.characters["endless_lines"] == (num_chars + end.startswith(b"\r") if is_long else 0)
-    assert sum(len(lines) for lines in lines_of(documents)) == num_lines + (not is_long)
+    assert lines_of(documents) == ([] if is_long else [["好" * 9_000]]) + ([["二"]] if end else [])
+    num_chars = len(long.decode())
+    assert (report.counts["endless_lines"], report.characters["endless_lines"]) == (is_long, is_long * num_chars)
+    assert report.characters["read"] == (num_chars if is_long else 9_000) + bool(end)
+    if is_long:
+        with pytest.raises(DataError, match=r"c\.jsonl, line 1: is longer than 0 MB"):
+            read(path, on_error=OnError.FAIL)
+
+
+@pytest.mark.parametrize("name", ["c.txt", "c.txt.gz", "c.jsonl", "c.parquet"])
+@pytest.mark.parametrize("chunk_bytes", [4, 7, 1000, 1 << 20])
+def test_a_long_line_is_cut_after_sentences_and_nothing_is_lost(write, read, monkeypatch, name, chunk_bytes):
+    """The parts do not depend on the size of the blocks in which the file is read."""
+    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 100)
+    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", chunk_bytes)
+    draw = random.Random(5)
+    book = "".join("字" * draw.randrange(1, 60) + draw.choice(["。", "！”", "？", "。……"]) for _ in range(200))
+    data = {
+        "c.jsonl": json.dumps({"text": f"头。\n{book}\n尾。"}).encode(),
+        "c.parquet": parquet_bytes(text=[f"头。\n{book}\n尾。"]),
+    }
+    documents, report = read(write(compress(data.get(name, f"头。\n{book}\n尾。\n\n末。\n".encode()), name), name))
+    parts = [line for lines in lines_of(documents) for line in lines]
+    parts = parts[: parts.index("尾。")]
+    assert parts[0] == "头。" and "".join(parts[1:]) == book
+    assert [sentence for part in parts for sentence in SentenceRule().split(part)] == SentenceRule().split(
+        "头。" + book
+    )
+    assert all(sum(map(len, lines)) <= 100 for lines in lines_of(documents))
+    assert report.counts["long_lines"] == 1
+    assert report.characters["read"] == sum(len(line) for lines in lines_of(documents) for line in lines)
+
+
+def test_blank_parts_of_a_long_line_do_not_end_a_document(write, read, monkeypatch):
+    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
+    for line, expected in (
+        ("一" + " " * 40 + "二", [["头", "一" + " " * 8], ["  二", "尾"]]),
+        (" " * 40, [["头"], ["尾"]]),
+    ):
+        documents, report = read(write(f"头\n{line}\n尾\n"))
+        assert [[text.strip() for text in lines] for lines in lines_of(documents)] == [
+            [text.strip() for text in lines] for lines in expected
+        ]
+        assert (
+            report.characters["read"]
+            == 2 + len(line)
+            == sum(len(text) for lines in lines_of(documents) for text in lines) + report.characters["white_space"]
+        )
+
+
+@pytest.mark.parametrize("chunk_bytes", [4, 9, 1 << 20])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("一。\r二。\r\r三。\r", [("1", "一。", "二。"), ("4", "三。")]),
+        ("一。\r\r二。\r\n\r\n三。\n\n四。", [("1", "一。"), ("3", "二。"), ("5", "三。"), ("7", "四。")]),
+        ("一。\r\r\n二。\r\r\n", [("1", "一。", "二。")]),
+        ("\ufeff\r一。\r \r\t\n二。", [("2", "一。"), ("5", "二。")]),
+        ("一。\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r二。", [("1", "一。"), ("16", "二。")]),
+        # other ends of lines do not end documents; cleaning splits there
+        ("一。\x85\x85二。\u2028\u2029\x0c\x0b\x1c三。", [("1", "一。\x85\x85二。\u2028\u2029\x0c\x0b\x1c三。")]),
+    ],
+)
+def test_lines_end_at_lf_crlf_or_cr_in_any_mixture(write, read, monkeypatch, content, expected, chunk_bytes):
+    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", chunk_bytes)
+    documents, report = read(write(content))
+    assert documents == [(f"corpus.txt:{number}", *lines) for number, *lines in expected]
+    assert report.characters["read"] == len(content.translate(dict.fromkeys(map(ord, "\r\n\ufeff"))))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_records_may_end_with_any_line_end(write, read, end):
+    documents, _ = read(write(end.join(['{"text": "一"}', "", '{"text": "二"}', ""]), "c.jsonl"), on_error=OnError.FAIL)
+    assert documents == [("c.jsonl:1", "一"), ("c.jsonl:3", "二")]
+
+
+def test_bytes_that_are_not_utf8_in_a_long_line_are_counted_in_their_part_only(write, read, monkeypatch):
+    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", 30)
+    path = write("好".encode() * 25 + b"\xff" + "好".encode() * 25 + b"\n\xff\n" + "尾".encode())
+    with pytest.raises(DataError, match=r"line 1: not UTF-8 \(byte 75 of the line\)"):
+        read(path, on_error=OnError.FAIL)
+    documents, report = read(path)
+    [lines] = lines_of(documents)
+    assert report.counts == {"invalid_utf8": 2} and lines[1:] == ["尾"] and 30 < len(lines[0]) < 50
+    assert report.characters["read"] == 52 + 1 == len(lines[0]) + 1 + report.characters["invalid_utf8"]
 
 
 MEASURE = """
@@ -283,18 +362,19 @@ from paddle_wwm.corpus.source_files import find_sources
 
 report = CorpusReport()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-documents = sum(1 for _ in DocumentReader(on_error=OnError.SKIP).read(find_sources([sys.argv[1]]).files[0], report))
-print(documents, report.counts["endless_lines"], report.characters["endless_lines"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+documents = sum(1 for _ in DocumentReader(on_error=OnError.FAIL).read(find_sources([sys.argv[1]]).files[0], report))
+print(documents, report.counts["long_lines"], report.characters["read"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """  # noqa: E501
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_a_line_of_50_megabytes_needs_bounded_memory(write, read, ending):
-    path = write(compress("好。\n".encode() + b"x" * (50 << 20) + "\n末。\n".encode(), ending), f"c.txt{ending}")
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_a_line_of_50_megabytes_needs_bounded_memory(write, ending, end):
+    path = write(
+        compress(f"好。{end}".encode() + b"x" * (50 << 20) + f"{end}末。{end}".encode(), ending), f"c.txt{ending}"
+    )
     result = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     documents, lines, characters, kilobytes = map(int, result.stdout.split())
-    assert (documents, lines, characters) == (1, 1, 50 << 20)
+    assert (documents, lines, characters) == (54, 1, (50 << 20) + 4)
     assert kilobytes < 40_000
-    with pytest.raises(DataError, match=r"line 2: is longer than 8 MB"):
-        read(path, on_error=OnError.FAIL)

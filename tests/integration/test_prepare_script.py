@@ -33,7 +33,7 @@ def folder(tmp_path, mini_vocab):
     )
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(text.encode() * 50)[:-10])
     (tmp_path / "utf16.txt").write_text(text, encoding="utf-16")
-    (tmp_path / "long.txt").write_bytes("好。\n".encode() + b"x" * (50 << 20) + b"\n")
+    (tmp_path / "long.jsonl").write_bytes('{"text": "好。"}\n'.encode() + b"x" * (70 << 20) + b"\n")
     (tmp_path / "empty.txt").touch()
     (tmp_path / "no_mask.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n我\n", encoding="utf-8")
     (tmp_path / "pictures").mkdir()
@@ -54,7 +54,7 @@ CASES = {
     ),
     "a truncated compressed file": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
     "UTF-16": (["utf16.txt"], ["utf16.txt, line 1: UTF-16", "iconv -f UTF-16 -t UTF-8 utf16.txt > utf16.utf8.txt"]),
-    "a line of 50 MB": (["long.txt"], ["long.txt, line 2: is longer than 8 MB"]),
+    "a record of 70 MB": (["long.jsonl"], ["long.jsonl, line 2: is longer than 64 MB"]),
     "another format": (["good.txt", "--format", "parquet"], ["good.txt: cannot be read to its end"]),
     "a vocabulary without [MASK]": (["good.txt", "--vocab", "no_mask.txt"], ["no_mask.txt: lacks [MASK]"]),
     "a wrong limit": (["good.txt", "--max-line-chars", "0"], ["`max_line_chars` must be at least 1, but is 0"]),
@@ -79,10 +79,10 @@ def test_bad_input_gives_one_clear_line_and_leaves_no_shards(case, folder):
 
 
 def test_bad_input_can_be_skipped_and_all_of_it_is_reported_and_counted(folder):
-    files = ["good.txt", "bad.jsonl", "cut.txt.gz", "utf16.txt", "long.txt", "empty.txt"]
+    files = ["good.txt", "bad.jsonl", "cut.txt.gz", "utf16.txt", "long.jsonl", "empty.txt"]
     command = [*files, "--vocab", "vocab.txt", "--output", "out", "--text", *FAST]
     failed = run_script("prepare_corpus.py", *command, cwd=folder)
-    assert_one_clear_line(failed, "long.txt, line 2")  # the largest file comes first
+    assert_one_clear_line(failed, "long.jsonl, line 2")  # the largest file comes first
     result = run_script("prepare_corpus.py", *command, "--on-error", "skip", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert folders_below(folder) == ["out", "pictures"], "the folder of unfinished work is removed"
@@ -103,10 +103,10 @@ def test_bad_input_can_be_skipped_and_all_of_it_is_reported_and_counted(folder):
         shards.num_documents == 5
     )  # 2 from good.txt, 2 from bad.jsonl, and 1 from cut.txt.gz before the damage that is not in good.txt
     assert characters["read"] == sum(count for rule, count in characters.items() if rule != "read")
-    assert characters["endless_lines"] == 50 << 20
+    assert characters["endless_lines"] == 70 << 20
     for line in (
         "bad records: 2 skipped",
-        "endless lines: 1 skipped (52,428,800 characters)",
+        "endless lines: 1 skipped (73,400,320 characters)",
         f"{folder}/bad.jsonl, line 2: ",
         "report.json",
     ):

@@ -149,6 +149,34 @@ def test_shards_of_another_format_version_are_replaced_only_with_overwrite(run):
     assert not run(overwrite=True).reused
 
 
+def test_shards_of_a_version_that_dropped_long_lines_are_not_reused(run, corpus, tmp_path):
+    def say_dropped(directory):
+        report = json.loads((directory / REPORT_NAME).read_text(encoding="utf-8"))
+        report["counts"]["long_lines"], report["characters"]["long_lines"] = 1, 1_000_001
+        (directory / REPORT_NAME).write_text(json.dumps(report), encoding="utf-8")
+
+    expected = bytes_in(run().directory)
+    say_dropped(tmp_path / "out" / "set")
+    with pytest.raises(DataError, match="earlier version, which dropped long lines.*add --overwrite"):
+        run()
+    assert bytes_in(run(overwrite=True).directory) == expected
+    cached = run(output=None, cache=tmp_path / "cache").directory
+    say_dropped(cached)
+    again = run(output=None, cache=tmp_path / "cache")
+    assert (again.reused, bytes_in(again.directory)) == (False, expected)
+
+
+@pytest.mark.parametrize("num_sentences", [60_000, 200_000])
+def test_a_book_on_one_line_is_kept_whole(run, corpus, num_sentences):
+    book = "".join(f"第{number}天，我们学习语言模型。" for number in range(num_sentences))
+    corpus.write_text(f"头一行。\n{book}\n", encoding="utf-8")
+    prepared = run(config=WITHOUT_WORDS)
+    characters = prepared.report.characters
+    assert characters["read"] == characters["kept"] == len(book) + 4 > 1_000_000
+    assert prepared.manifest.num_sentences == 1 + num_sentences
+    assert prepared.manifest.report["long_lines"] == 1 and "cut_sentences" not in prepared.manifest.report
+
+
 def test_a_folder_with_other_content_is_never_overwritten(run, tmp_path):
     output = tmp_path / "precious"
     output.mkdir()

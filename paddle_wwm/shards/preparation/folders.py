@@ -20,7 +20,9 @@ PLAN_NAME = "plan.json"
 LAYOUT = 2  # how the work is divided into batches and files; version 1 had one batch per source
 
 
-def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -> None:
+def check_replaceable(
+    directory: Path, *, holds_shards: bool, overwrite: bool, made_of: str = "other data or options"
+) -> None:
     """Raise DataError unless the output folder is empty or its shards may be replaced."""
     if not any(directory.iterdir()):
         return
@@ -28,8 +30,7 @@ def check_replaceable(directory: Path, *, holds_shards: bool, overwrite: bool) -
         raise DataError(f"{directory}: is not empty and holds no shards; name another folder (it is not overwritten).")
     if not overwrite:
         raise DataError(
-            f"{directory}: holds shards of other data or options; name another folder, or add --overwrite to "
-            f"replace them."
+            f"{directory}: holds shards of {made_of}; name another folder, or add --overwrite to replace them."
         )
 
 

@@ -128,7 +128,14 @@ def prepare_corpus(
                 )
             elif _is_whole(directory):
                 report = CorpusReport.from_json(json.loads((directory / REPORT_NAME).read_text(encoding="utf-8")))
-                return PreparedCorpus(directory=directory, manifest=found, report=report, reused=True)
+                if report.characters["long_lines"] <= 0:
+                    return PreparedCorpus(directory=directory, manifest=found, report=report, reused=True)
+                check_replaceable(
+                    directory,
+                    holds_shards=True,
+                    overwrite=overwrite or cache is not None,
+                    made_of="an earlier version, which dropped long lines",
+                )
         remove_leftovers(directory)
         plan = Plan(
             folder=directory.with_name(f"{directory.name}.partial").absolute(),

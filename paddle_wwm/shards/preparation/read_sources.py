@@ -41,7 +41,7 @@ def read_batch(plan: Plan, batch: Batch) -> int:
     mark = plan.batch_path(number, "json")
     if mark.exists():
         return len(batch.sources)
-    report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning)
+    report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning, sentences=plan.config.sentences)
     units: list[Unit] = []
     pending = _Pending()
     hash_lines = "duplicate_lines" in plan.config.cleaning.rules

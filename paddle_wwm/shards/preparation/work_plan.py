@@ -113,7 +113,9 @@ class Plan:
 
     def reader(self) -> DocumentReader:
         """Return the reader of the sources."""
-        return DocumentReader(on_error=self.config.on_error, text_key=self.config.text_key)
+        return DocumentReader(
+            on_error=self.config.on_error, text_key=self.config.text_key, sentences=self.config.sentences
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
