@@ -10,17 +10,45 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, Any, Callable, Iterator
 
-from .errors import CheckpointError, PaddleWWMError
+from .errors import CheckpointError, ConfigError, PaddleWWMError
+
+# `Path` turns s3://bucket/name into s3:/bucket/name. One letter is a drive of Windows.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_REMEDIES = {
+    "http": "download it first, for example with curl -LO",
+    "https": "download it first, for example with curl -LO",
+    "hf": "download it first, for example with `hf download`",
+    "file": "leave out file://",
+}
+_BUCKET_REMEDY = "copy the files to this machine first, or mount the store as a folder (rclone mount, s3fs)"
+
+
+def require_local(path: str | Path) -> None:
+    """Refuse an address such as s3://bucket/name, which is not a local path.
+
+    Raises:
+        ConfigError: The path is an address. The message has the remedy.
+    """
+    if match := _ADDRESS.match(str(path)):
+        scheme = match[1].lower()
+        # without user, password and query, which can contain keys
+        shown = re.sub(r"^[^/]*@", "", re.sub(r"[?#].*", "", str(path)[match.end() :], flags=re.DOTALL))
+        raise ConfigError(
+            f"{scheme}://{shown}: must be a local path, but is an address; {_REMEDIES.get(scheme, _BUCKET_REMEDY)}. "
+            f"Results are written to a local folder, from which you can copy them."
+        )
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO]:
     """Open a file that appears at `path` only when the block ends without an error."""
+    require_local(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -52,6 +80,7 @@ def atomic_directory(path: str | Path, *, replace: bool = False) -> Iterator[Pat
     Yields:
         The temporary folder to write into.
     """
+    require_local(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

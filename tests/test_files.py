@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from paddle_wwm.files import (
     locked,
     read_log,
     remove_leftovers,
+    require_local,
     sha256_of_file,
     size_text,
     write_json,
@@ -199,3 +201,38 @@ def test_too_little_disk_space_raises_the_given_error(tmp_path):
 )
 def test_numbers_of_bytes_are_formatted_with_a_suitable_unit(num_bytes, text):
     assert size_text(num_bytes) == text
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("s3://bucket/corpus", "or mount the store as a folder"),
+        ("S3://bucket/*.txt", "or mount the store as a folder"),
+        ("gs://bucket", "or mount the store as a folder"),
+        ("abfss://container@account/x", "or mount the store as a folder"),
+        ("hf://datasets/owner/name", "hf download"),
+        ("http://user:secret@host.example/a.txt?key=secret", "download it first"),
+        ("https://host.example/a.txt", "download it first"),
+        ("file:///corpus/a.txt", "leave out file://"),
+    ],
+)
+def test_an_address_is_never_a_local_path(tmp_path, monkeypatch, kind, address, remedy):
+    monkeypatch.chdir(tmp_path)
+    scheme = address.partition(":")[0].lower()
+    match = rf"^{scheme}://.*must be a local path, but is an address; .*{remedy}"
+    with pytest.raises(ConfigError, match=match) as caught:
+        require_local(kind(address))
+    assert "secret" not in str(caught.value)
+    for write in (atomic_write, atomic_directory):
+        with pytest.raises(ConfigError, match=match), write(kind(address)):
+            pass
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["a.txt", "/x/y", "C:/x", "a/s3:/x", "./x", "a:b", "modelscope:OWNER/NAME", "", "第一:卷"]
+)
+def test_other_names_are_local_paths(path):
+    require_local(path)
+    require_local(Path(path))

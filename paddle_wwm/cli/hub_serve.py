@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="installed modules by name, or folders of modules")
     parser.add_argument("--task", metavar="NAME", help="the task (default: the module's own)")
-    parser.add_argument("--load-checkpoint", metavar="PATH", help="a fine-tuned checkpoint")
+    parser.add_argument("--load-checkpoint", type=Path, metavar="PATH", help="a fine-tuned checkpoint")
     parser.add_argument("--label-map", type=Path, metavar="FILE", help='JSON: {"0": "no", "1": "yes"} or ["no", "yes"]')
     parser.add_argument(
         "--num-classes",
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of classes of a classification task (default: the module's own)",
     )
-    parser.add_argument("--weights", metavar="DIR", help="a model folder to use instead of the module's own")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="a model folder to use instead of the module's own")
     parser.add_argument(
         "--compatible",
         action="store_true",
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     quiet_environment()
     options = {name: getattr(arguments, name) for name in ("task", "load_checkpoint", "num_classes", "weights")}
+    options |= {name: str(value) for name, value in options.items() if isinstance(value, Path)}
     options["compatible"] = arguments.compatible or None
     if arguments.label_map is not None:
         try:

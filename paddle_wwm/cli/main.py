@@ -6,6 +6,7 @@ import argparse
 import difflib
 import importlib
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn, Sequence
 
@@ -95,10 +96,19 @@ def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments of a command.
 
     If they are wrong, print an error and exit with status 2.
+
+    Raises:
+        ConfigError: An address, such as s3://bucket/name, is given as a local path.
     """
     command, parser = load(name), make_parser(name)
     intermixed = getattr(command, "INTERMIXED", False)
     arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
+    from ..files import require_local
+
+    for value in vars(arguments).values():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                require_local(path)
     if hasattr(command, "check"):
         command.check(arguments, parser=parser)
     return arguments

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Iterable
 
 from ..errors import DataError
+from ..files import require_local
 from ..optional import need_package
 
 
@@ -108,11 +109,13 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
         format: The format of all files. By default, the ending of each file decides.
 
     Raises:
+        ConfigError: A name is an address, such as s3://bucket/name.
         DataError: A file is missing, a glob matches nothing, or a folder has no usable files.
     """
     files: list[Source] = []
     passed_over: list[Path] = []
     for name in names:
+        require_local(name)
         # the name of an existing file is not a glob, even if it contains [ or *
         if os.path.lexists(name):
             found, folder = [Path(name)], Path(name) if os.path.isdir(name) else Path(name).parent

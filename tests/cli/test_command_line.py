@@ -202,3 +202,38 @@ def test_an_override_may_follow_the_files_of_the_corpus():
 def test_flags_that_do_not_fit_together_are_refused(argv, message, capsys):
     assert status_of(*argv) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "prepare-corpus s3://bucket/a.txt --vocab v.txt --output out",
+        "prepare-corpus hf://datasets/a/b --vocab v.txt --output out --dry-run",
+        "prepare-corpus a.txt --vocab v.txt --output s3://bucket/out",
+        "prepare-corpus a.txt --vocab https://host.example/vocab.txt --output out",
+        "prepare-corpus a.txt --vocab v.txt --output out --custom-dictionary gs://bucket/d.txt",
+        "build-vocab https://host.example/a.txt --output new.txt",
+        "build-vocab a.txt --output s3://bucket/v.txt",
+        "pretrain --corpus a.txt s3://bucket/set --output run",
+        "pretrain --output s3://bucket/run",
+        "pretrain --prepared hdfs://host.example/prepared",
+        "convert s3://bucket/model out --to paddle",
+        "convert model gs://bucket/out --to paddle",
+        "verify-conversion hf://owner/model",
+        "finetune --task chnsenticorp --data s3://bucket/data --model m --output run",
+        "finetune --task chnsenticorp --data data --model m --output s3://bucket/run",
+        "evaluate --task chnsenticorp --data data --model s3://bucket/model",
+        "inspect-shards s3://bucket/set",
+        "export-examples set --max-seq-length 128 --output s3://bucket/a.parquet",
+        "report s3://bucket/run",
+        "hub serve module --weights s3://bucket/model",
+    ],
+)
+def test_an_address_in_place_of_a_local_path_is_refused_and_nothing_is_written(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("一。\n", encoding="utf-8")
+    (tmp_path / "v.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "一"]), encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    assert status_of(*command.split()) == 2
+    assert re.search(r"^error: \w+://\S+: must be a local path, but is an address; ", capsys.readouterr().err, re.M)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -18,7 +18,7 @@ from ...corpus.readers import BAD_INPUT, OnError
 from ...corpus.segment import make_segmenter
 from ...corpus.source_files import Source, find_sources
 from ...errors import DataError
-from ...files import atomic_directory, locked, remove_leftovers, sha256_of_file
+from ...files import atomic_directory, locked, remove_leftovers, require_local, sha256_of_file
 from ...optional import need_package
 from ...progress import Counter, Progress, counted
 from ...tokenization.vocab import Vocab
@@ -105,6 +105,7 @@ def prepare_corpus(
     """
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
+    require_local(output if output is not None else cache)  # type: ignore[arg-type]
     files = find_sources(corpus, format=config.format).files
     tools = Tools(
         segmenter=make_segmenter(config.segmenter),
