@@ -14,7 +14,7 @@ from typing import Sequence
 import numpy as np
 
 from .lac_model import NUM_CODE_POINTS
-from .user_dictionary import read_lines
+from .user_dictionary import read_lines, refuse_jieba_form
 
 
 class Customization:
@@ -24,7 +24,9 @@ class Customization:
         self._word_ends: dict[str, list[int]] = {}  # phrase -> the ends of its words
         self._prefixes: set[str] = set()
         self._num_without_effect = 0
-        for line in read_lines(path):
+        lines = read_lines(path)
+        refuse_jieba_form(lines, path)
+        for line in lines:
             self._add(line.split())
         self.description = f"{len(self._word_ends)} phrases ({self._num_without_effect} lines without effect)"
         self._begins_phrase = np.zeros(NUM_CODE_POINTS, bool)

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..files import sha256_of_file
 from ..quiet import quiet_environment
-from .user_dictionary import read_lines
+from .user_dictionary import read_lines, refuse_lac_form
 
 RULES_VERSION = "1"  # for segmenters without a model; increase it when a rule changes
 FIRST_CODE_POINT_PAST_WHITE_SPACE = 0x3001
@@ -47,9 +47,16 @@ class JiebaSegmenter:
         self._tokenizer.initialized = True
         self.description = f"jieba {jieba.__version__}"
         if custom_dictionary is not None:
-            entries = [line for line in map(str.strip, read_lines(custom_dictionary)) if line]
+            lines = read_lines(custom_dictionary)
+            refuse_lac_form(lines, custom_dictionary)
+            entries = [line for line in map(str.strip, lines) if line]
             self._tokenizer.load_userdict(iter(entries))
-            self.description += f", {len(entries)} words of {custom_dictionary.name}"
+            # jieba looks words up inside runs of these characters only
+            words = (jieba.re_userdict.match(entry)[1] for entry in entries)
+            num_without_effect = sum(not jieba.re_han_default.fullmatch(word) for word in words)
+            self.description += (
+                f", {len(entries)} words ({num_without_effect} without effect) of {custom_dictionary.name}"
+            )
         package = Path(jieba.__file__).parent
         model = [package / "__init__.py", package / "dict.txt", *sorted(package.glob("finalseg/*.py"))]
         self.model_sha256 = _hash_files(*model, *([custom_dictionary] if custom_dictionary else []))

@@ -220,7 +220,7 @@ def test_jieba_uses_the_words_of_a_user_dictionary(tmp_path, made):
     segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=dictionary))
     [sentence] = segment(segmenter, [SEED_TEXT])
     assert "|".join(sentence.words) == "使用|语言模型|来|预测|下一个|词|的|probability|。"
-    assert segmenter.description == "jieba 0.42.1, 3 words of words.txt"
+    assert segmenter.description == "jieba 0.42.1, 3 words (1 without effect) of words.txt"
     assert segmenter.model_sha256 != made("jieba").model_sha256
     assert segment(made("jieba"), ["语言模型"])[0].words == ("语言", "模型")  # the other segmenter is unchanged
 
@@ -275,6 +275,43 @@ def test_a_wrong_dictionary_is_an_error_with_file_and_line(tmp_path, name, conte
     with pytest.raises(DataError) as caught:
         make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("lac", "胆石利通 5 nz\n云计算平台 3 n\n", "words.txt:1: '胆石利通 5 nz' has the form of jieba's dictionaries"),
+        ("lac", "云计算\n\n花 开\n语言模型\t20\tn\n", r"words.txt:4: .* has the form of jieba's"),
+        ("lac", "Edu Trust认证 2000\n", "words.txt:1: .* use --segmenter jieba, or write it in LAC's form"),
+        ("lac", "云计算\n糖类抗原19-9 9999\n*ST舜船 5\n", "words.txt:2: "),
+        ("lac", "春天/SEASON\n礼拜二/TIME#礼拜一/TIME\n", "words.txt:2: .*; separate the words of a phrase by spaces"),
+        ("jieba", "云计算 3 n\n春天/SEASON\n", "words.txt:2: '春天/SEASON' has the form of LAC's dictionaries"),
+        ("jieba", "花 开/v\n", "words.txt:1: .* use --segmenter lac, or write it in jieba's form"),
+        ("jieba", "礼拜二/TIME#礼拜一/TIME\n", "words.txt:1: "),
+    ],
+)
+def test_a_dictionary_of_the_other_segmenter_is_an_error_with_file_and_line(tmp_path, name, content, message):
+    (tmp_path / "words.txt").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        make_segmenter(SegmenterConfig(name=name, custom_dictionary=tmp_path / "words.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("lac", "胆石利通片\n晶水村\n"),
+        ("lac", "苹果 5\n云计算\n花 开/v\n"),
+        ("lac", "苹果/n 5/m\n"),
+        ("lac", "iPhone 5 s\n云计算/n\n"),
+        ("jieba", "胆石利通片\n晶水村 n\n"),
+        ("jieba", "TCP/IP 5 n\nTCP/IP\n客户/服务器 3\n"),
+    ],
+)
+def test_a_dictionary_that_both_forms_allow_is_read(tmp_path, name, content):
+    (tmp_path / "words.txt").write_text(content, encoding="utf-8")
+    assert (
+        "words.txt" in make_segmenter(SegmenterConfig(name=name, custom_dictionary=tmp_path / "words.txt")).description
+    )
 
 
 def test_a_sentence_has_its_words_as_strings(sentence_of, seed_words):
