@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from .flags import add_task_flags, check_task_flags, chosen_dataset
+from .flags import add_task_flags, check_task_flags, chosen_dataset, label_names_of
 
 SUMMARY = "score a fine-tuned model or a file of predictions"
 EXAMPLES = """\
@@ -24,6 +24,8 @@ examples:
   # Find the best threshold on one split, then use it on another
   paddle-wwm evaluate --task cjrc --data data/cjrc --model runs/cjrc/seed-1/model --split dev --find-no-answer-threshold
   paddle-wwm evaluate --task cjrc --data data/cjrc --model runs/cjrc/seed-1/model --no-answer-threshold 1.25
+  # Your own file with other words than the labels that the model predicts
+  paddle-wwm evaluate --kind classification --file my/test.csv --model runs/mine/seed-1/model --labels neg,pos
   # Your own file
   paddle-wwm evaluate --kind classification --file my/test.tsv --column text=review --model runs/mine/seed-1/model"""
 
@@ -36,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--predictions", type=Path, metavar="FILE", help="a file of predictions, instead of a model")
     group = parser.add_argument_group("the task: from the table of tasks, or your own file")
     add_task_flags(group, files={"file": "your own file"})
+    group.add_argument(
+        "--labels",
+        metavar="FILE_OR_LIST",
+        help="the labels of the data, if the model predicts other words: neg,pos in the order of the model's labels, "
+        'or JSON with a label of the model for each: {"neg": "0", …}; with --predictions: the labels of the data, or '
+        "JSON with the predicted word for each",
+    )
     group.add_argument("--split", metavar="NAME", help="dev, test, … (default: test)")
     group = parser.add_argument_group("reading comprehension")
     group.add_argument(
@@ -104,6 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         model=arguments.model,
         predictions=arguments.predictions,
+        labels=None if arguments.labels is None else label_names_of(arguments.labels),
         decoding=decoding,
         find_threshold=arguments.find_no_answer_threshold,
         max_seq_length=arguments.max_seq_length,

@@ -28,13 +28,23 @@ def add_task_flags(group: argparse._ArgumentGroup, *, files: Mapping[str, str]) 
     )
     for name, text in files.items():
         group.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
-    group.add_argument("--format", metavar="NAME", help="format of your own files (default: by kind and file name)")
+    group.add_argument(
+        "--format", metavar="NAME", help="format of your own files, such as csv (default: as their content shows)"
+    )
     group.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
         help="for your own files: the column (name, or number from 0) of text, text_pair, label, …",
+    )
+    group.add_argument(
+        "--drop-label",
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="leave out the rows with this label, such as - or -1, and count them; '': rows without a label; may be "
+        "repeated",
     )
     group.add_argument("--metric", metavar="NAME", help="metric for your own files (default: by kind)")
 
@@ -59,11 +69,15 @@ def chosen_dataset(
 
     `files` are the user's own files by split. None: the file is not given.
     """
-    from ..datasets.own_files import columns_of_flags, dataset_of_flags
+    from dataclasses import replace
+
+    from ..datasets.own_files import checked_drop_labels, columns_of_flags, dataset_of_flags
     from ..datasets.table import find_dataset
 
     if arguments.task:
-        return find_dataset(arguments.task)
+        found = find_dataset(arguments.task)
+        dropped = checked_drop_labels(arguments.drop_label, task=found.task, labels=found.labels)
+        return replace(found, drop_labels=dropped)
     return dataset_of_flags(
         name=name,
         kind=arguments.kind,
@@ -71,6 +85,7 @@ def chosen_dataset(
         reader=arguments.format,
         columns=columns_of_flags(arguments.column),
         labels=tuple(labels),
+        drop_labels=arguments.drop_label,
         metric=arguments.metric,
     )
 

@@ -45,6 +45,7 @@ class Dataset:
         columns: by field ("text", "text_pair", "label", "tokens", "labels"), the name or the number of its column.
         labels: the labels in the order of their numbers. If empty: the labels of the training split, in
             numerical or alphabetical order.
+        drop_labels: rows with these labels are left out and counted; "" for an empty label. For classes of texts.
         metric: a name of `metrics.scores.METRICS`. Its `main_score` on dev chooses the best checkpoint.
         max_seq_length, batch_size, num_epochs: the recipe.
         learning_rate: the learning rate for models without a published one.
@@ -58,6 +59,7 @@ class Dataset:
     reader: str
     columns: Mapping[str, str | int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    drop_labels: tuple[str, ...] = ()
     metric: str = "accuracy"
     max_seq_length: int = 256
     batch_size: int = 64

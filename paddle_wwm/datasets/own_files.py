@@ -19,8 +19,8 @@ KINDS = {
     "reading-comprehension": TaskName.QUESTION_ANSWERING,
 }
 _DEFAULT_READERS = {
-    TaskName.SEQ_CLS: "tsv",
-    TaskName.TOKEN_CLS: "conll",
+    TaskName.SEQ_CLS: "texts-by-content",
+    TaskName.TOKEN_CLS: "tokens-by-content",
     TaskName.QUESTION_ANSWERING: "squad",
 }
 _DEFAULT_METRICS = {
@@ -55,6 +55,7 @@ def dataset_of_flags(
     reader: str | None = None,
     columns: Mapping[str, str | int] | None = None,
     labels: Sequence[str] = (),
+    drop_labels: Sequence[str] = (),
     metric: str | None = None,
     max_seq_length: int | None = None,
     batch_size: int | None = None,
@@ -67,7 +68,11 @@ def dataset_of_flags(
         name: the name of the data set in results.
         kind: "classification", "token-labels" or "reading-comprehension"; or the name of a task, such as "seq-cls".
         files: the path of each split, at least one.
-        reader, metric, …: None for the default of the kind.
+        reader: how the files are read. None: as their content shows.
+        columns: by field, the name or the number of its column.
+        labels: the labels in the order of their class numbers. Empty: those of the training split.
+        drop_labels: rows with these labels are left out and counted; "" for an empty label.
+        metric, …: None for the default of the kind.
 
     Raises:
         ConfigError: a reader or a metric is unknown or does not fit the kind, or a value is not valid.
@@ -77,9 +82,6 @@ def dataset_of_flags(
         raise ConfigError(f"--kind must be one of {', '.join(KINDS)}, but is {kind!r}.")
     if not files:
         raise ConfigError("a task must have at least one file, but has none; give --train, --dev or --test.")
-    for path in map(str, files.values()):
-        if reader is None and task is TaskName.SEQ_CLS and path.endswith((".jsonl", ".json")):
-            reader = "json-lines"
     reader = reader or _DEFAULT_READERS[task]
     metric = metric or _DEFAULT_METRICS[task]
     if reader not in READERS or reader not in READERS_OF_KIND[task]:
@@ -97,6 +99,7 @@ def dataset_of_flags(
         reader=reader,
         columns=dict(columns or {}),
         labels=tuple(labels),
+        drop_labels=checked_drop_labels(drop_labels, task=task, labels=labels),
         metric=metric,
         max_seq_length=512 if task is TaskName.QUESTION_ANSWERING else 256,
     )
@@ -116,3 +119,16 @@ def dataset_of_flags(
         num_epochs=dataset.num_epochs if num_epochs is None else num_epochs,
         learning_rate=dataset.learning_rate if learning_rate is None else learning_rate,
     )
+
+
+def checked_drop_labels(drop_labels: Sequence[str], *, task: TaskName, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of rows that are left out.
+
+    Raises:
+        ConfigError: the rows of the task have no single label, or a label is a class of the task.
+    """
+    if drop_labels and task is not TaskName.SEQ_CLS:
+        raise ConfigError("--drop-label is for classification, where a row has one label; leave it out.")
+    if both := [label for label in drop_labels if label in labels]:
+        raise ConfigError(f"--drop-label must not name a label of the task, but names {', '.join(both)}.")
+    return tuple(label.strip() for label in drop_labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping, Sequence
 
 from ..datasets.dataset import Dataset
 from ..datasets.table import find_dataset
@@ -22,6 +22,7 @@ def evaluate(
     split: str = "test",
     output: str | Path,
     predictions: str | Path | None = None,
+    labels: Mapping[str, str] | Sequence[str] | None = None,
     decoding: DecodingConfig | None = None,
     find_threshold: bool = False,
     max_seq_length: int | None = None,
@@ -37,6 +38,8 @@ def evaluate(
         split: the split to score: "dev", "test", …
         output: the folder for scores.json and, with a model, the predictions.
         predictions: a file of predictions to score instead of a model.
+        labels: the labels of the data, if the model predicts other words: a list in the order of the model's labels,
+            or the label of the model for each. With `predictions`: the labels, or the predicted word for each.
         decoding: how answers of reading comprehension are chosen. None: the best span.
         find_threshold: find the best no-answer threshold on this split.
         max_seq_length: the maximum tokens of a row. None: the length that the model was fine-tuned with.
@@ -75,6 +78,7 @@ def evaluate(
         output=Path(output),
         model=None if model is None else Path(model),
         predictions=None if predictions is None else Path(predictions),
+        labels=labels,
         decoding=DecodingConfig() if decoding is None else decoding,
         find_threshold=find_threshold,
         max_seq_length=max_seq_length,

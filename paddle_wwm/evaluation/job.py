@@ -13,17 +13,16 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 
 from ..datasets.dataset import Dataset, Split
-from ..datasets.label_names import DATA_LABELS_KEY, data_labels_of
 from ..datasets.metrics.scores import METRICS, Predictions, main_score, score, unanswered, unknown_ids
 from ..datasets.prediction_files import read_predictions, write_answers_for_authors, write_predictions
-from ..datasets.readers.splits import labels_of, read_split, with_labels
+from ..datasets.readers.splits import read_split, with_labels
 from ..errors import ConfigError, DataError
 from ..files import write_json
-from ..model.folder import read_config
 from ..progress import Progress
 from ..tasks.answer_kinds import best_no_answer_threshold
 from ..tasks.examples import Example, TaskName
 from ..tasks.reading_comprehension import DecodingConfig
+from .labels import GivenLabels, LabelMatch, given_labels, matched_labels
 
 SCORES_NAME, PREDICTIONS_NAME, ANSWERS_NAME, NBEST_NAME = (
     "scores.json",
@@ -42,6 +41,7 @@ class EvaluationJob:
         output: the folder for the results.
         model: a fine-tuned model folder.
         predictions: a file of predictions.
+        labels: the labels of the data, if the model or the predictions have other words; see `given_labels`.
         decoding: how answers are chosen. If `num_answers` is above 1, the n-best answers are written, too.
         find_threshold: find the best no-answer threshold on this split.
         max_seq_length: None means the length that the model was fine-tuned with.
@@ -54,6 +54,7 @@ class EvaluationJob:
     output: Path
     model: Path | None = None
     predictions: Path | None = None
+    labels: GivenLabels | None = None
     decoding: DecodingConfig = DecodingConfig()
     find_threshold: bool = False
     max_seq_length: int | None = None
@@ -99,10 +100,11 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
         DataError, CheckpointError: a file or the model is missing or not valid.
     """
     _check(job)
-    split = read_split(job.dataset, data=job.data, split=job.split)
+    match = given_labels(job.dataset, model=job.model, given=job.labels)
+    split = read_split(match.dataset, data=job.data, split=job.split)
     if job.find_threshold and not split.has_labels:
         raise DataError(f"{split.path}: must have labels to find a threshold, but has none.")
-    found = _predict(job, split, progress=progress) if job.model is not None else _read(job, split)
+    found = _predict(job, split, match, progress=progress) if job.model is not None else _read(job, split, match)
     scores = score(found.dataset.metric, split.examples, found.predictions) if split.has_labels else None
     missing, unknown = unanswered(split.examples, found.predictions), unknown_ids(split.examples, found.predictions)
     if unknown and len(unknown) == len(found.predictions):
@@ -152,27 +154,26 @@ def _check(job: EvaluationJob) -> None:
         )
 
 
-def _read(job: EvaluationJob, split: Split) -> _Predicted:
+def _read(job: EvaluationJob, split: Split, match: LabelMatch) -> _Predicted:
     assert job.predictions is not None
-    dataset = with_labels(job.dataset, split) if split.has_labels else job.dataset
-    return _Predicted(dataset=dataset, predictions=read_predictions(job.predictions, dataset))
+    dataset = with_labels(match.dataset, split) if split.has_labels else match.dataset
+    predicted = read_predictions(
+        job.predictions, dataclasses.replace(dataset, labels=tuple(match.in_data) or dataset.labels)
+    )
+    return _Predicted(
+        dataset=dataset, predictions={one: match.in_labels_of_data(value) for one, value in predicted.items()}
+    )
 
 
-def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress], None] | None) -> _Predicted:
+def _predict(
+    job: EvaluationJob, split: Split, match: LabelMatch, *, progress: Callable[[Progress], None] | None
+) -> _Predicted:
     from ..tasks.fine_tuned import load_finetuned, predict_examples
     from ..tasks.task import ResultOptions
 
     assert job.model is not None
+    match = matched_labels(match, split, model=job.model)
     model = load_finetuned(job.model, task=job.dataset.task, max_seq_length=job.max_seq_length)
-    names = tuple(model.task.labels) if model.task.needs_labels else ()
-    recorded = read_config(job.model).get(DATA_LABELS_KEY)
-    in_data = data_labels_of(recorded, names=names, labels=_known_labels(job.dataset, split))
-    labels = tuple(in_data.get(name, name) for name in names)
-    if job.dataset.labels and set(job.dataset.labels) != set(labels):
-        raise DataError(
-            f"{job.model}: must predict the labels of {job.dataset.title}, {', '.join(job.dataset.labels)}, but "
-            f"predicts {', '.join(labels)}; it was fine-tuned for another task."
-        )
 
     def on_batch(num_done: int, num_rows: int) -> None:
         if progress:
@@ -184,29 +185,14 @@ def _predict(job: EvaluationJob, split: Split, *, progress: Callable[[Progress],
         no_answer_threshold=job.decoding.no_answer_threshold,
     )
     results: Sequence[Any] = predict_examples(model, split.examples, options=options, on_batch=on_batch)
-    dataset = dataclasses.replace(job.dataset, labels=job.dataset.labels or labels)
     ids = [example.example_id for example in split.examples]
     has_nbest = job.decoding.num_answers > 1
     return _Predicted(
-        dataset=dataset,
-        predictions={one: _in_data(result.predicted, in_data) for one, result in zip(ids, results)},
+        dataset=match.dataset,
+        predictions={one: match.in_labels_of_data(result.predicted) for one, result in zip(ids, results)},
         nbest={one: result.shown["answers"] for one, result in zip(ids, results)} if has_nbest else None,
-        threshold=_best_threshold(split.examples, results, metric=dataset.metric) if job.find_threshold else None,
+        threshold=_best_threshold(split.examples, results, metric=match.dataset.metric) if job.find_threshold else None,
     )
-
-
-def _known_labels(dataset: Dataset, split: Split) -> set[str]:
-    """Return the labels of the data set, or those that occur in the split."""
-    if dataset.labels or not split.has_labels or dataset.task is TaskName.QUESTION_ANSWERING:
-        return set(dataset.labels)
-    return set(labels_of(split))
-
-
-def _in_data(predicted: Any, in_data: Mapping[str, str]) -> Any:
-    """Return a prediction with the labels of the data."""
-    if isinstance(predicted, str):
-        return in_data.get(predicted, predicted)
-    return tuple(in_data.get(label, label) for label in predicted) if in_data else predicted
 
 
 def _best_threshold(examples: Sequence[Example], results: Sequence[Any], *, metric: str) -> float:

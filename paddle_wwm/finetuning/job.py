@@ -7,6 +7,7 @@ recipe ────────────────────────�
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from typing import TYPE_CHECKING, Callable
@@ -132,7 +133,7 @@ def worker_command(job: FineTuneJob) -> tuple[str, ...]:
         **{name.replace("_", "-").replace("num-epochs", "epochs"): value for name, value in job.changes.items()},
     }
     dataset = job.dataset
-    in_table = DATASETS.get(dataset.name) == dataset
+    in_table = DATASETS.get(dataset.name) == dataclasses.replace(dataset, drop_labels=())
     if in_table:
         flags |= {"task": dataset.name, "data": job.data}
     else:
@@ -143,7 +144,9 @@ def worker_command(job: FineTuneJob) -> tuple[str, ...]:
             "metric": dataset.metric,
         }
         flags |= {split: paths[0] for split, paths in dataset.files.items()}
-        flags |= {"labels": ",".join(dataset.labels) or None}
     pairs = [str(word) for name, value in flags.items() if value is not None for word in (f"--{name}", value)]
     columns = [word for field, column in dataset.columns.items() for word in ("--column", f"{field}={column}")]
-    return package_command("finetune", *pairs, *([] if in_table else columns))
+    # one word with "=", because -1 and - look like flags
+    labels = [f"--labels={','.join(dataset.labels)}"] if dataset.labels else []
+    dropped = [f"--drop-label={label}" for label in dataset.drop_labels]
+    return package_command("finetune", *pairs, *dropped, *([] if in_table else [*columns, *labels]))

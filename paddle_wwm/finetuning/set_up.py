@@ -204,6 +204,7 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
             **recipe.plain(),
             "labels": list(dataset.labels),
             **({} if names == dataset.labels else {"label_names": list(names)}),
+            **({"drop_labels": sorted(dataset.drop_labels)} if dataset.drop_labels else {}),
             "kinds_of_answers": with_kinds,
         },
         learning_rate=recipe.learning_rate,

@@ -1,5 +1,6 @@
 """Files of data sets: published files, users' files, and files with errors."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -155,7 +156,7 @@ def test_a_test_split_may_have_tokens_without_labels(tmp_path):
 
 def test_columns_of_conll_files_are_given_by_number(tmp_path):
     path = write(tmp_path, "pos.conll", "中国\tNR\tB-LOC\n\n人\tNN\tO\n")
-    task = own("token-labels", path, columns={"tokens": 0, "labels": 1})
+    task = own("token-labels", path, columns={"tokens": 0, "labels": 1}, metric="token_accuracy")
     assert [one.labels for one in read(task, tmp_path).examples] == [("NR",), ("NN",)]
 
 
@@ -274,7 +275,7 @@ BAD = [
     ),
     ("thucnews_title10", "train.txt", "标题\t10\n", "line 1: the label must be one of 'finance', .* but is '10'"),
     ("bustm", "train_few_all.json", '{"sentence1": "甲"', "line 1: must be one JSON object per line"),
-    ("bustm", "train_few_all.json", "[1]", "line 1: must be a JSON object, but is a list"),
+    ("bustm", "train_few_all.json", "[1]", "line 1: item 1 must be a JSON object, but is a int"),
     (
         "bustm",
         "train_few_all.json",
@@ -421,25 +422,26 @@ def test_texts_are_read_back_unchanged(tmp_path, rows):
 
 
 PUBLISHED = [
-    ("cmrc2018", "cmrc2018", "dev", 3219),
-    ("cmrc2018", "cmrc2018", "trial", 1002),
-    ("drcd", "drcd", "dev", 3524),
-    ("cjrc", "cjrc", "dev", 6000),
-    ("xnli_zh", "xnli", "dev", 2490),
-    ("xnli_zh", "xnli", "test", 5010),
-    ("chnsenticorp", "chnsenticorp", "train", 9600),
-    ("chnsenticorp", "chnsenticorp", "test", 1200),
-    ("thucnews_title10", "thucnews_title10", "test", 10000),
-    ("bustm", "bustm", "test", 1772),
-    ("msra_ner", "msra_ner", "test", 4636),
+    ("cmrc2018", "cmrc2018", "dev", 3219, "426e107544ae97dc"),
+    ("cmrc2018", "cmrc2018", "trial", 1002, "e72101306ed3c3c1"),
+    ("drcd", "drcd", "dev", 3524, "dba3787f0302cf34"),
+    ("cjrc", "cjrc", "dev", 6000, "f0e1749b4fd567ea"),
+    ("xnli_zh", "xnli", "dev", 2490, "b192f2d365e887c1"),
+    ("xnli_zh", "xnli", "test", 5010, "1a4f07277d76a7ac"),
+    ("chnsenticorp", "chnsenticorp", "train", 9600, "7dff096c65cd2dcc"),
+    ("chnsenticorp", "chnsenticorp", "test", 1200, "423145887d3abb5f"),
+    ("thucnews_title10", "thucnews_title10", "test", 10000, "84d9e710ed03d0b3"),
+    ("bustm", "bustm", "test", 1772, "9ee5fc1f9725c5cb"),
+    ("msra_ner", "msra_ner", "test", 4636, "244c5f1745de74de"),
 ]
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("folder", "task", "split", "num_examples"), PUBLISHED)
-def test_published_files_are_read_completely(shared_data, folder, task, split, num_examples):
+@pytest.mark.parametrize(("folder", "task", "split", "num_examples", "checksum"), PUBLISHED)
+def test_published_files_are_read_completely(shared_data, folder, task, split, num_examples, checksum):
     found = read(task, shared_data / "tasks" / folder, split)
     assert len(found.examples) == num_examples
+    assert hashlib.sha256("\n".join(map(repr, found.examples)).encode()).hexdigest().startswith(checksum)
     assert found.has_labels
     assert not {"empty_texts", "blank_lines", "texts_with_tabs"} & found.counts.keys()
 

@@ -89,7 +89,7 @@ def test_flags_make_a_task_from_a_users_own_files(tmp_path):
         learning_rate=5e-5,
     )
     assert (task.reader, task.metric, task.labels, task.learning_rate, task.max_seq_length) == (
-        "json-lines",
+        "texts-by-content",
         "accuracy",
         ("好", "坏"),
         5e-5,
@@ -108,6 +108,8 @@ def test_flags_make_a_task_from_a_users_own_files(tmp_path):
         ({"reader": "squad"}, "--format must be one of tsv, .* for classification, but is 'squad'"),
         ({"metric": "cmrc"}, "--metric must be one of accuracy, macro_f1 for classification, but is 'cmrc'"),
         ({"labels": ("a", "a")}, "--labels must name each label once"),
+        ({"labels": ("a", "b"), "drop_labels": ("a",)}, "--drop-label must not name a label of the task, but names a"),
+        ({"kind": "token-labels", "drop_labels": ("O",)}, "--drop-label is for classification"),
         ({"batch_size": 0}, "--batch-size must be above 0, but is 0"),
     ],
 )

@@ -8,7 +8,6 @@ unknown predictions for the report.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from typing import Callable, Mapping, Sequence
 
 from ...errors import ConfigError, DataError
 from ...tasks.examples import Example, QuestionExample, TaskName, TextExample, TokenExample
+from ..label_names import is_entity_label
 from .answers import AnswerRule, score_cjrc, score_cmrc, score_squad2
 
-_IS_ENTITY_LABEL = re.compile("O|[BIMES]-.+")
 Prediction = str | tuple[str, ...]
 Predictions = Mapping[str, Prediction]
 ScoreValues = Mapping[str, float]  # in percent, by metric: {"exact_match": 66.3, "f1": 85.6}
@@ -162,9 +161,7 @@ def _entity_f1(examples: Sequence[TokenExample], predictions: Predictions) -> di
     """
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
-    foreign = sorted(
-        {label for example in examples for label in _gold_labels(example) if not _IS_ENTITY_LABEL.fullmatch(label)}
-    )
+    foreign = sorted({label for example in examples for label in _gold_labels(example) if not is_entity_label(label)})
     if foreign:
         raise DataError(
             f"labels of entities must be O, or B-, I-, M-, E- or S- before a type, but some are "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,33 @@ from ..dataset import Dataset
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # training and model selection need labels; other splits may have none
 _SHOWN = 60
+_JSON_GAP = re.compile(r"[\s,]*")  # between two items of an array
+# the first bytes of files that are not text, what such a file is, and what to do
+_NOT_TEXT = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "extract it, or save it as CSV (UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV (UTF-8)"),
+    (b"\x1f\x8b", "compressed with gzip", "extract it with gunzip or tar"),
+    (b"BZh", "compressed with bzip2", "extract it with bunzip2 or tar"),
+    (b"\xfd7zXZ\x00", "compressed with xz", "extract it with unxz or tar"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "extract it with unzstd"),
+    (b"PAR1", "a Parquet file", "write it as CSV or JSON lines, for example with pandas"),
+    (b"ARROW1", "an Arrow file", "write it as CSV or JSON lines, for example with pandas"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A JSON object of a file.
+
+    Attributes:
+        number: its line, or its place from 1 in a JSON array.
+        line: the line where it begins.
+        values: the object.
+    """
+
+    number: int
+    line: int
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +59,19 @@ class TaskFile:
     def content(self) -> bytes:
         """The bytes of the file. They are read once."""
         try:
-            return self.path.read_bytes()
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            raise DataError(f"{self.path}: no such file.") from None
         except IsADirectoryError:
             raise DataError(f"{self.path}: is a folder, but must be a file.") from None
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read: {error.strerror}.") from None
+        for first_bytes, what, remedy in _NOT_TEXT:
+            if content.startswith(first_bytes):
+                raise self.error(f"must be text, but is {what}; {remedy}.")
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise self.error(f"is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {self.path.name}")
+        return content
 
     @property
     def sha256(self) -> str:
@@ -52,12 +90,12 @@ class TaskFile:
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield line numbers and lines without line ends.
 
-        Only line feeds end a line. U+2028 and form feeds can be part of a text.
+        Only line feeds end a line, or carriage returns in a file without line feeds. U+2028 and form feeds can be part
+        of a text.
         """
         content = self.content.removeprefix(codecs.BOM_UTF8)
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise self.error(f"is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {self.path.name}")
-        for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1):
+        end = b"\n" if b"\n" in content else b"\r"
+        for number, line in enumerate(content.removesuffix(end).split(end), 1):
             try:
                 yield number, line.removesuffix(b"\r").decode("utf-8")
             except UnicodeDecodeError as error:
@@ -104,6 +142,36 @@ class TaskFile:
             self._check_characters(record, raw=line.encode(), line=number)
             yield number, record
 
+    @property
+    def is_json(self) -> bool:
+        """True if the content begins as JSON does."""
+        return self.content.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+
+    def json_records(self) -> Iterator[Record]:
+        """Yield the objects of JSON lines or of one JSON array."""
+        if self.content.removeprefix(codecs.BOM_UTF8).lstrip()[:1] != b"[":
+            yield from (Record(number=line, line=line, values=values) for line, values in self.json_lines())
+            return
+        for number, (line, value) in enumerate(self._items_of_array(), 1):
+            if not isinstance(value, dict):
+                kind = type(value).__name__
+                raise self.error(
+                    f"item {number} must be a JSON object, but is a {kind}: {excerpt(repr(value))}", line=line
+                )
+            yield Record(number=number, line=line, values=value)
+
+    def _items_of_array(self) -> Iterator[tuple[int, Any]]:
+        """Yield the items of a JSON array, and the line where each begins."""
+        items = self.json()  # first the whole file, because an error in it has its line
+        text, decoder = self.content.decode("utf-8-sig"), json.JSONDecoder()
+        place, line = text.index("[") + 1, 1 + text.count("\n", 0, text.index("["))
+        for item in items:
+            start = _JSON_GAP.match(text, place).end()  # type: ignore[union-attr]  # the pattern matches everywhere
+            line += text.count("\n", place, start)
+            yield line, item
+            place = decoder.raw_decode(text, start)[1]
+            line += text.count("\n", start, place)
+
     def _check_characters(self, value: Any, *, raw: bytes, line: int | None = None) -> None:
         """Raise DataError for half of a character, which cannot be written as UTF-8.
 
@@ -127,7 +195,11 @@ class TaskFile:
         """
         if labels and label not in labels:
             known = excerpt(", ".join(map(repr, labels)), limit=300)
-            raise self.error(f"the label must be one of {known}, but is {excerpt(label)}; see --labels.", line=line)
+            raise self.error(
+                f"the label must be one of {known}, but is {excerpt(label)}; name your labels with "
+                f"--labels, or leave such rows out with --drop-label.",
+                line=line,
+            )
         return label
 
 

@@ -12,6 +12,7 @@ from ...tasks.examples import Example, QuestionExample, TaskName, TextExample
 from ..dataset import Dataset, Split
 from ..label_names import in_order
 from .file import Reader, TaskFile
+from .labels import DROPPED
 from .questions import READERS_OF_QUESTIONS
 from .tables import READERS_OF_TABLES
 from .tokens import READERS_OF_TOKENS
@@ -28,8 +29,17 @@ def split_path(dataset: Dataset, *, data: Path, split: str) -> Path | None:
     """Return the path of a split's file in the folder `data`, or None.
 
     The first of the split's file names that exists is used.
+
+    Raises:
+        DataError: the user named the file, and it does not exist.
     """
-    return next((data / name for name in dataset.files.get(split, ()) if (data / name).exists()), None)
+    names = dataset.files.get(split, ())
+    for name in names:
+        if (data / name).exists():
+            return data / name
+        if Path(name).is_absolute():
+            raise DataError(f"{name}: no such file.")
+    return None
 
 
 def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
@@ -44,6 +54,8 @@ def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
         raise DataError(_missing(dataset, data=data, split=split))
     file = TaskFile(path=path, split=split)
     examples = READERS[dataset.reader](file, dataset)
+    if not examples and file.counts[DROPPED]:
+        raise DataError(f"{path}: all {file.counts[DROPPED]:,} rows have labels that --drop-label leaves out.")
     if not examples:
         raise DataError(f"{path}: must contain examples for {split}, but has none; is the file complete?")
     twice = [
@@ -59,7 +71,8 @@ def read_split(dataset: Dataset, *, data: Path, split: str) -> Split:
         bad = next(example.example_id for example in examples if not _has_label(example))
         raise DataError(
             f"{path}: all examples must have labels, or none of them, but {bad!r} has no label and others have one; "
-            f"split the file."
+            f"split the file, or leave rows out with --drop-label. A class that is written as - or -1 must be named in "
+            f"--labels."
         )
     return result
 

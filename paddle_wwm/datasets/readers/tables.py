@@ -1,7 +1,7 @@
-"""Classification of texts and pairs: tab-separated tables, with or without a header, and JSON lines.
+"""Classification of texts and pairs: tables, with or without a header, and JSON objects.
 
-Quotes are ordinary characters, because the authors' files do not quote or escape. `columns` of the data set names the
-columns of the fields. Otherwise COLUMN_NAMES, the names of published files, are used.
+`columns` of the data set names the columns of the fields. Otherwise COLUMN_NAMES, the names of published files, are
+used. Upper and lower case are the same if no name matches exactly.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, Mapping, Sequence
 from ...tasks.examples import Example, TextExample
 from ..dataset import Dataset
 from .file import Reader, TaskFile, excerpt
+from .labels import class_of, is_dropped, label_text, without_decimal_point
+from .rows import COMMAS, TABS, TableForm, find_name, form_of, rows_of, without_empty_end, wrong_length
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "text": ("text_a", "text", "sentence1", "sentence", "premise", "question1", "title", "content", "review"),
@@ -41,29 +43,31 @@ def read_table(
     dataset: Dataset,
     *,
     header: Header,
+    form: TableForm = TABS,
     keep: Mapping[str, str] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> list[Example]:
-    """Read a tab-separated table.
+    """Read a table.
 
     Args:
         file: the file to read.
         dataset: the data set that it belongs to.
         header: whether the first line is a header.
+        form: how the columns are written.
         keep: by column name, the value of the rows that are kept. Missing columns are ignored.
         aliases: other words for labels.
 
     Raises:
         DataError: a column is missing, a row has another length, or a label is unknown.
     """
-    rows = [
-        (number, line.split("\t")) for number, line in file.lines() if line.strip() or file.counts.update(blank_lines=1)
-    ]
+    rows = rows_of(file, form)
     if not rows:
         return []
     first = rows[0][1]
     names = first if _has_header(first, header=header, dataset=dataset) else None
     if names is not None:
+        while len(names) > 1 and not names[-1].strip():
+            names.pop()
         rows = rows[1:]
         _check_names(file, names)
     places = _places(file, dataset, header=header, names=names, num_columns=len(first))
@@ -76,33 +80,45 @@ def read_table(
         if len(values) > len(first) and text_is_last:  # a document with tabs in it
             values = [*values[: len(first) - 1], "\t".join(values[len(first) - 1 :])]
             file.counts["texts_with_tabs"] += 1
+        values = without_empty_end(file, values, num_columns=len(first))
         if len(values) != len(first):
-            shape = (
-                f"must have {len(first)} tab-separated columns like the {'header' if names else 'first line'}, "
-                f"but has {len(values)}"
-            )
-            raise file.error(f"{shape}: {excerpt(chr(9).join(values))}", line=number)
+            like = "header" if names else "first line"
+            expected = f"{len(first)} {form.name}-separated columns like the {like}"
+            raise file.error(wrong_length(values, form, expected=expected), line=number)
         if any(values[place] != value for place, value in wanted):
             file.counts["rows_of_other_languages"] += 1
             continue
         found = {field: values[place] for field, place in places.items()}
-        examples.append(_example(file, found, dataset=dataset, number=number, aliases=aliases or {}))
+        examples += _example(file, found, dataset=dataset, number=number, line=number, aliases=aliases or {})
     return examples
 
 
-def read_json_lines(file: TaskFile, dataset: Dataset) -> list[Example]:
-    """Read one JSON object per line: a text, and optionally a second text and an id.
+def read_json_records(file: TaskFile, dataset: Dataset) -> list[Example]:
+    """Read JSON objects, one per line or all in one array.
 
-    The label is a string or a whole number.
+    An object has a text, and optionally a second text and an id. A text may be a list of texts, such as keywords; they
+    are joined with spaces. The label is a text, a number or a boolean (true is "true").
     """
     examples: list[Example] = []
-    for number, record in file.json_lines():
-        places = {field: _key(file, dataset, field=field, record=record, number=number) for field in FIELDS}
+    for record in file.json_records():
+        values, line = record.values, record.line
+        places = {field: _key(file, dataset, field=field, record=values, number=line) for field in FIELDS}
         found = {
-            field: _text(file, record[key], key=key, number=number) for field, key in places.items() if key is not None
+            field: label_text(file, values[key], line=line)
+            if field == "label"
+            else _text(file, values[key], key=key, number=line)
+            for field, key in places.items()
+            if key is not None
         }
-        examples.append(_example(file, found, dataset=dataset, number=number, aliases={}))
+        examples += _example(file, found, dataset=dataset, number=record.number, line=line, aliases={})
     return examples
+
+
+def read_texts(file: TaskFile, dataset: Dataset) -> list[Example]:
+    """Read JSON lines, a JSON array, or a table with a header, as the content shows."""
+    if file.is_json:
+        return read_json_records(file, dataset)
+    return read_table(file, dataset, header=Header.REQUIRED, form=form_of(file))
 
 
 def read_numbered_classes(file: TaskFile, dataset: Dataset) -> list[Example]:
@@ -129,7 +145,10 @@ READERS_OF_TABLES: Mapping[str, Reader] = {
     "tsv-either": partial(read_table, header=Header.EITHER),
     "xnli": partial(read_table, header=Header.EITHER, keep={"language": "zh"}, aliases=XNLI_LABELS),
     "tsv-class-numbers": read_numbered_classes,
-    "json-lines": read_json_lines,
+    "json-lines": read_json_records,
+    "csv": partial(read_table, header=Header.REQUIRED, form=COMMAS),
+    "csv-no-header": partial(read_table, header=Header.NONE, form=COMMAS),
+    "texts-by-content": read_texts,
 }
 
 
@@ -165,26 +184,43 @@ def _places(
                 raise file.error(f"has no header, so `columns` must have numbers, but has {column!r} for {field}.")
             place = column if column is not None and column < num_columns else None
         elif isinstance(column, str):
-            place = names.index(column) if column in names else None
+            place = _place(names, (column,))
         elif column is not None and header is Header.REQUIRED:
             place = column if column < num_columns else None
         else:
-            place = next((names.index(name) for name in COLUMN_NAMES.get(field, ()) if name in names), None)
+            place = _place(names, COLUMN_NAMES.get(field, ()))
         if place is not None:
             places[field] = place
         elif field == "text" or (field == "label" and file.needs_labels) or (field != "label" and column is not None):
             has = f"columns {', '.join(names)}" if names is not None else f"{num_columns} column(s) and no header"
             wanted = repr(column) if column is not None else " or ".join(COLUMN_NAMES[field])
+            no_header = (
+                ""
+                if names is None
+                else "; if the first line is not a header, use --format tsv-no-header (or csv-no-header) and numbers "
+                "from 0, such as --column text=1"
+            )
             raise file.error(
-                f"must have the column {wanted} for {field}, but has {has}; name it with --column.", line=1
+                f"must have the column {wanted} for {field}, but has {has}; name it with --column{no_header}.", line=1
             )
     return places
+
+
+def _place(names: Sequence[str], candidates: Sequence[str]) -> int | None:
+    found = _first_name(names, candidates)
+    return None if found is None else names.index(found)
+
+
+def _first_name(names: Sequence[str], candidates: Sequence[str]) -> str | None:
+    """Return the first candidate among the names; exact matches come first."""
+    exact = next((name for name in candidates if name in names), None)
+    return exact or next((found for name in candidates if (found := find_name(names, name)) is not None), None)
 
 
 def _key(file: TaskFile, dataset: Dataset, *, field: str, record: Mapping[str, Any], number: int) -> str | None:
     column = dataset.columns.get(field)
     candidates = (str(column),) if column is not None else ("id",) if field == "id" else COLUMN_NAMES[field]
-    key = next((name for name in candidates if name in record), None)
+    key = _first_name(list(record), candidates)
     required = (
         field == "text" or (field == "label" and file.needs_labels) or (field == "text_pair" and column is not None)
     )
@@ -197,21 +233,27 @@ def _key(file: TaskFile, dataset: Dataset, *, field: str, record: Mapping[str, A
 
 
 def _text(file: TaskFile, value: Any, *, key: str, number: int) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise file.error(f"{key!r} must be a string or a whole number, but is {excerpt(repr(value))}.", line=number)
     return str(value)
 
 
 def _example(
-    file: TaskFile, found: Mapping[str, str], *, dataset: Dataset, number: int, aliases: Mapping[str, str]
-) -> TextExample:
-    label = found.get("label", "").strip() or None
-    if label is None and file.needs_labels:
-        raise file.error("the label must not be empty.", line=number)
-    if label is not None:
-        label = file.check_label(aliases.get(label, label), labels=dataset.labels, line=number)
-    if not found["text"].strip() or not found.get("text_pair", "x").strip():
+    file: TaskFile, found: Mapping[str, str], *, dataset: Dataset, number: int, line: int, aliases: Mapping[str, str]
+) -> list[TextExample]:
+    """Return the example of a row, or nothing if rows with its label are left out."""
+    label = None
+    if "label" in found:
+        text = without_decimal_point(file, found["label"].strip(), dataset=dataset)
+        if is_dropped(file, text, dataset=dataset):
+            return []
+        label = class_of(file, text, dataset=dataset, line=line, aliases=aliases)
+    texts = [found[field] for field in ("text", "text_pair") if field in found]
+    if not all(map(str.strip, texts)):
         file.counts["empty_texts"] += 1
-    return TextExample(
-        example_id=found.get("id", str(number)), text=found["text"], text_pair=found.get("text_pair"), label=label
-    )
+    if any("\0" in text for text in texts):
+        file.counts["texts_with_nul_characters"] += 1
+    example_id = found.get("id", str(number))
+    return [TextExample(example_id=example_id, text=found["text"], text_pair=found.get("text_pair"), label=label)]

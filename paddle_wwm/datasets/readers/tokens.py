@@ -1,4 +1,7 @@
-"""Sequence labelling: CoNLL files (one token and its label per line) and tables (one sentence per row)."""
+"""Sequence labelling: CoNLL files (one token and its label per line) and tables (one sentence per row).
+
+`spans.py` reads JSON with entities as parts of a text.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from typing import Mapping
 from ...tasks.examples import Example, TokenExample
 from ..dataset import Dataset
 from .file import Reader, TaskFile, excerpt
+from .labels import token_label
+from .rows import without_empty_end
+from .spans import read_spans
 
 TABLE_HEADER = ("text_a", "label")
 _DOCUMENT_MARK = "-DOCSTART-"
@@ -64,7 +70,7 @@ def read_conll(file: TaskFile, dataset: Dataset) -> list[Example]:
         tokens.append(values[token_place or 0])
         if num_columns > 1:
             labels.append(
-                file.check_label(values[-1 if label_place is None else label_place], labels=dataset.labels, line=number)
+                token_label(file, values[-1 if label_place is None else label_place], dataset=dataset, line=number)
             )
     end_sentence()
     return examples
@@ -93,7 +99,7 @@ def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
         if not line.strip():
             file.counts["blank_lines"] += 1
             continue
-        values = line.split("\t")
+        values = without_empty_end(file, line.split("\t"), num_columns=len(names))
         if len(values) != len(names):
             raise file.error(
                 (
@@ -111,7 +117,7 @@ def read_token_table(file: TaskFile, dataset: Dataset) -> list[Example]:
                 raise file.error(
                     f"must have a label for every token, but has {len(labels)} for {len(tokens)}.", line=number
                 )
-            labels = tuple(file.check_label(label, labels=dataset.labels, line=number) for label in labels)
+            labels = tuple(token_label(file, label, dataset=dataset, line=number) for label in labels)
         examples.append(TokenExample(example_id=str(number), tokens=tokens, labels=labels))
     return examples
 
@@ -127,10 +133,17 @@ def read_tokens(file: TaskFile, dataset: Dataset) -> list[Example]:
     )
 
 
+def read_labelled_texts(file: TaskFile, dataset: Dataset) -> list[Example]:
+    """Read JSON with entities, a table or a CoNLL file, as the content shows."""
+    return (read_spans if file.is_json else read_tokens)(file, dataset)
+
+
 READERS_OF_TOKENS: Mapping[str, Reader] = {
     "conll": read_conll,
     "tsv-tokens": read_token_table,
     "tokens-either": read_tokens,
+    "spans": read_spans,
+    "tokens-by-content": read_labelled_texts,
 }
 
 
