@@ -30,7 +30,7 @@ examples:
   # Reading comprehension, two workers, longer inputs
   paddle-wwm finetune --task cmrc2018 --model runs/mine --data data/cmrc2018 --max-seq-length 384 --nproc 2 \\
       --output runs/cmrc-mine
-  # Your own files: TSV, JSON lines, SQuAD's JSON, CoNLL
+  # Your own files: TSV, CSV, JSON, SQuAD's JSON, CoNLL, texts with marked entities
   paddle-wwm finetune --kind classification --train my/train.tsv --dev my/dev.tsv --label-names bad,good --model rbt3 \\
       --output runs/my-task
   # A quick test
@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--labels",
         metavar="A,B,…",
-        help="your labels, in the order of their class numbers (default: those in the training file)",
+        help="your labels, in the order of their class numbers (default: those in the training file); if the first one "
+        "begins with -: --labels=-1,0,1",
     )
     group.add_argument(
         "--label-names",
