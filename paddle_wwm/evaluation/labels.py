@@ -114,7 +114,7 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _labels_of_model(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the labels that a model predicts, and those of its training data if they are recorded."""
+    """Return the labels that a model predicts, and those of its data."""
     names = tuple(map(str, (read_description(folder).label_map or {}).values()))
     recorded = read_config(folder).get(DATA_LABELS_KEY)
     if not isinstance(recorded, list) or len(recorded) != len(names):
