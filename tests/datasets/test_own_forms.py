@@ -172,6 +172,12 @@ def test_rows_without_a_label_are_refused_or_dropped(tmp_path, value, drop, mess
     assert rows_of(split) == [("1", "好"), ("0", "坏")] and split.counts == {"rows_with_a_dropped_label": 1}
 
 
+def test_a_test_split_without_any_labels_is_not_dropped(tmp_path):
+    content = lines({"text": "好", "label": None}, {"text": "坏", "label": "?"})
+    split = read(tmp_path, content, split="test", drop_labels=("", "?"))
+    assert rows_of(split) == [(None, "好")] and split.counts == {"rows_with_a_dropped_label": 1}
+
+
 def test_a_file_whose_rows_are_all_dropped_is_an_error(tmp_path):
     with pytest.raises(DataError, match="all 1 rows have labels that --drop-label leaves out"):
         read(tmp_path, lines({"text": "好", "label": -1.0}), drop_labels=("-1",))
@@ -207,6 +213,7 @@ SPANS = [
         ],
     },
     {"tokens": list("小红在上海"), "labels": ["B-name", "I-name", "O", "B-city", "I-city"]},
+    {"text": "小红在上海", "labels": ["B-name", "I-name", "O", "B-city", "I-city"]},
 ]
 
 
@@ -266,6 +273,12 @@ def test_labels_of_entities_need_a_prefix_when_they_are_read(tmp_path, content):
     with pytest.raises(DataError, match=message):
         read(tmp_path, content, kind="token-labels")
     assert read(tmp_path, content, kind="token-labels", metric="token_accuracy").has_labels
+
+
+@pytest.mark.parametrize("token", ["[", "{", "【"])
+def test_a_bracket_as_the_first_token_of_a_conll_file(tmp_path, token):
+    split = read(tmp_path, f"{token} O\n好 O\n", kind="token-labels")
+    assert split.examples == (TokenExample(example_id="1", tokens=(token, "好"), labels=("O", "O")),)
 
 
 # ---- Files that cannot be read

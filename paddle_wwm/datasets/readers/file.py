@@ -18,6 +18,7 @@ from ..dataset import Dataset
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # training and model selection need labels; other splits may have none
 _SHOWN = 60
+_JSON_START = re.compile(rb"""\s*(?:\{\s*["'}]|\[\s*(?:["'{\[\]\d]|true|false|null))""")
 _JSON_GAP = re.compile(r"[\s,]*")  # between two items of an array
 # the first bytes of files that are not text, what such a file is, and what to do
 _NOT_TEXT = (
@@ -144,8 +145,8 @@ class TaskFile:
 
     @property
     def is_json(self) -> bool:
-        """True if the content begins as JSON does."""
-        return self.content.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+        """True if the content begins as JSON does; a bracket alone may be a token."""
+        return _JSON_START.match(self.content.removeprefix(codecs.BOM_UTF8)) is not None
 
     def json_records(self) -> Iterator[Record]:
         """Yield the objects of JSON lines or of one JSON array."""

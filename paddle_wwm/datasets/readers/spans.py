@@ -9,8 +9,12 @@ The end of an entity is its last character. doccano, where the end is the charac
     {"text": "小红在上海。", "label": [[0, 2, "name"], [3, 5, "address"]]}
     {"text": "小红在上海。", "entities": [{"label": "name", "start_offset": 0, "end_offset": 2}]}
 
-Records with lists of tokens and labels are read, too: {"tokens": ["小", "红"], "labels": ["B-PER", "I-PER"]}. Every
-character of a text that is not white space becomes a token. Its label is B- or I- and the type of its entity, or O.
+Records with a label for every token or character are read, too::
+
+    {"tokens": ["小", "红"], "labels": ["B-PER", "I-PER"]}
+
+Every character of a text that is not white space becomes a token. Its label is B- or I- and the type of its entity, or
+O.
 """
 
 from __future__ import annotations
@@ -53,13 +57,13 @@ def read_spans(file: TaskFile, dataset: Dataset) -> list[Example]:
         given = _value(file, record, _keys(dataset, "labels", _LABEL_KEYS), what="the entities")
         if given is None and file.needs_labels:
             raise file.error("the entities must not be null; write {} or [] for a text without any.", line=record.line)
-        if isinstance(text, str):
+        if isinstance(text, str) and not _is_words(given):
             places = [place for place, character in enumerate(text) if not character.isspace()]
             tokens = tuple(text[place] for place in places)
             spans = [] if given is None else list(_spans(file, given, text=text, line=record.line))
             labels = None if given is None else _labels(file, spans, length=len(text), places=places)
         else:
-            tokens = _words(file, text, what="the tokens", line=record.line)
+            tokens = tuple(text) if isinstance(text, str) else _words(file, text, what="the tokens", line=record.line)
             labels = None if given is None else _words(file, given, what="the labels", line=record.line)
             if labels is not None and len(labels) != len(tokens):
                 raise file.error(
@@ -94,6 +98,10 @@ def _words(file: TaskFile, value: Any, *, what: str, line: int) -> tuple[str, ..
     if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
         raise file.error(f"{what} must be a list of words, but are {excerpt(repr(value))}.", line=line)
     return tuple(value)
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
 
 
 def _spans(file: TaskFile, given: Any, *, text: str, line: int) -> Iterator[Span]:
