@@ -65,8 +65,13 @@ def given_labels(dataset: Dataset, *, model: Path | None, given: GivenLabels | N
         known = next((labels for labels in (recorded, names) if "-1" in labels), ())
         labels = dataset.labels or tuple(known)
         return LabelMatch(dataset=dataclasses.replace(dataset, labels=labels), names=names, recorded=recorded)
-    if names or model is not None:
+    if model is not None:
         in_data = data_labels_by_name(names, given)
+        if not isinstance(given, Mapping) and set(given) == set(recorded) and tuple(given) != recorded:
+            raise ConfigError(
+                f"--labels must be {','.join(recorded)}, the order in which {model} was trained on them, but is "
+                f"{','.join(given)}; for another meaning, give a map."
+            )
     else:
         pairs = given.items() if isinstance(given, Mapping) else zip(given, given)
         in_data = {str(name): str(label) for label, name in pairs}

@@ -1,6 +1,7 @@
 """Evaluation of models and predictions whose labels are other words than those of the data."""
 
 import json
+import shutil
 
 import pytest
 
@@ -91,6 +92,20 @@ def test_labels_of_a_task_from_the_table_are_mapped(tmp_path, mini_vocab):
     assert evaluate(job(tmp_path, WORDS, **chnsenticorp, labels=["0", "1"])).scores is not None
     with pytest.raises(ConfigError, match="the labels of ChnSentiCorp, 0, 1, but has a, b"):
         evaluate(job(tmp_path, WORDS, **chnsenticorp, labels=["a", "b"], overwrite=True))
+
+
+def test_given_labels_must_have_the_order_of_those_in_training(tmp_path, model):
+    folder = tmp_path / "named"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"id2label": {"0": "bad", "1": "good"}, "finetuning_labels": ["0", "1"]}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    expected = score_of(tmp_path, "0110", model=folder)
+    assert expected == score_of(tmp_path, "0110", model=folder, labels=["0", "1"])
+    with pytest.raises(ConfigError, match="--labels must be 0,1, the order in which .* but is 1,0; .* give a map"):
+        evaluate(job(tmp_path, "0110", model=folder, labels=["1", "0"], overwrite=True))
+    with pytest.raises(DataError, match=r"neg, pos, but predicts bad, good \(written 0, 1 in its training data\)"):
+        evaluate(job(tmp_path, WORDS, model=folder, overwrite=True))
 
 
 def test_minus_one_is_a_class_if_the_model_predicts_it(tmp_path, mini_vocab):

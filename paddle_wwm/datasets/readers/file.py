@@ -134,7 +134,9 @@ class TaskFile:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise self.error(
-                    f"must be one JSON object per line, but is not ({error}): {excerpt(line)}", line=number
+                    f"must be one JSON object per line, but is not ({error}): {excerpt(line)}; one object on several "
+                    f"lines can be read in a JSON array only.",
+                    line=number,
                 ) from None
             if not isinstance(record, dict):
                 raise self.error(
