@@ -66,6 +66,11 @@ def test_quotes_of_a_plain_table_stay_in_the_text(tmp_path, text):
     assert rows_of(read(tmp_path, 'label\ttext\n1\t"a""b"\n', reader="tsv")) == [("1", '"a""b"')]
 
 
+def test_quotes_do_not_join_complete_rows_of_a_plain_table(tmp_path):
+    rows = rows_of(read(tmp_path, 'label\ttext\n0\t"好\n1\t坏"\n'))
+    assert rows == [("0", '"好'), ("1", '坏"')]
+
+
 def test_fields_in_quotes_are_counted_where_quotes_are_a_guess(tmp_path):
     assert read(tmp_path, 'label\ttext\n1\t"a""b"\n0\t"c\n"\n').counts == {"fields_in_quotes": 2}
 
@@ -296,6 +301,7 @@ def test_a_missing_file_is_no_such_file(tmp_path):
     [
         (gzip.compress(b"label\ttext\n", mtime=0), "file: must be text, but is compressed with gzip; extract it"),
         (b"PK\x03\x04...", "an Excel workbook; extract it, or save it as CSV"),
+        (b"<?xml version='1.0'?><a/>", "is HTML or XML; save its texts as CSV"),
         (b"PAR1....", "a Parquet file; write it as CSV or JSON lines"),
         ('[{"text": "好"}]'.encode("utf-16"), "is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16"),
         ("label,text\n1,好\n".encode("gb18030"), "line 2: must be UTF-8"),

@@ -29,6 +29,7 @@ _NOT_TEXT = (
     (b"\xfd7zXZ\x00", "compressed with xz", "extract it with unxz or tar"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "extract it with unzstd"),
     (b"PAR1", "a Parquet file", "write it as CSV or JSON lines, for example with pandas"),
+    *((start, "HTML or XML", "save its texts as CSV or JSON lines") for start in (b"<html", b"<!DOCTYPE", b"<?xml")),
     (b"ARROW1", "an Arrow file", "write it as CSV or JSON lines, for example with pandas"),
 )
 

@@ -48,7 +48,7 @@ def form_of(file: TaskFile) -> TableForm:
     delimiter = next((one for one in _DELIMITERS if one in first), "\t")
     if delimiter != "\t":
         return TableForm(delimiter=delimiter, is_quoted=True)
-    number = _num_quoted_fields("\n".join(line for _, line in file.lines()), first=first)
+    number = _num_quoted_fields([line for _, line in file.lines()], first=first)
     if number:
         file.counts["fields_in_quotes"] += number
     return TableForm(delimiter=delimiter, is_quoted=number > 0)
@@ -88,21 +88,27 @@ def find_name(names: Sequence[str], wanted: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _num_quoted_fields(text: str, *, first: str) -> int:
+def _num_quoted_fields(lines: Sequence[str], *, first: str) -> int:
     """Return the number of quoted fields of a table with tabs.
 
     It is 0 if the quotes are ordinary characters. A quote inside of a field without quotes, or a quoted field with a
     single quote in it, is plain text. A field needs its quotes if it contains a quote, a tab or a line end. A header in
-    quotes shows that all fields have quotes.
+    quotes shows that all fields have quotes. Without one, quotes do not join lines that are complete rows already.
     """
+    text = "\n".join(lines)
     if '"' not in text:
         return 0
+    num_tabs = first.count("\t")
+    are_rows = num_tabs > 0 and all(line.count("\t") == num_tabs for line in lines if line.strip())
+    joins_no_rows = are_rows and not first.startswith('"')
     number, place, needs_quotes = 0, 0, first.startswith('"')
     while place < len(text):
         found = _FIELD.match(text, place)
         if found is None:
             return 0
         inner = found["quoted"]
+        if joins_no_rows and inner is not None and "\n" in inner:
+            return 0
         needs_quotes = needs_quotes or (inner is not None and any(mark in inner for mark in '"\t\n'))
         number += inner is not None
         place = found.end() + 1
