@@ -172,4 +172,5 @@ def git_sha1_of_file(path: Path) -> str:
 
 
 def is_checksum(text: str | None) -> bool:
+    """Return True for a sha256 (64 hexadecimal digits) or a git blob sha1 (40)."""
     return bool(text and (SHA256.fullmatch(text) or SHA1.fullmatch(text)))

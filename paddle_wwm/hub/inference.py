@@ -11,8 +11,9 @@ An exported program holds a copy of the layers and weights. Before each use they
 20M weights). If training or loading has changed them, the weights are copied again. For layers with hooks no stored
 program is used, so that the hooks run.
 
-Any number of threads may use one module or several. No setting of the process is changed: programs are traced in a
-child process (see `tracing`).
+Any number of threads may use one module or several. No flag and no mode of Paddle is changed: programs are traced in a
+child process (see `tracing`). Two environment variables are set unless they have a value: MKL_DEBUG_CPU_TYPE on AMD
+processors, and ONEDNN_PRIMITIVE_CACHE_CAPACITY.
 """
 
 from __future__ import annotations
@@ -109,16 +110,19 @@ class Programs:
         """
         check_precision(precision, on_gpu=on_gpu)
         if on_gpu or (precision == "fp32" and num_tokens < MIN_CALL_TOKENS):
-            return _on_device(dygraph_program(self._network), use_gpu=on_gpu)
+            return self._layers(on_gpu=on_gpu)
         if any(is_watched(layer) for layer in self._network.sublayers(include_self=True)):
             if precision != "fp32":
                 raise HubModuleError(
                     f"precision={precision!r} is computed by a program, which does not call the hooks of layers; "
                     f"remove the hooks, or use precision='fp32'."
                 )
-            return dygraph_program(self._network)
+            return self._layers()
         with self._lock:  # a second thread waits for the program instead of making it, too
             return self._get_exported(precision, num_tokens=num_tokens)
+
+    def _layers(self, *, on_gpu: bool = False) -> Program:
+        return _on_device(dygraph_program(self._network), use_gpu=on_gpu)
 
     def _get_exported(self, precision: str, *, num_tokens: int) -> Program:
         self._num_tokens_seen += num_tokens
@@ -128,7 +132,7 @@ class Programs:
             return program
         self._exported.pop(precision, None)
         if precision == "fp32" and known is None and self._num_tokens_seen < EXPORT_AFTER_TOKENS:
-            return dygraph_program(self._network)
+            return self._layers()
         try:
             if self._failed:
                 raise self._failed
@@ -136,7 +140,7 @@ class Programs:
         except TracingError as error:
             if precision != "fp32":
                 raise
-            program = dygraph_program(self._network)
+            program = self._layers()
             if not isinstance(error, ChangedLayersError) and self._failed is None:
                 self._failed = error
                 logger.warning("large calls are computed by the layers, a tenth slower: %s", error)
