@@ -20,6 +20,7 @@ REQUIREMENTS = runpy.run_path(str(ROOT / "paddle_wwm" / "requirements.py"))["REQ
 # packages that only some corpora need; `make setup` installs all of them
 OPTIONAL_REQUIRES = {
     "dask": ["dask", "distributed"],  # preparing a corpus on many machines
+    "wiki": ["mwparserfromhell>=0.7,<0.8"],  # dumps of Wikipedia and other MediaWikis
     "rjieba": ["rjieba"],  # the fastest segmenter
     "simplified": [
         "opencc-python-reimplemented"

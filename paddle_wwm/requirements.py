@@ -30,6 +30,7 @@ REQUIREMENTS = (
     ("packaging", "", "it compares versions"),
     # downloads run in a session of requests, which 1.0 does not use
     ("huggingface-hub", ">=0.36,<1", "it downloads weights, and 1.0 does not use requests"),
+    ("charset-normalizer", ">=3", "it names the likely encoding of text that is not UTF-8"),
     ("requests", "", "huggingface_hub imports it"),
     ("urllib3", ">=2", "it retries downloads"),
     ("seqeval", ">=1.2", "paddlenlp imports it, and it scores named entities"),

@@ -40,10 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
     from ..corpus.documents import read_documents
     from ..corpus.readers import DocumentReader
+    from ..corpus.reading.options import TextForm
     from ..model_config import SERIES_VOCAB_SIZE
     from ..tokenization.vocab import build_vocab
 
-    reader = DocumentReader(text_key=arguments.text_key)
+    reader = DocumentReader(form=TextForm(text_keys=(arguments.text_key,)))
     sentences = (
         sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
     )

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from ..errors import ConfigError
+from .reading_flags import add_reading_flags, form_of
 
 SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
 EXAMPLES = """\
@@ -29,10 +30,8 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     from ..corpus.cleaning import RULES, CleaningConfig
-    from ..corpus.readers import OnError
     from ..corpus.segment import SEGMENTERS
     from ..corpus.sentences import SentenceRule
-    from ..corpus.source_files import Format
     from ..shards.preparation.engines import EngineConfig
 
     rules = "\n".join(f"  {name:21}{'on ' if rule.on else 'off'}  {rule.what}" for name, rule in RULES.items())
@@ -54,19 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="check everything, list the files to read, write nothing"
     )
 
-    reading = parser.add_argument_group("reading")
-    reading.add_argument(
-        "--format", choices=[item.value for item in Format], help="format of all sources (default: by file name)"
-    )
-    reading.add_argument(
-        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
-    )
-    reading.add_argument(
-        "--on-error",
-        choices=[item.value for item in OnError],
-        default="fail",
-        help="what to do with bad input (default: %(default)s)",
-    )
+    add_reading_flags(parser)
 
     cleaning = parser.add_argument_group("cleaning and sentences")
     cleaning.add_argument(
@@ -152,10 +139,10 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare the corpus and print a summary."""
     from ..corpus.cleaning import CleaningConfig
-    from ..corpus.readers import OnError
+    from ..corpus.reading.options import OnError
     from ..corpus.segment import SegmenterConfig
     from ..corpus.sentences import SentenceRule
-    from ..corpus.source_files import Format, find_sources
+    from ..corpus.source_files import find_sources
     from ..progress import show_bar
     from ..shards.preparation.engines import EngineConfig
     from ..shards.preparation.prepare import prepare_corpus
@@ -163,6 +150,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..shards.preparation.work_plan import PrepareConfig
     from ..tokenization.vocab import load_vocab
 
+    form = form_of(arguments)
     rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))
     try:
         config = PrepareConfig(
@@ -172,14 +160,13 @@ def run(arguments: argparse.Namespace) -> None:
             cleaning=CleaningConfig(
                 rules=rules, max_line_chars=arguments.max_line_chars, min_document_chars=arguments.min_document_chars
             ),
-            format=Format(arguments.format) if arguments.format else None,
-            text_key=arguments.text_key,
+            form=form,
             on_error=OnError(arguments.on_error),
             keep_text=arguments.text,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    sources = find_sources(arguments.corpus, format=config.format)
+    sources = find_sources(arguments.corpus, format=form.format, encoding=form.encoding)
     if sources.passed_over:
         names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
             " …" if len(sources.passed_over) > 3 else ""

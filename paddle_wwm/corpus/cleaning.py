@@ -16,7 +16,7 @@ from typing import Callable
 
 from ..errors import ConfigError, require
 from .counts import CorpusReport
-from .readers import RawDocument
+from .reading.intake import RawDocument
 from .sentences import SentenceRule
 
 

@@ -49,7 +49,8 @@ def read_documents(
     """
     report = CorpusReport() if report is None else report
     cleaner = Cleaner(config=cleaning, sentences=sentences)
-    for source in find_sources([sources] if isinstance(sources, (str, Path)) else sources).files:
+    names = [sources] if isinstance(sources, (str, Path)) else sources
+    for source in find_sources(names, format=reader.form.format, encoding=reader.form.encoding).files:
         for raw in replace(reader, sentences=sentences).read(source, report):
             document = cleaner.clean(raw, report)
             if document is not None:

@@ -121,7 +121,7 @@ def _documents(
     sources: Iterable[str | Path], *, reader: DocumentReader, progress: Callable[[Progress], None] | None
 ) -> Iterator[tuple[str, ...]]:
     report = CorpusReport()
-    files = find_sources(sources).files
+    files = find_sources(sources, format=reader.form.format, encoding=reader.form.encoding).files
     total = sum(source.path.stat().st_size for source in files)
     with counted(progress, stage="looking for shared text", total=total, unit="B") as read:
         for source in files:

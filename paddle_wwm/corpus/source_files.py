@@ -1,66 +1,26 @@
-"""Find and open the files of a corpus: from names, globs and folders to streams of uncompressed bytes."""
+"""Find the files of a corpus: from names, globs and folders to sources with a format."""
 
 from __future__ import annotations
 
-import enum
 import glob
-import gzip
-import io
 import itertools
-import lzma
 import os
-import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Iterable
+from typing import Iterable
 
 from ..errors import DataError
 from ..files import require_local
-from ..optional import need_package
+from ..text_encodings import UTF_8
+from .compressed import MAGIC
+from .content import content_of, formats_of_name
+from .formats import ENDINGS, Format, Source, text_of_path
 
-
-class Format(enum.Enum):
-    """The format of a file.
-
-    TEXT: lines of text, with blank lines between documents. JSON_LINES: one JSON object per line. PARQUET: a table.
-    """
-
-    TEXT = "text"
-    JSON_LINES = "jsonl"
-    PARQUET = "parquet"
-
-
-FORMATS = {
-    ".txt": Format.TEXT,
-    ".text": Format.TEXT,
-    ".jsonl": Format.JSON_LINES,
-    ".ndjson": Format.JSON_LINES,
-    ".json": Format.JSON_LINES,
-    ".parquet": Format.PARQUET,
+_SHOWN_BY_CONTENT = {
+    Format.MEDIAWIKI: "the dump of a MediaWiki",
+    Format.PARQUET: "a Parquet table",
+    Format.ARROW: "an Arrow table",
 }
-COMPRESSIONS = (".gz", ".xz", ".zst")
-READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # from broken compressed data
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One file.
-
-    Attributes:
-        compression: "" or one of COMPRESSIONS.
-        name: The path below the folder that was searched, or the file name. It can be encoded in UTF-8.
-    """
-
-    path: Path
-    format: Format
-    compression: str
-    name: str
-
-    @property
-    def file_name(self) -> str:
-        """The last part of the path, as text that can be encoded in UTF-8."""
-        return _text_of(Path(self.path.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,39 +34,49 @@ class Sources:
     passed_over: tuple[Path, ...]
 
 
-def source_of(path: Path, *, format: Format | None, folder: Path | None = None) -> Source | None:
-    """Return a file as a source, or None if its format is unknown.
+def source_of(path: Path, *, format: Format | None, folder: Path | None = None, encoding: str = UTF_8) -> Source | None:
+    """Return a file as a source, or None if nothing shows its format.
+
+    The content decides. The name decides only between text, CSV and TSV, or if the file is empty or damaged.
 
     Args:
         path: The file.
-        format: It takes precedence over the ending of the name.
+        format: It takes precedence over content and name, except that an archive or other data is never text.
         folder: The name of the source is the path below this folder. None: the file name.
+        encoding: The encoding of the text.
     """
-    compression = path.suffix.lower() if path.suffix.lower() in COMPRESSIONS else ""
-    inner = Path(path.stem) if compression else path
-    found = format or FORMATS.get(inner.suffix.lower())
-    name = _text_of(path.relative_to(path.parent if folder is None else folder))
-    return None if found is None else Source(path=path, format=found, compression=compression, name=name)
+    content = content_of(path, encoding=encoding)
+    of_name = formats_of_name(path.name)
+    found = content.format
+    if format is not None:
+        found = format
+    elif found is None or found in of_name:
+        found = found or next(iter(of_name), None)
+    elif found in (Format.JSON_LINES, Format.JSON, Format.DOC_TAGS) and of_name in ((Format.CSV,), (Format.TSV,)):
+        found = of_name[0]  # the name of a column can be written like that
+    if found is None and content.refusal:
+        found = Format.TEXT
+    if found is None:
+        return None
+    refusal = "" if content.is_markup and format is not None else content.refusal
+    if found in _SHOWN_BY_CONTENT and content.format is not found and not (refusal or content.is_damaged):
+        refusal = f"not {_SHOWN_BY_CONTENT[found]}, although its name or --format says so; give the right --format."
+    name = text_of_path(path.relative_to(path.parent if folder is None else folder))
+    return Source(path=path, format=found, compression=content.compression, name=name, refusal=refusal)
 
 
-def _text_of(path: Path) -> str:
-    """Return a path as text.
-
-    Paths on disk are bytes, and old ones can have another encoding.
-    """
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -> Sources:
+def find_sources(names: Iterable[str | Path], *, format: Format | None = None, encoding: str = UTF_8) -> Sources:
     """Return the sources that files, globs (also `**`) and folders stand for.
 
-    Folders are searched recursively, in the order of the names, and only files with known endings are taken. A file
-    that is named directly, but has an unknown ending, is read as text. If a glob matches a file twice, directly and
-    through its folder (as `**` does), the file is taken once.
+    Folders are searched recursively, in the order of the names. Files with known endings are taken, and files without
+    an ending whose content shows a format, such as the output of WikiExtractor. A file that is named directly is read
+    as text if nothing shows its format. If a glob matches a file twice, directly and through its folder (as `**`
+    does), the file is taken once.
 
     Args:
         names: Files, globs and folders.
-        format: The format of all files. By default, the ending of each file decides.
+        format: The format of all files. By default, the content and the name of each file decide.
+        encoding: The encoding of the text.
 
     Raises:
         ConfigError: A name is an address, such as s3://bucket/name.
@@ -126,15 +96,16 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None) -
         usable: dict[Path, Source | None] = {}
         for path in found:
             of_path = (
-                _sources_in(path, format=format, folder=folder)
+                _sources_in(path, format=format, folder=folder, encoding=encoding)
                 if path.is_dir()
-                else {path: _source_named(path, format=format, folder=folder)}
+                else {path: _source_named(path, format=format, folder=folder, encoding=encoding)}
             )
             usable.update({key: source for key, source in of_path.items() if not usable.get(key)})
         taken = [source for source in usable.values() if source is not None]
         if not taken:
             raise DataError(
-                f"{name}: is a folder without files that end in {', '.join(FORMATS)} (and {', '.join(COMPRESSIONS)})."
+                f"{name}: is a folder without files that end in {', '.join(ENDINGS)} (and {', '.join(MAGIC)}); with "
+                "--format, files with other endings are read, too."
             )
         files.extend(taken)
         passed_over.extend(path for path, source in usable.items() if source is None)
@@ -148,7 +119,7 @@ def _folder_of(pattern: str | Path) -> Path:
     return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts[:-1]))
 
 
-def _source_named(path: Path, *, format: Format | None, folder: Path) -> Source | None:
+def _source_named(path: Path, *, format: Format | None, folder: Path, encoding: str) -> Source | None:
     if not path.exists():
         raise DataError(f"{path}: is a broken link; its target does not exist.")
     if not path.is_file():
@@ -156,10 +127,11 @@ def _source_named(path: Path, *, format: Format | None, folder: Path) -> Source 
             f"{path}: is not a regular file (a pipe or a device?); files are read more than once, so save the content "
             "as a file."
         )
-    return source_of(path, format=format, folder=folder) or source_of(path, format=Format.TEXT, folder=folder)
+    found = source_of(path, format=format, folder=folder, encoding=encoding)
+    return found or source_of(path, format=Format.TEXT, folder=folder, encoding=encoding)
 
 
-def _sources_in(below: Path, *, format: Format | None, folder: Path) -> dict[Path, Source | None]:
+def _sources_in(below: Path, *, format: Format | None, folder: Path, encoding: str) -> dict[Path, Source | None]:
     """Return the files below `below`, each with its source or None if it is skipped.
 
     Skipped are files with other endings, files that are not regular, broken links, and links to folders (they can
@@ -170,45 +142,13 @@ def _sources_in(below: Path, *, format: Format | None, folder: Path) -> dict[Pat
         for path in below.rglob("*")
         if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(below))
     )
-    return {path: source_of(path, format=format, folder=folder) if path.is_file() else None for path in found}
+    return {
+        path: source_of(path, format=format, folder=folder, encoding=encoding)
+        if path.is_file() and (format or formats_of_name(path.name) or not path.suffix)
+        else None
+        for path in found
+    }
 
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
-
-
-def open_source(source: Source) -> BinaryIO:
-    """Open a source as a stream of uncompressed bytes.
-
-    Reading truncated or broken compressed data raises one of READ_ERRORS.
-    """
-    if source.compression == ".gz":
-        return gzip.open(source.path, "rb")  # type: ignore[return-value]
-    if source.compression == ".xz":
-        return lzma.open(source.path, "rb")  # type: ignore[return-value]
-    if source.compression == ".zst":
-        need_package("pyarrow", purpose="a .zst file")
-        import pyarrow
-
-        # Arrow's stream detects a truncated frame; the reader of the zstandard package takes it for the end
-        return io.BufferedReader(pyarrow.input_stream(str(source.path), compression="zstd"))
-    return open(source.path, "rb")
-
-
-def open_seekable(source: Source) -> BinaryIO:
-    """Open a source as a seekable stream of uncompressed bytes.
-
-    A compressed file is unpacked into an unnamed temporary file.
-    """
-    if not source.compression:
-        return open(source.path, "rb")
-    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    try:
-        with open_source(source) as stream:
-            while block := stream.read(1 << 20):
-                unpacked.write(block)
-        unpacked.seek(0, os.SEEK_SET)
-    except BaseException:
-        unpacked.close()
-        raise
-    return unpacked

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from ..corpus.cleaning import CleaningConfig
+from ..corpus.reading.options import DocumentUnit
 from ..corpus.sentences import SentenceRule
 from ..errors import DataError
 from ..files import write_json
+from ..text_encodings import UTF_8
 from ..tokenization.wordpiece import TokenizerOptions
 
 FORMAT_VERSION = 2
@@ -45,8 +47,11 @@ class ContentOptions:
 
     sentences: SentenceRule
     cleaning: CleaningConfig
-    text_key: str
     keep_text: bool
+    text_keys: tuple[str, ...] = ("text",)
+    document: str = DocumentUnit.BLANK_LINE.value
+    encoding: str = UTF_8
+    variant: str = "zh-cn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +117,30 @@ def content_fingerprint(*, vocab_sha256: str, shards: Sequence[ShardRecord]) -> 
 
 def write_manifest(directory: str | Path, manifest: ShardManifest) -> None:
     """Write manifest.json."""
-    write_json(Path(directory) / MANIFEST_NAME, dataclasses.asdict(manifest))
+    values = dataclasses.asdict(manifest)
+    values["options"] = _without_defaults(values["options"])
+    write_json(Path(directory) / MANIFEST_NAME, values)
+
+
+# Keys that earlier versions lacked. They are written only if they differ, so that manifests keep their bytes.
+_LATER_OPTIONS = ("document", "encoding", "variant")
+
+
+def _without_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    keys = options["text_keys"]
+    return {
+        **{name: options[name] for name in ("sentences", "cleaning")},
+        **({"text_key": keys[0]} if len(keys) == 1 else {"text_keys": keys}),
+        "keep_text": options["keep_text"],
+        **{name: options[name] for name in _LATER_OPTIONS if options[name] != getattr(ContentOptions, name)},
+    }
+
+
+def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    values = {**{name: getattr(ContentOptions, name) for name in _LATER_OPTIONS}, **options}
+    if "text_key" in values:
+        values["text_keys"] = [values.pop("text_key")]
+    return values
 
 
 def read_manifest(directory: str | Path) -> ShardManifest:
@@ -133,6 +161,9 @@ def read_manifest(directory: str | Path) -> ShardManifest:
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise DataError(f"{path}: `format_version` must be {FORMAT_VERSION}, but is {version}; {REMEDY}.")
+    options = values.get("options")
+    if isinstance(options, dict):
+        values["options"] = _with_defaults(options)
     try:
         return _from_plain(ShardManifest, values, key="the manifest")
     except ValueError as error:

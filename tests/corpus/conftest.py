@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 
@@ -10,7 +11,9 @@ import pytest
 from pyarrow import parquet
 
 from paddle_wwm.corpus.counts import CorpusReport
-from paddle_wwm.corpus.readers import DocumentReader, OnError
+from paddle_wwm.corpus.readers import DocumentReader
+from paddle_wwm.corpus.reading.options import OnError, TextForm
+from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.corpus.source_files import find_sources
 
 
@@ -18,6 +21,8 @@ def compress(data, ending):
     """Return the bytes, compressed as the ending says."""
     if ending.endswith(".gz"):
         return gzip.compress(data, mtime=0)
+    if ending.endswith(".bz2"):
+        return bz2.compress(data)
     if ending.endswith(".xz"):
         return lzma.compress(data)
     if ending.endswith(".zst"):
@@ -49,13 +54,13 @@ def write(tmp_path):
 def read():
     """A function that returns the documents of a file, each as (doc_id, *lines), and the report.
 
-    By default, bad input is skipped.
+    By default, bad input is skipped. `form` are the options of TextForm.
     """
 
-    def call(path, *, on_error=OnError.SKIP, **options):
-        report = CorpusReport()
-        [source] = find_sources([path]).files
-        found = DocumentReader(on_error=on_error, **options).read(source, report)
+    def call(path, *, on_error=OnError.SKIP, sentences=SentenceRule(), **form):
+        report, form = CorpusReport(), TextForm(**form)
+        [source] = find_sources([path], format=form.format, encoding=form.encoding).files
+        found = DocumentReader(on_error=on_error, form=form, sentences=sentences).read(source, report)
         return [(document.doc_id, *document.lines) for document in found], report
 
     return call

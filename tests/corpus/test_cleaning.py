@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from paddle_wwm.corpus.cleaning import RULES, Cleaner, CleaningConfig
 from paddle_wwm.corpus.counts import CorpusReport
-from paddle_wwm.corpus.readers import RawDocument
+from paddle_wwm.corpus.reading.intake import RawDocument
 from paddle_wwm.errors import ConfigError
 
 LINE_RULES = ("control_characters", "nfc", "long_lines", "short_documents")

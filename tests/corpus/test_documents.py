@@ -9,7 +9,8 @@ import pytest
 from paddle_wwm.corpus.cleaning import CleaningConfig
 from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.documents import Document, read_documents
-from paddle_wwm.corpus.readers import DocumentReader, OnError
+from paddle_wwm.corpus.readers import DocumentReader
+from paddle_wwm.corpus.reading.options import OnError, TextForm
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
 
@@ -30,7 +31,7 @@ def test_every_option_takes_effect(write):
     path = write(json.dumps({"body": "一\u200b；二"}) + "\n{}\n", "c.jsonl")
     documents = read_documents(
         [path],
-        reader=DocumentReader(text_key="body", on_error=OnError.SKIP),
+        reader=DocumentReader(form=TextForm(text_keys=("body",)), on_error=OnError.SKIP),
         cleaning=CleaningConfig(rules=()),
         sentences=SentenceRule(ends="；"),
     )

@@ -10,8 +10,8 @@ import sys
 import pyarrow
 import pytest
 
-from paddle_wwm.corpus import readers
-from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.corpus.reading import intake
+from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError
 
@@ -63,7 +63,7 @@ def test_the_key_of_the_text_can_be_given(write, read, name):
         if "parquet" in name
         else b'{"text": 5, "content": "\\u4e00\\u3002"}\n'
     )
-    documents, _ = read(write(compress(data, name), name), text_key="content", on_error=OnError.FAIL)
+    documents, _ = read(write(compress(data, name), name), text_keys=("content",), on_error=OnError.FAIL)
     assert lines_of(documents) == [["一。"]]
 
 
@@ -73,7 +73,7 @@ def test_a_column_may_be_large_strings_or_categories(write, read):
 
 
 def test_long_text_without_blank_lines_is_cut_into_documents_and_counted(write, read, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
+    monkeypatch.setattr(intake, "MAX_DOCUMENT_CHARS", 10)
     lines = ["四个字。", "四个字。", "四个字。", "一行就有十二，个字这么长。", "尾"]
     expected = [lines[:2], lines[2:3], ["一行就有十二，"], ["个字这么长。", "尾"]]
     for name, content in (("c.txt", "\n".join(lines)), ("c.jsonl", json.dumps({"text": "\n".join(lines)}))):
@@ -94,26 +94,26 @@ BAD = {
     "bytes that are not UTF-8": (
         *("c.txt", "一。\n\n二。\n".encode() + GB + "\n三。".encode()),
         *(
-            r", line 4: not UTF-8 \(byte 0 of the line\); .*iconv -f GB18030 -t UTF-8 c\.txt > c\.utf8\.txt",
+            r", line 4: not UTF-8 \(byte 0 of the line\)",
             "invalid_utf8",
         ),
         *([["一。"], ["二。", "三。"]], len(GB.decode("utf-8", "replace"))),
     ),
     "compressed bytes that are not UTF-8": (
         *("c.txt.xz", compress(b"\xff\n", ".xz")),
-        *(r", line 1: .*xz -dc c\.txt\.xz \| iconv .* > c\.utf8\.txt", "invalid_utf8", [], 1),
+        *(r", line 1: not UTF-8", "invalid_utf8", [], 1),
     ),
     "surrogates as bytes": ("c.jsonl", b'{"text": "\xed\xa0\x80"}\n', ", line 1: not UTF-8", "invalid_utf8", [], 15),
-    "UTF-16": ("c.txt", UTF_16, ", line 1: UTF-16 or UTF-32, not UTF-8; .*iconv -f UTF-16", "broken_files", [], 0),
+    "UTF-16": ("c.txt", UTF_16, ": is UTF-16 or UTF-32, not UTF-8; add --encoding utf-16", "not_text", [], 0),
     "UTF-16, big end first": (
         "c.txt",
         b"\xfe\xff" + "一。\n".encode("utf-16-be"),
-        ", line 1: UTF-16",
-        "broken_files",
+        ": is UTF-16",
+        "not_text",
         [],
         0,
     ),
-    "JSON in UTF-16": ("c.jsonl", '{"text": "x"}\n'.encode("utf-16"), ", line 1: UTF-16", "broken_files", [], 0),
+    "JSON in UTF-16": ("c.jsonl", '{"text": "x"}\n'.encode("utf-16"), ": is UTF-16", "not_text", [], 0),
     "invalid JSON": (
         "c.jsonl",
         b'{"text": "x"}\n{"text": \n',
@@ -125,7 +125,7 @@ BAD = {
     "deep JSON": ("c.jsonl", b"[" * 100_000 + b"\n", ", line 1: not valid JSON", "bad_records", [], 0),
     "deep text": (
         "c.jsonl",
-        b'{"text": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+        b'{"text": ' + b"[" * 900 + b"1" + b"]" * 900 + b"}\n",
         ", line 1: 'text' must be a string",
         "bad_records",
         [],
@@ -133,10 +133,10 @@ BAD = {
     ),
     "a list": (
         "c.jsonl",
-        b'["text"]\n',
+        b'["text"]\n{"text": "x"}\n',
         ", line 1: must have the key 'text', but is a list; see --text-key",
         "bad_records",
-        [],
+        [["x"]],
         0,
     ),
     "another key": (
@@ -150,14 +150,25 @@ BAD = {
     "null as text": (
         "c.jsonl",
         b'{"text": null}\n',
-        "'text' must be a string, but is a NoneType. The record: ",
+        "'text' must be a string or a list of strings, but is null. The record: ",
         "bad_records",
         [],
         0,
     ),
-    "a number": ("c.jsonl", b'{"text": 3.14}\n', "'text' must be a string, but is a float", "bad_records", [], 0),
+    "a number": (
+        "c.jsonl",
+        b'{"text": 3.14}\n',
+        "'text' must be a string or a list of strings, but is a float",
+        "bad_records",
+        [],
+        0,
+    ),
     "a table with a row without text": (
-        *("c.parquet", parquet_bytes(text=["一", None, "三"]), ", row 2: 'text' must be a string, but is null"),
+        *(
+            "c.parquet",
+            parquet_bytes(text=["一", None, "三"]),
+            ", row 2: 'text' must be a string or a list of strings, but is null",
+        ),
         *("bad_records", [["一"], ["三"]], 0),
     ),
     "a table without the column": (
@@ -185,10 +196,11 @@ BAD = {
         ),
         *("broken_files", [], 0),
     ),
-    "bytes that are not a table": ("c.parquet", b"PAR1", "cannot be read to its end", "broken_files", [], 0),
-    "plain text in a file named .gz": (
+    "bytes that are not a table": ("c.parquet", b"PAR1\0", "cannot be read to its end", "broken_files", [], 0),
+    "text in a file that is named like a table": ("c.parquet", b"text", "is not a Parquet table", "not_text", [], 0),
+    "binary data in a file named .gz": (
         "c.txt.gz",
-        "一。".encode(),
+        b"\0\1\2",
         "cannot be read to its end .*Not a gzipped file",
         "broken_files",
         [],
@@ -254,7 +266,7 @@ def test_a_file_without_read_permission_is_not_skipped_as_bad_input(write, read,
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(readers, "open_source", refuse)
+    monkeypatch.setattr(intake.Intake, "open", refuse)
     with pytest.raises(PermissionError, match="Permission denied"):
         read(path)
 
@@ -262,7 +274,7 @@ def test_a_file_without_read_permission_is_not_skipped_as_bad_input(write, read,
 @pytest.mark.parametrize("over", [-1, 0, 1, 2, 70_000])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
 def test_a_too_long_record_is_skipped_and_its_characters_are_counted(write, read, monkeypatch, end, over):
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 30_000)
+    monkeypatch.setattr(intake, "MAX_RECORD_BYTES", 30_000)
     long = json.dumps({"text": "好" * 9_000}, ensure_ascii=False).encode() + b" " * (30_000 - 27_012 + over)
     path = write(long + end + b'{"text": "\xe4\xba\x8c"}', "c.jsonl") if end else write(long, "c.jsonl")
     documents, report = read(path)
@@ -280,8 +292,8 @@ def test_a_too_long_record_is_skipped_and_its_characters_are_counted(write, read
 @pytest.mark.parametrize("chunk_bytes", [4, 7, 1000, 1 << 20])
 def test_a_long_line_is_cut_after_sentences_and_nothing_is_lost(write, read, monkeypatch, name, chunk_bytes):
     """The parts do not depend on the size of the blocks in which the file is read."""
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 100)
-    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(intake, "MAX_DOCUMENT_CHARS", 100)
+    monkeypatch.setattr(intake, "MAX_CHUNK_BYTES", chunk_bytes)
     draw = random.Random(5)
     book = "".join("字" * draw.randrange(1, 60) + draw.choice(["。", "！”", "？", "。……"]) for _ in range(200))
     data = {
@@ -301,7 +313,7 @@ def test_a_long_line_is_cut_after_sentences_and_nothing_is_lost(write, read, mon
 
 
 def test_blank_parts_of_a_long_line_do_not_end_a_document(write, read, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_CHARS", 10)
+    monkeypatch.setattr(intake, "MAX_DOCUMENT_CHARS", 10)
     for line, expected in (
         ("一" + " " * 40 + "二", [["头", "一" + " " * 8], ["  二", "尾"]]),
         (" " * 40, [["头"], ["尾"]]),
@@ -331,7 +343,7 @@ def test_blank_parts_of_a_long_line_do_not_end_a_document(write, read, monkeypat
     ],
 )
 def test_lines_end_at_lf_crlf_or_cr_in_any_mixture(write, read, monkeypatch, content, expected, chunk_bytes):
-    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(intake, "MAX_CHUNK_BYTES", chunk_bytes)
     documents, report = read(write(content))
     assert documents == [(f"corpus.txt:{number}", *lines) for number, *lines in expected]
     assert report.characters["read"] == len(content.translate(dict.fromkeys(map(ord, "\r\n\ufeff"))))
@@ -344,7 +356,7 @@ def test_records_may_end_with_any_line_end(write, read, end):
 
 
 def test_bytes_that_are_not_utf8_in_a_long_line_are_counted_in_their_part_only(write, read, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", 30)
+    monkeypatch.setattr(intake, "MAX_CHUNK_BYTES", 30)
     path = write("好".encode() * 25 + b"\xff" + "好".encode() * 25 + b"\n\xff\n" + "尾".encode())
     with pytest.raises(DataError, match=r"line 1: not UTF-8 \(byte 75 of the line\)"):
         read(path, on_error=OnError.FAIL)
@@ -356,7 +368,8 @@ def test_bytes_that_are_not_utf8_in_a_long_line_are_counted_in_their_part_only(w
 
 MEASURE = """
 import resource, sys
-from paddle_wwm.corpus.readers import DocumentReader, OnError
+from paddle_wwm.corpus.readers import DocumentReader
+from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.source_files import find_sources
 

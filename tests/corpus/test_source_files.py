@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from paddle_wwm.corpus.source_files import (
-    COMPRESSIONS,
-    READ_ERRORS,
-    Format,
-    find_sources,
-    open_seekable,
-    open_source,
-    source_of,
-)
+from paddle_wwm.corpus.compressed import MAGIC, READ_ERRORS, seekable, uncompressed
+from paddle_wwm.corpus.formats import Format
+from paddle_wwm.corpus.reading.options import OnError
+from paddle_wwm.corpus.source_files import find_sources, source_of
 from paddle_wwm.errors import DataError
 
-from .conftest import compress
+from .conftest import compress, parquet_bytes
 
 
 @pytest.fixture
@@ -53,21 +49,87 @@ def test_a_folder_is_searched_in_order_and_skipped_files_are_reported(folder):
     assert names(found.passed_over, folder) == ["deep/picture.png", "notes.md"]
 
 
-def test_the_endings_in_upper_or_lower_case_give_format_and_compression():
-    endings = {
-        "a.txt": "",
-        "b.TEXT.GZ": ".gz",
-        "c.ndjson.zst": ".zst",
-        "d.json.xz": ".xz",
-        "e.parquet.gz": ".gz",
-        "f.PARQUET": "",
-    }
-    formats = [Format.TEXT, Format.TEXT, Format.JSON_LINES, Format.JSON_LINES, Format.PARQUET, Format.PARQUET]
-    found = [source_of(Path(name), format=None) for name in endings]
-    assert [source.format for source in found] == formats
-    assert [source.compression for source in found] == list(endings.values())
-    assert source_of(Path("notes.md"), format=None) is None
-    assert source_of(Path("notes.md.gz"), format=Format.TEXT).compression == ".gz"
+def test_content_gives_the_compression_and_the_format_and_the_name_decides_if_it_says_nothing(write):
+    text, lines, table = "今天。".encode(), b'{"text": "x"}\n{"text": "y"}\n', parquet_bytes(text=["x"])
+    array, dump = b'[{"text": "x"},\n {"text": "y"}]', b"<mediawiki><page></page></mediawiki>"
+    for name, data, format, compression in (
+        ("a.txt", text, Format.TEXT, ""),
+        ("b.TEXT.GZ", compress(text, ".gz"), Format.TEXT, ".gz"),
+        ("b.txt", compress(text, ".bz2"), Format.TEXT, ".bz2"),
+        ("b.txt.gz", text, Format.TEXT, ""),
+        ("c.ndjson.zst", compress(lines, ".zst"), Format.JSON_LINES, ".zst"),
+        ("c.txt", lines, Format.JSON_LINES, ""),
+        ("d.json.xz", compress(array, ".xz"), Format.JSON, ".xz"),
+        ("d.jsonl", array, Format.JSON, ""),
+        ("d.txt", array, Format.JSON, ""),
+        ("d2.json", text, Format.JSON_LINES, ""),
+        ("d3.json", b'{\n "text": "x"\n}', Format.JSON, ""),
+        ("d4.json", b'["x", "y"]', Format.JSON, ""),
+        ("e.parquet.gz", compress(table, ".gz"), Format.PARQUET, ".gz"),
+        ("f.txt", table, Format.PARQUET, ""),
+        ("g.csv", b"text,label\nx,1\n", Format.CSV, ""),
+        ("g.tsv.gz", compress(b"text\tlabel\nx\t1\n", ".gz"), Format.TSV, ".gz"),
+        ("h.xml.bz2", compress(dump, ".bz2"), Format.MEDIAWIKI, ".bz2"),
+        ("h.txt", b'<?xml version="1.0"?>\n' + dump, Format.MEDIAWIKI, ""),
+        ("wiki_00", b'<doc id="1" title="x">\nx\n</doc>\n', Format.DOC_TAGS, ""),
+    ):
+        source = source_of(write(data, name), format=None)
+        assert (source.format, source.compression, source.refusal) == (format, compression, ""), name
+    assert source_of(write(b"x", "notes.md"), format=None) is None
+    assert source_of(write(compress(b"x", ".gz"), "notes.md.gz"), format=Format.TEXT).compression == ".gz"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[图片] 今天下雨。",
+        '["引用"]说，今天下雨。',
+        "{今天}下雨。",
+        '{"今天"}下雨。',
+        "[1] 今天\n[2] 明天",
+        "<今天>下雨",
+        "PAR1 和 ORC",
+        "Rar!",
+        "[]x",
+    ],
+)
+def test_text_that_only_looks_like_another_format_is_text(write, text):
+    source = source_of(write(text), format=None)
+    assert (source.format, source.refusal) == (Format.TEXT, "")
+
+
+ARCHIVES = {
+    "a.zip": (b"PK\x03\x04\x14\0\0\0", "a zip archive.*`unzip a.zip -d a`"),
+    "b.txt": (b"PK\x03\x04\x14\0\0\0", "a zip archive"),
+    "c.tar.gz": (compress(b"a.txt" + b"\0" * 252 + b"ustar\x0000" + b"\0" * 600, ".gz"), "tar -xf c.tar.gz -C c`"),
+    "d.tar": (b"a.txt" + b"\0" * 252 + b"ustar  \0" + b"\0" * 600, "a tar archive"),
+    "e.html": (b"\n<!DOCTYPE html>\n<html><p>x</p></html>", "an HTML page; extract its text"),
+    "e.txt": (b"<html lang=zh><p>x</p></html>", "an HTML page"),
+    "f.xml": (b"<?xml version='1.0'?>\n<urlset></urlset>", "XML, but not the dump of a MediaWiki"),
+    "g.txt": (b"%PDF-1.7\n", "a PDF file.*pdftotext"),
+    "h.txt": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "an old Office document"),
+    "i.txt": (bytes(range(256)) * 40, "binary data, not text"),
+    "j.txt": (
+        "今天天气很好，我们去公园。\n".encode("utf-16-le"),
+        "UTF-16 without a byte order mark.*--encoding utf-16-le",
+    ),
+    "k.txt": ("hello world\n".encode("utf-16-be"), "without a byte order mark.*--encoding utf-16-be"),
+    "l.txt": (b"7z\xbc\xaf\x27\x1c\0\4", "7z x l.txt"),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("format", [None, Format.TEXT])
+def test_archives_web_pages_and_other_data_are_refused_with_the_remedy(write, read, name, format):
+    data, message = ARCHIVES[name]
+    path = write(data, name)
+    if format is Format.TEXT and name in ("e.html", "e.txt", "f.xml"):
+        assert read(path, format=format, on_error=OnError.FAIL)[0], "the caller may say that markup is text"
+        return
+    with pytest.raises(DataError, match=f"^{re.escape(str(path))}: is .*{message}"):
+        read(path, format=format, on_error=OnError.FAIL)
+    documents, report = read(path, format=format)
+    assert (documents, dict(report.counts)) == ([], {"not_text": 1})
 
 
 def test_a_named_file_with_an_unknown_ending_is_text_and_a_given_format_holds_for_all_files(folder):
@@ -160,24 +222,29 @@ def test_a_file_name_that_is_not_utf8_becomes_a_name_that_can_be_encoded(tmp_pat
     assert source.name == "\ufffd\ufffd\ufffd\ufffd.txt"
 
 
-@pytest.mark.parametrize("ending", ["", *COMPRESSIONS])
-@pytest.mark.parametrize("open_it", [open_source, open_seekable])
+@pytest.mark.parametrize("ending", ["", *MAGIC])
+@pytest.mark.parametrize("open_it", [uncompressed, seekable])
 def test_the_bytes_of_a_file_are_the_same_with_every_compression(write, ending, open_it):
     data = bytes(range(256)) * 5000
     # gzip, xz and zstd read two concatenated compressed files as one
     path = write(compress(data, ending) + compress(b"and more", ending), f"corpus.txt{ending}")
     [source] = find_sources([path]).files
-    with open_it(source) as stream:
+    with open(path, "rb") as raw, open_it(raw, compression=source.compression) as stream:
         assert stream.read() == data + b"and more"
 
 
-@pytest.mark.parametrize("ending", COMPRESSIONS)
-@pytest.mark.parametrize("keep", [1, 10, 0.5, -1])
+@pytest.mark.parametrize("ending", list(MAGIC))
+@pytest.mark.parametrize("keep", [10, 0.5, -1])
 def test_truncated_compressed_data_raise_an_error(write, ending, keep):
     whole = compress(os.urandom(100_000), ending)
     path = write(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep], f"corpus.txt{ending}")
     [source] = find_sources([path]).files
-    with pytest.raises(READ_ERRORS), open_source(source) as stream:
+    assert source.compression == ending
+    with (
+        pytest.raises(READ_ERRORS),
+        open(path, "rb") as raw,
+        uncompressed(raw, compression=ending) as stream,
+    ):
         while stream.read(1 << 16):
             pass
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.corpus.cleaning import RULES, CleaningConfig
-from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.errors import DataError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -141,3 +142,11 @@ def test_a_manifest_has_the_same_bytes_as_in_earlier_versions(tmp_path):
     assert (manifest.sources[0].format, manifest.texts[0].num_documents) == ("text.gz", 2)
     write_manifest(tmp_path, manifest)
     assert (tmp_path / MANIFEST_NAME).read_text(encoding="utf-8") == EARLIER
+
+
+def test_a_manifest_keeps_how_the_text_was_read(tmp_path):
+    (tmp_path / MANIFEST_NAME).write_text(EARLIER, encoding="utf-8")
+    manifest = read_manifest(tmp_path)
+    options = replace(manifest.options, text_keys=("title", "body"), document="line", encoding="big5", variant="zh-tw")
+    write_manifest(tmp_path, replace(manifest, options=options))
+    assert read_manifest(tmp_path).options == options

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paddle_wwm.corpus.cleaning import CleaningConfig
-from paddle_wwm.corpus.readers import OnError
+from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.sentences import SentenceRule
 from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.preparation import work_plan

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paddle_wwm.corpus.source_files import find_sources, source_of
+from paddle_wwm.corpus.formats import Format, Source
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
 from paddle_wwm.shards.preparation.read_sources import (
     DOCUMENT_HASHES,
@@ -88,7 +89,7 @@ def test_units_are_sorted_by_batch(work_of):
 
 
 def test_small_sources_share_a_batch_and_a_large_one_has_its_own(tmp_path):
-    source = source_of(tmp_path / "a.txt", format=None)
+    source = Source(path=tmp_path / "a.txt", format=Format.TEXT, compression="", name="a.txt")
 
     def numbers_in(*sizes):
         return [len(batch.sources) for batch in batches_of((source, size) for size in sizes)]

@@ -17,7 +17,7 @@ from .work_plan import Plan
 
 logger = logging.getLogger(__name__)
 PLAN_NAME = "plan.json"
-LAYOUT = 2  # how the work is divided into batches and files; version 1 had one batch per source
+LAYOUT = 3  # how the work is divided into batches and files; before, a large dump was one batch
 
 
 def check_replaceable(

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Callable, ContextManager, Iterable, Sequence
 
 from ...corpus.counts import CorpusReport
-from ...corpus.readers import BAD_INPUT, OnError
+from ...corpus.formats import Source
+from ...corpus.reading.options import BAD_INPUT, OnError
+from ...corpus.reading.wiki_pages import parts_of
 from ...corpus.segment import make_segmenter
-from ...corpus.source_files import Source, find_sources
+from ...corpus.source_files import find_sources
 from ...errors import DataError
 from ...files import atomic_directory, locked, remove_leftovers, require_local, sha256_of_file
 from ...optional import need_package
@@ -106,7 +108,7 @@ def prepare_corpus(
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
     require_local(output if output is not None else cache)  # type: ignore[arg-type]
-    files = find_sources(corpus, format=config.format).files
+    files = find_sources(corpus, format=config.form.format, encoding=config.form.encoding).files
     tools = Tools(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
@@ -150,8 +152,9 @@ def prepare_corpus(
             with open_engine(engine) as runner:
                 made_by = (tools.segmenter.description, runner.description)
                 batches = batches_of(
-                    (replace(source, path=source.path.absolute()), record.size)
-                    for source, record in zip(files, sources, strict=True)
+                    (replace(part, path=part.path.absolute()), part.size)
+                    for source in files
+                    for part in parts_of(source)
                 )
                 units, report = _read_sources(plan, batches, runner, progress=progress)
                 _tokenize_units(plan, units, runner, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...corpus.cleaning import RULES
 from ...corpus.counts import CorpusReport
-from ...corpus.readers import BAD_INPUT
+from ...corpus.reading.options import BAD_INPUT, LEFT_OUT
 from .merge_units import REPORT_NAME
 from .prepare import PreparedCorpus
 
@@ -40,7 +40,7 @@ def report_lines(report: CorpusReport) -> list[str]:
     for rule, count in sorted(report.counts.items()):
         if not count:
             continue
-        unit = RULES[rule].unit if rule in RULES else "skipped" if rule in BAD_INPUT else ""
+        unit = RULES[rule].unit if rule in RULES else "skipped" if rule in BAD_INPUT else LEFT_OUT.get(rule, "")
         removed = report.characters[rule]
         characters = f" ({removed:,} characters)" if removed else ""
         lines.append(f"  {rule.replace('_', ' ')}: {count:,} {unit}{characters}".rstrip())

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...corpus.cleaning import Cleaner
 from ...corpus.counts import CorpusReport
-from ...corpus.readers import RawDocument
+from ...corpus.reading.intake import RawDocument
 from ...files import atomic_write, write_json
 from ..records import record_lines, write_records
 from .work_plan import Batch, Plan, Unit

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...corpus.counts import CorpusReport
 from ...corpus.documents import Document
-from ...corpus.readers import RawDocument
+from ...corpus.reading.intake import RawDocument
 from ...corpus.segment import Segmenter, make_segmenter
 from ...files import atomic_write, write_json
 from ...tokenization.tokenized import TokenizedDocument, tokenize_documents

@@ -29,10 +29,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
 from ...corpus.cleaning import CleaningConfig
-from ...corpus.readers import DocumentReader, OnError
+from ...corpus.formats import Source
+from ...corpus.readers import DocumentReader
+from ...corpus.reading.options import OnError, TextForm
 from ...corpus.segment import Segmenter, SegmenterConfig
 from ...corpus.sentences import SentenceRule
-from ...corpus.source_files import Format, Source
 from ...tokenization.wordpiece import WordPieceTokenizer
 from ..manifest import FORMAT_VERSION, ContentOptions, SourceRecord
 from ..shard_format import VOCAB_NAME
@@ -47,7 +48,7 @@ class PrepareConfig:
     """How raw text becomes shards.
 
     Attributes:
-        format: None: the format follows from the file endings.
+        form: How the text lies in the files.
         keep_text: Keep the sentences next to the shards.
     """
 
@@ -55,8 +56,7 @@ class PrepareConfig:
     do_lower_case: bool = True
     sentences: SentenceRule = SentenceRule()
     cleaning: CleaningConfig = CleaningConfig()
-    format: Format | None = None
-    text_key: str = "text"
+    form: TextForm = TextForm()
     on_error: OnError = OnError.FAIL
     keep_text: bool = False
 
@@ -66,7 +66,13 @@ class PrepareConfig:
         `on_error` is left out: without bad input it has no effect, and the report counts skipped input.
         """
         return ContentOptions(
-            sentences=self.sentences, cleaning=self.cleaning, text_key=self.text_key, keep_text=self.keep_text
+            sentences=self.sentences,
+            cleaning=self.cleaning,
+            keep_text=self.keep_text,
+            text_keys=self.form.text_keys,
+            document=self.form.document.value,
+            encoding=self.form.encoding,
+            variant=self.form.variant,
         )
 
 
@@ -113,9 +119,7 @@ class Plan:
 
     def reader(self) -> DocumentReader:
         """Return the reader of the sources."""
-        return DocumentReader(
-            on_error=self.config.on_error, text_key=self.config.text_key, sentences=self.config.sentences
-        )
+        return DocumentReader(on_error=self.config.on_error, form=self.config.form, sentences=self.config.sentences)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ class Batch:
 
 
 def batches_of(sources: Iterable[tuple[Source, int]]) -> list[Batch]:
-    """Divide sources into batches; a large source is a batch of its own.
+    """Divide sources into batches; a large source or part is a batch of its own.
 
     Args:
         sources: Each source with its size in bytes.
@@ -199,6 +203,9 @@ def inputs_fingerprint(
         "vocab": vocab_sha256,
         "segmenter": [segmenter.name, segmenter.model_sha256],
         "tokenizer": dataclasses.asdict(tokenizer.options),
-        **dataclasses.asdict(config.content_options()),
+        "sentences": dataclasses.asdict(config.sentences),
+        "cleaning": dataclasses.asdict(config.cleaning),
+        "keep_text": config.keep_text,
+        **config.form.to_fingerprint(),
     }
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,192 @@
+"""Look at the first bytes of a file: its compression and format, or why it is not text.
+
+The content decides, not the name, so that an archive or a web page is never trained on as text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..text_encodings import UTF_8, encoding_of_mark, is_utf_8, likely_encoding, name_of, to_utf_8
+from .compressed import MAGIC, READ_ERRORS, compression_of, uncompressed
+from .formats import ENDINGS, Format
+
+HEAD_BYTES = 1 << 14
+_ZIP = "unzip {name} -d {stem}"
+_TAR = "mkdir {stem} && tar -xf {name} -C {stem}"
+# first bytes: what the file is, and what to do
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a zip archive or an Office document", f"unpack it (`{_ZIP}`) and give the folder"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it (`7z x {name}`) and give the folder"),
+    (b"Rar!", "a rar archive", "unpack it (`unrar x {name}`) and give the folder"),
+    (b"%PDF-", "a PDF file", "extract the text first (`pdftotext {name}`)"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document", "save it as text in UTF-8 first"),
+    (b"{\\rtf1", "an RTF document", "save it as text in UTF-8 first"),
+    (b"SQLite format 3", "an SQLite database", "export the text as JSON lines or CSV first"),
+    (b"ORC", "an ORC table", "write it as Parquet first"),
+    (b"Obj\x01", "an Avro file", "write it as Parquet or JSON lines first"),
+    (b"\x93NUMPY", "a NumPy array", "write the text as JSON lines first"),
+    (b"\x89HDF", "an HDF5 file", "write the text as JSON lines first"),
+    (b"\x7fELF", "a program", "leave it out"),
+    (b"\x89PNG", "a picture", "leave it out"),
+    (b"\xff\xd8\xff", "a picture", "leave it out"),
+)
+_FEW_BYTES = 64  # too few to distinguish binary data and text with a zero
+_PRINTABLE = ("a PDF file", "an RTF document")
+_TAR_MAGIC, _TAR_OFFSET = b"ustar", 257
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_JSON_OBJECT = re.compile(rb'\{\s*("[^"\n]*"\s*:|\})')
+_BINARY_FORMATS = {b"PAR1": Format.PARQUET, b"ARROW1": Format.ARROW}
+_ARROW_STREAM = b"\xff\xff\xff\xff"  # the mark of a message, before its length
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What the first bytes of a file show.
+
+    Attributes:
+        compression: "" or a key of `compressed.MAGIC`.
+        format: None: plain text, or anything that only the name can show, such as CSV.
+        refusal: Why the file cannot be read, and the remedy; "" if it can.
+        is_markup: True if the refusal is about markup, which a caller may read as text.
+        is_damaged: True if the compressed data cannot be read.
+    """
+
+    compression: str = ""
+    format: Format | None = None
+    refusal: str = ""
+    is_markup: bool = False
+    is_damaged: bool = False
+
+
+def content_of(path: Path, *, encoding: str = UTF_8) -> Content:
+    """Return what the first bytes of a file show.
+
+    Args:
+        path: The file.
+        encoding: The encoding of its text.
+    """
+    with open(path, "rb") as raw:
+        head = raw.read(HEAD_BYTES)
+        compression = compression_of(head)
+        if not compression and path.suffix.lower() in MAGIC and (not is_utf_8(head) or _CONTROLS.search(head)):
+            compression = path.suffix.lower()  # damaged: reading reports it
+        if compression:
+            raw.seek(0)
+            try:
+                head = _head_of(raw, compression=compression)
+            except READ_ERRORS:
+                return Content(compression=compression, is_damaged=True)  # reading reports the damage
+    is_plain = is_utf_8(head) and b"\0" not in head
+    table = next((format for magic, format in _BINARY_FORMATS.items() if head.startswith(magic)), None)
+    if not is_plain and (table is not None or (head.startswith(_ARROW_STREAM) and head[6:8] == b"\0\0")):
+        return Content(compression=compression, format=table or Format.ARROW)
+    refusal = _refusal_of_bytes(head, path=path, encoding=encoding, is_plain=is_plain)
+    if refusal:
+        return Content(compression=compression, refusal=refusal)
+    text = to_utf_8(head, encoding=encoding).removeprefix(b"\xef\xbb\xbf").lstrip()
+    format, refusal = _text_format(text, is_whole=len(head) < HEAD_BYTES)
+    return Content(compression=compression, format=format, refusal=refusal, is_markup=bool(refusal))
+
+
+def _head_of(raw: io.BufferedReader, *, compression: str) -> bytes:
+    stream = uncompressed(raw, compression=compression)
+    head = b""
+    while len(head) < HEAD_BYTES and (block := stream.read(HEAD_BYTES - len(head))):
+        head += block
+    return head
+
+
+def _refusal_of_bytes(head: bytes, *, path: Path, encoding: str, is_plain: bool) -> str:
+    """Return why bytes are not text of this encoding, or ""."""
+    for magic, what, remedy in _OTHER_KINDS:
+        if head.startswith(magic) and (what in _PRINTABLE or not is_plain):
+            return _refusal(path, what, remedy)
+    if head[_TAR_OFFSET:].startswith(_TAR_MAGIC):
+        return _refusal(path, "a tar archive", f"unpack it (`{_TAR}`) and give the folder")
+    mark = encoding_of_mark(head)
+    if mark is not None and mark != encoding and not encoding.replace("_", "-").startswith(mark):
+        if encoding == UTF_8:
+            return f"UTF-16 or UTF-32, not UTF-8; add --encoding {mark}."
+        return (
+            f"begins with the mark of {mark.upper()}, but --encoding is {encoding}; leave --encoding out for this file."
+        )
+    if encoding != UTF_8:
+        is_other = is_plain and not head.isascii()
+        return f"UTF-8, but --encoding is {encoding}; leave --encoding out for this file." if is_other else ""
+    if mark is None and b"\0" in head:
+        found = likely_encoding(head)
+        if found is not None and found.startswith("utf-16"):
+            return f"{name_of(found)} without a byte order mark; add --encoding {found}."
+        if found is None and len(head) > _FEW_BYTES:
+            return _refusal(path, "binary data, not text", "give a text file, or leave this one out")
+    return ""
+
+
+def _refusal(path: Path, what: str, remedy: str) -> str:
+    stem = path.name.split(".")[0] or path.name
+    return f"{what}; {remedy.format(name=path.name, stem=stem)}."
+
+
+def _text_format(text: bytes, *, is_whole: bool) -> tuple[Format | None, str]:
+    """Return the format of text and "", or why it is refused."""
+    lowered = text[:1024].lower()
+    if lowered.startswith(b"<doc ") or lowered.startswith(b"<doc>"):
+        return Format.DOC_TAGS, ""
+    if lowered.startswith(b"<mediawiki") or (lowered.startswith((b"<?xml", b"<!--")) and b"<mediawiki" in lowered):
+        return Format.MEDIAWIKI, ""
+    if lowered.startswith((b"<!doctype html", b"<html")) or (lowered.startswith(b"<?xml") and b"<html" in lowered):
+        return None, "an HTML page; extract its text first, for example with trafilatura."
+    if lowered.startswith((b"<?xml", b"<!doctype")):
+        return None, "XML, but not the dump of a MediaWiki; extract its text first."
+    return _json_format(text, is_whole=is_whole), ""
+
+
+def _json_format(text: bytes, *, is_whole: bool) -> Format | None:
+    """Return JSON_LINES or JSON if the text is that, else None.
+
+    Text such as 「[图片] 今天…」 is not JSON.
+    """
+    line, line_feed, rest = text.partition(b"\n")
+    is_complete = bool(line_feed) or is_whole
+    if _JSON_OBJECT.match(text):
+        if not is_complete:
+            return Format.JSON_LINES  # the first line is long
+        return Format.JSON_LINES if _is_json(line) else Format.JSON if not _ends_object(line) else None
+    if not re.match(rb'\[\s*(\{\s*["}]|")|\[\s*\]\s*$', text):
+        return None
+    if is_complete and _is_json(line):
+        return Format.JSON if not rest.strip() else None
+    try:  # the first element must be complete, or an open object
+        cut = text.decode("utf-8", "ignore")
+        start = cut.index("{") if cut[1:].lstrip().startswith("{") else cut.index('"')
+        end = json.JSONDecoder().raw_decode(cut, start)[1]
+    except (ValueError, RecursionError):
+        return Format.JSON if not is_whole and text[1:].lstrip().startswith(b"{") else None
+    after = cut[end:].lstrip()
+    return Format.JSON if after[:1] in (",", "") or after.rstrip() == "]" else None
+
+
+def _ends_object(line: bytes) -> bool:
+    """Return True if a line that is not valid JSON ends like a whole object."""
+    return line.rstrip().endswith(b"}")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def formats_of_name(name: str) -> tuple[Format, ...]:
+    """Return the formats that the ending of a name can stand for."""
+    path = Path(name)
+    if path.suffix.lower() in MAGIC:
+        path = Path(path.stem)
+    return ENDINGS.get(path.suffix.lower(), ())
