@@ -101,6 +101,16 @@ def advice(data: bytes, *, line: bytes, flag: str = "--encoding") -> str:
     return f"it looks like {name_of(found)}: add {flag} {found}"
 
 
+def conversion(data: bytes, *, file_name: str) -> str:
+    """Return a command that converts a file to UTF-8.
+
+    If no encoding fits, it names GB18030.
+    """
+    found = likely_encoding(data)
+    encoding = "gb18030" if found in (None, UTF_8) else str(found)
+    return f"iconv -f {encoding.upper().replace('UTF-16-', 'UTF-16')} -t UTF-8 {file_name}"
+
+
 def name_of(encoding: str) -> str:
     """Return what people call an encoding."""
     return CANDIDATES.get(encoding.replace("-", "_"), encoding.upper())

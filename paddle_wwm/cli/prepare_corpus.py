@@ -9,10 +9,12 @@ reused.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
 from ..errors import ConfigError
+from .dry_run import print_dry_run
 from .reading_flags import add_reading_flags, form_of
 
 SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder of the shards")
     parser.add_argument("--overwrite", action="store_true", help="replace different shards in --output")
     parser.add_argument(
-        "--dry-run", action="store_true", help="check everything, list the files to read, write nothing"
+        "--dry-run", action="store_true", help="open every source, estimate tokens, time and disk, write nothing"
     )
 
     add_reading_flags(parser)
@@ -145,6 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..corpus.source_files import find_sources
     from ..progress import show_bar
     from ..shards.preparation.engines import EngineConfig
+    from ..shards.preparation.estimate import estimate
     from ..shards.preparation.prepare import prepare_corpus
     from ..shards.preparation.prepared_summary import summary
     from ..shards.preparation.work_plan import PrepareConfig
@@ -174,15 +177,9 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"skipped {len(sources.passed_over):,} files with other endings: {names} (--format reads all files)")
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
-        for source in sources.files:
-            print(
-                f"  {source.path}  {source.format.value}{source.compression}  "
-                f"{source.path.stat().st_size / 1e6:,.1f} MB"
-            )
-        print(
-            f"would read {len(sources.files):,} files and write {arguments.output}; cleaning rules: "
-            f"{', '.join(config.cleaning.rules)}"
-        )
+        num_workers = arguments.workers or os.cpu_count() or 1
+        found = estimate(sources.files, vocab=vocab, config=config, num_workers=num_workers, progress=show_bar)
+        print_dry_run(found, sources=sources.files, output=arguments.output, num_workers=num_workers)
         return
     started = time.monotonic()
     prepared = prepare_corpus(

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddle_wwm.datasets.own_files import dataset_of_flags
+from paddle_wwm.datasets.readers.file import TaskFile
 from paddle_wwm.datasets.readers.splits import read_split, with_labels
 from paddle_wwm.errors import DataError
 from paddle_wwm.tasks.examples import TextExample, TokenExample
@@ -316,3 +317,17 @@ def test_a_missing_file_is_no_such_file(tmp_path):
 def test_files_that_cannot_be_read_have_an_error_with_the_remedy(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "text"),
+    [
+        ("gb18030", "GB18030", "今天天气很好，我们去公园看花，大家都很高兴。"),
+        ("big5", "BIG5", "今天天氣很好，我們去公園看花，大家都很高興。"),
+    ],
+)
+def test_the_conversion_that_is_advised_names_the_likely_encoding(tmp_path, encoding, name, text):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(("text\tlabel\n" + f"{text}\t1\n" * 5).encode(encoding))
+    with pytest.raises(DataError, match=rf"line 2: must be UTF-8, .*iconv -f {name} -t UTF-8 a\.tsv"):
+        list(TaskFile(path=path, split="train").lines())

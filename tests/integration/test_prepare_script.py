@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_a_dry_run_lists_the_files_to_read_and_to_skip_and_writes_nothing(folder
     (folder / os.fsdecode(b"\xd6\xd0.pdf")).touch()
     before = files_below(folder)
     command = command_of("prepare_corpus.py", ".", "--vocab", "vocab.txt", "--output", "out", "--dry-run")
-    result = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    result = subprocess.run([*command, "--on-error", "skip"], cwd=folder, capture_output=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert b"skipped 2 files with other endings: pictures/a.png, \xd6\xd0.pdf" in result.stdout
     assert b"\xd6\xd0.txt  text" in result.stdout and b"cut.txt.gz  text.gz" in result.stdout
@@ -158,3 +159,35 @@ def test_a_full_disk_gives_one_clear_line_and_the_same_command_continues_to_the_
     for name in files_below(folder / "out"):
         assert (folder / "out" / name).read_bytes() == (folder / "whole" / name).read_bytes()
     assert folders_below(folder) == ["out", "pictures", "whole"]
+
+
+def test_a_dry_run_opens_every_source_and_lists_all_that_cannot_be_read(folder):
+    (folder / "bad.jsonl").write_text('{"txt": "x"}\n', encoding="utf-8")
+    (folder / "old.csv").write_bytes("text\n今天天气很好，我们去公园。\n".encode("gb18030"))
+    sources = ("bad.jsonl", "old.csv", "cut.txt.gz", "good.txt")
+    (folder / "good.txt").write_text("今天天气很好，我们去公园。\n\n" * 40, encoding="utf-8")
+    before = files_below(folder)
+    command = command_of("prepare_corpus.py", *sources, "--vocab", "vocab.txt", "--output", "out", "--dry-run")
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2
+    for line in ("bad.jsonl, line 1: must have the key 'text'", "old.csv, line 2: not UTF-8", "--encoding gb18030"):
+        assert line in result.stdout, line
+    assert re.search(r"error: \d of 4 sources cannot be read; nothing was written", result.stderr)
+    assert files_below(folder) == before
+
+
+def test_a_dry_run_estimates_characters_tokens_time_and_disk(folder):
+    text = "".join(f"天气{number}很好。我们在公园里学习！\n\n" for number in range(30_000))
+    for name, data in (("a.txt", text.encode()), ("b.txt.gz", gzip.compress(text.encode()))):
+        (folder / name).write_bytes(data)
+    command = command_of("prepare_corpus.py", "a.txt", "b.txt.gz", "--vocab", "vocab.txt", "--output", "out", *FAST)
+    dry = subprocess.run([*command, "--dry-run"], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert dry.returncode == 0, dry.stderr
+    found = re.search(r"text +([\d.]+) ([kM]) characters, ([\d.]+) ([kM]) tokens", dry.stdout)
+    assert found, dry.stdout
+    units = {"k": 1e3, "M": 1e6}
+    num_chars, num_tokens = float(found[1]) * units[found[2]], float(found[3]) * units[found[4]]
+    assert num_chars == pytest.approx(2 * len(text.replace("\n", "")), rel=0.15)
+    assert 0.5 * num_chars < num_tokens < 1.1 * num_chars
+    assert re.search(r"time +\d+ (s|min) with \d+ workers", dry.stdout)
+    assert re.search(r"disk +[\d.]+ MB for the shards, [\d.]+ MB more while working", dry.stdout)

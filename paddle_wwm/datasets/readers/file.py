@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from ...errors import DataError
 from ...tasks.examples import Example
+from ...text_encodings import conversion
 from ..dataset import Dataset
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # training and model selection need labels; other splits may have none
@@ -85,6 +86,11 @@ class TaskFile:
         """True if missing labels are an error."""
         return self.split in LABELLED_SPLITS
 
+    @property
+    def _conversion(self) -> str:
+        """A command that converts the file to UTF-8."""
+        return conversion(self.content[: 1 << 16], file_name=self.path.name)
+
     def error(self, message: str, *, line: int | None = None) -> DataError:
         """Return a DataError whose message begins with the file and the line."""
         return DataError(f"{self.path}{'' if line is None else f', line {line}'}: {message}")
@@ -101,7 +107,7 @@ class TaskFile:
             try:
                 yield number, line.removesuffix(b"\r").decode("utf-8")
             except UnicodeDecodeError as error:
-                remedy = f"convert the file, for example: iconv -f GB18030 -t UTF-8 {self.path.name}"
+                remedy = f"convert the file, for example: {self._conversion}"
                 raise self.error(
                     f"must be UTF-8, but byte {error.start} of the line is not; {remedy}", line=number
                 ) from None
@@ -113,7 +119,7 @@ class TaskFile:
         except UnicodeDecodeError as error:
             line = self.content.count(b"\n", 0, error.start) + 1
             raise self.error(
-                f"must be UTF-8, but is not; convert it, for example: iconv -f GB18030 -t UTF-8 {self.path.name}",
+                f"must be UTF-8, but is not; convert it, for example: {self._conversion}",
                 line=line,
             ) from None
         except json.JSONDecodeError as error:
