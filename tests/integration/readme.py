@@ -29,7 +29,7 @@ _BLOCK = re.compile(r"(?:<!-- ([^>]*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A code block. marker: "", "make", "needs: network", "needs: cluster" or "example: my own files"."""
+    """A code block. marker: "", "make", "needs: network", "needs: cluster" or "example: …"."""
 
     marker: str
     language: str

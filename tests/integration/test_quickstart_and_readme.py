@@ -3,6 +3,8 @@
 Blocks that need a cluster or the network are only parsed. Both languages have the same commands.
 """
 
+import bz2
+import json
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 import yaml
@@ -19,6 +22,7 @@ import yaml
 from .readme import PAGES, READMES, ROOT, blocks_of
 from .scripts import run_command
 
+EXAMPLES = ("example: my own files", "example: forms of text")
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
@@ -131,13 +135,26 @@ def test_every_link_of_a_page_has_an_existing_target(name):
 @pytest.mark.parametrize("name", [name for names in PAGES for name in names])
 def test_every_block_parses_and_has_a_known_marker(name):
     for block in blocks_of(name):
-        assert block.marker in ("", "make", "needs: network", "needs: cluster", "example: my own files")
+        assert block.marker in ("", "make", "needs: network", "needs: cluster", *EXAMPLES)
         if block.language == "bash":
             assert subprocess.run(["bash", "-n"], input=block.code, text=True).returncode == 0, block.code
         elif block.language == "python":
             compile(block.code, name, "exec")
         elif block.language == "yaml":
             assert all(isinstance(part, dict) and "kind" in part for part in yaml.safe_load_all(block.code))
+
+
+def write_forms_of_text(folder, documents):
+    """Write files of several forms: JSON, GB18030 without an ending, and a dump of a wiki."""
+    (folder / "old").mkdir(parents=True)
+    records = [{"title": "题", "data": {"body": document.split("\n")}} for document in documents]
+    (folder / "news.json").write_text(json.dumps(records, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / "old" / "part-0").write_bytes("\n".join(documents).encode("gb18030"))
+    pages = "".join(
+        f"<page><title>题</title><ns>0</ns><id>{number}</id><revision><text>{escape(document)}</text></revision></page>"
+        for number, document in enumerate(documents)
+    )
+    (folder / "zhwiki.xml.bz2").write_bytes(bz2.compress(f"<mediawiki>{pages}</mediawiki>".encode()))
 
 
 def test_every_command_of_the_pages_runs(quick_start, clone, environment, sample_corpus):
@@ -148,9 +165,10 @@ def test_every_command_of_the_pages_runs(quick_start, clone, environment, sample
         (clone / "corpus" / f"part{number}.txt").write_text(
             "\n\n".join(documents[number::2][:60]) + "\n", encoding="utf-8"
         )
+    write_forms_of_text(clone / "crawl", documents[:40])
     exported: dict[str, str] = {}
     for block in [block for english, _ in PAGES for block in blocks_of(english)]:
-        if block.language not in ("bash", "python") or block.marker not in ("", "example: my own files"):
+        if block.language not in ("bash", "python") or block.marker not in ("", *EXAMPLES):
             continue
         command = [sys.executable, "-c", block.code] if block.language == "python" else ["bash", "-euc", block.code]
         result = run(command, cwd=clone, environment={**environment, **exported})

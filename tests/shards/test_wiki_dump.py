@@ -15,7 +15,7 @@ from .small import WITHOUT_WORDS
 
 def dump_of(num_pages):
     pages = [
-        f"<page><title>题{n}</title><ns>{0 if n % 7 else 1}</ns><id>{n}</id><revision><text>{{{{表|{n}}}}}'''第{n}个'''[[条目]]。"
+        f"<page><title>题</title><ns>{0 if n % 7 else 1}</ns><id>{n}</id><revision><text>{{{{表|{n}}}}}'''第{n}个'''。"
         f"\n\n== 史 ==\n-{{zh-hans:软件;zh-hant:軟體}}-{n}很好。&lt;ref&gt;注&lt;/ref&gt;</text></revision></page>\n"
         for n in range(num_pages)
     ]
