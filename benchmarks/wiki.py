@@ -2,14 +2,14 @@
 """Compare the MB/s of reading a MediaWiki dump with the peer, on one core, in one run.
 
   python benchmarks/wiki.py --dump zhwiki-latest-pages-articles-multistream.xml.bz2 --megabytes 50
-  python benchmarks/wiki.py           a dump that is made of the sample corpus, with templates, tables, references,
-                                      links, files and conversion markup
+  python benchmarks/wiki.py           a dump that is made of the sample corpus, with templates, tables,
+                                      references, links, files and conversion markup
   python benchmarks/wiki.py --quick   check that it runs
 
 Timed, in CPU time per MB of uncompressed XML, median over interleaved repetitions:
-  ours    pages to clean documents: redirects and other namespaces left out, markup dropped, -{…}- resolved,
-          templates in sentences shown
-  peer    xml.etree's iterparse and mwparserfromhell's strip_code on articles; -{…}- and references stay in the text
+  ours        pages to clean documents: redirects and other namespaces left out, markup dropped, -{…}- resolved,
+              templates in sentences shown
+  strip_code  xml.etree's iterparse and mwparserfromhell's strip_code on articles; -{…}- and references stay
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ import random
 import statistics
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Sequence
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
+
+import common
 
 from paddle_wwm.cli.process import run_script
 from paddle_wwm.corpus.compressed import compression_of, uncompressed
 from paddle_wwm.corpus.counts import CorpusReport
-from paddle_wwm.corpus.documents import SAMPLE_CORPUS
+from paddle_wwm.corpus.documents import SAMPLE_CORPUS, read_documents
 from paddle_wwm.corpus.readers import DocumentReader
 from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.source_files import find_sources
 
 
-def made_dump(num_bytes: int) -> bytes:
-    """Return the XML of a dump whose articles are sentences of the sample corpus with markup."""
+def made_dump(corpus: Sequence[Path], num_bytes: int) -> bytes:
+    """Return the XML of a dump whose articles are sentences of a corpus with markup."""
     draw = random.Random(1)
-    sentences = [line for line in SAMPLE_CORPUS.read_text(encoding="utf-8").split("\n") if len(line) > 10]
+    documents = (document for document in read_documents(corpus))
+    sentences = [text for document in islice(documents, 2_000) for text in document.sentences if len(text) > 10]
     pages: list[str] = []
     size = 0
     while size < num_bytes:
@@ -69,8 +73,10 @@ def made_dump(num_bytes: int) -> bytes:
         text = escape("\n\n".join(parts))
         namespace = 10 if number % 5 == 4 else 0
         pages.append(
-            f"  <page>\n    <title>第{number}</title>\n    <ns>{namespace}</ns>\n    <id>{number}</id>\n    <revision>\n"
-            f"      <id>{number}</id>\n      <timestamp>2024-01-01T00:00:00Z</timestamp>\n      <model>wikitext</model>\n"
+            f"  <page>\n    <title>第{number}</title>\n    <ns>{namespace}</ns>\n    <id>{number}</id>\n"
+            "    <revision>\n"
+            f"      <id>{number}</id>\n      <timestamp>2024-01-01T00:00:00Z</timestamp>\n"
+            "      <model>wikitext</model>\n"
             f'      <text bytes="1" xml:space="preserve">{text}</text>\n    </revision>\n  </page>\n'
         )
         size += len(pages[-1].encode())
@@ -109,33 +115,51 @@ def peer(stream: BinaryIO) -> int:
     return num_chars
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dump", type=Path, metavar="FILE", help="a dump (default: made of the sample corpus)")
+    parser.add_argument("--dump", type=Path, metavar="FILE", help="a dump (default: made of --corpus)")
+    parser.add_argument(
+        "--corpus", type=Path, nargs="+", metavar="PATH", help="text to make a dump of (default: the sample corpus)"
+    )
     parser.add_argument("--megabytes", type=float, default=2.0, metavar="N", help="MB of XML (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="check that it runs")
+    parser.add_argument(
+        "--repetitions", type=int, default=3, metavar="N", help="interleaved repetitions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="use tiny settings, to check that it runs; the figures mean nothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     num_bytes = int((0.1 if arguments.quick else arguments.megabytes) * 1e6)
-    data = first_pages(arguments.dump, num_bytes) if arguments.dump else made_dump(num_bytes)
-    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    corpus = arguments.corpus or [SAMPLE_CORPUS]
+    data = first_pages(arguments.dump, num_bytes) if arguments.dump else made_dump(corpus, num_bytes)
+    name = arguments.dump.name if arguments.dump else ", ".join(path.name for path in corpus)
+    figures = common.print_machine(f"{name} ({len(data) / 1e6:.1f} MB of XML)")
+    seconds: dict[str, list[float]] = {"ours": [], "strip_code": []}
+    num_chars = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dump.xml"
         path.write_bytes(data)
         ours(path)  # imports
         for _ in range(1 if arguments.quick else arguments.repetitions):
-            started = time.process_time()
-            kept = ours(path)
-            seconds["ours"].append(time.process_time() - started)
-            started = time.process_time()
-            kept_by_peer = peer(io.BytesIO(data))
-            seconds["peer"].append(time.process_time() - started)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    print(f"{len(data) / 1e6:.1f} MB of XML")
-    print(f"ours  {len(data) / 1e6 / medians['ours']:6.2f} MB/s of XML per core, {kept:,} characters")
-    print(f"peer  {len(data) / 1e6 / medians['peer']:6.2f} MB/s of XML per core, {kept_by_peer:,} characters")
-    print(f"ratio {medians['peer'] / medians['ours']:6.2f}")
+            for contender, run in (("ours", lambda: ours(path)), ("strip_code", lambda: peer(io.BytesIO(data)))):
+                started = time.process_time()
+                num_chars[contender] = run()
+                seconds[contender].append(time.process_time() - started)
+    medians = {contender: statistics.median(values) for contender, values in seconds.items()}
+    rows = [
+        [
+            contender,
+            f"{len(data) / 1e6 / median:.2f}",
+            f"{num_chars[contender]:,}",
+            f"{medians['strip_code'] / median:.2f}x",
+        ]
+        for contender, median in medians.items()
+    ]
+    common.print_table("a dump to text, one core", ("", "MB/s of XML", "characters", "ratio"), rows)
+    common.write_figures(arguments.json, figures | {"mb_per_s": {row[0]: float(row[1]) for row in rows}})
+    return 0
 
 
 if __name__ == "__main__":
