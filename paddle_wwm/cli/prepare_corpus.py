@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from .dry_run import print_dry_run
-from .reading_flags import add_reading_flags, form_of
+from .reading_flags import add_reading_flags, check_flags_are_used, form_of
 
 SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
 EXAMPLES = """\
@@ -170,6 +170,7 @@ def run(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     sources = find_sources(arguments.corpus, format=form.format, encoding=form.encoding)
+    check_flags_are_used(form, sources=sources)
     if sources.passed_over:
         names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
             " …" if len(sources.passed_over) > 3 else ""
@@ -183,7 +184,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     started = time.monotonic()
     prepared = prepare_corpus(
-        corpus=arguments.corpus,
+        corpus=sources,
         vocab=vocab,
         config=config,
         engine=EngineConfig(

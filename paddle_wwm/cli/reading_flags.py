@@ -9,6 +9,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from ..corpus.reading.options import TextForm
+    from ..corpus.source_files import Sources
 
 
 def add_reading_flags(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,30 @@ def add_reading_flags(parser: argparse.ArgumentParser) -> None:
         default="fail",
         help="what to do with bad input (default: %(default)s)",
     )
+
+
+def check_flags_are_used(form: TextForm, *, sources: Sources) -> None:
+    """Refuse flags that no source can use, which would be ignored.
+
+    Raises:
+        ConfigError: A flag was given that has no effect.
+    """
+    from ..corpus.formats import Format
+    from ..corpus.reading.options import TextForm
+
+    formats = {source.format for source in sources.files}
+    with_fields = {Format.JSON_LINES, Format.JSON, Format.CSV, Format.TSV, Format.PARQUET, Format.ARROW}
+    for flag, is_given, users in (
+        ("--document", form.document is not TextForm.document, {Format.TEXT}),
+        ("--text-key", form.text_keys != TextForm.text_keys, with_fields),
+        ("--variant", form.variant != TextForm.variant, {Format.MEDIAWIKI}),
+    ):
+        if is_given and not formats & users:
+            known = ", ".join(sorted(format.value for format in users))
+            found = ", ".join(sorted(format.value for format in formats))
+            raise ConfigError(
+                f"{flag} has an effect on {known} only, but the sources are {found}; leave it out, or give --format."
+            )
 
 
 def form_of(arguments: argparse.Namespace) -> TextForm:

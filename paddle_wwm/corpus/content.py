@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,7 @@ def _is_json(line: bytes) -> bool:
 
 def formats_of_name(name: str) -> tuple[Format, ...]:
     """Return the formats that the ending of a name can stand for."""
-    path = Path(name)
-    if path.suffix.lower() in MAGIC:
-        path = Path(path.stem)
-    return ENDINGS.get(path.suffix.lower(), ())
+    stem, ending = os.path.splitext(name)
+    if ending.lower() in MAGIC:
+        ending = os.path.splitext(stem)[1]
+    return ENDINGS.get(ending.lower(), ())

@@ -61,7 +61,7 @@ def source_of(path: Path, *, format: Format | None, folder: Path | None = None, 
     refusal = "" if content.is_markup and format is not None else content.refusal
     if found in _SHOWN_BY_CONTENT and content.format is not found and not (refusal or content.is_damaged):
         refusal = f"not {_SHOWN_BY_CONTENT[found]}, although its name or --format says so; give the right --format."
-    name = text_of_path(path.relative_to(path.parent if folder is None else folder))
+    name = text_of_path(Path(path.name) if folder is None or folder == path.parent else path.relative_to(folder))
     return Source(path=path, format=found, compression=content.compression, name=name, refusal=refusal)
 
 
@@ -137,18 +137,29 @@ def _sources_in(below: Path, *, format: Format | None, folder: Path, encoding: s
     Skipped are files with other endings, files that are not regular, broken links, and links to folders (they can
     form a cycle).
     """
-    found = sorted(
-        path
-        for path in below.rglob("*")
-        if (path.is_symlink() or not path.is_dir()) and not _is_hidden(path.relative_to(below))
-    )
     return {
         path: source_of(path, format=format, folder=folder, encoding=encoding)
-        if path.is_file() and (format or formats_of_name(path.name) or not path.suffix)
+        if is_file and (format or formats_of_name(path.name) or not path.suffix)
         else None
-        for path in found
+        for path, is_file in _files_below(below)
     }
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _files_below(below: Path) -> list[tuple[Path, bool]]:
+    """Return what is below a folder, but is not a folder, in the order of the names.
+
+    Hidden files and folders are left out. The bool is True for a regular file or a link to one.
+    """
+    found: list[tuple[list[str], bool]] = []
+    pending: list[list[str]] = [[]]
+    while pending:
+        parts = pending.pop()
+        with os.scandir(os.path.join(below, *parts)) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append([*parts, entry.name])
+                else:
+                    found.append(([*parts, entry.name], entry.is_file()))
+    return [(below.joinpath(*parts), is_file) for parts, is_file in sorted(found)]

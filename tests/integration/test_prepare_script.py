@@ -176,6 +176,23 @@ def test_a_dry_run_opens_every_source_and_lists_all_that_cannot_be_read(folder):
     assert files_below(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--document", "line", "a.jsonl"), "--document has an effect on text only, but the sources are jsonl"),
+        (("--text-key", "body", "a.txt"), "--text-key has an effect on arrow, .*, but the sources are text"),
+        (("--variant", "zh-tw", "a.txt"), "--variant has an effect on mediawiki only"),
+        (("--encoding", "gb18031", "a.txt"), "`encoding` must be one that Python knows"),
+    ],
+)
+def test_a_flag_without_effect_is_an_error(folder, flags, message):
+    (folder / "a.txt").write_text("今天。", encoding="utf-8")
+    (folder / "a.jsonl").write_text('{"text": "今天。"}\n', encoding="utf-8")
+    command = command_of("prepare_corpus.py", *flags, "--vocab", "vocab.txt", "--output", "out", "--dry-run")
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2 and re.search(message, result.stderr), result.stderr
+
+
 def test_a_dry_run_estimates_characters_tokens_time_and_disk(folder):
     text = "".join(f"天气{number}很好。我们在公园里学习！\n\n" for number in range(30_000))
     for name, data in (("a.txt", text.encode()), ("b.txt.gz", gzip.compress(text.encode()))):

@@ -18,7 +18,7 @@ from ...corpus.formats import Source
 from ...corpus.reading.options import BAD_INPUT, OnError
 from ...corpus.reading.wiki_pages import parts_of
 from ...corpus.segment import make_segmenter
-from ...corpus.source_files import find_sources
+from ...corpus.source_files import Sources, find_sources
 from ...errors import DataError
 from ...files import atomic_directory, locked, remove_leftovers, require_local, sha256_of_file
 from ...optional import need_package
@@ -60,7 +60,7 @@ class PreparedCorpus:
 
 def prepare_corpus(
     *,
-    corpus: Iterable[str | Path],
+    corpus: Iterable[str | Path] | Sources,
     vocab: Vocab,
     config: PrepareConfig = PrepareConfig(),
     engine: EngineConfig = EngineConfig(),
@@ -76,7 +76,7 @@ def prepare_corpus(
     DIR.partial. The bytes do not depend on the engine or the number of workers.
 
     Args:
-        corpus: Text files, globs or folders.
+        corpus: Files, globs or folders, or what `find_sources` has found.
         vocab: The vocabulary (`load_vocab`).
         config: How text is read, cleaned, segmented and tokenized.
         engine: Processes or Dask workers, and how many.
@@ -108,7 +108,9 @@ def prepare_corpus(
     if (output is None) == (cache is None):
         raise ValueError("give either `output` or `cache`.")
     require_local(output if output is not None else cache)  # type: ignore[arg-type]
-    files = find_sources(corpus, format=config.form.format, encoding=config.form.encoding).files
+    if not isinstance(corpus, Sources):
+        corpus = find_sources(corpus, format=config.form.format, encoding=config.form.encoding)
+    files = corpus.files
     tools = Tools(
         segmenter=make_segmenter(config.segmenter),
         tokenizer=WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case),
