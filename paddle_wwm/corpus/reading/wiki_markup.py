@@ -43,6 +43,8 @@ _OTHER_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*:")  # [[en:Mathematics]] sta
 _QUOTES = re.compile(r"'{2,5}")
 _SWITCH = re.compile(r"__[A-Z]+__|__[\u4e00-\u9fff]+__")
 _EMPTY_BRACKETS = re.compile(r"[（(][\s，、；：,;:]*[)）]")
+_BRACKET_BEGIN = re.compile(r"([（(])[，、；,;][\s，、；,;]*")
+_BRACKET_END = re.compile(r"[，、；,;][\s，、；,;]*([）)])")
 _SPACE = re.compile(r"[ \t\xa0]+")
 _LIST_MARKS = re.compile(r"^[*#:;]+[ \t]*", re.MULTILINE)
 _HEADING = "\x00"  # begins a line with a heading, until it is known that text follows
@@ -214,10 +216,12 @@ def _append_template(node, parts: list[str]) -> None:  # type: ignore[no-untyped
     if isinstance(shown, str):
         parts.append(shown)
         return
-    values = (node.get(number).value for number in shown if node.has(number))
-    value = next((value for value in values if str(value).strip()), None)
-    if value is not None:
-        _append(value.nodes, parts)
+    for choice in shown:
+        values = [node.get(number).value for number in choice if node.has(number)]
+        if len(values) == len(choice) and all(str(value).strip() for value in values):
+            for value in values:
+                _append(value.nodes, parts)
+            return
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -226,7 +230,9 @@ def _lines(text: str) -> Iterator[str]:
     for raw in text.split("\n"):
         is_heading = raw.startswith(_HEADING)
         line = _SWITCH.sub("", _QUOTES.sub("", raw.removeprefix(_HEADING)))
-        line = _SPACE.sub(" ", _EMPTY_BRACKETS.sub("", line)).strip()
+        if "（" in line or "(" in line:
+            line = _BRACKET_END.sub(r"\1", _BRACKET_BEGIN.sub(r"\1", _EMPTY_BRACKETS.sub("", line)))
+        line = _SPACE.sub(" ", line).strip()
         if is_heading:
             headings = [line] if line else []
         elif line:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from typing import Sequence
 
-# name (a pattern, in lower case): the numbers of the parameters that are shown; the first one that is given counts
+# name (a pattern, in lower case): what is shown, as numbers of parameters that are joined. The first choice of which
+# all are given counts.
 _SHOWN = (
-    (r"link-[a-z-]+|le|ilh|illm|internal link helper(/.*)?|link", (3, 1)),
-    (r"tsl|translink|link-interwiki", (4, 3, 2)),
-    (r"lang|transl|color|font color|fontcolor", (2, 1)),
-    (r"lang-[a-z-]+|nowrap|nobr|small|smaller|big|larger|center|u|s|nb|text|quote|cquote|blockquote|quotation", (1,)),
-    (r"abbr|tooltip|ruby|rt|nihongo|jpn|ill", (1,)),
+    (r"link-[a-z-]+|le|ilh|illm|internal link helper(/.*)?|link", ((3,), (1,))),
+    (r"tsl|translink|link-interwiki", ((4,), (3,), (2,))),
+    (r"lang|transl|color|font color|fontcolor", ((2,), (1,))),
+    (r"lang-[a-z-]+|nowrap|nobr|small|smaller|big|larger|center|u|s|nb|text", ((1,),)),
+    (r"quote|cquote|blockquote|quotation|abbr|tooltip|ruby|rt|nihongo|jpn|ill", ((1,),)),
+    (r"convert|cvt", ((1, 2),)),
 )
-_NAMES = [(re.compile(pattern), numbers) for pattern, numbers in _SHOWN]
+_NAMES = [(re.compile(pattern), choices) for pattern, choices in _SHOWN]
 _FORMATS = {
     "·": "·",
     "•": "•",
@@ -30,10 +32,10 @@ _FORMATS = {
 }
 
 
-def shown_parameters(name: str) -> str | Sequence[int]:
-    """Return what a template shows: text, or the numbers of its parameters.
+def shown_parameters(name: str) -> str | Sequence[Sequence[int]]:
+    """Return what a template shows: text, or choices of parameters.
 
-    The first parameter that is given counts.
+    Each choice has the numbers of parameters that are joined. The first one of which all are given counts.
 
     Args:
         name: The name of the template.
@@ -41,4 +43,4 @@ def shown_parameters(name: str) -> str | Sequence[int]:
     plain = " ".join(name.replace("_", " ").split()).lower().removeprefix("template:").removeprefix("模板:")
     if plain in _FORMATS:
         return _FORMATS[plain]
-    return next((numbers for pattern, numbers in _NAMES if pattern.fullmatch(plain)), ())
+    return next((choices for pattern, choices in _NAMES if pattern.fullmatch(plain)), ())
