@@ -110,7 +110,7 @@ def google_masking(config: MaskingConfig, vocab: Vocab, *, seed: int) -> Callabl
             else:
                 words.append([position])
         rng.shuffle(words)
-        budget = min(config.max_predictions_per_seq, max(1, round(len(tokens) * config.masked_lm_prob)))
+        budget = config.budget(len(tokens))
         output, selected = list(tokens), []
         for word in words:
             if len(selected) >= budget:

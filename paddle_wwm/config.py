@@ -195,11 +195,15 @@ class PretrainRecipe:
                 f"({self.model.max_position_embeddings}), but is {longest}."
             ),
         )
+        self.masking.check_limit(max_seq_length=longest)
 
     @property
     def num_steps(self) -> int:
         """Total number of steps of all phases."""
         return sum(phase.num_steps for phase in self.phases)
+
+
+_FORMER_LIMIT = 80  # the default of `max_predictions_per_seq` before it could be None
 
 
 def to_plain(value: Any) -> Any:
@@ -220,4 +224,7 @@ def numbers_fingerprint(config: PretrainRecipe) -> str:
     """Return the sha256 of everything in the config except `runtime`."""
     plain = to_plain(config)
     del plain["runtime"]
+    longest = max(phase.max_seq_length for phase in config.phases)
+    if config.masking.max_predictions_per_seq is None and config.masking.budget(longest) <= _FORMER_LIMIT:
+        plain["masking"]["max_predictions_per_seq"] = _FORMER_LIMIT  # the same masks as in runs of earlier versions
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -39,8 +39,9 @@ class MaskingConfig:
     Attributes:
         ngram_shares: Shares of 1-, 2-, … grams of words for the ngram-word strategy. The default is that of MacBERT
             (Cui et al. 2020).
-        max_predictions_per_seq: Maximum number of selected pieces per example. BERT uses 20 for 128 tokens and 80 for
-            512. Both are just above 15% of the length, so 80 works for both lengths.
+        max_predictions_per_seq: Maximum number of selected pieces per example, for data with a fixed number of
+            predictions: BERT uses 20 for 128 tokens and 80 for 512. None: no limit, so that the rate alone decides. A
+            limit below the rate is an error (`check_limit`).
         dynamic: Draw a new mask in each epoch. Otherwise each example has `dupe_factor` fixed masks.
     """
 
@@ -50,7 +51,7 @@ class MaskingConfig:
     masked_lm_prob: float = 0.15
     mask_token_prob: float = 0.8
     random_token_prob: float = 0.1
-    max_predictions_per_seq: int = 80
+    max_predictions_per_seq: int | None = None
     dynamic: bool = True
     dupe_factor: int = 5
 
@@ -71,4 +72,28 @@ class MaskingConfig:
             f"`ngram_shares` must be shares that sum to 1, but are {list(shares)}.",
         )
         for name in ("max_predictions_per_seq", "dupe_factor"):
-            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"`{name}` must be at least 1, but is {value}.")
+
+    def budget(self, num_tokens: int) -> int:
+        """Return the number of pieces to select in an example.
+
+        Args:
+            num_tokens: The length of the example, [CLS] and [SEP] included.
+        """
+        wanted = max(1, round(num_tokens * self.masked_lm_prob))
+        return wanted if self.max_predictions_per_seq is None else min(self.max_predictions_per_seq, wanted)
+
+    def check_limit(self, *, max_seq_length: int) -> None:
+        """Check that the limit leaves room for the rate in the longest example.
+
+        Raises:
+            ValueError: With the limit, fewer pieces would be selected than `masked_lm_prob` says.
+        """
+        wanted, limit = max(1, round(max_seq_length * self.masked_lm_prob)), self.max_predictions_per_seq
+        require(
+            limit is None or limit >= wanted,
+            f"`max_predictions_per_seq` must be at least {wanted}, as `masked_lm_prob` {self.masked_lm_prob:g} of "
+            f"{max_seq_length} tokens needs, but is {limit}; leave `max_predictions_per_seq` out, or lower "
+            "`masked_lm_prob`.",
+        )

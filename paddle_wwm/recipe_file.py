@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import types
 import typing
 from pathlib import Path
 from typing import Any, Sequence
@@ -121,6 +122,10 @@ def _place(node: yaml.Node, where: str) -> str:
 
 def _build(kind: type, node: yaml.Node, *, where: str, key: str) -> Any:
     """Convert a YAML node to a value of type `kind`. Errors name its place."""
+    if isinstance(kind, types.UnionType):  # a value or None
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            return None
+        [kind] = [one for one in typing.get_args(kind) if one is not types.NoneType]
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, node, where=where, key=key)
     if typing.get_origin(kind) is tuple:

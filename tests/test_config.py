@@ -286,7 +286,7 @@ def test_a_config_survives_a_round_trip_through_yaml(load):
     config = load()
     plain = to_plain(config)
     assert (plain["masking"]["strategy"], len(plain["phases"])) == ("whole-word", 2)
-    assert load(text=str(plain).replace("True", "true").replace("False", "false")) == config
+    assert load(text=str(plain).replace("True", "true").replace("False", "false").replace("None", "null")) == config
 
 
 @pytest.mark.parametrize(
@@ -351,3 +351,21 @@ def test_the_parameter_counts_match_the_published_sizes(sizes, millions):
     """
     counted = count_parameters(ModelConfig(vocab_size=21128, **sizes), with_pretraining_heads=True)
     assert counted / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_a_limit_of_predictions_below_the_rate_is_an_error_that_names_both_keys(load):
+    for change in ("masking.masked_lm_prob=0.4", "masking={masked_lm_prob: 0.4}"):
+        assert load(change).masking.budget(512) == 205, "without a limit, the rate alone decides"
+    limited = "masking={masked_lm_prob: 0.4, max_predictions_per_seq: 80}"
+    with pytest.raises(
+        ConfigError, match="`max_predictions_per_seq` must be at least .*`masked_lm_prob` 0.4 of .* is 80"
+    ):
+        load(limited)
+    assert load(limited, "masking.max_predictions_per_seq=null").masking.max_predictions_per_seq is None
+
+
+def test_a_run_with_the_former_default_limit_has_the_same_fingerprint_if_its_masks_are_the_same(load):
+    limited, unlimited = load("masking={max_predictions_per_seq: 80}"), load("masking={}")
+    assert numbers_fingerprint(limited) == numbers_fingerprint(unlimited)
+    other = load("masking={max_predictions_per_seq: 90}")
+    assert numbers_fingerprint(other) != numbers_fingerprint(limited)

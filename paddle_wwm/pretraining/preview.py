@@ -76,7 +76,7 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
     layers = model.num_hidden_layers * layer
     if config.runtime.recompute:
         layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
-    predictions = rows * min(config.masking.max_predictions_per_seq, round(length * config.masking.masked_lm_prob))
+    predictions = rows * config.masking.budget(length)
     return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
 
 

@@ -202,6 +202,7 @@ def numpy_batch(taken: Taken) -> PretrainBatch:
     return collate([pair[0] for pair in pairs], [pair[1] for pair in pairs], pad_id=taken.data[0].vocab.pad_id)
 
 
+NO_LIMIT = 1 << 30
 KernelSettings = tuple[int, int, int, int, np.ndarray, float, int, float, float, bool, bool, np.ndarray]
 
 
@@ -217,7 +218,7 @@ def kernel_settings(config: MaskingConfig, *, vocab: Vocab, word_bit: int) -> Ke
         vocab.mask_id,
         vocab.random_token_ids,
         config.masked_lm_prob,
-        config.max_predictions_per_seq,
+        NO_LIMIT if config.max_predictions_per_seq is None else config.max_predictions_per_seq,
         config.mask_token_prob,
         config.random_token_prob,
         config.strategy is not MaskingStrategy.PIECE,

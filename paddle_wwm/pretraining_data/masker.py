@@ -200,6 +200,10 @@ class WholeWordMasker:
     def _masked(
         self, examples: Sequence[PretrainExample], *, config: MaskingConfig, seed: int, epoch: int, first_index: int = 0
     ) -> PretrainBatch:
+        try:
+            config.check_limit(max_seq_length=max(len(example.input_ids) for example in examples))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         masked = [
             mask_example(
                 example,

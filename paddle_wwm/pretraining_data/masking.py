@@ -2,7 +2,8 @@
 
 - A word is all pieces of one segmented word; a single character can be a word. Words are selected as a whole. A word
   that would exceed the budget is skipped, not cut. [CLS], [SEP] and padding are never selected.
-- The budget is min(max_predictions_per_seq, max(1, round(T * masked_lm_prob))), where T includes [CLS] and [SEP].
+- The budget is max(1, round(T * masked_lm_prob)), where T includes [CLS] and [SEP]; at most max_predictions_per_seq if
+  that is given.
 - Masking means one of three actions. Each PIECE of a selected word draws its own: 80% become [MASK], 10% become a
   random token, and 10% stay unchanged.
 - Other strategies select single pieces (BERT), or one to four words in a row (MacBERT). Optionally, all pieces of a
@@ -39,11 +40,8 @@ class MaskedExample:
 
 
 def num_to_predict(num_tokens: int, config: MaskingConfig) -> int:
-    """Return the budget of an example.
-
-    num_tokens: the length of the example, special tokens included.
-    """
-    return min(config.max_predictions_per_seq, max(1, round(num_tokens * config.masked_lm_prob)))
+    """Return the budget of an example; see `MaskingConfig.budget`."""
+    return config.budget(num_tokens)
 
 
 def select_positions(

@@ -86,6 +86,7 @@ class ExportOptions:
             LEAST_SEQ_LENGTH <= self.max_seq_length <= MOST_SEQ_LENGTH,
             f"`max_seq_length` must be from {LEAST_SEQ_LENGTH} to {MOST_SEQ_LENGTH:,}, but is {self.max_seq_length}.",
         )
+        self.masking.check_limit(max_seq_length=self.max_seq_length)
         require(not self.masking.dynamic, "`masking.dynamic` must be false: exported masks are frozen copies.")
         share = self.held_out_share
         require(share is None or 0.0 < share < 1.0, f"`held_out_share` must be in (0, 1), but is {share}.")

@@ -498,3 +498,13 @@ def test_texts_that_cannot_be_aligned_are_counted(make_masker, seed_text, monkey
     masker = make_masker()
     masker([seed_text, "我们"], seed=1)
     assert masker.num_aligned_by_piece == 2
+
+
+def test_a_limit_below_the_rate_is_an_error_and_without_one_the_rate_is_reached(make_masker, seed_text):
+    text = seed_text * 12
+    batch = make_masker(masking=MaskingConfig(masked_lm_prob=0.4))([text], seed=1)
+    num_tokens, num_masked = int(batch.attention_mask.sum()), int((batch.masked_lm_labels >= 0).sum())
+    assert num_masked == pytest.approx(0.4 * num_tokens, abs=2)
+    limited = make_masker(masking=MaskingConfig(masked_lm_prob=0.4, max_predictions_per_seq=8))
+    with pytest.raises(ConfigError, match="`max_predictions_per_seq` must be at least .*`masked_lm_prob` 0.4"):
+        limited([text], seed=1)

@@ -228,7 +228,7 @@ def test_these_budgets_never_change():
         20,
         20,
     ]
-    assert num_to_predict(512, MaskingConfig(masked_lm_prob=1.0)) == 80
+    assert [num_to_predict(512, MaskingConfig(masked_lm_prob=rate)) for rate in (0.3, 0.4, 1.0)] == [154, 205, 512]
 
 
 def test_an_example_in_which_no_word_fits_has_no_prediction():
