@@ -82,7 +82,7 @@ def open_data(shards: Path | None) -> Iterator[Data]:
             from paddle_wwm.corpus.documents import read_documents
             from paddle_wwm.shards.preparation.engines import EngineConfig
             from paddle_wwm.shards.preparation.prepare import prepare_corpus
-            from paddle_wwm.tokenization.vocab import build_vocab
+            from paddle_wwm.tokenization.vocab_building import build_vocab
 
             sentences = (sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences)
             vocab = build_vocab(sentences, vocab_size=SAMPLE_VOCAB_SIZE)

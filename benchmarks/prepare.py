@@ -38,7 +38,7 @@ from paddle_wwm.cli.process import run_script
 from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.cpu import use_fast_matmul
 from paddle_wwm.shards.reader import ShardSet
-from paddle_wwm.tokenization.vocab import build_vocab
+from paddle_wwm.tokenization.vocab_building import build_vocab
 
 SCRIPT = common.ROOT / "scripts" / "prepare_corpus.py"
 MEMORY_BASE_CHARS = 600_000  # more than one work unit

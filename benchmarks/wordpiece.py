@@ -40,7 +40,8 @@ from paddle_wwm.corpus.documents import Document
 from paddle_wwm.errors import DataError
 from paddle_wwm.tokenization.library import LibraryTokenizer, Pieces
 from paddle_wwm.tokenization.tokenized import tokenize_documents
-from paddle_wwm.tokenization.vocab import Vocab, build_vocab, load_vocab
+from paddle_wwm.tokenization.vocab import Vocab, load_vocab
+from paddle_wwm.tokenization.vocab_building import build_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 LINES_AT_ONCE = 10_000

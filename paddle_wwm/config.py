@@ -35,10 +35,14 @@ class DataConfig:
     """How text becomes examples.
 
     Attributes:
+        custom_dictionary: Paths of user dictionaries for `segmenter`, relative to the current folder.
+        dictionary_separator: What separates the words of a phrase in a dictionary for LAC. Empty: white space.
         mixture_weights: One weight per prepared corpus, in their order. Empty: in proportion to their sizes.
     """
 
     segmenter: str = "lac"
+    custom_dictionary: tuple[str, ...] = ()
+    dictionary_separator: str = ""
     do_lower_case: bool = True
     pairing: SentencePairing = SentencePairing.NEXT_SENTENCE
     short_seq_prob: float = 0.1
@@ -221,9 +225,13 @@ def to_plain(value: Any) -> Any:
 
 
 def numbers_fingerprint(config: PretrainRecipe) -> str:
-    """Return the sha256 of everything in the config except `runtime`."""
+    """Return the sha256 of what changes the numbers.
+
+    That is everything except `runtime` and the dictionaries. The words of the dictionaries are in the shards,
+    which have a fingerprint of their own.
+    """
     plain = to_plain(config)
-    del plain["runtime"]
+    del plain["runtime"], plain["data"]["custom_dictionary"], plain["data"]["dictionary_separator"]
     longest = max(phase.max_seq_length for phase in config.phases)
     if config.masking.max_predictions_per_seq is None and config.masking.budget(longest) <= _FORMER_LIMIT:
         plain["masking"]["max_predictions_per_seq"] = _FORMER_LIMIT  # the same masks as in runs of earlier versions

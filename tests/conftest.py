@@ -126,10 +126,12 @@ def prepared_sample(sample_corpus, tmp_path_factory):
     from paddle_wwm.shards.preparation.engines import EngineConfig
     from paddle_wwm.shards.preparation.prepare import prepare_corpus
     from paddle_wwm.shards.reader import ShardSet
-    from paddle_wwm.tokenization.vocab import build_vocab
+    from paddle_wwm.tokenization.vocab_building import build_vocab
 
     vocab = build_vocab(
-        (sentence for document in read_documents(sample_corpus) for sentence in document.sentences), vocab_size=4000
+        (sentence for document in read_documents(sample_corpus) for sentence in document.sentences),
+        vocab_size=4000,
+        min_character_frequency=1,
     )
     output = tmp_path_factory.mktemp("prepared_sample") / "shards"
     prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1))

@@ -264,6 +264,10 @@ def test_the_fingerprint_covers_everything_except_runtime(load):
     assert numbers_fingerprint(
         load("runtime.micro_batch_size=99", "runtime.save_every_steps=1")
     ) == numbers_fingerprint(config)
+    # the words of a dictionary are in the fingerprint of the shards
+    dictionaries = load("data.custom_dictionary=[a.dic, b.dic]", "data.dictionary_separator='#'")
+    assert dictionaries.data.custom_dictionary == ("a.dic", "b.dic") and dictionaries.data.dictionary_separator == "#"
+    assert numbers_fingerprint(dictionaries) == numbers_fingerprint(config)
     changes = [
         "seed=8",
         "model.hidden_size=32",

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from .dry_run import print_dry_run
 from .reading_flags import add_reading_flags, check_flags_are_used, form_of
+from .segmenter_flags import add_segmenter_flags, segmenter_of
 
 SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
 EXAMPLES = """\
@@ -32,7 +33,6 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     from ..corpus.cleaning import RULES, CleaningConfig
-    from ..corpus.segment import SEGMENTERS
     from ..corpus.sentences import SentenceRule
     from ..shards.preparation.engines import EngineConfig
 
@@ -94,12 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cleaning.add_argument("--english-ends", action="store_true", help="sentences also end at . ! ? before white space")
 
     words = parser.add_argument_group("words and pieces")
-    words.add_argument(
-        "--segmenter", default="lac", choices=list(SEGMENTERS), help="the word segmenter (default: %(default)s)"
-    )
-    words.add_argument(
-        "--custom-dictionary", type=Path, metavar="FILE", help="your own dictionary, in the format of lac or jieba"
-    )
+    add_segmenter_flags(words)
     words.add_argument(
         "--cased",
         action="store_true",
@@ -142,7 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prepare the corpus and print a summary."""
     from ..corpus.cleaning import CleaningConfig
     from ..corpus.reading.options import OnError
-    from ..corpus.segment import SegmenterConfig
+    from ..corpus.segment import make_segmenter
     from ..corpus.sentences import SentenceRule
     from ..corpus.source_files import find_sources
     from ..progress import show_bar
@@ -157,7 +152,7 @@ def run(arguments: argparse.Namespace) -> None:
     rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))
     try:
         config = PrepareConfig(
-            segmenter=SegmenterConfig(name=arguments.segmenter, custom_dictionary=arguments.custom_dictionary),
+            segmenter=segmenter_of(arguments),
             do_lower_case=not arguments.cased,
             sentences=SentenceRule(ends=arguments.sentence_ends, english=arguments.english_ends),
             cleaning=CleaningConfig(
@@ -180,6 +175,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         num_workers = arguments.workers or os.cpu_count() or 1
         found = estimate(sources.files, vocab=vocab, config=config, num_workers=num_workers, progress=show_bar)
+        print(f"  words: {make_segmenter(config.segmenter).description}")
         print_dry_run(found, sources=sources.files, output=arguments.output, num_workers=num_workers)
         return
     started = time.monotonic()

@@ -1,8 +1,8 @@
 """Show how text is masked: its words, its pieces, and the masked input of every epoch.
 
-Words come from LAC, or from --words. With --shards and no TEXT, the first examples of the shards are shown. With a
-TEXT, only the vocabulary of the shards is used. Yellow: [MASK]. Magenta: a random token. Underlined: unchanged, but
-predicted. Without colour (--no-color, NO_COLOR, or if the output is not a terminal) the last two are written
+Words come from the segmenter, or from --words. With --shards and no TEXT, the first examples of the shards are shown.
+With a TEXT, only the vocabulary of the shards is used. Yellow: [MASK]. Magenta: a random token. Underlined: unchanged,
+but predicted. Without colour (--no-color, NO_COLOR, or if the output is not a terminal) the last two are written
 "seen←predicted".
 """
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from .flags import add_masking_flags
+from .segmenter_flags import add_segmenter_flags, segmenter_of
 
 SUMMARY = "show the words, pieces and masks of a text or of shards"
 INTERMIXED = True  # TEXT may stand between flags
@@ -21,6 +22,7 @@ EXAMPLES = """\
 examples:
   paddle-wwm show-masking 使用语言模型来预测下一个词的概率。
   paddle-wwm show-masking 使用语言模型。 --words "使用 语言 模型 。" --vocab vocab.txt --strategy piece
+  paddle-wwm show-masking 使用语言模型来预测下一个词的概率。 --custom-dictionary words.dic
   paddle-wwm show-masking --shards shards/mine --number 3
   paddle-wwm show-masking 使用语言模型来预测下一个词的概率。 --epochs 2 --svg masks.svg"""
 
@@ -42,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--words",
         metavar='"WORD …"',
-        help="the words of one TEXT, separated by spaces (default: LAC finds them)",
+        help="the words of one TEXT, separated by spaces (default: the segmenter finds them)",
     )
+    add_segmenter_flags(parser)
     add(
         "--cased",
         action="store_true",
@@ -72,6 +75,8 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
         parser.error("--vocab and --shards exclude each other: shards have their own vocabulary")
     if arguments.words is not None and len(arguments.texts) != 1:
         parser.error("--words needs exactly one TEXT")
+    if (arguments.custom_dictionary or arguments.segmenter != "lac") and (arguments.words or not arguments.texts):
+        parser.error("--segmenter and --custom-dictionary find the words of TEXT: give a TEXT and no --words")
     if arguments.number < 1 or arguments.epochs < 1 or arguments.max_seq_length < 8:
         parser.error("--number and --epochs must be at least 1, --max-seq-length at least 8")
 
@@ -80,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the masks."""
     from ..config import DataConfig, SentencePairing
     from ..corpus.documents import SAMPLE_CORPUS, read_documents
-    from ..corpus.segment import SegmenterConfig, make_segmenter, segment
+    from ..corpus.segment import make_segmenter, segment
     from ..files import atomic_write
     from ..masking_config import ActionUnit, MaskingConfig, MaskingStrategy
     from ..model_config import SERIES_VOCAB_SIZE
@@ -88,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..pretraining_data.mask_printer import first_examples, sentence_of_words, show_lines, shown_sentence
     from ..quiet import quiet_environment
     from ..shards.reader import ShardSet
-    from ..tokenization.vocab import build_vocab, load_vocab
+    from ..tokenization.vocab import load_vocab
+    from ..tokenization.vocab_building import build_vocab
     from ..tokenization.wordpiece import WordPieceTokenizer
 
     quiet_environment()
@@ -98,7 +104,10 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         sample = [sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences]
         vocab = build_vocab(
-            [*sample, *arguments.texts], vocab_size=SERIES_VOCAB_SIZE, do_lower_case=not arguments.cased
+            [*sample, *arguments.texts],
+            vocab_size=SERIES_VOCAB_SIZE,
+            do_lower_case=not arguments.cased,
+            min_character_frequency=1,
         )
         print("no --vocab: using a vocabulary built from the sample corpus and the text")
     if arguments.texts:
@@ -106,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.words is not None:
             sentences = [sentence_of_words(arguments.texts[0], words=arguments.words.split())]
         else:
-            sentences = segment(make_segmenter(SegmenterConfig()), arguments.texts)
+            sentences = segment(make_segmenter(segmenter_of(arguments)), arguments.texts)
         tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=lower)
         items = [shown_sentence(sentence, tokenizer=tokenizer) for sentence in sentences]
     else:

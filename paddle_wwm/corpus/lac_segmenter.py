@@ -11,16 +11,16 @@ import hashlib
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Callable, Iterable, Protocol, Sequence
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..files import sha256_of_file
 from .lac import PaddleLac
 from .lac_compiled import CompiledLac, KernelUnusable
-from .lac_customization import Customization
+from .lac_customization import read_lac_dictionary
 from .lac_model import LacTables, lac_model_directory, load_tables, load_weights
+from .user_dictionary import UserDictionary, apply_dictionary, dictionary_paths
 
 ENGINES = ("auto", "compiled", "paddle")
 ENGINE_VARIABLE = "PADDLE_WWM_LAC_ENGINE"  # if it is set, its value replaces "auto"
@@ -67,26 +67,45 @@ class LacSegmenter:
     Its words are exactly those of `LAC(mode="seg").run`.
 
     Args:
-        custom_dictionary: A dictionary file in the format of `LAC.load_customization`.
+        custom_dictionary: A dictionary file in the format of `LAC.load_customization`, or several. For a phrase that
+            is in several files, the last one counts.
+        dictionary_separator: The argument `sep` of `LAC.load_customization`: what separates the words of a phrase.
+            None: white space.
         engine: "compiled", "paddle" or "auto". "auto" takes the engine in the environment variable
             PADDLE_WWM_LAC_ENGINE. If the variable is not set, it takes the fastest engine that works on this machine.
     """
 
     name = "lac"
 
-    def __init__(self, *, custom_dictionary: Path | None = None, engine: str = "auto") -> None:
-        self._arguments: dict[str, Any] = {"custom_dictionary": custom_dictionary, "engine": engine}
+    def __init__(
+        self,
+        *,
+        custom_dictionary: Path | Iterable[Path] | None = None,
+        dictionary_separator: str | None = None,
+        engine: str = "auto",
+    ) -> None:
+        paths = dictionary_paths(custom_dictionary)
+        self._arguments: dict[str, Any] = {
+            "custom_dictionary": paths,
+            "dictionary_separator": dictionary_separator,
+            "engine": engine,
+        }
+        self.dictionary: UserDictionary | None = None
+        if paths:
+            self.dictionary = read_lac_dictionary(paths, separator=dictionary_separator)
         self._tables = load_tables(lac_model_directory())
-        self._customization = Customization(custom_dictionary) if custom_dictionary else None
         self._engine, remark = make_engine(self._tables, engine=engine)
         self.model_sha256 = self._tables.sha256
         self.description = f"lac, {self._engine.description}{remark}"
-        if custom_dictionary:
-            assert self._customization is not None
-            self.model_sha256 = hashlib.sha256(
-                f"{self.model_sha256} {sha256_of_file(custom_dictionary)}".encode()
-            ).hexdigest()
-            self.description += f", {self._customization.description} of {custom_dictionary.name}"
+        if self.dictionary is not None:
+            # one file without a separator: as in earlier versions, so that their shards are reused
+            parts = [self.model_sha256, *self.dictionary.sha256s]
+            if dictionary_separator is not None:
+                parts.append(f"separator {dictionary_separator!r}")
+            self.model_sha256 = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+            num_phrases, unused = len(self.dictionary.entries), self.dictionary.num_without_effect
+            names = ", ".join(self.dictionary.names)
+            self.description += f", {num_phrases} phrases ({unused} lines without effect) of {names}"
 
     def __reduce__(self) -> tuple[Callable[[], LacSegmenter], tuple[()]]:
         # compiled code and predictors cannot be pickled, so another process creates its own
@@ -100,10 +119,8 @@ class LacSegmenter:
         starts = self._tables.tag_starts_word[tags]
         firsts = np.cumsum(lengths) - lengths
         starts[firsts[lengths > 0]] = True
-        if self._customization is not None:
-            for text, first in zip(texts, firsts.tolist()):
-                here = slice(first, first + len(text))
-                self._customization.apply(text, code_points[here], starts[here])
+        if self.dictionary is not None:
+            apply_dictionary(self.dictionary, texts, starts)
         return starts
 
 

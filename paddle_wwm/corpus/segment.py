@@ -10,13 +10,14 @@ import dataclasses
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Callable, Iterable, Protocol, Sequence
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
 from .lac_segmenter import LacSegmenter
 from .segmenters import CharacterSegmenter, JiebaSegmenter, RjiebaSegmenter, WhitespaceSegmenter
+from .user_dictionary import UserDictionary, dictionary_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class Segmenter(Protocol):
 
 # name -> the class, and the options of SegmenterConfig that it takes
 SEGMENTERS: dict[str, tuple[Callable[..., Segmenter], tuple[str, ...]]] = {
-    "lac": (LacSegmenter, ("custom_dictionary", "engine")),
+    "lac": (LacSegmenter, ("custom_dictionary", "dictionary_separator", "engine")),
     "jieba": (JiebaSegmenter, ("custom_dictionary",)),
     "rjieba": (RjiebaSegmenter, ()),
     "whitespace": (WhitespaceSegmenter, ()),
@@ -86,13 +87,16 @@ class SegmenterConfig:
 
     It is small and can be pickled, so worker processes create their own segmenter from it.
 
-    custom_dictionary: a user dictionary, in the format of the segmenter's project (lac, jieba).
+    custom_dictionary: a user dictionary in the format of the segmenter's project (lac, jieba), or several. For a phrase
+    that is in several files, the last one counts.
+    dictionary_separator: what separates the words of a phrase in a dictionary for LAC; None: white space.
     engine: the engine for LAC's network: "compiled" (corpus/lac_kernel.py), "paddle", or "auto" for the fastest that
     works on this machine. All give the same words.
     """
 
     name: str = "lac"
-    custom_dictionary: Path | None = None
+    custom_dictionary: Path | tuple[Path, ...] | None = None
+    dictionary_separator: str | None = None
     engine: str = "auto"
 
 
@@ -111,22 +115,33 @@ def make_segmenter(config: SegmenterConfig) -> Segmenter:
         value = getattr(config, field.name)
         if field.name in taken:
             options[field.name] = value
-        elif field.name != "name" and value != field.default:
+        elif field.name != "name" and value not in (field.default, ()):
             takers = [name for name, (_, names) in SEGMENTERS.items() if field.name in names]
             raise ConfigError(
                 f"`{field.name}` is an option of the segmenter {' and '.join(takers)}; leave it out for "
                 f"{config.name!r}."
             )
-    if options.get("custom_dictionary") is not None:
-        options["custom_dictionary"] = Path(options["custom_dictionary"])
-        if not options["custom_dictionary"].is_file():
-            raise DataError(
-                f"{options['custom_dictionary']}: no such file; `custom_dictionary` must be the path of a text file."
-            )
+    dictionaries = dictionary_paths(options.get("custom_dictionary"))
+    for path in dictionaries:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; `custom_dictionary` must be the path of a text file.")
+    if config.dictionary_separator is not None and not dictionaries:
+        raise ConfigError("`dictionary_separator` needs `custom_dictionary`; leave it out.")
     return make(**options)
 
 
-def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = None) -> Segmenter:
+def dictionary_of(segmenter: Segmenter) -> UserDictionary | None:
+    """Return the user dictionary of a segmenter, or None if it has none."""
+    found = getattr(segmenter, "dictionary", None)
+    return found if isinstance(found, UserDictionary) else None
+
+
+def load_segmenter(
+    name: str = "lac",
+    *,
+    user_dictionary: str | Path | Iterable[str | Path] | None = None,
+    dictionary_separator: str | None = None,
+) -> Segmenter:
     """Return the word segmenter with this name.
 
     Example:
@@ -137,7 +152,10 @@ def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = No
     Args:
         name: "lac" (Baidu's LAC, the default of this project), "jieba", "rjieba" (jieba in Rust, an optional package),
             "whitespace" (for text that is already segmented) or "none" (every character is a word).
-        user_dictionary: A text file with your own words, in the format of LAC or jieba; only for "lac" and "jieba".
+        user_dictionary: A text file with your own words, in the format of LAC or jieba, or several; only for "lac" and
+            "jieba". For a phrase that is in several files, the last one counts.
+        dictionary_separator: What separates the words of a phrase in the dictionary, only for "lac"; like the argument
+            `sep` of `LAC.load_customization`. By default, white space.
 
     Returns:
         A segmenter. It can be pickled and copied; the copy loads the model again.
@@ -149,8 +167,10 @@ def load_segmenter(name: str = "lac", *, user_dictionary: str | Path | None = No
     Source:
         LAC and its published model: https://github.com/baidu/lac; jieba: https://github.com/fxsjy/jieba.
     """
-    dictionary = None if user_dictionary is None else Path(user_dictionary)
-    return make_segmenter(SegmenterConfig(name=name, custom_dictionary=dictionary))
+    dictionaries = dictionary_paths(user_dictionary) or None
+    return make_segmenter(
+        SegmenterConfig(name=name, custom_dictionary=dictionaries, dictionary_separator=dictionary_separator)
+    )
 
 
 def segment(segmenter: Segmenter, texts: Sequence[str]) -> list[SegmentedSentence]:

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import logging
 import re
+import threading
 from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..files import sha256_of_file
 from ..quiet import quiet_environment
-from .user_dictionary import read_lines, refuse_lac_form
+from .jieba_dictionary import phrases_beyond_jieba, read_jieba_dictionary
+from .user_dictionary import UserDictionary, apply_dictionary, dictionary_paths, read_lines
 
 RULES_VERSION = "1"  # for segmenters without a model; increase it when a rule changes
 FIRST_CODE_POINT_PAST_WHITE_SPACE = 0x3001
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_JIEBA_LOCK = threading.Lock()  # for a set that all tokenizers of jieba share
 
 
 class JiebaSegmenter:
     """jieba in its default mode: accurate, with the hidden Markov model.
 
     Args:
-        custom_dictionary: A jieba user dictionary.
+        custom_dictionary: A jieba user dictionary, or several, which are loaded one after the other.
     """
 
     name = "jieba"
 
-    def __init__(self, *, custom_dictionary: Path | None = None) -> None:
-        self._custom_dictionary = custom_dictionary
+    def __init__(self, *, custom_dictionary: Path | Iterable[Path] | None = None) -> None:
+        self._paths = dictionary_paths(custom_dictionary)
         quiet_environment()
         import jieba
 
@@ -45,29 +49,52 @@ class JiebaSegmenter:
         # text, which takes about half a second.
         self._tokenizer.FREQ, self._tokenizer.total = jieba.Tokenizer.gen_pfdict(self._tokenizer.get_dict_file())
         self._tokenizer.initialized = True
+        self._never_words: set[str] = set()
         self.description = f"jieba {jieba.__version__}"
-        if custom_dictionary is not None:
-            lines = read_lines(custom_dictionary)
-            refuse_lac_form(lines, custom_dictionary)
-            entries = [line for line in map(str.strip, lines) if line]
-            self._tokenizer.load_userdict(iter(entries))
-            # jieba looks words up inside runs of these characters only
-            words = (jieba.re_userdict.match(entry)[1] for entry in entries)
-            num_without_effect = sum(not jieba.re_han_default.fullmatch(word) for word in words)
-            self.description += (
-                f", {len(entries)} words ({num_without_effect} without effect) of {custom_dictionary.name}"
-            )
+        self.dictionary: UserDictionary | None = None
+        checksums: list[str] = []
+        if self._paths:
+            self.dictionary = read_jieba_dictionary(self._paths)
+            lines = [line.strip() for path in self._paths for line in read_lines(path)]
+            with _JIEBA_LOCK, self._own_split_words():
+                self._tokenizer.load_userdict(iter([line for line in lines if line]))
+            num_words = len(self.dictionary.entries) + len(self.dictionary.remarks)
+            unused, names = self.dictionary.num_without_effect, ", ".join(self.dictionary.names)
+            self.description += f", {num_words} words ({unused} without effect) of {names}"
+            checksums += self.dictionary.sha256s
+            self._phrases = phrases_beyond_jieba(self.dictionary)
+            if self._phrases.entries:  # earlier versions ignored them
+                checksums.append("phrases")
         package = Path(jieba.__file__).parent
         model = [package / "__init__.py", package / "dict.txt", *sorted(package.glob("finalseg/*.py"))]
-        self.model_sha256 = _hash_files(*model, *([custom_dictionary] if custom_dictionary else []))
+        self.model_sha256 = _hash_text(*map(sha256_of_file, model), *checksums)
 
     def __reduce__(self) -> tuple[Callable[[], JiebaSegmenter], tuple[()]]:
         # the lock in jieba's tokenizer cannot be pickled
-        return partial(JiebaSegmenter, custom_dictionary=self._custom_dictionary), ()
+        return partial(JiebaSegmenter, custom_dictionary=self._paths), ()
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """Return the word starts of the concatenated texts; see `Segmenter`."""
-        return _starts_of_words(map(self._tokenizer.lcut, texts), texts)
+        with _JIEBA_LOCK, self._own_split_words():
+            starts = _starts_of_words(map(self._tokenizer.lcut, texts), texts)
+        if self.dictionary is not None:
+            apply_dictionary(self._phrases, texts, starts)
+        return starts
+
+    @contextlib.contextmanager
+    def _own_split_words(self) -> Iterator[None]:
+        """Use the words with frequency 0 of this segmenter's dictionary.
+
+        jieba keeps them in one set for all tokenizers of a process.
+        """
+        from jieba import finalseg
+
+        shared = finalseg.Force_Split_Words
+        finalseg.Force_Split_Words = self._never_words
+        try:
+            yield
+        finally:
+            finalseg.Force_Split_Words = shared
 
 
 class RjiebaSegmenter:
@@ -153,7 +180,3 @@ def _starts_of_words(segmented: Iterable[Sequence[str]], texts: Sequence[str]) -
 
 def _hash_text(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _hash_files(*paths: Path) -> str:
-    return _hash_text(*map(sha256_of_file, paths))

@@ -14,7 +14,7 @@ import yaml
 
 from ..config import PretrainRecipe, numbers_fingerprint, to_plain
 from ..corpus.documents import read_documents
-from ..corpus.segment import SegmenterConfig
+from ..corpus.segment import SegmenterConfig, make_segmenter
 from ..corpus.source_files import find_sources
 from ..errors import ConfigError, DataError
 from ..files import atomic_write, sha256_of_file
@@ -26,7 +26,8 @@ from ..shards.manifest import MANIFEST_NAME
 from ..shards.preparation.prepare import prepare_corpus
 from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab, build_vocab, load_vocab
+from ..tokenization.vocab import Vocab, load_vocab
+from ..tokenization.vocab_building import build_vocab
 from ..weights import WEIGHTS_NAME
 from .run_folder import (
     CONTENTS,
@@ -209,9 +210,7 @@ def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[
         prepared = prepare_corpus(
             corpus=job.corpus,
             vocab=vocab,
-            config=PrepareConfig(
-                segmenter=SegmenterConfig(name=job.config.data.segmenter), do_lower_case=job.config.data.do_lower_case
-            ),
+            config=PrepareConfig(segmenter=_segmenter_of(job.config), do_lower_case=job.config.data.do_lower_case),
             cache=job.prepared,
             progress=progress,
         )
@@ -270,6 +269,11 @@ def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
         raise ConfigError(str(error)) from None
 
 
+def _segmenter_of(config: PretrainRecipe) -> SegmenterConfig:
+    paths, separator = tuple(map(Path, config.data.custom_dictionary)), config.data.dictionary_separator or None
+    return SegmenterConfig(name=config.data.segmenter, custom_dictionary=paths, dictionary_separator=separator)
+
+
 def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
     made_with = {
         "segmenter": shards.manifest.segmenter.name,
@@ -281,10 +285,15 @@ def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
                 f"`data.{name}` must be {value!r}, because {shards.directory} was prepared with it, but is "
                 f"{getattr(config.data, name)!r}."
             )
+    words = shards.manifest.segmenter.model_sha256
+    if config.data.custom_dictionary and make_segmenter(_segmenter_of(config)).model_sha256 != words:
+        message = "must name the dictionaries of the shards, in their order; prepare them again, or leave the key out."
+        raise ConfigError(f"{shards.directory}: `data.custom_dictionary` {message}")
 
 
 def _vocab_from(job: Job) -> Vocab:
     sentences = (sentence for document in read_documents(job.corpus) for sentence in document.sentences)
-    vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=job.config.data.do_lower_case)
+    lower = job.config.data.do_lower_case
+    vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=lower, min_character_frequency=1)
     logger.info("built a vocabulary of %s entries from the corpus", f"{len(vocab):,}")
     return vocab

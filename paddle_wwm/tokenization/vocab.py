@@ -1,4 +1,4 @@
-"""Read, check, write and build vocabulary files.
+"""Read, check and write vocabulary files. `vocab_building.py` builds vocabularies.
 
 A vocabulary file has one WordPiece per line; the line number, from 0, is its id.
 """
@@ -6,21 +6,15 @@ A vocabulary file has one WordPiece per line; the line number, from 0, is its id
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable, Sequence
+from typing import Iterable, Sequence
 
 import numpy as np
 
 from ..errors import DataError
 from ..files import atomic_write
-
-if TYPE_CHECKING:
-    from tokenizers import BertWordPieceTokenizer
 
 # the label of a piece that is not predicted; the loss ignores it, and no id or class has this number
 IGNORED_LABEL = -100
@@ -78,14 +72,15 @@ class Vocab:
     def save(self, path: str | Path) -> None:
         """Write the vocabulary file; the sha256 of its bytes is `sha256`."""
         with atomic_write(path) as stream:
-            stream.write(_encode(self.tokens))
+            stream.write(encoded(self.tokens))
 
 
 def _is_reserved(token: str) -> bool:
     return token in SPECIAL_TOKENS or (token.startswith("[unused") and token.endswith("]"))
 
 
-def _encode(tokens: Iterable[str]) -> bytes:
+def encoded(tokens: Iterable[str]) -> bytes:
+    """Return the bytes of the file of a vocabulary with these tokens."""
     return "".join(f"{token}\n" for token in tokens).encode("utf-8")
 
 
@@ -159,58 +154,4 @@ def vocab_of(tokens: Sequence[str], *, source: str | Path) -> Vocab:
             "Use the vocab.txt of the model, or build one with paddle-wwm build-vocab."
         )
     # hash the tokens, not the bytes, so that CRLF line ends make no difference
-    return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(_encode(tokens)).hexdigest())
-
-
-def build_vocab(
-    sentences: Iterable[str], *, vocab_size: int, do_lower_case: bool = True, min_frequency: int = 2
-) -> Vocab:
-    """Train a WordPiece vocabulary with the `tokenizers` library, as for BERT.
-
-    Every Chinese character is a separate token. The same sentences always give the same vocabulary.
-
-    Args:
-        sentences: The text of the corpus.
-        vocab_size: The largest number of tokens.
-        do_lower_case: Convert the text to lower case and strip accents.
-        min_frequency: A longer piece must occur at least this often.
-
-    Raises:
-        DataError: The corpus has no text, or more characters than `vocab_size`.
-    """
-    from tokenizers import BertWordPieceTokenizer
-
-    trainer = BertWordPieceTokenizer(lowercase=do_lower_case)
-    word_counts = _count_words(sentences, trainer)
-    if not word_counts:
-        raise DataError("the corpus has no text; to build a vocabulary, use a corpus with text.")
-    # The trainer numbers "##x" pieces in the order of a randomly seeded hash map, and uses the numbers to break ties
-    # between merges. We pass these pieces as special tokens, in sorted order, so their numbers are fixed, and the same
-    # text always gives the same vocabulary.
-    continuations = sorted({f"##{character}" for word in word_counts for character in word[1:]})
-    trainer.train_from_iterator(
-        # a single character is never merged, so its count does not matter
-        (word for word, count in sorted(word_counts.items()) for word in repeat(word, count if len(word) > 1 else 1)),
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        limit_alphabet=sys.maxunicode,  # no limit; the check below reports the size that is needed
-        special_tokens=[*SPECIAL_TOKENS, *continuations],
-        show_progress=False,
-    )
-    ids = trainer.get_vocab()
-    tokens = tuple(sorted(ids, key=ids.__getitem__))
-    if len(tokens) > vocab_size:
-        raise DataError(
-            f"`vocab_size` must be at least {len(tokens)} for this corpus (its characters alone need that "
-            f"many), but is {vocab_size}."
-        )
-    return Vocab(tokens=tokens, sha256=hashlib.sha256(_encode(tokens)).hexdigest())
-
-
-def _count_words(sentences: Iterable[str], tokenizer: BertWordPieceTokenizer) -> Counter[str]:
-    """Count the words of BERT's pre-tokenizer; every Chinese character is a word."""
-    counts: Counter[str] = Counter()
-    for sentence in sentences:
-        normalized = tokenizer.normalizer.normalize_str(sentence)
-        counts.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized))
-    return counts
+    return Vocab(tokens=tuple(tokens), sha256=hashlib.sha256(encoded(tokens)).hexdigest())

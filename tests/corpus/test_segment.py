@@ -220,7 +220,7 @@ def test_jieba_uses_the_words_of_a_user_dictionary(tmp_path, made):
     segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=dictionary))
     [sentence] = segment(segmenter, [SEED_TEXT])
     assert "|".join(sentence.words) == "使用|语言模型|来|预测|下一个|词|的|probability|。"
-    assert segmenter.description == "jieba 0.42.1, 3 words (1 without effect) of words.txt"
+    assert segmenter.description == "jieba 0.42.1, 3 words (0 without effect) of words.txt"
     assert segmenter.model_sha256 != made("jieba").model_sha256
     assert segment(made("jieba"), ["语言模型"])[0].words == ("语言", "模型")  # the other segmenter is unchanged
 
@@ -264,9 +264,11 @@ def test_a_segmenter_that_is_not_installed_is_an_error_with_the_install_command(
     [
         (None, "words.txt: no such file"),
         ("好\n".encode() + "语言模型".encode("gbk"), "words.txt:2: is not UTF-8"),
-        ("\ufeff语言模型\n".encode(), "words.txt:1: begins with a byte order mark"),
+        ("语言模型\n下一个\n".encode("utf-16"), "words.txt:1: is not UTF-8"),
+        ("好的\nab\n".encode("utf-16-le")[2:], "words.txt:1: "),
+        ("语言模型\n好\0\n".encode(), "words.txt:2: holds a NUL character"),
     ],
-    ids=["missing", "gbk", "bom"],
+    ids=["missing", "gbk", "utf-16", "utf-16 without mark", "nul"],
 )
 def test_a_wrong_dictionary_is_an_error_with_file_and_line(tmp_path, name, content, message):
     dictionary = tmp_path / "words.txt"

@@ -9,11 +9,13 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter
 from paddle_wwm.errors import ConfigError, TrainingError
 from paddle_wwm.pretraining.job import worker_command
 from paddle_wwm.pretraining.result import summary
 from paddle_wwm.pretraining.run import pretrain
 from paddle_wwm.runs.folder import locked_output
+from paddle_wwm.shards.reader import ShardSet
 
 RECIPE = """
 model: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,
@@ -142,3 +144,21 @@ def test_overwrite_deletes_only_the_files_of_the_run(recipe, prepared_sample, tm
     (output / "notes.txt").write_text("weeks of work", encoding="utf-8")
     again = pretrain([prepared_sample.directory], output=output, config=recipe, overrides=["seed=4"], overwrite=True)
     assert again.num_steps == 6 and (output / "notes.txt").read_text(encoding="utf-8") == "weeks of work"
+
+
+def test_a_recipe_names_the_dictionaries_and_prepared_shards_must_fit_them(recipe, sample_corpus, tmp_path):
+    first, second = tmp_path / "first.dic", tmp_path / "second.dic"
+    first.write_text("米饭#很香\n不在样本里\n", encoding="utf-8")
+    second.write_text("放#水\n", encoding="utf-8")
+    names = f"data.custom_dictionary=[{first}, {second}]"
+    overrides = [names, "data.dictionary_separator='#'", "phases.0.num_steps=2"]
+    pretrain(
+        [sample_corpus], output=tmp_path / "run", config=recipe, prepared=tmp_path / "prepared", overrides=overrides
+    )
+    [shards] = (path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
+    expected = make_segmenter(SegmenterConfig(custom_dictionary=(first, second), dictionary_separator="#"))
+    assert ShardSet(shards).manifest.segmenter.model_sha256 == expected.model_sha256
+    pretrain([shards], output=tmp_path / "again", config=recipe, overrides=overrides)
+    with pytest.raises(ConfigError, match="`data.custom_dictionary` must name the dictionaries of the shards"):
+        other = [f"data.custom_dictionary=[{second}, {first}]", *overrides[1:]]
+        pretrain([shards], output=tmp_path / "other", config=recipe, overrides=other)

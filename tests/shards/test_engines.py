@@ -6,6 +6,7 @@ import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.shards.preparation.engines import EngineConfig, open_engine
+from paddle_wwm.shards.preparation.process_engine import ProcessEngine, advance
 from paddle_wwm.shards.preparation.work_plan import Plan, PrepareConfig
 
 
@@ -72,3 +73,19 @@ def test_errors_for_an_unknown_engine_and_a_silent_scheduler_have_a_remedy():
     error = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler")
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), error, open_engine(unused):
         pass
+
+
+def advance_twice(plan, number):
+    advance(number)
+    advance(1)
+    return number
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_progress_inside_items_reaches_the_caller(num_workers):
+    seen = []
+    engine = ProcessEngine(num_workers=num_workers)
+    found = engine.run(advance_twice, None, [10, 20, 30], on_progress=seen.append)
+    assert sorted(result for result in found if result is not None) == [10, 20, 30]
+    assert sum(seen) == 63
+    assert results(engine, advance_twice, None, [10, 20]) == [10, 20], "without a listener, nothing happens"

@@ -1,4 +1,4 @@
-"""Test reading, checking, writing and building vocabularies."""
+"""Test reading, checking and writing vocabularies."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import hashlib
 
 import pytest
 
-from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.errors import DataError
-from paddle_wwm.tokenization.vocab import SPECIAL_TOKENS, build_vocab, load_vocab
+from paddle_wwm.tokenization.vocab import load_vocab
 
 SMALL = ("[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "的", "##s", "[", "unused")
 
@@ -23,11 +22,6 @@ def file_of(tmp_path):
         return path
 
     return write
-
-
-@pytest.fixture(scope="module")
-def sample_sentences(sample_corpus):
-    return [sentence for document in read_documents(sample_corpus) for sentence in document.sentences]
 
 
 def test_the_line_number_is_the_id(file_of):
@@ -87,49 +81,6 @@ def test_a_vocabulary_that_is_not_utf8_or_a_folder_or_missing_is_an_error(file_o
         load_vocab(tmp_path)
     with pytest.raises(DataError, match=r"absent\.txt: no such vocabulary; build one with paddle-wwm build-vocab"):
         load_vocab(tmp_path / "absent.txt")
-
-
-def test_a_built_vocabulary_has_special_tokens_single_chinese_characters_and_a_limited_size(
-    sample_sentences,
-):
-    vocab = build_vocab(sample_sentences, vocab_size=2500)
-    assert vocab.tokens[:5] == SPECIAL_TOKENS
-    assert 2000 < len(vocab) <= 2500
-    chinese = {
-        character for sentence in sample_sentences for character in sentence if "\u4e00" <= character <= "\u9fff"
-    }
-    assert chinese <= set(vocab.tokens)
-    assert not [token for token in vocab.tokens if len(token) > 1 and chinese & set(token.removeprefix("##"))]
-
-
-def test_the_same_sentences_give_the_same_vocabulary(sample_sentences):
-    assert build_vocab(iter(sample_sentences), vocab_size=3000) == build_vocab(list(sample_sentences), vocab_size=3000)
-
-
-def test_a_built_vocabulary_is_lower_cased_unless_case_is_kept():
-    sentences = ["Paddle Paddle Paddle 飞桨 É"]
-    assert "P" not in build_vocab(sentences, vocab_size=100).tokens
-    assert {"Paddle", "É"} <= set(build_vocab(sentences, vocab_size=100, do_lower_case=False).tokens)
-
-
-@pytest.mark.parametrize("vocab_size", [1, 6, 15])
-def test_a_too_small_vocab_size_is_an_error_with_the_smallest_valid_size(vocab_size):
-    sentences = ["甲乙丙丁戊己", "ab abc"]  # 5 special tokens, 6 + 3 characters, ##b and ##c
-    with pytest.raises(DataError, match=f"`vocab_size` must be at least 16 for this corpus .*, but is {vocab_size}"):
-        build_vocab(sentences, vocab_size=vocab_size)
-    assert set(build_vocab(sentences, vocab_size=16).tokens) == {*SPECIAL_TOKENS, *"甲乙丙丁戊己abc", "##b", "##c"}
-
-
-def test_a_piece_must_occur_min_frequency_times():
-    assert "ab" in build_vocab(["ab 的 ab"], vocab_size=100).tokens
-    assert "ab" not in build_vocab(["ab 的 的"], vocab_size=100).tokens
-    assert "ab" in build_vocab(["ab 的"], vocab_size=100, min_frequency=1).tokens
-
-
-@pytest.mark.parametrize("sentences", [[], ["", " \u3000"]])
-def test_a_corpus_without_text_is_an_error(sentences):
-    with pytest.raises(DataError, match="has no text"):
-        build_vocab(sentences, vocab_size=100)
 
 
 @pytest.mark.data

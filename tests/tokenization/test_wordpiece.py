@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from paddle_wwm.tokenization import piece_tables, wordpiece
 from paddle_wwm.tokenization.library import LibraryTokenizer
 from paddle_wwm.tokenization.tokenized import tokenize_sentence
-from paddle_wwm.tokenization.vocab import build_vocab, load_vocab
+from paddle_wwm.tokenization.vocab import load_vocab
+from paddle_wwm.tokenization.vocab_building import build_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
 
 from .builders import hard_texts, pieces_of, plain, properties

@@ -18,7 +18,7 @@ from ...tokenization.pieces import join_words
 from ...tokenization.vocab import Vocab
 from ..manifest import ShardManifest
 from ..preparation.merge_units import REPORT_NAME
-from ..preparation.prepared_summary import report_lines
+from ..preparation.prepared_summary import dictionary_lines, report_lines
 from ..reader import ShardSet
 from .compare import Agreement, Comparison
 from .kept_texts import read_texts
@@ -55,7 +55,9 @@ def manifest_lines(shards: ShardSet) -> Iterator[str]:
         "kept text",
         f"{len(manifest.texts):,} file(s)" if manifest.texts else "none (paddle-wwm prepare-corpus --text keeps it)",
     )
-    changes = report_lines(read_report(shards))
+    report = read_report(shards)
+    yield from dictionary_lines(report)
+    changes = report_lines(report)
     yield "dropped or changed text:" if changes else "nothing was dropped or changed"
     yield from changes
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from ...corpus.counts import CorpusReport
+from ...corpus.dictionary_counts import PhraseCounts
+from ...corpus.segment import dictionary_of
 from ...errors import DataError
 from ...files import sha256_of_file, write_json
 from ..manifest import (
@@ -69,9 +71,11 @@ def merge_units(
     writer = ShardWriter(folder, vocab_size=len(vocab))
     texts = _TextWriter(folder)
     counts: Counter = Counter()
+    phrases = PhraseCounts()
     total = CorpusReport.from_json(report.to_json())
     for unit in units:
-        unit_counts, unit_report = unit_result(plan, unit)
+        result = unit_result(plan, unit)
+        unit_counts = result.counts
         if unit_counts["documents"]:
             shard = Shard(plan.tokens_path(unit, "wwm"), bits=token_bits(len(vocab)))
             sections = Sections(
@@ -84,12 +88,16 @@ def merge_units(
             if plan.config.keep_text:
                 texts.append(plan.tokens_path(unit, "zst"), num_documents=unit_counts["documents"])
         counts.update(unit_counts)
-        total.merge(unit_report)
+        total.merge(result.report)
+        phrases.merge(result.phrases)
         on_unit(unit)
     writer.flush()
     if not counts["documents"]:
         names = ", ".join(map(str, paths[:3])) + (", …" if len(paths) > 3 else "")
         raise NothingLeftError(f"{names}: no text was found{_what_was_dropped(total)}.")
+    dictionary = dictionary_of(tools.segmenter)
+    if dictionary is not None:
+        phrases.report(dictionary, total)
     vocab.save(folder / VOCAB_NAME)
     manifest = ShardManifest(
         format_version=FORMAT_VERSION,

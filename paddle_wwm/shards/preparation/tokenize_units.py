@@ -10,9 +10,10 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 
 from ...corpus.counts import CorpusReport
+from ...corpus.dictionary_counts import CountingSegmenter, PhraseCounts
 from ...corpus.documents import Document
 from ...corpus.reading.intake import RawDocument
-from ...corpus.segment import Segmenter, make_segmenter
+from ...corpus.segment import Segmenter, dictionary_of, make_segmenter
 from ...files import atomic_write, write_json
 from ...tokenization.tokenized import TokenizedDocument, tokenize_documents
 from ...tokenization.vocab import load_vocab
@@ -60,7 +61,11 @@ def tokenize_unit(plan: Plan, unit: Unit) -> int:
     tools, report = tools_of(plan), CorpusReport()
     documents = [document for raw in _without_duplicates(plan, unit, report) for document in _split(plan, raw, report)]
     other_counts: Counter = Counter()
-    tokenized = tokenize_documents(documents, segmenter=tools.segmenter, tokenizer=tools.tokenizer, report=other_counts)
+    segmenter, phrases = tools.segmenter, PhraseCounts()
+    dictionary = dictionary_of(segmenter)
+    if dictionary is not None:
+        segmenter = CountingSegmenter(segmenter, dictionary=dictionary, counts=phrases)
+    tokenized = tokenize_documents(documents, segmenter=segmenter, tokenizer=tools.tokenizer, report=other_counts)
     if other_counts.pop("sentences_without_tokens"):
         documents = list(_with_tokens(documents, tools.tokenizer, report))
     report.counts.update(other_counts)
@@ -72,14 +77,32 @@ def tokenize_unit(plan: Plan, unit: Unit) -> int:
             file.close()
     if plan.config.keep_text:
         write_records(plan.tokens_path(unit, "zst"), ([document.doc_id, document.sentences] for document in documents))
-    write_json(mark, {"counts": _counts(tokenized, unknown_id=vocab.unk_id), "report": report.to_json()})
+    counts = _counts(tokenized, unknown_id=vocab.unk_id)
+    write_json(mark, {"counts": counts, "report": report.to_json(), "phrases": phrases.to_json()})
     return unit.num_chars
 
 
-def unit_result(plan: Plan, unit: Unit) -> tuple[Counter, CorpusReport]:
-    """Return the counts and the report that `tokenize_unit` has written."""
+@dataclass(frozen=True, kw_only=True)
+class UnitResult:
+    """What `tokenize_unit` has counted.
+
+    Attributes:
+        phrases: Counts of the phrases of the user dictionary.
+    """
+
+    counts: Counter
+    report: CorpusReport
+    phrases: PhraseCounts
+
+
+def unit_result(plan: Plan, unit: Unit) -> UnitResult:
+    """Return what `tokenize_unit` has counted."""
     value: dict[str, Any] = json.loads(plan.tokens_path(unit, "json").read_text(encoding="utf-8"))
-    return Counter(value["counts"]), CorpusReport.from_json(value["report"])
+    return UnitResult(
+        counts=Counter(value["counts"]),
+        report=CorpusReport.from_json(value["report"]),
+        phrases=PhraseCounts.from_json(value["phrases"]),
+    )
 
 
 def _without_duplicates(plan: Plan, unit: Unit, report: CorpusReport) -> Iterator[RawDocument]:

@@ -182,7 +182,7 @@ class Unit:
 
 # A function of (plan, batch or unit) that reads and writes files. An engine calls it for every item, in any
 # order, and may call it twice for the same item.
-Work = Callable[[Plan, Any], Any]
+Work = Callable[[Any, Any], Any]
 
 
 def inputs_fingerprint(
