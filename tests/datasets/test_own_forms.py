@@ -331,3 +331,25 @@ def test_the_conversion_that_is_advised_names_the_likely_encoding(tmp_path, enco
     path.write_bytes(("text\tlabel\n" + f"{text}\t1\n" * 5).encode(encoding))
     with pytest.raises(DataError, match=rf"line 2: must be UTF-8, .*iconv -f {name} -t UTF-8 a\.tsv"):
         list(TaskFile(path=path, split="train").lines())
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+@pytest.mark.parametrize("answers", ["lists", "objects"])
+def test_one_object_per_question_is_read_as_the_data_sets_of_hugging_face_have_it(tmp_path, form, answers):
+    given = {
+        "lists": {"text": ["张三", "北京"], "answer_start": [0, 3]},
+        "objects": [{"text": "张三", "answer_start": 0}, {"text": "北京"}],
+    }[answers]
+    records = [{"answers": given, "id": f"q{n}", "context": "张三在北京{学习}。", "question": "谁？"} for n in range(2)]
+    text = json.dumps(records) if form == "array" else "\n".join(map(json.dumps, records))
+    path = tmp_path / "train.json"
+    path.write_text(text, encoding="utf-8")
+    dataset = dataset_of_flags(name="own", kind="reading-comprehension", files={"train": path})
+    examples = read_split(dataset, data=tmp_path, split="train").examples
+    assert [example.example_id for example in examples] == ["q0", "q1"]
+    assert [answer.text for answer in examples[0].answers] == ["张三", "北京"]
+    assert [answer.characters for answer in examples[0].answers] == [(0, 2), (3, 5)]
+    path.write_text(text.replace("[0, 3]", "[0]"), encoding="utf-8")
+    if answers == "lists":
+        with pytest.raises(DataError, match="must hold lists `text` and `answer_start` of one length"):
+            read_split(dataset, data=tmp_path, split="train")

@@ -1,7 +1,8 @@
 """Reading comprehension in the JSON format of SQuAD.
 
 CMRC 2018 and DRCD use this format, SQuAD 2.0 adds `is_impossible`, and CJRC adds YES and NO as answers. The first
-version of CMRC 2018 was a list of passages, with answers as texts without starts. Those files can be read, too.
+version of CMRC 2018 was a list of passages, with answers as texts without starts. Those files can be read, too, and so
+can one object per question (JSON lines or an array), as the data sets of Hugging Face have them.
 
 If the position of a gold answer is wrong or missing, the reader searches for the answer in the passage. `Split.counts`
 has the number of answers by `AnswerPlace`.
@@ -9,6 +10,7 @@ has the number of answers by `AnswerPlace`.
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any, Iterator, Mapping
 
@@ -37,9 +39,9 @@ def read_questions(file: TaskFile, dataset: Dataset, *, yes_no: bool = False) ->
             file and the question.
     """
     file.counts.update({name: 0 for name in ("answers", *(place.value for place in AnswerPlace), "without_place")})
-    value = file.json()
+    flat = list(_flat_paragraphs(file))
     examples: list[Example] = []
-    for place, paragraph in _paragraphs(file, value):
+    for place, paragraph in flat or _paragraphs(file, file.json()):
         context = _get(file, paragraph, "context", str, place=place)
         for index, item in enumerate(_get(file, paragraph, "qas", list, place=place)):
             here = f"{place}.qas[{index}]"
@@ -58,6 +60,36 @@ def read_questions(file: TaskFile, dataset: Dataset, *, yes_no: bool = False) ->
 
 
 READERS_OF_QUESTIONS: Mapping[str, Reader] = {"squad": read_questions, "cjrc": partial(read_questions, yes_no=True)}
+
+
+def _flat_paragraphs(file: TaskFile) -> Iterator[tuple[str, Any]]:
+    """Yield a paragraph per question if every record of the file is a question; else nothing.
+
+    `answers` may be lists of texts and of starts: {"text": [...], "answer_start": [...]}.
+    """
+    if not _begins_with_question(file):
+        return
+    for record in file.json_records():
+        item = dict(record.values)
+        answers = item.get("answers")
+        if isinstance(answers, dict):
+            texts, starts = answers.get("text"), answers.get("answer_start", [])
+            if not isinstance(texts, list) or not isinstance(starts, list) or len(starts) not in (0, len(texts)):
+                raise file.error("`answers` must hold lists `text` and `answer_start` of one length.", line=record.line)
+            starts = starts or [-1] * len(texts)
+            item["answers"] = [{"text": text, "answer_start": start} for text, start in zip(texts, starts)]
+        item.setdefault("id", f"line {record.line}")
+        yield f"line {record.line}", {"context": item.get("context"), "qas": [item]}
+
+
+def _begins_with_question(file: TaskFile) -> bool:
+    """Return True if the first JSON object of the file is a question with its passage."""
+    text = file.content.decode("utf-8", "replace")
+    try:
+        first = json.JSONDecoder().raw_decode(text, text.index("{"))[0]
+    except (ValueError, RecursionError):
+        return False
+    return {"context", "question"} <= set(first)
 
 
 def _paragraphs(file: TaskFile, value: Any) -> Iterator[tuple[str, Any]]:

@@ -17,8 +17,8 @@ from .work_plan import Plan
 
 logger = logging.getLogger(__name__)
 PLAN_NAME = "plan.json"
-# How the work is divided into batches and files. Version 1: one batch per source. Version 2: no counts of phrases, and a
-# large dump was one batch.
+# How the work is divided into batches and files. Version 1: one batch per source. Version 2: no counts of phrases, and
+# one batch per dump.
 LAYOUT = 3
 
 
