@@ -63,7 +63,7 @@ READERS_OF_QUESTIONS: Mapping[str, Reader] = {"squad": read_questions, "cjrc": p
 
 
 def _flat_paragraphs(file: TaskFile) -> Iterator[tuple[str, Any]]:
-    """Yield a paragraph per question if every record of the file is a question; else nothing.
+    """Yield a paragraph per question if every record is a question; else nothing.
 
     `answers` may be lists of texts and of starts: {"text": [...], "answer_start": [...]}.
     """
