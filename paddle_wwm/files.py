@@ -239,13 +239,16 @@ def check_space(path: Path, *, num_bytes: int, what: str, remedy: str, error: ty
 
 @contextlib.contextmanager
 def disk_errors_as(kind: type[PaddleWWMError], *, folder: Path, remedy: str) -> Iterator[None]:
-    """Raise `kind` with a remedy if the disk is full, over quota or not writable."""
+    """Raise `kind` with a remedy if the disk is full, over quota or not writable.
+
+    The message names the file if the error does, otherwise `folder`.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
-        raise kind(f"{folder}: {error.strerror}. {remedy}") from None
+        raise kind(f"{error.filename or folder}: {error.strerror}. {remedy}") from None
 
 
 def size_text(num_bytes: int) -> str:

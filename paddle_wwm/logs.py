@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import warnings
+from typing import TextIO
 
 ROOT_LOGGER = "paddle_wwm"
 
@@ -21,11 +23,27 @@ class ConsoleHandler(logging.Handler):
         text = self.format(record)
         if record.levelno == logging.WARNING:
             text = f"warning: {text}"
-        stream = sys.stdout if record.levelno < logging.WARNING else sys.stderr
-        tqdm = sys.modules.get("tqdm")
-        with tqdm.tqdm.external_write_mode(file=stream) if tqdm else contextlib.nullcontext():
-            stream.write(f"{text}\n")
-            stream.flush()
+        _write_above_bars(sys.stdout if record.levelno < logging.WARNING else sys.stderr, f"{text}\n")
+
+
+def _write_above_bars(stream: TextIO, text: str) -> None:
+    tqdm = sys.modules.get("tqdm")
+    with tqdm.tqdm.external_write_mode(file=stream) if tqdm else contextlib.nullcontext():
+        stream.write(text)
+        stream.flush()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a Python warning as `warnings` does, but above an open bar."""
+    if sys.stderr is not None:
+        _write_above_bars(file or sys.stderr, warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def show_messages() -> None:
@@ -36,5 +54,6 @@ def show_messages() -> None:
     root = logging.getLogger(ROOT_LOGGER)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
+    warnings.showwarning = _show_warning
     root.setLevel(logging.INFO)
     root.propagate = False  # other packages configure the root logger, which would show each line twice

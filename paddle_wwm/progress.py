@@ -6,7 +6,7 @@ On a terminal, a bar has an ETA. In a log file, a line is written every SECONDS_
 from __future__ import annotations
 
 import contextlib
-import os
+import sys
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
@@ -93,7 +93,7 @@ def progress_bar(**options: Any) -> Any:
     """Return a tqdm bar on stderr. `options` are passed to tqdm."""
     from tqdm import tqdm
 
-    return tqdm(mininterval=0.5 if _is_terminal() else SECONDS_BETWEEN_LINES, **options)
+    return tqdm(mininterval=0.5 if is_terminal() else SECONDS_BETWEEN_LINES, **options)
 
 
 class BarDisplay:
@@ -137,8 +137,30 @@ class BarDisplay:
 show_bar = BarDisplay()
 
 
-def _is_terminal() -> bool:
+def close_bars() -> None:
+    """Close all open bars, so that a message starts on a new line.
+
+    Bars of other packages are closed, too.
+    """
+    show_bar.close()
+    if tqdm := sys.modules.get("tqdm"):
+        for bar in list(tqdm.tqdm._instances):
+            bar.close()
+
+
+def end_open_line() -> None:
+    """Start a new line on the terminal.
+
+    A process that was killed may have left its bar there.
+    """
+    if is_terminal():
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+
+
+def is_terminal() -> bool:
+    """Return True if stderr is a terminal."""
     try:
-        return os.isatty(2)
-    except OSError:  # stderr is closed
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # stderr is closed
         return False

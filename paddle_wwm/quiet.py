@@ -6,8 +6,10 @@ part reads the log level once, when it is loaded. Importing this module is fast:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
+from typing import Iterator
 
 # glog's levels: 0 INFO, 1 WARNING, 2 ERROR. Below ERROR, paddle's C++ part reports its own deprecated functions
 # ("Please use CreatePredictor instead", from the LAC package) and inference passes. Users cannot change these. Errors
@@ -43,3 +45,19 @@ def quiet_environment() -> None:
     os.environ.setdefault("GLOG_minloglevel", GLOG_MINIMUM_LEVEL)
     for message, category, module in NOISE:
         warnings.filterwarnings("ignore", message=message, category=category, module=module)
+
+
+@contextlib.contextmanager
+def fork_without_warning() -> Iterator[None]:
+    """Suppress the warning of `tokenizers` about forking its threads.
+
+    The warning does not apply here, because no child process uses a tokenizer of this process.
+    """
+    name = "TOKENIZERS_PARALLELISM"
+    is_set = name in os.environ
+    os.environ.setdefault(name, "false")
+    try:
+        yield
+    finally:
+        if not is_set:
+            del os.environ[name]

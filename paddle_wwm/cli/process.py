@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Callable
@@ -17,14 +18,14 @@ def run_script(main: Callable[[], int | None]) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="surrogateescape")  # print file names unchanged even if they are not UTF-8
     from ..logs import show_messages
-    from ..progress import show_bar
+    from ..progress import close_bars
 
     show_messages()
     try:
         try:
             status = main() or 0
         finally:
-            show_bar.close()  # so that an error starts on a new line
+            close_bars()  # so that an error starts on a new line
         sys.stdout.flush()  # short output is written only now, so a write error is raised here
     except Interrupted as stop:
         print(f"stopped: {stop}", file=sys.stderr)
@@ -42,7 +43,9 @@ def run_script(main: Callable[[], int | None]) -> None:
         status = USER_ERROR_EXIT_STATUS
     except OSError as error:
         # no space, no permission, an I/O error: the system's message names the file
-        print(f"error: {error}", file=sys.stderr)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "; free some disk space and run the command again" if is_full else ""
+        print(f"error: {error}{remedy}", file=sys.stderr)
         status = USER_ERROR_EXIT_STATUS
     try:
         sys.stdout.flush()

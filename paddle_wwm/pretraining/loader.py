@@ -7,10 +7,10 @@ number of processes and the step at which a run is resumed do not change the bat
 from __future__ import annotations
 
 import atexit
-import contextlib
+import logging
 import multiprocessing
-import os
 import signal
+import threading
 from typing import Iterator, TypedDict, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ import paddle
 
 from ..pretraining_data.collate import PretrainBatch
 from ..pretraining_data.mixture import Mixture
+from ..quiet import fork_without_warning
 from ..runs.fleet import World
 from ..runs.lifetime import end_with_parent
 from ..tokenization.vocab import IGNORED_LABEL
@@ -137,20 +138,59 @@ def _end_loaders() -> None:
             child.kill()
 
 
-@contextlib.contextmanager
-def _without_tokenizers() -> Iterator[None]:
-    """Suppress the warning of `tokenizers` about forking its threads.
+class LoaderEnded(Exception):
+    """A loader process has ended too early.
 
-    The warning does not apply here, because no loader process tokenizes.
+    Attributes:
+        status: its exit status, negative for a signal.
     """
-    name = "TOKENIZERS_PARALLELISM"
-    is_set = name in os.environ
-    os.environ.setdefault(name, "false")
-    try:
-        yield
-    finally:
-        if not is_set:
-            del os.environ[name]
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"a loader process ended with status {status}")
+        self.status = status
+
+
+class _Batches(Iterator[list[Tensors]]):
+    """The batches of a DataLoader.
+
+    `next` raises LoaderEnded when a loader process was killed.
+
+    Paddle itself would raise from a handler of SIGCHLD, wherever the trainer is. In the middle of C++ code, such as a
+    backward pass, that aborts the program. So the handler is reset, and the processes are checked here.
+    """
+
+    def __init__(self, loader: paddle.io.DataLoader) -> None:
+        before = set(multiprocessing.active_children())
+        handler = signal.getsignal(signal.SIGCHLD)
+        with fork_without_warning():
+            self._batches = iter(loader)
+        self._processes = set(multiprocessing.active_children()) - before
+        _loaders.update(self._processes)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, handler)
+
+    def __next__(self) -> list[Tensors]:
+        self._check()
+        try:
+            return next(self._batches)
+        except StopIteration:
+            raise
+        except Exception:
+            self._check()
+            raise
+
+    def _check(self) -> None:
+        for process in self._processes:
+            if process.exitcode:  # None: still running; 0: it has made all its batches
+                raise LoaderEnded(process.exitcode)
+
+
+def _is_not_about_ended_loaders(record: logging.LogRecord) -> bool:
+    return "workers exit unexpectedly" not in record.getMessage()
+
+
+# Paddle's reader thread reports a killed loader on the root logger. The trainer reports it in an error.
+logging.getLogger().addFilter(_is_not_about_ended_loaders)
 
 
 def step_batches(
@@ -164,6 +204,8 @@ def step_batches(
     num_processes: int,
 ) -> Iterator[list[Tensors]]:
     """Return an iterator over the micro-batches of this worker in a phase.
+
+    Its `next` raises LoaderEnded if a loader process was killed.
 
     Args:
         data: the training data of the phase.
@@ -182,8 +224,4 @@ def step_batches(
         worker_init_fn=_leave_signals_to_the_trainer,
         places=paddle.CPUPlace() if not paddle.is_compiled_with_cuda() else None,
     )
-    before = set(multiprocessing.active_children())
-    with _without_tokenizers():
-        batches = iter(loader)
-    _loaders.update(set(multiprocessing.active_children()) - before)
-    return batches
+    return _Batches(loader)

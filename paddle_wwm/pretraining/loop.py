@@ -17,6 +17,7 @@ from . import preview
 from .checkpoint import checkpoints_in, export_model
 from .data import RunData
 from .evaluation import held_out_batches
+from .loader import LoaderEnded
 from .metrics_log import Reporter, draw_curves
 from .result import read_result, summary
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
@@ -96,15 +97,18 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
     batches, interval = trainer.batches(), _Interval()
     while trainer.step < config.num_steps:
         started = time.perf_counter()
-        micro_batches = next(batches)
+        try:
+            micro_batches, loader_status = next(batches), 0
+        except LoaderEnded as ended:  # all workers must stop, so they agree on it in the step
+            micro_batches, loader_status = [], ended.status
         interval.waited += time.perf_counter() - started
-        result, sums = trainer.update(micro_batches, stop_asked=stop.number != 0)
+        result, sums = trainer.update(micro_batches, stop_asked=stop.number != 0, loader_status=loader_status)
         if result.updated:  # the sums of a skipped step are not finite
             interval.sums.add(sums)
         interval.flops += trainer.flops_of(micro_batches)
         interval.seconds += time.perf_counter() - started
 
-        step, ended = trainer.step, trainer.step == config.num_steps
+        step, is_last = trainer.step, trainer.step == config.num_steps
         if reporter:
             reporter.step_done(step)
             if not result.updated:
@@ -112,7 +116,7 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
                     f"step {step}: the gradient overflowed, so the step was skipped; the loss scale is now "
                     f"{trainer.precision.loss_scale:g}"
                 )
-        if step % runtime.log_every_steps == 0 or ended or result.stop:
+        if step % runtime.log_every_steps == 0 or is_last or result.stop:
             values = {
                 **interval.values(trainer.world, gemm_peak=gemm_peak),
                 "learning_rate": result.learning_rate,
@@ -121,13 +125,13 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
             if reporter:
                 reporter.log("train", step, values)
             interval = _Interval()
-        if step % runtime.evaluate_every_steps == 0 or ended:
+        if step % runtime.evaluate_every_steps == 0 or is_last:
             held_out = trainer.evaluate()
             if reporter:
                 reporter.log("held_out", step, held_out)
-        if step % runtime.save_every_steps == 0 or ended or result.stop or result.save:
+        if step % runtime.save_every_steps == 0 or is_last or result.stop or result.save:
             trainer.save()
-        if result.stop and not ended:
+        if result.stop and not is_last:
             raise stop.interrupted(f"saved after step {step}; to continue, rerun the same command with --resume auto.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -12,6 +11,7 @@ from ..files import atomic_write, read_log
 from ..progress import Progress
 from ..runs.log import RunLog
 from .run_folder import CURVES_NAME, METRICS_NAME, VISUALDL_NAME
+from .visualdl_log import VisualDlLog
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,8 @@ class Reporter:
     def __init__(
         self, output: Path, *, num_steps: int, first_step: int, progress: Callable[[Progress], None] | None = None
     ) -> None:
-        from visualdl import LogWriter
-
         self._log = RunLog(output / METRICS_NAME, keep=lambda record: record["step"] <= first_step)
-        self._visualdl = LogWriter(logdir=str(output / VISUALDL_NAME))
+        self._visualdl = VisualDlLog(output / VISUALDL_NAME)
         self._progress, self._num_steps, self._note = progress, num_steps, ""
         self.step_done(first_step)
 
@@ -46,9 +44,7 @@ class Reporter:
             values: the values by name.
         """
         self._log.write({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
-        for name, value in values.items():
-            if math.isfinite(value):
-                self._visualdl.add_scalar(tag=f"{kind}/{name}", value=value, step=step)
+        self._visualdl.write(kind, step, values)
         if kind == "train":
             self._note = (
                 f"loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}, "

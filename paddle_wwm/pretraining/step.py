@@ -6,13 +6,16 @@ The MLM loss is a mean over all predicted pieces of the global batch. The NSP lo
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import dataclass, fields
 from typing import Sequence
 
 import paddle
 import paddle.nn.functional as F
 
+from ..errors import TrainingError
 from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated_step
+from ..runs.checkpoints import TO_CONTINUE
 from ..runs.fleet import World, sum_over_workers
 from ..tokenization.vocab import IGNORED_LABEL
 from .loader import Tensors
@@ -131,17 +134,28 @@ def pretraining_step(
     learning_rate: float,
     stop_asked: bool = False,
     save_asked: bool = False,
+    loader_status: int = 0,
 ) -> tuple[StepResult, Sums]:
     """Make one training step over the micro-batches of this worker.
 
-    The arguments are those of `accumulated_step`.
+    The other arguments are those of `accumulated_step`.
+
+    Args:
+        loader_status: the exit status of a loader process of this worker that ended too early; 0 if none did.
 
     Returns:
         The result of the step, and the sums of this worker.
+
+    Raises:
+        TrainingError: a loader process of any worker ended too early. Every worker raises it, before the step.
     """
     own_predictions = sum(batch["num_predictions"] for batch in micro_batches)
     own_pairs = sum(batch["next_sentence_labels"].size for batch in micro_batches if "next_sentence_labels" in batch)
-    num_predictions, num_pairs = sum_over_workers([own_predictions, own_pairs], context.world).tolist()
+    num_predictions, num_pairs, num_failures = sum_over_workers(
+        [own_predictions, own_pairs, loader_status != 0], context.world
+    ).tolist()
+    if num_failures:
+        raise TrainingError(_loader_failure(loader_status, step=step, world=context.world))
     sums = Sums()
 
     def losses_of(batch: Tensors) -> list[SummedLoss]:
@@ -162,3 +176,18 @@ def pretraining_step(
         save_asked=save_asked,
     )
     return result, sums
+
+
+def _loader_failure(status: int, *, step: int, world: World) -> str:
+    """Return the error message for a step without batches.
+
+    Every worker must call it.
+    """
+    statuses = sum_over_workers([status if rank == world.rank else 0 for rank in range(world.size)], world)
+    rank, status = next((rank, int(status)) for rank, status in enumerate(statuses.tolist()) if status)
+    how = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
+    whose = f" of worker {rank}" if world.size > 1 else ""
+    return (
+        f"step {step}: a loader process{whose} ended with {how}. The system kills processes when memory runs out: "
+        f"free some memory, or set runtime.num_loader_processes=0. {TO_CONTINUE}"
+    )

@@ -130,14 +130,21 @@ class Trainer:
         minutes = self.config.runtime.save_every_minutes
         return self.world.is_main and minutes > 0 and time.monotonic() - self.saved_at >= minutes * 60
 
-    def update(self, micro_batches: list[Tensors], *, stop_asked: bool) -> tuple[StepResult, Sums]:
+    def update(
+        self, micro_batches: list[Tensors], *, stop_asked: bool, loader_status: int = 0
+    ) -> tuple[StepResult, Sums]:
         """Make one training step.
+
+        Args:
+            micro_batches: the micro-batches of this worker.
+            stop_asked: True if this worker asks to stop after the step.
+            loader_status: the exit status of a loader process that ended too early; 0 if none did.
 
         Returns:
             The result of the step, and the sums of this worker.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite; no parameter was changed.
+            TrainingError: a loss or a gradient is not finite, or a loader process ended; no parameter was changed.
         """
         number, phase_step = phase_of(self.config, self.step)
         result, sums = pretraining_step(
@@ -147,6 +154,7 @@ class Trainer:
             learning_rate=_schedule_of(self.config.phases[number]).rate_at(phase_step),
             stop_asked=stop_asked,
             save_asked=self.save_is_due(),
+            loader_status=loader_status,
         )
         if not result.updated and not self.precision.may_skip():
             raise TrainingError(self._record_failure(result))

@@ -7,11 +7,15 @@ import logging
 from pathlib import Path
 from typing import Callable, Sequence
 
+from ..errors import TrainingError
+from ..files import disk_errors_as
 from . import fleet
+from .checkpoints import TO_CONTINUE
 from .devices import visible_gpus
 from .folder import LOGS_NAME, locked_output
 from .launch import launch_workers
 from .log import LogFollower
+from .native_output import redirect_native_output
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +46,20 @@ def run_in_folder(
     Returns:
         False in a worker process, True in the process that the user started.
     """
+    remedy = f"Free some disk space, or fix the permissions. {TO_CONTINUE}"
+    full_disk = disk_errors_as(TrainingError, folder=output, remedy=remedy)
     if fleet.is_worker():
+        redirect_native_output()
         world = fleet.init()
         sets_up = world.is_main and not fleet.is_set_up()
-        with locked_output(output) if sets_up else contextlib.nullcontext():
+        with full_disk, locked_output(output) if sets_up else contextlib.nullcontext():
             if sets_up:
                 set_up(world.size)
             if not fleet.is_set_up():
                 fleet.barrier(world)  # the others wait for the set-up
             train(world)
         return False
-    with locked_output(output):
+    with full_disk, locked_output(output):
         if set_up(num_workers):
             if num_workers == 1:
                 train(fleet.World())

@@ -12,13 +12,15 @@ import socket
 from pathlib import Path
 from typing import Callable, Sequence
 
-from ..errors import USER_ERROR_EXIT_STATUS, AlreadyReported
+from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, USER_ERROR_EXIT_STATUS, AlreadyReported
+from ..progress import end_open_line
 from .checkpoints import TO_CONTINUE
 from .fleet import LAUNCHER_VARIABLE
 from .processes import Command, raise_for, run_processes
 
 GRACE_S = 60.0  # time to finish the step and save after a signal
 FAILED_GRACE_S = 5.0  # time for the other workers to end after one has failed
+STATUSES_OF_A_CLOSED_BAR = (0, 1, USER_ERROR_EXIT_STATUS, SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -80,7 +82,8 @@ def launch_workers(
         count: the number of workers.
         log_directory: the folder for the output of the workers, worker-N.log.
         gpus: the ids of the GPUs, one per worker; empty for the CPU.
-        show_first: True if worker 0 prints to the terminal; otherwise its output also goes into a log.
+        show_first: True if worker 0 prints to the terminal, and only C++ libraries write into its log; otherwise all
+            its output goes into its log.
         on_poll: called several times per second while the workers run.
 
     Raises:
@@ -92,7 +95,8 @@ def launch_workers(
         Command(
             name=f"worker {rank}",
             line=tuple(command),
-            log=None if rank == 0 and show_first else log_directory / f"worker-{rank}.log",
+            log=log_directory / f"worker-{rank}.log",
+            on_terminal=rank == 0 and show_first,
             environment=environment,
         )
         for rank, environment in enumerate(worker_environments(count, gpus=gpus))
@@ -107,4 +111,6 @@ def launch_workers(
     )
     if ended.statuses[0] == USER_ERROR_EXIT_STATUS and show_first and not ended.stop:
         raise AlreadyReported("worker 0 has already reported the error.")
+    if show_first and ended.statuses[0] not in STATUSES_OF_A_CLOSED_BAR:
+        end_open_line()
     raise_for(ended, commands, remedy=TO_CONTINUE)

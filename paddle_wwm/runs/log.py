@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
+from ..errors import TrainingError
 from ..files import atomic_write, read_log
 from ..progress import Progress
+from .checkpoints import TO_CONTINUE
 
 
 class RunLog:
@@ -21,25 +24,43 @@ class RunLog:
     """
 
     def __init__(self, path: Path, *, keep: Callable[[Mapping[str, Any]], bool]) -> None:
+        self._path = path
         kept = [record for record in read_log(path) if keep(record)]
         with atomic_write(path, "w") as stream:
             stream.writelines(json.dumps(record) + "\n" for record in kept)
         self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed by close)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append a record; readers of the file see it at once."""
-        self._stream.write(json.dumps(record) + "\n")
-        self._stream.flush()
+        """Append a record; readers of the file see it at once.
+
+        Raises:
+            TrainingError: the file cannot be written, for example because the disk is full.
+        """
+        with log_errors(self._path):
+            self._stream.write(json.dumps(record) + "\n")
+            self._stream.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        with contextlib.suppress(OSError):  # `write` has raised the same error before
+            self._stream.close()
 
     def __enter__(self) -> RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def log_errors(path: Path) -> Iterator[None]:
+    """Raise TrainingError, with the path and the remedy, if a log cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the log cannot be written ({error.strerror or error}). Free some disk space. {TO_CONTINUE}"
+        ) from None
 
 
 class LogFollower:

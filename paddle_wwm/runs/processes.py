@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import IO, Callable, Mapping, Sequence
 
 from ..errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted, TrainingError
+from ..quiet import fork_without_warning
 from .lifetime import StopSignal, end_with_parent
+from .native_output import NATIVE_LOG_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +40,15 @@ class Command:
         name: its name in messages.
         line: the program and its arguments.
         log: the file to which its output is appended; None to print to the terminal of this process.
+        on_terminal: True if Python's output goes to the terminal of this process, and only that of C++ libraries goes
+            into `log` (see `native_output.py`).
         environment: environment variables to add to those of this process.
     """
 
     name: str
     line: tuple[str, ...]
     log: Path | None = None
+    on_terminal: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -94,10 +99,11 @@ def run_processes(
     with StopSignal() as stop:
         try:
             while running or (num_started < len(commands) and deadline is None):
-                for number in [number for number, process in running.items() if process.poll() is not None]:
+                ended = [number for number, process in running.items() if process.poll() is not None]
+                for number in ended:
                     statuses[number] = running.pop(number).returncode
-                    if failed is None and statuses[number] != 0:
-                        failed = number
+                if failed is None:
+                    failed = _first_failure({number: statuses[number] for number in ended})
                 if deadline is None and (stop.number or failed is not None):
                     agreed = not stop.number and failed is not None and statuses[failed] == agreed_status
                     if not agreed:
@@ -121,16 +127,31 @@ def run_processes(
     return Ended(statuses=tuple(statuses), failed=failed, stop=stop.number)
 
 
+def _first_failure(statuses: Mapping[int, int | None]) -> int | None:
+    """Return the command that failed, or None.
+
+    gloo aborts a worker when it loses another one, so an aborted worker is returned only if no other one failed.
+    """
+    failures = [number for number, status in statuses.items() if status != 0]
+    return min(failures, key=lambda number: (statuses[number] == -signal.SIGABRT, number), default=None)
+
+
 def _start(command: Command, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     with contextlib.ExitStack() as files:
         log: IO[bytes] | None = None
+        native_log: dict[str, str] = {}
         if command.log is not None:
             command.log.parent.mkdir(parents=True, exist_ok=True)
-            log = files.enter_context(open(command.log, "ab"))
+            if command.on_terminal:
+                native_log = {NATIVE_LOG_VARIABLE: str(command.log.absolute())}
+            else:
+                log = files.enter_context(open(command.log, "ab"))
+        environment = {**os.environ, **_python_path(), **variables, **command.environment, **native_log}
+        files.enter_context(fork_without_warning())
         return subprocess.Popen(
             command.line,
-            env={**os.environ, **_python_path(), **variables, **command.environment},
+            env=environment,
             stdin=subprocess.DEVNULL if log else None,
             stdout=log,
             stderr=subprocess.STDOUT if log else None,
@@ -153,9 +174,9 @@ def raise_for(ended: Ended, commands: Sequence[Command], *, remedy: str) -> None
         raise Interrupted(f"the finished work is saved. {remedy}", exit_status=stopped)
     assert ended.failed is not None
     failed, place = commands[ended.failed], "above"
-    if failed.log is not None:
-        place = f"in {failed.log}"
-        lines = failed.log.read_text(errors="replace").splitlines()[-20:]
+    lines = failed.log.read_text(errors="replace").splitlines()[-20:] if failed.log and failed.log.exists() else []
+    if failed.log is not None and (lines or not failed.on_terminal):
+        place = f"above and in {failed.log}" if failed.on_terminal else f"in {failed.log}"
         logger.error("\n".join([f"--- last lines of {failed.log} ---", *lines, "---"]))
     what = f"signal {-status}" if status < 0 else f"exit status {status}"
     raise TrainingError(f"{failed.name} ended with {what}; its output is {place}. {remedy}")

@@ -87,7 +87,20 @@ def test_a_closed_pipe_gives_no_message(num_lines):
 def test_output_that_cannot_be_written_gives_one_line_on_stderr(num_lines):
     with open("/dev/full", "w") as full:
         found = run(f"for number in range({num_lines}): print('line', number)", stdout=full)
-    assert found == (2, None, "error: [Errno 28] No space left on device\n")
+    remedy = "free some disk space and run the command again"
+    assert found == (2, None, f"error: [Errno 28] No space left on device; {remedy}\n")
+
+
+@pytest.mark.parametrize(
+    "bar", ["paddle_wwm.progress.show_bar(Progress(stage='read', done=1, total=9, unit='B'))", "tqdm.tqdm(total=9)"]
+)
+def test_an_error_and_a_warning_start_on_a_line_of_their_own_while_a_bar_is_open(bar):
+    body = f"import warnings, tqdm, paddle_wwm.progress; from paddle_wwm.progress import Progress; bar = {bar}; "
+    _, _, error = run(f"{body}warnings.warn('careful'); raise DataError('x.txt: is empty.')")
+    assert "0%|" in error or "11%|" in error
+    lines = error.replace("\r", "\n").splitlines()
+    assert "error: x.txt: is empty." in lines
+    assert any(line.endswith("UserWarning: careful") and "%|" not in line for line in lines)
 
 
 def test_every_error_class_of_the_project_is_a_paddle_wwm_error():

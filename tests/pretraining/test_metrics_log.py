@@ -1,7 +1,13 @@
 """The metrics log of a run when the run is resumed, and its curves."""
 
+import resource
+
+import pytest
+
+from paddle_wwm.errors import TrainingError
 from paddle_wwm.pretraining.metrics_log import Reporter, draw_curves, read_metrics
 from paddle_wwm.pretraining.run_folder import CURVES_NAME
+from paddle_wwm.pretraining.visualdl_log import VisualDlLog
 
 VALUES = {"loss": 3.0, "mlm_loss": 2.5, "masked_accuracy": 0.25, "tokens_per_s": 1000.0}
 
@@ -31,3 +37,18 @@ def test_the_curves_are_a_png_file(tmp_path):
     path = draw_curves(tmp_path, baseline={"mlm_loss": 6.0, "masked_accuracy": 0.05})
     assert path.name == CURVES_NAME and path.read_bytes().startswith(b"\x89PNG")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["loss.png", "metrics.jsonl", "visualdl"]
+
+
+def test_curves_that_visualdl_cannot_write_stop_the_run_with_the_path_and_the_remedy(tmp_path):
+    """VisualDL writes in a thread. An error there made the trainer wait forever once the queue was full."""
+    log = VisualDlLog(tmp_path / "visualdl")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(TrainingError, match="cannot be written") as raised:
+            for step in range(100_000):
+                log.write("train", step, VALUES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    log.close()
+    assert str(tmp_path / "visualdl") in str(raised.value) and "To continue" in str(raised.value)

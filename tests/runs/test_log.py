@@ -1,7 +1,11 @@
 """The log of a run: resuming after a kill, and reading it while it grows."""
 
 import json
+import resource
 
+import pytest
+
+from paddle_wwm.errors import TrainingError
 from paddle_wwm.files import read_log
 from paddle_wwm.runs.log import LogFollower, RunLog
 
@@ -41,3 +45,21 @@ def test_a_follower_reports_each_stage_when_its_log_has_grown(tmp_path):
         log.write(records(5)[0])
         follow()
     assert [(report.stage, report.done, report.total) for report in reports] == [("two", 4, 9), ("two", 5, 9)]
+
+
+@pytest.fixture
+def small_files():
+    """Let files have at most 2,000 bytes, so that a later write fails as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_log_that_cannot_be_written_names_the_path_and_how_to_continue(tmp_path, small_files):
+    path = tmp_path / "log.jsonl"
+    with pytest.raises(TrainingError, match="cannot be written") as raised, RunLog(path, keep=lambda _: True) as log:
+        for number in range(100):
+            log.write(records(number)[0])
+    assert str(path) in str(raised.value) and "To continue, rerun the same command" in str(raised.value)
+    assert read_log(path) == records(*range(len(read_log(path))))  # the whole records can still be read
