@@ -1,8 +1,8 @@
 """Recipes as dataclasses. `recipe_file.py` reads them from YAML. A config never changes after parsing.
 
-`model`, `data`, `masking`, `optimizer`, `amp`, `phases` and `seed` change the trained weights. `runtime` changes only
-the speed and the files that are written. `numbers_fingerprint` leaves out `runtime`, so a run can be resumed with
-another `runtime`.
+`model`, `data`, `masking`, `optimizer`, `amp`, `phases`, `selection` and `seed` change the trained weights. `runtime`
+changes only the speed and the files that are written. `numbers_fingerprint` leaves out `runtime`, so a run can be
+resumed with another `runtime`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 from .errors import require
 from .masking_config import MaskingConfig
 from .model_config import ModelConfig
+from .selection_config import KeptModel as KeptModel
+from .selection_config import SelectionConfig
 
 
 class SentencePairing(enum.Enum):
@@ -38,6 +40,7 @@ class DataConfig:
         custom_dictionary: Paths of user dictionaries for `segmenter`, relative to the current folder.
         dictionary_separator: What separates the words of a phrase in a dictionary for LAC. Empty: white space.
         mixture_weights: One weight per prepared corpus, in their order. Empty: in proportion to their sizes.
+        general_share: The share of all examples that comes from general text, if there is any (--general-corpus).
     """
 
     segmenter: str = "lac"
@@ -48,10 +51,12 @@ class DataConfig:
     short_seq_prob: float = 0.1
     held_out_share: float = 0.02
     mixture_weights: tuple[float, ...] = ()
+    general_share: float = 0.0
 
     def __post_init__(self) -> None:
         require(0.0 <= self.short_seq_prob <= 1.0, f"`short_seq_prob` must be in [0, 1], but is {self.short_seq_prob}.")
         require(0.0 < self.held_out_share < 1.0, f"`held_out_share` must be in (0, 1), but is {self.held_out_share}.")
+        require(0.0 <= self.general_share < 1.0, f"`general_share` must be in [0, 1), but is {self.general_share}.")
 
 
 class OptimizerName(enum.Enum):
@@ -122,22 +127,41 @@ class PhaseConfig:
     """A phase of training with one sequence length, batch size and schedule.
 
     The learning rate rises linearly during warmup, then decays linearly to 0.
+
+    Attributes:
+        num_steps: Give this, or `num_epochs`.
+        num_epochs: How many times each training example is used, except those of general text. The set-up of a run
+            turns it into `num_steps`, when the number of examples is known, and sets it to 0.
+        num_warmup_steps: Give this, or `warmup_ratio`.
+        warmup_ratio: Share of the steps. The set-up turns it into `num_warmup_steps`, too.
     """
 
     max_seq_length: int
     global_batch_size: int
-    num_steps: int
+    num_steps: int = 0
+    num_epochs: float = 0.0
     learning_rate: float
     num_warmup_steps: int = 0
+    warmup_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.max_seq_length >= 8, f"`max_seq_length` must be at least 8, but is {self.max_seq_length}.")
-        for name in ("global_batch_size", "num_steps"):
-            require(getattr(self, name) >= 1, f"`{name}` must be at least 1, but is {getattr(self, name)}.")
+        require(
+            self.global_batch_size >= 1, f"`global_batch_size` must be at least 1, but is {self.global_batch_size}."
+        )
+        require(
+            (self.num_steps >= 1) != (self.num_epochs > 0) and min(self.num_steps, self.num_epochs) >= 0,
+            f"`num_steps` must be at least 1, or `num_epochs` above 0, not both, but they are {self.num_steps} and "
+            f"{self.num_epochs}.",
+        )
         require(self.learning_rate > 0, f"`learning_rate` must be above 0, but is {self.learning_rate}.")
         require(
-            0 <= self.num_warmup_steps <= self.num_steps,
+            0 <= self.num_warmup_steps <= (self.num_steps or self.num_warmup_steps),
             f"`num_warmup_steps` must be between 0 and `num_steps` ({self.num_steps}), but is {self.num_warmup_steps}.",
+        )
+        require(
+            0.0 <= self.warmup_ratio <= 1.0 and not (self.warmup_ratio and self.num_warmup_steps),
+            f"`warmup_ratio` must be in [0, 1], and 0 next to `num_warmup_steps`, but is {self.warmup_ratio}.",
         )
 
 
@@ -148,6 +172,7 @@ class RuntimeConfig:
     Some of them change the order of floating-point sums, so the last bits of the weights can differ.
 
     Attributes:
+        evaluate_every_steps: 0: 20 times per run.
         save_every_minutes: 0: save by steps only.
         recompute: Recompute the activations of the layers in the backward pass instead of keeping them.
         shard_optimizer: Every worker keeps the optimizer state of its share of the parameters only.
@@ -166,10 +191,15 @@ class RuntimeConfig:
     num_loader_processes: int = 1
 
     def __post_init__(self) -> None:
+        may_be_0 = (
+            "evaluate_every_steps",
+            "save_every_minutes",
+            "num_loader_processes",
+            "recompute",
+            "shard_optimizer",
+        )
         for item in dataclasses.fields(self):
-            least = (
-                0 if item.name in ("num_loader_processes", "save_every_minutes", "recompute", "shard_optimizer") else 1
-            )
+            least = 0 if item.name in may_be_0 else 1
             require(
                 getattr(self, item.name) >= least,
                 f"`{item.name}` must be at least {least}, but is {getattr(self, item.name)}.",
@@ -178,7 +208,11 @@ class RuntimeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainRecipe:
-    """A complete recipe."""
+    """A complete recipe.
+
+    Attributes:
+        needs_init: The recipe continues the training of a model, so --init must name one.
+    """
 
     phases: tuple[PhaseConfig, ...]
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -186,8 +220,10 @@ class PretrainRecipe:
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     amp: AmpConfig = field(default_factory=AmpConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     seed: int = 42
+    needs_init: bool = False
 
     def __post_init__(self) -> None:
         require(len(self.phases) >= 1, "`phases` must have at least one phase, but is empty.")
@@ -200,10 +236,18 @@ class PretrainRecipe:
             ),
         )
         self.masking.check_limit(max_seq_length=longest)
+        require(
+            self.selection.patience == 0 or len(self.phases) == 1,
+            f"`selection.patience` must be 0 in a recipe with {len(self.phases)} phases, but is "
+            f"{self.selection.patience}: losses of phases with other lengths cannot be compared.",
+        )
 
     @property
     def num_steps(self) -> int:
-        """Total number of steps of all phases."""
+        """Total number of steps of all phases.
+
+        A phase that is given in epochs counts 0 until the set-up knows its steps.
+        """
         return sum(phase.num_steps for phase in self.phases)
 
 
@@ -225,13 +269,23 @@ def to_plain(value: Any) -> Any:
 
 
 def numbers_fingerprint(config: PretrainRecipe) -> str:
-    """Return the sha256 of what changes the numbers.
+    """Return the sha256 of everything in the config that changes the trained weights.
 
-    That is everything except `runtime` and the dictionaries. The words of the dictionaries are in the shards,
-    which have a fingerprint of their own.
+    A setting that was added after version 0.1 is left out where it has no effect, so that older runs can be resumed. The
+    dictionaries are left out: their words are in the shards, which have a fingerprint of their own.
     """
     plain = to_plain(config)
-    del plain["runtime"], plain["data"]["custom_dictionary"], plain["data"]["dictionary_separator"]
+    runtime, selection = plain.pop("runtime"), plain.pop("selection")
+    del plain["needs_init"], plain["data"]["custom_dictionary"], plain["data"]["dictionary_separator"]
+    if config.selection.is_active:
+        evaluation = {name: runtime[name] for name in ("evaluate_every_steps", "max_evaluation_examples")}
+        plain["selection"] = {**selection, **evaluation}
+    if not config.data.general_share:
+        del plain["data"]["general_share"]
+    for phase in plain["phases"]:
+        for name in ("num_epochs", "warmup_ratio"):
+            if not phase[name]:
+                del phase[name]
     longest = max(phase.max_seq_length for phase in config.phases)
     if config.masking.max_predictions_per_seq is None and config.masking.budget(longest) <= _FORMER_LIMIT:
         plain["masking"]["max_predictions_per_seq"] = _FORMER_LIMIT  # the same masks as in runs of earlier versions

@@ -16,6 +16,9 @@ from .config import PretrainRecipe
 from .errors import ConfigError
 
 PACKAGED = Path(__file__).resolve().parent / "recipes"
+# Two ways to give one number. An override of one of them replaces the other.
+ALTERNATIVES = {"num_steps": "num_epochs", "num_warmup_steps": "warmup_ratio"}
+ALTERNATIVES |= {other: name for name, other in ALTERNATIVES.items()}
 FOLDERS_OF_PACKAGED = (("scripts", "recipes"), (PACKAGED.parent.name, PACKAGED.name))
 
 
@@ -95,6 +98,8 @@ def _apply_override(root: yaml.Node, override: str) -> None:
             found = next((pair for pair in node.value if pair[0].value == part), None)
             if last:
                 node.value = [pair for pair in node.value if pair is not found]
+            if last:
+                node.value = [pair for pair in node.value if not _is_replaced(pair, by=part)]
             if last or found is None:
                 key_node = yaml.ScalarNode("tag:yaml.org,2002:str", part)
                 child = value if last else yaml.MappingNode("tag:yaml.org,2002:map", [])
@@ -105,6 +110,11 @@ def _apply_override(root: yaml.Node, override: str) -> None:
             node = found[1]
         else:
             raise ConfigError(f"{override!r}: {'.'.join(parts[:depth])} holds a value, not keys.")
+
+
+def _is_replaced(pair: tuple[yaml.Node, yaml.Node], *, by: str) -> bool:
+    """Return True for the other way to give the number, unless an override gave it."""
+    return pair[0].value == ALTERNATIVES.get(by) and not hasattr(pair[1], "override")
 
 
 def _mark(node: yaml.Node, override: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,18 @@ def load(tmp_path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_packaged_recipe_loads(path):
     config = load_config(path)
-    assert config.num_steps == sum(phase.num_steps for phase in config.phases) > 0
+    assert config.num_steps == sum(phase.num_steps for phase in config.phases)
+    assert all(phase.num_steps > 0 or phase.num_epochs > 0 for phase in config.phases)
 
 
 def test_the_expected_recipes_are_packaged():
     series = {"bert-wwm", "bert-wwm-ext", "roberta-wwm-ext", "roberta-wwm-ext-large", "rbt3", "rbt4", "rbt6", "rbtl3"}
-    assert {path.stem for path in RECIPES} == series | {"quickstart", "small", "mini"}
+    assert {path.stem for path in RECIPES} == series | {"quickstart", "small", "mini", "domain"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_header_has_the_command_and_the_expected_result(path):
-    opening = path.read_text(encoding="utf-8").partition("\nmodel:")[0].splitlines()
+    opening = re.split(r"\n(?=\w+:)", path.read_text(encoding="utf-8"))[0].splitlines()
     assert all(line.startswith("#") for line in opening) and any(
         "paddle-wwm pretrain" in line or "scripts/pretrain.py" in line for line in opening
     )
@@ -177,7 +179,7 @@ def test_common_notations_of_a_number_are_accepted(load, text):
             "1024,",
             r"line 1: `max_seq_length` must be at most `model\.max_position_embeddings` \(512\), but is 1024",
         ),
-        ("    num_steps: 100\n", "", r"line 7: `phases\.0` lacks num_steps"),
+        ("    num_steps: 100\n", "", r"line 7: `num_steps` must be at least 1, or `num_epochs` above 0"),
         (
             "num_warmup_steps: 10",
             "num_warmup_steps: 1001",
@@ -276,14 +278,40 @@ def test_the_fingerprint_covers_everything_except_runtime(load):
         "optimizer.beta1=0.8",
         "amp.level=O1",
     ]
-    changes += ["phases.0.num_steps=99"]
+    changes += ["phases.0.num_steps=99", "selection.keep=best"]
     assert {change.partition(".")[0].partition("=")[0] for change in changes} == {
         item.name for item in dataclasses.fields(PretrainRecipe)
-    } - {"runtime"}
+    } - {"runtime", "needs_init"}
     assert (
         len({numbers_fingerprint(load(change)) for change in changes} | {numbers_fingerprint(config)})
         == len(changes) + 1
     )
+
+
+def test_with_a_selection_the_fingerprint_covers_the_settings_of_the_evaluation(load):
+    changes = ("runtime.evaluate_every_steps=3", "runtime.max_evaluation_examples=9", "runtime.log_every_steps=3")
+    for selection, are_covered in (((), [False, False, False]), (("selection.keep=best",), [True, True, False])):
+        plain = numbers_fingerprint(load(*selection))
+        assert [numbers_fingerprint(load(*selection, change)) != plain for change in changes] == are_covered
+
+
+def test_settings_that_were_added_leave_the_fingerprints_of_older_runs_unchanged():
+    """The fingerprint of the recipe `small` in version 0.2, which its runs have recorded."""
+    assert numbers_fingerprint(load_config("small")).startswith("d84b650eb321ed9007b9ef9e")
+
+
+def test_an_override_replaces_the_other_way_to_give_a_number():
+    steps = load_config("domain", overrides=["phases.0.num_steps=9", "phases.0.num_warmup_steps=2"]).phases[0]
+    assert (steps.num_steps, steps.num_epochs, steps.num_warmup_steps, steps.warmup_ratio) == (9, 0.0, 2, 0.0)
+    epochs = load_config("small", overrides=["phases.0.num_epochs=1.5", "phases.0.warmup_ratio=0.2"]).phases[0]
+    assert (epochs.num_steps, epochs.num_epochs, epochs.num_warmup_steps, epochs.warmup_ratio) == (0, 1.5, 0, 0.2)
+    with pytest.raises(ConfigError, match="`num_steps` must be at least 1, or `num_epochs` above 0, not both"):
+        load_config("small", overrides=["phases.0.num_epochs=1", "phases.0.num_steps=5"])
+
+
+def test_patience_needs_a_recipe_of_one_phase(load):
+    with pytest.raises(ConfigError, match="`selection.patience` must be 0 in a recipe with 2 phases"):
+        load("selection.patience=2")
 
 
 def test_a_config_survives_a_round_trip_through_yaml(load):

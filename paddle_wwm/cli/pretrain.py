@@ -21,7 +21,10 @@ examples:
   # Continue after an interruption
   paddle-wwm pretrain --corpus data/*.txt --vocab vocab.txt --config small --output runs/mine --resume auto
   # Continue pretraining a model on text of your domain
-  paddle-wwm pretrain --init runs/mine/model --corpus domain.txt --config small --output runs/domain
+  paddle-wwm pretrain --config domain --init chinese-roberta-wwm-ext --corpus domain.txt --output runs/domain
+  # The same, with 25% general text against forgetting, and at most 10 epochs
+  paddle-wwm pretrain --config domain --init runs/mine --corpus domain.txt --general-corpus wiki.txt --epochs 10 \\
+      --output runs/domain
   # A shallow model from the first layers of a deep one
   paddle-wwm pretrain --init models/roberta-wwm-ext --init-layers 3 --corpus shards/ext --config rbt3 --output runs/rbt3
   # List the packaged recipes
@@ -52,10 +55,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="vocab.txt (default: the one of --init, or a new one built from the corpus)",
     )
     add(
-        "--init",
+        "--general-corpus",
+        nargs="+",
         type=Path,
-        metavar="DIR",
-        help="start from the weights and sizes of this model folder instead of random weights",
+        default=[],
+        metavar="FILE",
+        help="general text, in the same forms: it makes up data.general_share of the examples, so that the model of "
+        "--init forgets less",
+    )
+    add(
+        "--init",
+        metavar="NAME_OR_DIR",
+        help="start from the weights and sizes of this model instead of random weights: a model folder, a run, a hub "
+        "module with weights, or a name for `paddle-wwm download`",
     )
     add(
         "--init-layers",
@@ -68,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RECIPE",
         help="the name of a packaged recipe (see --list-recipes), or a YAML file (default: quickstart)",
+    )
+    add(
+        "--epochs",
+        type=float,
+        metavar="N",
+        help="use each example of --corpus N times, in place of the recipe's steps; the share of warmup stays the same",
     )
     add("--list-recipes", action="store_true", help="list the packaged recipes and exit")
     add(
@@ -122,6 +140,12 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
     if arguments.corpus:
         arguments.overrides += [str(item) for item in arguments.corpus if "=" in item.name and not item.exists()]
         arguments.corpus = [item for item in arguments.corpus if "=" not in item.name or item.exists()]
+    arguments.overrides += [str(item) for item in arguments.general_corpus if "=" in item.name and not item.exists()]
+    arguments.general_corpus = [item for item in arguments.general_corpus if "=" not in item.name or item.exists()]
+    if arguments.epochs is not None and any(
+        item.startswith(("phases.0.num_steps=", "phases.0.num_epochs=")) for item in arguments.overrides
+    ):
+        parser.error("--epochs cannot be combined with phases.0.num_steps or phases.0.num_epochs")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -138,15 +162,18 @@ def run(arguments: argparse.Namespace) -> None:
     quiet_environment()
     use_fast_matmul()
     from ..pretraining.job import run_job
-    from ..pretraining.set_up import Job
+    from ..pretraining.job_options import Job
+    from ..pretraining.steps import with_epochs
     from ..progress import show_bar
     from ..runs.devices import visible_gpus
 
+    config = load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides)
     job = Job(
-        config=load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides),
+        config=config if arguments.epochs is None else with_epochs(config, num_epochs=arguments.epochs),
         corpus=tuple(arguments.corpus or [SAMPLE_CORPUS]),
         vocab=arguments.vocab,
-        init=arguments.init,
+        general=tuple(arguments.general_corpus),
+        init_name=arguments.init,
         init_layers=arguments.init_layers,
         built_vocab_size=SERIES_VOCAB_SIZE if arguments.vocab_size is None else arguments.vocab_size,
         output=arguments.output,

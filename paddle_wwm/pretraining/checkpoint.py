@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
+from typing import Any, Mapping
 
 import numpy as np
 import paddle
@@ -36,6 +36,7 @@ class TrainState:
         config_fingerprint: the fingerprint of the settings that change results.
         precision: the state of the loss scale.
         held_out_loss: the held-out loss after that step; None if it was not evaluated.
+        selection: the fields of `Selection`; empty in checkpoints of earlier versions.
     """
 
     global_step: int
@@ -44,6 +45,12 @@ class TrainState:
     config_fingerprint: str
     precision: dict[str, float]
     held_out_loss: float | None
+    selection: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprints(self) -> tuple[str, str]:
+        """The fingerprints of the settings and of the data."""
+        return self.config_fingerprint, self.shard_fingerprint
 
 
 def checkpoints_in(directory: Path) -> CheckpointStore[TrainState]:
@@ -89,12 +96,16 @@ def save_checkpoint(
 def best_checkpoint(directory: Path, *, phase: int) -> tuple[Path, float] | None:
     """Return the checkpoint of a phase with the lowest held-out loss, and that loss.
 
-    Only checkpoints of evaluated steps are compared. Returns None if no checkpoint was evaluated.
+    Only checkpoints of evaluated steps are compared, and only those with the data and the recipe of the newest one.
+    Returns None if no checkpoint was evaluated.
     """
+    checkpoints = list(checkpoints_in(directory).states())
     found = [
         (float(checkpoint.state.held_out_loss), checkpoint.path)
-        for checkpoint in checkpoints_in(directory).states()
-        if checkpoint.state.phase == phase and checkpoint.state.held_out_loss is not None
+        for checkpoint in checkpoints
+        if checkpoint.state.phase == phase
+        and checkpoint.state.held_out_loss is not None
+        and checkpoint.state.fingerprints == checkpoints[-1].state.fingerprints
     ]
     return (min(found)[1], min(found)[0]) if found else None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import PretrainRecipe
 from ..pretraining_data.collate import PretrainData, Taken, deal
-from ..pretraining_data.mixture import Mixture, seed_of
+from ..pretraining_data.mixture import Mixture, seed_of, weights_with_general
 from ..runs.fleet import World
 from ..shards.reader import ShardSet
 from ..tokenization.vocab import Vocab
@@ -22,10 +22,17 @@ HELD_OUT_SEED_OFFSET = 1  # held-out masks are drawn once, with another seed tha
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseData:
-    """The training data and the held-out data of a phase."""
+    """The training data and the held-out data of a phase.
+
+    Attributes:
+        train: all corpora.
+        held_out: the corpora that are not general text. Their loss chooses the model.
+        general_held_out: general text; None without general text. Its loss shows what the model forgets.
+    """
 
     train: Mixture
     held_out: Mixture
+    general_held_out: Mixture | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +40,8 @@ class RunData:
     """The data of a run.
 
     Attributes:
-        corpora: the prepared corpora.
+        corpora: the prepared corpora; those of general text come last.
+        num_general: the number of corpora of general text.
         train_documents: int64 (D,) for every corpus, the numbers of its training documents.
         vocab: the vocabulary of all corpora.
         phases: the data of every phase.
@@ -53,6 +61,7 @@ class RunData:
     known_states: frozenset[tuple[str, str]]
     init: Path | None
     init_layers: int | None
+    num_general: int = 0
 
 
 def open_run_data(
@@ -75,9 +84,12 @@ def open_run_data(
         init_layers: the number of layers to take from `init`; None for all.
     """
     vocab = corpora[0].vocab()
+    num_general = int(record.get("num_general", 0))
+    num_main = len(corpora) - num_general
+    weights = config.data.mixture_weights
 
-    def mixture(phase: int, side: str, seed: int) -> Mixture:
-        sources = [
+    def sources(phase: int, side: str, seed: int) -> tuple[PretrainData, ...]:
+        return tuple(
             PretrainData(
                 shards=shards,
                 vocab=vocab,
@@ -86,26 +98,35 @@ def open_run_data(
                 seed=seed_of(seed, corpus),
             )
             for corpus, shards in enumerate(corpora)
-        ]
-        return Mixture(sources=tuple(sources), weights=config.data.mixture_weights)
+        )
+
+    def phase_data(phase: int) -> PhaseData:
+        train = sources(phase, "train", config.seed)
+        held_out = sources(phase, "held_out", config.seed + HELD_OUT_SEED_OFFSET)
+        all_weights = weights_with_general(
+            [source.num_examples for source in train],
+            weights=weights,
+            num_general=num_general,
+            general_share=config.data.general_share,
+        )
+        return PhaseData(
+            train=Mixture(sources=train, weights=all_weights),
+            held_out=Mixture(sources=held_out[:num_main], weights=weights),
+            general_held_out=Mixture(sources=held_out[num_main:]) if num_general else None,
+        )
 
     return RunData(
         corpora=corpora,
         train_documents=tuple(np.load(train_documents_path(output, corpus=corpus)) for corpus in range(len(corpora))),
         vocab=vocab,
-        phases=tuple(
-            PhaseData(
-                train=mixture(number, "train", config.seed),
-                held_out=mixture(number, "held_out", config.seed + HELD_OUT_SEED_OFFSET),
-            )
-            for number in range(len(config.phases))
-        ),
+        phases=tuple(map(phase_data, range(len(config.phases)))),
         shard_fingerprint=record["shard_fingerprint"],
         config_fingerprint=record["config_fingerprint"],
         known_states=frozenset(map(tuple, record.get("known_states", [])))
         | {(record["config_fingerprint"], record["shard_fingerprint"])},
         init=init,
         init_layers=init_layers,
+        num_general=num_general,
     )
 
 

@@ -14,12 +14,12 @@ from ..progress import Progress
 from ..runs.fleet import World, without_gradient_sync
 from ..runs.lifetime import StopSignal
 from . import preview
-from .checkpoint import checkpoints_in, export_model
+from .checkpoint import best_checkpoint, checkpoints_in, export_model
 from .data import RunData
 from .evaluation import held_out_batches
 from .loader import LoaderEnded
 from .metrics_log import Reporter, draw_curves
-from .result import read_result, summary
+from .result import keeps_best, read_result, summary
 from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
 from .step import Sums
 from .trainer import Trainer
@@ -71,6 +71,10 @@ def train(
         gemm_peak, micro_batch_s = _measure_speed(trainer)
         reporter = _announce(trainer, micro_batch_s=micro_batch_s, progress=progress) if world.is_main else None
         try:
+            if data.init is not None and trainer.step == 0:
+                held_out = trainer.evaluate()  # the loss of the model as it is given
+                if reporter:
+                    reporter.log("held_out", 0, held_out)
             _train(trainer, reporter=reporter, stop=stop, gemm_peak=gemm_peak)
         finally:
             if reporter:
@@ -95,7 +99,7 @@ def _measure_speed(trainer: Trainer) -> tuple[float, float]:
 def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gemm_peak: float) -> None:
     config, runtime = trainer.config, trainer.config.runtime
     batches, interval = trainer.batches(), _Interval()
-    while trainer.step < config.num_steps:
+    while trainer.step < config.num_steps and not trainer.stops_early():
         started = time.perf_counter()
         try:
             micro_batches, loader_status = next(batches), 0
@@ -116,6 +120,8 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
                     f"step {step}: the gradient overflowed, so the step was skipped; the loss scale is now "
                     f"{trainer.precision.loss_scale:g}"
                 )
+        held_out = trainer.evaluate() if step % runtime.evaluate_every_steps == 0 or is_last else None
+        is_last = is_last or trainer.stops_early()
         if step % runtime.log_every_steps == 0 or is_last or result.stop:
             values = {
                 **interval.values(trainer.world, gemm_peak=gemm_peak),
@@ -125,11 +131,9 @@ def _train(trainer: Trainer, *, reporter: Reporter | None, stop: StopSignal, gem
             if reporter:
                 reporter.log("train", step, values)
             interval = _Interval()
-        if step % runtime.evaluate_every_steps == 0 or is_last:
-            held_out = trainer.evaluate()
-            if reporter:
-                reporter.log("held_out", step, held_out)
-        if step % runtime.save_every_steps == 0 or is_last or result.stop or result.save:
+        if held_out is not None and reporter:
+            reporter.log("held_out", step, held_out)
+        if step % runtime.save_every_steps == 0 or is_last or trainer.is_best() or result.stop or result.save:
             trainer.save()
         if result.stop and not is_last:
             raise stop.interrupted(f"saved after step {step}; to continue, rerun the same command with --resume auto.")
@@ -139,7 +143,10 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
     """Log a description of the run and open its metrics log."""
     config, data, step = trainer.config, trainer.data, trainer.step
     held_out = [batch for batch, _ in held_out_batches(config, data.phases[-1].held_out, World())]
-    baseline = preview.unigram_baseline(data.corpora, train_documents=data.train_documents, held_out=held_out)
+    num_main = len(data.corpora) - data.num_general  # the held-out documents are not general text
+    baseline = preview.unigram_baseline(
+        data.corpora[:num_main], train_documents=data.train_documents[:num_main], held_out=held_out
+    )
     write_json(trainer.output / BASELINE_NAME, baseline)
     # the time of an example is about proportional to the sequence length of its phase
     first = config.phases[0]
@@ -155,7 +162,8 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
         preview.describe_run(
             config,
             corpora=data.corpora,
-            num_examples=[phase.train.num_examples for phase in data.phases],
+            num_examples=[[source.num_examples for source in phase.train.sources] for phase in data.phases],
+            num_general=data.num_general,
             num_workers=trainer.world.size,
             seconds=seconds * (1 - step / config.num_steps),
         )
@@ -171,6 +179,11 @@ def _finish(config: PretrainRecipe, *, output: Path) -> None:
     """Export the model, draw the curves and log the summary."""
     newest = checkpoints_in(output / CHECKPOINTS_NAME).newest()
     assert newest is not None
-    export_model(newest.path, output / MODEL_NAME)
+    chosen = newest.path
+    if keeps_best(config):
+        best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
+        assert best is not None  # every run is evaluated at its end
+        chosen = best[0]
+    export_model(chosen, output / MODEL_NAME)
     draw_curves(output, baseline=read_json(output / BASELINE_NAME))
-    logger.info(summary(read_result(output, config=config)))
+    logger.info(summary(read_result(output)))

@@ -19,13 +19,14 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """The metrics log of a run that is training.
 
-    Metrics of steps after `first_step` are removed first, because a resumed run trains these steps again.
+    Metrics of steps after `first_step` are removed first, because a resumed run trains these steps again. A run that
+    starts at step 0 is also evaluated there again.
     """
 
     def __init__(
         self, output: Path, *, num_steps: int, first_step: int, progress: Callable[[Progress], None] | None = None
     ) -> None:
-        self._log = RunLog(output / METRICS_NAME, keep=lambda record: record["step"] <= first_step)
+        self._log = RunLog(output / METRICS_NAME, keep=lambda record: 0 < first_step >= record["step"])
         self._visualdl = VisualDlLog(output / VISUALDL_NAME)
         self._progress, self._num_steps, self._note = progress, num_steps, ""
         self.step_done(first_step)
@@ -52,8 +53,10 @@ class Reporter:
             )
             self.step_done(step)
         else:
+            general = f"; general text: {values['general_mlm_loss']:.3f}" if "general_mlm_loss" in values else ""
             logger.info(
-                f"step {step}: held-out loss {values['mlm_loss']:.3f}, masked accuracy {values['masked_accuracy']:.1%}"
+                f"step {step}: held-out MLM loss {values['mlm_loss']:.3f}, masked accuracy "
+                f"{values['masked_accuracy']:.1%}{general}"
             )
 
     def close(self) -> None:

@@ -80,11 +80,16 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
     return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
 
 
-def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
+def describe_recipe(config: PretrainRecipe, *, num_workers: int, is_estimated: bool = False) -> str:
     """Describe a recipe without reading data, for --dry-run.
 
     The text has the recipe, the parameters, the memory per worker, the steps and tokens of every phase, and the
     number of floating point operations.
+
+    Args:
+        config: a recipe with steps.
+        num_workers: the number of workers.
+        is_estimated: True if the steps follow from epochs of text whose size was estimated.
     """
     parameters = count_parameters(config.model, with_pretraining_heads=True)
     state, activations = bytes_of_a_worker(config, num_workers=num_workers)
@@ -118,6 +123,8 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
             num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
             with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
         )
+    if is_estimated:
+        lines.append(f"{'':19}the steps are estimated from the size of the files; preparing the text counts them")
     lines.append(
         f"computation        at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
     )
@@ -125,22 +132,31 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int) -> str:
 
 
 def describe_run(
-    config: PretrainRecipe, *, corpora: Sequence[ShardSet], num_examples: list[int], num_workers: int, seconds: float
+    config: PretrainRecipe,
+    *,
+    corpora: Sequence[ShardSet],
+    num_examples: Sequence[Sequence[int]],
+    num_general: int,
+    num_workers: int,
+    seconds: float,
 ) -> str:
     """Describe a run whose data is prepared, in a few lines.
 
     Args:
         config: the recipe.
         corpora: the corpora of the run.
-        num_examples: the number of training examples of every phase.
+        num_examples: the number of training examples, by phase and corpus.
+        num_general: the number of corpora of general text; they come last.
         num_workers: the number of workers.
         seconds: the estimated time.
     """
+    num_main, share = len(corpora) - num_general, config.data.general_share
     lines = [
-        f"  corpus      {manifest.num_documents:,} documents, {manifest.num_words:,} words, "
+        f"  {'corpus' if number < num_main else 'general':12}{manifest.num_documents:,} documents, "
+        f"{manifest.num_words:,} words, "
         f"{manifest.num_tokens:,} tokens "
         f"({manifest.num_unknown_tokens / manifest.num_tokens:.2%} [UNK]), vocabulary {manifest.vocab_size:,}"
-        for manifest in (shards.manifest for shards in corpora)
+        for number, manifest in enumerate(shards.manifest for shards in corpora)
     ]
     lines += [
         (
@@ -148,13 +164,15 @@ def describe_run(
             f"{count_parameters(config.model, with_pretraining_heads=True):,} parameters"
         ),
     ]
-    for number, (phase, examples) in enumerate(zip(config.phases, num_examples)):
+    for number, (phase, counts) in enumerate(zip(config.phases, num_examples)):
         seen = phase.num_steps * phase.global_batch_size
+        examples, of_general = sum(counts[:num_main]), sum(counts[num_main:])
+        general = f", and {share:.0%} general text: {share * seen / of_general:.1f} epochs" if num_general else ""
         lines.append(
             f"  phase {number}     {phase.num_steps:,} steps x {phase.global_batch_size} examples of up to "
             f"{phase.max_seq_length} tokens "
-            f"= {seen / examples:.1f} epochs of {examples:,} examples; learning rate {phase.learning_rate:g}, "
-            f"warmup {phase.num_warmup_steps}"
+            f"= {(1 - share) * seen / examples:.1f} epochs of {examples:,} examples{general}; "
+            f"learning rate {phase.learning_rate:g}, warmup {phase.num_warmup_steps}"
         )
     lines.append(
         f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time "

@@ -12,8 +12,9 @@ from ..model_config import SERIES_VOCAB_SIZE
 from ..progress import Progress
 from ..recipe_file import load_config
 from .job import run_job
+from .job_options import Job
 from .result import PretrainResult
-from .set_up import Job
+from .steps import with_epochs
 
 
 def pretrain(
@@ -24,6 +25,8 @@ def pretrain(
     overrides: Sequence[str] = (),
     vocab: str | Path | None = None,
     vocab_size: int = SERIES_VOCAB_SIZE,
+    general_corpus: Sequence[str | Path] = (),
+    num_epochs: float | None = None,
     init: str | Path | None = None,
     init_layers: int | None = None,
     prepared: str | Path | None = None,
@@ -42,7 +45,12 @@ def pretrain(
         overrides: changes to a recipe, `"key.path=value"`, such as `"phases.0.num_steps=100"`.
         vocab: a vocab.txt; None for the one of `init`, or, without `init`, one that is built from the corpus.
         vocab_size: the largest size of a vocabulary that is built, in entries.
-        init: a model folder to start from. Its sizes replace `model` of the recipe.
+        general_corpus: general text, in the same forms as `corpus`. It is mixed in with `data.general_share` of the
+            examples, so that the model forgets less.
+        num_epochs: how many times each example of `corpus` is used, in place of the steps of the recipe; None for those
+            of the recipe.
+        init: the model to start from: a folder (a model, a pretraining run, a hub module with weights) or the name of a
+            published model. Its sizes replace `model` of the recipe.
         init_layers: the number of layers to take from `init`, from the first one on; None for all.
         prepared: the folder where prepared corpora are stored and reused; None for `prepared` next to `output`.
         num_workers: 1 trains in this process; a larger number starts that many fleet processes on this machine. The
@@ -75,11 +83,13 @@ def pretrain(
         raise ValueError("`overrides` must be empty if `config` is a PretrainRecipe; use dataclasses.replace instead.")
     use_fast_matmul()
     output = Path(output)
+    recipe = config if isinstance(config, PretrainRecipe) else load_config(config, overrides=overrides)
     job = Job(
-        config=config if isinstance(config, PretrainRecipe) else load_config(config, overrides=overrides),
+        config=recipe if num_epochs is None else with_epochs(recipe, num_epochs=num_epochs),
         corpus=tuple(map(Path, corpus)) or (SAMPLE_CORPUS,),
         vocab=None if vocab is None else Path(vocab),
-        init=None if init is None else Path(init),
+        general=tuple(map(Path, general_corpus)),
+        init_name=None if init is None else str(init),
         init_layers=init_layers,
         built_vocab_size=vocab_size,
         output=output,

@@ -38,12 +38,14 @@ CONTENTS = (
 RUN_FORMAT = 1
 
 
-def joint_fingerprint(corpora: Sequence[ShardSet]) -> str:
+def joint_fingerprint(corpora: Sequence[ShardSet], *, num_general: int = 0) -> str:
     """Return the fingerprint of the data of a run.
 
-    It is the fingerprint of the corpus, or a joint one of several corpora in order.
+    It is the fingerprint of the corpus, or a joint one of several corpora in order. The last `num_general` corpora are
+    general text.
     """
     fingerprints = [shards.manifest.fingerprint for shards in corpora]
+    fingerprints += [f"general {num_general}"] if num_general else []
     return fingerprints[0] if len(fingerprints) == 1 else hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
@@ -91,6 +93,18 @@ def index_path(output: Path, *, corpus: int, phase: int, side: str) -> Path:
         side: "train" or "held_out".
     """
     return output / INDEX_NAME / f"corpus-{corpus}-phase-{phase}-{side}.npy"
+
+
+def read_counts(output: Path, *, config: PretrainRecipe, num_corpora: int) -> list[int]:
+    """Return the number of training examples of every phase.
+
+    Only the first `num_corpora` corpora are counted. An index that does not exist counts 0.
+    """
+    paths = [
+        [index_path(output, corpus=corpus, phase=number, side="train") for corpus in range(num_corpora)]
+        for number in range(len(config.phases))
+    ]
+    return [sum(len(np.load(path, mmap_mode="r")) for path in phase if path.exists()) for phase in paths]
 
 
 def train_documents_path(output: Path, *, corpus: int) -> Path:

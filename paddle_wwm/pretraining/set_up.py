@@ -6,29 +6,25 @@ import dataclasses
 import logging
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable
 
 import yaml
 
 from ..config import PretrainRecipe, numbers_fingerprint, to_plain
-from ..corpus.documents import read_documents
-from ..corpus.segment import SegmenterConfig, make_segmenter
 from ..corpus.source_files import find_sources
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..files import atomic_write, sha256_of_file
 from ..model.folder import check_is_ours, read_model_config
+from ..model.tokenizer_settings import read_do_lower_case
 from ..progress import Progress
 from ..runs.devices import visible_gpus
 from ..runs.folder import check_output, discard_run, read_record, refuse_differences, write_record
-from ..shards.manifest import MANIFEST_NAME
-from ..shards.preparation.prepare import prepare_corpus
-from ..shards.preparation.work_plan import PrepareConfig
 from ..shards.reader import ShardSet
-from ..tokenization.vocab import Vocab, load_vocab
-from ..tokenization.vocab_building import build_vocab
+from ..tokenization.vocab import load_vocab
 from ..weights import WEIGHTS_NAME
+from .corpora import Corpora, estimated_tokens, is_prepared, open_corpora, vocab_path_of
+from .job_options import Job
 from .run_folder import (
     CONTENTS,
     MODEL_NAME,
@@ -37,45 +33,14 @@ from .run_folder import (
     check_space_for_checkpoints,
     differences,
     joint_fingerprint,
+    read_counts,
     write_indices,
 )
+from .steps import with_steps
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A pretraining job, as the command line describes it.
-
-    Attributes:
-        config: the recipe.
-        corpus: text files, or folders of shards, which are mixed.
-        vocab: a vocab.txt; None for the one of `init`, or, without `init`, one that is built from the corpus.
-        init: a model folder to start from. Its sizes replace `model` of the recipe.
-        init_layers: the number of layers to take from `init`, from the first one on; None for all.
-        built_vocab_size: the largest size of a vocabulary that is built.
-        output: the folder of the run.
-        prepared: the folder for prepared corpora; each has a folder named by its fingerprint.
-        resume: continue the run in `output`.
-        overwrite: discard the run in `output`.
-        num_workers: the number of workers.
-        dry_run: only check and describe the job.
-        accept_changes: resume even if recipe, data or initial weights differ.
-    """
-
-    config: PretrainRecipe
-    corpus: tuple[Path, ...]
-    vocab: Path | None
-    init: Path | None
-    init_layers: int | None
-    built_vocab_size: int
-    output: Path
-    prepared: Path
-    resume: bool
-    overwrite: bool
-    num_workers: int
-    dry_run: bool
-    accept_changes: bool
+HIGHEST_RATE_FOR_A_TRAINED_MODEL = 2e-4  # the series continued BERT with 1e-4, and trained small models with 1e-3
 
 
 def describe(job: Job) -> str:
@@ -86,15 +51,23 @@ def describe(job: Job) -> str:
     from .preview import describe_recipe
 
     _check(job, num_workers=job.num_workers)
-    if _is_prepared(job.corpus):
+    for corpus in (job.corpus, job.general):
+        if corpus and not is_prepared(corpus):
+            find_sources(corpus)
+    if is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
     else:
-        find_sources(job.corpus)
-        vocab_path = _vocab_path(job)
+        vocab_path = vocab_path_of(job)
         vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
     config = with_model(job, vocab_size=vocab_size)
     check_space_for_checkpoints(job.output, config)
-    return describe_recipe(config, num_workers=job.num_workers)
+    num_tokens = estimated_tokens(job.corpus)
+    counts = [num_tokens / phase.max_seq_length * (1 - config.data.held_out_share) for phase in config.phases]
+    return describe_recipe(
+        with_steps(config, num_examples=counts),
+        num_workers=job.num_workers,
+        is_estimated=any(phase.num_epochs for phase in config.phases),
+    )
 
 
 def _check(job: Job, *, num_workers: int) -> None:
@@ -103,6 +76,17 @@ def _check(job: Job, *, num_workers: int) -> None:
 
     if job.init is not None:
         check_is_ours(job.init)
+        _check_init(job)
+    elif job.config.needs_init:
+        raise ConfigError(
+            "`needs_init` is true: the recipe continues the training of a model, but --init is missing. Add --init "
+            "with a model folder, a run or the name of a published model, for example --init chinese-roberta-wwm-ext."
+        )
+    if job.general and not job.config.data.general_share:
+        raise ConfigError(
+            "`data.general_share` must be above 0, because there is general text, but is 0. Add for example "
+            "data.general_share=0.25."
+        )
     check_amp(job.config.amp, on_gpu=bool(visible_gpus()))
     check_batches(job.config, num_workers=num_workers)
     check_output(job.output)
@@ -111,6 +95,24 @@ def _check(job: Job, *, num_workers: int) -> None:
             f"{job.output}: the folder already holds a run. Add --resume auto to continue it, add --overwrite to "
             f"discard it, or choose another --output."
         )
+
+
+def _check_init(job: Job) -> None:
+    """Refuse or warn of settings that do not fit a trained model."""
+    assert job.init is not None
+    do_lower_case = read_do_lower_case(job.init)
+    if do_lower_case != job.config.data.do_lower_case:
+        raise ConfigError(
+            f"`data.do_lower_case` must be {str(do_lower_case).lower()}, as in {job.init}, but is "
+            f"{str(job.config.data.do_lower_case).lower()}. Add data.do_lower_case={str(do_lower_case).lower()}."
+        )
+    for number, phase in enumerate(job.config.phases):
+        if phase.learning_rate > HIGHEST_RATE_FOR_A_TRAINED_MODEL:
+            logger.warning(
+                f"`phases.{number}.learning_rate` is {phase.learning_rate:g}. This is a rate for random weights: the "
+                f"model of --init will lose most of what it has learned. Use 1e-5 to 5e-5: --config domain, or "
+                f"phases.{number}.learning_rate=5e-5."
+            )
 
 
 def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] | None = None) -> bool:
@@ -122,22 +124,14 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
         False if the run is already complete.
     """
     _check(job, num_workers=num_workers)
-    corpora, config = _prepare(job, progress=progress)
+    corpora = open_corpora(job, progress=progress)
+    config = with_model(job, vocab_size=corpora.shards[0].manifest.vocab_size)
     check_space_for_checkpoints(job.output, config)
-    record: dict[str, Any] = {
-        "format": RUN_FORMAT,
-        "config_fingerprint": numbers_fingerprint(config),
-        # relative paths, so that run and shards can be moved together
-        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora],
-        "shard_fingerprint": joint_fingerprint(corpora),
-        "vocab_sha256": corpora[0].manifest.vocab_sha256,
-        "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,
-        "sources": [dataclasses.asdict(source) for shards in corpora for source in shards.manifest.sources],
-    }
-    # the fingerprints that checkpoints of this run may have; --accept-changes adds more
-    record["known_states"] = [[record["config_fingerprint"], record["shard_fingerprint"]]]
     existing = read_record(job.output)
     if existing is not None and job.resume:
+        counts = read_counts(job.output, config=config, num_corpora=corpora.num_main)
+        config = with_steps(config, num_examples=counts)
+        record = _record_of(job, corpora, config)
         found = differences(existing, record, output=job.output)
         if not found:
             is_complete = (job.output / MODEL_NAME / "config.json").exists()
@@ -145,13 +139,39 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
                 _write_recipe(job.output, config)  # `runtime` may have changed, and workers read this file
             return not is_complete
         _refuse_or_accept(job, found)
-        record["known_states"] = [*existing.get("known_states", []), *record["known_states"]]
     elif existing is not None:
         discard_run(job.output, contents=CONTENTS)
-    write_indices(job.output, config=config, corpora=corpora)
+        existing = None
+    config = with_model(job, vocab_size=corpora.shards[0].manifest.vocab_size)
+    write_indices(job.output, config=config, corpora=corpora.shards)
+    counts = read_counts(job.output, config=config, num_corpora=corpora.num_main)
+    config = with_steps(config, num_examples=counts)
+    record = _record_of(job, corpora, config)
+    if existing is not None:
+        record["known_states"] = [*existing.get("known_states", []), *record["known_states"]]
     _write_recipe(job.output, config)
     write_record(job.output, record)
     return True
+
+
+def _record_of(job: Job, corpora: Corpora, config: PretrainRecipe) -> dict[str, Any]:
+    """Return the record of a run, with a recipe whose steps are known."""
+    shard_fingerprint = joint_fingerprint(corpora.shards, num_general=corpora.num_general)
+    config_fingerprint = numbers_fingerprint(config)
+    return {
+        "format": RUN_FORMAT,
+        "config_fingerprint": config_fingerprint,
+        # relative paths, so that run and shards can be moved together
+        "shards": [os.path.relpath(shards.directory, job.output) for shards in corpora.shards],
+        "num_general": corpora.num_general,
+        "shard_fingerprint": shard_fingerprint,
+        "vocab_sha256": corpora.shards[0].manifest.vocab_sha256,
+        "init": job.init_name,
+        "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,
+        "sources": [dataclasses.asdict(source) for shards in corpora.shards for source in shards.manifest.sources],
+        # the fingerprints that checkpoints of this run may have; --accept-changes adds more
+        "known_states": [[config_fingerprint, shard_fingerprint]],
+    }
 
 
 def _write_recipe(output: Path, config: PretrainRecipe) -> None:
@@ -171,85 +191,10 @@ def _refuse_or_accept(job: Job, found: list[str]) -> None:
     shutil.rmtree(job.output / MODEL_NAME, ignore_errors=True)  # it is not the result of the changed run
 
 
-def _is_prepared(corpus: Sequence[Path]) -> bool:
-    """Return True if the corpus consists of folders of shards.
-
-    Raises:
-        DataError: some paths are folders of shards and others are not.
-    """
-    prepared = [(path / MANIFEST_NAME).exists() for path in corpus]
-    if any(prepared) and not all(prepared):
-        raise DataError(
-            f"{corpus[prepared.index(False)]}: not a folder of shards, but other paths of the corpus are. Give only "
-            f"text files or only folders of shards."
-        )
-    return all(prepared)
-
-
-def _prepare(job: Job, *, progress: Callable[[Progress], None] | None) -> tuple[list[ShardSet], PretrainRecipe]:
-    """Open or prepare the corpora, and complete the config.
-
-    Returns:
-        The corpora, and the config with the size of the vocabulary filled in.
-    """
-    vocab_path = _vocab_path(job)
-    if _is_prepared(job.corpus):
-        corpora = [ShardSet(path) for path in job.corpus]
-        expected = corpora[0].manifest.vocab_sha256 if vocab_path is None else load_vocab(vocab_path).sha256
-        for shards in corpora:
-            if shards.manifest.vocab_sha256 != expected:
-                whose = vocab_path or corpora[0].directory
-                raise DataError(
-                    f"{shards.directory}: was prepared with another vocabulary than that of {whose}. Prepare it again "
-                    f"with that vocabulary."
-                )
-            _check_shard_options(shards, job.config)
-            shards.verify()
-    else:
-        vocab = load_vocab(vocab_path) if vocab_path is not None else _vocab_from(job)
-        prepared = prepare_corpus(
-            corpus=job.corpus,
-            vocab=vocab,
-            config=PrepareConfig(segmenter=_segmenter_of(job.config), do_lower_case=job.config.data.do_lower_case),
-            cache=job.prepared,
-            progress=progress,
-        )
-        what = (
-            f"{prepared.manifest.num_documents:,} documents, {prepared.manifest.num_tokens:,} tokens: "
-            f"{prepared.directory}"
-        )
-        logger.info("%s %s", "reusing" if prepared.reused else "prepared", what)
-        corpora = [ShardSet(prepared.directory)]
-    weights = job.config.data.mixture_weights
-    if weights and len(weights) != len(corpora):
-        raise ConfigError(
-            f"`data.mixture_weights` must have one number for each of the {len(corpora)} prepared corpora, but is "
-            f"{list(weights)}."
-        )
-    return corpora, with_model(job, vocab_size=corpora[0].manifest.vocab_size)
-
-
-def _vocab_path(job: Job) -> Path | None:
-    """Return the path of the vocabulary, or None if it must be built.
-
-    It is --vocab, or the vocabulary of --init. If both are given, they must be the same.
-    """
-    if job.init is None:
-        return job.vocab
-    init_vocab = job.init / "vocab.txt"
-    vocab_path = job.vocab or init_vocab
-    if load_vocab(vocab_path).sha256 != load_vocab(init_vocab).sha256:
-        raise DataError(
-            f"{vocab_path}: is not the vocabulary of {job.init}. Weights and vocabulary belong together, so leave out "
-            f"--vocab."
-        )
-    return vocab_path
-
-
 def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
     """Return the config of the job with the sizes of the model filled in.
 
-    The sizes are those of --init, if given, and the size of the vocabulary.
+    The sizes are those of --init, if given, and the size of the vocabulary. Without general text, its share is 0.
     """
     model = read_model_config(job.init) if job.init is not None else job.config.model
     if model.vocab_size not in (0, vocab_size):
@@ -263,37 +208,9 @@ def with_model(job: Job, *, vocab_size: int) -> PretrainRecipe:
         )
     try:
         return dataclasses.replace(
-            job.config, model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers)
+            job.config,
+            model=dataclasses.replace(model, vocab_size=vocab_size, num_hidden_layers=num_layers),
+            data=job.config.data if job.general else dataclasses.replace(job.config.data, general_share=0.0),
         )
     except ValueError as error:  # max_seq_length of a phase exceeds the positions of --init
         raise ConfigError(str(error)) from None
-
-
-def _segmenter_of(config: PretrainRecipe) -> SegmenterConfig:
-    paths, separator = tuple(map(Path, config.data.custom_dictionary)), config.data.dictionary_separator or None
-    return SegmenterConfig(name=config.data.segmenter, custom_dictionary=paths, dictionary_separator=separator)
-
-
-def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
-    made_with = {
-        "segmenter": shards.manifest.segmenter.name,
-        "do_lower_case": shards.manifest.tokenizer.do_lower_case,
-    }
-    for name, value in made_with.items():
-        if getattr(config.data, name) != value:
-            raise ConfigError(
-                f"`data.{name}` must be {value!r}, because {shards.directory} was prepared with it, but is "
-                f"{getattr(config.data, name)!r}."
-            )
-    words = shards.manifest.segmenter.model_sha256
-    if config.data.custom_dictionary and make_segmenter(_segmenter_of(config)).model_sha256 != words:
-        message = "must name the dictionaries of the shards, in their order; prepare them again, or leave the key out."
-        raise ConfigError(f"{shards.directory}: `data.custom_dictionary` {message}")
-
-
-def _vocab_from(job: Job) -> Vocab:
-    sentences = (sentence for document in read_documents(job.corpus) for sentence in document.sentences)
-    lower = job.config.data.do_lower_case
-    vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=lower, min_character_frequency=1)
-    logger.info("built a vocabulary of %s entries from the corpus", f"{len(vocab):,}")
-    return vocab

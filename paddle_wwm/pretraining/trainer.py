@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -9,43 +10,29 @@ from typing import Iterator
 
 import numpy as np
 
-from ..config import PhaseConfig, PretrainRecipe, SentencePairing
-from ..errors import CheckpointError, TrainingError
-from ..files import read_json, write_json
+from ..config import KeptModel, PhaseConfig, PretrainRecipe
+from ..errors import TrainingError
+from ..files import write_json
 from ..model.flops import training_flops
-from ..model.folder import CONFIG_NAME
 from ..model.heads import BertForPretraining
 from ..model.weights import load_weights
 from ..runs.accumulation import StepContext, StepResult
-from ..runs.checkpoints import Checkpoint
 from ..runs.devices import prepare_training
 from ..runs.fleet import World, barrier, distribute_model, recompute_layers, sum_over_workers
 from ..runs.optim import make_optimizer
 from ..runs.precision import Precision
 from ..runs.schedules import LinearSchedule
 from ..runs.sharding import ParameterOwners
-from .checkpoint import TrainState, checkpoints_in, load_optimizer, save_checkpoint
+from .checkpoint import TrainState, load_optimizer, save_checkpoint
 from .data import RunData, batches_of_phase, examples_of_step, phase_of
 from .evaluation import evaluate, evaluation_tensors, held_out_batches
 from .loader import Tensors
 from .run_folder import CHECKPOINTS_NAME
+from .selection import Selection
+from .starting import agreed_checkpoint, freeze_untrained, recorded_untrained, start_from
 from .step import Sums, pretraining_step
 
 logger = logging.getLogger(__name__)
-
-
-def freeze_untrained(model: BertForPretraining, config: PretrainRecipe) -> tuple[str, ...]:
-    """Freeze the layers that the recipe does not train, and return their names.
-
-    Without sentence pairs, the pooler and the next-sentence head get no gradient. They keep their initial values; the
-    names are written into the model folder.
-    """
-    if config.data.pairing is SentencePairing.NEXT_SENTENCE:
-        return ()
-    for layer in (model.bert.pooler, model.cls.seq_relationship):
-        for parameter in layer.parameters():
-            parameter.stop_gradient = True
-    return ("bert.pooler", "cls.seq_relationship")
 
 
 class Trainer:
@@ -67,12 +54,12 @@ class Trainer:
         self.core.train()
         self.precision = Precision(config.amp)
         self.untrained = freeze_untrained(self.core, config)
-        found = _agreed_checkpoint(output / CHECKPOINTS_NAME, data=data, world=world)
+        found = agreed_checkpoint(output / CHECKPOINTS_NAME, data=data, world=world)
         if found:
             load_weights(self.core, found.path)
-            self.untrained = _recorded_untrained(found.path)
+            self.untrained = recorded_untrained(found.path)
         elif data.init is not None:
-            missing, recorded = _start_from(self.core, data, world=world), _recorded_untrained(data.init)
+            missing, recorded = start_from(self.core, data, world=world), recorded_untrained(data.init)
             # layers that this run does not train may have been trained in the run that wrote `init`
             self.untrained = tuple(
                 name for name in self.untrained if name in recorded or any(item.startswith(name) for item in missing)
@@ -81,7 +68,10 @@ class Trainer:
         self.owners = ParameterOwners(self.core, world=world, enabled=config.runtime.shard_optimizer)
         self.optimizer = make_optimizer(self.core, config.optimizer, keep=self.owners.is_mine)
         self.step = self.saved_step = found.state.global_step if found else 0
+        self.selection = Selection()
         if found:
+            if found.state.fingerprints == (data.config_fingerprint, data.shard_fingerprint):
+                self.selection = Selection(**found.state.selection)
             load_optimizer(found.path, model=self.core, optimizer=self.optimizer)
             self.precision.set_state(found.state.precision)
         if config.runtime.recompute:
@@ -99,7 +89,7 @@ class Trainer:
             sync_in_backward=not config.runtime.recompute,
         )
         self.saved_at = time.monotonic()
-        self._held_out: dict[int, list[Tensors]] = {}  # by phase
+        self._held_out: dict[int, list[list[Tensors]]] = {}  # by phase: of the corpora, and of general text
         self._evaluated: tuple[int, float] | None = None  # step and loss of the last evaluation
 
     def batches(self) -> Iterator[list[Tensors]]:
@@ -199,16 +189,38 @@ class Trainer:
         )
 
     def evaluate(self) -> dict[str, float]:
-        """Return losses and accuracies on the held-out examples of the current phase."""
-        number, _ = phase_of(self.config, self.step)
+        """Return losses and accuracies on the held-out examples of the current phase.
+
+        Those of general text have `general_` in front of their names. After at least one step, the loss takes part in
+        the selection of the model.
+        """
+        number, phase_step = phase_of(self.config, self.step)
         if number not in self._held_out:
+            phase = self.data.phases[number]
+            sides = [phase.held_out] + ([phase.general_held_out] if phase.general_held_out else [])
             self._held_out = {
-                number: evaluation_tensors(held_out_batches(self.config, self.data.phases[number].held_out, self.world))
+                number: [evaluation_tensors(held_out_batches(self.config, side, self.world)) for side in sides]
             }
         with self.precision.autocast():
-            means = evaluate(self.model, self._held_out[number], world=self.world)
-        self._evaluated = (self.step, means["loss"])
-        return means
+            means, *general = [evaluate(self.model, side, world=self.world) for side in self._held_out[number]]
+        # all workers decide by the loss of worker 0: a sum over workers may differ in its last bits
+        [loss] = sum_over_workers([means["loss"] if self.world.is_main else 0.0], self.world).tolist()
+        self._evaluated = (self.step, loss)
+        if self.step > 0:
+            in_warmup = phase_step <= self.config.phases[number].num_warmup_steps
+            self.selection = self.selection.after(loss, step=self.step, phase=number, in_warmup=in_warmup)
+        return {**means, **{f"general_{name}": value for other in general for name, value in other.items()}}
+
+    def stops_early(self) -> bool:
+        """Return True if the held-out loss has not improved for long enough.
+
+        All workers agree.
+        """
+        return self.selection.stops(patience=self.config.selection.patience)
+
+    def is_best(self) -> bool:
+        """Return True if the run keeps the best model, and this step has it."""
+        return self.config.selection.keep is KeptModel.BEST and self.selection.best_step == self.step
 
     def save(self) -> None:
         """Write a checkpoint in the main worker; the other workers wait."""
@@ -221,6 +233,7 @@ class Trainer:
                 config_fingerprint=self.data.config_fingerprint,
                 precision=self.precision.state(),
                 held_out_loss=self._evaluated[1] if self._evaluated and self._evaluated[0] == self.step else None,
+                selection=dataclasses.asdict(self.selection),
             )
             save_checkpoint(
                 self.output / CHECKPOINTS_NAME,
@@ -240,46 +253,3 @@ def _schedule_of(phase: PhaseConfig) -> LinearSchedule:
     return LinearSchedule(
         learning_rate=phase.learning_rate, num_steps=phase.num_steps, num_warmup_steps=phase.num_warmup_steps
     )
-
-
-def _agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkpoint[TrainState] | None:
-    """Return the newest complete checkpoint, or None.
-
-    Raises:
-        CheckpointError: the workers found different checkpoints, or the checkpoint belongs to another run.
-    """
-    found = checkpoints_in(directory).newest()
-    step = found.state.global_step if found else 0
-    steps = sum_over_workers([step, step**2], world)
-    if steps[0] != step * world.size or steps[1] != step**2 * world.size:
-        raise CheckpointError(
-            f"{directory}: this worker found a checkpoint of step {step}, but other workers found another step. "
-            "All hosts must share the same folder."
-        )
-    if found and (found.state.config_fingerprint, found.state.shard_fingerprint) not in data.known_states:
-        raise CheckpointError(
-            f"{found.path}: not a checkpoint of this run: its recipe or its data differ. Move it to another folder, "
-            f"or start from its weights with --init."
-        )
-    return found
-
-
-def _recorded_untrained(folder: Path) -> tuple[str, ...]:
-    return tuple(read_json(folder / CONFIG_NAME).get("untrained_parameters", ()))
-
-
-def _start_from(model: BertForPretraining, data: RunData, *, world: World) -> tuple[str, ...]:
-    """Load the weights of `data.init`; return the names of missing parameters.
-
-    Published checkpoints often lack the heads (those of HFL do). The heads then keep their random initial values, and
-    that is logged.
-    """
-    assert data.init is not None
-    missing = load_weights(model, data.init, optional=("cls.",), first_layers_only=data.init_layers is not None)
-    if world.is_main:
-        layers = f"the first {data.init_layers} layers of " if data.init_layers is not None else ""
-        logger.info(
-            f"starting from {layers}{data.init}"
-            + (f"; missing there, so newly initialised: {', '.join(missing)}" if missing else "")
-        )
-    return missing

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Sequence
 
 import numpy as np
 
@@ -98,6 +99,24 @@ class Mixture:
         """Return this rank's micro-batches, from all corpora; see `PretrainData`."""
         taken = self.take(np.arange(first_example, first_example + global_batch_size))
         return cut_global_batch(taken, micro_batch_size=micro_batch_size, rank=rank, num_ranks=num_ranks)
+
+
+def weights_with_general(
+    counts: Sequence[int], *, weights: Sequence[float], num_general: int, general_share: float
+) -> tuple[float, ...]:
+    """Return the weights of corpora of which the last `num_general` are general text.
+
+    Args:
+        counts: the number of examples of every corpus.
+        weights: the weights of the other corpora; empty: in proportion to their examples.
+        num_general: the number of corpora of general text; 0 returns `weights` unchanged.
+        general_share: the share of all examples that comes from general text.
+    """
+    if not num_general:
+        return tuple(weights)
+    num_main = len(counts) - num_general
+    groups = [(weights or counts[:num_main], 1 - general_share), (counts[num_main:], general_share)]
+    return tuple(share * weight / sum(group) for group, share in groups for weight in group)
 
 
 def seed_of(seed: int, source: int) -> int:

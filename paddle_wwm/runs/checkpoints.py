@@ -134,7 +134,12 @@ class CheckpointStore(Generic[State]):
         try:
             # version 0.1 wrote more fields into `state`, and some fields next to it
             values: dict[str, Any] = {**record, **record["state"]}
-            state = {field.name: values[field.name] for field in dataclasses.fields(self.state_type)}
+            state = {
+                field.name: values[field.name]
+                for field in dataclasses.fields(self.state_type)
+                # a field with a default was added later, and is missing in older checkpoints
+                if field.name in values or field.default is field.default_factory is dataclasses.MISSING
+            }
             return self.state_type(**state), dict(record["sha256"])
         except (KeyError, TypeError, ValueError):
             raise CheckpointError(f"{path / self.state_name}: not a training state of this program.") from None

@@ -68,14 +68,15 @@ class LogFollower:
 
     Args:
         logs: the log file of each stage.
-        total: the number of steps of a stage; None if it is not known.
+        total: the number of steps of a stage; None if it is not known. It may be set later.
         progress: the callback that gets the reports; None to report nothing.
     """
 
     def __init__(
         self, logs: Mapping[str, Path], *, total: int | None, progress: Callable[[Progress], None] | None
     ) -> None:
-        self._logs, self._total, self._progress = logs, total, progress
+        self.total = total
+        self._logs, self._progress = logs, progress
         self._sizes = dict.fromkeys(logs, 0)
 
     def __call__(self) -> None:
@@ -87,4 +88,4 @@ class LogFollower:
             self._sizes[stage] = size
             steps = [int(record["step"]) for record in read_log(path)]
             if steps:
-                self._progress(Progress(stage=stage, done=max(steps), total=self._total, unit=" steps"))
+                self._progress(Progress(stage=stage, done=max(steps), total=self.total, unit=" steps"))

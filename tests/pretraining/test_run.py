@@ -66,7 +66,7 @@ def test_the_summary_says_which_loss_the_best_checkpoint_has(done):
     result, _ = done
     masked_only = {name: value for name, value in result.scores.items() if not name.startswith("nsp")}
     pairs = {**masked_only, "nsp_loss": 0.7, "nsp_accuracy": 0.5}
-    for scores, kind in ((masked_only, "held-out loss"), (pairs, "held-out loss with next sentence")):
+    for scores, kind in ((masked_only, "held-out MLM loss"), (pairs, "held-out MLM + next-sentence loss")):
         text = summary(dataclasses.replace(result, scores=scores))
         assert f"best        {result.best_checkpoint} ({kind} {result.best_loss:.3f})" in text
 
@@ -105,7 +105,7 @@ def test_two_workers_give_the_weights_of_one_process_and_report_to_the_caller(
     assert weights.keys() == expected.keys()
     assert all(np.allclose(weights[name].numpy(), expected[name].numpy(), atol=1e-6) for name in expected)
     assert reports[-1].done == 6 and reports[-1].total == 6
-    assert "held-out loss" in (tmp_path / "run" / "logs" / "worker-0.log").read_text(encoding="utf-8")
+    assert "held-out MLM loss" in (tmp_path / "run" / "logs" / "worker-0.log").read_text(encoding="utf-8")
     assert capfd.readouterr().out == ""
 
 
