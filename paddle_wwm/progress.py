@@ -1,99 +1,31 @@
-"""Progress reports. The library calls a callback; the commands show progress bars.
+"""Progress reports. The library calls a callback; the commands show the reports on stderr.
 
-On a terminal, a bar has an ETA. In a log file, a line is written every SECONDS_BETWEEN_LINES seconds.
+On a terminal, a bar has an ETA. In a log file, a line is written every 20 seconds. The environment variable
+PADDLE_WWM_PROGRESS, or --progress, chooses another form; see `MODES`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
-from dataclasses import dataclass
-from typing import Any, Callable, Iterator
+from typing import Any, Protocol
 
-SECONDS_BETWEEN_LINES = 20.0
-# Short stages between others. Their bars are removed from the screen at the end.
-PASSING_UNITS = (" rows",)
-PASSING_STAGES = ("checksums", "structure", "compare")
+from .errors import ConfigError
+from .progress_lines import LineDisplay
+from .progress_stage import PASSING_STAGES, is_passing, is_scaled
+from .progress_stage import Counter as Counter
+from .progress_stage import Progress as Progress
+from .progress_stage import counted as counted
+
+MODE_VARIABLE = "PADDLE_WWM_PROGRESS"
+MODES = {
+    "auto": "a bar on a terminal, otherwise lines",
+    "bar": "a bar that is drawn again and again",
+    "lines": "a line every 20 seconds and at the end of a stage",
+    "json": "JSON lines for programs",
+    "none": "nothing",
+}
 DELAY_S = 1.0  # a passing stage shorter than this shows no bar
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """State of one stage.
-
-    Attributes:
-        stage: Name of the stage, for example "train".
-        done: Units that are done.
-        total: Total number of units; None if it is not known.
-        unit: The unit, for example " steps".
-        note: Other text to show, for example the loss.
-    """
-
-    stage: str
-    done: int
-    total: int | None
-    unit: str
-    note: str = ""
-
-
-class Counter:
-    """Counter of one stage that reports every change to a callback.
-
-    Attributes:
-        done: Units that are done.
-    """
-
-    def __init__(
-        self, progress: Callable[[Progress], None] | None, *, stage: str, total: int | None, unit: str, done: int = 0
-    ) -> None:
-        self.done = done
-        self._progress, self._stage, self._total, self._unit = progress, stage, total, unit
-
-    def update(self, number: int = 1) -> None:
-        """Count `number` more units."""
-        self.done += number
-        self.report(total=self._total)
-
-    def report(self, *, total: int | None) -> None:
-        """Call the callback, if there is one."""
-        if self._progress is not None:
-            self._progress(Progress(stage=self._stage, done=self.done, total=total, unit=self._unit))
-
-    def complete(self) -> None:
-        """Report that the stage is complete, unless the total was already reached."""
-        if self._total is None or self.done < self._total:
-            self.report(total=self.done)
-
-
-@contextlib.contextmanager
-def counted(
-    progress: Callable[[Progress], None] | None, *, stage: str, total: int | None, unit: str, done: int = 0
-) -> Iterator[Counter]:
-    """Report the start, every update and the end of a stage.
-
-    The end is not reported if the block raises.
-
-    Args:
-        progress: The callback; None: nothing is reported.
-        stage: Name of the stage.
-        total: Total number of units; None if it is not known.
-        unit: The unit, for example "B" or " tokens".
-        done: Units that are done at the start.
-
-    Yields:
-        The counter.
-    """
-    counter = Counter(progress, stage=stage, total=total, unit=unit, done=done)
-    counter.report(total=total)
-    yield counter
-    counter.complete()
-
-
-def progress_bar(**options: Any) -> Any:
-    """Return a tqdm bar on stderr. `options` are passed to tqdm."""
-    from tqdm import tqdm
-
-    return tqdm(mininterval=0.5 if is_terminal() else SECONDS_BETWEEN_LINES, **options)
 
 
 class BarDisplay:
@@ -112,13 +44,16 @@ class BarDisplay:
         if progress.stage not in self._bars:
             if is_complete:
                 return
-            self._bars[progress.stage] = progress_bar(
+            from tqdm import tqdm
+
+            self._bars[progress.stage] = tqdm(
+                mininterval=0.5,
                 desc=progress.stage,
                 total=progress.total,
                 initial=progress.done,
                 unit=progress.unit,
-                unit_scale=progress.unit not in (" steps", " files"),
-                leave=progress.unit not in PASSING_UNITS and progress.stage not in PASSING_STAGES,
+                unit_scale=is_scaled(progress),
+                leave=not is_passing(progress),
                 delay=DELAY_S if progress.stage in PASSING_STAGES else 0,
             )
         bar = self._bars[progress.stage]
@@ -134,7 +69,54 @@ class BarDisplay:
             self._bars.popitem()[1].close()
 
 
-show_bar = BarDisplay()
+class _Nothing:
+    """Progress callback that shows nothing."""
+
+    def __call__(self, progress: Progress) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Display(Protocol):
+    def __call__(self, progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ChosenDisplay:
+    """Progress callback of the commands.
+
+    The environment or the terminal chooses its form.
+    """
+
+    def __init__(self) -> None:
+        self._display: _Display | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show one report."""
+        if self._display is None:
+            self._display = _display_of(os.environ.get(MODE_VARIABLE) or "auto")
+        self._display(progress)
+
+    def close(self) -> None:
+        """Close the open bars, so that the next output starts on a new line."""
+        if self._display is not None:
+            self._display.close()
+
+
+def _display_of(mode: str) -> _Display:
+    if mode == "auto":
+        mode = "bar" if is_terminal() else "lines"
+    if mode not in MODES:
+        raise ConfigError(f"{MODE_VARIABLE} must be {', '.join(MODES)}, but is {mode!r}.")
+    if mode == "none":
+        return _Nothing()
+    return BarDisplay() if mode == "bar" else LineDisplay(as_json=mode == "json")
+
+
+show_bar = ChosenDisplay()
 
 
 def close_bars() -> None:
@@ -144,7 +126,7 @@ def close_bars() -> None:
     """
     show_bar.close()
     if tqdm := sys.modules.get("tqdm"):
-        for bar in list(tqdm.tqdm._instances):
+        for bar in list(getattr(tqdm.tqdm, "_instances", ())):
             bar.close()
 
 

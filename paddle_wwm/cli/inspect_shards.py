@@ -78,7 +78,7 @@ def documents_of(text: str | None, num_documents: int) -> range:
 def run(arguments: argparse.Namespace) -> None:
     """Print the overview, or verify, compare or export the shards."""
     from ..files import atomic_write
-    from ..progress import progress_bar, show_bar
+    from ..progress import counted, show_bar
     from ..shards.inspection.compare import compare
     from ..shards.inspection.inspect import (
         comparison_lines,
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     documents = documents_of(arguments.documents, shards.num_documents)
     if arguments.jsonl:
-        with progress_bar(desc="documents", total=len(documents), unit=" documents", delay=1, leave=False) as bar:
+        with counted(show_bar, stage="documents", total=len(documents), unit=" documents") as bar:
             if arguments.jsonl == "-":
                 write_jsonl(shards, vocab=vocab, stream=sys.stdout.buffer, documents=documents, on_document=bar.update)
             else:
@@ -132,9 +132,7 @@ def run(arguments: argparse.Namespace) -> None:
     for line in manifest_lines(shards):
         print(line)
     print(flush=True)
-    with progress_bar(
-        desc="read", total=shards.manifest.num_tokens, unit=" tokens", unit_scale=True, delay=1, leave=False
-    ) as bar:
+    with counted(show_bar, stage="statistics", total=shards.manifest.num_tokens, unit=" tokens") as bar:
         statistics = statistics_of(shards, vocab=vocab, on_tokens=bar.update)
     for line in statistics_lines(statistics, vocab_size=len(vocab)):
         print(line)

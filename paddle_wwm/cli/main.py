@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "This installation": ("doctor",),
 }
+SHOW_PROGRESS = (
+    *("prepare-corpus", "inspect-shards", "export-examples", "pretrain", "finetune", "evaluate", "download", "convert"),
+)
 COMMANDS: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)
 FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in COMMANDS if " " in name))  # "hub"
 
@@ -89,6 +93,13 @@ def make_parser(name: str) -> argparse.ArgumentParser:
         prog=f"{PROGRAM} {name}", formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=True
     )
     load(name).add_arguments(parser)
+    if name in SHOW_PROGRESS:
+        from ..progress import MODES
+
+        modes = "; ".join(f"{mode}: {text}" for mode, text in MODES.items())
+        parser.add_argument(
+            "--progress", choices=list(MODES), help=f"the form of the progress on stderr. {modes} (default: auto)"
+        )
     return parser
 
 
@@ -104,11 +115,14 @@ def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
     intermixed = getattr(command, "INTERMIXED", False)
     arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
     from ..files import require_local
+    from ..progress import MODE_VARIABLE
 
     for value in vars(arguments).values():
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path):
                 require_local(path)
+    if getattr(arguments, "progress", None):
+        os.environ[MODE_VARIABLE] = arguments.progress  # worker processes read it, too
     if hasattr(command, "check"):
         command.check(arguments, parser=parser)
     return arguments

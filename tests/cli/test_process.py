@@ -94,8 +94,9 @@ def test_output_that_cannot_be_written_gives_one_line_on_stderr(num_lines):
 @pytest.mark.parametrize(
     "bar", ["paddle_wwm.progress.show_bar(Progress(stage='read', done=1, total=9, unit='B'))", "tqdm.tqdm(total=9)"]
 )
-def test_an_error_and_a_warning_start_on_a_line_of_their_own_while_a_bar_is_open(bar):
+def test_an_error_and_a_warning_start_on_a_line_of_their_own_while_a_bar_is_open(bar, monkeypatch):
     body = f"import warnings, tqdm, paddle_wwm.progress; from paddle_wwm.progress import Progress; bar = {bar}; "
+    monkeypatch.setenv("PADDLE_WWM_PROGRESS", "bar")
     _, _, error = run(f"{body}warnings.warn('careful'); raise DataError('x.txt: is empty.')")
     assert "0%|" in error or "11%|" in error
     lines = error.replace("\r", "\n").splitlines()
