@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
@@ -93,6 +94,13 @@ SEGMENT = (
     "from paddle_wwm.corpus.segment import SegmenterConfig, make_segmenter, segment; "
     f"[s] = segment(make_segmenter(SegmenterConfig()), [{EXAMPLE_WORDS.replace('|', '')!r}]); "
     "print('|'.join(s.text[start:end] for start, end in s.word_spans))"
+)
+
+
+MEASURE = QUIETLY + (
+    "import dataclasses, json; from paddle_wwm.cpu import use_fast_matmul; use_fast_matmul(); "
+    "from paddle_wwm.pretraining.capacity import describe_capacity, measure; capacity = measure(); "
+    "print(json.dumps({'values': dataclasses.asdict(capacity), 'lines': describe_capacity(capacity)}))"
 )
 
 
@@ -250,6 +258,19 @@ def collect() -> list[Finding]:
         findings.append(check_import(name, run.result(), versions.get(package, ""), why))
     findings.append(Finding("PaddleHub's requests", True, description(hub_home())))
     return [*findings, check_segmentation(segmentation.result())]
+
+
+def measured() -> dict[str, Any]:
+    """Measure what this machine can do, in about 20 seconds.
+
+    Returns:
+        `values` of the measurements and `lines` that describe them. After a failure, `values` is empty.
+    """
+    run = run_python(MEASURE)
+    try:
+        return dict(json.loads(run.stdout.splitlines()[-1]))
+    except (ValueError, IndexError):
+        return {"values": {}, "lines": [f"This machine could not be measured: {how_it_failed(run)}"]}
 
 
 def report(findings: Sequence[Finding]) -> str:

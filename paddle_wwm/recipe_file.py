@@ -36,7 +36,13 @@ def find_recipe(name_or_path: str | Path) -> Path:
     packaged = PACKAGED / f"{path.name.removesuffix('.yaml')}.yaml"
     if (len(path.parts) == 1 or path.parent.parts[-2:] in FOLDERS_OF_PACKAGED) and packaged.is_file():
         return packaged
-    raise ConfigError(f"{path}: no such recipe; give a YAML file that exists, or one of these names:\n{list_recipes()}")
+    near = difflib.get_close_matches(
+        path.name.removesuffix(".yaml"), [item.stem for item in PACKAGED.glob("*.yaml")], n=1
+    )
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ConfigError(
+        f"{path}: no such recipe; {hint}Give a YAML file that exists, or one of these names:\n{list_recipes()}"
+    )
 
 
 def list_recipes() -> str:

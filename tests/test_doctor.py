@@ -191,18 +191,31 @@ def test_exit_status_and_json_show_if_all_checks_passed(ok, status, monkeypatch,
         Finding("long name", ok, "there" if ok else "gone", "" if ok else "make -B setup"),
     ]
     monkeypatch.setattr(doctor, "collect", lambda: findings)
+    monkeypatch.setattr(doctor, "measured", lambda: {"values": {"num_cores": 2}, "lines": ["This machine: 2 cores"]})
     command = load("doctor")
     assert command.run(parse("doctor", [])) == status
     marks = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()[:2]]
     assert marks == ["ok", "ok" if ok else "FAIL"]
+    assert command.run(parse("doctor", [])) == status
+    assert ("This machine: 2 cores" in capsys.readouterr().out) is ok  # measured only if all checks are ok
+    assert command.run(parse("doctor", ["--quick"])) == status
+    assert "This machine" not in capsys.readouterr().out
     assert command.run(parse("doctor", ["--json"])) == status
     answer = json.loads(capsys.readouterr().out)
-    assert answer["ok"] is ok
+    assert answer["ok"] is ok and answer.get("capacity") == ({"num_cores": 2} if ok else None)
     assert answer["findings"][1] == {
         "name": "long name",
         "ok": ok,
         "detail": "there" if ok else "gone",
         "remedy": "" if ok else "make -B setup",
+    }
+
+
+def test_a_measurement_that_fails_says_why_and_fails_no_check(monkeypatch):
+    monkeypatch.setattr(doctor, "MEASURE", "raise MemoryError('too large')")
+    assert doctor.measured() == {
+        "values": {},
+        "lines": ["This machine could not be measured: MemoryError: too large"],
     }
 
 
@@ -225,4 +238,5 @@ def test_the_doctor_passes_on_this_installation():
     answer = json.loads(run.stdout)
     assert [finding for finding in answer["findings"] if not finding["ok"]] == []
     assert (run.returncode, answer["ok"], run.stderr) == (0, True, "")
+    assert answer["capacity"]["characters_per_s"] > 0 and len(answer["capacity"]["recipes"]) >= 12
     assert answer["findings"][-1]["detail"] == "使用|语言|模型|来|预测|下一个|词|的|probability|。"

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import importlib
 import os
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import NoReturn, Sequence
 
 from ..errors import USER_ERROR_EXIT_STATUS
 from ..version import __version__
+from .parser import CommandParser
 from .process import run_script
 
 PROGRAM = "paddle-wwm"
@@ -36,6 +38,7 @@ SHOW_PROGRESS = (
     *("prepare-corpus", "inspect-shards", "export-examples", "pretrain", "finetune", "evaluate", "download", "convert"),
 )
 COMMANDS: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)
+OTHER_WORDS = {"train": "pretrain", "fine-tune": "finetune", "test": "evaluate", "list": "models", "check": "doctor"}
 FAMILIES = tuple(dict.fromkeys(name.split()[0] for name in COMMANDS if " " in name))  # "hub"
 
 
@@ -63,7 +66,7 @@ def _run(argv: list[str]) -> int | None:
     if not rest:
         print(overview(family=name), file=sys.stderr)
     else:
-        print(f"error: {_unknown(name, rest[0])}", file=sys.stderr)
+        print(f"error: {_unknown(name, rest)}", file=sys.stderr)
     return USER_ERROR_EXIT_STATUS
 
 
@@ -87,9 +90,9 @@ def load(name: str) -> ModuleType:
     return importlib.import_module("." + name.replace(" ", "_").replace("-", "_"), package=__package__)
 
 
-def make_parser(name: str) -> argparse.ArgumentParser:
+def make_parser(name: str) -> CommandParser:
     """Make the parser of a command."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"{PROGRAM} {name}", formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=True
     )
     load(name).add_arguments(parser)
@@ -112,6 +115,7 @@ def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
         ConfigError: An address, such as s3://bucket/name, is given as a local path.
     """
     command, parser = load(name), make_parser(name)
+    parser.argv = argv
     intermixed = getattr(command, "INTERMIXED", False)
     arguments = parser.parse_intermixed_args(argv) if intermixed else parser.parse_args(argv)
     from ..files import require_local
@@ -149,10 +153,23 @@ def _of_family(family: str) -> list[str]:
     return [name.removeprefix(f"{family} ") for name in COMMANDS if name.startswith(f"{family} ")]
 
 
-def _unknown(family: str, word: str) -> str:
-    """Return the message for a command that does not exist."""
-    known = _of_family(family) if family else [*COMMANDS, *FAMILIES]
+def _unknown(family: str, words: list[str]) -> str:
+    """Return the message for a command that does not exist.
+
+    It has the nearest command with the same arguments.
+    """
+    word, *rest = words
+    known = {name: f"{family} {name}" for name in _of_family(family)} if family else _names()
     near = difflib.get_close_matches(word.replace("_", "-"), known, n=1)
     place = f"{PROGRAM} {family}" if family else PROGRAM
-    hint = f"did you mean `{place} {near[0]}`? " if near else ""
+    hint = f"did you mean `{PROGRAM} {' '.join([known[near[0]], *map(shlex.quote, rest)])}`? " if near else ""
     return f"unknown command {word!r}; {hint}`{place} --help` lists the commands."
+
+
+def _names() -> dict[str, str]:
+    """Return the commands by the words that may be meant.
+
+    These are their names, the last words of the names in families, and other usual words.
+    """
+    last_words = {name.split()[1]: name for name in COMMANDS if " " in name}
+    return {**OTHER_WORDS, **last_words, **{name: name for name in (*COMMANDS, *FAMILIES)}}

@@ -118,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--dry-run",
         action="store_true",
-        help="check everything, print the resolved recipe, the model size, tokens and steps, and exit",
+        help="check everything, print the resolved recipe, the model size, tokens and steps, draw the plan, and exit",
     )
     add(
         "overrides",

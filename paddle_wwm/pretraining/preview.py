@@ -12,15 +12,15 @@ import numpy as np
 import paddle
 import yaml
 
-from ..config import AmpLevel, PretrainRecipe, SentencePairing, to_plain
-from ..model.flops import training_flops
+from ..config import PretrainRecipe, to_plain
 from ..model_config import count_parameters
 from ..pretraining_data.collate import PretrainBatch, PretrainData
 from ..pretraining_data.mask_printer import Style, spans_of, words_of
 from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
 from .batches import accumulation_steps
-from .loader import tensors_of
+from .costs import bytes_of_a_worker, duration_text, flops_of_phase
+from .loader import Tensors, tensors_of
 from .step import pretraining_losses
 
 
@@ -46,38 +46,18 @@ def time_of_a_micro_batch(model: paddle.nn.Layer, data: Mixture, *, micro_batch_
     elapsed = 0.0
     for _ in range(2):  # the first run is a warm-up
         started = time.perf_counter()
-        losses = pretraining_losses(model, tensors_of(batches[0]))
-        (losses.mlm_loss if losses.nsp_loss is None else losses.mlm_loss + losses.nsp_loss).backward()
-        for parameter in model.parameters():
-            parameter.clear_grad()
-        float(losses.mlm_loss)  # reading a number waits for the device
+        forward_and_backward(model, tensors_of(batches[0]))
         elapsed = time.perf_counter() - started
     return elapsed
 
 
-def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int, int]:
-    """Estimate the memory that one worker needs in the longest phase.
-
-    The activations are the values that a layer keeps for its backward pass, with 4 bytes per value (2 under AMP). A
-    layer keeps 12 vectors of hidden_size and 3 of intermediate_size per token, and 2 values per pair of tokens and
-    head. The scores over the vocabulary are kept 3 times.
-
-    Returns:
-        Two numbers of bytes: of weights, gradients and optimizer state; of the activations of a micro-batch.
-    """
-    model, amp = config.model, config.amp.level is not AmpLevel.O0
-    parameters = count_parameters(model, with_pretraining_heads=True)
-    moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
-    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # O2 adds a 16-bit copy of each weight
-    rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
-    layer = (
-        rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
-    )
-    layers = model.num_hidden_layers * layer
-    if config.runtime.recompute:
-        layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
-    predictions = rows * config.masking.budget(length)
-    return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
+def forward_and_backward(model: paddle.nn.Layer, batch: Tensors) -> None:
+    """Compute the gradient of a micro-batch, discard it, and wait for the device."""
+    losses = pretraining_losses(model, batch)
+    (losses.mlm_loss if losses.nsp_loss is None else losses.mlm_loss + losses.nsp_loss).backward()
+    for parameter in model.parameters():
+        parameter.clear_grad()
+    float(losses.mlm_loss)  # reading a number waits for the device
 
 
 def describe_recipe(config: PretrainRecipe, *, num_workers: int, is_estimated: bool = False) -> str:
@@ -116,17 +96,11 @@ def describe_recipe(config: PretrainRecipe, *, num_workers: int, is_estimated: b
             f"{phase.max_seq_length} tokens "
             f"= at most {tokens:,} tokens; {accumulated} micro-batch(es) per step on each of {num_workers} worker(s)"
         )
-        total += phase.num_steps * training_flops(
-            config.model,
-            num_rows=phase.global_batch_size,
-            length=phase.max_seq_length,
-            num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
-            with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
-        )
+        total += flops_of_phase(config, phase)
     if is_estimated:
         lines.append(f"{'':19}the steps are estimated from the size of the files; preparing the text counts them")
     lines.append(
-        f"computation        at most {total:.2e} floating point operations: {_duration(total / 1e13)} at 10 TFLOP/s"
+        f"computation        at most {total:.2e} floating point operations: {duration_text(total / 1e13)} at 10 TFLOP/s"
     )
     return "\n".join(lines)
 
@@ -176,19 +150,9 @@ def describe_run(
         )
     lines.append(
         f"  workers     {num_workers}, micro-batches of {config.runtime.micro_batch_size}; estimated time "
-        f"{_duration(seconds)} (from a trial run)"
+        f"{duration_text(seconds)} (from a trial run)"
     )
     return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:,.1f} days"
 
 
 def unigram_baseline(

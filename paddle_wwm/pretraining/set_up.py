@@ -48,6 +48,7 @@ def describe(job: Job) -> str:
 
     Nothing is written.
     """
+    from .plan import draw_plan
     from .preview import describe_recipe
 
     _check(job, num_workers=job.num_workers)
@@ -63,11 +64,18 @@ def describe(job: Job) -> str:
     check_space_for_checkpoints(job.output, config)
     num_tokens = estimated_tokens(job.corpus)
     counts = [num_tokens / phase.max_seq_length * (1 - config.data.held_out_share) for phase in config.phases]
-    return describe_recipe(
-        with_steps(config, num_examples=counts),
-        num_workers=job.num_workers,
-        is_estimated=any(phase.num_epochs for phase in config.phases),
+    is_estimated = any(phase.num_epochs for phase in config.phases)
+    config = with_steps(config, num_examples=counts)
+    described = describe_recipe(config, num_workers=job.num_workers, is_estimated=is_estimated)
+    plan = draw_plan(
+        config,
+        corpus=job.corpus,
+        general=job.general,
+        init=job.init_name,
+        output=job.output,
+        is_prepared=is_prepared(job.corpus),
     )
+    return f"{described}\n\n{plan}"
 
 
 def _check(job: Job, *, num_workers: int) -> None:

@@ -59,13 +59,13 @@ def test_a_command_imports_only_its_own_module():
         "finally: print(sorted(name for name in sys.modules if name.startswith('paddle_wwm.cli.')))"
     )
     assert run_python("-c", code).stdout.splitlines()[-1] == str(
-        [f"paddle_wwm.cli.{name}" for name in ("hub_install", "main", "process")]
+        [f"paddle_wwm.cli.{name}" for name in ("hub_install", "main", "parser", "process")]
     )
 
 
 def test_every_module_of_cli_is_a_command_or_a_helper():
     modules = {path.stem for path in (PACKAGE / "cli").glob("*.py") if not path.stem.endswith("flags")}
-    modules -= {"__init__", "main", "process"}
+    modules -= {"__init__", "main", "parser", "process", "dry_run"}
     assert modules == {name.replace(" ", "_").replace("-", "_") for name in COMMANDS}
 
 
@@ -101,7 +101,9 @@ def test_every_flag_has_a_help_text_and_every_value_a_name(name):
     ("argv", "place"),
     [
         (["pretran"], "`paddle-wwm pretrain`"),
-        (["prepare_corpus", "x.txt"], "`paddle-wwm prepare-corpus`"),
+        (["prepare_corpus", "a b.txt", "--cased"], "`paddle-wwm prepare-corpus 'a b.txt' --cased`"),
+        (["train"], "`paddle-wwm pretrain`"),
+        (["serve", "--port", "0"], "`paddle-wwm hub serve --port 0`"),
         (["hub", "bild"], "`paddle-wwm hub build`"),
         (["hubs"], "`paddle-wwm hub`"),
         (["--verion"], "`paddle-wwm --help` lists"),
@@ -111,6 +113,41 @@ def test_an_unknown_command_is_reported_in_one_line_with_the_nearest_name(argv, 
     assert status_of(*argv) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and place in line
+
+
+@pytest.mark.parametrize(
+    ("line", "corrected"),
+    [
+        ("pretrain --coprus a.txt seed=7", "pretrain --corpus a.txt seed=7"),
+        ("finetune --task lcqmc --modle rbt3 --output=x", "finetune --task lcqmc --model rbt3 --output=x"),
+        ("pretrain --list_recipes", "pretrain --list-recipes"),
+        ("pretrain --num-epochs=2", "pretrain --epochs=2"),
+        ("show-masking 好 --pairing next-sentences", "show-masking 好 --pairing next-sentence"),
+    ],
+)
+def test_a_typo_in_a_flag_or_a_choice_shows_the_corrected_command(line, corrected, capsys):
+    assert status_of(*line.split()) == 2
+    first, question, suggestion, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: paddle-wwm {line.split()[0]}: ") and question == "Did you mean:"
+    assert shlex.split(suggestion) == ["paddle-wwm", *corrected.split()]
+    assert last == f"`paddle-wwm {line.split()[0]} --help` explains every flag."
+
+
+NEED_ARGUMENTS = [
+    name for name in COMMANDS if name not in ("pretrain", "models", "tasks", "doctor", "hub serve-archives")
+]
+
+
+@pytest.mark.parametrize("name", NEED_ARGUMENTS)
+def test_a_command_without_its_arguments_shows_an_example_that_parses(name, capsys):
+    assert status_of(*name.split()) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and len(shown.splitlines()) <= 6
+    if "For example:" in shown:  # `hub build` reports the missing flag itself
+        [words] = examples_of(shown.split("For example:")[1].split("\n`")[0])
+        found, rest = split_command(words)
+        assert found == name
+        parse(found, rest)
 
 
 def test_without_a_command_the_overview_is_printed_to_stderr_with_status_2(capsys):

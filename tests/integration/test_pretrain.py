@@ -300,6 +300,11 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(arguments, tmp_path):
         "memory per worker",
     ):
         assert text in result.stdout
+    plan = result.stdout[result.stdout.index("\nplan\n") :].splitlines()[2:]
+    assert [line.split()[0] for line in plan if line[2] != " "] == [
+        *("data", "model", "step", "rate", "phases", "evaluate", "save")
+    ]
+    assert "forty.txt ─► lac words ─► shards ─► examples ─► 18 steps" in plan[0]
     assert list(tmp_path.iterdir()) == []
 
 
