@@ -271,8 +271,8 @@ def to_plain(value: Any) -> Any:
 def numbers_fingerprint(config: PretrainRecipe) -> str:
     """Return the sha256 of everything in the config that changes the trained weights.
 
-    A setting that was added after version 0.1 is left out where it has no effect, so that older runs can be resumed. The
-    dictionaries are left out: their words are in the shards, which have a fingerprint of their own.
+    A setting that was added after version 0.1 is left out where it has no effect, so that older runs can be resumed.
+    The dictionaries are left out: their words are in the shards, which have a fingerprint of their own.
     """
     plain = to_plain(config)
     runtime, selection = plain.pop("runtime"), plain.pop("selection")

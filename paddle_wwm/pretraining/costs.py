@@ -28,7 +28,7 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
     layers = model.num_hidden_layers * layer
     if config.runtime.recompute:
         layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
-    predictions = rows * min(config.masking.max_predictions_per_seq, round(length * config.masking.masked_lm_prob))
+    predictions = rows * config.masking.budget(length)
     return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
 
 
@@ -38,7 +38,7 @@ def flops_of_phase(config: PretrainRecipe, phase: PhaseConfig) -> int:
         config.model,
         num_rows=phase.global_batch_size,
         length=phase.max_seq_length,
-        num_predictions=phase.global_batch_size * round(phase.max_seq_length * config.masking.masked_lm_prob),
+        num_predictions=phase.global_batch_size * config.masking.budget(phase.max_seq_length),
         with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
     )
 
