@@ -3,13 +3,16 @@
 SOURCE is a TensorFlow checkpoint, a folder with model.safetensors, pytorch_model.bin or model_state.pdparams (one file
 or several parts), one of these files, or a .zip or .tar that contains one of them. The format is detected. TARGET is a
 new folder; its conversion.json records the conversion. Weights are kept bit for bit unless --dtype is given. If the
-source lacks heads, a conversion to Paddle initializes them; this is printed and recorded.
+source lacks heads, a conversion to Paddle initializes them; this is printed and recorded. The head of a fine-tuned
+model (texts, tokens, answers) and its labels are converted, too.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from .flags import label_list_of
 
 SUMMARY = "convert a BERT between TensorFlow, Hugging Face and Paddle"
 EXAMPLES = """\
@@ -20,6 +23,8 @@ examples:
   paddle-wwm convert downloads/chinese-roberta-wwm-ext models/roberta-wwm-ext --to paddle
   # To Hugging Face, for transformers
   paddle-wwm convert runs/mine/model models/mine-hf --to huggingface
+  # A fine-tuned model, with its head and its labels
+  paddle-wwm convert downloads/my-classifier models/my-classifier --to paddle
   # The initial weights of RBT3
   paddle-wwm convert models/roberta-wwm-ext models/rbt3-start --to paddle --keep-layers 0-2"""
 
@@ -27,6 +32,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
+    from ..conversion.heads import HeadKind
     from ..conversion.saving import Target
 
     parser.add_argument("source", type=Path, metavar="SOURCE", help="the model to convert")
@@ -50,6 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
     parser.add_argument(
+        "--task",
+        choices=[kind.value for kind in HeadKind],
+        help="the task of the fine-tuned head of SOURCE, if its configuration does not state it",
+    )
+    parser.add_argument(
+        "--label-map",
+        metavar="FILE_OR_LIST",
+        help="labels of the fine-tuned head by class number, if SOURCE does not name them: no,yes, or a file (see `hub "
+        "build`)",
+    )
+    parser.add_argument(
         "--merge", type=Path, metavar="ADAPTER_DIR", help="merge this LoRA adapter of peft into the weights of SOURCE"
     )
     parser.add_argument(
@@ -72,8 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert and print a summary."""
-    from ..conversion.convert import convert, describe
+    from ..conversion.convert import convert
     from ..conversion.layers import parse_layers
+    from ..conversion.result import describe
     from ..conversion.saving import Target
     from ..progress import show_bar
 
@@ -83,6 +101,8 @@ def run(arguments: argparse.Namespace) -> None:
         to=Target(arguments.to),
         config=arguments.config,
         vocab=arguments.vocab,
+        task=arguments.task,
+        labels=None if arguments.label_map is None else label_list_of(arguments.label_map),
         merge=arguments.merge,
         positions_shifted=arguments.positions_shifted,
         keep_layers=parse_layers(arguments.keep_layers) if arguments.keep_layers else None,

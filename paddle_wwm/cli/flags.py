@@ -107,6 +107,22 @@ def label_names_of(value: str) -> Any:
     return read_label_file(Path(value))  # its error names the file: one label alone is not a list
 
 
+def label_list_of(value: str) -> list[str]:
+    """Return the labels of --label-map in the order of their numbers.
+
+    Raises:
+        ConfigError: the numbers are not 0, 1, 2, …
+    """
+    from ..errors import ConfigError
+
+    names = label_names_of(value)
+    if isinstance(names, dict):
+        if sorted(names, key=str) != sorted((str(number) for number in range(len(names))), key=str):
+            raise ConfigError(f"{value}: must number the labels 0, 1, 2, … without gaps, but has {', '.join(names)}.")
+        names = [names[str(number)] for number in range(len(names))]
+    return [str(name) for name in names]
+
+
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:
     """Define --pairing, --strategy and --actions; with a recipe they default to None."""
     from ..config import SentencePairing

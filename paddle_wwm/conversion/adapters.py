@@ -71,7 +71,9 @@ def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> 
     values = _read_config(folder)
     weights = open_weights(next((folder / name for name in ADAPTER_WEIGHTS_NAMES if (folder / name).exists()), folder))
     file = weights.files[0]
-    known = {parameter.foreign_name: parameter for parameter in parameters(Naming.HUGGING_FACE, model.config)}
+    known = {
+        parameter.foreign_name: parameter for parameter in parameters(Naming.HUGGING_FACE, model.config, model.head)
+    }
     factors, whole = _split(weights, values)
     tensors = dict(model.tensors)
     unexpected: list[str] = []

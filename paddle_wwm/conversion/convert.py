@@ -6,54 +6,20 @@ import contextlib
 import dataclasses
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Callable, Iterator, Sequence
 
 from ..archives import is_archive, unpack_archive
 from ..errors import CheckpointError, ConfigError
-from ..files import atomic_directory, check_sha256_file, check_space, sha256_of_file, write_json
+from ..files import atomic_directory, check_sha256_file, check_space, write_json
 from ..progress import Progress, counted
-from ..version import __version__
 from ..weights.tensors import cast
 from ..weights.torch_archive import is_torch_archive
 from .adapters import with_adapter
-from .layers import INITIAL_SEED, with_layers, with_shifted_positions
+from .layers import with_layers, with_shifted_positions
 from .opening import OpenedModel, open_model
+from .result import RECORD_NAME, Conversion, record_of
 from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
-
-RECORD_NAME = "conversion.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """What a conversion did, or what it would do (dry run).
-
-    Args:
-        target: the new folder.
-        made_anew: parts that are missing in the source and were initialised.
-        absent: parts that are missing in the source and in the target.
-        passed_over: reason -> number of tensors that were skipped.
-        taken_off: keys and parts of names around the BERT that were removed, such as "state_dict" and "module.".
-        left_out: keys of the file next to the weights, such as "optimizer".
-        dropped: tensors that were left out because of `drop_unexpected`.
-    """
-
-    source: str
-    target: Path
-    files: tuple[Path, ...]
-    description: str
-    num_tensors: int
-    num_parameters: int
-    dtypes: tuple[str, ...]
-    made_anew: tuple[str, ...]
-    absent: tuple[str, ...]
-    passed_over: Mapping[str, int]
-    taken_off: tuple[str, ...]
-    left_out: tuple[str, ...]
-    dropped: tuple[str, ...]
-    notes: tuple[str, ...]
-    seconds: float
 
 
 def convert(
@@ -63,6 +29,8 @@ def convert(
     to: Target | str,
     config: str | Path | None = None,
     vocab: str | Path | None = None,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
     merge: str | Path | None = None,
     positions_shifted: bool = False,
     keep_layers: tuple[int, ...] | None = None,
@@ -84,6 +52,9 @@ def convert(
         to: the framework of the target: "paddle", "huggingface" or "tensorflow".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
+        task: the task of a fine-tuned head: "seq-cls", "token-cls" or "question-answering"; None: the one that the
+            configuration states.
+        labels: the names of the classes in the order of their numbers; None: those of the configuration.
         merge: the folder of a LoRA adapter of peft to merge into the weights.
         positions_shifted: for a model that was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1:
             shift the position table by one.
@@ -122,6 +93,8 @@ def convert(
             place,
             config=config,
             vocab=vocab,
+            task=task,
+            labels=labels,
             drop_unexpected=drop_unexpected,
             ignore_crc=ignore_crc,
             ignored_config_keys=ignored_config_keys,
@@ -130,6 +103,11 @@ def convert(
             check_sha256_file(path, error=CheckpointError)
         if merge is not None:
             opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected)
+        if opened.is_roberta_class and opened.head is not None and not positions_shifted:
+            raise CheckpointError(
+                f"{source}: was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1: add "
+                f"--positions-shifted."
+            )
         if positions_shifted:
             opened = with_shifted_positions(opened)
         kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
@@ -139,6 +117,7 @@ def convert(
             target=target,
             files=(),
             description=opened.description,
+            head=model.head.in_words if model.head is not None else "",
             num_tensors=len(model.tensors),
             num_parameters=model.num_parameters,
             dtypes=model.dtypes,
@@ -148,7 +127,7 @@ def convert(
             taken_off=opened.taken_off,
             left_out=opened.left_out,
             dropped=opened.unexpected,
-            notes=(*opened.notes, *_notes(model, to)),
+            notes=(*model.notes, *_notes(model, to)),
             seconds=0.0,
         )
         if not dry_run:
@@ -163,7 +142,7 @@ def convert(
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
                     save_model_files(folder, model, target=to, on_bytes=written.update)
-                write_json(folder / RECORD_NAME, _record(result, opened, to=to, keep_layers=keep_layers))
+                write_json(folder / RECORD_NAME, record_of(result, opened, to=to, keep_layers=keep_layers))
             result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))
     return dataclasses.replace(result, seconds=time.perf_counter() - start)
 
@@ -229,60 +208,3 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
             else "name another folder, or add --overwrite"
         )
         raise CheckpointError(f"{target}: exists already; {remedy}.")
-
-
-def _record(
-    result: Conversion, opened: OpenedModel, *, to: Target, keep_layers: tuple[int, ...] | None
-) -> dict[str, Any]:
-    """Return the content of RECORD_NAME.
-
-    It has no dates or paths, so the same conversion gives the same record.
-    """
-    files = [
-        {"name": path.name, "num_bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in opened.files
-    ]
-    return {
-        "made_by": f"paddle_wwm {__version__}",
-        "source": {"format": opened.description, "files": files},
-        "target": to.value,
-        "dtypes": list(result.dtypes),
-        "num_tensors": result.num_tensors,
-        "num_parameters": result.num_parameters,
-        "kept_layers": list(keep_layers) if keep_layers is not None else None,
-        "made_anew": {"parts": list(result.made_anew), "seed": INITIAL_SEED} if result.made_anew else None,
-        "absent": list(result.absent),
-        "passed_over": dict(result.passed_over),
-        "passed_over_names": {reason: list(names) for reason, names in opened.passed_over.items()},
-        "taken_off": list(result.taken_off),
-        "left_out": list(result.left_out),
-        "dropped": list(result.dropped),
-        "notes": list(result.notes),
-    }
-
-
-def describe(result: Conversion) -> str:
-    """Return a text of what a conversion did, one line per fact."""
-    lines = [
-        f"source      {result.source}: {result.description}",
-        f"model       {result.num_tensors} tensors, {result.num_parameters:,} parameters, {', '.join(result.dtypes)}",
-    ]
-    if result.taken_off:
-        lines.append(f"taken off   {', '.join(result.taken_off)} (around the BERT, or in front of names)")
-    if result.left_out:
-        lines.append(f"not read    {', '.join(result.left_out)} (next to the weights in the file)")
-    if result.passed_over:
-        lines.append("skipped     " + ", ".join(f"{count} {reason}" for reason, count in result.passed_over.items()))
-    if result.dropped:
-        lines.append(f"left out    {', '.join(result.dropped)}")
-    if result.made_anew:
-        lines.append(
-            f"initialised {', '.join(result.made_anew)}: missing in the source, so the values are random (the "
-            f"initialisation of BERT) until they are trained; config.json records this"
-        )
-    if result.absent:
-        lines.append(f"absent      {', '.join(result.absent)}: missing in the source, so also in the target")
-    lines += [f"note        {note}" for note in result.notes]
-    if not result.files:
-        return "\n".join([*lines, f"dry run: nothing was written to {result.target}"])
-    lines += [f"written     {path} ({path.stat().st_size:,} bytes)" for path in result.files]
-    return "\n".join([*lines, f"done in {result.seconds:.1f} s"])

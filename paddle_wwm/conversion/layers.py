@@ -56,7 +56,7 @@ def with_layers(model: OpenedModel, layers: tuple[int, ...]) -> OpenedModel:
         elif int(match[2]) in new_numbers:
             tensors[f"{match[1]}{new_numbers[int(match[2])]}{match[3]}"] = tensor
     config = dataclasses.replace(model.config, num_hidden_layers=len(layers))
-    order = [parameter.name for parameter in parameters(Naming.PADDLE, config)]
+    order = [parameter.name for parameter in parameters(Naming.PADDLE, config, model.head)]
     return dataclasses.replace(model, config=config, tensors={name: tensors[name] for name in order if name in tensors})
 
 
@@ -101,7 +101,7 @@ def with_absent_tensors(model: OpenedModel, *, seed: int = INITIAL_SEED) -> Open
     rng = np.random.default_rng(seed)
     dtype = model.tensors["bert.embeddings.word_embeddings.weight"].dtype
     tensors: dict[str, Tensor] = {}
-    for parameter in parameters(Naming.PADDLE, model.config):
+    for parameter in parameters(Naming.PADDLE, model.config, model.head):
         tensor = model.tensors.get(parameter.name)
         if tensor is None:
             tensor = cast(

@@ -15,6 +15,7 @@ from typing import Iterable
 
 from ..model.folder import TIED_NAMES
 from ..model_config import ModelConfig
+from .heads import Head, HeadKind
 
 
 class Naming(enum.Enum):
@@ -55,7 +56,8 @@ class _Row(_Names):
 
     Args:
         sizes: the shape of the first tensor in Paddle, one letter per dimension: V vocabulary, P positions,
-            T token types, H hidden, F feed-forward, 2. A second tensor (the bias) has only the last dimension.
+            T token types, H hidden, F feed-forward, C outputs of a task's head, 2. A second tensor (the bias) has only
+            the last dimension.
     """
 
     endings: tuple[_Ending, ...]
@@ -128,6 +130,20 @@ _TABLE = (
     _Row("cls.predictions.decoder_bias", "cls.predictions.bias", "cls/predictions/output_bias", _VECTOR, "V"),
     _Row("cls.seq_relationship", "cls.seq_relationship", "cls/seq_relationship", _OUTPUT, "H2"),
 )
+# The head of a fine-tuned model takes the place of those of pretraining (`cls`). The names of TensorFlow are those of
+# Google's run_classifier.py and run_squad.py; it has none
+# for tokens, and the common ones use the names of the first.
+_TASK_OUTPUT = (
+    _Ending(".weight", ".weight", "output_weights", (Naming.HUGGING_FACE, Naming.TENSORFLOW)),
+    _Ending(".bias", ".bias", "output_bias"),
+)
+_CLASSIFIER = _Row("classifier", "classifier", "", _TASK_OUTPUT, "HC")
+_HEADS = {
+    HeadKind.SEQUENCE: _CLASSIFIER,
+    HeadKind.TOKENS: _CLASSIFIER,
+    HeadKind.ANSWERS: _Row("classifier", "qa_outputs", "cls/squad/", _TASK_OUTPUT, "HC"),
+}
+HEAD_NAME, PRETRAINING_HEADS = "classifier", "cls."  # in Paddle
 
 # Parts that can be missing. The published weights of the series have no heads, other files have no pooler.
 OPTIONAL_PARTS = ("bert.pooler", "cls.predictions", "cls.seq_relationship")
@@ -169,20 +185,28 @@ class Parameter:
     is_turned: bool
 
 
-def parameters(naming: Naming, config: ModelConfig) -> list[Parameter]:
-    """Return all parameters of a BERT with both heads, in the order of the table."""
+def parameters(naming: Naming, config: ModelConfig, head: Head | None = None) -> list[Parameter]:
+    """Return all parameters of a BERT, in the order of the table.
+
+    Args:
+        head: the head of a fine-tuned model; None: both heads of pretraining.
+    """
     sizes = {
         "V": config.vocab_size,
         "P": config.max_position_embeddings,
         "T": config.type_vocab_size,
         "H": config.hidden_size,
         "F": config.intermediate_size,
+        "C": head.num_outputs if head else 0,
         "2": 2,
     }
     per_layer = [row for row in _TABLE if row.is_in_every_layer]
     first = _TABLE.index(per_layer[0])
+    last = _TABLE[first + len(per_layer) :]
+    if head is not None:
+        last = (*(row for row in last if not row.paddle.startswith(PRETRAINING_HEADS)), _HEADS[head.kind])
     numbered = [(row, str(number)) for number in range(config.num_hidden_layers) for row in per_layer]
-    rows = [(row, "") for row in _TABLE[:first]] + numbered + [(row, "") for row in _TABLE[first + len(per_layer) :]]
+    rows = [(row, "") for row in _TABLE[:first]] + numbered + [(row, "") for row in last]
 
     def name(row: _Row, number: str, ending: _Ending, naming: Naming) -> str:
         return row.by(naming).replace("*", _LAYER.by(naming).format(number)) + ending.by(naming)

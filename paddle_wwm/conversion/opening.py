@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..files import read_json
 from ..model.folder import UNTRAINED
 from ..model.tokenizer_settings import TokenizerSettings, read_tokenizer_settings
@@ -22,17 +22,15 @@ from ..weights import PATTERNS
 from ..weights.opening import open_weights
 from ..weights.tensors import Tensor
 from .description import read_description
+from .families import check_family
+from .heads import Head, find_kind, kind_of, with_labels
 from .names import OPTIONAL_PARTS, Naming, parameters
-from .sorting import check_fit, listed, sort_tensors, with_bias_of_head
-from .spelling import Spelling, spelling_of
+from .sorting import check_fit, listed, num_outputs_of, sort_tensors, with_bias_of_head
+from .spelling import spelling_of, with_pooler_of_roberta_class
 from .vocabulary import AddedToken, Vocabulary, read_vocabulary
 
 ADAPTER_CONFIG_NAME = "adapter_config.json"  # of peft
 ADAPTER_WEIGHTS_NAMES = ("adapter_model.safetensors", "adapter_model.bin")
-OTHER_FAMILIES = (  # classes whose encoders have the names of a BERT's
-    *("roberta", "xlm_roberta", "electra", "ernie", "ernie_m", "nezha", "longformer", "layoutlm", "deberta", "mpnet"),
-    *("roformer", "camembert", "data2vec_text", "megatron", "splinter", "esm", "big_bird"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +39,7 @@ class OpenedModel:
 
     Args:
         tensors: by their names in Paddle, with their shapes in Paddle. Those of `absent` parts are missing.
+        head: the head of a fine-tuned model; None: a model with the heads of pretraining.
         absent: parts that the source does not have.
         untrained: parts with random values, as recorded in the configuration of the source.
         filled: parameters that the source does not have and that are zeros.
@@ -58,6 +57,7 @@ class OpenedModel:
     naming: Naming
     files: tuple[Path, ...]
     config: ModelConfig
+    head: Head | None
     tensors: Mapping[str, Tensor]
     absent: tuple[str, ...]
     untrained: tuple[str, ...]
@@ -94,6 +94,8 @@ def open_model(
     *,
     config: str | Path | None = None,
     vocab: str | Path | None = None,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
     drop_unexpected: bool = False,
     ignore_crc: bool = False,
     ignored_config_keys: Sequence[str] = (),
@@ -105,6 +107,8 @@ def open_model(
     Args:
         config: a configuration to use instead of the one next to the weights.
         vocab: a vocabulary to use instead of the one next to the weights.
+        task: the task of a fine-tuned head; None: the task that the configuration states.
+        labels: the labels of a fine-tuned head by number; None: those of the configuration.
         drop_unexpected: leave out tensors that are not part of a BERT with its pretraining heads, such as a
             fine-tuned classifier.
         ignore_crc: do not compare the checksums of PyTorch files; torch can write files without them.
@@ -126,33 +130,52 @@ def open_model(
             f"but are {listed(sorted(weights.tensors))}."
         )
     naming = spelling.naming
-    is_roberta_class, notes = _check_kind(spelling, description.values, path=description.path)
+    is_roberta_class, notes = check_family(spelling, description.values, path=description.path)
+    kind = None
+    if not drop_unexpected:
+        given = kind_of(task) if task is not None else None
+        kind = find_kind(spelling.names.values(), description.values, given=given, path=description.path)
+    if is_roberta_class and kind is not None:
+        spelling = with_pooler_of_roberta_class(spelling)
     if description.config.num_hidden_layers > len(weights.tensors):
         raise CheckpointError(
             f"{description.path}: states {description.config.num_hidden_layers:,} layers, but "
             f"{weights.files[0]} has only {len(weights.tensors):,} tensors."
         )
-    found = with_bias_of_head(sort_tensors(weights, spelling))
+    found = with_bias_of_head(sort_tensors(weights, spelling, kind=kind))
     sizes = _with_sizes_of_tensors(description.config, found.tensors, given=description.values)
-    absent = tuple(part for part in OPTIONAL_PARTS if not any(name.startswith(f"{part}.") for name in found.tensors))
+    head = Head(kind=kind, num_outputs=num_outputs_of(found.tensors)) if kind is not None else None
+    if head is None and labels is not None:
+        raise ConfigError(f"{source}: has no fine-tuned head, so --label-map cannot name its labels.")
+    parts = [part for part in OPTIONAL_PARTS if kind is None or (part == "bert.pooler" and not kind.reads_pooler)]
+    absent = tuple(part for part in parts if not any(name.startswith(f"{part}.") for name in found.tensors))
     check_fit(
         found,
         naming=naming,
         sizes=sizes,
+        head=head,
         absent=absent,
         drop_unexpected=drop_unexpected,
         what=f"{source}: the weights do not fit the BERT that {description.path} describes.",
     )
+    notes_of_head: tuple[str, ...] = ()
+    if head is not None:
+        head, notes_of_head = with_labels(head, values=description.values, given=labels, path=description.path)
     vocabulary = read_vocabulary(weights.folder, given=Path(vocab) if vocab else None, num_embeddings=sizes.vocab_size)
-    order = (parameter.name for parameter in parameters(naming, sizes))
+    order = (parameter.name for parameter in parameters(naming, sizes, head))
     return OpenedModel(
         description=f"{weights.format} with {_OWNERS[naming]} names",
         naming=naming,
         files=weights.files,
         config=sizes,
+        head=head,
         tensors={name: found.tensors[name] for name in order if name in found.tensors},
         absent=absent,
-        untrained=tuple(part for part in description.values.get(UNTRAINED, ()) if isinstance(part, str)),
+        untrained=tuple(
+            part
+            for part in description.values.get(UNTRAINED, ())
+            if part in OPTIONAL_PARTS and (not kind or part in parts)
+        ),
         passed_over=found.skipped,
         unexpected=found.unexpected,
         taken_off=(*weights.wrappers, *spelling.taken_off),
@@ -165,6 +188,7 @@ def open_model(
         notes=(
             *description.notes,
             *notes,
+            *notes_of_head,
             *(f"The source has no {name}; without it, a BERT computes as with zeros." for name in found.filled),
             *(vocabulary.notes if vocabulary else ()),
         ),
@@ -201,35 +225,6 @@ def _check_is_no_adapter(source: Path) -> None:
 
 
 _OWNERS = {Naming.PADDLE: "Paddle's", Naming.HUGGING_FACE: "Hugging Face's", Naming.TENSORFLOW: "Google's"}
-
-
-def _check_kind(spelling: Spelling, values: Mapping[str, Any], *, path: Path) -> tuple[bool, tuple[str, ...]]:
-    """Raise CheckpointError if the model is not a BERT.
-
-    Returns:
-        Whether it is a model of PaddleNLP's Roberta class, and notes for the user.
-    """
-    kind, naming = values.get("model_type", "bert"), spelling.naming
-    if kind == "roberta" and (naming is not Naming.PADDLE or values.get("type_vocab_size", 2) == 1):
-        raise CheckpointError(
-            f"{path}: `model_type` is roberta: a RoBERTa model (other positions, one token type, another vocabulary) "
-            "is not a BERT and cannot be converted. "
-            "The RoBERTa-wwm-ext and RBT models are BERT models: use their files with `model_type` bert."
-        )
-    names = (kind, spelling.family, values.get("init_class"), *(values.get("architectures") or ()))
-    is_roberta = any(str(name).lower().startswith("roberta") for name in names)
-    if naming is Naming.PADDLE and is_roberta:
-        return True, (
-            "PaddleNLP's Roberta class numbers positions from 1, but the series was pretrained with positions from 0. "
-            "The converted model numbers positions from 0, so its outputs are those of the Bert class. If the model "
-            "was fine-tuned in the Roberta class, convert it with --positions-shifted.",
-        )
-    if spelling.family in OTHER_FAMILIES and values.get("model_type") != "bert":
-        raise CheckpointError(
-            f"{path}: the names of the tensors begin with {spelling.family!r}, which is not a BERT. If it is a BERT "
-            f'under another name, state "model_type": "bert" in the configuration (--config FILE).'
-        )
-    return False, ()
 
 
 def _with_sizes_of_tensors(

@@ -22,11 +22,13 @@ from ..weights.pdparams import write_pdparams
 from ..weights.safetensors import write_safetensors
 from ..weights.tensorflow import write_tensorflow
 from ..weights.tensors import ObservedTensor, Tensor, transposed
+from .heads import PROBLEM_KEY, SINGLE_LABEL, HeadKind
 from .layers import with_absent_tensors
 from .names import Naming, parameters
 from .opening import OpenedModel
 from .vocabulary import ADDED_TOKENS_KEY
 
+POOLER = "bert.pooler."
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
 GOOGLE_LAYER_NORM_EPS = 1e-12  # a constant in Google's code, not a key of bert_config.json
@@ -53,7 +55,21 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     """
     if target is not Target.HUGGING_FACE:
         model.tokenizer.check_ours(model.files[0].parent)
-    return with_absent_tensors(model) if target is Target.PADDLE else model
+    if target is Target.PADDLE:
+        return with_absent_tensors(model)
+    return _without_unused_pooler(model) if target is Target.HUGGING_FACE else model
+
+
+def _without_unused_pooler(model: OpenedModel) -> OpenedModel:
+    """Return the model without a pooler if transformers' class of its head has none."""
+    if model.head is None or model.head.kind.reads_pooler:
+        return model
+    kept = {name: tensor for name, tensor in model.tensors.items() if not name.startswith(POOLER)}
+    if len(kept) == len(model.tensors):
+        return model
+    note = f"The pooler was left out: transformers' {model.head.kind.architecture} has none, and its head reads none."
+    untrained = tuple(part for part in model.untrained if not POOLER.startswith(part))
+    return dataclasses.replace(model, tensors=kept, untrained=untrained, notes=(*model.notes, note))
 
 
 def save_model_files(
@@ -83,15 +99,17 @@ def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
         parameter.foreign_name: transposed(model.tensors[parameter.name])
         if parameter.is_turned
         else model.tensors[parameter.name]
-        for parameter in parameters(naming, model.config)
+        for parameter in parameters(naming, model.config, model.head)
         if parameter.name in model.tensors
     }
 
 
 def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
-    tied = {name: tensors[source] for name, source in TIED_NAMES.items()}
+    # the tied copies belong to the heads of pretraining
+    tied = {} if model.head else {name: tensors[source] for name, source in TIED_NAMES.items()}
     write_pdparams(folder / WEIGHTS_NAME, {**tensors, **tied})
-    write_json(folder / CONFIG_NAME, paddle_config(model.config, untrained=model.untrained))
+    values = paddle_config(model.config, untrained=model.untrained)
+    write_json(folder / CONFIG_NAME, values | _of_head(model))
 
 
 def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
@@ -103,7 +121,13 @@ def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, T
     }
     if len(model.dtypes) == 1:
         values["torch_dtype"] = model.dtypes[0]
-    write_json(folder / CONFIG_NAME, _with_untrained(values, model))
+    if model.head is not None and model.head.kind is HeadKind.SEQUENCE:
+        values[PROBLEM_KEY] = SINGLE_LABEL
+    write_json(folder / CONFIG_NAME, _with_untrained(values | _of_head(model), model))
+
+
+def _of_head(model: OpenedModel) -> dict[str, Any]:
+    return model.head.config_values() if model.head is not None else {}
 
 
 def _architecture(model: OpenedModel) -> str:
@@ -123,7 +147,7 @@ def _save_tensorflow(folder: Path, model: OpenedModel, tensors: Mapping[str, Ten
         del values["layer_norm_eps"]
     if model.config.pad_token_id == 0:
         del values["pad_token_id"]
-    write_json(folder / GOOGLE_CONFIG_NAME, _with_untrained(values, model))
+    write_json(folder / GOOGLE_CONFIG_NAME, _with_untrained(values | _of_head(model), model))
 
 
 def _with_untrained(values: Mapping[str, Any], model: OpenedModel) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Mapping
 
@@ -14,11 +15,13 @@ from ..model_config import ModelConfig
 from ..weights.opening import WeightsFiles
 from ..weights.tensors import FLOAT_TYPES, ArrayTensor, Tensor, cast, same_bytes, transposed
 from .extras import check_buffer, refusal
-from .names import Naming, Parameter, parameters, tied_parameter
+from .heads import ONLY_THE_ENCODER, Head, HeadKind, is_head
+from .names import HEAD_NAME, Naming, Parameter, parameters, tied_parameter
 from .spelling import Spelling
 
 MAX_NAMES_TOLD = 8
 DECODER_BIAS = "cls.predictions.decoder_bias"
+NEXT_TO_A_HEAD = "tensors of pretraining heads, which a fine-tuned model does not use"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +45,18 @@ class SortedTensors:
     filled: tuple[str, ...] = ()
 
 
-def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
+def sort_tensors(weights: WeightsFiles, spelling: Spelling, *, kind: HeadKind | None = None) -> SortedTensors:
     """Give the parameters Paddle's names and shapes, and list all other tensors.
+
+    Args:
+        kind: the kind of the head of a fine-tuned model. The heads of pretraining are then skipped.
 
     Raises:
         CheckpointError: a parameter is stored twice, a tied copy differs, or a buffer holds other numbers than a BERT
             computes with.
     """
     naming, file = spelling.naming, str(weights.files[0])
-    known = _any_depth(naming, num_tensors=len(weights.tensors))
+    known = _any_depth(naming, num_tensors=len(weights.tensors), kind=kind)
     tensors: dict[str, Tensor] = {}
     origins: dict[str, str] = {}
     tied: list[tuple[str, str, Tensor]] = []
@@ -62,7 +68,9 @@ def sort_tensors(weights: WeightsFiles, spelling: Spelling) -> SortedTensors:
         skipped[reason].append(name)
     for name, standard in spelling.names.items():
         tensor = weights.tensors[name]
-        if (source := tied_parameter(standard, naming)) is not None:
+        if kind is not None and re.match(r"cls[./](predictions|seq_relationship)[./]", standard):
+            skipped[NEXT_TO_A_HEAD].append(name)
+        elif (source := tied_parameter(standard, naming)) is not None:
             tied.append((name, source, tensor))
         elif standard not in known:
             if (fault := refusal(standard)) is not None:
@@ -113,13 +121,14 @@ def with_bias_of_head(found: SortedTensors) -> SortedTensors:
     return dataclasses.replace(found, tensors={**found.tensors, DECODER_BIAS: zeros}, filled=(DECODER_BIAS,))
 
 
-def _any_depth(naming: Naming, *, num_tensors: int) -> dict[str, Parameter]:
+def _any_depth(naming: Naming, *, num_tensors: int, kind: HeadKind | None) -> dict[str, Parameter]:
     """Return the parameters of a BERT of any depth that the tensors could have.
 
     A layer has 16 tensors.
     """
     config = dataclasses.replace(ModelConfig(), num_hidden_layers=min(num_tensors // 16 + 1, 1000))
-    return {parameter.foreign_name: parameter for parameter in parameters(naming, config)}
+    head = Head(kind=kind, num_outputs=0) if kind else None
+    return {parameter.foreign_name: parameter for parameter in parameters(naming, config, head)}
 
 
 def check_fit(
@@ -127,6 +136,7 @@ def check_fit(
     *,
     naming: Naming,
     sizes: ModelConfig,
+    head: Head | None,
     absent: tuple[str, ...],
     drop_unexpected: bool,
     what: str,
@@ -137,16 +147,19 @@ def check_fit(
         absent: parts that may be missing.
         what: the beginning of the message.
     """
-    expected = {parameter.name: parameter.shape for parameter in parameters(naming, sizes)}
+    fitting = parameters(naming, sizes, head)
+    expected = {parameter.name: parameter.shape for parameter in fitting}
+    # the name of the head's layer in the file, because it differs between the classes of one framework
+    shown = {one.name: one.foreign_name if one.name.startswith(f"{HEAD_NAME}.") else one.name for one in fitting}
     may_miss = tuple(f"{part}." for part in absent) or ("\0",)
     told_unexpected = () if drop_unexpected else found.unexpected
     kinds: dict[str, list[str] | tuple[str, ...]] = {
-        "missing": [name for name in expected if name not in found.tensors and not name.startswith(may_miss)],
+        "missing": [shown[name] for name in expected if name not in found.tensors and not name.startswith(may_miss)],
         **{fault: names for (fault, _), names in found.refused.items()},
         "unexpected": told_unexpected,
         "of layers that the configuration does not have": [name for name in found.tensors if name not in expected],
         "misshaped": [
-            f"{name} {tensor.shape} instead of {expected[name]}"
+            f"{shown[name]} {tensor.shape} instead of {expected[name]}"
             for name, tensor in found.tensors.items()
             if name in expected and tensor.shape != expected[name]
         ],
@@ -157,8 +170,18 @@ def check_fit(
         return
     remedies = [f" About the {fault}: {remedy}." for fault, remedy in found.refused]
     if list(faults) == ["unexpected"]:  # in all other cases, the flag alone would not help
+        if head is None and any(map(is_head, told_unexpected)):
+            remedies.append(" The configuration does not state the task of this head; to convert it, add --task NAME.")
         remedies.append(" To leave out tensors of other parts, such as a fine-tuned head, add --drop-unexpected.")
+    elif head is not None and not any(name.startswith(f"{HEAD_NAME}.") for name in found.tensors):
+        remedies.append(f" The configuration states the head of {head.kind.value}. {ONLY_THE_ENCODER}")
     raise CheckpointError(f"{what} {'; '.join(faults.values())}.{''.join(remedies)}")
+
+
+def num_outputs_of(tensors: Mapping[str, Tensor]) -> int:
+    """Return the number of outputs of a task's head; 0 if it is missing."""
+    found = (tensors.get(f"{HEAD_NAME}.{name}") for name in ("bias", "weight"))
+    return next((tensor.shape[-1] for tensor in found if tensor is not None and tensor.shape), 0)
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ encoder's attention show where the BERT begins: `module.model.bert.encoder.layer
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,23 @@ def _standard_name(name: str, naming: Naming, *, prefix: str, is_bare: bool) -> 
     for pattern, replacement in _SYNONYMS[naming]:
         inner = re.sub(pattern, replacement, inner)
     return inner
+
+
+def with_pooler_of_roberta_class(spelling: Spelling) -> Spelling:
+    """Return the names with a pooler and a classifier.
+
+    The head of PaddleNLP's RobertaForSequenceClassification has two layers with a tanh
+    between them, and reads the state of [CLS]. The first one is a BERT's pooler.
+    """
+    names = {
+        name: re.sub(
+            r"^classifier\.(dense|out_proj)\.",
+            lambda match: "bert.pooler.dense." if match[1] == "dense" else "classifier.",
+            standard,
+        )
+        for name, standard in spelling.names.items()
+    }
+    return dataclasses.replace(spelling, names=names)
 
 
 _IN_ADAPTER = re.compile(

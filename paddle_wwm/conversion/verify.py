@@ -15,9 +15,10 @@ from ..errors import CheckpointError, ConfigError
 from ..files import atomic_write
 from ..model_config import ModelConfig
 from ..weights.tensors import same_bytes, to_float32
-from .engines import INPUTS, OUTPUTS, run_model
+from .engines import OUTPUTS, run_model
 from .layers import with_shifted_positions
 from .opening import OpenedModel, open_model, with_command_of_flags
+from .other_engines import INPUTS
 
 TOLERANCE = 1e-5
 REFERENCE_ENDING = ".npz"

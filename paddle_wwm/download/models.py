@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..conversion.opening import with_command_of_flags
+from ..conversion.result import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..errors import CheckpointError, ConfigError, DownloadError
 from ..files import check_space, locked, read_json, sha256_of_file, write_json
 from ..progress import Progress

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..conversion.convert import RECORD_NAME as CONVERSION_RECORD_NAME
+from ..conversion.result import RECORD_NAME as CONVERSION_RECORD_NAME
 from ..download.addresses import is_url
 from ..download.home import RECORD_NAME as DOWNLOAD_RECORD_NAME
 from ..files import read_json

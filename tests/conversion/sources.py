@@ -19,7 +19,8 @@ from typing import Callable
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from paddle_wwm.conversion.convert import Conversion, convert
+from paddle_wwm.conversion.convert import convert
+from paddle_wwm.conversion.result import Conversion
 from paddle_wwm.conversion.saving import Target
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

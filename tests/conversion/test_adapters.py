@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.weights.safetensors import open_safetensors
 

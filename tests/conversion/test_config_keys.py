@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from paddle_wwm.cli.main import main
-from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME
 from paddle_wwm.errors import CheckpointError, ConfigError
 from paddle_wwm.model.config_keys import check_config_keys
 from paddle_wwm.model.folder import read_model_config

@@ -10,8 +10,8 @@ import paddle
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME
 from paddle_wwm.conversion.verify import verify
 from paddle_wwm.model.weights import load_model
 from paddle_wwm.weights.pdparams import read_pdparams

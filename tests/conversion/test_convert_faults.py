@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.names import Naming, parameters
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME
 from paddle_wwm.errors import ArchiveError, CheckpointError
 from paddle_wwm.files import write_json
 from paddle_wwm.model.folder import paddle_config

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.convert import RECORD_NAME
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.weights.tensorflow import open_tensorflow, write_tensorflow
 from paddle_wwm.weights.tensors import ArrayTensor

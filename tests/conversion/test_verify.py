@@ -96,7 +96,7 @@ def test_an_extra_parameter_is_an_error(tmp_path, paddle_folder):
 def test_a_parameter_that_the_class_does_not_get_is_an_error(paddle_folder):
     from paddlenlp.transformers import BertConfig, BertForPretraining
 
-    from paddle_wwm.conversion.engines import _set_strictly
+    from paddle_wwm.conversion.strict import set_strictly
 
     opened = open_model(paddle_folder)
     own = BertForPretraining(BertConfig(**vars(opened.config))).state_dict()
@@ -108,7 +108,7 @@ def test_a_parameter_that_the_class_does_not_get_is_an_error(paddle_folder):
         (given | {POOLER: given[POOLER][1:]}, r"misshaped: bert.pooler.dense.bias \(63,\) instead of \(64,\)"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            _set_strictly(own, state, put=lambda *_: None, model=opened, name="a class")
+            set_strictly(own, state, put=lambda *_: None, model=opened, name="a class")
 
 
 def test_a_difference_that_the_outputs_do_not_show_is_found(tmp_path, paddle_folder):

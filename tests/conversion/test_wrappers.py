@@ -9,8 +9,8 @@ import pickle
 import numpy as np
 import pytest
 
-from paddle_wwm.conversion.convert import RECORD_NAME, describe
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.result import RECORD_NAME, describe
 from paddle_wwm.errors import CheckpointError
 from paddle_wwm.weights.pdparams import read_pdparams
 from paddle_wwm.weights.tensorflow import open_tensorflow, write_tensorflow
