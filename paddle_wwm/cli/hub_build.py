@@ -1,7 +1,8 @@
 """Build an installable PaddleHub module (a folder and an archive) from a model folder.
 
 A name that is not in the table of models (`paddle-wwm models`) makes your own module. A model folder holds config.json,
-model_state.pdparams, vocab.txt and tokenizer_config.json; `paddle-wwm pretrain`, `convert` and `download` write one.
+model_state.pdparams, vocab.txt and tokenizer_config.json; `paddle-wwm pretrain`, `finetune`, `convert` and `download`
+write one. A folder of transformers or PaddleNLP is converted first. A fine-tuned model keeps its task and its labels.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ examples:
   paddle-wwm hub build --name chinese-roberta-wwm-ext --weights ~/.cache/paddle_wwm/models/chinese-roberta-wwm-ext
   # The same without weights inside: the module searches for them when it is loaded
   paddle-wwm hub build --name chinese-roberta-wwm-ext --without-weights
+  # A model that was fine-tuned in transformers, with its head and its labels
+  paddle-wwm hub build --name my-sentiment --weights DIR_OF_TRANSFORMERS
   # A model that you have fine-tuned, for example with hub.Trainer, with your own name and version
   paddle-wwm hub build --name my-sentiment --version 1.2.0 --from-checkpoint checkpoints/best_model --task seq-cls \\
       --label-map bad,good --weights DIR_OF_THE_MODEL_IT_STARTED_FROM --license CC-BY-4.0"""
@@ -35,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the module's name, for hub.Module(name=…): a new name, or any name of a model in the table",
     )
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="the model folder to put inside")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="the model folder to put inside; also one of transformers or PaddleNLP, and a fine-tuned one",
+    )
     parser.add_argument(
         "--without-weights",
         action="store_true",
@@ -64,13 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="a fine-tuned checkpoint: written by hub.Trainer, or a model folder",
     )
-    parser.add_argument(
-        "--task", metavar="NAME", help="the task of the checkpoint, if the checkpoint does not record it"
-    )
+    parser.add_argument("--task", metavar="NAME", help="the task of a fine-tuned model, if its files do not record it")
     parser.add_argument(
         "--label-map",
         metavar="FILE_OR_LIST",
-        help="labels of the checkpoint by class number: no,yes, or a file: "
+        help="labels of a fine-tuned model by class number: no,yes, or a file: "
         'JSON {"0": "no", …} or a list, or one label per line',
     )
     parser.add_argument(

@@ -10,9 +10,7 @@ from ..errors import ConfigError, DownloadError
 from ..model.folder import CONFIG_NAME, check_is_ours
 from ..progress import Progress
 from ..variants.lookup import known_variant
-
-# Folders with the model inside another folder: a pretraining run or one seed of a fine-tuning run; a hub module.
-INNER_FOLDERS = ("model", "assets")
+from ..weights.finding import INNER_FOLDERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from ..variants.lookup import known_variant
 from ..weights import WEIGHTS_NAME
 from .archive_files import SUMS_NAME, sums_in_archive, sums_of, write_archive, write_sums
 from .checks import Checked, check_model_folder
-from .finetuned import FineTuned, write_finetuned_model
+from .finetuned import FineTuned, model_to_pack
 from .licences import CODE_LICENSE_FILE, LICENSE_NAME, LICENSE_OF_WEIGHTS_NAME, licence_of
 from .module_info import MODULE_FILE, module_info, read_module_info, with_summary
 from .provenance import NOT_RECORDED, NOTICE_NAME, PROVENANCE_NAME, Origin, Provenance, origin_of
@@ -88,13 +87,13 @@ def build_module(
         name: a name from the table of models, or a new name for your own module.
         output: the folder for the module's folder, NAME-VERSION.tar and its .sha256 file.
         modules: a folder of module sources (hub_modules/ of a checkout); None: make them from the table of models.
-        weights: the model folder to put inside. With `checkpoint`: the model that was fine-tuned. None: the module
-            searches for weights when it is loaded.
+        weights: the model folder to put inside, of any format that `convert` reads. With `checkpoint`: the model that
+            was fine-tuned. None: the module searches for weights when it is loaded.
         version: the version of your own module; None: 1.0.0. Models of the table have the package's version plus 3.0.0.
         allow_other_sizes: accept weights whose sizes are not those of the table.
         checkpoint: a fine-tuned model to package.
-        task: the checkpoint's task, such as "seq-cls"; None: the task in its config.json.
-        label_map: the checkpoint's labels by class number; None: the labels in its config.json.
+        task: the task of a fine-tuned model, such as "seq-cls"; None: the task in its config.json.
+        label_map: the labels of a fine-tuned model by class number; None: the labels in its config.json.
         license: the licence of your weights: an SPDX expression, or a file with its text; None: "not stated".
         replace: replace a module of the same version that has other content.
 
@@ -118,24 +117,20 @@ def build_module(
     """
     name, notes = _resolved(name)
     variant = known_variant(name)
-    is_of_the_project = variant is not None or name == DEMO
-    if checkpoint is not None and (is_of_the_project or (modules and (modules / folder_name(name)).exists())):
-        raise HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
-    if checkpoint is None and (task, label_map) != (None, None):
-        raise HubModuleError("`task` and `label_map` need a fine-tuned `checkpoint`.")
+    if weights is None and checkpoint is None and (task, label_map) != (None, None):
+        raise HubModuleError("`task` and `label_map` need a fine-tuned model in `weights` or `checkpoint`.")
     if weights is None and checkpoint is None and variant is None:
         raise HubModuleError(f"{name}: only a model of the table can be built without weights; give --weights DIR.")
     source, card = module_sources(name, modules=modules, version=version)
     info = module_info(source, path=modules or Path(name))
     archive = output / f"{name}-{info['version']}.tar"
-    with tempfile.TemporaryDirectory() as temporary:
-        assets, finetuned = weights, None
-        if checkpoint is not None:
-            assets = Path(temporary)
-            finetuned = write_finetuned_model(
-                assets, checkpoint=checkpoint, base=weights, task=task, label_map=label_map
+    with model_to_pack(weights, checkpoint=checkpoint, task=task, label_map=label_map) as packed:
+        assets, finetuned = packed.folder, packed.finetuned
+        notes += packed.notes
+        if finetuned and (variant or name == DEMO or (modules and (modules / folder_name(name)).exists())):
+            raise HubModuleError(
+                f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own."
             )
-            notes += finetuned.notes
         checked = (
             check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes)
             if assets is not None
@@ -147,7 +142,7 @@ def build_module(
             version=info["version"],
             config=_config(checked, variant),
             licence=licence_of(license, published=variant if is_published else None),
-            origin=_origin(variant, weights=weights, checkpoint=checkpoint),
+            origin=_origin(variant, weights=packed.base, checkpoint=checkpoint),
             weights_sha256=None if assets is None else sha256_of_file(assets / WEIGHTS_NAME),
         )
         what = _description(info, variant=variant, is_published=is_published, finetuned=finetuned)

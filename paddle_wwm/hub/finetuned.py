@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
+from ..conversion.our_form import in_our_form
 from ..errors import HubModuleError
 from ..model.folder import CONFIG_NAME
 from ..tasks.model_folder import label_map_of
@@ -42,6 +45,72 @@ class FineTuned:
                 f"numbers; name them with --label-map, such as --label-map bad,good",
             )
         return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """The model folder that goes into a module.
+
+    Attributes:
+        folder: The folder; None: the module gets no weights.
+        base: The folder of the weights that the user gave, in our form.
+        finetuned: The task and the labels of a fine-tuned model.
+        notes: Messages for the user.
+    """
+
+    folder: Path | None
+    base: Path | None = None
+    finetuned: FineTuned | None = None
+    notes: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def model_to_pack(
+    weights: Path | None, *, checkpoint: Path | None, task: str | None, label_map: Any
+) -> Iterator[Packed]:
+    """Yield the model folder that goes into a module.
+
+    Args:
+        weights: A model folder of any format, which may be fine-tuned; or the base of the checkpoint.
+        checkpoint: A fine-tuned checkpoint.
+        task, label_map: Those of the fine-tuned model; None: those in its config.json.
+
+    Raises:
+        CheckpointError, HubModuleError: The weights or the checkpoint cannot be used.
+    """
+    labels = None if label_map is None else [str(name) for name in label_map_of(label_map).values()]
+    with contextlib.ExitStack() as stack:
+        base, notes = weights, tuple[str, ...]()
+        if weights is not None:
+            of_weights: dict[str, Any] = {} if checkpoint is not None else {"task": task, "labels": labels}
+            ours = stack.enter_context(in_our_form(weights, **of_weights))
+            base, notes = ours.folder, ours.notes
+            if checkpoint is None and base == weights and (task, label_map) != (None, None):
+                checkpoint = weights  # ours, with another task or other labels
+        if checkpoint is None:
+            finetuned = None if base is None else _finetuned_in(base)
+            folder = base
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            finetuned = write_finetuned_model(folder, checkpoint=checkpoint, base=base, task=task, label_map=label_map)
+        yield Packed(
+            folder=folder, base=base, finetuned=finetuned, notes=(*notes, *(finetuned.notes if finetuned else ()))
+        )
+
+
+def _finetuned_in(folder: Path) -> FineTuned | None:
+    """Return the task and the labels of a model folder; None if it was not fine-tuned."""
+    from ..tasks.model_folder import read_description
+    from ..tasks.task_table import task_class
+
+    if not (folder / CONFIG_NAME).is_file():
+        return None  # `check_model_folder` reports it
+    description = read_description(folder)
+    if description.task is None:
+        return None
+    if task_class(description.task).needs_labels and description.label_map is None:
+        raise HubModuleError(f"{folder}: the names of its classes are not recorded; give --label-map FILE.")
+    return FineTuned(task=description.task, labels=tuple((description.label_map or {}).values()))
 
 
 def write_finetuned_model(

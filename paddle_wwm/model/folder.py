@@ -74,6 +74,20 @@ def with_bert_in_front(tensors: Mapping[str, Value]) -> dict[str, Value]:
     return {name if name.startswith(HEAD_PREFIXES) else f"bert.{name}": tensor for name, tensor in tensors.items()}
 
 
+def foreign_weights(directory: str | Path) -> str | None:
+    """Return what other weights than ours a path has, in words.
+
+    None: it is a folder of ours, or has no weights that are recognised.
+    """
+    directory = Path(directory)
+    if (directory / WEIGHTS_NAME).exists():
+        return None
+    if directory.is_file():
+        return "is a file" if directory.suffix in (".zip", ".bin", ".safetensors", ".index") else None
+    found = next((path.name for pattern in PATTERNS for path in sorted(directory.glob(pattern))), None)
+    return f"holds {found}" if found else None
+
+
 def check_is_ours(directory: str | Path) -> None:
     """Check that a folder holds Paddle weights.
 
@@ -83,10 +97,9 @@ def check_is_ours(directory: str | Path) -> None:
     directory = Path(directory)
     if (directory / WEIGHTS_NAME).exists():
         return
-    foreign = next((path.name for pattern in PATTERNS for path in sorted(directory.glob(pattern))), None)
-    if foreign is not None or (directory.is_file() and directory.suffix in (".zip", ".bin", ".safetensors", ".index")):
+    if (foreign := foreign_weights(directory)) is not None:
         raise CheckpointError(
-            f"{directory}: {f'holds {foreign}' if foreign else 'is a file'}, not {WEIGHTS_NAME}. "
+            f"{directory}: {foreign}, not {WEIGHTS_NAME}. "
             f"Convert it first: paddle-wwm convert {directory} NEW_FOLDER --to paddle"
         )
     raise _no_file(directory / WEIGHTS_NAME)

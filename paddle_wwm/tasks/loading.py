@@ -8,9 +8,10 @@ from typing import Callable, Literal, overload
 
 import paddle.nn as nn
 
+from ..conversion.our_form import in_our_form
 from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError, HubModuleError
-from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, with_bert_in_front
+from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, foreign_weights, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
 from ..progress import Progress
@@ -56,8 +57,9 @@ def load_model(
     logged warning names these parts.
 
     Args:
-        name_or_folder: a model folder, the folder of a pretraining run, a hub module with weights, or the name of a
-            published model. A published model is downloaded once.
+        name_or_folder: a model folder of this package, transformers or PaddleNLP, the folder of a pretraining run, a
+            hub module with weights, or the name of a published model. A published model is downloaded once. Weights of
+            other programs are converted into a temporary folder.
         task: None, or the task that the model was fine-tuned for: "seq-cls", "multi-label", "token-cls",
             "text-matching" or "question-answering". "fill-mask" is like None, but requires a trained head for masked
             words.
@@ -88,7 +90,16 @@ def load_model(
         task_class(task)
     except HubModuleError as error:
         raise ConfigError(str(error)) from None
-    folder = find_model(str(name_or_folder), progress=progress).folder
+    path = Path(name_or_folder).expanduser()
+    if path.exists() and foreign_weights(path) is not None:
+        with in_our_form(path) as ours:
+            for note in ours.notes:
+                logger.debug("%s: %s", path, note)
+            return _load(ours.folder, task=task)
+    return _load(find_model(str(name_or_folder), progress=progress).folder, task=task)
+
+
+def _load(folder: Path, *, task: str | None) -> nn.Layer:
     description = read_description(folder)
     if task is None or task == FILL_MASK:
         network: nn.Layer = _pretraining_network(folder, description, needs_mlm_head=task == FILL_MASK)

@@ -13,6 +13,7 @@ KNOWN_KINDS = (
     "such a file itself, "
     "or a .zip or .tar with one inside"
 )
+INNER_FOLDERS = ("model", "assets")  # with the weights of a run, and of a hub module
 SAVED_MODEL_NAME = "saved_model.pb"
 CHECKPOINT_NAME = "checkpoint"  # a text file of TensorFlow, which names the latest checkpoint of its folder
 MAX_CHECKPOINT_BYTES = 1 << 20
@@ -22,8 +23,8 @@ LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 def find_weights(folder: Path) -> Path:
     """Return the weights file of a folder.
 
-    It is of the first kind in `PATTERNS` that the folder has. If there are several checkpoints of TensorFlow, the file
-    `checkpoint` decides.
+    It is of the first kind in `PATTERNS` that the folder or one of its `INNER_FOLDERS` has. If there are several
+    checkpoints of TensorFlow, the file `checkpoint` decides.
 
     Raises:
         CheckpointError: the folder has no weights, or several.
@@ -44,6 +45,9 @@ def find_weights(folder: Path) -> Path:
                 f"`{CHECKPOINT_NAME}` {f'names {latest.name}' if latest else 'does not name one of them'}. Pass one of "
                 "them as the source."
             )
+    for name in INNER_FOLDERS:
+        if (folder / name).is_dir() and any(path for pattern in PATTERNS for path in (folder / name).glob(pattern)):
+            return find_weights(folder / name)
     subfolders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
     if len(subfolders) == 1:  # an unpacked archive has one folder at the top
         return find_weights(subfolders[0])

@@ -2,6 +2,7 @@
 
 python in_tensorflow.py open FOLDER INPUTS.npz OUTPUTS.npz    read a checkpoint with the reader and the Saver of
                                                               TensorFlow, and run its BERT
+python in_tensorflow.py save FOLDER TARGET                    save its variables with the Saver
 python in_tensorflow.py write FOLDER TARGET                   save its variables in every format that TensorFlow has
 python in_tensorflow.py judge FOLDER RESULTS.json             read the checkpoint x of every folder in FOLDER; see
                                                               digests.py
@@ -10,6 +11,7 @@ python in_tensorflow.py judge FOLDER RESULTS.json             read the checkpoin
 import json
 import os
 import pathlib
+import shutil
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -42,7 +44,7 @@ def run_bert(values, config, inputs):
         inputs: `input_ids`, `token_type_ids` and `attention_mask`, integers of shape (batch_size, seq_len).
 
     Returns:
-        The four outputs by name, float32 tensors.
+        The outputs by name, float32 tensors.
     """
 
     def norm(x, name):
@@ -71,7 +73,15 @@ def run_bert(values, config, inputs):
         x = norm(x + dense(context, f"{place}/attention/output/dense"), f"{place}/attention/output/LayerNorm")
         inner = tf.nn.gelu(dense(x, f"{place}/intermediate/dense"), approximate=False)
         x = norm(x + dense(inner, f"{place}/output/dense"), f"{place}/output/LayerNorm")
-    pooled = tf.tanh(dense(x[:, 0], "bert/pooler/dense"))
+    outputs = {"last_hidden_state": x}
+    if "bert/pooler/dense/kernel" in values:  # a head for tokens may come without
+        outputs["pooler_output"] = pooled = tf.tanh(dense(x[:, 0], "bert/pooler/dense"))
+    for scope in ("", "cls/squad/"):  # the heads of run_classifier.py and run_squad.py
+        if f"{scope}output_weights" in values:
+            is_of_texts = config["finetuning_task"] == "seq-cls"
+            states = pooled if is_of_texts else x
+            logits = tf.matmul(states, values[f"{scope}output_weights"], transpose_b=True)
+            return {**outputs, "logits": logits + values[f"{scope}output_bias"]}
     hidden = norm(
         tf.nn.gelu(dense(x, "cls/predictions/transform/dense"), approximate=False),
         "cls/predictions/transform/LayerNorm",
@@ -84,12 +94,7 @@ def run_bert(values, config, inputs):
         tf.matmul(pooled, values["cls/seq_relationship/output_weights"], transpose_b=True)
         + values["cls/seq_relationship/output_bias"]
     )
-    return {
-        "last_hidden_state": x,
-        "pooler_output": pooled,
-        "prediction_logits": scores,
-        "seq_relationship_logits": relations,
-    }
+    return {**outputs, "prediction_logits": scores, "seq_relationship_logits": relations}
 
 
 def open_folder(folder, inputs, outputs):
@@ -117,6 +122,13 @@ def save_with_saver(folder, values, target, *, slots=False):
                     )
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.train.Saver(variables).save(session, str(target / NAME))
+
+
+def save_variables(folder, target):
+    """Save the variables of a folder with the Saver, and copy its other files."""
+    save_with_saver(folder, variables_of(folder), pathlib.Path(target))
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        shutil.copyfile(os.path.join(folder, name), os.path.join(target, name))
 
 
 def save_in_shards(folder, values, target, *, num_shards):
@@ -176,6 +188,11 @@ def read_x(folder):
 
 
 if __name__ == "__main__":
-    commands = {"open": open_folder, "write": write_forms, "judge": lambda *paths: judge(read_x, *paths)}
+    commands = {
+        "open": open_folder,
+        "write": write_forms,
+        "save": save_variables,
+        "judge": lambda *paths: judge(read_x, *paths),
+    }
     commands[sys.argv[1]](*sys.argv[2:])
     print(json.dumps({"tensorflow": tf.__version__}))
