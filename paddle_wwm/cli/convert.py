@@ -1,4 +1,4 @@
-"""Convert a BERT between TensorFlow, Hugging Face (PyTorch) and Paddle. None of these frameworks is needed.
+"""Convert a BERT between TensorFlow, Hugging Face (PyTorch), Paddle and ONNX. No framework is needed.
 
 SOURCE is a TensorFlow checkpoint, a folder with model.safetensors, pytorch_model.bin or model_state.pdparams (one file
 or several parts), one of these files, or a .zip or .tar that contains one of them. The format is detected. TARGET is a
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .flags import label_list_of
 
-SUMMARY = "convert a BERT between TensorFlow, Hugging Face and Paddle"
+SUMMARY = "convert a BERT between TensorFlow, Hugging Face, Paddle and ONNX"
 EXAMPLES = """\
 examples:
   # An archive from Google or from the models' authors
@@ -25,6 +25,9 @@ examples:
   paddle-wwm convert runs/mine/model models/mine-hf --to huggingface
   # A fine-tuned model, with its head and its labels
   paddle-wwm convert downloads/my-classifier models/my-classifier --to paddle
+  # For onnxruntime, and for sentence-transformers
+  paddle-wwm convert models/my-classifier models/my-classifier-onnx --to onnx
+  paddle-wwm convert models/roberta-wwm-ext models/vectors --to sentence-transformers --normalize
   # The initial weights of RBT3
   paddle-wwm convert models/roberta-wwm-ext models/rbt3-start --to paddle --keep-layers 0-2"""
 
@@ -33,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
     from ..conversion.heads import HeadKind
-    from ..conversion.saving import Target
+    from ..conversion.onnx_export import FILL_MASK
+    from ..conversion.sentence_folder import POOLINGS
+    from ..conversion.targets import Target
 
     parser.add_argument("source", type=Path, metavar="SOURCE", help="the model to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="the new folder")
@@ -57,9 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
     parser.add_argument(
         "--task",
-        choices=[kind.value for kind in HeadKind],
-        help="the task of the fine-tuned head of SOURCE, if its configuration does not state it",
+        choices=[*(kind.value for kind in HeadKind), FILL_MASK],
+        help="the task of the fine-tuned head of SOURCE, if its configuration does not state it; fill-mask: export the "
+        "scores of words (--to onnx)",
     )
+    parser.add_argument(
+        "--pooling",
+        choices=list(POOLINGS),
+        default="mean",
+        help="how a vector is made of the tokens, --to sentence-transformers (default: %(default)s)",
+    )
+    parser.add_argument("--normalize", action="store_true", help="vectors of length 1, --to sentence-transformers")
     parser.add_argument(
         "--label-map",
         metavar="FILE_OR_LIST",
@@ -102,6 +115,8 @@ def run(arguments: argparse.Namespace) -> None:
         config=arguments.config,
         vocab=arguments.vocab,
         task=arguments.task,
+        pooling=arguments.pooling,
+        normalize=arguments.normalize,
         labels=None if arguments.label_map is None else label_list_of(arguments.label_map),
         merge=arguments.merge,
         positions_shifted=arguments.positions_shifted,

@@ -17,9 +17,12 @@ from ..weights.tensors import cast
 from ..weights.torch_archive import is_torch_archive
 from .adapters import with_adapter
 from .layers import with_layers, with_shifted_positions
+from .onnx_export import FILL_MASK
 from .opening import OpenedModel, open_model
 from .result import RECORD_NAME, Conversion, record_of
-from .saving import GOOGLE_LAYER_NORM_EPS, Target, for_target, save_model_files
+from .saving import GOOGLE_LAYER_NORM_EPS, save_model_files
+from .sentence_folder import check_pooling
+from .targets import Target, TargetOptions, for_target
 
 
 def convert(
@@ -35,6 +38,8 @@ def convert(
     positions_shifted: bool = False,
     keep_layers: tuple[int, ...] | None = None,
     dtype: str | None = None,
+    pooling: str = "mean",
+    normalize: bool = False,
     drop_unexpected: bool = False,
     ignore_crc: bool = False,
     ignored_config_keys: Sequence[str] = (),
@@ -42,24 +47,27 @@ def convert(
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Conversion:
-    """Convert a BERT between TensorFlow, Hugging Face and Paddle into a new folder.
+    """Convert a BERT into a new folder for another framework.
 
     The target folder appears when it is complete. No framework needs to be installed.
 
     Args:
         source: a folder, a weights file, a TensorFlow prefix, or a zip or tar archive with one of them.
         target: the new folder.
-        to: the framework of the target: "paddle", "huggingface" or "tensorflow".
+        to: the framework of the target: "paddle", "paddlenlp" (with safetensors), "huggingface",
+            "sentence-transformers", "tensorflow" or "onnx".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
         task: the task of a fine-tuned head: "seq-cls", "token-cls" or "question-answering"; None: the one that the
-            configuration states.
+            configuration states. "fill-mask" exports the scores of words to ONNX.
         labels: the names of the classes in the order of their numbers; None: those of the configuration.
         merge: the folder of a LoRA adapter of peft to merge into the weights.
         positions_shifted: for a model that was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1:
             shift the position table by one.
         keep_layers: numbers of the layers to keep, in this order; None: all.
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
+        pooling: for sentence-transformers: "mean" of the tokens, "cls" or "max".
+        normalize: for sentence-transformers: divide every vector by its length.
         drop_unexpected: leave out tensors of other parts, such as a fine-tuned head. Tensors inside the embeddings or
             the encoder are never left out.
         ignore_crc: do not compare the checksums of PyTorch files; torch can write files without them.
@@ -87,6 +95,14 @@ def convert(
         ['model.safetensors']
     """
     start, target, to = time.perf_counter(), Path(target), _target_of(to)
+    options = TargetOptions(pooling=pooling, normalize=normalize)
+    check_pooling(pooling)
+    if to is Target.ONNX and task == FILL_MASK:
+        options, task = dataclasses.replace(options, task=task), None
+    if to is Target.ONNX and dtype not in (None, "float32"):
+        raise ConfigError(f"ONNX files are written in float32, so --dtype {dtype} is not possible.")
+    if to is not Target.SENTENCE_TRANSFORMERS and (pooling, normalize) != ("mean", False):
+        raise ConfigError("`pooling` and `normalize` are for sentence-transformers (--to sentence-transformers) only.")
     _check_target(target, overwrite=overwrite)
     with _unpacked(Path(source), near=target, progress=progress) as place:
         opened = open_model(
@@ -141,7 +157,8 @@ def convert(
             with atomic_directory(target, replace=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
-                    save_model_files(folder, model, target=to, on_bytes=written.update)
+                    notes = save_model_files(folder, model, target=to, options=options, on_bytes=written.update)
+                result = dataclasses.replace(result, notes=(*result.notes, *notes))
                 write_json(folder / RECORD_NAME, record_of(result, opened, to=to, keep_layers=keep_layers))
             result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))
     return dataclasses.replace(result, seconds=time.perf_counter() - start)

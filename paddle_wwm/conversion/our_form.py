@@ -11,7 +11,7 @@ from typing import Iterator, Sequence
 from ..errors import CheckpointError, ConfigError, DataError, HubModuleError
 from ..model.folder import foreign_weights
 from .convert import convert
-from .saving import Target
+from .targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)

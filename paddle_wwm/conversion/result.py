@@ -10,7 +10,7 @@ from ..files import sha256_of_file
 from ..version import __version__
 from .layers import INITIAL_SEED
 from .opening import OpenedModel
-from .saving import Target
+from .targets import Target
 
 RECORD_NAME = "conversion.json"
 

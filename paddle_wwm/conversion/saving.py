@@ -1,13 +1,13 @@
-"""Write an opened BERT into a folder, in the format of Paddle, Hugging Face or TensorFlow."""
+"""Write an opened BERT into a folder, in the format of one of the targets."""
 
 from __future__ import annotations
 
 import dataclasses
-import enum
+import json
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from ..files import write_json
+from ..files import atomic_write, write_json
 from ..model.folder import (
     CONFIG_NAME,
     TIED_NAMES,
@@ -23,67 +23,43 @@ from ..weights.safetensors import write_safetensors
 from ..weights.tensorflow import write_tensorflow
 from ..weights.tensors import ObservedTensor, Tensor, transposed
 from .heads import PROBLEM_KEY, SINGLE_LABEL, HeadKind
-from .layers import with_absent_tensors
+from .model_card import CARD_NAME, model_card
 from .names import Naming, parameters
+from .onnx_export import ONNX_NAME, write_onnx
 from .opening import OpenedModel
-from .vocabulary import ADDED_TOKENS_KEY
+from .sentence_folder import write_sentence_files
+from .targets import NAMINGS, READ_BY_TRANSFORMERS, TargetOptions
+from .targets import Target as Target
+from .tokenizer_json import write_tokenizer_json
+from .vocabulary import ADDED_TOKENS_KEY, TOKENIZER_NAME
 
-POOLER = "bert.pooler."
+LABELS_NAME = "labels.json"
 CHECKPOINT_PREFIX = "bert_model.ckpt"
 GOOGLE_CONFIG_NAME = "bert_config.json"
 GOOGLE_LAYER_NORM_EPS = 1e-12  # a constant in Google's code, not a key of bert_config.json
 
 
-class Target(enum.Enum):
-    """The framework of a converted model.
-
-    PADDLE is for Paddle, PaddleNLP and PaddleHub, HUGGING_FACE for transformers, TENSORFLOW for Google's code.
-    """
-
-    PADDLE = "paddle"
-    HUGGING_FACE = "huggingface"
-    TENSORFLOW = "tensorflow"
-
-
-def for_target(model: OpenedModel, target: Target) -> OpenedModel:
-    """Return the model in the form that the target needs.
-
-    The classes of PaddleNLP and of this project need every part, so absent parts are initialised for them.
-
-    Raises:
-        CheckpointError: the target cannot hold a setting of the tokenizer.
-    """
-    if target is not Target.HUGGING_FACE:
-        model.tokenizer.check_ours(model.files[0].parent)
-    if target is Target.PADDLE:
-        return with_absent_tensors(model)
-    return _without_unused_pooler(model) if target is Target.HUGGING_FACE else model
-
-
-def _without_unused_pooler(model: OpenedModel) -> OpenedModel:
-    """Return the model without a pooler if transformers' class of its head has none."""
-    if model.head is None or model.head.kind.reads_pooler:
-        return model
-    kept = {name: tensor for name, tensor in model.tensors.items() if not name.startswith(POOLER)}
-    if len(kept) == len(model.tensors):
-        return model
-    note = f"The pooler was left out: transformers' {model.head.kind.architecture} has none, and its head reads none."
-    untrained = tuple(part for part in model.untrained if not POOLER.startswith(part))
-    return dataclasses.replace(model, tensors=kept, untrained=untrained, notes=(*model.notes, note))
-
-
 def save_model_files(
-    folder: Path, model: OpenedModel, *, target: Target, on_bytes: Callable[[int], object] = id
-) -> None:
+    folder: Path,
+    model: OpenedModel,
+    *,
+    target: Target,
+    options: TargetOptions = TargetOptions(),  # noqa: B008  (it is frozen)
+    on_bytes: Callable[[int], object] = id,
+) -> tuple[str, ...]:
     """Write the files of a model into an existing folder.
 
     Args:
         on_bytes: called with the number of bytes of every block.
+
+    Returns:
+        Notes for the user, one sentence each.
     """
-    tensors = _under_names(model, Naming(target.value))
-    _SAVERS[target](folder, model, {name: ObservedTensor(tensor, on_bytes) for name, tensor in tensors.items()})
+    naming = NAMINGS[target]
+    tensors = {name: ObservedTensor(tensor, on_bytes) for name, tensor in _under_names(model, naming).items()}
+    _SAVERS[target](folder, model, tensors, options)
     values = tokenizer_config(model.config, do_lower_case=model.do_lower_case, settings=model.tokenizer)
-    if model.added_tokens and target is Target.HUGGING_FACE:
+    if model.added_tokens and target in READ_BY_TRANSFORMERS:
         values["added_tokens_decoder"] = {
             str(added.id): {"content": token, **added.flags} for token, added in model.added_tokens.items()
         }
@@ -92,6 +68,10 @@ def save_model_files(
     write_json(folder / TOKENIZER_CONFIG_NAME, values)
     if model.vocab is not None:
         model.vocab.save(folder / VOCAB_NAME)
+    if target not in READ_BY_TRANSFORMERS:
+        return ()
+    reason = write_tokenizer_json(folder, model)
+    return (f"There is no {TOKENIZER_NAME}: {reason}.",) if reason else ()
 
 
 def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
@@ -104,16 +84,78 @@ def _under_names(model: OpenedModel, naming: Naming) -> dict[str, Tensor]:
     }
 
 
-def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+def _save_paddle(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions) -> None:
     # the tied copies belong to the heads of pretraining
     tied = {} if model.head else {name: tensors[source] for name, source in TIED_NAMES.items()}
     write_pdparams(folder / WEIGHTS_NAME, {**tensors, **tied})
+    _write_paddle_config(folder, model)
+
+
+def _save_paddlenlp(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions) -> None:
+    tied = {} if model.head else {name: tensors[source] for name, source in TIED_NAMES.items()}
+    write_safetensors(folder / SAFETENSORS_NAME, {**tensors, **tied}, metadata={"format": "np"})
+    _write_paddle_config(folder, model)
+
+
+def _write_paddle_config(folder: Path, model: OpenedModel) -> None:
     values = paddle_config(model.config, untrained=model.untrained)
     write_json(folder / CONFIG_NAME, values | _of_head(model))
 
 
-def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+def _save_hugging_face(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions) -> None:
     write_safetensors(folder / SAFETENSORS_NAME, tensors, metadata={"format": "pt"})
+    _write_transformers_config(folder, model)
+    usage = f"""from transformers import AutoTokenizer, {(name := _auto_class(model))}
+
+tokenizer, model = AutoTokenizer.from_pretrained(FOLDER), {name}.from_pretrained(FOLDER)"""
+    _write_card(folder, model, library="transformers", usage=usage)
+
+
+def _save_sentence_transformers(
+    folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions
+) -> None:
+    write_safetensors(folder / SAFETENSORS_NAME, tensors, metadata={"format": "pt"})
+    _write_transformers_config(folder, model)
+    length = min(
+        model.tokenizer.model_max_length or model.config.max_position_embeddings, model.config.max_position_embeddings
+    )
+    write_sentence_files(
+        folder, model.config, pooling=options.pooling, normalize=options.normalize, max_seq_length=length
+    )
+    usage = """from sentence_transformers import SentenceTransformer
+
+vectors = SentenceTransformer(FOLDER).encode(["今天天气真好。"])"""
+    _write_card(folder, model, library="sentence-transformers", usage=usage)
+
+
+def _save_onnx(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions) -> None:
+    write_onnx(folder, model, tensors, task=options.task)
+    _write_transformers_config(folder, model)
+    if model.head is not None and model.head.labels:
+        with atomic_write(folder / LABELS_NAME, "w") as stream:
+            json.dump(model.head.labels, stream, ensure_ascii=False, indent=2)
+    usage = f"""import onnxruntime
+from tokenizers import Tokenizer
+
+session = onnxruntime.InferenceSession("{ONNX_NAME}")
+encoded = Tokenizer.from_file("{TOKENIZER_NAME}").encode("今天天气真好。")
+names = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
+inputs = {{name: [getattr(encoded, attribute)] for name, attribute in names.items()}}
+outputs = session.run(None, inputs)"""
+    _write_card(folder, model, library="onnx", usage=usage)
+
+
+def _write_card(folder: Path, model: OpenedModel, *, library: str, usage: str) -> None:
+    with atomic_write(folder / CARD_NAME, "w") as stream:
+        stream.write(model_card(model, library=library, usage=usage))
+
+
+def _auto_class(model: OpenedModel) -> str:
+    name = model.head.kind.architecture if model.head else _architecture(model)
+    return f"AutoModel{name.removeprefix('Bert').removeprefix('Model')}"
+
+
+def _write_transformers_config(folder: Path, model: OpenedModel) -> None:
     values: dict[str, Any] = {
         "architectures": [_architecture(model)],
         "model_type": "bert",
@@ -137,7 +179,7 @@ def _architecture(model: OpenedModel) -> str:
     return "BertForMaskedLM" if "cls.seq_relationship" in model.absent else "BertForPreTraining"
 
 
-def _save_tensorflow(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor]) -> None:
+def _save_tensorflow(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], options: TargetOptions) -> None:
     write_tensorflow(folder / CHECKPOINT_PREFIX, tensors)
     (folder / "checkpoint").write_text(
         f'model_checkpoint_path: "{CHECKPOINT_PREFIX}"\nall_model_checkpoint_paths: "{CHECKPOINT_PREFIX}"\n'
@@ -154,8 +196,11 @@ def _with_untrained(values: Mapping[str, Any], model: OpenedModel) -> dict[str, 
     return {**values, **({UNTRAINED: list(model.untrained)} if model.untrained else {})}
 
 
-_SAVERS: dict[Target, Callable[[Path, OpenedModel, Mapping[str, Tensor]], None]] = {
+_SAVERS: dict[Target, Callable[[Path, OpenedModel, Mapping[str, Tensor], TargetOptions], None]] = {
     Target.PADDLE: _save_paddle,
+    Target.PADDLENLP: _save_paddlenlp,
     Target.HUGGING_FACE: _save_hugging_face,
+    Target.SENTENCE_TRANSFORMERS: _save_sentence_transformers,
     Target.TENSORFLOW: _save_tensorflow,
+    Target.ONNX: _save_onnx,
 }
