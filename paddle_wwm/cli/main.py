@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "hub serve",
         "hub serve-archives",
         "hub fill-mask",
+        "hub export",
     ),
     "This installation": ("doctor",),
 }

@@ -66,6 +66,8 @@ def write_onnx(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], 
         logits = graph.linear(graph.pool(hidden) if is_of_texts else hidden, "classifier")
         graph.add("Identity", logits, outputs=["logits"])
         outputs = {"logits": [BATCH, *([] if is_of_texts else [LENGTH]), model.head.num_outputs]}
-    content = graph.model(inputs=INPUT_NAMES, outputs=outputs, producer=f"paddle_wwm {__version__}")
+    content = graph.model(
+        inputs=dict.fromkeys(INPUT_NAMES, (BATCH, LENGTH)), outputs=outputs, producer=f"paddle_wwm {__version__}"
+    )
     with atomic_write(folder / ONNX_NAME) as stream:
         stream.write(content)

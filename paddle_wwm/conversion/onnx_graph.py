@@ -153,12 +153,18 @@ class BertGraph:
 
         self._stored[name] = numpy_helper.from_array(value, name)
 
-    def model(self, *, inputs: Sequence[str], outputs: Mapping[str, Sequence[int | str]], producer: str) -> bytes:
+    def model(
+        self,
+        *,
+        inputs: Mapping[str, Sequence[int | str]],
+        outputs: Mapping[str, Sequence[int | str]],
+        producer: str,
+    ) -> bytes:
         """Return the file of the graph.
 
         Args:
-            inputs: names of int64 inputs of shape (B, T).
-            outputs: the shape of each output.
+            inputs: the shape of each int64 input; a name stands for any size.
+            outputs: the shape of each float32 output.
             producer: the name and the version of this program.
 
         Raises:
@@ -174,7 +180,7 @@ class BertGraph:
         graph = helper.make_graph(
             self._nodes,
             "bert",
-            [helper.make_tensor_value_info(name, TensorProto.INT64, [BATCH, LENGTH]) for name in inputs],
+            [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name, shape in inputs.items()],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
             list(self._stored.values()),
         )

@@ -1,8 +1,7 @@
-"""Export a module's `forward` as a static program, or as ONNX. A child process does both (see `tracing`)."""
+"""Export a module's `forward` as a static program. A child process makes it (see `tracing`)."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -14,9 +13,8 @@ from ..model.folder import VOCAB_NAME
 from ..model_config import ModelConfig
 from ..tasks.task import Task
 from ..tokenization.vocab import Vocab
-from . import onnx_child
 from .program_spec import InputShape, ProgramSpec, Traced
-from .tracing import ChangedLayersError, run_in_child, save_program, trace
+from .tracing import ChangedLayersError, save_program, trace
 
 INPUTS_OF_TEXTS = ("input_ids", "token_type_ids")
 INPUTS_OF_TOWERS = ("query_input_ids", "query_token_type_ids", "title_input_ids", "title_token_type_ids")
@@ -40,11 +38,8 @@ def export_program(
     Raises:
         HubModuleError: The inputs are not those of `forward`, or layers have hooks or were replaced.
     """
-    names = INPUTS_OF_TOWERS if task.name == "text-matching" else INPUTS_OF_TEXTS
-    inputs = _inputs(input_spec, names=names)
-    watched = next((name for name, layer in network.named_sublayers(include_self=True) if is_watched(layer)), None)
-    if watched is not None:
-        raise ChangedLayersError(f"the layer {watched} has hooks, which a program does not call; remove them.")
+    inputs = inputs_of(task, input_spec)
+    check_no_hooks(network)
     spec = ProgramSpec.of(task, config, traced=Traced.FORWARD, inputs=inputs, pad_id=vocab.pad_id)
     stem.parent.mkdir(parents=True, exist_ok=True)
     save_program(network, trace(spec), stem, weights=weights)
@@ -52,7 +47,23 @@ def export_program(
     return stem.with_name(f"{stem.name}.json")
 
 
-def _inputs(input_spec: Sequence[Any] | None, *, names: Sequence[str]) -> tuple[InputShape, ...]:
+def check_no_hooks(network: nn.Layer) -> None:
+    """Raise ChangedLayersError if a layer has hooks or a replaced `forward`."""
+    watched = next((name for name, layer in network.named_sublayers(include_self=True) if is_watched(layer)), None)
+    if watched is not None:
+        raise ChangedLayersError(f"the layer {watched} has hooks, which a program does not call; remove them.")
+
+
+def inputs_of(task: Task, input_spec: Sequence[Any] | None) -> tuple[InputShape, ...]:
+    """Return the inputs of `forward`.
+
+    Args:
+        input_spec: As paddle.static.InputSpec; None: any shape (B, T).
+
+    Raises:
+        HubModuleError: There are not as many inputs as `forward` has.
+    """
+    names = INPUTS_OF_TOWERS if task.name == "text-matching" else INPUTS_OF_TEXTS
     if input_spec is None:
         return tuple(InputShape(name=name) for name in names)
     if len(input_spec) != len(names):
@@ -65,28 +76,3 @@ def _inputs(input_spec: Sequence[Any] | None, *, names: Sequence[str]) -> tuple[
         )
         for name, one in zip(names, input_spec)
     )
-
-
-def export_onnx(
-    network: nn.Layer,
-    path: Path,
-    *,
-    task: Task,
-    config: ModelConfig,
-    vocab: Vocab,
-    input_spec: Sequence[Any] | None,
-    options: dict[str, Any],
-) -> None:
-    """Write an ONNX file with paddle2onnx, and vocab.txt next to it.
-
-    paddle2onnx's optimizer is switched off: it installs other packages, which break paddlehub.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="paddle_wwm_") as folder:
-        program = export_program(
-            network, Path(folder, "program"), task=task, config=config, vocab=vocab, input_spec=input_spec
-        )
-        files = {"model_filename": str(program), "params_filename": str(program.with_suffix(".pdiparams"))}
-        arguments = {**files, "save_file": str(path), "optimize_tool": "None", **options}
-        run_in_child(onnx_child.main, {"arguments": arguments})
-    vocab.save(path.parent / VOCAB_NAME)

@@ -14,6 +14,23 @@ from ..variants.lookup import known_variant
 from .sources import folder_name
 
 
+def find_installed(name: str) -> Path:
+    """Return the folder of a module that is installed or given by its folder.
+
+    Raises:
+        HubModuleError: the module is not installed.
+    """
+    variant = known_variant(name)
+    modules = hub_home() / "modules"
+    places = [Path(name), modules / folder_name(name), *([modules / folder_name(variant.name)] if variant else [])]
+    folder = next((place for place in places if (place / "module.py").is_file()), None)
+    if folder is None:
+        raise HubModuleError(
+            f"{name}: not installed in {hub_home()}; install it with: paddle-wwm hub install ARCHIVE.tar"
+        )
+    return folder
+
+
 def load_installed(name: str, **options: Any) -> Any:
     """Load an installed module by its name, or a module from its folder.
 
@@ -24,14 +41,7 @@ def load_installed(name: str, **options: Any) -> Any:
     Raises:
         HubModuleError: the module is not installed, or it refuses the arguments.
     """
-    variant = known_variant(name)
-    modules = hub_home() / "modules"
-    places = [Path(name), modules / folder_name(name), *([modules / folder_name(variant.name)] if variant else [])]
-    folder = next((place for place in places if (place / "module.py").is_file()), None)
-    if folder is None:
-        raise HubModuleError(
-            f"{name}: not installed in {hub_home()}; install it with: paddle-wwm hub install ARCHIVE.tar"
-        )
+    folder = find_installed(name)
     from paddlehub.module.module import Module
 
     try:

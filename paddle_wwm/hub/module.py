@@ -16,7 +16,8 @@ from ..model.folder import VOCAB_NAME
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .calls import ModuleCalls
 from .command_line import run_from_command_line
-from .export import export_onnx, export_program
+from .export import export_program
+from .export_onnx import export_onnx
 from .inference import ModulePrograms
 from .inputs import checked_options, hub_errors
 from .loading import load_parts

@@ -125,3 +125,30 @@ def test_another_head_is_refused_and_nothing_is_written(weights, tmp_path):
     with pytest.raises(CheckpointError, match="problem_type"):
         load_model(tmp_path / "hf", task="seq-cls")
     assert not (tmp_path / "dist").exists()
+
+
+def run_command(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["hub", *map(str, arguments)])
+    return ended.value.code
+
+
+def test_hub_export_writes_the_onnx_file_that_convert_writes(fine_tuned, tmp_path, capsys):
+    ours, _, task = fine_tuned
+    built = build_module(name="mine", weights=ours, output=tmp_path / "dist")
+    assert run_command("export", built.directory, tmp_path / "onnx") == 0
+    assert "model.onnx" in capsys.readouterr().out
+    convert(ours, target=tmp_path / "direct", to="onnx")
+    names = sorted(path.name for path in (tmp_path / "onnx").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "direct").iterdir())
+    for name in ("model.onnx", "tokenizer.json", *(["labels.json"] if TASKS[task] else [])):
+        assert (tmp_path / "onnx" / name).read_bytes() == (tmp_path / "direct" / name).read_bytes()
+    assert run_command("export", built.directory, tmp_path / "onnx") == 2  # the folder exists
+    assert run_command("export", "absent-module", tmp_path / "other") == 2
+    assert "not installed" in capsys.readouterr().err
+
+
+def test_hub_export_writes_the_scores_of_words_of_a_pretrained_module(weights, tmp_path):
+    built = build_module(name="mine", weights=weights, output=tmp_path / "dist")
+    assert run_command("export", built.directory, tmp_path / "onnx", "--task", "fill-mask") == 0
+    assert (tmp_path / "onnx" / "model.onnx").stat().st_size > 1000

@@ -1,11 +1,14 @@
 """save_inference_model and ONNX give the same outputs as the module."""
 
 import numpy as np
+import onnx
 import paddle
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
+from paddle_wwm.model.networks import ANSWER_KINDS
 
 TEXTS = ["使用语言模型", "来预测", "下一个词的probability。"]
 TASKS = [None, "fill-mask", "seq-cls", "multi-label", "token-cls", "text-matching", "question-answering"]
@@ -65,11 +68,52 @@ def test_the_files_of_a_saved_program_have_the_given_names(weights, tmp_path):
     np.testing.assert_allclose(found[0].numpy(), outputs_of(module, inputs_of(module))[0], atol=1e-5)
 
 
-def test_onnx_gives_the_outputs_of_the_module_and_installs_nothing(weights, tmp_path, monkeypatch):
-    reference = pytest.importorskip("onnx.reference")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    module = BertHubModule(task="seq-cls", weights=str(weights))
+@pytest.mark.parametrize("task", TASKS)
+def test_onnx_gives_the_outputs_of_the_module_for_any_shape(weights, tmp_path, task):
+    module = BertHubModule(task=task, weights=str(weights))
     module.export_onnx_model(str(tmp_path))
-    evaluator, inputs = reference.ReferenceEvaluator(str(tmp_path / "model.onnx")), inputs_of(module)
+    evaluator = ReferenceEvaluator(str(tmp_path / "model.onnx"))
+    for rows in (3, 1):
+        inputs = [array[:rows, : 16 - rows] for array in inputs_of(module)]
+        found = evaluator.run(None, dict(zip(evaluator.input_names, inputs)))
+        for one, other in zip(found, outputs_of(module, inputs), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    assert (tmp_path / "vocab.txt").read_bytes() == (weights / "vocab.txt").read_bytes()
+
+
+def test_onnx_of_a_question_answering_module_with_kinds_gives_the_tokens(weights, tmp_path):
+    module = BertHubModule(task="question-answering", weights=str(weights), label_map=list(ANSWER_KINDS))
+    module.export_onnx_model(str(tmp_path))
+    evaluator, inputs = ReferenceEvaluator(str(tmp_path / "model.onnx")), inputs_of(module)
     found = evaluator.run(None, dict(zip(evaluator.input_names, inputs)))
     np.testing.assert_allclose(found[0], outputs_of(module, inputs)[0], atol=1e-5)
+
+
+def test_names_and_shapes_of_onnx_inputs_can_be_given(weights, tmp_path):
+    module = BertHubModule(task="seq-cls", weights=str(weights))
+    spec = [paddle.static.InputSpec([None, 16], "int64", name) for name in ("ids", "types")]
+    module.export_onnx_model(str(tmp_path), input_spec=spec, opset_version=17)
+    inputs = onnx.load(str(tmp_path / "model.onnx")).graph.input
+    shapes = {one.name: [size.dim_param or size.dim_value for size in one.type.tensor_type.shape.dim] for one in inputs}
+    assert shapes == {"ids": ["batch_size", 16], "types": ["batch_size", 16]}
+    for options, message in (
+        ({"opset_version": 11}, "opset_version 17"),
+        ({"enable_dev_version": True}, "enable_dev_version"),
+        ({"input_spec": [paddle.static.InputSpec([None, None], "int32", name) for name in "ab"]}, "int64"),
+    ):
+        with pytest.raises(HubModuleError, match=message):
+            module.export_onnx_model(str(tmp_path / "other"), **options)
+    assert not (tmp_path / "other").exists()
+
+
+def test_replaced_layers_and_hooks_are_not_exported_as_onnx(weights, tmp_path):
+    module = BertHubModule(task="seq-cls", weights=str(weights))
+    kept = module.model.classifier
+    module.model.classifier = paddle.nn.Sequential(kept)
+    with pytest.raises(HubModuleError, match="were replaced"):
+        module.export_onnx_model(str(tmp_path / "out"))
+    module.model.classifier = kept
+    module.model.bert.pooler.register_forward_post_hook(lambda *_: None)
+    with pytest.raises(HubModuleError, match="pooler has hooks"):
+        module.export_onnx_model(str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

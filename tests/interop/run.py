@@ -46,6 +46,7 @@ from paddle_wwm.weights.pdparams import write_pdparams  # noqa: E402
 from paddle_wwm.weights.tensors import cast  # noqa: E402
 from tests.conversion.texts import lines, vocab_tokens  # noqa: E402
 from tests.interop.heads import check_heads  # noqa: E402
+from tests.interop.outward import check_encoder, check_onnx  # noqa: E402
 
 TOLERANCE = 1e-5
 CONFIG = ModelConfig(
@@ -207,6 +208,8 @@ def main() -> None:
                 report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py"
             )
             check_tokenizer(report, work=work, ours=ours, python=arguments.torch)
+            check_onnx(report, work=work, call=call, python=arguments.torch)
+            check_encoder(report, work=work, ours=ours, config=CONFIG, call=call, python=arguments.torch)
             check_heads(report, work=work, call=call, torch=arguments.torch, tensorflow=arguments.tensorflow)
         if arguments.tensorflow:
             check_side(
