@@ -34,5 +34,6 @@ REQUIREMENTS = (
     ("requests", "", "huggingface_hub imports it"),
     ("urllib3", ">=2", "it retries downloads"),
     ("seqeval", ">=1.2", "paddlenlp imports it, and it scores named entities"),
+    ("onnx", ">=1.12", "it writes ONNX files; paddlenlp needs it, too"),
     ("numba", ">=0.60", "it compiles the loops of segmentation, masking and training"),
 )
