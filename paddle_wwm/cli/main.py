@@ -20,10 +20,17 @@ from .process import run_script
 PROGRAM = "paddle-wwm"
 # The commands, grouped by purpose. The module of "hub serve-archives" is hub_serve_archives.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Prepare text": ("build-vocab", "prepare-corpus", "inspect-shards", "show-masking", "export-examples"),
+    "Prepare text": (
+        "build-vocab",
+        "propose-words",
+        "prepare-corpus",
+        "inspect-shards",
+        "show-masking",
+        "export-examples",
+    ),
     "Pretrain": ("pretrain",),
     "Use a model on a task": ("finetune", "evaluate", "report", "tasks"),
-    "Models and weights": ("models", "download", "convert", "verify-conversion"),
+    "Models and weights": ("models", "download", "convert", "verify-conversion", "extend-vocab"),
     "PaddleHub modules": (
         "hub build",
         "hub install",

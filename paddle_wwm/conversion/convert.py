@@ -16,6 +16,7 @@ from ..progress import Progress, counted
 from ..weights.tensors import cast
 from ..weights.torch_archive import is_torch_archive
 from .adapters import with_adapter
+from .growth import with_words
 from .layers import with_layers, with_shifted_positions
 from .onnx_export import FILL_MASK
 from .opening import OpenedModel, open_model
@@ -38,6 +39,8 @@ def convert(
     positions_shifted: bool = False,
     keep_layers: tuple[int, ...] | None = None,
     dtype: str | None = None,
+    add_words: Sequence[str] = (),
+    use_unused: bool = False,
     pooling: str = "mean",
     normalize: bool = False,
     drop_unexpected: bool = False,
@@ -66,6 +69,8 @@ def convert(
             shift the position table by one.
         keep_layers: numbers of the layers to keep, in this order; None: all.
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
+        add_words: words to add to the vocabulary, see `growth`.
+        use_unused: take over the entries [unusedN] for them first.
         pooling: for sentence-transformers: "mean" of the tokens, "cls" or "max".
         normalize: for sentence-transformers: divide every vector by its length.
         drop_unexpected: leave out tensors of other parts, such as a fine-tuned head. Tensors inside the embeddings or
@@ -127,6 +132,8 @@ def convert(
         if positions_shifted:
             opened = with_shifted_positions(opened)
         kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
+        if add_words:
+            kept = with_words(kept, add_words, use_unused=use_unused)
         model = for_target(_in_dtype(kept, dtype), to)
         result = Conversion(
             source=str(source),

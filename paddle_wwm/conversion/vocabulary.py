@@ -11,6 +11,7 @@ from ..errors import CheckpointError
 from ..files import read_json
 from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
 from ..model_config import SERIES_VOCAB_SIZE
+from ..tokenization.added_words import is_chinese_word
 from ..tokenization.vocab import SPECIAL_TOKENS, Vocab, load_vocab, vocab_of
 
 TOKENIZER_NAME, ADDED_TOKENS_NAME = "tokenizer.json", "added_tokens.json"
@@ -94,9 +95,12 @@ def read_vocabulary(folder: Path, *, given: Path | None, num_embeddings: int) ->
             f"Added tokens were appended to the vocabulary: {', '.join(new[:MAX_TOLD])}"
             f"{f' and {len(new) - MAX_TOLD} more' if new[MAX_TOLD:] else ''}"
             f"{f' ({gaps} ids before them have no token; they are named [unusedN])' if gaps else ''}. PaddleNLP and "
-            f"transformers find them in text; the tokenizer of this package and Google's split "
-            "them like other text."
+            "transformers find them in text; the tokenizer of this package finds the Chinese words among them, and "
+            "Google's none."
         )
+    for index, token in enumerate(tokens):  # the tokenizer of this package finds these, so all others must
+        if token not in added and is_chinese_word(token):
+            added[token] = AddedToken(id=index, flags=DEFAULT_FLAGS | {"normalized": False})
     if num_rows := _num_padding_rows(len(tokens), num_embeddings, path=path, is_own=given is None):
         names = list(_unused(tokens, count=num_rows))
         tokens += names
@@ -105,6 +109,7 @@ def read_vocabulary(folder: Path, *, given: Path | None, num_embeddings: int) ->
             f"as if padded to a multiple of {max(size for size in PADDED_TO if num_embeddings % size == 0)}: these "
             f"rows are named {names[0]}{f' to {names[-1]}' if names[1:] else ''}."
         )
+    added = dict(sorted(added.items(), key=lambda item: item[1].id))
     return Vocabulary(
         vocab=vocab_of(tokens, source=path), added=added, is_lower_case=stated.is_lower_case, notes=tuple(notes)
     )
@@ -210,7 +215,7 @@ def _added_tokens(
         values = _read(folder / TOKENIZER_CONFIG_NAME)
         decoder, special = values.get("added_tokens_decoder"), values.get(ADDED_TOKENS_KEY)
         sources[TOKENIZER_CONFIG_NAME] = [
-            {"content": token, "id": ids[token], "special": True, "normalized": False}
+            {"content": token, "id": ids[token], "special": not is_chinese_word(token), "normalized": False}
             for token in (special if isinstance(special, list) else ())
             if isinstance(token, str) and token in ids
         ]

@@ -13,6 +13,7 @@ from paddlehub.module.nlp_module import TransformerModule
 
 from ..errors import HubModuleError
 from ..model.folder import VOCAB_NAME
+from ..tokenization.added_words import is_chinese_word
 from ..tokenization.wordpiece import WordPieceTokenizer
 from .calls import ModuleCalls
 from .command_line import run_from_command_line
@@ -94,6 +95,8 @@ class BertHubModule(ModuleCalls, TransformerModule):
         """Return PaddleNLP's BertTokenizer for this vocabulary, for PaddleHub's data sets."""
         from paddlenlp.transformers import BertTokenizer
 
+        if words := [token for token in self._vocab.tokens if is_chinese_word(token)]:
+            options = {"additional_special_tokens": words, **options}  # without it, they are split into characters
         return BertTokenizer(str(self._weights_folder / VOCAB_NAME), do_lower_case=self._do_lower_case, **options)
 
     # ---- Training

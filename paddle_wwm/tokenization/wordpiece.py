@@ -16,19 +16,21 @@ from typing import Callable, Sequence
 
 import numpy as np
 
+from .added_words import AddedWords
 from .library import LibraryTokenizer, Pieces, blocks_of, offsets_of
 from .piece_tables import RUN, CodePointTable, RunCache
 from .vocab import Vocab
 
 # The approximate number of characters per block of texts, so that its arrays stay in the processor's cache.
 BLOCK_CHARACTERS = 1 << 16
+IMPLEMENTATION = "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerOptions:
     """The options of a tokenizer that its ids depend on, apart from the vocabulary."""
 
-    implementation: str = "paddle_wwm.WordPieceTokenizer, as tokenizers.BertWordPieceTokenizer"
+    implementation: str = IMPLEMENTATION
     do_lower_case: bool
 
 
@@ -36,7 +38,8 @@ class WordPieceTokenizer:
     """The WordPiece tokenizer of BERT.
 
     It gives the ids and offsets of tokenizers.BertWordPieceTokenizer with encode_special_tokens=True, so "[MASK]" in a
-    text is ordinary text.
+    text is ordinary text. If the vocabulary has Chinese words, they are joined as tokenizers does with added
+    tokens (see `added_words`).
 
     Args:
         vocab: The vocabulary.
@@ -46,6 +49,7 @@ class WordPieceTokenizer:
     def __init__(self, *, vocab: Vocab, do_lower_case: bool = True) -> None:
         self.vocab = vocab
         self.do_lower_case = do_lower_case
+        self._added_words = AddedWords(vocab.tokens)
         library = LibraryTokenizer(vocab=vocab, do_lower_case=do_lower_case)
         self._code_points = CodePointTable(library)
         self._runs = RunCache(library)
@@ -58,7 +62,8 @@ class WordPieceTokenizer:
     @property
     def options(self) -> TokenizerOptions:
         """The options that the ids depend on; stored in the manifest."""
-        return TokenizerOptions(do_lower_case=self.do_lower_case)
+        words = " with added Chinese words" if self._added_words else ""
+        return TokenizerOptions(implementation=IMPLEMENTATION + words, do_lower_case=self.do_lower_case)
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Return the pieces of every text.
@@ -70,12 +75,13 @@ class WordPieceTokenizer:
         with self._tables_lock:
             encoded = [self._encode_block(texts[first:last], offsets[first : last + 1]) for first, last in blocks]
         sizes = [np.zeros(0, np.int64), *(np.diff(block.text_offsets) for block in encoded)]
-        return Pieces(
+        pieces = Pieces(
             ids=np.concatenate([np.zeros(0, np.int32), *(block.ids for block in encoded)]),
             starts=np.concatenate([np.zeros(0, np.int64), *(block.starts for block in encoded)]),
             ends=np.concatenate([np.zeros(0, np.int64), *(block.ends for block in encoded)]),
             text_offsets=offsets_of(np.concatenate(sizes)),
         )
+        return self._added_words.join(pieces, texts) if self._added_words and len(pieces) else pieces
 
     def encode_each(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Return the ids and the spans [start, end) of the pieces of each text, as lists.
