@@ -62,6 +62,28 @@ def run(arguments: argparse.Namespace) -> None:
     print(describe(result))
 
 
+def grow_for(output: Path, *, init: str, words: Path, dry_run: bool) -> str:
+    """Write the grown model that a pretraining run starts from; return its folder.
+
+    It is next to the folder of the run. The same model and words give the same bytes, so a run can be resumed. A dry run
+    writes nothing, and describes the run with the model of `init`.
+    """
+    from ..conversion.convert import convert
+    from ..download.finding import find_model
+    from ..progress import show_bar
+
+    added = words_of(str(words))
+    target = output.with_name(f"{output.name}-init")
+    if dry_run:
+        print(f"would first add {len(added):,} words to {init} and write {target}; the plan below is without them")
+        return init
+    source = find_model(init, progress=show_bar).folder
+    result = convert(source, target=target, to="paddle", add_words=added, overwrite=True)
+    for note in result.notes:
+        print(note)
+    return str(target)
+
+
 def words_of(given: str) -> list[str]:
     """Return the word, or the words of a file.
 

@@ -70,6 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "module with weights, or a name for `paddle-wwm download`",
     )
     add(
+        "--add-words",
+        type=Path,
+        metavar="FILE",
+        help="first add the words of this file to the vocabulary of --init (see extend-vocab); the grown model is kept "
+        "in OUTPUT-init",
+    )
+    add(
         "--init-layers",
         type=int,
         metavar="N",
@@ -134,6 +141,8 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
         parser.error("--resume and --overwrite exclude each other")
     if arguments.init_layers is not None and (arguments.init is None or arguments.init_layers < 1):
         parser.error("--init-layers must be at least 1, and needs --init")
+    if arguments.add_words is not None and arguments.init is None:
+        parser.error("--add-words needs --init")
     if arguments.nproc is not None and arguments.nproc < 1:
         parser.error("--nproc must be at least 1")
     # "--corpus a.txt b.txt seed=7": the last one is an override, not a file
@@ -168,12 +177,17 @@ def run(arguments: argparse.Namespace) -> None:
     from ..runs.devices import visible_gpus
 
     config = load_config(arguments.config or PACKAGED / "quickstart.yaml", overrides=arguments.overrides)
+    init = arguments.init
+    if arguments.add_words is not None:
+        from .extend_vocab import grow_for
+
+        init = grow_for(arguments.output, init=init, words=arguments.add_words, dry_run=arguments.dry_run)
     job = Job(
         config=config if arguments.epochs is None else with_epochs(config, num_epochs=arguments.epochs),
         corpus=tuple(arguments.corpus or [SAMPLE_CORPUS]),
         vocab=arguments.vocab,
         general=tuple(arguments.general_corpus),
-        init_name=arguments.init,
+        init_name=init,
         init_layers=arguments.init_layers,
         built_vocab_size=SERIES_VOCAB_SIZE if arguments.vocab_size is None else arguments.vocab_size,
         output=arguments.output,

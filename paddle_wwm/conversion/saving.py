@@ -9,6 +9,7 @@ from typing import Any, Callable, Mapping
 
 from ..files import atomic_write, write_json
 from ..model.folder import (
+    ADDED_TOKENS_KEY,
     CONFIG_NAME,
     TIED_NAMES,
     TOKENIZER_CONFIG_NAME,
@@ -31,7 +32,7 @@ from .sentence_folder import write_sentence_files
 from .targets import NAMINGS, READ_BY_TRANSFORMERS, TargetOptions
 from .targets import Target as Target
 from .tokenizer_json import write_tokenizer_json
-from .vocabulary import ADDED_TOKENS_KEY, TOKENIZER_NAME
+from .vocabulary import TOKENIZER_NAME
 
 LABELS_NAME = "labels.json"
 CHECKPOINT_PREFIX = "bert_model.ckpt"

@@ -9,15 +9,12 @@ from typing import Any, Iterator, Mapping
 
 from ..errors import CheckpointError
 from ..files import read_json
-from ..model.folder import TOKENIZER_CONFIG_NAME, VOCAB_NAME
+from ..model.folder import ADDED_TOKENS_KEY, TOKENIZER_CONFIG_NAME, VOCAB_NAME
 from ..model_config import SERIES_VOCAB_SIZE
 from ..tokenization.added_words import is_chinese_word
 from ..tokenization.vocab import SPECIAL_TOKENS, Vocab, load_vocab, vocab_of
 
 TOKENIZER_NAME, ADDED_TOKENS_NAME = "tokenizer.json", "added_tokens.json"
-# In tokenizer_config.json. With it, PaddleNLP finds tokens of vocab.txt in text before it splits it; it refuses an
-# added_tokens.json with tokens of vocab.txt, and does not read added_tokens_decoder.
-ADDED_TOKENS_KEY = "additional_special_tokens"
 PADDED_TO = (8, 16, 32, 64, 128)  # multiples to which trainers round the number of embeddings up
 DEFAULT_FLAGS = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": True, "special": False}
 MAX_FILE_BYTES = 100 << 20

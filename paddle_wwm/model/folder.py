@@ -17,6 +17,9 @@ from .tokenizer_settings import TokenizerSettings
 CONFIG_NAME = "config.json"
 VOCAB_NAME = "vocab.txt"
 MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
+# In tokenizer_config.json. With it, PaddleNLP finds tokens of vocab.txt in text before it splits it; it refuses an
+# added_tokens.json with tokens of vocab.txt, and counts those of added_tokens_decoder twice.
+ADDED_TOKENS_KEY = "additional_special_tokens"
 UNTRAINED = "untrained_parameters"  # in config.json: name prefixes of the parts whose values are random
 # PaddleNLP's classes list the tied decoder also under these names, so files have it twice. They are never loaded.
 TIED_NAMES = {

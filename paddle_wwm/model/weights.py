@@ -14,11 +14,13 @@ import paddle
 
 from ..errors import CheckpointError
 from ..files import write_json
+from ..tokenization.added_words import is_chinese_word
 from ..tokenization.vocab import Vocab
 from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams, write_pdparams
 from ..weights.tensors import BFLOAT16, to_float32
 from .folder import (
+    ADDED_TOKENS_KEY,
     CONFIG_NAME,
     TIED_NAMES,
     TOKENIZER_CONFIG_NAME,
@@ -52,7 +54,10 @@ def save_model(
     write_pdparams(directory / WEIGHTS_NAME, arrays)
     write_json(directory / CONFIG_NAME, paddle_config(model.config, untrained=untrained))
     vocab.save(directory / VOCAB_NAME)
-    write_json(directory / TOKENIZER_CONFIG_NAME, tokenizer_config(model.config, do_lower_case=do_lower_case))
+    values = tokenizer_config(model.config, do_lower_case=do_lower_case)
+    if words := [token for token in vocab.tokens if is_chinese_word(token)]:
+        values[ADDED_TOKENS_KEY] = words
+    write_json(directory / TOKENIZER_CONFIG_NAME, values)
 
 
 def load_arrays(

@@ -45,6 +45,7 @@ from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer  # noqa: E402
 from paddle_wwm.weights.pdparams import write_pdparams  # noqa: E402
 from paddle_wwm.weights.tensors import cast  # noqa: E402
 from tests.conversion.texts import lines, vocab_tokens  # noqa: E402
+from tests.interop.growth import check_growth  # noqa: E402
 from tests.interop.heads import check_heads  # noqa: E402
 from tests.interop.outward import check_encoder, check_onnx  # noqa: E402
 
@@ -208,6 +209,15 @@ def main() -> None:
                 report, work=work, ours=ours, target=Target.HUGGING_FACE, python=arguments.torch, script="in_torch.py"
             )
             check_tokenizer(report, work=work, ours=ours, python=arguments.torch)
+            check_growth(
+                report,
+                work=work,
+                ours=ours,
+                size=CONFIG.vocab_size,
+                call=call,
+                torch=arguments.torch,
+                tensorflow=arguments.tensorflow,
+            )
             check_onnx(report, work=work, call=call, python=arguments.torch)
             check_encoder(report, work=work, ours=ours, config=CONFIG, call=call, python=arguments.torch)
             check_heads(report, work=work, call=call, torch=arguments.torch, tensorflow=arguments.tensorflow)
