@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
 def grow_for(output: Path, *, init: str, words: Path, dry_run: bool) -> str:
     """Write the grown model that a pretraining run starts from; return its folder.
 
-    It is next to the folder of the run. The same model and words give the same bytes, so a run can be resumed. A dry run
-    writes nothing, and describes the run with the model of `init`.
+    It is next to the folder of the run. The same model and words give the same bytes, so a run can be resumed. A dry
+    run writes nothing, and describes the run with the model of `init`.
     """
     from ..conversion.convert import convert
     from ..download.finding import find_model

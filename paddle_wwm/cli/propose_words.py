@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from .reading_flags import add_reading_flags, form_of
 
 SUMMARY = "propose words of a corpus for a vocabulary"
 EXAMPLES = """\
@@ -40,11 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--segmenter", default="lac", choices=sorted(SEGMENTERS), help="what finds the words (default: %(default)s)"
     )
-    parser.add_argument(
-        "--text-key", default="text", metavar="KEY", help="JSON field or Parquet column (default: %(default)s)"
-    )
     parser.add_argument("--cased", action="store_true", help="the model keeps upper case and accents")
     parser.add_argument("--overwrite", action="store_true", help="replace --output if it exists")
+    add_reading_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -53,12 +52,13 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"{arguments.output}: exists already; add --overwrite to replace it.")
     from ..corpus.documents import read_documents
     from ..corpus.readers import DocumentReader
+    from ..corpus.reading.options import OnError
     from ..corpus.segment import load_segmenter
     from ..files import atomic_write
     from ..tokenization.vocab import load_vocab
     from ..tokenization.word_proposals import propose_words
 
-    reader = DocumentReader(text_key=arguments.text_key)
+    reader = DocumentReader(form=form_of(arguments), on_error=OnError(arguments.on_error))
     sentences = (
         sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
     )
