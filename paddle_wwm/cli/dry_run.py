@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
+from ..amounts import duration_text, short_number, size_text
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ def print_dry_run(found: Estimate, *, sources: Sequence[Source], output: Path, n
     from ..shards.preparation.prepared_summary import report_lines
 
     for source in sources[:MAX_SOURCES_SHOWN]:
-        print(f"  {source.path}  {kind_of(source)}  {_size(source.size)}")
+        print(f"  {source.path}  {kind_of(source)}  {size_text(source.size)}")
     if len(sources) > MAX_SOURCES_SHOWN:
         print(f"  … and {len(sources) - MAX_SOURCES_SHOWN:,} more")
     print(f"would read {len(sources):,} files and write {output}:")
     for kind, (number, size) in found.kinds.items():
-        print(f"  {kind:16}{number:>10,} files{_size(size):>12}")
+        print(f"  {kind:16}{number:>10,} files{size_text(size):>12}")
     if found.report.counts:
         print("\n".join(("in the sample that was read:", *report_lines(found.report))))
     if found.problems:
@@ -49,28 +50,10 @@ def print_dry_run(found: Estimate, *, sources: Sequence[Source], output: Path, n
     free = shutil.disk_usage(folder).free
     print(
         f"estimate from a sample of {found.num_sampled_chars:,} characters, on this machine:\n"
-        f"  text    {_short(found.num_chars)} characters, {_short(found.num_tokens)} tokens\n"
-        f"  time    {_duration(found.seconds)} with {num_workers} workers\n"
-        f"  disk    {_size(found.shard_bytes)} for the shards, {_size(found.working_bytes)} more while working "
-        f"({_size(free)} are free)"
+        f"  text    {short_number(found.num_chars)} characters, {short_number(found.num_tokens)} tokens\n"
+        f"  time    {duration_text(max(1.0, found.seconds))} with {num_workers} workers\n"
+        f"  disk    {size_text(found.shard_bytes)} for the shards, {size_text(found.working_bytes)} more while working "
+        f"({size_text(free)} are free)"
     )
     if needed > free:
-        print(f"  WARNING: {_size(needed)} are needed, so the disk will be full before the end")
-
-
-def _short(number: float) -> str:
-    for unit, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= unit:
-            return f"{number / unit:.3g}{name}"
-    return f"{number:.0f}"
-
-
-def _size(number: float) -> str:
-    return f"{_short(number)}B" if number >= 1e3 else f"{number:.0f} B"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1.0, seconds):.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+        print(f"  WARNING: {size_text(needed)} are needed, so the disk will be full before the end")

@@ -12,6 +12,7 @@ from typing import Callable
 import numpy as np
 import paddle
 
+from ..amounts import duration_text
 from ..corpus.documents import SAMPLE_CORPUS, read_documents
 from ..corpus.segment import SegmenterConfig, make_segmenter
 from ..model.flops import training_flops
@@ -19,7 +20,7 @@ from ..model.heads import BertForPretraining
 from ..model_config import SERIES_VOCAB_SIZE, ModelConfig
 from ..recipe_file import PACKAGED, load_config
 from .corpora import BYTES_PER_TOKEN
-from .costs import bytes_of_a_worker, duration_text, flops_of_phase
+from .costs import bytes_of_a_worker, flops_of_phase
 from .loader import Tensors
 from .preview import forward_and_backward
 from .steps import with_steps

@@ -41,14 +41,3 @@ def flops_of_phase(config: PretrainRecipe, phase: PhaseConfig) -> int:
         num_predictions=phase.global_batch_size * config.masking.budget(phase.max_seq_length),
         with_next_sentence=config.data.pairing is SentencePairing.NEXT_SENTENCE,
     )
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time for people, such as 20 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:,.1f} days" if seconds < 1000 * 86400 else f"{seconds / 86400 / 365:,.0f} years"

@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 import yaml
 
+from ..amounts import duration_text
 from ..config import PretrainRecipe, to_plain
 from ..model_config import count_parameters
 from ..pretraining_data.collate import PretrainBatch, PretrainData
@@ -19,7 +20,7 @@ from ..pretraining_data.mask_printer import Style, spans_of, words_of
 from ..pretraining_data.mixture import Mixture
 from ..shards.reader import ShardSet
 from .batches import accumulation_steps
-from .costs import bytes_of_a_worker, duration_text, flops_of_phase
+from .costs import bytes_of_a_worker, flops_of_phase
 from .loader import Tensors, tensors_of
 from .step import pretraining_losses
 
