@@ -5,18 +5,24 @@ from __future__ import annotations
 import statistics
 from typing import Any, Sequence
 
-from paddle_wwm.reports.plots import as_svg, new_figure
+from paddle_wwm.picture_style import COLOURS as PALETTE
+from paddle_wwm.picture_style import as_svg, new_figure, styled
 
 from . import comparisons
 from .experiment import PRETRAINED, Arm, EvidenceConfig, FineTuning
 from .finetune import scores_of
 from .pretrain import curves
 
-COLOURS = {Arm.WHOLE_WORD: "tab:blue", Arm.PIECE: "tab:orange", Arm.FROM_SCRATCH: "tab:grey"}
+COLOURS = {Arm.WHOLE_WORD: PALETTE[0], Arm.PIECE: PALETTE[1], Arm.FROM_SCRATCH: PALETTE[-1]}
 
 
 def pretraining_picture(config: EvidenceConfig) -> str:
     """Draw the held-out loss and accuracy of all pretraining runs."""
+    with styled():
+        return as_svg(_pretraining_figure(config))
+
+
+def _pretraining_figure(config: EvidenceConfig) -> Any:
     figure, axes = new_figure(2)
     for axis, key, title, factor in (
         (axes[0], "mlm_loss", "held-out loss (nats)", 1),
@@ -26,10 +32,9 @@ def pretraining_picture(config: EvidenceConfig) -> str:
             runs = [points for seed in config.seeds if (points := curves(config, arm, seed))]
             _draw(axis, runs, key=key, factor=factor, arm=arm)
         axis.set(title=title, xlabel="step")
-        axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend()
-    return as_svg(figure)
+    return figure
 
 
 def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor: float, arm: Arm) -> None:
@@ -41,6 +46,11 @@ def _draw(axis: Any, runs: Sequence[list[dict[str, float]]], *, key: str, factor
 
 def finetuning_picture(config: EvidenceConfig) -> str:
     """Draw the test scores: a dot per fine-tuning run, a line for the means of a pair."""
+    with styled():
+        return as_svg(_finetuning_figure(config))
+
+
+def _finetuning_figure(config: EvidenceConfig) -> Any:
     measures = [(task, metric) for task in config.tasks for metric in comparisons.metrics_of(task)]
     figure, axes = new_figure(len(measures))
     for axis, (task, metric) in zip(axes, measures):
@@ -49,8 +59,8 @@ def finetuning_picture(config: EvidenceConfig) -> str:
             title=f"{comparisons.title_of(task)}, test, {metric.replace('_', ' ')} (%)", xlim=(-0.4, len(Arm) - 0.6)
         )
         axis.set_xticks(range(len(Arm)), [comparisons.NAMES[arm] for arm in Arm])
-        axis.grid(alpha=0.3, axis="y")
-    return as_svg(figure)
+        axis.grid(visible=False, axis="x")
+    return figure
 
 
 def _draw_pairs(axis: Any, config: EvidenceConfig, task: FineTuning, *, metric: str) -> None:
@@ -60,4 +70,4 @@ def _draw_pairs(axis: Any, config: EvidenceConfig, task: FineTuning, *, metric: 
         axis.plot([place] * len(dots), dots, "o", color=COLOURS[arm], alpha=0.5, markersize=4)
     for seed in config.seeds:
         means = [(place, statistics.fmean(found[seed])) for place, found in enumerate(scores) if seed in found]
-        axis.plot([place for place, _ in means], [mean for _, mean in means], color="black", alpha=0.5, linewidth=1)
+        axis.plot([place for place, _ in means], [mean for _, mean in means], color=PALETTE[3], alpha=0.6, linewidth=1)

@@ -7,7 +7,7 @@ import signal
 from typing import Iterator, Sequence
 
 from paddle_wwm.errors import SIGINT_EXIT_STATUS, SIGTERM_EXIT_STATUS, Interrupted
-from paddle_wwm.progress import progress_bar
+from paddle_wwm.progress import counted, show_bar
 from paddle_wwm.runs.processes import Command, raise_for, run_processes
 
 GRACE_S = 90.0  # time to save after a signal
@@ -44,13 +44,14 @@ def run_all(commands: Sequence[Command], *, num_jobs: int = 1, what: str = "") -
 
 
 def _run(commands: Sequence[Command], *, num_jobs: int, what: str) -> None:
-    with progress_bar(total=len(commands), desc=what, unit=" runs", disable=len(commands) < 2) as bar:
+    progress = show_bar if len(commands) > 1 else None
+    with counted(progress, stage=what, total=len(commands), unit=" runs") as counter:
         ended = run_processes(
             commands,
             num_at_a_time=num_jobs,
             grace_s=GRACE_S,
             failed_grace_s=GRACE_S,
-            on_poll=lambda num_ended: bar.update(num_ended - bar.n),
+            on_poll=lambda num_ended: counter.update(num_ended - counter.done),
         )
     raise_for(ended, commands, remedy=REMEDY)
     if ended.stop:  # the signal came while the last command was ending

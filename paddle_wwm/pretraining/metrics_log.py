@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..files import atomic_write, read_log
+from ..picture_style import COLOURS, new_figure, styled, whole_numbers, write_png
 from ..progress import Progress
 from ..runs.log import RunLog
 from .run_folder import CURVES_NAME, METRICS_NAME, VISUALDL_NAME
@@ -75,26 +76,28 @@ def draw_curves(output: Path, *, baseline: dict[str, float]) -> Path:
 
     Each plot has the training values, the held-out values and the unigram baseline.
     """
-    import matplotlib
-
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # Paddle's log handler would print its INFO lines
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    records = read_metrics(output)
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
-    for axis, key, title in zip(axes, ("mlm_loss", "masked_accuracy"), ("masked LM loss (nats)", "masked accuracy")):
-        for kind, style in (("train", "-"), ("held_out", "o-")):
-            points = [(record["step"], record[key]) for record in records if record["kind"] == kind]
-            if points:
-                axis.plot(*zip(*points), style, label=kind.replace("_", "-"), markersize=4)
-        axis.axhline(baseline[key], color="grey", linestyle="--", label="unigram baseline (held-out)")
-        axis.set(title=title, xlabel="step")
-        axis.grid(alpha=0.3)
-        axis.legend()
-    figure.tight_layout()
     path = output / CURVES_NAME
-    with atomic_write(path) as stream:
-        figure.savefig(stream, format="png", dpi=110)
-    plt.close(figure)
+    with styled(for_svg=False), atomic_write(path) as stream:
+        write_png(curves_figure(read_metrics(output), baseline=baseline), stream)
     return path
+
+
+def curves_figure(records: list[dict[str, Any]], *, baseline: dict[str, float]) -> Any:
+    """Return the figure of the curves; call it in a block of `styled`."""
+    figure, axes = new_figure(2)
+    drawn = (
+        ("train", "", "training", "-"),
+        ("held_out", "", "held-out", "o-"),
+        ("held_out", "general_", "held-out, general text", "s--"),
+    )
+    for axis, key, title in zip(axes, ("mlm_loss", "masked_accuracy"), ("masked LM loss (nats)", "masked accuracy")):
+        for (kind, prefix, label, style), colour in zip(drawn, COLOURS):
+            name = f"{prefix}{key}"
+            points = [(record["step"], record[name]) for record in records if record["kind"] == kind and name in record]
+            if points:
+                axis.plot(*zip(*points), style, label=label, markersize=4, color=colour)
+        axis.axhline(baseline[key], color=COLOURS[-1], linestyle=":", label="unigram baseline (held-out)")
+        axis.set(title=title, xlabel="step")
+        whole_numbers(axis.xaxis)
+        axis.legend()
+    return figure

@@ -57,25 +57,7 @@ def as_html(table: Table) -> str:
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
     return (
         f'<section id="{html.escape(table.key)}"><h2>{html.escape(table.title)}</h2>\n'
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></div>\n'
         + (f"<ul>{notes}</ul>\n" if notes else "")
         + "</section>\n"
     )
-
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
-table {{ border-collapse: collapse; margin: .5rem 0; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: right; white-space: nowrap; }}
-th:first-child, td:first-child {{ text-align: left; }}
-img {{ max-width: 100%; }} ul {{ color: #555; }}
-</style></head><body><h1>{title}</h1>
-{body}</body></html>
-"""
-
-
-def html_page(*, title: str, sections: Iterable[str]) -> str:
-    """Return an HTML page that needs no other files."""
-    return PAGE.format(title=html.escape(title), body="\n".join(sections))

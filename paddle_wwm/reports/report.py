@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Iterable
 
 from ..files import atomic_write
-from .format import Table, as_html, as_markdown, html_page
+from ..html_page import html_page
+from .format import Table, as_html, as_markdown
 from .plots import plots_of
 from .runs import Gathered, gather
 from .score_tables import tables_of
@@ -60,9 +61,7 @@ def _left_out(gathered: Gathered) -> list[tuple[str, tuple[str, ...]]]:
 def html_of(report: Report) -> str:
     """Return one HTML page with tables and plots. It needs no other files."""
     plots = plots_of(report.gathered.entries)
-    sections = [
-        as_html(table) + (f"<div>{plots[table.key]}</div>\n" if table.key in plots else "") for table in report.tables
-    ]
+    sections = [as_html(table) + (f"{plots[table.key]}\n" if table.key in plots else "") for table in report.tables]
     for title, lines in _left_out(report.gathered):
         table = Table(
             key=title.lower().replace(" ", "-"), title=title, header=("folder",), rows=tuple((line,) for line in lines)

@@ -13,14 +13,13 @@ import statistics
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from ..datasets.table import DATASETS
 from ..errors import DataError
-from ..finetuning.results import RunRecord
 from ..model.folder import model_config_from
 from ..model_config import count_parameters
 from ..variants.lookup import find_variant, known_variant
 from ..variants.types import NUM_XNLI_LABELS
 from .format import NOTHING, Table, max_and_mean, numbers
+from .notes import task_notes
 from .runs import Entry, Gathered
 
 REFERENCE = "chinese-roberta-wwm-ext"  # 100% in the authors' table
@@ -107,54 +106,12 @@ def task_table(task: str, entries: Sequence[Entry]) -> Table:
         title=entries[0].record.title,
         header=tuple(header),
         rows=tuple(rows),
-        notes=_task_notes(entries, published=bool(published)),
+        notes=task_notes(entries, published=bool(published)),
     )
 
 
 def _metrics(entry: Entry, split: str) -> tuple[str, ...]:
     return entry.metrics(split) if split in entry.splits else ()
-
-
-def _task_notes(entries: Sequence[Entry], *, published: bool) -> tuple[str, ...]:
-    record = entries[0].record
-    metrics = " / ".join(name.replace("_", " ") for name in entries[0].metrics(entries[0].splits[0]))
-    recipe = ", ".join(
-        f"{name} {value}" for name, value in record.recipe.items() if isinstance(value, (int, float)) and value
-    )
-    sizes = ", ".join(
-        f"{split} {values['num_examples']:,}" for split, values in record.data.items() if "num_examples" in values
-    )
-    notes = [
-        f"{metrics} in percent: max (mean) over the seeds; sd: standard deviation over the seeds (n − 1).",
-        f"Examples: {sizes}. Recipe: {recipe}.",
-    ]
-    versions = sorted({entry.record.version for entry in entries})
-    if len(versions) > 1:
-        notes.append(f"Run by different versions of this program: {', '.join(versions)}.")
-    if published:
-        notes.append(
-            "Published: the authors' max (mean) over ten seeds. Difference: of the means, or of the maxima if no mean "
-            "is published."
-        )
-        notes += _not_the_authors(record)
-    return tuple(notes)
-
-
-def _not_the_authors(record: RunRecord) -> list[str]:
-    """Return a note if the recipe or the data differ from those of the authors."""
-    task = DATASETS.get(record.task)
-    theirs = {name: getattr(task, name) for name in ("max_seq_length", "batch_size", "num_epochs")} if task else {}
-    changed = [
-        f"{name} {record.recipe[name]} instead of {value}"
-        for name, value in theirs.items()
-        if record.recipe.get(name, value) != value
-    ]
-    changed += [f"{record.recipe['limit_train']:,} training examples only"] if record.recipe.get("limit_train") else []
-    return (
-        [f"The recipe differs from the authors': {', '.join(changed)}. So the models are not the only difference."]
-        if changed
-        else []
-    )
 
 
 def model_rows(gathered: Gathered) -> list[ModelRow]:

@@ -3,13 +3,14 @@
 import csv
 import dataclasses
 import io
+import re
 
 import pytest
 
 from paddle_wwm.errors import DataError
 from paddle_wwm.finetuning.results import RunRecord, SeedResult, read_run, seed_folder, write_record
 from paddle_wwm.reports.format import as_markdown
-from paddle_wwm.reports.plots import curve_of
+from paddle_wwm.reports.plots import curve_of, plots_of
 from paddle_wwm.reports.report import csv_of, html_of, make_report, markdown_of, write_report
 from paddle_wwm.reports.runs import gather
 from paddle_wwm.reports.score_tables import published_row, relative_table, small_model_table
@@ -250,11 +251,14 @@ def test_the_page_needs_no_other_files_and_the_csv_has_full_precision(tmp_path):
     write_run(tmp_path / "a", model="模型<b>", scores={1: (80.0, 80.123456), 2: (81.0, 81.0)}, curve=curve)
     report = make_report([tmp_path])
     page = html_of(report)
-    assert page.count("<svg") == 1 and "<b>" not in page and "模型&lt;b&gt;" in page
+    assert page.count("<svg") == 2 and "<b>" not in page and "模型&lt;b&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
     assert html_of(report) == page
+    assert "模型&lt;b&gt; (2 seeds)" in page[page.index("<svg") :]  # the browser draws the characters
+    assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page and "currentColor" in page
+    assert not re.search(r'<svg[^>]* width="', page)  # it is as wide as the page, at most
     lines = list(csv.DictReader(io.StringIO(csv_of(report))))
     assert [(line["split"], line["max"], line["num_seeds"]) for line in lines] == [
         ("dev", "81.0", "2"),
@@ -268,6 +272,24 @@ def test_the_page_needs_no_other_files_and_the_csv_has_full_precision(tmp_path):
         "report.html",
         "scores.csv",
     ]
+
+
+def test_settings_of_reading_comprehension_are_shown_only_for_it(tmp_path):
+    recipe = {"max_seq_length": 128, "batch_size": 64, "doc_stride": 128, "max_question_len": 64, "max_answer_len": 64}
+    write_run(tmp_path / "a", scores={1: (80.0, 80.0)}, recipe=recipe)
+    write_run(tmp_path / "b", task="cmrc2018", scores={1: ((1.0, 2.0), (1.0, 2.0))}, recipe=recipe)
+    notes = {table.title: " ".join(table.notes) for table in make_report([tmp_path]).tables}
+    assert "batch_size 64" in notes["ChnSentiCorp"] and "doc_stride" not in notes["ChnSentiCorp"]
+    assert "doc_stride 128" in notes["CMRC 2018"] and "max_answer_len 64" in notes["CMRC 2018"]
+
+
+def test_a_name_with_dollars_is_no_formula_and_one_seed_has_no_interval(tmp_path):
+    curve = ({"step": 1, "epoch": 1.0, "accuracy": 70.0}, {"step": 2, "epoch": 2.0, "accuracy": 80.0})
+    write_run(tmp_path, model="a$^b$", scores={1: (80.0, 80.0)}, curve=curve)
+    [plot] = plots_of(make_report([tmp_path]).gathered.entries).values()
+    assert "a$^b$ (1 seed)" in plot and "LineCollection" not in plot
+    epochs = re.findall(r"<text[^>]*>(\d+(?:\.\d+)?)</text>", plot)
+    assert "1.5" not in epochs and "1" in epochs and "2" in epochs
 
 
 def test_a_pipe_in_a_cell_does_not_break_a_markdown_table():

@@ -191,7 +191,7 @@ def test_the_picture_is_a_png_with_three_histograms(make, mini_vocab, tmp_path, 
     write_picture(path, statistics=statistics_of(make("set", *documents), vocab=mini_vocab))
     with Image.open(path) as image:
         image.load()
-        assert (image.format, image.size) == ("PNG", (1500, 450))
+        assert (image.format, image.size) == ("PNG", (1650, 495))
         for left in (0, 500, 1000):  # each histogram has bars
             colours = image.convert("RGB").crop((left, 0, left + 500, 450)).getcolors(1 << 20)
             assert max(count for count, (red, green, blue) in colours if blue > red + 50) > 1000

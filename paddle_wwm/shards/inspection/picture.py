@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...files import atomic_write
+from ...picture_style import new_figure, plain_log_ticks, styled, write_png
 from .statistics import Distribution, Statistics
 
 if TYPE_CHECKING:
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
 
 MAX_WORD_CHARS = 12  # the last bar also counts longer words
 MAX_BARS = 60
-WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 15, 4.5, 100
 
 
 def write_picture(path: str | Path, *, statistics: Statistics) -> None:
-    """Write a PNG of 1500 x 450 pixels with three histograms.
+    """Write a PNG with three histograms.
 
     Labels are in English, so no Chinese font is needed.
     """
-    from matplotlib.figure import Figure  # not pyplot, which opens windows and keeps global state
+    with styled(for_svg=False), atomic_write(path) as stream:
+        write_png(_figure(statistics), stream)
 
-    figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DOTS_PER_INCH, layout="constrained")
-    words, sentences, documents = figure.subplots(1, 3)
+
+def _figure(statistics: Statistics) -> Any:
+    figure, (words, sentences, documents) = new_figure(3, width=5, height=4.5)
     _words(words, statistics.chars_per_word)
     _lengths(
         sentences,
@@ -36,8 +38,7 @@ def write_picture(path: str | Path, *, statistics: Statistics) -> None:
     )
     title = f"{statistics.num_documents:,} documents"
     _lengths(documents, statistics.tokens_per_document, title=title, label="tokens per document (log scale)", log=True)
-    with atomic_write(path) as stream:
-        figure.savefig(stream, format="png")
+    return figure
 
 
 def _words(axes: Axes, chars_per_word: Distribution) -> None:
@@ -70,6 +71,7 @@ def _lengths(axes: Axes, lengths: Distribution, *, title: str, label: str, log: 
     axes.bar(edges[:-1] - 0.5, 100 * counts / lengths.num, width=np.diff(edges), align="edge")
     if log:
         axes.set_xscale("log")
+        plain_log_ticks(axes.xaxis)
     num_beyond = int(lengths.counts[~shown].sum())
     beyond = f"\n{num_beyond / lengths.num:.1%} beyond the right end, maximum {most:,}" if num_beyond else ""
     axes.set(
