@@ -10,11 +10,12 @@ from ..conversion.description import find_config
 from ..conversion.saving import Target
 from ..errors import DownloadError
 from ..files import read_json, write_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED
 from ..progress import Progress
 from ..variants import Variant
 
 MAX_DEPTH = 3
+PRETRAINING_HEADS = ("cls.predictions", "cls.seq_relationship")
 
 
 def find_model_in(folder: Path) -> Path:
@@ -71,8 +72,29 @@ def convert_on_arrival(
     return (
         notes
         if variant is None
-        else [*notes, *_with_casing_of(variant, source=source, folder=target), *_other_sizes(variant, folder=target)]
+        else [
+            *notes,
+            *_with_casing_of(variant, source=source, folder=target),
+            *_other_sizes(variant, folder=target),
+            *_with_untrained_heads(variant, folder=target),
+        ]
     )
+
+
+def _with_untrained_heads(variant: Variant, *, folder: Path) -> list[str]:
+    """List heads without training as untrained, so that fill-mask refuses them."""
+    if variant.trained_heads is None:
+        return []
+    values = read_json(folder / CONFIG_NAME)
+    known = list(values.get(UNTRAINED, ()))
+    new = [part for part in PRETRAINING_HEADS if part not in (*known, *variant.trained_heads)]
+    if not new:
+        return []
+    write_json(folder / CONFIG_NAME, {**values, UNTRAINED: [*known, *new]})
+    return [
+        f"The authors of {variant.title} state no trained {' and no trained '.join(new)} for the pretraining tasks of "
+        "BERT, so config.json lists them as untrained."
+    ]
 
 
 def _with_casing_of(variant: Variant, *, source: Path, folder: Path) -> list[str]:

@@ -90,7 +90,8 @@ def three_ways(wanted: Wanted) -> Iterator[None]:
 
 def not_here(wanted: Wanted, reason: DownloadError) -> DownloadError:
     """Return the error that lists the three ways to get the model."""
-    archive = f", or the archive {wanted.variant.archive}.zip" if wanted.variant else ""
+    name = wanted.variant.archive if wanted.variant else None
+    archive = f", or the archive {name}.zip" if name else ""
     mirror = f", set HF_ENDPOINT to a mirror if {without_secrets(hub_endpoint())} cannot be reached"
     if modelscope_repository(wanted.source) is not None:
         mirror = ""

@@ -145,7 +145,7 @@ def variant_sources(variant: Variant) -> tuple[str, str]:
         init=recipe.init or "not stated",
         source=variant.source,
         aliases=", ".join(f"`{alias}`" for alias in variant.aliases if alias not in (variant.source, variant.archive))
-        or f"`{variant.archive}`",
+        or (f"`{variant.archive}`" if variant.archive else "no other name"),
         licence=variant.licence,
     )
     return _module_of_the_project(variant.name, summary=summary), card

@@ -16,7 +16,8 @@ def _key(name: str) -> str:
 
 def names_of(variant: Variant) -> tuple[str, ...]:
     """Return all names that `find_variant` accepts for a model."""
-    return (variant.name, variant.title, *variant.aliases, variant.source, variant.archive)
+    archive = (variant.archive,) if variant.archive else ()
+    return (variant.name, variant.title, *variant.aliases, variant.source, *archive)
 
 
 _BY_KEY = {_key(name): variant for variant in VARIANTS for name in names_of(variant)}

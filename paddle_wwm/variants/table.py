@@ -1,6 +1,7 @@
 """The table of models, in the order of the authors' tables.
 
-Google's Chinese BERT comes first, then the series, its small models, and other models of Google.
+Google's Chinese BERT comes first, then the series, its small models, other models of Google, and relatives of the
+series (`relatives.py`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model_config import SERIES_VOCAB_SIZE, ModelConfig
+from .relatives import RELATIVES
 from .types import RANDOM_INIT, Recipe, RecipePhase, Variant
 
 
@@ -236,4 +238,5 @@ VARIANTS: tuple[Variant, ...] = (
         source="google-bert/bert-large-uncased-whole-word-masking",
         archive="wwm_uncased_L-24_H-1024_A-16",
     ),
+    *RELATIVES,
 )

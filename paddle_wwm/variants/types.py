@@ -52,8 +52,10 @@ class Variant:
         aliases: other names, see `find_variant`.
         num_tokens: size of the corpus in tokens.
         source: the repository on the Hugging Face hub.
-        archive: name of the .zip that Google or the authors publish, without the ending.
-        published_parameters: number of parameters in the table of the series (see `count_parameters`).
+        archive: name of the .zip that Google or the authors publish, without the ending; None: not stated.
+        published_parameters: number of parameters as the authors state it (see `count_parameters`).
+        trained_heads: the heads of pretraining that are trained in the published weights and can be used, as the
+            authors state; None: not stated. Others in the files are listed as untrained.
     """
 
     name: str
@@ -66,9 +68,10 @@ class Variant:
     num_tokens: str | None = None
     recipe: Recipe
     source: str
-    archive: str
+    archive: str | None = None
     licence: str = "Apache-2.0"
     published_parameters: str | None = None
+    trained_heads: tuple[str, ...] | None = None
 
     @property
     def hub_name(self) -> str:
