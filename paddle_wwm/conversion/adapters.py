@@ -13,7 +13,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from ..files import read_json
 from ..weights.opening import WeightsFiles, open_weights
 from ..weights.tensors import FLOAT_TYPES, ComputedTensor, Tensor, cast, same_bytes, to_float32, transposed
 from .extras import refusal, skip_reason
-from .names import Naming, Parameter, parameters, tied_parameter
+from .heads import Head, HeadKind, with_labels
+from .names import HEAD_NAME, PRETRAINING_HEADS, Naming, Parameter, parameters, tied_parameter
 from .opening import ADAPTER_CONFIG_NAME, ADAPTER_WEIGHTS_NAMES, OpenedModel
-from .sorting import listed
+from .sorting import NEXT_TO_A_HEAD, listed
 from .spelling import standard_name_in_adapter
 
 ELSEWHERE = "Merge it in peft (merge_and_unload), save the model, and convert that."
@@ -37,6 +38,7 @@ _KNOWN = (
     "fan_in_fan_out",  # peft itself sets it to false for the linear layers of a BERT
 )
 _INITIAL = (True, False, None, "gaussian", "eva", "orthogonal")  # the other ones change the weights of the base, too
+_KINDS = {"SEQ_CLS": HeadKind.SEQUENCE, "TOKEN_CLS": HeadKind.TOKENS, "QUESTION_ANS": HeadKind.ANSWERS}
 _FACTOR = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?")
 _PATTERN = re.compile(r"\^?[\w.]+")  # of a module; anything else is a regular expression, which could take forever
 
@@ -56,13 +58,17 @@ class _Factors:
         return (self.a.shape[1], self.b.shape[0]) if self.is_embedding else (self.b.shape[0], self.a.shape[1])
 
 
-def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> OpenedModel:
+def with_adapter(
+    model: OpenedModel, folder: Path, *, drop_unexpected: bool, labels: Sequence[str] | None = None
+) -> OpenedModel:
     """Return the model with a LoRA adapter of peft merged into its weights.
 
-    The merged weights are computed when they are read.
+    The merged weights are computed when they are read. If the adapter states a task (`task_type`) and has its head, the
+    result is a fine-tuned model.
 
     Args:
         folder: the folder that peft's `save_pretrained` wrote.
+        labels: the names of the classes of that head by number; None: placeholders.
         drop_unexpected: leave out tensors of the adapter that are not part of a BERT, such as a trained classifier.
 
     Raises:
@@ -71,10 +77,12 @@ def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> 
     values = _read_config(folder)
     weights = open_weights(next((folder / name for name in ADAPTER_WEIGHTS_NAMES if (folder / name).exists()), folder))
     file = weights.files[0]
+    factors, whole = _split(weights, values)
+    if not drop_unexpected:
+        model = _with_head(model, whole, values=values, labels=labels, path=folder / ADAPTER_CONFIG_NAME)
     known = {
         parameter.foreign_name: parameter for parameter in parameters(Naming.HUGGING_FACE, model.config, model.head)
     }
-    factors, whole = _split(weights, values)
     tensors = dict(model.tensors)
     unexpected: list[str] = []
     for name, pair in factors.items():
@@ -120,6 +128,37 @@ def with_adapter(model: OpenedModel, folder: Path, *, drop_unexpected: bool) -> 
         tensors=tensors,
         files=(*model.files, *weights.files, folder / ADAPTER_CONFIG_NAME),
         unexpected=(*model.unexpected, *unexpected),
+        notes=(*model.notes, *notes),
+    )
+
+
+def _with_head(
+    model: OpenedModel,
+    whole: Mapping[str, Tensor],
+    *,
+    values: Mapping[str, Any],
+    labels: Sequence[str] | None,
+    path: Path,
+) -> OpenedModel:
+    """Return the model with the head that the adapter trained, if it has one."""
+    kind = _KINDS.get(str(values.get("task_type")))
+    name = "qa_outputs" if kind is HeadKind.ANSWERS else "classifier"
+    weight, bias = whole.get(f"{name}.weight"), whole.get(f"{name}.bias")
+    if kind is None or model.head is not None or weight is None or bias is None or len(weight.shape) != 2:
+        return model
+    if kind.reads_pooler and "bert.pooler" in model.absent:
+        raise CheckpointError(f"{path}: the head of {kind.value} reads the pooler, which the base model does not have.")
+    head, notes = with_labels(Head(kind=kind, num_outputs=weight.shape[0]), values={}, given=labels, path=path)
+    tensors = {key: tensor for key, tensor in model.tensors.items() if not key.startswith(PRETRAINING_HEADS)}
+    tensors |= {f"{HEAD_NAME}.weight": transposed(weight), f"{HEAD_NAME}.bias": bias}
+    left_out = tuple(key for key in model.tensors if key.startswith(PRETRAINING_HEADS))
+    return dataclasses.replace(
+        model,
+        head=head,
+        tensors=tensors,
+        absent=tuple(part for part in model.absent if not part.startswith(PRETRAINING_HEADS)),
+        untrained=tuple(part for part in model.untrained if not part.startswith(PRETRAINING_HEADS)),
+        passed_over={**model.passed_over, **({NEXT_TO_A_HEAD: left_out} if left_out else {})},
         notes=(*model.notes, *notes),
     )
 

@@ -115,7 +115,7 @@ def convert(
             config=config,
             vocab=vocab,
             task=task,
-            labels=labels,
+            labels=labels if merge is None else None,
             drop_unexpected=drop_unexpected,
             ignore_crc=ignore_crc,
             ignored_config_keys=ignored_config_keys,
@@ -123,7 +123,7 @@ def convert(
         for path in opened.files:
             check_sha256_file(path, error=CheckpointError)
         if merge is not None:
-            opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected)
+            opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected, labels=labels)
         if opened.is_roberta_class and opened.head is not None and not positions_shifted:
             raise CheckpointError(
                 f"{source}: was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1: add "

@@ -146,6 +146,31 @@ def test_a_trained_classifier_of_an_adapter_is_left_out_only_with_the_flag(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("task_type", "name", "size"), [("SEQ_CLS", "classifier", 3), ("QUESTION_ANS", "qa_outputs", 2)]
+)
+def test_the_head_of_an_adapter_with_a_task_is_kept(tmp_path, task_type, name, size):
+    rng = np.random.default_rng(4)
+    head = {f"{name}.weight": rng.standard_normal((size, 64)), f"{name}.bias": rng.standard_normal(size)}
+    head = {key: array.astype(np.float32) for key, array in head.items()}
+    arrays = factors(QUERY.format(0)) | {f"base_model.model.{key}": array for key, array in head.items()}
+    actual, result = merged(tmp_path, arrays, modules_to_save=["classifier"], task_type=task_type)
+    expected = with_change(QUERY.format(0), arrays, 4.0)
+    left_out = ("cls.",) if task_type == "SEQ_CLS" else ("cls.", "bert.pooler.")
+    expected = {key: array for key, array in expected.items() if not key.startswith(left_out)}
+    assert_close(actual, expected | head)
+    assert result.head.startswith("seq-cls, 3 labels: LABEL_0" if task_type == "SEQ_CLS" else "question-answering")
+    assert sum(result.passed_over.values()) == 7 and result.dropped == ()
+
+
+def test_labels_name_the_classes_of_an_adapter(tmp_path):
+    head = {"classifier.weight": np.ones((2, 64), np.float32), "classifier.bias": np.ones(2, np.float32)}
+    arrays = factors(QUERY.format(0)) | {f"base_model.model.{key}": array for key, array in head.items()}
+    folder = adapter(tmp_path / "adapter", arrays, modules_to_save=["classifier"], task_type="SEQ_CLS")
+    result = converted(HF_FOLDER, tmp_path / "out", merge=folder, labels=["bad", "good"])
+    assert result.head == "seq-cls, 2 labels: bad, good"
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"peft_type": "LOHA"}, "`peft_type` must be LORA"),
