@@ -67,7 +67,15 @@ def check_flags_are_used(form: TextForm, *, sources: Sources) -> None:
     from ..corpus.reading.options import TextForm
 
     formats = {source.format for source in sources.files}
-    with_fields = {Format.JSON_LINES, Format.JSON, Format.CSV, Format.TSV, Format.PARQUET, Format.ARROW}
+    with_fields = {
+        Format.DOC_TAGS,
+        Format.JSON_LINES,
+        Format.JSON,
+        Format.CSV,
+        Format.TSV,
+        Format.PARQUET,
+        Format.ARROW,
+    }
     for flag, is_given, users in (
         ("--document", form.document is not TextForm.document, {Format.TEXT}),
         ("--text-key", form.text_keys != TextForm.text_keys, with_fields),

@@ -17,6 +17,7 @@ from .compressed import MAGIC, READ_ERRORS, compression_of, uncompressed
 from .formats import ENDINGS, Format
 
 HEAD_BYTES = 1 << 14
+_TAIL_BYTES = 1 << 10
 _ZIP = "unzip {name} -d {stem}"
 _TAR = "mkdir {stem} && tar -xf {name} -C {stem}"
 # first bytes: what the file is, and what to do
@@ -40,6 +41,8 @@ _FEW_BYTES = 64  # too few to distinguish binary data and text with a zero
 _PRINTABLE = ("a PDF file", "an RTF document")
 _TAR_MAGIC, _TAR_OFFSET = b"ustar", 257
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_HTML = re.compile(rb"<(!doctype html|(html|head|body|div|p|table|script|style|meta|title|span|article|section)[\s>])")
+_TAG = re.compile(rb"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>")
 _JSON_OBJECT = re.compile(rb'\{\s*("[^"\n]*"\s*:|\})')
 _BINARY_FORMATS = {b"PAR1": Format.PARQUET, b"ARROW1": Format.ARROW}
 _ARROW_STREAM = b"\xff\xff\xff\xff"  # the mark of a message, before its length
@@ -76,6 +79,7 @@ def content_of(path: Path, *, encoding: str = UTF_8) -> Content:
         compression = compression_of(head)
         if not compression and path.suffix.lower() in MAGIC and (not is_utf_8(head) or _CONTROLS.search(head)):
             compression = path.suffix.lower()  # damaged: reading reports it
+        tail = b"" if compression or len(head) < HEAD_BYTES else _tail_of(raw)
         if compression:
             raw.seek(0)
             try:
@@ -90,8 +94,13 @@ def content_of(path: Path, *, encoding: str = UTF_8) -> Content:
     if refusal:
         return Content(compression=compression, refusal=refusal)
     text = to_utf_8(head, encoding=encoding).removeprefix(b"\xef\xbb\xbf").lstrip()
-    format, refusal = _text_format(text, is_whole=len(head) < HEAD_BYTES)
+    format, refusal = _text_format(text, tail=tail, is_whole=len(head) < HEAD_BYTES)
     return Content(compression=compression, format=format, refusal=refusal, is_markup=bool(refusal))
+
+
+def _tail_of(raw: io.BufferedReader) -> bytes:
+    raw.seek(-_TAIL_BYTES, os.SEEK_END)
+    return raw.read()
 
 
 def _head_of(raw: io.BufferedReader, *, compression: str) -> bytes:
@@ -133,16 +142,20 @@ def _refusal(path: Path, what: str, remedy: str) -> str:
     return f"{what}; {remedy.format(name=path.name, stem=stem)}."
 
 
-def _text_format(text: bytes, *, is_whole: bool) -> tuple[Format | None, str]:
-    """Return the format of text and "", or why it is refused."""
+def _text_format(text: bytes, *, tail: bytes, is_whole: bool) -> tuple[Format | None, str]:
+    """Return the format of text and "", or why it is refused.
+
+    `tail` is the end of the file if it is known.
+    """
     lowered = text[:1024].lower()
     if lowered.startswith(b"<doc ") or lowered.startswith(b"<doc>"):
         return Format.DOC_TAGS, ""
     if lowered.startswith(b"<mediawiki") or (lowered.startswith((b"<?xml", b"<!--")) and b"<mediawiki" in lowered):
         return Format.MEDIAWIKI, ""
-    if lowered.startswith((b"<!doctype html", b"<html")) or (lowered.startswith(b"<?xml") and b"<html" in lowered):
+    if _HTML.match(lowered) or (lowered.startswith((b"<?xml", b"<!--")) and b"<html" in lowered):
         return None, "an HTML page; extract its text first, for example with trafilatura."
-    if lowered.startswith((b"<?xml", b"<!doctype")):
+    tag = _TAG.match(text)
+    if lowered.startswith((b"<?xml", b"<!doctype")) or (tag and b"</" + tag[1] + b">" in text + tail):
         return None, "XML, but not the dump of a MediaWiki; extract its text first."
     return _json_format(text, is_whole=is_whole), ""
 

@@ -23,6 +23,9 @@ _SHOWN_BY_CONTENT = {
 }
 
 
+_METADATA = ("dataset_info.json", "dataset_dict.json", "state.json")  # beside the Arrow files of Hugging Face
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """The files in reading order, and the files in folders that were skipped.
@@ -134,15 +137,18 @@ def _source_named(path: Path, *, format: Format | None, folder: Path, encoding: 
 def _sources_in(below: Path, *, format: Format | None, folder: Path, encoding: str) -> dict[Path, Source | None]:
     """Return the files below `below`, each with its source or None if it is skipped.
 
-    Skipped are files with other endings, files that are not regular, broken links, and links to folders (they can
-    form a cycle).
+    Skipped are files with other endings, XML that is no dump, descriptions of data sets, files that are not regular,
+    broken links, and links to folders (they can form a cycle).
     """
-    return {
-        path: source_of(path, format=format, folder=folder, encoding=encoding)
-        if is_file and (format or formats_of_name(path.name) or not path.suffix)
-        else None
-        for path, is_file in _files_below(below)
-    }
+    sources: dict[Path, Source | None] = {}
+    for path, is_file in _files_below(below):
+        sources[path] = None
+        is_named = formats_of_name(path.name) or not path.suffix
+        if is_file and (format or (is_named and path.name not in _METADATA)):
+            source = source_of(path, format=format, folder=folder, encoding=encoding)
+            is_other_xml = source is not None and source.format is Format.MEDIAWIKI and source.refusal
+            sources[path] = None if is_other_xml and format is None else source
+    return sources
 
 
 def _files_below(below: Path) -> list[tuple[Path, bool]]:

@@ -295,3 +295,15 @@ def test_files_without_an_ending_are_read_with_format(write, read, tmp_path):
     assert [source.name for source in find_sources([tmp_path / "folder"]).files] == ["wiki_00"]
     found = find_sources([tmp_path / "folder"], format=Format.TEXT)
     assert [source.name for source in found.files] == ["part-0000", "wiki_00"] and not found.passed_over
+
+
+def test_documents_of_fields_between_doc_tags_are_records(write, read):
+    fields = "<url>http://a.b</url>\n<docno>1</docno>\n<contenttitle>题</contenttitle>\n<content>{}</content>\n"
+    document = f"<doc>\n{fields}</doc>\n"
+    path = write((document.format("一&amp;二。") + document.format("三。")).encode("gb18030"), "news.txt")
+    expected = [("news.txt:1", "题", "一&二。"), ("news.txt:7", "题", "三。")]
+    assert strict(read, path, text_keys=("contenttitle", "content"), encoding="gb18030") == expected
+    with pytest.raises(
+        DataError, match="line 1: must have the key 'text', but has url, docno, contenttitle, content; see"
+    ):
+        read(path, encoding="gb18030", on_error=OnError.FAIL)

@@ -88,6 +88,7 @@ def test_content_gives_the_compression_and_the_format_and_the_name_decides_if_it
         '{"今天"}下雨。',
         "[1] 今天\n[2] 明天",
         "<今天>下雨",
+        "<b> 今天",
         "PAR1 和 ORC",
         "Rar!",
         "[]x",
@@ -106,6 +107,9 @@ ARCHIVES = {
     "e.html": (b"\n<!DOCTYPE html>\n<html><p>x</p></html>", "an HTML page; extract its text"),
     "e.txt": (b"<html lang=zh><p>x</p></html>", "an HTML page"),
     "f.xml": (b"<?xml version='1.0'?>\n<urlset></urlset>", "XML, but not the dump of a MediaWiki"),
+    "f.txt": (b"<rss version='2.0'><channel>x</channel></rss>", "XML, but not the dump"),
+    "f2.txt": (b"<corpus>" + b"<s>x</s>" * 9000 + b"</corpus>\n", "XML, but not the dump"),
+    "e2.txt": (b"<div class='a'>x</div>", "an HTML page"),
     "g.txt": (b"%PDF-1.7\n", "a PDF file.*pdftotext"),
     "h.txt": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "an old Office document"),
     "i.txt": (bytes(range(256)) * 40, "binary data, not text"),
@@ -123,7 +127,7 @@ ARCHIVES = {
 def test_archives_web_pages_and_other_data_are_refused_with_the_remedy(write, read, name, format):
     data, message = ARCHIVES[name]
     path = write(data, name)
-    if format is Format.TEXT and name in ("e.html", "e.txt", "f.xml"):
+    if format is Format.TEXT and name in ("e.html", "e.txt", "e2.txt", "f.xml", "f.txt", "f2.txt"):
         assert read(path, format=format, on_error=OnError.FAIL)[0], "the caller may say that markup is text"
         return
     with pytest.raises(DataError, match=f"^{re.escape(str(path))}: is .*{message}"):
@@ -271,3 +275,15 @@ def test_a_name_is_the_path_below_the_folder_that_was_searched(write, tmp_path, 
     found = find_sources([f"{tmp_path}/{given}" if is_absolute else given]).files
     assert [source.name for source in found] == names
     assert [source.file_name for source in found] == [Path(name).name for name in names]
+
+
+def test_in_a_folder_descriptions_of_data_sets_and_other_xml_are_passed_over(write, tmp_path):
+    for name in ("dataset_info.json", "state.json", "deep/dataset_dict.json"):
+        write("{}", f"set/{name}")
+    write("<urlset><url>x</url></urlset>", "set/sitemap.xml")
+    write("今天。", "set/a.txt")
+    found = find_sources([tmp_path / "set"])
+    assert [source.name for source in found.files] == ["a.txt"]
+    assert len(found.passed_over) == 4
+    [named] = find_sources([tmp_path / "set" / "sitemap.xml"]).files
+    assert "XML, but not the dump" in named.refusal

@@ -1,6 +1,8 @@
 """Read text in which <doc …> and </doc> stand on lines of their own around every document.
 
-WikiExtractor writes this form. It writes & < > as &amp; &lt; &gt;, and the title as the first line.
+WikiExtractor writes this form. It writes & < > as &amp; &lt; &gt;, and the title as the first line. Other corpora, such
+as Sogou's news, have a field on every line: <url>…</url>, <contenttitle>…</contenttitle>, <content>…</content>. Then
+--text-key names the fields with the text.
 Source: https://github.com/attardi/wikiextractor
 """
 
@@ -10,9 +12,11 @@ import html
 import re
 from typing import Iterator
 
+from .fields import NoTextError, text_of_record
 from .intake import Gathering, Intake, RawDocument
 
 _BEGIN = re.compile(r"\s*<doc(\s[^<>]*)?>\s*")
+_FIELD = re.compile(r"\s*<(?P<name>[A-Za-z][\w.-]*)>(?P<text>.*)</(?P=name)>\s*")
 _END = re.compile(r"\s*</doc>\s*")
 
 
@@ -21,6 +25,7 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
     report, name = intake.report, intake.source.name
     gathered = Gathering(report=report)
     begin = number = 0  # the line of <doc> of the open document; 0: none is open
+    fields: dict[str, str] = {}
     for number, line, _ in intake.lines():
         place = intake.place(f", line {number}")
         is_begin, is_end = _BEGIN.fullmatch(line), _END.fullmatch(line)
@@ -31,7 +36,11 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
             if is_end and not begin:
                 intake.bad_record(place, line, "closes a document that was not opened with <doc>.")
             yield from gathered.end()
-            begin = number if is_begin else 0
+            yield from _record(intake, fields, begin=begin)
+            begin, fields = number if is_begin else 0, {}
+        elif begin and not gathered.lines and (field := _FIELD.fullmatch(line)):
+            fields[field["name"]] = html.unescape(field["text"])
+            report.characters["read"] -= len(line)  # the text is counted with its record
         elif not line.strip():
             report.characters["white_space"] += len(line)
         elif begin:
@@ -44,8 +53,21 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
                 place, line, "is text outside of <doc> and </doc>; with --format text, all lines are read."
             )
     yield from gathered.end()
+    yield from _record(intake, fields, begin=begin)
     if begin:
         _not_closed(intake, "", begin=begin)
+
+
+def _record(intake: Intake, fields: dict[str, str], *, begin: int) -> Iterator[RawDocument]:
+    """Yield the text of a document that consists of fields."""
+    if not fields:
+        return
+    try:
+        text = text_of_record(fields, keys=intake.form.text_keys)
+    except NoTextError as error:
+        intake.bad_record(intake.place(f", line {begin}"), str(fields)[:400], str(error))
+    else:
+        yield from intake.record(begin, text)
 
 
 def _not_closed(intake: Intake, line: str, *, begin: int) -> None:
