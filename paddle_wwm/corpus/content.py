@@ -125,6 +125,10 @@ def _refusal_of_bytes(head: bytes, *, path: Path, encoding: str, is_plain: bool)
         return (
             f"begins with the mark of {mark.upper()}, but --encoding is {encoding}; leave --encoding out for this file."
         )
+    if encoding in ("utf-16", "utf-32") and mark is None and head:
+        return (
+            f"text without a byte order mark, which --encoding {encoding} needs; add --encoding {encoding}-le or -be."
+        )
     if encoding != UTF_8:
         is_other = is_plain and not head.isascii()
         return f"UTF-8, but --encoding is {encoding}; leave --encoding out for this file." if is_other else ""

@@ -23,7 +23,7 @@ _SHOWN_BY_CONTENT = {
 }
 
 
-_METADATA = ("dataset_info.json", "dataset_dict.json", "state.json")  # beside the Arrow files of Hugging Face
+_METADATA = ("dataset_info.json", "dataset_dict.json", "state.json")  # next to the Arrow files of Hugging Face
 
 
 @dataclass(frozen=True, kw_only=True)

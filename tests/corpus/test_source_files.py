@@ -277,7 +277,7 @@ def test_a_name_is_the_path_below_the_folder_that_was_searched(write, tmp_path, 
     assert [source.file_name for source in found] == [Path(name).name for name in names]
 
 
-def test_in_a_folder_descriptions_of_data_sets_and_other_xml_are_passed_over(write, tmp_path):
+def test_in_a_folder_descriptions_of_data_sets_and_other_xml_are_skipped(write, tmp_path):
     for name in ("dataset_info.json", "state.json", "deep/dataset_dict.json"):
         write("{}", f"set/{name}")
     write("<urlset><url>x</url></urlset>", "set/sitemap.xml")

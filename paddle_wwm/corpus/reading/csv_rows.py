@@ -54,7 +54,11 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
     if first is None:
         return
     rows = _Rows(lines, first=first, delimiter=_delimiter_of(intake, first), is_csv=intake.source.format is Format.CSV)
-    header = None if all(key.isdecimal() for key in intake.form.text_keys) else next(rows, None)
+    try:
+        header = None if all(key.isdecimal() for key in intake.form.text_keys) else next(rows, None)
+    except csv.Error as error:
+        _broken(intake, error, line=1)
+        return
     columns = _columns_of(intake, header)
     if not columns:
         return
@@ -66,8 +70,7 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            message = f"cannot be read as CSV ({error}); is a double quote not closed?"
-            intake.bad("broken_files", place=place, text=str(error), message=message)
+            _broken(intake, error, line=begin)
             return
         if row is None:
             break
@@ -89,6 +92,11 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
         yield from intake.record(begin, "\n".join(_unified(row[column]) for column in columns))
     if not num_rows:
         intake.empty("the table has no rows.")
+
+
+def _broken(intake: Intake, error: csv.Error, *, line: int) -> None:
+    message = f"cannot be read as CSV ({error}); is a double quote not closed?"
+    intake.bad("broken_files", place=intake.place(f", line {line}"), text=str(error), message=message)
 
 
 def _unified(text: str) -> str:

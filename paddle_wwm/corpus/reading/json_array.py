@@ -77,13 +77,15 @@ class _Elements(Iterator[tuple[Any]]):
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._json = json.JSONDecoder()
         self._text, self._at = "", 0
-        self._is_at_end = False
+        self._is_begun = self._is_at_end = False
+        self._next_line = self.line = 1
+        self._is_array = self._is_closed = self._needs_comma = False
+
+    def _begin(self) -> None:
+        self._is_begun = True
         self._read(_BLOCK_BYTES)
         self._text = self._text.removeprefix("\ufeff")
-        self._next_line = self.line = 1
         self._is_array = self._peek() == "["
-        self._is_closed = False
-        self._needs_comma = False
         if self._is_array:
             self._skip(1)
 
@@ -109,6 +111,8 @@ class _Elements(Iterator[tuple[Any]]):
 
     def __next__(self) -> tuple[Any]:
         """Return the next element, in a tuple because it may be null."""
+        if not self._is_begun:
+            self._begin()
         character = self._peek()
         if self._is_array:
             if character == "]" and not self._is_closed:
