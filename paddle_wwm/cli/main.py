@@ -133,6 +133,7 @@ def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path):
                 require_local(path)
+    arguments.command_line = tuple(argv)
     if getattr(arguments, "progress", None):
         os.environ[MODE_VARIABLE] = arguments.progress  # worker processes read it, too
     if hasattr(command, "check"):

@@ -6,6 +6,7 @@ Text files are UTF-8, with one sentence or paragraph per line and a blank line b
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 SUMMARY = "pretrain a BERT on raw text or shards, from random weights or from a model"
@@ -197,5 +198,6 @@ def run(arguments: argparse.Namespace) -> None:
         dry_run=arguments.dry_run,
         accept_changes=arguments.accept_changes,
         num_workers=arguments.nproc or len(visible_gpus()) or 2,
+        command=shlex.join(["paddle-wwm", "pretrain", *arguments.command_line]),
     )
     run_job(job, progress=show_bar, on_terminal=True)

@@ -28,6 +28,7 @@ class Job:
         num_workers: the number of workers.
         dry_run: only check and describe the job.
         accept_changes: resume even if recipe, data or initial weights differ.
+        command: the command line, for the record of the run; None for a call from Python.
     """
 
     config: PretrainRecipe
@@ -45,3 +46,4 @@ class Job:
     num_workers: int
     dry_run: bool
     accept_changes: bool
+    command: str | None = None

@@ -10,6 +10,7 @@ from typing import Callable
 from ..config import PretrainRecipe
 from ..files import read_json, write_json
 from ..model.flops import measure_peak
+from ..model.weights import load_model
 from ..progress import Progress
 from ..runs.fleet import World, without_gradient_sync
 from ..runs.lifetime import StopSignal
@@ -17,10 +18,12 @@ from . import preview
 from .checkpoint import best_checkpoint, checkpoints_in, export_model
 from .data import RunData
 from .evaluation import held_out_batches
+from .guesses import guess, write_guesses
 from .loader import LoaderEnded
 from .metrics_log import Reporter, draw_curves
 from .result import keeps_best, read_result, summary
-from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, MODEL_NAME
+from .run_folder import BASELINE_NAME, CHECKPOINTS_NAME, GUESSES_NAMES, MODEL_NAME
+from .run_page import write_page
 from .step import Sums
 from .trainer import Trainer
 
@@ -80,7 +83,7 @@ def train(
             if reporter:
                 reporter.close()
     if world.is_main:
-        _finish(config, output=output)
+        _finish(config, data=data, output=output)
 
 
 def _measure_speed(trainer: Trainer) -> tuple[float, float]:
@@ -157,6 +160,10 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
     seconds = micro_batch_s * examples / (config.runtime.micro_batch_size * trainer.world.size)
     logger.info("one example, its words and its masks (input←label):")
     logger.info(preview.show_example(data.phases[0].train.sources[0]))
+    if step == 0:
+        with trainer.precision.autocast():
+            found = guess(trainer.core, data.phases[-1].held_out, vocab=data.vocab)
+        write_guesses(trainer.output / GUESSES_NAMES[0], found, step=0)
     logger.info("about to train:" if step == 0 else f"about to continue after step {step}:")
     logger.info(
         preview.describe_run(
@@ -175,8 +182,8 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
     return Reporter(trainer.output, num_steps=config.num_steps, first_step=step, progress=progress)
 
 
-def _finish(config: PretrainRecipe, *, output: Path) -> None:
-    """Export the model, draw the curves and log the summary."""
+def _finish(config: PretrainRecipe, *, data: RunData, output: Path) -> None:
+    """Export the model, draw the curves, write the page and log the summary."""
     newest = checkpoints_in(output / CHECKPOINTS_NAME).newest()
     assert newest is not None
     chosen = newest.path
@@ -184,6 +191,9 @@ def _finish(config: PretrainRecipe, *, output: Path) -> None:
         best = best_checkpoint(output / CHECKPOINTS_NAME, phase=len(config.phases) - 1)
         assert best is not None  # every run is evaluated at its end
         chosen = best[0]
-    export_model(chosen, output / MODEL_NAME)
+    found = guess(load_model(chosen), data.phases[-1].held_out, vocab=data.vocab)
     draw_curves(output, baseline=read_json(output / BASELINE_NAME))
+    write_guesses(output / GUESSES_NAMES[1], found, step=read_result(output).model_step)
+    write_page(output)
+    export_model(chosen, output / MODEL_NAME)  # last: a run with a model is complete
     logger.info(summary(read_result(output)))

@@ -20,6 +20,7 @@ from .run_folder import (
     CURVES_NAME,
     METRICS_NAME,
     MODEL_NAME,
+    PAGE_NAME,
     RECIPE_NAME,
     VISUALDL_NAME,
 )
@@ -40,6 +41,7 @@ class PretrainResult:
         best_loss: the held-out loss of `best_checkpoint`, in nats, with the next-sentence loss for recipes with
             sentence pairs; None if no checkpoint was evaluated.
         curves: the plot of the curves, a PNG file.
+        report: the page of the run: result, curves, guesses of the model, recipe, machine, command.
         metrics: the metrics as JSON lines.
         num_steps: the number of steps that were trained.
         model_step: the step of the finished model: the last one, or the best one with `selection.keep=best`.
@@ -60,6 +62,7 @@ class PretrainResult:
     best_checkpoint: Path | None
     best_loss: float | None
     curves: Path
+    report: Path
     metrics: Path
     num_steps: int
     model_step: int
@@ -87,6 +90,7 @@ def read_result(output: Path) -> PretrainResult:
         best_checkpoint=best[0] if best else None,
         best_loss=best[1] if best else None,
         curves=output / CURVES_NAME,
+        report=output / PAGE_NAME,
         metrics=output / METRICS_NAME,
         num_steps=num_steps,
         model_step=model_step,
@@ -155,6 +159,7 @@ def summary(result: PretrainResult) -> str:
         f"  checkpoint  {result.checkpoint}",
         *([best] if result.best_checkpoint else []),
         f"  curves      {result.curves}",
+        f"  report      {result.report}",
         f"  metrics     {result.metrics}",
         f"  VisualDL    visualdl --logdir {result.output / VISUALDL_NAME} --host 127.0.0.1 --disable-telemetry "
         "--language en",

@@ -5,7 +5,7 @@ recipe.yaml       the config with all its defaults
 index/            the example indices of every phase
 checkpoints/      step-00000300/ …
 model/            the finished model; PaddleNLP can open it
-metrics.jsonl  visualdl/  loss.png  baseline.json  not_finite-step-*.json
+metrics.jsonl  visualdl/  loss.png  report.html  baseline.json  guesses-*.json  not_finite-step-*.json
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ logger = logging.getLogger(__name__)
 RECIPE_NAME, BASELINE_NAME, INDEX_NAME = "recipe.yaml", "baseline.json", "index"
 CHECKPOINTS_NAME, MODEL_NAME = "checkpoints", "model"
 METRICS_NAME, CURVES_NAME, VISUALDL_NAME = "metrics.jsonl", "loss.png", "visualdl"
+PAGE_NAME, GUESSES_NAMES = "report.html", ("guesses-start.json", "guesses-end.json")
 CONTENTS = (
     *(RECIPE_NAME, BASELINE_NAME, INDEX_NAME, CHECKPOINTS_NAME, MODEL_NAME),
     *(METRICS_NAME, CURVES_NAME, VISUALDL_NAME, "not_finite-step-*.json"),
+    *(PAGE_NAME, *GUESSES_NAMES),
 )
 RUN_FORMAT = 1
 

@@ -175,6 +175,7 @@ def _record_of(job: Job, corpora: Corpora, config: PretrainRecipe) -> dict[str, 
         "shard_fingerprint": shard_fingerprint,
         "vocab_sha256": corpora.shards[0].manifest.vocab_sha256,
         "init": job.init_name,
+        "command": job.command,
         "init_sha256": sha256_of_file(job.init / WEIGHTS_NAME) if job.init is not None else None,
         "sources": [dataclasses.asdict(source) for shards in corpora.shards for source in shards.manifest.sources],
         # the fingerprints that checkpoints of this run may have; --accept-changes adds more

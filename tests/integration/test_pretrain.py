@@ -74,7 +74,7 @@ def test_a_run_prints_its_progress_and_writes_all_its_files(one_process):
         "MFU",
         "  best        ",
     ):
-        assert text in "\n".join(output.splitlines()[-11:])
+        assert text in "\n".join(output.splitlines()[-12:])
     for name in (
         "model/config.json",
         "checkpoints/step-00000018/training_state.json",
