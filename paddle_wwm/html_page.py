@@ -22,7 +22,8 @@ margin: 2rem auto; padding: 0 1rem; color: var(--text); background: var(--page);
 table {{ border-collapse: collapse; margin: .5rem 0; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; white-space: nowrap; }}
 th:first-child, td:first-child {{ text-align: left; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); padding: .7rem; }} ul {{ color: var(--faint); }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); padding: .7rem; }}
+ul {{ color: var(--faint); }}
 mark {{ background: var(--mark); color: inherit; padding: 0 .15em; }}
 .right {{ color: var(--right); }} .wrong {{ color: var(--wrong); }}
 </style></head><body><h1>{title}</h1>
