@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import shlex
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -243,11 +246,20 @@ def test_the_last_lines_are_the_two_commands_that_compare_the_task_before_and_af
     *_, before, after = summary(mixed).splitlines()
     assert (before.strip(), after.strip()) == mixed.comparison
     assert f"--model {base} " in before and f"--model {mixed.output} " in after
-    from paddle_wwm.cli.main import parse, split_command
 
-    for line in mixed.comparison:
-        name, rest = split_command(line.split()[1:])
-        assert name == "finetune" and parse(name, rest).seeds == 3
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_the_commands_that_compare_the_task_run_as_they_are_printed(mixed, tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("text_a\tlabel\n好米饭\t1\n坏天气\t0\n", encoding="utf-8")
+    for line, when in zip(mixed.comparison, ("before", "after")):
+        words = shlex.split(line)
+        done = subprocess.run(
+            [sys.executable, "-m", "paddle_wwm", *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert words[0] == "paddle-wwm" and done.returncode == 0, done.stderr
+        assert f"{when}: max (mean) of 3 seed(s)" in done.stdout
 
 
 def test_epochs_keep_the_share_of_warmup_and_need_one_phase():
