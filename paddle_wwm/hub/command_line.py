@@ -14,7 +14,7 @@ SHOWN_NUMBERS = 8
 def run_from_command_line(module: Any, arguments: Sequence[str]) -> Any:
     """Return what `hub run` prints: the result of the module's task for the text.
 
-    Without a task, this is the first numbers of the embedding.
+    A classifier also gives the probability of the label. Without a task, this is the first numbers of the embedding.
     """
     parser = argparse.ArgumentParser(
         prog=f"hub run {getattr(module, 'name', 'MODULE')}", description="Use the module on one text, or on a pair."
@@ -35,6 +35,9 @@ def _result(module: Any, given: argparse.Namespace) -> Any:
     if task not in (None, module.task):
         module = type(module)(task=task)
     data = [[given.input_text, *([given.input_pair] if given.input_pair is not None else [])]]
+    if module.task == "seq-cls":
+        [label], [probabilities] = module.predict(data, max_seq_len=given.max_seq_len, return_prob=True)
+        return {"label": label, "probability": round(max(map(float, probabilities)), 6)}
     if module.task is not None:
         return module.predict(data, max_seq_len=given.max_seq_len)[0]
     vector = module.get_embedding(data, max_seq_len=given.max_seq_len)[0]

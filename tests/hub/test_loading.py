@@ -1,5 +1,6 @@
 """The order in which a module searches for weights, the error without weights, and modules of fine-tuned models."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -352,8 +353,9 @@ def test_from_checkpoint_to_hub_run_by_the_command_lines(checkpoint, weights, ba
     hub("install", "dist/my-sentiment-1.2.0.tar")
     assert "my-sentiment" in hub("list")
     assert "1.2.0" in hub("show", "my-sentiment")
-    [label] = checkpoint[0].predict(["天气很好"])
-    assert hub("run", "my-sentiment", "--input_text", "天气很好").strip().splitlines()[-1] == label
+    [label], [probabilities] = checkpoint[0].predict(["天气很好"], return_prob=True)
+    printed = ast.literal_eval(hub("run", "my-sentiment", "--input_text", "天气很好").strip().splitlines()[-1])
+    assert printed == {"label": label, "probability": pytest.approx(max(probabilities), abs=1e-5)}
     wrong = bare.run(
         [bare.hub, "run", "my-sentiment", "--input_text", "天气", "--task", "mrc"],
         hub_home=tmp_path / "hub",
