@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
-from ..amounts import duration_text, short_number, size_text
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ def print_dry_run(found: Estimate, *, sources: Sequence[Source], output: Path, n
     Raises:
         DataError: A source cannot be read.
     """
+    from ..amounts import duration_text, short_number, size_text
     from ..shards.preparation.estimate import kind_of
     from ..shards.preparation.prepared_summary import report_lines
 
