@@ -121,3 +121,18 @@ def test_a_folder_without_a_head_for_the_task_is_refused(model, tmp_path):
 def test_the_error_for_an_unknown_task_lists_the_known_tasks(model):
     with pytest.raises(ConfigError, match="fill-mask, seq-cls.*but is 'ner'"):
         load_model(model, task="ner")
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "is_trained"), [("token-cls", TokenNetwork, False), ("seq-cls", PooledNetwork, True)]
+)
+def test_a_random_pooler_stays_listed_as_untrained_unless_the_task_trains_it(
+    mini_vocab, tmp_path, task, kind, is_trained
+):
+    from paddle_wwm.model.weights import save_model
+
+    network = BertForPretraining(read_model_config(write_model_in(tmp_path / "model", mini_vocab)))
+    (tmp_path / "base").mkdir()
+    save_model(tmp_path / "base", model=network, vocab=mini_vocab, do_lower_case=True, untrained=("bert.pooler",))
+    write_network(tmp_path / "tuned", model=tmp_path / "base", task=task, kind=kind, labels=("no", "yes"))
+    assert load_model(tmp_path / "tuned", task=task).bert.has_pooler is is_trained
