@@ -140,15 +140,11 @@ def test_every_variant_falls_back_to_others_of_its_script_first():
         "|}\n",
     ],
 )
-def test_markup_that_is_never_closed_takes_linear_time(piece):
-    def seconds(count):
-        started = time.process_time()
-        plain_text(piece * count, variant="zh-cn")
-        return time.process_time() - started
-
-    seconds(10)
-    small, large = seconds(2_000), seconds(20_000)
-    assert large < 0.2 + 30 * small, (small, large)
+def test_markup_that_is_never_closed_does_not_take_quadratic_time(piece):
+    """Before it was resolved by us, the parser took from 20 s to many minutes for each of these."""
+    started = time.process_time()
+    plain_text(piece * 20_000, variant="zh-cn")
+    assert time.process_time() - started < 15
 
 
 def documents_of(sources):
