@@ -53,7 +53,7 @@ CASES = {
     "a file without text": (["--corpus", "blank.txt"], ["no text"]),
     "a folder without text": (["--corpus", "pictures"], ["pictures", "is a folder without files that end in .txt"]),
     "a folder with one document": (["--corpus", "foreign"], ["only one document", "blank line"]),
-    "a file that is not UTF-8": (["--corpus", "gb18030.txt"], ["gb18030.txt", "line 3", "not UTF-8", "iconv"]),
+    "a file that is not UTF-8": (["--corpus", "gb18030.txt"], ["gb18030.txt", "line 3", "not UTF-8"]),
     "one document": (["--corpus", "one.txt"], ["only one document", "blank line"]),
     "a vocabulary without [MASK]": (["--vocab", "no_mask.txt"], ["no_mask.txt", "lacks [MASK]"]),
     "a vocabulary with a token twice": (["--vocab", "twice.txt"], ["twice.txt", "line 7", "line 6"]),

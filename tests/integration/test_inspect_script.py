@@ -57,7 +57,7 @@ def test_the_page_shows_manifest_statistics_and_samples_and_draws_the_picture(pr
     assert page.endswith(f"written: {picture}\n")
     with Image.open(picture) as image:
         image.load()
-        assert (image.format, image.size) == ("PNG", (1500, 450))
+        assert (image.format, image.size) == ("PNG", (1650, 495))
     assert_one_clear_line(
         run_script("inspect_shards.py", shards, "--picture", picture), "lengths.png: exists already", "--overwrite"
     )

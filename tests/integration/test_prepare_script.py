@@ -54,9 +54,9 @@ CASES = {
         ["bad.jsonl, line 2: must have the key 'text', but has content", "--text-key"],
     ),
     "a truncated compressed file": (["cut.txt.gz"], ["cut.txt.gz: cannot be read to its end", "get it again"]),
-    "UTF-16": (["utf16.txt"], ["utf16.txt, line 1: UTF-16", "iconv -f UTF-16 -t UTF-8 utf16.txt > utf16.utf8.txt"]),
+    "UTF-16": (["utf16.txt"], ["utf16.txt: is UTF-16", "add --encoding utf-16"]),
     "a record of 70 MB": (["long.jsonl"], ["long.jsonl, line 2: is longer than 64 MB"]),
-    "another format": (["good.txt", "--format", "parquet"], ["good.txt: cannot be read to its end"]),
+    "another format": (["good.txt", "--format", "parquet"], ["good.txt: is not a Parquet table", "--format"]),
     "a vocabulary without [MASK]": (["good.txt", "--vocab", "no_mask.txt"], ["no_mask.txt: lacks [MASK]"]),
     "a wrong limit": (["good.txt", "--max-line-chars", "0"], ["`max_line_chars` must be at least 1, but is 0"]),
     "no characters that end a sentence": (
@@ -93,7 +93,8 @@ def test_bad_input_can_be_skipped_and_all_of_it_is_reported_and_counted(folder):
     counts, characters = report["counts"], report["characters"]
     expected = {
         "bad_records": 2,
-        "broken_files": 2,
+        "broken_files": 1,
+        "not_text": 1,
         "empty_files": 1,
         "endless_lines": 1,
         "lone_surrogates": 1,
