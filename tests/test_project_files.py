@@ -73,7 +73,7 @@ def test_the_names_in_the_contributing_guides_exist_in_the_named_files():
     sections = re.split(r"^## ", read("CONTRIBUTING.md"), flags=re.MULTILINE)
     guides = [section for section in sections if section.startswith("Add a ")]
     assert [guide.partition("\n")[0] for guide in guides] == [
-        *("Add a segmenter", "Add a task", "Add a data set", "Add a variant")
+        *("Add a segmenter", "Add a form of text", "Add a task", "Add a data set", "Add a variant")
     ]
     for guide in guides:
         files = [path for name in paths_in(guide) for path in ([ROOT / name] if (ROOT / name).is_file() else [])]
