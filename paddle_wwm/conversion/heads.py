@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import CheckpointError, ConfigError
+from ..model.config_keys import DATA_LABELS_KEY, LABELS_KEY, READING_KEY, TASK_KEY
 from .labels import MAX_SHOWN, placeholder_labels, stated_labels
 
-TASK_KEY = "finetuning_task"  # in config.json of our folders; transformers' examples write the name of a data set there
-READING_KEY = "finetuning_reading"  # the lengths that fine-tuning used
 DROPOUT_KEY, PROBLEM_KEY = "classifier_dropout", "problem_type"
 SINGLE_LABEL = "single_label_classification"
 ONLY_THE_ENCODER = "To convert only the encoder, add --drop-unexpected."
@@ -101,7 +100,7 @@ class Head:
         """Return what config.json states about the head."""
         values: dict[str, Any] = {"architectures": [self.kind.architecture], TASK_KEY: self.kind.value}
         if self.labels:
-            values["id2label"] = {str(number): label for number, label in enumerate(self.labels)}
+            values[LABELS_KEY] = {str(number): label for number, label in enumerate(self.labels)}
             values["label2id"] = {label: number for number, label in enumerate(self.labels)}
         return {**values, **self.others}
 
@@ -204,7 +203,9 @@ def with_labels(
             f"{path}: the classifier has one output, so the model predicts a number (a regression), not a class. "
             f"{ONLY_THE_ENCODER}"
         )
-    others = {name: values[name] for name in (DROPOUT_KEY, READING_KEY) if values.get(name) is not None}
+    others = {
+        name: values[name] for name in (DROPOUT_KEY, READING_KEY, DATA_LABELS_KEY) if values.get(name) is not None
+    }
     if not head.kind.has_labels:
         if given is not None:
             raise ConfigError(f"{path}: the head of {head.kind.value} has no labels, so --label-map cannot name them.")

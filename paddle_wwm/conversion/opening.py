@@ -14,7 +14,7 @@ from typing import Any, Mapping, Sequence
 
 from ..errors import CheckpointError, ConfigError
 from ..files import read_json
-from ..model.folder import UNTRAINED
+from ..model.config_keys import UNTRAINED
 from ..model.tokenizer_settings import TokenizerSettings, read_tokenizer_settings
 from ..model_config import ModelConfig
 from ..tokenization.vocab import Vocab

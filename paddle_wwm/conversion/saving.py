@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..files import atomic_write, write_json
+from ..model.config_keys import UNTRAINED
 from ..model.folder import (
     ADDED_TOKENS_KEY,
     CONFIG_NAME,
     TIED_NAMES,
     TOKENIZER_CONFIG_NAME,
-    UNTRAINED,
     VOCAB_NAME,
     paddle_config,
     tokenizer_config,

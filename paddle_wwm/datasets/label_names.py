@@ -10,8 +10,6 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import ConfigError
 
-# In config.json: the labels in the data files, by class number. Evaluation needs them if the label map has names.
-DATA_LABELS_KEY = "finetuning_labels"
 _ENTITY_LABEL = re.compile("O|[BIMES]-.+")
 
 
@@ -83,7 +81,7 @@ def data_labels_of(recorded: Any, *, names: Sequence[str], labels: set[str]) -> 
     """Return the labels of data files by the names that a model predicts.
 
     Args:
-        recorded: the value of DATA_LABELS_KEY in the model's config.json, or None.
+        recorded: the value of `finetuning_labels` in the model's config.json, or None.
         names: the labels that the model predicts.
         labels: the labels in the data, as far as they are known.
 

@@ -10,7 +10,8 @@ from ..conversion.description import find_config
 from ..conversion.saving import Target
 from ..errors import DownloadError
 from ..files import read_json, write_json
-from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME, UNTRAINED
+from ..model.config_keys import UNTRAINED
+from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME
 from ..progress import Progress
 from ..variants import Variant
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 from ..datasets.dataset import Dataset, Split
-from ..datasets.label_names import DATA_LABELS_KEY, data_labels_by_name, data_labels_of, in_order
+from ..datasets.label_names import data_labels_by_name, data_labels_of, in_order
 from ..datasets.readers.file import excerpt
 from ..datasets.readers.splits import labels_of
 from ..errors import ConfigError, DataError
+from ..model.config_keys import DATA_LABELS_KEY
 from ..model.folder import read_config
 from ..tasks.examples import TaskName
 from ..tasks.model_folder import read_description

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..datasets.dataset import Dataset, Split
-from ..datasets.label_names import DATA_LABELS_KEY
 from ..datasets.metrics.scores import main_score, score
 from ..datasets.prediction_files import write_predictions
 from ..files import atomic_directory, remove_leftovers
+from ..model.config_keys import DATA_LABELS_KEY, READING_KEY
 from ..progress import Progress
 from ..runs.checkpoints import read_arrays
 from ..runs.fleet import World, barrier
 from ..runs.lifetime import StopSignal
 from ..runs.log import RunLog
-from ..tasks.fine_tuned import READING_KEY, READING_NUMBERS
+from ..tasks.fine_tuned import READING_NUMBERS
 from ..tasks.model_folder import write_finetuned
 from ..tasks.task import Features, ResultOptions
 from .checkpoint import BEST_NAME, OPTIMIZER_NAME, WEIGHTS_NAME, SeedState, checkpoints_of, save_checkpoint

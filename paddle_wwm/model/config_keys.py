@@ -24,13 +24,23 @@ BERT_TOKENIZER_CLASSES = (
     *("RobertaTokenizer", "RobertaChineseTokenizer"),  # PaddleNLP's name for the BERT tokenizer of this series
 )
 
+# This project's own records in config.json
+UNTRAINED = "untrained_parameters"  # name prefixes of the parts whose values are random
+TASK_KEY = "finetuning_task"  # the task's name; transformers' examples write the name of a data set here
+LABELS_KEY = "id2label"
+READING_KEY = "finetuning_reading"  # how training read the examples; evaluation uses the same values
+DATA_LABELS_KEY = (
+    "finetuning_labels"  # the labels in the data files, by class number, if the label map has names for them
+)
+
 # These have no influence on the outputs, or are read elsewhere.
 _FREE_KEYS = frozenset(
     (
         # names, versions, and this project's own records
         *("_name_or_path", "_commit_hash", "architectures", "model_type", "transformers_version", "paddlenlp_version"),
         *("transformers.js_config", "is_composition", "use_return_dict"),
-        *("custom_pipelines", "init_class", "init_args", "untrained_parameters", "finetuning_reading"),
+        *("custom_pipelines", "init_class", "init_args"),
+        *(UNTRAINED, TASK_KEY, READING_KEY, DATA_LABELS_KEY),
         # how the model is run: number type, memory, parallel processes, what is returned
         *("torch_dtype", "dtype", "use_bfloat16", "torchscript", "tf_legacy_loss", "xla_device", "use_cache"),
         *("_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "use_flash_attention"),
@@ -43,8 +53,8 @@ _FREE_KEYS = frozenset(
         *("use_fused_rms_norm", "use_fused_rope", "use_fused_linear", "use_fused_dropout_add"),
         "use_fused_linear_cross_entropy",
         # classifiers, and dropout in front of them
-        *("id2label", "label2id", "num_labels", "_num_labels", "num_classes", "num_choices", "problem_type"),
-        *("finetuning_task", "task_specific_params", "classifier_dropout", "dropout"),
+        *(LABELS_KEY, "label2id", "num_labels", "_num_labels", "num_classes", "num_choices", "problem_type"),
+        *("task_specific_params", "classifier_dropout", "dropout"),
         # special tokens; the vocabulary has them
         *("bos_token_id", "eos_token_id", "eos_token_ids", "sep_token_id", "cls_token_id", "mask_token_id"),
         *("unk_token_id", "decoder_start_token_id", "prefix"),

@@ -10,7 +10,7 @@ from ..errors import CheckpointError
 from ..files import read_json
 from ..model_config import ModelConfig
 from ..weights import PATTERNS, WEIGHTS_NAME
-from .config_keys import SIZES, check_config_keys
+from .config_keys import SIZES, UNTRAINED, check_config_keys
 from .tokenizer_settings import TOKENIZER_CONFIG_NAME as TOKENIZER_CONFIG_NAME
 from .tokenizer_settings import TokenizerSettings
 
@@ -20,7 +20,6 @@ MODEL_FILES = (CONFIG_NAME, WEIGHTS_NAME, VOCAB_NAME, TOKENIZER_CONFIG_NAME)
 # In tokenizer_config.json. With it, PaddleNLP finds tokens of vocab.txt in text before it splits it; it refuses an
 # added_tokens.json with tokens of vocab.txt, and counts those of added_tokens_decoder twice.
 ADDED_TOKENS_KEY = "additional_special_tokens"
-UNTRAINED = "untrained_parameters"  # in config.json: name prefixes of the parts whose values are random
 # PaddleNLP's classes list the tied decoder also under these names, so files have it twice. They are never loaded.
 TIED_NAMES = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..config import PretrainRecipe, SentencePairing
 from ..errors import CheckpointError
 from ..files import read_json
+from ..model.config_keys import UNTRAINED
 from ..model.folder import CLASSIFIER, CONFIG_NAME, KIND_CLASSIFIER, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
@@ -59,7 +60,8 @@ def agreed_checkpoint(directory: Path, *, data: RunData, world: World) -> Checkp
 
 
 def recorded_untrained(folder: Path) -> tuple[str, ...]:
-    return tuple(read_json(folder / CONFIG_NAME).get("untrained_parameters", ()))
+    """Return the prefixes of untrained parameters that config.json records."""
+    return tuple(read_json(folder / CONFIG_NAME).get(UNTRAINED, ()))
 
 
 def start_from(model: BertForPretraining, data: RunData, *, world: World) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import paddle.nn as nn
 
 from ..errors import CheckpointError
 from ..files import read_json
+from ..model.config_keys import READING_KEY
 from ..model.folder import CONFIG_NAME, VOCAB_NAME, check_is_ours
 from ..model.tokenizer_settings import read_do_lower_case
 from ..model_config import ModelConfig
@@ -23,7 +24,6 @@ from .results import Result
 from .task import Reading, ResultOptions, Task
 from .task_table import task_class
 
-READING_KEY = "finetuning_reading"  # in config.json: how training read the examples; evaluation uses the same values
 READING_NUMBERS = ("max_seq_length", "doc_stride", "max_question_len")
 
 

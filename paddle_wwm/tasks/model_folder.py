@@ -19,13 +19,13 @@ import paddle.nn as nn
 
 from ..errors import HubModuleError
 from ..files import write_json
+from ..model.config_keys import LABELS_KEY, TASK_KEY, UNTRAINED
 from ..model.folder import (
     CLASSIFIER,
     CONFIG_NAME,
     HEAD_PREFIXES,
     KIND_CLASSIFIER,
     TOKENIZER_CONFIG_NAME,
-    UNTRAINED,
     VOCAB_NAME,
     read_config,
     read_model_config,
@@ -41,8 +41,6 @@ from .options import checked
 from .task_table import TASKS, task_names
 
 DEFAULT_NUM_CLASSES = 2  # PaddleHub's
-TASK_KEY = "finetuning_task"
-LABELS_KEY = "id2label"
 POOLER, MLM_HEAD, NSP_HEAD = "bert.pooler.", "cls.predictions.", "cls.seq_relationship."
 
 

@@ -114,8 +114,9 @@ def test_a_head_of_paddlenlps_roberta_class_needs_shifted_positions(tmp_path, ki
     assert result.largest <= TOLERANCE and "logits" in [item.output for item in result.differences]
 
 
-def test_our_fine_tuned_folder_keeps_how_it_read_and_its_dropout_on_the_way_to_transformers_and_back(tmp_path):
+def test_our_fine_tuned_folder_keeps_its_records_and_its_dropout_on_the_way_to_transformers_and_back(tmp_path):
     changes = {"finetuning_reading": {"max_seq_length": 64}, "classifier_dropout": 0.3}
+    changes["finetuning_labels"] = ["0", "1", "2"]  # in the data files; the label map has names for them
     source = fine_tuned(tmp_path / "hf", HeadKind.SEQUENCE, **changes)
     converted(source, tmp_path / "ours")
     converted(tmp_path / "ours", tmp_path / "back", to="huggingface")

@@ -183,11 +183,15 @@ def test_a_resumed_run_keeps_the_same_model_and_stops_at_the_same_step(adapt, st
 
 
 @pytest.mark.slow
-def test_two_workers_stop_at_the_same_step_with_the_same_model(adapt, stopped, tmp_path):
+def test_two_workers_stop_at_the_same_step_with_the_same_model(adapt, stopped, base, tmp_path):
     result = adapt(tmp_path / "run", *TOO_HIGH, num_epochs=8.0, num_workers=2)
     assert (result.num_steps, result.model_step) == (stopped.num_steps, stopped.model_step)
     ours, theirs = weights_of(result), weights_of(stopped)
-    assert all(np.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
+    before = read_pdparams(base / "model" / "model_state.pdparams")
+    for name, array in theirs.items():  # the rate of 0.5 amplifies the rounding of sums in another order
+        if name.endswith("k_proj.bias"):  # its true gradient is 0, so Adam follows the rounding
+            continue
+        assert np.linalg.norm(ours[name] - array) <= 0.01 * np.linalg.norm(array - before[name]) + 1e-4, name
 
 
 def test_the_same_text_as_general_text_is_other_data(adapt, mixed, base, texts):

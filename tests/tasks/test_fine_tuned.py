@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from paddle_wwm.errors import CheckpointError
+from paddle_wwm.model.config_keys import READING_KEY
 from paddle_wwm.model.networks import ANSWER_KINDS
 from paddle_wwm.tasks.examples import QuestionExample, TextExample, TokenExample
-from paddle_wwm.tasks.fine_tuned import READING_KEY, load_finetuned, load_tokenizer, predict_examples
+from paddle_wwm.tasks.fine_tuned import load_finetuned, load_tokenizer, predict_examples
 from paddle_wwm.tasks.model_folder import read_description, write_finetuned
 from paddle_wwm.tasks.programs import compute_outputs, dygraph_program, evaluating
 from paddle_wwm.tasks.question_answering import QuestionAnswering
