@@ -116,7 +116,10 @@ class AmpDtype(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AmpConfig:
-    """Mixed precision. It works on GPUs only."""
+    """Mixed precision.
+
+    On CPUs with AMX or AVX512_BF16: level O1 with bfloat16. On GPUs: everything.
+    """
 
     level: AmpLevel = AmpLevel.O0
     dtype: AmpDtype = AmpDtype.BFLOAT16

@@ -16,29 +16,14 @@ import paddle
 from paddle.autograd import PyLayer
 
 from . import kernels, norm_kernels
-from .dropout import Mask
-from .memory import TiedGradient, shared_array
-
-
-def _array(tensor: paddle.Tensor) -> np.ndarray:
-    """Return the memory of a tensor as (rows, last axis).
-
-    It is valid while the tensor lives. It is a copy if the tensor is not contiguous.
-    """
-    shape = (math.prod(tensor.shape[:-1]), tensor.shape[-1])
-    if not tensor.is_contiguous():
-        return np.ascontiguousarray(tensor.numpy()).reshape(shape)
-    return shared_array(tensor).reshape(shape)
+from .dropout import Mask, MaskNumbers
+from .memory import TiedGradient, need_gradients, rows_of, vector_of
 
 
 def _target(tensor: paddle.Tensor) -> np.ndarray:
     """Return the memory of a contiguous tensor to write to, as (rows, last axis)."""
     assert tensor.is_contiguous()
-    return _array(tensor)
-
-
-def _vector(tensor: paddle.Tensor) -> np.ndarray:
-    return _array(tensor)[0]
+    return rows_of(tensor)
 
 
 def _indices(tensor: paddle.Tensor, name: str, *, bound: int) -> np.ndarray:
@@ -53,20 +38,8 @@ def _indices(tensor: paddle.Tensor, name: str, *, bound: int) -> np.ndarray:
     return array
 
 
-MaskNumbers = tuple[np.uint64, np.uint16, np.float32]
-
-
-def _numbers(mask: Mask) -> MaskNumbers:
-    return np.uint64(mask.key), np.uint16(mask.threshold), np.float32(mask.scale)
-
-
 def _like(tensor: paddle.Tensor) -> paddle.Tensor:
     return paddle.empty(tensor.shape, tensor.dtype)
-
-
-def _needed(*tensors: paddle.Tensor) -> tuple[bool, ...]:
-    # Paddle raises an error on a gradient for an input that needs no gradient
-    return tuple(not tensor.stop_gradient for tensor in tensors)
 
 
 def _rows(tensor: paddle.Tensor) -> paddle.Tensor:
@@ -102,7 +75,7 @@ class Linear(PyLayer):
         tied: TiedGradient | None,
     ) -> paddle.Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.transpose, ctx.tied, ctx.needed = transpose, tied, _needed(x, weight, bias)
+        ctx.transpose, ctx.tied, ctx.needed = transpose, tied, need_gradients(x, weight, bias)
         return paddle.matmul(x, weight, transpose_y=transpose).add_(bias)
 
     @staticmethod
@@ -121,9 +94,9 @@ class LinearGelu(PyLayer):
     def forward(ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
         out = paddle.matmul(x, weight)
         ctx.slope = _like(out)
-        kernels.bias_gelu(_target(out), _vector(bias), _target(ctx.slope))
+        kernels.bias_gelu(_target(out), vector_of(bias), _target(ctx.slope))
         ctx.save_for_backward(x, weight)
-        ctx.needed = _needed(x, weight, bias)
+        ctx.needed = need_gradients(x, weight, bias)
         return out
 
     @staticmethod
@@ -150,12 +123,12 @@ class LinearAddNorm(PyLayer):
     ) -> paddle.Tensor:
         ctx.normalized = paddle.matmul(x, weight)
         ctx.inverse = np.empty(math.prod(residual.shape[:-1]), np.float32)
-        ctx.mask = mask_numbers = _numbers(mask)
-        ctx.needed = _needed(x, weight, bias, residual, norm_weight, norm_bias)
+        ctx.mask = mask_numbers = mask.numbers()
+        ctx.needed = need_gradients(x, weight, bias, residual, norm_weight, norm_bias)
         ctx.save_for_backward(x, weight, norm_weight)
         out = _like(residual)
-        arrays = _target(ctx.normalized), _vector(bias), _array(residual)
-        norm = _vector(norm_weight), _vector(norm_bias), np.float32(epsilon)
+        arrays = _target(ctx.normalized), vector_of(bias), rows_of(residual)
+        norm = vector_of(norm_weight), vector_of(norm_bias), np.float32(epsilon)
         norm_kernels.dropout_add_norm(*arrays, *mask_numbers, *norm, ctx.inverse, _target(out))
         return out
 
@@ -166,11 +139,11 @@ class LinearAddNorm(PyLayer):
         product_grad, residual_grad = _like(grad), _like(grad)
         sums = np.zeros((3, grad.shape[-1]), np.float32)
         norm_kernels.dropout_add_norm_backward(
-            _array(grad),
-            _array(ctx.normalized),
+            rows_of(grad),
+            rows_of(ctx.normalized),
             ctx.inverse,
             *mask_numbers,
-            _vector(norm_weight),
+            vector_of(norm_weight),
             _target(product_grad),
             _target(residual_grad),
             sums,
@@ -195,10 +168,12 @@ class SoftmaxDropout(PyLayer):
     @staticmethod
     def forward(ctx: Any, scores: paddle.Tensor, bias: paddle.Tensor, factor: float, mask: Mask) -> paddle.Tensor:
         ctx.probabilities, ctx.factor = scores.detach(), np.float32(factor)
-        ctx.mask = mask_numbers = _numbers(mask)
+        ctx.mask = mask_numbers = mask.numbers()
         out = _like(scores)
         rows = scores.shape[1] * scores.shape[2]
-        kernels.softmax_dropout(_target(ctx.probabilities), _array(bias), rows, ctx.factor, *mask_numbers, _target(out))
+        kernels.softmax_dropout(
+            _target(ctx.probabilities), rows_of(bias), rows, ctx.factor, *mask_numbers, _target(out)
+        )
         return out
 
     @staticmethod
@@ -206,7 +181,7 @@ class SoftmaxDropout(PyLayer):
         mask_numbers: MaskNumbers = ctx.mask
         out = _like(grad)
         kernels.softmax_dropout_backward(
-            _array(grad), _array(ctx.probabilities), ctx.factor, *mask_numbers, _target(out)
+            rows_of(grad), rows_of(ctx.probabilities), ctx.factor, *mask_numbers, _target(out)
         )
         return out, None
 
@@ -233,7 +208,7 @@ class Embed(PyLayer):
     ) -> paddle.Tensor:
         shape = [*ids.shape, words.shape[1]]
         ctx.normalized, ctx.inverse = paddle.empty(shape), np.empty(ids.size, np.float32)
-        ctx.mask = mask_numbers = _numbers(mask)
+        ctx.mask = mask_numbers = mask.numbers()
         ctx.ids = indices = (
             _indices(ids, "input_ids", bound=words.shape[0]),
             _indices(types, "token_type_ids", bound=kinds.shape[0]),
@@ -243,12 +218,12 @@ class Embed(PyLayer):
         if tied is not None:
             tied.is_awaited = True
         out = dropped = paddle.empty(shape)
-        tables = _array(words), _array(positions), _array(kinds)
+        tables = rows_of(words), rows_of(positions), rows_of(kinds)
         norm_kernels.embed_norm(
             *indices,
             *tables,
-            _vector(norm_weight),
-            _vector(norm_bias),
+            vector_of(norm_weight),
+            vector_of(norm_bias),
             np.float32(epsilon),
             _target(ctx.normalized),
             ctx.inverse,
@@ -256,7 +231,7 @@ class Embed(PyLayer):
         )
         if mask.threshold:
             dropped = _like(out)
-            kernels.dropout(_array(out), *mask_numbers, _target(dropped))
+            kernels.dropout(rows_of(out), *mask_numbers, _target(dropped))
         return dropped
 
     @staticmethod
@@ -268,13 +243,13 @@ class Embed(PyLayer):
         word_grad = ctx.tied.take() if ctx.tied is not None else None
         tables.insert(0, paddle.zeros(ctx.tables[0]) if word_grad is None else word_grad)
         dropped, sums = _like(grad), np.zeros((2, grad.shape[-1]), np.float32)
-        kernels.dropout(_array(grad), *mask_numbers, _target(dropped))
+        kernels.dropout(rows_of(grad), *mask_numbers, _target(dropped))
         norm_kernels.embed_norm_backward(
-            _array(dropped),
+            rows_of(dropped),
             *indices,
-            _array(ctx.normalized),
+            rows_of(ctx.normalized),
             ctx.inverse,
-            _vector(norm_weight),
+            vector_of(norm_weight),
             _target(tables[0]),
             _target(tables[1]),
             _target(tables[2]),

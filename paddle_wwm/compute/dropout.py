@@ -14,6 +14,7 @@ import paddle.nn.functional as F
 
 from ..random_bits import mix
 
+MaskNumbers = tuple[np.uint64, np.uint16, np.float32]
 _key, _num_drawn = 0, 0
 
 
@@ -48,6 +49,10 @@ class Mask:
     key: int = 0
     threshold: int = 0
     scale: float = 1.0
+
+    def numbers(self) -> MaskNumbers:
+        """Return key, threshold and scale as compiled loops take them."""
+        return np.uint64(self.key), np.uint16(self.threshold), np.float32(self.scale)
 
     def factors(self, shape: list[int]) -> np.ndarray:
         """Return the mask times the scale, float32, of this shape."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # Sums may be reordered (vector instructions need it). NaN and infinity keep their meaning.
 SUMS_MAY_BE_REORDERED = {"reassoc", "nsz", "contract", "arcp"}
-_EXACT_ORDER = {"contract", "nsz"}
+EXACT_ORDER = {"contract", "nsz"}
 _mix = compiled(inline="always")(mix)
 
 
@@ -86,8 +86,8 @@ def _bits_of_float(typing_context: TypingContext, number: types.Type) -> tuple[S
     return types.int32(types.float32), generate
 
 
-@compiled(inline="always", fastmath=_EXACT_ORDER)
-def _exp(x: np.float32) -> np.float32:
+@compiled(inline="always", fastmath=EXACT_ORDER)
+def exp(x: np.float32) -> np.float32:
     """Return e**x in float32, with a relative error of at most 1e-7; 0 below -87."""
     f = np.float32
     shifted = x * f(1.44269504) + f(12582912.0)  # adding 1.5 * 2**23 leaves the rounded integer in the last bits
@@ -116,35 +116,36 @@ def dropout(x: np.ndarray, key: np.uint64, threshold: np.uint16, scale: np.float
             out[row, column] = x[row, column] * scale if bits[column] >= threshold else np.float32(0)
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
-def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
-    """Replace x by gelu(x + bias), and write the slope there to derivative.
+@compiled(inline="always", error_model="numpy", fastmath=EXACT_ORDER)
+def gelu_and_slope(value: np.float32) -> tuple[np.float32, np.float32]:
+    """Return gelu of a number, and its slope there.
 
     Phi is Abramowitz and Stegun 7.1.26, with an error of at most 7.5e-8.
     """
     f = np.float32
+    e = exp(f(-0.5) * value * value)
+    t = f(1) / (f(1) + f(0.23164189) * abs(value))
+    tail = (
+        f(0.5)
+        * t
+        * (f(0.254829592) + t * (f(-0.284496736) + t * (f(1.421413741) + t * (f(-1.453152027) + t * f(1.061405429)))))
+        * e
+    )
+    phi = f(1) - tail if value > f(0) else tail
+    return value * phi, phi + value * e * f(0.3989422804)
+
+
+@compiled(nogil=True, error_model="numpy", fastmath=EXACT_ORDER)
+def bias_gelu(x: np.ndarray, bias: np.ndarray, derivative: np.ndarray) -> None:
+    """Replace x by gelu(x + bias), and write the slope there to derivative."""
     rows, columns = x.shape
     for row in range(rows):
         for column in range(columns):
-            value = x[row, column] + bias[column]
-            e = _exp(f(-0.5) * value * value)
-            t = f(1) / (f(1) + f(0.23164189) * abs(value))
-            tail = (
-                f(0.5)
-                * t
-                * (
-                    f(0.254829592)
-                    + t * (f(-0.284496736) + t * (f(1.421413741) + t * (f(-1.453152027) + t * f(1.061405429))))
-                )
-                * e
-            )
-            phi = f(1) - tail if value > f(0) else tail
-            x[row, column] = value * phi
-            derivative[row, column] = phi + value * e * f(0.3989422804)
+            x[row, column], derivative[row, column] = gelu_and_slope(x[row, column] + bias[column])
 
 
 @compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
-def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.float32:
+def largest_of(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.float32:
     """Return the largest of values * factor + bias."""
     largest = values[0] * factor + bias[0]
     for column in range(1, len(values)):
@@ -153,14 +154,14 @@ def _largest(values: np.ndarray, bias: np.ndarray, factor: np.float32) -> np.flo
 
 
 @compiled(forceinline=True, error_model="numpy", fastmath=SUMS_MAY_BE_REORDERED)
-def _sum(values: np.ndarray) -> np.float32:
+def sum_of(values: np.ndarray) -> np.float32:
     total = np.float32(0)
     for column in range(len(values)):
         total += values[column]
     return total
 
 
-@compiled(nogil=True, error_model="numpy", fastmath=_EXACT_ORDER)
+@compiled(nogil=True, error_model="numpy", fastmath=EXACT_ORDER)
 def softmax_dropout(
     scores: np.ndarray,
     bias: np.ndarray,
@@ -180,10 +181,10 @@ def softmax_dropout(
     bits = words.view(np.uint16)
     for row in range(rows):
         values, add, result = scores[row], bias[row // rows_a_bias], out[row]
-        largest = _largest(values, add, factor)
+        largest = largest_of(values, add, factor)
         for column in range(columns):
-            values[column] = _exp(values[column] * factor + add[column] - largest)
-        inverse = np.float32(1) / _sum(values)
+            values[column] = exp(values[column] * factor + add[column] - largest)
+        inverse = np.float32(1) / sum_of(values)
         fill_bits(key, row, words)
         for column in range(columns):
             value = values[column] * inverse

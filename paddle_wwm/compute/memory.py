@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,36 @@ def shared_array(tensor: paddle.Tensor) -> np.ndarray:
     """
     assert tensor.place.is_cpu_place() and tensor.dtype == paddle.float32 and tensor.is_contiguous()
     return np.ctypeslib.as_array((ctypes.c_float * tensor.size).from_address(tensor.data_ptr()))
+
+
+def rows_of(tensor: paddle.Tensor) -> np.ndarray:
+    """Return the memory of a tensor as (rows, last axis).
+
+    It is valid while the tensor lives. It is a copy if the tensor is not contiguous.
+    """
+    shape = (math.prod(tensor.shape[:-1]), tensor.shape[-1])
+    if not tensor.is_contiguous():
+        return np.ascontiguousarray(tensor.numpy()).reshape(shape)
+    return shared_array(tensor).reshape(shape)
+
+
+def vector_of(tensor: paddle.Tensor) -> np.ndarray:
+    """Return the memory of a tensor with one axis, as (n,)."""
+    return rows_of(tensor)[0]
+
+
+def new_rows(*shape: int) -> tuple[paddle.Tensor, np.ndarray]:
+    """Return a new float32 tensor, and its memory as (rows, last axis)."""
+    tensor = paddle.empty(shape)
+    return tensor, rows_of(tensor)
+
+
+def need_gradients(*tensors: paddle.Tensor) -> tuple[bool, ...]:
+    """Return which of these inputs of a PyLayer need a gradient.
+
+    Paddle raises an error on a gradient for an input that needs none.
+    """
+    return tuple(not tensor.stop_gradient for tensor in tensors)
 
 
 class TiedGradient:

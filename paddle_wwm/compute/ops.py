@@ -14,6 +14,7 @@ import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
+from .bf16 import current_gemm
 from .choice import is_plain, uses_kernels
 from .dropout import draw_mask, dropout
 from .memory import TiedGradient
@@ -32,14 +33,13 @@ def linear(x: paddle.Tensor, layer: nn.Layer) -> paddle.Tensor:
     """Compute layer(x); shapes (…, in) and (…, out)."""
     if not (uses_kernels(x, training=False) and is_plain(layer)):
         return layer(x)
-    from . import cpu_ops
-
-    return cpu_ops.Linear.apply(x, layer.weight, layer.bias, False, None)
+    return _linear(x, layer.weight, layer.bias, transpose=False, tied=None)
 
 
 def linear_activation(x: paddle.Tensor, layer: nn.Layer, activation: str) -> paddle.Tensor:
     """Compute activation(layer(x)); shapes (…, in) and (…, out)."""
-    if not (activation == "gelu" and uses_kernels(x, training=False) and is_plain(layer)):
+    is_fused = activation == "gelu" and current_gemm() is None
+    if not (is_fused and uses_kernels(x, training=False) and is_plain(layer)):
         return ACTIVATIONS[activation](linear(x, layer))
     from . import cpu_ops
 
@@ -103,9 +103,18 @@ def decode(x_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, bias_V: paddl
     """Return the product with the word embeddings, plus a bias; shape (P, V)."""
     if not uses_kernels(x_PD, training=False):
         return paddle.matmul(x_PD, word_embeddings_VD, transpose_y=True) + bias_V
-    from . import cpu_ops
+    return _linear(x_PD, word_embeddings_VD, bias_V, transpose=True, tied=TiedGradient.current)
 
-    return cpu_ops.Linear.apply(x_PD, word_embeddings_VD, bias_V, True, TiedGradient.current)
+
+def _linear(
+    x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, *, transpose: bool, tied: TiedGradient | None
+) -> paddle.Tensor:
+    from . import bf16_ops, cpu_ops
+
+    gemm = current_gemm()
+    if gemm is not None:
+        return bf16_ops.Linear.apply(x, weight, bias, transpose, tied, gemm)
+    return cpu_ops.Linear.apply(x, weight, bias, transpose, tied)
 
 
 # ---- Attention

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from typing import Callable
 
+import numpy as np
 import paddle
 
+from ..compute.bf16 import current_gemm, rounded
 from ..model_config import ModelConfig
 
 # Small on the CPU, so that at least one of the repeats is not interrupted by other processes.
@@ -45,16 +47,26 @@ def measure_peak(
 ) -> float:
     """Measure floating point operations per second with a large square matrix product.
 
-    The result is the best of `repeats`; float32, with the threads of this process.
+    The result is the best of `repeats`, with the threads of this process; float32, or bfloat16 inside of
+    `bfloat16_products`.
 
     clock: use time.process_time to compare one thread on a machine that others use too.
     """
     size = size or (PEAK_SIZE_ON_CPU if paddle.empty([1]).place.is_cpu_place() else PEAK_SIZE_ON_GPU)
-    left = right = paddle.ones([size, size])  # no random numbers, so that later draws do not change
-    float(paddle.matmul(left, right)[0, 0])
+    run = _product_of_size(size)
+    run()
     seconds = []
     for _ in range(repeats):
         started = clock()
-        float(paddle.matmul(left, right)[0, 0])  # reading a number waits for the device
+        run()
         seconds.append(clock() - started)
     return 2 * size**3 / min(seconds)
+
+
+def _product_of_size(size: int) -> Callable[[], object]:
+    gemm = current_gemm()
+    left = right = paddle.ones([size, size])  # no random numbers, so that later draws do not change
+    if gemm is None:
+        return lambda: float(paddle.matmul(left, right)[0, 0])  # reading a number waits for the device
+    left16, out = rounded(left.numpy()), np.empty((size, size), np.float32)
+    return lambda: gemm(left16, left16, out)

@@ -21,7 +21,9 @@ import paddle.nn as nn
 import paddle.nn.functional as F
 
 from ..compute import ops
-from ..compute.choice import is_plain, is_plain_outside
+from ..compute.bf16 import current_gemm
+from ..compute.choice import is_plain, is_plain_outside, uses_kernels
+from ..compute.dropout import draw_mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,8 @@ def layer_states(
 
     With `read`, compute it only at those positions: (P, D).
     """
+    if current_gemm() is not None and uses_kernels(x_BTD, training=layer.training):
+        return _layer_states_in_bf16(layer, x_BTD, attention_mask_BT, read)
     attention, heads = layer.self_attn, [0, -1, layer.self_attn.num_heads, layer.self_attn.head_size]
     residual, x_BQD = x_BTD, x_BTD
     if read is not None:
@@ -94,6 +98,45 @@ def layer_states(
     x = ops.linear_add_norm(context, attention.out_proj, residual, layer.norm1, **settings)
     inner = ops.linear_activation(x, layer.linear1, layer.activation)
     return ops.linear_add_norm(inner, layer.linear2, x, layer.norm2, **settings)
+
+
+def _layer_states_in_bf16(
+    layer: nn.Layer, x_BTD: paddle.Tensor, attention_mask_BT: paddle.Tensor, read: ReadPositions | None
+) -> paddle.Tensor:
+    """Compute `layer_states` with products of bfloat16 numbers."""
+    from ..compute.bf16_attention import AttentionBlock, Queries
+    from ..compute.bf16_ops import FeedForwardBlock
+
+    gemm, attention = current_gemm(), layer.self_attn
+    masks = (
+        draw_mask(attention.dropout_rate, training=attention.training),
+        draw_mask(layer.dropout_rate, training=layer.training),
+    )
+    queries = None
+    if read is not None:
+        assert read.queries is not None
+        queries = Queries(flat=read.flat.numpy(), queries=read.queries.numpy(), places=read.places.numpy())
+    linears = (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj, layer.norm1)
+    x = AttentionBlock.apply(
+        x_BTD,
+        ops.attention_bias(attention_mask_BT, dtype=x_BTD.dtype),
+        queries,
+        attention.num_heads,
+        masks,
+        layer.norm1._epsilon,
+        gemm,
+        *(parameter for part in linears for parameter in (part.weight, part.bias)),
+    )
+    mask = draw_mask(layer.dropout_rate, training=layer.training)
+    parts = (layer.linear1, layer.linear2, layer.norm2)
+    return FeedForwardBlock.apply(
+        x,
+        layer.activation,
+        mask,
+        layer.norm2._epsilon,
+        gemm,
+        *(parameter for part in parts for parameter in (part.weight, part.bias)),
+    )
 
 
 def states_at(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -91,7 +92,10 @@ def _measure_speed(trainer: Trainer) -> tuple[float, float]:
 
     All workers measure at the same time, because they will also train at the same time.
     """
-    with trainer.precision.autocast(), without_gradient_sync(trainer.model, trainer.world):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(trainer.precision.products())
+        stack.enter_context(trainer.precision.autocast())
+        stack.enter_context(without_gradient_sync(trainer.model, trainer.world))
         return measure_peak(), preview.time_of_a_micro_batch(
             trainer.model,
             trainer.data.phases[0].train,
@@ -175,6 +179,7 @@ def _announce(trainer: Trainer, *, micro_batch_s: float, progress: Callable[[Pro
             seconds=seconds * (1 - step / config.num_steps),
         )
     )
+    logger.info(f"  numbers     {trainer.precision.described()}")
     logger.info(
         f"  compare to  unigram baseline on held-out documents: masked accuracy {baseline['masked_accuracy']:.1%}, "
         f"loss {baseline['mlm_loss']:.3f}"

@@ -70,6 +70,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, output: Pa
         found.append(f"the data differ (before: {names[0]}; now: {names[1]})")
     if before.get("config_fingerprint") != now["config_fingerprint"]:
         found.append(f"the recipe differs in a setting that changes results (compare {output / RECIPE_NAME})")
+    products = [record.get("products", "") for record in (before, now)]
+    if all(products) and products[0] != products[1]:
+        found.append(f"the library of the products differs (before: {products[0]}; now: {products[1]})")
     return found
 
 

@@ -164,8 +164,11 @@ def set_up(job: Job, *, num_workers: int, progress: Callable[[Progress], None] |
 
 def _record_of(job: Job, corpora: Corpora, config: PretrainRecipe) -> dict[str, Any]:
     """Return the record of a run, with a recipe whose steps are known."""
+    from ..runs.precision import products_of
+
     shard_fingerprint = joint_fingerprint(corpora.shards, num_general=corpora.num_general)
     config_fingerprint = numbers_fingerprint(config)
+    products = products_of(config.amp, on_gpu=bool(visible_gpus()))
     return {
         "format": RUN_FORMAT,
         "config_fingerprint": config_fingerprint,
@@ -180,6 +183,7 @@ def _record_of(job: Job, corpora: Corpora, config: PretrainRecipe) -> dict[str, 
         "sources": [dataclasses.asdict(source) for shards in corpora.shards for source in shards.manifest.sources],
         # the fingerprints that checkpoints of this run may have; --accept-changes adds more
         "known_states": [[config_fingerprint, shard_fingerprint]],
+        **({"products": products} if products else {}),
     }
 
 

@@ -114,10 +114,11 @@ def accumulated_step(
         # the same after a resume and for any number of workers.
         seed_dropout(int(key_of(context.seed, step, number * world.size + world.rank)))
         exchanges = context.sync_in_backward and number == len(micro_batches) - 1
-        with contextlib.nullcontext() if exchanges else without_gradient_sync(context.model, world):
+        sync = contextlib.nullcontext() if exchanges else without_gradient_sync(context.model, world)
+        with sync, precision.products():  # both passes: layers may be recomputed in the second one
             with precision.autocast():
                 losses = losses_of(micro_batch)
-            # fleet averages gradients over the workers; multiply by world.size to get the sum that the mean loss needs
+            # fleet averages gradients over the workers; times world.size, it is the sum that the mean loss needs
             factor = world.size * precision.loss_scale
             terms = [item.value * (factor / item.divisor) for item in losses]
             sum(terms[1:], terms[0]).backward()

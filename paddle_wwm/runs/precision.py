@@ -1,4 +1,4 @@
-"""Mixed precision on GPUs: 16-bit operations, and the loss scale that float16 needs."""
+"""Mixed precision: 16-bit operations on GPUs, products of bfloat16 numbers on CPUs, and the loss scale of float16."""
 
 from __future__ import annotations
 
@@ -7,23 +7,44 @@ from typing import ContextManager
 
 import paddle
 
+from ..compute.bf16 import bfloat16_products
+from ..compute.onednn import has_amx, missing_bfloat16, version
 from ..config import AmpConfig, AmpDtype, AmpLevel
 from ..errors import ConfigError
+from .devices import visible_gpus
 
 FIRST_SCALE, LEAST_SCALE = 2.0**15, 1.0
 GROWTH_INTERVAL_STEPS = 2000
 
 
 def check_amp(amp: AmpConfig, *, on_gpu: bool) -> None:
-    """Raise ConfigError if mixed precision is set on the CPU.
+    """Raise ConfigError if this machine cannot train in this precision.
 
-    Paddle's CPU kernels have no 16-bit matrix products, and `auto_cast` silently does nothing there.
+    On the CPU, `auto_cast` silently does nothing. There, level O1 in bfloat16 uses the products of `compute.bf16`.
     """
-    if amp.level is not AmpLevel.O0 and not on_gpu:
+    if amp.level is AmpLevel.O0 or on_gpu:
+        return
+    if amp.level is AmpLevel.O2 or amp.dtype is not AmpDtype.BFLOAT16:
         raise ConfigError(
-            f"`amp.level` must be O0 on the CPU, but is {amp.level.value}: Paddle has no 16-bit matrix products "
-            "there, so training would not become faster. Set amp.level=O0, or train on GPUs with a GPU build of Paddle."
+            f"`amp` must be level O1 with dtype bfloat16, or level O0, on the CPU, but is level {amp.level.value} with "
+            f"dtype {amp.dtype.value}, which are for GPUs. Set amp.level=O1 and amp.dtype=bfloat16, or amp.level=O0."
         )
+    reason = missing_bfloat16()
+    if reason:
+        raise ConfigError(
+            f"`amp.level` must be O0 here, but is {amp.level.value}: {reason}, so training would not become faster. "
+            "Set amp.level=O0, or train on GPUs with a GPU build of Paddle."
+        )
+
+
+def products_of(amp: AmpConfig, *, on_gpu: bool) -> str:
+    """Return what computes the products of a run, for its record.
+
+    It is "" for Paddle's products of float32 numbers.
+    """
+    if amp.level is AmpLevel.O0:
+        return ""
+    return f"{amp.dtype.value} by " + ("Paddle" if on_gpu else f"oneDNN {version()}")
 
 
 class Precision:
@@ -35,21 +56,44 @@ class Precision:
 
     def __init__(self, amp: AmpConfig = AmpConfig()) -> None:  # noqa: B008  (it is frozen)
         self.amp = amp
+        self.on_gpu = bool(visible_gpus())
         self.is_scaled = amp.level is not AmpLevel.O0 and amp.dtype is AmpDtype.FLOAT16
         self.loss_scale = FIRST_SCALE if self.is_scaled else 1.0
         self._num_quiet_steps = 0
 
     def prepare(self, model: paddle.nn.Layer) -> None:
-        """Convert the weights of the model to 16 bits if the level is O2.
+        """Check this machine, and convert the weights to 16 bits if the level is O2.
 
         The optimizer keeps 32-bit copies.
+
+        Raises:
+            ConfigError: this machine cannot train in this precision.
         """
+        check_amp(self.amp, on_gpu=self.on_gpu)
         if self.amp.level is AmpLevel.O2:
             paddle.amp.decorate(models=model, level="O2", dtype=self.amp.dtype.value)
 
-    def autocast(self) -> ContextManager:
-        """Return a context in which suitable operations are computed in 16 bits."""
+    def described(self) -> str:
+        """Describe the numbers of the run in one line."""
         if self.amp.level is AmpLevel.O0:
+            return "float32"
+        units = "" if self.on_gpu else f" ({'AMX' if has_amx() else 'AVX512_BF16'})"
+        weights = "weights" if self.amp.level is AmpLevel.O1 else "master weights"
+        return f"products of {products_of(self.amp, on_gpu=self.on_gpu)}{units}, {weights} in float32"
+
+    def products(self) -> ContextManager:
+        """Return the context of both passes of a micro-batch.
+
+        On the CPU, matrix products are computed in bfloat16 in it if the level is O1.
+        """
+        return contextlib.nullcontext() if self.on_gpu or self.amp.level is AmpLevel.O0 else bfloat16_products()
+
+    def autocast(self) -> ContextManager:
+        """Return the context of the forward pass.
+
+        On a GPU, suitable operations are computed in 16 bits in it.
+        """
+        if self.amp.level is AmpLevel.O0 or not self.on_gpu:
             return contextlib.nullcontext()
         return paddle.amp.auto_cast(level=self.amp.level.value, dtype=self.amp.dtype.value)
 

@@ -81,7 +81,10 @@ CASES = {
         ["optimizer.name=lamb"],
         ["`optimizer.name` must be adamw or lamb-hfl or lamb-paddle, but is 'lamb'"],
     ),
-    "mixed precision on the CPU": (["amp.level=O1"], ["`amp.level` must be O0 on the CPU, but is O1", "GPUs"]),
+    "a precision of GPUs on the CPU": (
+        ["amp.level=O2"],
+        ["`amp` must be level O1 with dtype bfloat16", "amp.level=O0"],
+    ),
     "a length above the number of positions": (
         ["phases.0.max_seq_length=128"],
         ["`max_seq_length` must be at most", "(64)"],

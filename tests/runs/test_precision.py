@@ -3,24 +3,45 @@
 import numpy as np
 import pytest
 
+from paddle_wwm.compute.bf16 import current_gemm
 from paddle_wwm.config import AmpConfig, AmpDtype, AmpLevel
 from paddle_wwm.errors import ConfigError
+from paddle_wwm.runs import precision as precision_module
 from paddle_wwm.runs.precision import FIRST_SCALE, GROWTH_INTERVAL_STEPS, Precision, check_amp
 
 from ..pretraining.test_step import cut, fresh_model, make_batch, step_of
 
+BFLOAT16 = AmpConfig(level=AmpLevel.O1)
 FLOAT16 = AmpConfig(level=AmpLevel.O1, dtype=AmpDtype.FLOAT16)
 
 
-@pytest.mark.parametrize("level", [AmpLevel.O1, AmpLevel.O2])
-def test_mixed_precision_on_the_cpu_is_refused_with_the_reason(level):
+@pytest.mark.parametrize(
+    "amp", [AmpConfig(level=AmpLevel.O2), FLOAT16, AmpConfig(level=AmpLevel.O2, dtype=AmpDtype.FLOAT16)]
+)
+def test_precisions_for_gpus_are_refused_on_the_cpu(amp):
     with pytest.raises(
-        ConfigError,
-        match=r"`amp\.level` must be O0 on the CPU, but is O[12]: Paddle has no 16-bit matrix products there",
+        ConfigError, match=r"`amp` must be level O1 with dtype bfloat16, or level O0, on the CPU, but is"
     ):
-        check_amp(AmpConfig(level=level), on_gpu=False)
-    check_amp(AmpConfig(level=level), on_gpu=True)
+        check_amp(amp, on_gpu=False)
+    check_amp(amp, on_gpu=True)
     check_amp(AmpConfig(), on_gpu=False)
+
+
+def test_bfloat16_without_its_instructions_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr(precision_module, "missing_bfloat16", lambda: "this processor has neither")
+    with pytest.raises(ConfigError, match=r"`amp\.level` must be O0 here, but is O1: this processor has neither, so "):
+        check_amp(BFLOAT16, on_gpu=False)
+    with pytest.raises(ConfigError):
+        Precision(BFLOAT16).prepare(fresh_model()[0])
+    monkeypatch.setattr(precision_module, "missing_bfloat16", lambda: "")
+    check_amp(BFLOAT16, on_gpu=False)
+
+
+def test_only_level_o1_computes_products_in_bfloat16():
+    for amp, expected in ((AmpConfig(), False), (BFLOAT16, True)):
+        with Precision(amp).products():
+            assert (current_gemm() is not None) == expected
+    assert current_gemm() is None
 
 
 def test_the_loss_scale_halves_on_an_overflow_and_doubles_after_steps_without_one():

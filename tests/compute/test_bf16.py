@@ -1,0 +1,224 @@
+"""Training with products of bfloat16 numbers: layers equal a textbook in Paddle, and gradients are close to float32's.
+
+The textbook rounds both operands of every product, in both passes, and uses Paddle's float32 product and its autograd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from paddle.autograd import PyLayer
+
+from paddle_wwm.compute import onednn, ops
+from paddle_wwm.compute.bf16 import bfloat16_products, empty16, plain_gemm, rounded, widened
+from paddle_wwm.compute.choice import exact
+from paddle_wwm.compute.dropout import dropout, dropout_state, seed_dropout
+from paddle_wwm.model.shortcuts import ReadPositions, gather_positions, layer_states
+
+from ..model.builders import padded_inputs, scrambled_model
+from ..model.test_fast_training import DROPOUT, gradients_of, trained_model
+from .test_onednn import GEMMS, numbers
+
+SMALLEST_COSINE = 0.9999
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = x.astype(np.float64).ravel(), y.astype(np.float64).ravel()
+    return float(x @ y / math.sqrt((x @ x) * (y @ y)))
+
+
+def assert_same_direction(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], *, least: float) -> None:
+    """Compare gradients by their cosine and norm. The true gradient of the key bias is 0: its norm is small."""
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        if name.endswith("k_proj.bias"):
+            layer = np.linalg.norm(expected[name.replace("bias", "weight")])
+            assert np.linalg.norm(found[name]) <= 1e-3 * layer, name
+        else:
+            assert cosine(found[name], value) >= least, name
+            assert abs(np.linalg.norm(found[name]) / np.linalg.norm(value) - 1) <= 0.01, name
+
+
+# ---- Numbers
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_rounding_goes_to_the_nearest_number_and_ties_to_even():
+    ties = np.array([0x3F808000, 0x3F818000, 0x3F808001, 0x3F807FFF, 0xBF818000], np.uint32).view(np.float32)
+    assert [hex(value) for value in rounded(ties)] == ["0x3f80", "0x3f82", "0x3f81", "0x3f80", "0xbf82"]
+    special = np.array([np.inf, -np.inf, 0.0, -0.0, 1e-40, 3.4e38], np.float32)
+    assert [hex(value) for value in rounded(special)] == ["0x7f80", "0xff80", "0x0", "0x8000", "0x1", "0x7f80"]
+    assert np.isnan(widened(rounded(np.array([np.nan], np.float32)))).all()
+    values = numbers(1000)
+    assert (np.abs(widened(rounded(values)) / values - 1) <= 2**-8).all()
+
+
+def test_arrays_start_on_a_cache_line():
+    assert all(empty16(3, size).ctypes.data % 64 == 0 for size in range(1, 40))
+
+
+# ---- Layers and their textbook
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+class _RoundedProduct(PyLayer):
+    @staticmethod
+    def forward(ctx, x, y):
+        x, y = (paddle.to_tensor(widened(rounded(operand.numpy()))) for operand in (x, y))
+        ctx.operands = x, y
+        return paddle.matmul(x, y)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, y = ctx.operands
+        grad = paddle.to_tensor(widened(rounded(grad.numpy())))
+        y_grad = (
+            paddle.matmul(x.reshape([-1, x.shape[-1]]), grad.reshape([-1, grad.shape[-1]]), transpose_x=True)
+            if y.ndim == 2
+            else paddle.matmul(x, grad, transpose_x=True)
+        )
+        return paddle.matmul(grad, y, transpose_y=True), y_grad
+
+
+def textbook_linear(x, layer):
+    return _RoundedProduct.apply(x, layer.weight) + layer.bias
+
+
+def textbook_layer(layer, x, mask, read=None):
+    """Compute a BertLayer, all positions, and then gather those that are read."""
+    attention, rate = layer.self_attn, layer.dropout_rate
+    q, k, v = (
+        textbook_linear(x, part).reshape([0, 0, attention.num_heads, attention.head_size]).transpose([0, 2, 1, 3])
+        for part in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    scores = _RoundedProduct.apply(q, k.transpose([0, 1, 3, 2])) / math.sqrt(attention.head_size)
+    weights = F.softmax(scores + ops.attention_bias(mask, dtype=x.dtype))
+    weights = dropout(weights, attention.dropout_rate, training=True)
+    context = _RoundedProduct.apply(weights, v).transpose([0, 2, 1, 3]).reshape(x.shape)
+    x = layer.norm1(x + dropout(textbook_linear(context, attention.out_proj), rate, training=True))
+    inner = ops.ACTIVATIONS[layer.activation](textbook_linear(x, layer.linear1))
+    x = layer.norm2(x + dropout(textbook_linear(inner, layer.linear2), rate, training=True))
+    return x if read is None else gather_positions(x, read.flat)
+
+
+def compare_layers(gemm, *, reads=False, **changes) -> None:
+    layer = trained_model(**changes).bert.encoder.layers[0]
+    x, inputs = paddle.to_tensor(numbers(3, 20, 32)), padded_inputs()
+    x.stop_gradient = False
+    read = ReadPositions.of(inputs.flat_positions, shape=x.shape) if reads else None
+    results = []
+    for run in (textbook_layer, layer_states):
+        seed_dropout(4)
+        with bfloat16_products(gemm), exact() if run is textbook_layer else contextlib.nullcontext():
+            output = run(layer, x, inputs.attention_mask, read)
+            (output * paddle.to_tensor(numbers(*output.shape, seed=9))).sum().backward()
+        gradients = {name: parameter.grad.numpy() for name, parameter in layer.named_parameters()}
+        results.append((output.numpy(), gradients | {"x": x.grad.numpy()}, dropout_state()))
+        for tensor in (x, *layer.parameters()):
+            tensor.clear_gradient(set_to_zero=False)
+    (expected, expected_gradients, state), (found, gradients, found_state) = results
+    # an operand on the edge between two numbers may be rounded to the other one
+    assert np.abs(found - expected).mean() <= 1e-3 and cosine(found, expected) >= 0.99999
+    assert_same_direction(gradients, expected_gradients, least=SMALLEST_COSINE)
+    assert found_state == state
+
+
+@pytest.mark.parametrize("gemm", GEMMS)
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_a_layer_equals_the_textbook(gemm, activation):
+    compare_layers(gemm, hidden_act=activation)
+
+
+@pytest.mark.parametrize("gemm", GEMMS)
+def test_dropout_draws_the_masks_of_the_textbook(gemm):
+    compare_layers(gemm, **DROPOUT)
+
+
+@pytest.mark.parametrize("gemm", GEMMS)
+def test_a_layer_that_is_read_at_some_positions_equals_the_textbook(gemm):
+    compare_layers(gemm, reads=True)
+
+
+# ---- Models
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gemm", GEMMS)
+@pytest.mark.parametrize("changes", [{}, DROPOUT, {"num_hidden_layers": 12}], ids=["plain", "dropout", "12 layers"])
+def test_all_gradients_of_a_model_have_the_direction_of_float32s(gemm, changes):
+    sizes = {"hidden_size": 64, "intermediate_size": 256, "initializer_range": 0.02}
+    model, inputs = trained_model(**sizes, **changes), padded_inputs()
+    for name, parameter in model.named_parameters():  # a scale at which training happens
+        if "norm" not in name:
+            parameter.set_value(parameter * 0.3)
+    expected = gradients_of(model, inputs)
+    with bfloat16_products(gemm):
+        found = gradients_of(model, inputs)
+    assert any(not np.array_equal(found[name], expected[name]) for name in found)
+    assert_same_direction(found, expected, least=0.999)
+
+
+def test_a_layer_with_a_hook_is_called_and_computed_in_float32():
+    model, inputs, seen = trained_model(), padded_inputs(), []
+    expected = gradients_of(model, inputs)
+    hooks = [
+        part.register_forward_post_hook(lambda layer, given, output: seen.append(output.dtype))
+        for layer in model.bert.encoder.layers
+        for part in (layer.linear1, layer.self_attn.q_proj)
+    ]
+    with bfloat16_products(plain_gemm):
+        found = gradients_of(model, inputs)
+    assert seen == [paddle.float32] * len(hooks)
+    assert (
+        cosine(found["bert.encoder.layers.0.linear1.weight"], expected["bert.encoder.layers.0.linear1.weight"]) > 0.99
+    )
+
+
+def test_evaluation_is_computed_in_float32():
+    model, inputs = scrambled_model(), padded_inputs()
+    arguments = (inputs.input_ids, inputs.token_type_ids, inputs.attention_mask, inputs.flat_positions, True)
+    with paddle.no_grad():
+        expected = model(*arguments)[0].numpy()
+        with bfloat16_products(plain_gemm):
+            assert model(*arguments)[0].numpy().tobytes() == expected.tobytes()
+
+
+def test_frozen_parameters_get_no_gradient():
+    model, inputs = trained_model(), padded_inputs()
+    frozen = [name for name, _ in model.named_parameters() if "layers.0" in name or "embeddings" in name]
+    for name, parameter in model.named_parameters():
+        parameter.stop_gradient = name in frozen
+    with bfloat16_products(plain_gemm):
+        loss = model(*(getattr(inputs, name) for name in INPUTS), True)[0].sum()
+        loss.backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == (name in frozen or "relationship" in name or "pooler" in name), name
+
+
+INPUTS = ("input_ids", "token_type_ids", "attention_mask", "flat_positions")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("gemm", GEMMS)
+def test_nan_and_infinity_reach_the_output(gemm, value):
+    layer, mask = trained_model().bert.encoder.layers[0], paddle.ones([2, 5], "bool")
+    x = paddle.to_tensor(numbers(2, 5, 32))
+    x[0, 1, 2] = value
+    with bfloat16_products(gemm):
+        output = layer_states(layer, x, mask).numpy()
+    assert not np.isfinite(output[0]).all() and np.isfinite(output[1]).all()
+
+
+def test_outside_of_the_context_nothing_changes():
+    model, inputs = trained_model(), padded_inputs()
+    expected = gradients_of(model, inputs)
+    with bfloat16_products(plain_gemm):
+        gradients_of(model, inputs)
+    for name, value in gradients_of(model, inputs).items():
+        np.testing.assert_array_equal(value, expected[name])
+    assert onednn.missing() or onednn.version()
