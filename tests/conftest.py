@@ -136,3 +136,19 @@ def prepared_sample(sample_corpus, tmp_path_factory):
     output = tmp_path_factory.mktemp("prepared_sample") / "shards"
     prepare_corpus(corpus=[sample_corpus], vocab=vocab, output=output, engine=EngineConfig(num_workers=1))
     return ShardSet(output)
+
+
+@pytest.fixture(scope="session")
+def bf16_on_any_processor():
+    """Let this process train in bfloat16: without the instructions, plain products stand for those of oneDNN."""
+    from paddle_wwm.compute.bf16 import bfloat16_products, plain_gemm
+    from paddle_wwm.compute.onednn import missing_bfloat16
+    from paddle_wwm.runs import precision
+
+    if not missing_bfloat16():
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "missing_bfloat16", lambda: "")
+        patch.setattr(precision, "bfloat16_products", lambda: bfloat16_products(plain_gemm))
+        yield

@@ -15,6 +15,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
+from ..config import AmpConfig, AmpLevel
 from ..datasets.dataset import Dataset
 from ..datasets.table import learning_rate_of
 from ..errors import ConfigError
@@ -23,6 +24,7 @@ from ..runs.schedules import LinearSchedule
 from ..tasks.reading_comprehension import DOC_STRIDE, MAX_ANSWER_LEN, MAX_QUESTION_LEN
 from ..tasks.rows import cut_by_length
 
+PRECISIONS = ("fp32", "bf16")
 _LAYER = re.compile(r"bert\.encoder\.layers\.(\d+)\.")
 
 
@@ -46,6 +48,7 @@ class FineTuneRecipe:
         limit_train: the number of training examples to use, from a shuffled order; 0 uses all.
         micro_batch_size: rows per micro-batch, at most; 0 sets no limit besides micro_batch_tokens.
         micro_batch_tokens: tokens per micro-batch with padding, at most.
+        precision: "fp32", or "bf16" for matrix products of bfloat16 numbers; weights and gradients stay float32.
         doc_stride: pieces that two windows of a passage share, for reading comprehension.
         max_question_len: pieces per question, at most, for reading comprehension.
         max_answer_len: pieces per answer, at most, for reading comprehension.
@@ -64,6 +67,7 @@ class FineTuneRecipe:
     limit_train: int = 0
     micro_batch_size: int = 0
     micro_batch_tokens: int = 1024
+    precision: str = "fp32"
     doc_stride: int = DOC_STRIDE
     max_question_len: int = MAX_QUESTION_LEN
     max_answer_len: int = MAX_ANSWER_LEN
@@ -87,6 +91,8 @@ class FineTuneRecipe:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"`{name}` must be at least {value}, but is {getattr(self, name)}.")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"`precision` must be {' or '.join(PRECISIONS)}, but is {self.precision!r}.")
         for name in ("learning_rate", "clip_norm"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"`{name}` must be above 0, but is {getattr(self, name)}.")
@@ -97,9 +103,18 @@ class FineTuneRecipe:
         if not 0.0 < self.layer_decay <= 1.0:
             raise ConfigError(f"`layer_decay` must be above 0 and at most 1, but is {self.layer_decay}.")
 
+    @property
+    def amp(self) -> AmpConfig:
+        """The precision as the training step takes it."""
+        return AmpConfig(level=AmpLevel.O1 if self.precision == "bf16" else AmpLevel.O0)
+
     def plain(self) -> dict[str, Any]:
-        """Return all settings except the learning rate, which depends on the model."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "learning_rate"}
+        """Return all settings except the learning rate, which depends on the model.
+
+        A setting that was added after version 0.1 is left out where it has no effect, as in records of older runs.
+        """
+        left_out = {"learning_rate"} | ({"precision"} if self.precision == "fp32" else set())
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in left_out}
 
 
 def recipe_of(dataset: Dataset, *, model: str, **changes: Any) -> FineTuneRecipe:

@@ -37,6 +37,7 @@ def finetune(
     patience: int | None = None,
     micro_batch_size: int | None = None,
     micro_batch_tokens: int | None = None,
+    precision: str | None = None,
     doc_stride: int | None = None,
     max_question_len: int | None = None,
     max_answer_len: int | None = None,
@@ -76,6 +77,8 @@ def finetune(
         micro_batch_size: rows per micro-batch, at most; the gradient is that of the whole batch. None for no limit
             besides `micro_batch_tokens`.
         micro_batch_tokens: tokens per micro-batch with padding, at most; None for 1,024 on the CPU.
+        precision: "bf16" computes matrix products of bfloat16 numbers, on processors with AMX or AVX512_BF16; None for
+            "fp32".
         doc_stride: pieces that two windows of a passage share; None for 128.
         max_question_len: pieces per question, at most; None for 64.
         max_answer_len: pieces per answer, at most; None for 64.
@@ -137,6 +140,7 @@ def finetune(
             "patience": patience,
             "micro_batch_size": micro_batch_size,
             "micro_batch_tokens": micro_batch_tokens,
+            "precision": precision,
             "doc_stride": doc_stride,
             "max_question_len": max_question_len,
             "max_answer_len": max_answer_len,

@@ -26,6 +26,7 @@ from ..runs.folder import (
     refuse_differences,
     write_record,
 )
+from ..runs.precision import check_amp
 from ..tasks.answer_kinds import uses_kinds
 from ..tasks.examples import TaskName
 from ..tasks.fine_tuned import load_tokenizer
@@ -165,6 +166,7 @@ def prepare(job: FineTuneJob, *, progress: Callable[[Progress], None] | None = N
             f"--max-seq-length must be at most {positions}, the number of positions of {model.folder}, but is "
             f"{recipe.max_seq_length}."
         )
+    check_amp(recipe.amp, on_gpu=bool(visible_gpus()))
     train = read_split(job.dataset, data=job.data, split="train")
     if not train.has_labels:
         raise DataError(f"{train.path}: the training split must have labels, but has none.")

@@ -17,6 +17,7 @@ from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated
 from ..runs.devices import prepare_training
 from ..runs.fleet import World, distribute_model
 from ..runs.optim import make_optimizer, optimizer_arrays, set_optimizer_arrays
+from ..runs.precision import Precision
 from ..tasks.model_folder import Description, load_network
 from ..tasks.rows import batch_of
 from ..tasks.task import Features, Task
@@ -60,6 +61,8 @@ class SeedTrainer:
                 parameter.stop_gradient = True
         load_network(self.network, data.model, untrained=data.description.untrained, with_classifier=False)
         self.network.train()
+        precision = Precision(recipe.amp)
+        precision.prepare(self.network)
         rate_scale = rate_scale_of(data.description.config.num_hidden_layers, layer_decay=recipe.layer_decay)
         optimizer = make_optimizer(
             self.network,
@@ -76,6 +79,7 @@ class SeedTrainer:
             world=world,
             seed=seed,
             clip_norm=recipe.clip_norm,
+            precision=precision,
         )
 
     def step(self, number: int, *, stop_asked: bool = False, save_asked: bool = False) -> StepResult:

@@ -239,6 +239,19 @@ def test_patience_stops_a_seed_early_and_the_best_checkpoint_is_kept(tmp_path, m
     assert result.best_step == result.dev_scores[scores.index(max(scores))]["step"] == result.num_steps - 4
 
 
+def test_a_run_with_products_of_bfloat16_numbers_learns_and_is_another_run(
+    tmp_path, model, done, bf16_on_any_processor
+):
+    folder = write_chnsenticorp(tmp_path / "data")
+    run(job_of(folder, model=model, changes={"precision": "bf16"}))
+    [result] = read_results(tmp_path / "run")
+    assert result.scores["dev"]["accuracy"] > 0.9
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["recipe"]["precision"] == "bf16"
+    with pytest.raises(CheckpointError, match="precision"):
+        run(job_of(folder, model=model))
+
+
 def test_a_run_can_keep_no_models(tmp_path, model):
     folder = write_chnsenticorp(tmp_path / "data", train=8)
     run(job_of(folder, model=model, keep_models=False, changes={"num_epochs": 1}))

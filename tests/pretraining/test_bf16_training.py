@@ -11,12 +11,10 @@ import signal
 import numpy as np
 import pytest
 
-from paddle_wwm.compute.bf16 import bfloat16_products, plain_gemm
 from paddle_wwm.compute.onednn import missing_bfloat16
 from paddle_wwm.errors import CheckpointError, Interrupted
 from paddle_wwm.pretraining import trainer
 from paddle_wwm.pretraining.run import pretrain
-from paddle_wwm.runs import precision
 from paddle_wwm.weights.pdparams import read_pdparams
 
 RECIPE = """
@@ -32,20 +30,8 @@ seed: 3
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _products():
-    """Let every processor train in bfloat16."""
-    if not missing_bfloat16():
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "missing_bfloat16", lambda: "")
-        patch.setattr(precision, "bfloat16_products", lambda: bfloat16_products(plain_gemm))
-        yield
-
-
 @pytest.fixture(scope="module")
-def train(sample_corpus, tmp_path_factory):
+def train(bf16_on_any_processor, sample_corpus, tmp_path_factory):
     """A function that trains 12 steps in a new folder; the text is prepared once."""
     folder = tmp_path_factory.mktemp("bf16")
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
