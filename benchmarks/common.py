@@ -71,10 +71,12 @@ class Data:
 
 
 @contextlib.contextmanager
-def open_data(shards: Path | None) -> Iterator[Data]:
+def open_data(shards: Path | None, *, documents_joined: int = 1) -> Iterator[Data]:
     """Open the shard set in `shards`, or prepare the sample corpus.
 
     The sample corpus is prepared into a temporary folder, with a vocabulary built from it.
+
+    documents_joined: join that many documents of the sample corpus to one, so that they fill long examples.
     """
     with tempfile.TemporaryDirectory(prefix="paddle_wwm_benchmark_") as folder:
         name = "the shards given with --shards"
@@ -87,8 +89,15 @@ def open_data(shards: Path | None) -> Iterator[Data]:
             sentences = (sentence for document in read_documents(SAMPLE_CORPUS) for sentence in document.sentences)
             vocab = build_vocab(sentences, vocab_size=SAMPLE_VOCAB_SIZE)
             shards, name = Path(folder) / "sample", "the bundled sample corpus"
+            corpus = Path(folder) / "corpus.txt"
+            documents = SAMPLE_CORPUS.read_text(encoding="utf-8").strip().split("\n\n")
+            joined = (
+                "\n".join(documents[first : first + documents_joined])
+                for first in range(0, len(documents), documents_joined)
+            )
+            corpus.write_text("\n\n".join(joined) + "\n", encoding="utf-8")
             prepare_corpus(
-                corpus=[SAMPLE_CORPUS],
+                corpus=[corpus],
                 vocab=vocab,
                 output=shards,
                 engine=EngineConfig(num_workers=1),

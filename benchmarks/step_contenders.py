@@ -11,6 +11,7 @@ AdamW with weight decay 0.01, and no clipping.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -25,15 +26,16 @@ Step = Callable[[dict[str, Any]], Any]
 HYPERPARAMETERS = {"learning_rate": 1e-4, "weight_decay": 0.01}
 
 
-def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.ndarray], Any]]:
+def ours(sizes: Sizes, *, with_next_sentence: bool, in_bf16: bool = False) -> tuple[Step, Callable[[np.ndarray], Any]]:
     """Build the step of this project, with the settings of its trainer."""
     import common  # noqa: F401  makes paddle_wwm importable
 
-    from paddle_wwm.config import OptimizerConfig
+    from paddle_wwm.config import AmpConfig, AmpLevel, OptimizerConfig
     from paddle_wwm.model.heads import BertForPretraining
     from paddle_wwm.model_config import ModelConfig
     from paddle_wwm.runs.devices import prepare_training
     from paddle_wwm.runs.optim import make_optimizer
+    from paddle_wwm.runs.precision import Precision
 
     import paddle  # isort: skip
     import paddle.nn.functional as F  # isort: skip
@@ -43,8 +45,14 @@ def ours(sizes: Sizes, *, with_next_sentence: bool) -> tuple[Step, Callable[[np.
     model.train()
     optimizer = make_optimizer(model, OptimizerConfig(weight_decay=HYPERPARAMETERS["weight_decay"]))
     optimizer.set_lr(HYPERPARAMETERS["learning_rate"])
+    precision = Precision(AmpConfig(level=AmpLevel.O1 if in_bf16 else AmpLevel.O0))
+    precision.prepare(model)
 
     def step(batch):
+        with precision.products():
+            return step_in_precision(batch)
+
+    def step_in_precision(batch):
         scores, relations = model(
             batch["input_ids"],
             batch["token_type_ids"],
@@ -89,7 +97,7 @@ def paddlenlp(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
     return step, paddle.to_tensor
 
 
-def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]:
+def torch_transformers(sizes: Sizes, *, in_bf16: bool = False) -> tuple[Step, Callable[[np.ndarray], Any]]:
     """Build the step of BertForMaskedLM in transformers.
 
     The model has no pooler and no next-sentence loss. Its head is called on the gathered hidden states.
@@ -105,15 +113,19 @@ def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]
     )
 
     def step(batch):
-        hidden = model.bert(
-            batch["input_ids"], attention_mask=batch["attention_mask"], token_type_ids=batch["token_type_ids"]
-        )[0]
-        scores = model.cls(hidden.reshape(-1, hidden.shape[-1])[batch["flat_positions"]])
-        loss = torch.nn.functional.cross_entropy(scores, batch["labels"])
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
+            loss = loss_of(batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         return loss
+
+    def loss_of(batch):
+        hidden = model.bert(
+            batch["input_ids"], attention_mask=batch["attention_mask"], token_type_ids=batch["token_type_ids"]
+        )[0]
+        scores = model.cls(hidden.reshape(-1, hidden.shape[-1])[batch["flat_positions"]])
+        return torch.nn.functional.cross_entropy(scores.float(), batch["labels"])
 
     return step, torch.from_numpy
 
@@ -121,8 +133,11 @@ def torch_transformers(sizes: Sizes) -> tuple[Step, Callable[[np.ndarray], Any]]
 CONTENDERS: dict[str, Callable[[Sizes], tuple[Step, Callable[[np.ndarray], Any]]]] = {
     "ours, both losses": lambda sizes: ours(sizes, with_next_sentence=True),
     "ours, MLM only": lambda sizes: ours(sizes, with_next_sentence=False),
+    "ours in bf16, both losses": lambda sizes: ours(sizes, with_next_sentence=True, in_bf16=True),
+    "ours in bf16, MLM only": lambda sizes: ours(sizes, with_next_sentence=False, in_bf16=True),
     "PaddleNLP BertForPretraining": paddlenlp,
     "transformers BertForMaskedLM (torch)": torch_transformers,
+    "transformers BertForMaskedLM (torch, bf16)": lambda sizes: torch_transformers(sizes, in_bf16=True),
 }
 
 
@@ -132,11 +147,13 @@ def peak_memory() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def gemm_peak() -> float:
-    """Return the FLOP/s of a large matrix product in Paddle, measured in CPU time."""
+def gemm_peak(*, in_bf16: bool) -> float:
+    """Return the FLOP/s of a large matrix product, measured in CPU time."""
+    from paddle_wwm.compute.bf16 import bfloat16_products
     from paddle_wwm.model.flops import measure_peak
 
-    return measure_peak(clock=time.process_time)
+    with bfloat16_products() if in_bf16 else contextlib.nullcontext():
+        return measure_peak(clock=time.process_time)
 
 
 def main() -> None:
@@ -157,7 +174,7 @@ def main() -> None:
     done = 0
     for line in sys.stdin:
         if line == "peak\n":
-            answer(gemm_peak())
+            answer(gemm_peak(in_bf16="bf16" in name))
             continue
         started = time.process_time()
         loss = float(step(batches[done % len(batches)]))

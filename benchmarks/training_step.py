@@ -6,8 +6,9 @@
   python benchmarks/training_step.py --mkl-as-installed                      without the setting for AMD processors
   python benchmarks/training_step.py --quick                                 check that it runs
 
-A step is forward, backward and AdamW in float32, with one thread, dropout 0.1 and no clipping. All contenders cycle
-through the same masked batches (--shards) and compute the masked LM head at the predicted positions only. PaddleNLP's
+A step is forward, backward and AdamW with one thread, dropout 0.1 and no clipping; in float32, and in bfloat16 where
+the processor has such products (ours with amp.level=O1, torch with autocast). All contenders cycle through the same
+masked batches (--shards) and compute the masked LM head at the predicted positions only. PaddleNLP's
 BertForPretraining always computes the next-sentence loss, so it is compared with ours with that loss. BertForMaskedLM
 of transformers is compared with ours without it.
 
@@ -34,6 +35,7 @@ import numpy as np
 import step_contenders
 
 from paddle_wwm.cli.process import run_script
+from paddle_wwm.compute.onednn import missing_bfloat16
 from paddle_wwm.config import DataConfig, SentencePairing
 from paddle_wwm.cpu import use_fast_matmul
 from paddle_wwm.model.flops import training_flops
@@ -42,8 +44,18 @@ from paddle_wwm.pretraining.loader import arrays_of
 
 SHAPES = ((8, 128), (2, 512))
 NUM_MADE, NUM_BATCHES, NUM_WARM_UPS, NUM_DOCUMENTS = 64, 4, 2, 500
-TORCH = "transformers BertForMaskedLM (torch)"
-PEER_OF = {"PaddleNLP BertForPretraining": "ours, both losses", TORCH: "ours, MLM only"}
+DOCUMENTS_JOINED = 8  # of the sample corpus, so that examples of 512 tokens are full
+OURS, OURS_IN_BF16 = "ours, both losses", "ours in bf16, both losses"
+PADDLENLP = "PaddleNLP BertForPretraining"
+TORCH, TORCH_IN_BF16 = "transformers BertForMaskedLM (torch)", "transformers BertForMaskedLM (torch, bf16)"
+# (ours, peer): the ratios that are printed
+COMPARED = (
+    (OURS, PADDLENLP),
+    ("ours, MLM only", TORCH),
+    (OURS_IN_BF16, OURS),
+    (OURS_IN_BF16, PADDLENLP),
+    ("ours in bf16, MLM only", TORCH_IN_BF16),
+)
 
 
 def main() -> int:
@@ -78,7 +90,8 @@ def main() -> int:
     if not arguments.mkl_as_installed:
         use_fast_matmul()
     torch_python, missing = find_torch(arguments.torch_python)
-    with common.open_data(arguments.shards) as data:
+    missing_bf16 = missing_bfloat16()
+    with common.open_data(arguments.shards, documents_joined=DOCUMENTS_JOINED) as data:
         figures = common.print_conditions(data)
         sizes = sizes_of(arguments, num_entries=len(data.vocab))
         for num_rows, length in shapes:
@@ -93,8 +106,9 @@ def main() -> int:
             figures[f"{num_rows}x{length}"] = show(title, results, peaks, batches=batches, sizes=sizes)
     setting = os.environ.get("MKL_DEBUG_CPU_TYPE")
     print(f"\nMKL_DEBUG_CPU_TYPE={setting} on all sides" if setting else "\nMKL as installed on all sides")
-    if missing:
-        print(missing)
+    for text in (missing, missing_bf16 and f"bf16: not measured: {missing_bf16}"):
+        if text:
+            print(text)
     common.write_figures(arguments.json, {**figures, "mkl_debug_cpu_type": setting, "missing": missing})
     return 0
 
@@ -170,15 +184,15 @@ class Contender:
 
 def measure(
     batches: Path, sizes: dict[str, Any], *, torch_python: Path | None, repetitions: int
-) -> tuple[dict[str, list[dict[str, float]]], list[float]]:
-    """Return the steps of every contender, and the GEMM peak of each repetition."""
+) -> tuple[dict[str, list[dict[str, float]]], dict[str, list[float]]]:
+    """Return the steps of every contender, and the GEMM peaks of ours."""
     contenders: list[Contender] = []
     results: dict[str, list[dict[str, float]]] = {}
-    peaks: list[float] = []
+    peaks: dict[str, list[float]] = {OURS: [], OURS_IN_BF16: []}
     try:
         for name in step_contenders.CONTENDERS:
-            python = torch_python if name == TORCH else sys.executable
-            if python is not None:
+            python = torch_python if name in (TORCH, TORCH_IN_BF16) else sys.executable
+            if python is not None and not ("bf16" in name and missing_bfloat16()):
                 contenders.append(Contender(name, python=python, batches=batches, sizes=sizes))
                 results[name] = []
         for repetition in range(-NUM_WARM_UPS, repetitions):
@@ -186,7 +200,9 @@ def measure(
                 step = contender.ask("step")
                 if repetition >= 0:
                     results[contender.name].append(step)
-            peaks.append(contenders[0].ask("peak"))
+            for contender in contenders:
+                if contender.name in peaks:
+                    peaks[contender.name].append(contender.ask("peak"))
     finally:
         for contender in contenders:
             contender.close()
@@ -208,34 +224,37 @@ def show(title: str, results, peaks, *, batches, sizes) -> dict[str, Any]:
     )
     figures, rows = {}, []
     for name, steps in results.items():
-        seconds = [step["seconds"] for step in steps]
-        row = {"milliseconds": 1000 * statistics.median(seconds), "tokens_per_s": tokens / statistics.median(seconds)}
-        row |= {"memory": max(step["memory"] for step in steps), "loss": steps[-1]["loss"]}
-        cells = ["", ""]
-        if name in PEER_OF:
-            own = results[PEER_OF[name]]
-            row["ours_is_faster_by"] = statistics.median(theirs / mine["seconds"] for theirs, mine in zip(seconds, own))
-            row["our_share_of_memory"] = max(step["memory"] for step in own) / row["memory"]
-            cells = [f"{row['ours_is_faster_by']:.2f}x", f"{row['our_share_of_memory']:.2f}x"]
-        rows.append(
-            [
-                name,
-                f"{row['milliseconds']:,.0f}",
-                common.quantity(row["tokens_per_s"]),
-                cells[0],
-                f"{row['memory'] / 1e6:,.0f}",
-                cells[1],
-            ]
-        )
-        figures[name] = row
-    common.print_table(title, ("", "ms", "tokens/s", "ours is faster by", "peak MB", "ours has"), rows)
-    reached = flops / statistics.median(step["seconds"] for step in results["ours, both losses"])
-    figures |= {"gemm_peak": max(peaks), "flops_a_step": flops, "share_of_gemm_peak": reached / max(peaks)}
-    print(
-        f"  ours, both losses: {flops / 1e9:,.0f} GFLOP of products per step, {reached / 1e9:,.0f} GFLOP/s, "
-        f"{reached / max(peaks):.0%} of the GEMM peak of {max(peaks) / 1e9:,.0f}"
-    )
+        seconds = statistics.median(step["seconds"] for step in steps)
+        memory = max(step["memory"] for step in steps)
+        figures[name] = {"milliseconds": 1000 * seconds, "tokens_per_s": tokens / seconds, "memory": memory}
+        figures[name]["loss"] = steps[-1]["loss"]
+        rows.append([name, f"{1000 * seconds:,.0f}", common.quantity(tokens / seconds), f"{memory / 1e6:,.0f}"])
+    common.print_table(f"{title}, {tokens:,.0f} of them real", ("", "ms", "tokens/s", "peak MB"), rows)
+    figures["ratios"] = ratios_of(results)
+    rows = [[f"{name} : {peer}", f"{speed:.2f}x", f"{memory:.2f}x"] for name, peer, speed, memory in figures["ratios"]]
+    common.print_table("ratios", ("", "faster by", "memory"), rows)
+    figures |= {"flops_a_step": flops}
+    for name, kind in ((OURS, "float32"), (OURS_IN_BF16, "bfloat16")):
+        if peaks[name]:
+            peak, reached = max(peaks[name]), flops / (figures[name]["milliseconds"] / 1000)
+            figures |= {f"gemm_peak_{kind}": peak, f"share_of_gemm_peak_{kind}": reached / peak}
+            print(
+                f"  {name}: {flops / 1e9:,.0f} GFLOP of products per step, {reached / 1e9:,.0f} GFLOP/s, "
+                f"{reached / peak:.0%} of the GEMM peak of {peak / 1e9:,.0f} in {kind}"
+            )
     return figures
+
+
+def ratios_of(results: dict[str, list[dict[str, float]]]) -> list[tuple[str, str, float, float]]:
+    """Return pairs of contenders, how much faster the first is, and its memory."""
+    found = []
+    for name, peer in COMPARED:
+        if name in results and peer in results:
+            pairs = list(zip(results[name], results[peer]))
+            speed = statistics.median(theirs["seconds"] / mine["seconds"] for mine, theirs in pairs)
+            memory = max(mine["memory"] for mine, _ in pairs) / max(theirs["memory"] for _, theirs in pairs)
+            found.append((name, peer, speed, memory))
+    return found
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import numpy as np
 import paddle
 
 from ..amounts import duration_text
+from ..compute.bf16 import bfloat16_products
+from ..compute.onednn import missing_bfloat16
 from ..corpus.documents import SAMPLE_CORPUS, read_documents
 from ..corpus.segment import SegmenterConfig, make_segmenter
 from ..model.flops import training_flops
@@ -48,12 +50,14 @@ class Speed:
     Attributes:
         tokens_per_s: of examples of LENGTH tokens.
         flops_per_s: floating point operations per second, as `training_flops` counts them.
+        precision: the numbers of the products: "float32" or "bfloat16".
     """
 
     num_layers: int
     hidden_size: int
     tokens_per_s: float
     flops_per_s: float
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +111,25 @@ class Capacity:
 def measure(*, seconds_per_part: float = 5.0) -> Capacity:
     """Measure this machine.
 
-    Segmentation and each width of a model take `seconds_per_part`.
+    Segmentation, and each width of a model in each precision of this CPU, take `seconds_per_part`. The costs of recipes
+    are in float32, because no packaged recipe chooses another precision.
     """
     characters_per_s = _segmentation_speed(seconds_per_part)
+    device = "cpu" if paddle.empty([1]).place.is_cpu_place() else paddle.device.cuda.get_device_name()
     speeds = tuple(_training_speed(config, seconds=seconds_per_part) for config in MEASURED)
+    in_bf16: tuple[Speed, ...] = ()
+    if device == "cpu" and not missing_bfloat16():
+        with bfloat16_products():
+            found = [_training_speed(config, seconds=seconds_per_part) for config in MEASURED]
+        in_bf16 = tuple(dataclasses.replace(speed, precision="bfloat16") for speed in found)
     memory = _memory()
     costs = [_cost_of(path.stem, speeds=speeds, memory=memory[0]) for path in PACKAGED.glob("*.yaml")]
     return Capacity(
-        device="cpu" if paddle.empty([1]).place.is_cpu_place() else paddle.device.cuda.get_device_name(),
+        device=device,
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory=memory,
         characters_per_s=characters_per_s,
-        speeds=speeds,
+        speeds=speeds + in_bf16,
         recipes=tuple(sorted(costs, key=lambda cost: (cost.per_megabyte, cost.seconds))),
     )
 
@@ -223,6 +234,7 @@ def describe_capacity(capacity: Capacity) -> list[str]:
         *(
             f"  training      {speed.tokens_per_s:,.0f} tokens/s, {speed.num_layers} layers x {speed.hidden_size}, "
             f"{LENGTH} tokens per example ({speed.flops_per_s / 1e9:,.0f} GFLOP/s)"
+            + (" with amp.level=O1" if speed.precision == "bfloat16" else "")
             for speed in capacity.speeds
         ),
         "Recipes here (estimates from these speeds; the time for preparing text is not included):",

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from paddle_wwm.compute.onednn import missing_bfloat16
 from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.pretraining import capacity
 from paddle_wwm.recipe_file import PACKAGED
@@ -27,6 +28,8 @@ def test_speeds_and_memory_are_measured_and_every_packaged_recipe_has_a_cost(mea
     assert measured.characters_per_s > 0 and measured.num_cores >= 1
     assert 0 < measured.memory[1] <= measured.memory[0]
     assert all(speed.tokens_per_s > 0 and speed.flops_per_s > 0 for speed in measured.speeds)
+    kinds = ["float32", "bfloat16"] if not missing_bfloat16() else ["float32"]
+    assert [speed.precision for speed in measured.speeds] == [kind for kind in kinds for _ in range(2)]
     costs = {cost.name: cost for cost in measured.recipes}
     assert costs.keys() == {path.stem for path in PACKAGED.glob("*.yaml")}
     assert costs["quickstart"].seconds < costs["small"].seconds < costs["roberta-wwm-ext"].seconds
