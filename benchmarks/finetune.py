@@ -7,7 +7,8 @@
 The texts are the training set of ChnSentiCorp if --data DIR or PADDLE_WWM_DATA has tasks/chnsenticorp. Otherwise they
 are random characters with the same lengths.
 
-Speed: a random model of RBT3's shape (3 layers x 768), float32, dropout 0.1, AdamW, clipping by the global norm,
+Speed: a random model of RBT3's shape (3 layers x 768), float32 (and ours in bfloat16
+where the processor has such products), dropout 0.1, AdamW, clipping by the global norm,
 linear warmup and decay, one thread, CPU time of the process. All contenders take the same batches of the same texts in
 the same random order, tokenized beforehand. PaddleNLP's loop pads a batch to its longest text ("dynamic padding"), or
 every text to the maximum, as its examples used to. Ours splits the batch into micro-batches of similar length; the
@@ -20,6 +21,7 @@ the same texts.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import statistics
 import tempfile
@@ -31,6 +33,7 @@ import numpy as np
 from common import print_machine, print_table, write_figures
 
 from paddle_wwm.cli.process import run_script
+from paddle_wwm.compute.onednn import missing_bfloat16
 from paddle_wwm.tasks.examples import TextExample
 from paddle_wwm.tokenization.vocab import Vocab
 
@@ -41,6 +44,7 @@ TOY = {
     "intermediate_size": 128,
     "max_position_embeddings": 512,
 }
+OURS_IN_BF16 = "ours in bf16"
 DYNAMIC, PADDED = "PaddleNLP, dynamic padding", "PaddleNLP, padded to the maximum"
 
 
@@ -208,6 +212,9 @@ def measure_speed(folder: Path, examples: Sequence[TextExample], *, recipe: Any,
     """Time the steps of all contenders in turn, after one warm-up step each."""
     ours = Ours(folder, examples, recipe=recipe, seed=1)
     contenders: dict[str, Callable[[int], None]] = {"ours": ours.step}
+    if not missing_bfloat16():
+        in_bf16 = dataclasses.replace(recipe, precision="bf16")
+        contenders[OURS_IN_BF16] = Ours(folder, examples, recipe=in_bf16, seed=1).step
     for name in (DYNAMIC, PADDED):
         contenders[name] = PaddleNLP(folder, ours, recipe=recipe, seed=1, pads_to_maximum=name == PADDED).step
     seconds: dict[str, list[float]] = {name: [] for name in contenders}

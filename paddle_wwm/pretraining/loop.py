@@ -92,6 +92,8 @@ def _measure_speed(trainer: Trainer) -> tuple[float, float]:
 
     All workers measure at the same time, because they will also train at the same time.
     """
+    if trainer.precision.rounds_on_cpu and trainer.world.is_main:
+        _warn_if_slow(trainer)
     with contextlib.ExitStack() as stack:
         stack.enter_context(trainer.precision.products())
         stack.enter_context(trainer.precision.autocast())
@@ -100,6 +102,18 @@ def _measure_speed(trainer: Trainer) -> tuple[float, float]:
             trainer.model,
             trainer.data.phases[0].train,
             micro_batch_size=trainer.config.runtime.micro_batch_size,
+        )
+
+
+def _warn_if_slow(trainer: Trainer) -> None:
+    """Log a warning if products of bfloat16 numbers are slower than those of float32."""
+    exact = measure_peak(repeats=5)
+    with trainer.precision.products():
+        rounded = measure_peak(repeats=5)
+    if rounded < exact:
+        logger.warning(
+            f"products of bfloat16 numbers are slower than those of float32 here ({rounded / 1e9:,.0f} and "
+            f"{exact / 1e9:,.0f} GFLOP/s). The run continues as its recipe says; amp.level=O0 is faster."
         )
 
 

@@ -73,6 +73,11 @@ class Precision:
         if self.amp.level is AmpLevel.O2:
             paddle.amp.decorate(models=model, level="O2", dtype=self.amp.dtype.value)
 
+    @property
+    def rounds_on_cpu(self) -> bool:
+        """True if the CPU computes products of bfloat16 numbers."""
+        return self.amp.level is not AmpLevel.O0 and not self.on_gpu
+
     def described(self) -> str:
         """Describe the numbers of the run in one line."""
         if self.amp.level is AmpLevel.O0:
@@ -86,7 +91,7 @@ class Precision:
 
         On the CPU, matrix products are computed in bfloat16 in it if the level is O1.
         """
-        return contextlib.nullcontext() if self.on_gpu or self.amp.level is AmpLevel.O0 else bfloat16_products()
+        return bfloat16_products() if self.rounds_on_cpu else contextlib.nullcontext()
 
     def autocast(self) -> ContextManager:
         """Return the context of the forward pass.

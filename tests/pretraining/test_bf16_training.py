@@ -13,7 +13,7 @@ import pytest
 
 from paddle_wwm.compute.onednn import missing_bfloat16
 from paddle_wwm.errors import CheckpointError, Interrupted
-from paddle_wwm.pretraining import trainer
+from paddle_wwm.pretraining import loop, trainer
 from paddle_wwm.pretraining.run import pretrain
 from paddle_wwm.weights.pdparams import read_pdparams
 
@@ -102,6 +102,15 @@ def test_lamb_lowers_the_loss(train):
     records = [json.loads(line) for line in result.metrics.read_text().splitlines()]
     losses = [record["loss"] for record in records if record["kind"] == "train"]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(("speeds", "warns"), [((100e9, 50e9), True), ((100e9, 200e9), False)])
+def test_a_processor_that_computes_bfloat16_slowly_is_reported(train, monkeypatch, caplog, speeds, warns):
+    measured = iter([*speeds, 1e9])  # float32, bfloat16, and that of the run
+    monkeypatch.setattr(loop, "measure_peak", lambda **options: next(measured))
+    with caplog.at_level("WARNING"):
+        train(f"slow-{warns}", "phases.0.num_steps=1", "phases.0.num_warmup_steps=0")
+    assert any("(50 and 100 GFLOP/s)" in record.message for record in caplog.records) == warns
 
 
 @pytest.mark.slow
