@@ -53,14 +53,15 @@ def ours(sizes: Sizes, *, with_next_sentence: bool, in_bf16: bool = False) -> tu
             return step_in_precision(batch)
 
     def step_in_precision(batch):
-        scores, relations = model(
+        (loss, _), relations = model(
             batch["input_ids"],
             batch["token_type_ids"],
             batch["attention_mask"],
             batch["flat_positions"],
             with_next_sentence,
+            batch["labels"],
         )
-        loss = F.cross_entropy(scores, batch["labels"])
+        loss = loss / batch["labels"].size
         if with_next_sentence:
             loss = loss + F.cross_entropy(relations, batch["next_sentence_labels"])
         loss.backward()

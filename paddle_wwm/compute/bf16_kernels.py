@@ -184,6 +184,44 @@ def softmax_dropout_backward(
             result[column] = to_bf16((through[column] - mean) * from_bf16(values[column]) * factor)
 
 
+@compiled(nogil=True, error_model="numpy", fastmath=EXACT_ORDER)
+def cross_entropy(
+    scores: np.ndarray,
+    bias: np.ndarray,
+    labels: np.ndarray,
+    slopes: np.ndarray,
+    losses: np.ndarray,
+    correct: np.ndarray,
+) -> None:
+    """Write the losses of rows, their slopes as bfloat16, and which are correct.
+
+    A row is correct if the label has the first of the largest scores. The loss of a row is -log softmax(scores + bias)[label]; a row with a negative label has none. The float32 scores
+    are overwritten.
+    """
+    rows, columns = scores.shape
+    for row in range(rows):
+        values, slope, label = scores[row], slopes[row], labels[row]
+        if label < 0:
+            slope[:] = np.uint16(0)
+            losses[row], correct[row] = np.float32(0), False
+            continue
+        largest = largest_of(values, bias, np.float32(1))
+        at_label = values[label] * np.float32(1) + bias[label]
+        is_first = at_label == largest
+        if is_first:
+            for column in range(label):
+                is_first &= values[column] * np.float32(1) + bias[column] < largest
+        correct[row] = is_first
+        for column in range(columns):
+            values[column] = exp(values[column] + bias[column] - largest)
+        total = sum_of(values)
+        losses[row] = np.log(total) + largest - at_label
+        inverse = np.float32(1) / total
+        for column in range(columns):
+            slope[column] = to_bf16(values[column] * inverse)
+        slope[label] = to_bf16(values[label] * inverse - np.float32(1))
+
+
 @compiled(nogil=True)
 def add_rows(rows: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
     """Add rows[i] to out[places[i]]; places may repeat."""

@@ -106,6 +106,28 @@ def decode(x_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, bias_V: paddl
     return _linear(x_PD, word_embeddings_VD, bias_V, transpose=True, tied=TiedGradient.current)
 
 
+def masked_loss(
+    x_PD: paddle.Tensor,
+    word_embeddings_VD: paddle.Tensor,
+    bias_V: paddle.Tensor,
+    labels_P: paddle.Tensor,
+    *,
+    ignored: int,
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Return the summed cross-entropy of `decode`, and which predictions are right.
+
+    These are a scalar and bool (P,). A prediction is right if the label has the highest score. A row with the label `ignored`, a negative number, has no loss.
+    """
+    gemm = current_gemm()
+    if gemm is not None and uses_kernels(x_PD, training=False):
+        from .bf16_loss import MaskedLoss
+
+        return MaskedLoss.apply(x_PD, word_embeddings_VD, bias_V, labels_P, TiedGradient.current, gemm)
+    scores_PV = decode(x_PD, word_embeddings_VD, bias_V)
+    loss = F.cross_entropy(scores_PV, labels_P, ignore_index=ignored, reduction="sum")
+    return loss, scores_PV.detach().argmax(-1) == labels_P
+
+
 def _linear(
     x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, *, transpose: bool, tied: TiedGradient | None
 ) -> paddle.Tensor:

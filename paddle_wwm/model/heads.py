@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import paddle
 import paddle.nn as nn
 
 from ..compute import ops
 from ..compute.memory import TiedGradient
 from ..model_config import ModelConfig
+from ..tokenization.vocab import IGNORED_LABEL
 from .bert import BertModel, initialize_weights
 
 
@@ -21,10 +24,17 @@ class BertLMPredictionHead(nn.Layer):
         self.layer_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
 
-    def forward(self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor) -> paddle.Tensor:
-        """Return scores of every vocabulary entry, shape (P, V)."""
+    def forward(
+        self, hidden_PD: paddle.Tensor, word_embeddings_VD: paddle.Tensor, labels_P: paddle.Tensor | None = None
+    ) -> paddle.Tensor | tuple[paddle.Tensor, paddle.Tensor]:
+        """Return scores of every vocabulary entry, shape (P, V).
+
+        With labels: the summed loss, and which predictions are right; see `ops.masked_loss`.
+        """
         hidden_PD = self.layer_norm(ops.linear_activation(hidden_PD, self.transform, self.activation))
-        return ops.decode(hidden_PD, word_embeddings_VD, self.decoder_bias)
+        if labels_P is None:
+            return ops.decode(hidden_PD, word_embeddings_VD, self.decoder_bias)
+        return ops.masked_loss(hidden_PD, word_embeddings_VD, self.decoder_bias, labels_P, ignored=IGNORED_LABEL)
 
 
 class BertPretrainingHeads(nn.Layer):
@@ -36,13 +46,17 @@ class BertPretrainingHeads(nn.Layer):
         self.seq_relationship = nn.Linear(config.hidden_size, 2)
 
     def forward(
-        self, hidden_PD: paddle.Tensor, pooled_BD: paddle.Tensor | None, word_embeddings_VD: paddle.Tensor
-    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        self,
+        hidden_PD: paddle.Tensor,
+        pooled_BD: paddle.Tensor | None,
+        word_embeddings_VD: paddle.Tensor,
+        labels_P: paddle.Tensor | None = None,
+    ) -> tuple[Any, paddle.Tensor | None]:
         """Return scores of every vocabulary entry, and of the next sentence or None.
 
-        Shapes (P, V) and (B, 2).
+        Shapes (P, V) and (B, 2). With labels: the first are those of BertLMPredictionHead.
         """
-        scores_PV = self.predictions(hidden_PD, word_embeddings_VD)
+        scores_PV = self.predictions(hidden_PD, word_embeddings_VD, labels_P)
         return scores_PV, None if pooled_BD is None else self.seq_relationship(pooled_BD)
 
 
@@ -91,7 +105,8 @@ class BertForPretraining(nn.Layer):
         attention_mask: paddle.Tensor,
         flat_positions: paddle.Tensor,
         with_next_sentence: bool,
-    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        labels: paddle.Tensor | None = None,
+    ) -> tuple[Any, paddle.Tensor | None]:
         """Compute scores at some positions of a batch.
 
         Args:
@@ -100,9 +115,12 @@ class BertForPretraining(nn.Layer):
             attention_mask: bool, shape (B, T); True where a token may be attended to.
             flat_positions: int64, shape (P,): row * T + column of each requested position.
             with_next_sentence: Whether to compute the next-sentence scores.
+            labels: int64, shape (P,): the right entries, for training; IGNORED_LABEL where there is no loss.
 
         Returns:
-            Scores of every vocabulary entry, shape (P, V), and next-sentence scores, shape (B, 2), or None.
+            Scores of every vocabulary entry, shape (P, V), and next-sentence scores, shape (B, 2), or None. With
+            `labels`, two tensors instead of the scores: the sum of the losses, and True where the entry with the
+            highest score is right, shape (P,). Training uses this, because it can do without the matrix of scores.
         """
         rows, columns = input_ids.shape
         if with_next_sentence:  # first positions for the pooler come first
@@ -111,5 +129,6 @@ class BertForPretraining(nn.Layer):
             hidden = self.bert(input_ids, token_type_ids, attention_mask, flat_positions)
             first_BD, hidden_PD = (hidden[:rows], hidden[rows:]) if with_next_sentence else (None, hidden)
             pooled_BD = self.bert.pooler(first_BD) if with_next_sentence else None
-            scores_PV, relations_B2 = self.cls(hidden_PD, pooled_BD, self.bert.embeddings.word_embeddings.weight)
+            words_VD = self.bert.embeddings.word_embeddings.weight
+            scores_PV, relations_B2 = self.cls(hidden_PD, pooled_BD, words_VD, labels)
         return scores_PV, relations_B2

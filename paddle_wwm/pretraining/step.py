@@ -17,7 +17,6 @@ from ..errors import TrainingError
 from ..runs.accumulation import StepContext, StepResult, SummedLoss, accumulated_step
 from ..runs.checkpoints import TO_CONTINUE
 from ..runs.fleet import World, sum_over_workers
-from ..tokenization.vocab import IGNORED_LABEL
 from .loader import Tensors
 
 Number = float | paddle.Tensor
@@ -97,15 +96,14 @@ def pretraining_losses(model: paddle.nn.Layer, batch: Tensors) -> PretrainingLos
     This does not wait for the device.
     """
     labels, pair_labels = batch["labels"], batch.get("next_sentence_labels")
-    scores, relations = model(
+    (mlm_loss, correct), relations = model(
         batch["input_ids"],
         batch["token_type_ids"],
         batch["attention_mask"],
         batch["flat_positions"],
         pair_labels is not None,
+        labels,
     )
-    mlm_loss = F.cross_entropy(scores, labels, ignore_index=IGNORED_LABEL, reduction="sum")
-    correct = scores.detach().argmax(-1) == labels
     sums = Sums(
         mlm_loss=_as_sum(mlm_loss),
         mlm_correct=_as_sum(correct),

@@ -19,6 +19,7 @@ from paddle_wwm.compute.bf16 import bfloat16_products, empty16, plain_gemm, roun
 from paddle_wwm.compute.choice import exact
 from paddle_wwm.compute.dropout import dropout, dropout_state, seed_dropout
 from paddle_wwm.model.shortcuts import ReadPositions, gather_positions, layer_states
+from paddle_wwm.tokenization.vocab import IGNORED_LABEL
 
 from ..model.builders import padded_inputs, scrambled_model
 from ..model.test_fast_training import DROPOUT, gradients_of, trained_model
@@ -142,6 +143,66 @@ def test_dropout_draws_the_masks_of_the_textbook(gemm):
 @pytest.mark.parametrize("gemm", GEMMS)
 def test_a_layer_that_is_read_at_some_positions_equals_the_textbook(gemm):
     compare_layers(gemm, reads=True)
+
+
+# ---- The loss of masked words
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def loss_and_gradients(x, words, bias, labels, *, factor=0.25):
+    loss, correct = ops.masked_loss(x, words, bias, paddle.to_tensor(labels), ignored=IGNORED_LABEL)
+    (loss * factor).backward()
+    gradients = {name: tensor.grad.numpy() for name, tensor in (("x", x), ("words", words), ("bias", bias))}
+    for tensor in (x, words, bias):
+        tensor.clear_gradient(set_to_zero=False)
+    return float(loss), correct.numpy(), gradients
+
+
+def trained(*shape, seed, scale=1.0):
+    tensor = paddle.to_tensor(scale * numbers(*shape, seed=seed))
+    tensor.stop_gradient = False
+    return tensor
+
+
+@pytest.mark.parametrize("gemm", GEMMS)
+@pytest.mark.parametrize("num_rows", [1, 5, 128, 300])
+def test_the_loss_of_masked_words_equals_its_definition(gemm, num_rows):
+    x, words, bias = trained(num_rows, 16, seed=1), trained(50, 16, seed=2, scale=0.5), trained(50, seed=3)
+    for tensor in (x, words):  # numbers that rounding does not change
+        tensor.set_value(widened(rounded(tensor.numpy())))
+    labels = np.random.default_rng(4).integers(0, 50, num_rows)
+    labels[1::7] = IGNORED_LABEL
+    expected_loss, expected_correct, expected = loss_and_gradients(x, words, bias, labels)
+    with bfloat16_products(gemm):
+        loss, correct, found = loss_and_gradients(x, words, bias, labels)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    np.testing.assert_array_equal(correct, expected_correct)
+    for name, value in expected.items():
+        assert cosine(found[name], value) >= 0.9999, name
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=2**-7 * np.abs(value).max(), err_msg=name)
+
+
+def test_of_several_largest_scores_the_first_counts_as_the_guess():
+    x, words, bias = paddle.ones([3, 4]), paddle.ones([6, 4]), paddle.zeros([6])
+    words.stop_gradient = False
+    with bfloat16_products(plain_gemm):
+        _, correct = ops.masked_loss(x, words, bias, paddle.to_tensor([0, 3, 5]), ignored=IGNORED_LABEL)
+    assert correct.numpy().tolist() == [True, False, False]
+
+
+def test_a_loss_that_is_not_finite_stays_so():
+    words, bias = trained(20, 8, seed=2), trained(20, seed=3)
+    x = paddle.to_tensor(numbers(3, 8))
+    x[1] = np.nan
+    with bfloat16_products(plain_gemm):
+        loss, _ = ops.masked_loss(x, words, bias, paddle.to_tensor([1, 2, 3]), ignored=IGNORED_LABEL)
+    assert np.isnan(float(loss))
+
+
+def test_labels_outside_of_the_vocabulary_are_refused():
+    x, words, bias = trained(2, 8, seed=1), trained(20, 8, seed=2), trained(20, seed=3)
+    with bfloat16_products(plain_gemm), pytest.raises(ValueError, match="`labels` must be below 20, but has 20"):
+        ops.masked_loss(x, words, bias, paddle.to_tensor([1, 20]), ignored=IGNORED_LABEL)
 
 
 # ---- Models
