@@ -195,8 +195,8 @@ def cross_entropy(
 ) -> None:
     """Write the losses of rows, their slopes as bfloat16, and which are correct.
 
-    A row is correct if the label has the first of the largest scores. The loss of a row is -log softmax(scores + bias)[label]; a row with a negative label has none. The float32 scores
-    are overwritten.
+    A row is correct if the label has the first of the largest scores. The loss of a row is -log softmax(scores +
+    bias)[label]; a row with a negative label has none. The float32 scores are overwritten.
     """
     rows, columns = scores.shape
     for row in range(rows):

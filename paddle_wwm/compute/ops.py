@@ -116,7 +116,8 @@ def masked_loss(
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Return the summed cross-entropy of `decode`, and which predictions are right.
 
-    These are a scalar and bool (P,). A prediction is right if the label has the highest score. A row with the label `ignored`, a negative number, has no loss.
+    These are a scalar and bool (P,). A prediction is right if the label has the highest score. A row with the label
+    `ignored`, a negative number, has no loss.
     """
     gemm = current_gemm()
     if gemm is not None and uses_kernels(x_PD, training=False):
