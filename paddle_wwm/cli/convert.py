@@ -4,7 +4,7 @@ SOURCE is a TensorFlow checkpoint, a folder with model.safetensors, pytorch_mode
 or several parts), one of these files, or a .zip or .tar that contains one of them. The format is detected. TARGET is a
 new folder; its conversion.json records the conversion. Weights are kept bit for bit unless --dtype is given. If the
 source lacks heads, a conversion to Paddle initializes them; this is printed and recorded. The head of a fine-tuned
-model (texts, tokens, answers) and its labels are converted, too.
+model and its labels are converted, too. ONNX files of such models give logits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the flags, the description and the examples."""
     parser.description, parser.epilog = __doc__, EXAMPLES
-    from ..conversion.heads import HeadKind
+    from ..conversion.heads import TASK_NAMES
     from ..conversion.onnx_export import FILL_MASK
     from ..conversion.sentence_folder import POOLINGS
     from ..conversion.targets import Target
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
     parser.add_argument(
         "--task",
-        choices=[*(kind.value for kind in HeadKind), FILL_MASK],
+        choices=[*TASK_NAMES, FILL_MASK],
         help="the task of the fine-tuned head of SOURCE, if its configuration does not state it; fill-mask: export the "
         "scores of words (--to onnx)",
     )

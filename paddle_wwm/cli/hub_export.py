@@ -1,8 +1,9 @@
 """Export the model of a module as ONNX, with its tokenizer and its labels.
 
-MODULE is an installed module or the folder of a module. TARGET is a new folder with model.onnx, tokenizer.json,
-config.json and, for a model with classes, labels.json. The outputs are logits; for a module without a task, hidden
-states. `paddle-wwm convert` writes the same files for a model folder.
+MODULE is an installed module or the folder of a module, of any task. TARGET is a new folder with model.onnx,
+tokenizer.json, config.json and, for a model with classes, labels.json. The outputs are logits, whose softmax (for
+multi-label: sigmoid) gives the probabilities; for a module without a task, hidden states. `paddle-wwm convert` writes
+the same files for a model folder.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def _with_head(
     if kind is None or model.head is not None or weight is None or bias is None or len(weight.shape) != 2:
         return model
     if kind.reads_pooler and "bert.pooler" in model.absent:
-        raise CheckpointError(f"{path}: the head of {kind.value} reads the pooler, which the base model does not have.")
+        raise CheckpointError(f"{path}: the head of {kind.task} reads the pooler, which the base model does not have.")
     head, notes = with_labels(Head(kind=kind, num_outputs=weight.shape[0]), values={}, given=labels, path=path)
     tensors = {key: tensor for key, tensor in model.tensors.items() if not key.startswith(PRETRAINING_HEADS)}
     tensors |= {f"{HEAD_NAME}.weight": transposed(weight), f"{HEAD_NAME}.bias": bias}

@@ -61,8 +61,9 @@ def convert(
             "sentence-transformers", "tensorflow" or "onnx".
         config: a config.json or bert_config.json to use instead of the one next to the weights.
         vocab: a vocab.txt to use instead of the one next to the weights.
-        task: the task of a fine-tuned head: "seq-cls", "token-cls" or "question-answering"; None: the one that the
-            configuration states. "fill-mask" exports the scores of words to ONNX.
+        task: the task of a fine-tuned head: "seq-cls", "multi-label", "token-cls", "question-answering" or
+            "text-matching"; None: the one that the configuration states. "fill-mask" exports the scores of words to
+            ONNX.
         labels: the names of the classes in the order of their numbers; None: those of the configuration.
         merge: the folder of a LoRA adapter of peft to merge into the weights.
         positions_shifted: for a model that was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1:

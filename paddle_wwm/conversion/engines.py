@@ -26,6 +26,7 @@ OUTPUTS = {
     "prediction_logits": ("cls.predictions",),
     "seq_relationship_logits": ("bert.pooler", "cls.seq_relationship"),
     "logits": (),  # of the head of a fine-tuned model
+    "kind_logits": (),  # of the kinds of answers
 }
 
 
@@ -43,7 +44,8 @@ def run_model(
         (batch_size, seq_len, hidden_size), `pooler_output` (batch_size, hidden_size), `prediction_logits`
         (batch_size, seq_len, vocab_size), `seq_relationship_logits` (batch_size, 2). A fine-tuned model has `logits`
         instead of the last two: (batch_size, num_labels) for texts, (batch_size, seq_len, num_labels) for tokens,
-        (batch_size, seq_len, 2) for answers.
+        (batch_size, seq_len, 2) for answers; `kind_logits` (batch_size, 4) for their kinds. For text-matching, every
+        text is compared with the next one.
 
     Raises:
         CheckpointError: the inputs do not fit, no framework is installed, or a parameter is missing in the files or in
@@ -57,12 +59,13 @@ def run_model(
             f"{model.files[0]}: the stored inputs do not fit this model; they are from a model of another size."
         )
     class_name = model.head.kind.architecture if model.head else None
-    if model.naming is Naming.HUGGING_FACE and _are_installed("torch", "transformers"):
+    has_class = model.head is None or model.head.kind.has_foreign_class
+    if has_class and model.naming is Naming.HUGGING_FACE and _are_installed("torch", "transformers"):
         outputs, engine = run_in_transformers(model, inputs), f"transformers' {class_name or 'BertForPreTraining'}"
-    elif model.is_roberta_class and _are_installed("paddle", "paddlenlp"):
+    elif has_class and model.is_roberta_class and _are_installed("paddle", "paddlenlp"):
         outputs = run_in_roberta_class(model, inputs, positions_shifted=positions_shifted)
         engine = f"PaddleNLP's RobertaModel with positions from {int(positions_shifted)}"
-    elif model.naming is Naming.PADDLE and _are_installed("paddle", "paddlenlp"):
+    elif has_class and model.naming is Naming.PADDLE and _are_installed("paddle", "paddlenlp"):
         outputs, engine = run_in_paddlenlp(model, inputs), f"PaddleNLP's {class_name or 'BertForPretraining'}"
     elif _are_installed("paddle"):
         outputs, engine = _run_here(model, inputs), "the BERT of this package"
@@ -84,15 +87,18 @@ def _run_here(model: OpenedModel, inputs: Arrays) -> dict[str, np.ndarray]:
     import paddle
 
     from ..model.heads import BertForPretraining
-    from ..model.networks import PooledNetwork, TokenNetwork
+    from ..model.networks import AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork, split_kinds
     from ..model.weights import load_arrays
 
     head = model.head
     bert: Any
     if head is None:
         bert = BertForPretraining(model.config)
+    elif head.kind is HeadKind.ANSWERS_WITH_KINDS:
+        bert = AnswerNetwork(model.config)
     else:
-        bert = (PooledNetwork if head.kind is HeadKind.SEQUENCE else TokenNetwork)(model.config, head.num_outputs)
+        network_class = {HeadKind.TOKENS: TokenNetwork, HeadKind.ANSWERS: TokenNetwork, HeadKind.MATCHING: TowerNetwork}
+        bert = network_class.get(head.kind, PooledNetwork)(model.config, head.num_outputs)
     arrays = {name: to_float32(tensor.read(), dtype=tensor.dtype) for name, tensor in model.tensors.items()}
     load_arrays(bert, arrays, source=model.files[0], optional=model.absent)
     bert.eval()
@@ -102,7 +108,13 @@ def _run_here(model: OpenedModel, inputs: Arrays) -> dict[str, np.ndarray]:
         hidden = bert.bert(ids, types, mask)
         encoded = {"last_hidden_state": hidden.numpy(), "pooler_output": bert.bert.pooler(hidden[:, 0]).numpy()}
         if head is not None:
-            return {**encoded, "logits": bert(ids, types, mask).numpy()}
+            outputs = bert(ids, types, mask)
+            if head.kind is HeadKind.MATCHING:
+                outputs = bert.compare(outputs, paddle.roll(outputs, shifts=-1, axis=0))
+            if head.kind is not HeadKind.ANSWERS_WITH_KINDS:
+                return {**encoded, "logits": outputs.numpy()}
+            logits, kinds = split_kinds(outputs)
+            return {**encoded, "logits": logits.numpy(), "kind_logits": kinds.numpy()}
         scores, relations = bert(ids, types, mask, paddle.arange(ids.size), True)
     return {
         **encoded,

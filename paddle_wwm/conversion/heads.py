@@ -2,13 +2,16 @@
 
     task                 class in transformers and PaddleNLP     head in transformers   pooler
     seq-cls              BertForSequenceClassification           classifier             yes
+    multi-label          the same, with `problem_type`           classifier             yes
     token-cls            BertForTokenClassification              classifier             none in transformers
     question-answering   BertForQuestionAnswering                qa_outputs             none in transformers
+      with kinds         none                                    none                   yes
+    text-matching        none                                    none                   not read
 
 The shapes do not show the task, so the configuration must state it (`architectures`, or our own `finetuning_task`), or
-the user. A model that computes something else with such a head (several labels per text, a regression, a choice) is
-refused. Sources: transformers modeling_bert.py, PaddleNLP bert/modeling.py and roberta/modeling.py,
-google-research/bert run_classifier.py and run_squad.py.
+the user. A model that computes something else with such a head (a regression, a choice) is refused. Sources:
+transformers modeling_bert.py, PaddleNLP bert/modeling.py and roberta/modeling.py, google-research/bert
+run_classifier.py and run_squad.py.
 """
 
 from __future__ import annotations
@@ -21,25 +24,39 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import CheckpointError, ConfigError
-from ..model.config_keys import DATA_LABELS_KEY, LABELS_KEY, READING_KEY, TASK_KEY
+from ..model.config_keys import ANSWER_KINDS, DATA_LABELS_KEY, LABELS_KEY, READING_KEY, TASK_KEY
+from ..model.folder import KIND_CLASSIFIER
 from .labels import MAX_SHOWN, placeholder_labels, stated_labels
 
 DROPOUT_KEY, PROBLEM_KEY = "classifier_dropout", "problem_type"
-SINGLE_LABEL = "single_label_classification"
+SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 ONLY_THE_ENCODER = "To convert only the encoder, add --drop-unexpected."
 
 
 class HeadKind(enum.Enum):
-    """The kind of a head. The value is the name of the task."""
+    """The kind of a head. The value is the name of the task, or of its variant."""
 
     SEQUENCE = "seq-cls"
+    MULTI_LABEL = "multi-label"
     TOKENS = "token-cls"
     ANSWERS = "question-answering"
+    ANSWERS_WITH_KINDS = "question-answering with kinds"
+    MATCHING = "text-matching"
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return HeadKind.ANSWERS.value if self is HeadKind.ANSWERS_WITH_KINDS else self.value
+
+    @property
+    def has_foreign_class(self) -> bool:
+        """True if transformers and PaddleNLP have a class with this head."""
+        return self not in (HeadKind.ANSWERS_WITH_KINDS, HeadKind.MATCHING)
 
     @property
     def architecture(self) -> str:
-        """The class of transformers and of PaddleNLP with this head."""
-        return f"BertFor{_CLASSES[self]}"
+        """The class of transformers and of PaddleNLP with this head, or with its encoder."""
+        return f"BertFor{_CLASSES[self]}" if self in _CLASSES else "BertModel"
 
     @property
     def reads_pooler(self) -> bool:
@@ -47,32 +64,31 @@ class HeadKind(enum.Enum):
 
         transformers' classes of the other heads have no pooler.
         """
-        return self is HeadKind.SEQUENCE
+        return self in (HeadKind.SEQUENCE, HeadKind.MULTI_LABEL, HeadKind.ANSWERS_WITH_KINDS)
 
     @property
     def has_labels(self) -> bool:
-        """True if the outputs are classes with names.
+        """True if the outputs are classes that the user names.
 
-        Otherwise they are the first and the last token of an answer.
+        Otherwise they are the first and the last token of an answer, and its kind.
         """
-        return self is not HeadKind.ANSWERS
+        return self not in (HeadKind.ANSWERS, HeadKind.ANSWERS_WITH_KINDS)
 
 
 _CLASSES = {
     HeadKind.SEQUENCE: "SequenceClassification",
+    HeadKind.MULTI_LABEL: "SequenceClassification",
     HeadKind.TOKENS: "TokenClassification",
     HeadKind.ANSWERS: "QuestionAnswering",
+    HeadKind.ANSWERS_WITH_KINDS: "QuestionAnswering",
 }
+TASK_NAMES = tuple(dict.fromkeys(kind.task for kind in HeadKind))
 _ARCHITECTURE = re.compile(r"(?:TF|Flax)?(?:Bert|Roberta)For(\w+)")
 _HEAD_NAMES = re.compile(
-    r"(classifier(\.(dense|out_proj))?|qa_outputs)\.(weight|bias)|(cls/squad/)?output_(weights|bias)"
+    r"((kind_)?classifier(\.(dense|out_proj))?|qa_outputs)\.(weight|bias)|(cls/squad/)?output_(weights|bias)"
 )
 _ANSWERS_ONLY = re.compile(r"qa_outputs\.|cls/squad/")
-_REFUSED_TASKS = {
-    "multi-label": "several labels per text",
-    "text-matching": "two texts that are encoded separately",
-    "MultipleChoice": "a choice between texts",
-}
+_CHOICE = "MultipleChoice"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +97,8 @@ class Head:
 
     Args:
         num_outputs: the number of outputs.
-        labels: the names of the classes in the order of their numbers; empty for answers.
+        labels: the names of the classes in the order of their numbers, or the kinds of answers; empty for answers
+            without kinds.
         others: keys of the configuration that concern the head and that every target keeps.
     """
 
@@ -98,7 +115,9 @@ class Head:
 
     def config_values(self) -> dict[str, Any]:
         """Return what config.json states about the head."""
-        values: dict[str, Any] = {"architectures": [self.kind.architecture], TASK_KEY: self.kind.value}
+        values: dict[str, Any] = {"architectures": [self.kind.architecture], TASK_KEY: self.kind.task}
+        if self.kind is HeadKind.MULTI_LABEL:
+            values[PROBLEM_KEY] = MULTI_LABEL
         if self.labels:
             values[LABELS_KEY] = {str(number): label for number, label in enumerate(self.labels)}
             values["label2id"] = {label: number for number, label in enumerate(self.labels)}
@@ -111,11 +130,9 @@ def kind_of(name: str) -> HeadKind:
     Raises:
         ConfigError: no head of this task is converted.
     """
-    try:
+    if name in TASK_NAMES:
         return HeadKind(name)
-    except ValueError:
-        names = ", ".join(kind.value for kind in HeadKind)
-        raise ConfigError(f"`task` must be one of {names}, but is {name!r}.") from None
+    raise ConfigError(f"`task` must be one of {', '.join(TASK_NAMES)}, but is {name!r}.")
 
 
 def is_head(name: str) -> bool:
@@ -141,46 +158,40 @@ def find_kind(
             the weights do not have.
     """
     heads = [name for name in names if is_head(name)]
+    has_kinds = any(name.startswith(KIND_CLASSIFIER) for name in heads)
     kind = given or _stated_kind(values, path=path)
-    if kind is None and any(_ANSWERS_ONLY.match(name) for name in heads):
+    if kind is None and (has_kinds or any(_ANSWERS_ONLY.match(name) for name in heads)):
         kind = HeadKind.ANSWERS
     if kind is None:
         return None
-    problem = values.get(PROBLEM_KEY)
-    if problem not in (None, SINGLE_LABEL):
+    problem, expected = values.get(PROBLEM_KEY), MULTI_LABEL if kind is HeadKind.MULTI_LABEL else SINGLE_LABEL
+    if problem not in (None, expected):
         raise CheckpointError(
-            f"{path}: `{PROBLEM_KEY}` must be {SINGLE_LABEL}, but is {problem!r}: the outputs of this head would be "
-            f"read in another way. {ONLY_THE_ENCODER}"
+            f"{path}: `{PROBLEM_KEY}` must be {expected} for {kind.task}, but is {problem!r}: the outputs of this head "
+            f"would be read in another way. {ONLY_THE_ENCODER}"
         )
-    if any(name.startswith("kind_classifier.") for name in names):
-        raise CheckpointError(
-            f"{path}: the model also predicts the kind of an answer (yes, no, none), which no class of transformers or "
-            f"PaddleNLP does. {ONLY_THE_ENCODER}"
-        )
-    return kind
+    return HeadKind.ANSWERS_WITH_KINDS if kind is HeadKind.ANSWERS and has_kinds else kind
 
 
 def _stated_kind(values: Mapping[str, Any], *, path: Path) -> HeadKind | None:
     task = values.get(TASK_KEY)
-    if isinstance(task, str) and task in _REFUSED_TASKS:
-        raise _other_head(task, path=path)
-    if isinstance(task, str) and task in [kind.value for kind in HeadKind]:
+    if isinstance(task, str) and task in TASK_NAMES:
         return HeadKind(task)
     stated = values.get("architectures")
     classes = [*(stated if isinstance(stated, list) else ()), values.get("init_class")]
     for name in classes:
         match = _ARCHITECTURE.fullmatch(name) if isinstance(name, str) else None
-        if match and match[1] in _REFUSED_TASKS:
-            raise _other_head(match[1], path=path)
-        if match and match[1] in _CLASSES.values():
-            return next(kind for kind, ending in _CLASSES.items() if ending == match[1])
+        if match and match[1] == _CHOICE:
+            raise CheckpointError(
+                f"{path}: states the head of {name} (a choice between texts), which cannot be converted. "
+                f"{ONLY_THE_ENCODER}"
+            )
+        kind = next((kind for kind, ending in _CLASSES.items() if match and ending == match[1]), None)
+        if kind is HeadKind.SEQUENCE and values.get(PROBLEM_KEY) == MULTI_LABEL:
+            return HeadKind.MULTI_LABEL
+        if kind is not None:
+            return kind
     return None
-
-
-def _other_head(name: str, *, path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"{path}: states the head of {name} ({_REFUSED_TASKS[name]}), which cannot be converted. {ONLY_THE_ENCODER}"
-    )
 
 
 def with_labels(
@@ -209,7 +220,8 @@ def with_labels(
     if not head.kind.has_labels:
         if given is not None:
             raise ConfigError(f"{path}: the head of {head.kind.value} has no labels, so --label-map cannot name them.")
-        return dataclasses.replace(head, others=others), ()
+        kinds = ANSWER_KINDS if head.kind is HeadKind.ANSWERS_WITH_KINDS else ()
+        return dataclasses.replace(head, labels=kinds, others=others), ()
     labels, notes = (tuple(given), ()) if given is not None else stated_labels(values, path=path)
     if labels and len(labels) != num_outputs:
         raise CheckpointError(

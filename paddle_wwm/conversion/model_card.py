@@ -9,21 +9,24 @@ from .opening import OpenedModel
 CARD_NAME = "README.md"
 _PIPELINES = {
     HeadKind.SEQUENCE: "text-classification",
+    HeadKind.MULTI_LABEL: "text-classification",
     HeadKind.TOKENS: "token-classification",
     HeadKind.ANSWERS: "question-answering",
+    HeadKind.ANSWERS_WITH_KINDS: "question-answering",
 }
 
 
-def model_card(model: OpenedModel, *, library: str, usage: str) -> str:
+def model_card(model: OpenedModel, *, library: str, usage: str, more: str = "") -> str:
     """Return the text of a model card, with only what the files show.
 
     Args:
         library: the name of the library that opens the folder.
         usage: lines of Python that open it.
+        more: one more fact.
     """
     config, head = model.config, model.head
     tags = ["bert"] + ([] if head is not None else ["feature-extraction"])
-    pipeline = _PIPELINES[head.kind] if head is not None else None
+    pipeline = _PIPELINES.get(head.kind) if head is not None else None
     if head is None and "cls.predictions" not in (*model.absent, *model.untrained):
         pipeline = "fill-mask"
     top = ["---", "language: zh", f"library_name: {library}", *([f"pipeline_tag: {pipeline}"] if pipeline else [])]
@@ -47,6 +50,7 @@ def model_card(model: OpenedModel, *, library: str, usage: str) -> str:
             "",
             *facts,
             *(["", *parts] if parts else []),
+            *(["", more] if more else []),
             "",
             f"Converted by paddle_wwm {__version__} from a {model.description} ({files}); `conversion.json` has the "
             "checksums and what was done. The licence is that of the source, which the files do not state.",

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterable
 
+from ..model.config_keys import ANSWER_KINDS
 from ..model.folder import TIED_NAMES
 from ..model_config import ModelConfig
 from .heads import Head, HeadKind
@@ -56,8 +57,8 @@ class _Row(_Names):
 
     Args:
         sizes: the shape of the first tensor in Paddle, one letter per dimension: V vocabulary, P positions,
-            T token types, H hidden, F feed-forward, C outputs of a task's head, 2. A second tensor (the bias) has only
-            the last dimension.
+            T token types, H hidden, F feed-forward, C outputs of a task's head, K kinds of answers, M three times
+            hidden, 2. A second tensor (the bias) has only the last dimension.
     """
 
     endings: tuple[_Ending, ...]
@@ -138,10 +139,17 @@ _TASK_OUTPUT = (
     _Ending(".bias", ".bias", "output_bias"),
 )
 _CLASSIFIER = _Row("classifier", "classifier", "", _TASK_OUTPUT, "HC")
+_ANSWERS = _Row("classifier", "qa_outputs", "cls/squad/", _TASK_OUTPUT, "HC")
+# the last two are ours only: no target with other names takes them (see targets.py)
+_KINDS = _Row("kind_classifier", "kind_classifier", "kind_", _TASK_OUTPUT, "HK")
+_OF_TWO_TEXTS = _Row("classifier", "classifier", "", _TASK_OUTPUT, "MC")
 _HEADS = {
-    HeadKind.SEQUENCE: _CLASSIFIER,
-    HeadKind.TOKENS: _CLASSIFIER,
-    HeadKind.ANSWERS: _Row("classifier", "qa_outputs", "cls/squad/", _TASK_OUTPUT, "HC"),
+    HeadKind.SEQUENCE: (_CLASSIFIER,),
+    HeadKind.MULTI_LABEL: (_CLASSIFIER,),
+    HeadKind.TOKENS: (_CLASSIFIER,),
+    HeadKind.ANSWERS: (_ANSWERS,),
+    HeadKind.ANSWERS_WITH_KINDS: (_ANSWERS, _KINDS),
+    HeadKind.MATCHING: (_OF_TWO_TEXTS,),
 }
 HEAD_NAME, PRETRAINING_HEADS = "classifier", "cls."  # in Paddle
 
@@ -198,13 +206,15 @@ def parameters(naming: Naming, config: ModelConfig, head: Head | None = None) ->
         "H": config.hidden_size,
         "F": config.intermediate_size,
         "C": head.num_outputs if head else 0,
+        "K": len(ANSWER_KINDS),
+        "M": 3 * config.hidden_size,
         "2": 2,
     }
     per_layer = [row for row in _TABLE if row.is_in_every_layer]
     first = _TABLE.index(per_layer[0])
     last = _TABLE[first + len(per_layer) :]
     if head is not None:
-        last = (*(row for row in last if not row.paddle.startswith(PRETRAINING_HEADS)), _HEADS[head.kind])
+        last = (*(row for row in last if not row.paddle.startswith(PRETRAINING_HEADS)), *_HEADS[head.kind])
     numbered = [(row, str(number)) for number in range(config.num_hidden_layers) for row in per_layer]
     rows = [(row, "") for row in _TABLE[:first]] + numbered + [(row, "") for row in last]
 

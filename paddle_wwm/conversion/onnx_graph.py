@@ -77,6 +77,17 @@ class BertGraph:
         table = self.add("Transpose", self.array("bert.embeddings.word_embeddings.weight"), perm=[1, 0])
         return self.add("Add", self.add("MatMul", hidden, table), self.array("cls.predictions.decoder_bias"))
 
+    def mean(self, hidden: str, mask: str) -> str:
+        """Return the mean of the hidden states (B, D) where the mask is True."""
+        weights = self.add("Unsqueeze", self.add("Cast", mask, to=1), self.ints([2]))  # TensorProto.FLOAT
+        total = self.add("ReduceSum", self.add("Mul", hidden, weights), self.ints([1]), keepdims=0)
+        return self.add("Div", total, self.add("ReduceSum", weights, self.ints([1]), keepdims=0))
+
+    def compare(self, query: str, title: str) -> str:
+        """Return the logits (B, C) of two vectors of text-matching."""
+        difference = self.add("Abs", self.add("Sub", query, title))
+        return self.linear(self.add("Concat", query, title, difference, axis=-1), "classifier")
+
     def linear(self, states: str, name: str) -> str:
         """Return states W + b for the layer of this name."""
         product = self.add("MatMul", states, self.array(f"{name}.weight"))

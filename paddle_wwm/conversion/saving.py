@@ -26,7 +26,7 @@ from ..weights.tensors import ObservedTensor, Tensor, transposed
 from .heads import PROBLEM_KEY, SINGLE_LABEL, HeadKind
 from .model_card import CARD_NAME, model_card
 from .names import Naming, parameters
-from .onnx_export import ONNX_NAME, write_onnx
+from .onnx_export import outputs_in_words, usage_of_onnx, write_onnx
 from .opening import OpenedModel
 from .sentence_folder import write_sentence_files
 from .targets import NAMINGS, READ_BY_TRANSFORMERS, TargetOptions
@@ -135,20 +135,14 @@ def _save_onnx(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], 
     if model.head is not None and model.head.labels:
         with atomic_write(folder / LABELS_NAME, "w") as stream:
             json.dump(model.head.labels, stream, ensure_ascii=False, indent=2)
-    usage = f"""import onnxruntime
-from tokenizers import Tokenizer
-
-session = onnxruntime.InferenceSession("{ONNX_NAME}")
-encoded = Tokenizer.from_file("{TOKENIZER_NAME}").encode("今天天气真好。")
-names = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
-inputs = {{name: [getattr(encoded, attribute)] for name, attribute in names.items()}}
-outputs = session.run(None, inputs)"""
-    _write_card(folder, model, library="onnx", usage=usage)
+    _write_card(
+        folder, model, library="onnx", usage=usage_of_onnx(model), more=outputs_in_words(model, task=options.task)
+    )
 
 
-def _write_card(folder: Path, model: OpenedModel, *, library: str, usage: str) -> None:
+def _write_card(folder: Path, model: OpenedModel, *, library: str, usage: str, more: str = "") -> None:
     with atomic_write(folder / CARD_NAME, "w") as stream:
-        stream.write(model_card(model, library=library, usage=usage))
+        stream.write(model_card(model, library=library, usage=usage, more=more))
 
 
 def _auto_class(model: OpenedModel) -> str:

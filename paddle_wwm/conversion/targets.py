@@ -68,6 +68,11 @@ def for_target(model: OpenedModel, target: Target) -> OpenedModel:
     """
     if target not in READ_BY_TRANSFORMERS:
         model.tokenizer.check_ours(model.files[0].parent)
+    if model.head is not None and not model.head.kind.has_foreign_class and target not in (Target.PADDLE, Target.ONNX):
+        raise CheckpointError(
+            f"{model.files[0]}: no class of {target.value} has the head of {model.head.kind.value}; it can be "
+            f"converted with --to {Target.PADDLE.value} and --to {Target.ONNX.value} only. {ONLY_THE_ENCODER}"
+        )
     if target in (Target.PADDLE, Target.PADDLENLP):
         return with_absent_tensors(model)
     if target is Target.SENTENCE_TRANSFORMERS:
@@ -94,7 +99,7 @@ def _only_encoder(model: OpenedModel) -> OpenedModel:
 
 def _without_unused_pooler(model: OpenedModel) -> OpenedModel:
     """Return the model without a pooler if transformers' class of its head has none."""
-    if model.head is None or model.head.kind.reads_pooler:
+    if model.head is None or model.head.kind.reads_pooler or not model.head.kind.has_foreign_class:
         return model
     kept = {name: tensor for name, tensor in model.tensors.items() if not name.startswith(POOLER)}
     if len(kept) == len(model.tensors):

@@ -13,8 +13,8 @@ from ..datasets.readers.splits import read_split, split_path, with_labels
 from ..download.finding import ModelSource, find_model
 from ..errors import ConfigError, DataError
 from ..files import check_space, sha256_of_file
+from ..model.config_keys import ANSWER_KINDS
 from ..model.folder import VOCAB_NAME
-from ..model.networks import ANSWER_KINDS
 from ..model_config import count_parameters
 from ..progress import Progress
 from ..runs.devices import visible_gpus

@@ -88,9 +88,7 @@ def _add_forward(
         width = config.hidden_size
         return {"last_hidden_state": [batch, length, width], "pooler_output": [batch, width]}
     if task.name == "text-matching":
-        one, other = (_mean(graph, *pair) for pair in encoded)
-        features = graph.add("Concat", one, other, graph.add("Abs", graph.add("Sub", one, other)), axis=-1)
-        logits, shape = graph.linear(features, "classifier"), [batch, len(task.labels)]
+        logits, shape = graph.compare(*(graph.mean(*pair) for pair in encoded)), [batch, len(task.labels)]
     elif task.name == "fill-mask":
         logits, shape = graph.predict_words(hidden), [batch, length, config.vocab_size]
     elif task.name == "question-answering":
@@ -106,10 +104,3 @@ def _add_forward(
     else:
         graph.add("Softmax", logits, axis=1 if task.name == "question-answering" else -1, outputs=["probabilities"])
     return {"probabilities": shape}
-
-
-def _mean(graph: BertGraph, hidden: str, mask: str) -> str:
-    """Return the mean of the hidden states (B, D) where the mask is True."""
-    weights = graph.add("Unsqueeze", graph.add("Cast", mask, to=1), graph.ints([2]))  # TensorProto.FLOAT
-    total = graph.add("ReduceSum", graph.add("Mul", hidden, weights), graph.ints([1]), keepdims=0)
-    return graph.add("Div", total, graph.add("ReduceSum", weights, graph.ints([1]), keepdims=0))

@@ -33,6 +33,10 @@ DATA_LABELS_KEY = (
     "finetuning_labels"  # the labels in the data files, by class number, if the label map has names for them
 )
 
+# The labels of a question-answering model that also predicts the kind of an answer: a span of the passage, or one of
+# the other kinds. The order is that of the classifier's outputs.
+ANSWER_KINDS = ("span", "yes", "no", "none")
+
 # These have no influence on the outputs, or are read elsewhere.
 _FREE_KEYS = frozenset(
     (

@@ -17,10 +17,8 @@ from ..compute import ops
 from ..compute.dropout import dropout
 from ..model_config import ModelConfig
 from .bert import BertModel, initialize_weights
+from .config_keys import ANSWER_KINDS
 from .shortcuts import first_states
-
-# An answer is a span of the passage, or one of the other kinds. The order is that of the classifier's outputs.
-ANSWER_KINDS = ("span", "yes", "no", "none")
 
 
 class AllStates(nn.Layer):

@@ -19,7 +19,7 @@ import paddle.nn as nn
 
 from ..errors import HubModuleError
 from ..files import write_json
-from ..model.config_keys import LABELS_KEY, TASK_KEY, UNTRAINED
+from ..model.config_keys import ANSWER_KINDS, LABELS_KEY, TASK_KEY, UNTRAINED
 from ..model.folder import (
     CLASSIFIER,
     CONFIG_NAME,
@@ -32,7 +32,6 @@ from ..model.folder import (
     tokenizer_config,
     with_bert_in_front,
 )
-from ..model.networks import ANSWER_KINDS
 from ..model.weights import load_arrays
 from ..model_config import ModelConfig
 from ..weights import WEIGHTS_NAME

@@ -11,7 +11,8 @@ import paddle
 import paddle.nn as nn
 
 from ..errors import DataError
-from ..model.networks import ANSWER_KINDS, AnswerNetwork, TokenNetwork, split_kinds
+from ..model.config_keys import ANSWER_KINDS
+from ..model.networks import AnswerNetwork, TokenNetwork, split_kinds
 from ..model_config import ModelConfig
 from ..tokenization.vocab import IGNORED_LABEL
 from ..tokenization.wordpiece import WordPieceTokenizer

@@ -10,16 +10,29 @@ import paddle
 import pytest
 
 from paddle_wwm.conversion.heads import HeadKind
+from paddle_wwm.model.config_keys import ANSWER_KINDS
+from paddle_wwm.model.folder import read_model_config
+from paddle_wwm.tasks.model_folder import write_finetuned
+from paddle_wwm.tasks.task_table import task_class
 
 from .sources import REFERENCE, hf_arrays, hf_folder, vocab_file
 
 LABELS = {
     HeadKind.SEQUENCE: ("差评", "好评", "中评"),
+    HeadKind.MULTI_LABEL: ("快", "好", "省"),
     HeadKind.TOKENS: ("O", "B-PER", "I-PER", "B-LOC"),
     HeadKind.ANSWERS: (),
+    HeadKind.ANSWERS_WITH_KINDS: ANSWER_KINDS,
+    HeadKind.MATCHING: ("不同", "相同"),
 }
-LAYER = {HeadKind.SEQUENCE: "classifier", HeadKind.TOKENS: "classifier", HeadKind.ANSWERS: "qa_outputs"}
-KINDS = pytest.mark.parametrize("kind", HeadKind, ids=lambda kind: kind.value)
+LAYER = {kind: "qa_outputs" if kind is HeadKind.ANSWERS else "classifier" for kind in HeadKind}
+# those of transformers and PaddleNLP, and those of this project only
+KINDS = pytest.mark.parametrize(
+    "kind", [kind for kind in HeadKind if kind.has_foreign_class], ids=lambda kind: kind.value
+)
+OUR_KINDS = pytest.mark.parametrize(
+    "kind", [kind for kind in HeadKind if not kind.has_foreign_class], ids=lambda kind: kind.value
+)
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
 
@@ -40,6 +53,8 @@ def head_config(kind, **changes):
     labels = LABELS[kind] or ("LABEL_0", "LABEL_1")
     stated = {"id2label": {str(number): name for number, name in enumerate(labels)}}
     stated["label2id"] = {name: number for number, name in enumerate(labels)}
+    if kind is HeadKind.MULTI_LABEL:
+        stated["problem_type"] = "multi_label_classification"
     return {"architectures": [kind.architecture], **stated, **changes}
 
 
@@ -50,6 +65,20 @@ def fine_tuned(folder, kind, *, arrays=None, without=(), **changes):
     values = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({key: value for key, value in values.items() if key not in without}))
     vocab_file(folder / "vocab.txt")
+    return folder
+
+
+def fine_tuned_here(folder, kind, *, base):
+    """Write a folder as this project's fine-tuning does, with random weights.
+
+    Args:
+        base: a model folder of ours, with the sizes and the vocabulary.
+    """
+    paddle.seed(5)
+    network = task_class(kind.task)(labels=LABELS[kind]).make_network(read_model_config(base))
+    arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    folder.mkdir()
+    write_finetuned(folder, arrays=arrays, source=base, task=kind.task, label_map=dict(enumerate(LABELS[kind])))
     return folder
 
 

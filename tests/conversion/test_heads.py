@@ -11,24 +11,35 @@ import pytest
 from paddlenlp import transformers as paddlenlp
 
 from paddle_wwm import load_model
-from paddle_wwm.conversion.heads import HeadKind
+from paddle_wwm.conversion.heads import TASK_NAMES, HeadKind
 from paddle_wwm.conversion.opening import open_model
 from paddle_wwm.conversion.verify import verify
 from paddle_wwm.errors import CheckpointError, ConfigError
 from paddle_wwm.tasks.task_table import TASKS
-from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 
-from .fine_tuned import KINDS, LABELS, LAYER, SIZES, config_of, expected_logits, fine_tuned, head_arrays, inputs
+from .fine_tuned import (
+    KINDS,
+    LABELS,
+    LAYER,
+    OUR_KINDS,
+    SIZES,
+    config_of,
+    expected_logits,
+    fine_tuned,
+    fine_tuned_here,
+    head_arrays,
+    inputs,
+)
 from .sources import HF_FOLDER, bits_of, converted, hf_arrays
 
 TOLERANCE = 1e-5
 
 
 def test_every_kind_of_head_is_a_task_with_the_same_class():
-    assert {kind.value: kind.architecture for kind in HeadKind} == {
-        kind.value: TASKS[kind.value].architecture for kind in HeadKind
-    }
-    assert [kind.has_labels for kind in HeadKind] == [TASKS[kind.value].needs_labels for kind in HeadKind]
+    assert set(TASK_NAMES) == {name for name, task in TASKS.items() if task.has_classifier}
+    for kind in HeadKind:
+        assert kind.architecture == TASKS[kind.task].architecture
+        assert kind.has_labels == TASKS[kind.task].needs_labels
 
 
 # ---- Outputs and bits
@@ -38,9 +49,9 @@ def test_every_kind_of_head_is_a_task_with_the_same_class():
 @KINDS
 def test_a_converted_head_gives_the_outputs_of_transformers(tmp_path, kind):
     result = converted(fine_tuned(tmp_path / "hf", kind), tmp_path / "out")
-    network = load_model(tmp_path / "out", task=kind.value)
+    network = load_model(tmp_path / "out", task=kind.task)
     np.testing.assert_allclose(network(*inputs()).numpy(), expected_logits(kind), atol=TOLERANCE)
-    assert config_of(tmp_path / "out")["finetuning_task"] == kind.value
+    assert config_of(tmp_path / "out")["finetuning_task"] == kind.task
     assert config_of(tmp_path / "out").get("id2label", {}) == dict(zip("0123", LABELS[kind]))
     assert result.made_anew == (() if kind.reads_pooler else ("bert.pooler",))
 
@@ -147,11 +158,16 @@ def test_heads_of_pretraining_next_to_a_fine_tuned_one_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"problem_type": "multi_label_classification"}, "`problem_type` must be single_label_classification"),
         ({"problem_type": "regression"}, "`problem_type` must be single_label_classification"),
         ({"architectures": ["BertForMultipleChoice"]}, "MultipleChoice .a choice between texts."),
-        ({"finetuning_task": "multi-label"}, "several labels per text"),
-        ({"finetuning_task": "text-matching"}, "encoded separately"),
+        (
+            {"finetuning_task": "seq-cls", "problem_type": "multi_label_classification"},
+            "`problem_type` must be single_label_classification for seq-cls",
+        ),
+        (
+            {"finetuning_task": "multi-label", "problem_type": "single_label_classification"},
+            "`problem_type` must be multi_label_classification for multi-label",
+        ),
     ],
 )
 def test_a_head_that_computes_something_else_is_refused_but_its_encoder_can_be_converted(tmp_path, changes, message):
@@ -213,13 +229,30 @@ def test_the_name_of_a_data_set_as_finetuning_task_of_transformers_is_not_a_task
     assert config_of(tmp_path / "out")["finetuning_task"] == "seq-cls"
 
 
-def test_kinds_of_answers_are_refused(tmp_path):
-    source = fine_tuned(tmp_path / "hf", HeadKind.ANSWERS)
-    converted(source, tmp_path / "ours")
-    path = tmp_path / "ours" / "model_state.pdparams"
-    write_pdparams(path, read_pdparams(path) | {"kind_classifier.weight": np.zeros((64, 4), np.float32)})
-    with pytest.raises(CheckpointError, match="kind of an answer"):
-        converted(tmp_path / "ours", tmp_path / "out", to="huggingface")
+@pytest.mark.parity
+@OUR_KINDS
+def test_a_head_that_only_this_project_has_stays_with_its_labels(tmp_path, kind):
+    converted(fine_tuned(tmp_path / "hf", HeadKind.SEQUENCE), tmp_path / "base", drop_unexpected=True)
+    source = fine_tuned_here(tmp_path / "ours", kind, base=tmp_path / "base")
+    result = converted(source, tmp_path / "out")
+    assert bits_of(open_model(tmp_path / "out")) == bits_of(open_model(source)) and result.made_anew == ()
+    kept = ("finetuning_task", "id2label", "label2id", "architectures")
+    for key in kept:
+        assert config_of(tmp_path / "out").get(key) == config_of(source).get(key)
+    compared = verify(source, tmp_path / "out")
+    assert compared.largest == 0 and "BERT of this package" in compared.one
+    names = {"logits", *(("kind_logits",) if kind is HeadKind.ANSWERS_WITH_KINDS else ())}
+    assert names <= {item.output for item in compared.differences}
+
+
+@OUR_KINDS
+@pytest.mark.parametrize("target", ["huggingface", "paddlenlp", "sentence-transformers", "tensorflow"])
+def test_a_framework_without_a_class_for_a_head_does_not_get_it(tmp_path, kind, target):
+    converted(fine_tuned(tmp_path / "hf", HeadKind.SEQUENCE), tmp_path / "base", drop_unexpected=True)
+    source = fine_tuned_here(tmp_path / "ours", kind, base=tmp_path / "base")
+    with pytest.raises(CheckpointError, match=f"no class of {target} has the head of {kind.value}.*--drop-unexpected"):
+        converted(source, tmp_path / "out", to=target)
+    converted(source, tmp_path / "out", to=target, drop_unexpected=True)
 
 
 def test_the_source_folder_is_not_changed(tmp_path):

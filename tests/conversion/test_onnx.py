@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from paddle_wwm.conversion.opening import open_model
 from paddle_wwm.conversion.verify import make_inputs, run_model
 from paddle_wwm.errors import CheckpointError, ConfigError
 
-from .fine_tuned import KINDS, LABELS, config_of, fine_tuned
+from .fine_tuned import KINDS, LABELS, OUR_KINDS, config_of, fine_tuned, fine_tuned_here
 from .sources import HF_FOLDER, REFERENCE, converted, hf_arrays, hf_folder, vocab_file
 
 TOLERANCE = 1e-4
@@ -80,6 +81,44 @@ def test_every_head_gives_the_logits_of_the_model_for_any_shape(tmp_path, kind, 
         assert list(found) == ["start_logits", "end_logits"]
         found = {"logits": np.stack(list(found.values()), -1)}
     np.testing.assert_allclose(found["logits"], expected["logits"], atol=TOLERANCE)
+
+
+@pytest.mark.parity
+@OUR_KINDS
+def test_a_head_that_only_this_project_has_gives_the_logits_of_the_model(tmp_path, kind):
+    converted(fine_tuned(tmp_path / "hf", HeadKind.SEQUENCE), tmp_path / "base", drop_unexpected=True)
+    source = fine_tuned_here(tmp_path / "ours", kind, base=tmp_path / "base")
+    converted(source, tmp_path / "out", to="onnx")
+    model = open_model(source)
+    inputs = make_inputs(model.config)
+    expected, _ = run_model(model, inputs)
+    if kind is HeadKind.MATCHING:  # `run_model` compares every text with the next one
+        others = {f"title_{name}": np.roll(array, -1, axis=0) for name, array in inputs.items()}
+        inputs = {**{f"query_{name}": array for name, array in inputs.items()}, **others}
+    found = run_onnx(tmp_path / "out", inputs)
+    if kind is HeadKind.ANSWERS_WITH_KINDS:
+        assert list(found) == ["start_logits", "end_logits", "kind_logits"]
+        np.testing.assert_allclose(found["kind_logits"], expected["kind_logits"], atol=TOLERANCE)
+        found = {"logits": np.stack([found["start_logits"], found["end_logits"]], -1)}
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=TOLERANCE)
+    assert tuple(json.loads((tmp_path / "out" / "labels.json").read_text())) == LABELS[kind]
+
+
+@pytest.mark.parametrize("kind", HeadKind, ids=lambda kind: kind.value)
+def test_the_code_of_the_card_runs_the_file(tmp_path, kind, monkeypatch):
+    converted(fine_tuned(tmp_path / "hf", HeadKind.SEQUENCE), tmp_path / "base", drop_unexpected=True)
+    converted(fine_tuned_here(tmp_path / "ours", kind, base=tmp_path / "base"), tmp_path / "out", to="onnx")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "The outputs are logits." in card
+    assert ("sigmoid" if kind is HeadKind.MULTI_LABEL else "softmax") in card
+    code = re.search("```python\n(.*)```", card, re.DOTALL)[1]
+    # without onnxruntime; `make interop` runs the code with it
+    code = code.replace("import onnxruntime", "import onnx.reference")
+    code = code.replace("onnxruntime.InferenceSession", "onnx.reference.ReferenceEvaluator")
+    monkeypatch.chdir(tmp_path / "out")
+    found: dict = {}
+    exec(code, found)
+    assert all(np.isfinite(array).all() for array in found["outputs"])
 
 
 @KINDS

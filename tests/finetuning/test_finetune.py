@@ -13,7 +13,7 @@ from paddle_wwm.errors import CheckpointError, ConfigError, DataError, HubModule
 from paddle_wwm.finetuning.job import run_job
 from paddle_wwm.finetuning.results import read_results, read_run
 from paddle_wwm.finetuning.set_up import FineTuneJob
-from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 from paddle_wwm.runs.folder import locked_output
 from paddle_wwm.tasks.answer_kinds import KINDS
 from paddle_wwm.tasks.examples import TaskName

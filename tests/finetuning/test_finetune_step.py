@@ -19,7 +19,7 @@ from paddle_wwm.finetuning.recipe import (
     steps_per_epoch,
 )
 from paddle_wwm.finetuning.trainer import SeedTrainer, TrainingData
-from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 from paddle_wwm.runs import accumulation
 from paddle_wwm.runs.fleet import World
 from paddle_wwm.tasks.examples import AnswerKind, GoldAnswer, QuestionExample, TaskName, TextExample, TokenExample

@@ -6,6 +6,7 @@ import json
 
 import paddle
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from paddle_wwm import load_model
 from paddle_wwm.cli.main import main
@@ -14,24 +15,32 @@ from paddle_wwm.conversion.opening import open_model
 from paddle_wwm.errors import CheckpointError, HubModuleError
 from paddle_wwm.hub import BertHubModule
 from paddle_wwm.hub.build import build_module
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 from paddle_wwm.model.folder import read_model_config
 from paddle_wwm.tasks.model_folder import write_finetuned
 from paddle_wwm.tasks.task_table import task_class
 
-TASKS = {"seq-cls": ("差评", "好评", "中评"), "token-cls": ("O", "B-PER", "I-PER"), "question-answering": ()}
+TASKS = {
+    "seq-cls": ("差评", "好评", "中评"),
+    "multi-label": ("快", "好", "省"),
+    "token-cls": ("O", "B-PER", "I-PER"),
+    "question-answering": (),
+}
 TEXTS = {
     "seq-cls": [["我们在北京大学学习"], ["天气很好"]],
+    "multi-label": [["我们在北京大学学习"], ["天气很好"]],
     "token-cls": [["我们在北京大学学习"], ["天气很好"]],
     "question-answering": [{"question": "天气", "context": "我们在北京大学学习天气很好"}],
 }
 
 
-def write_ours(folder, task, weights):
+def write_ours(folder, task, weights, *, labels=None):
+    labels = TASKS[task] if labels is None else labels
     paddle.seed(5)
-    network = task_class(task)(labels=TASKS[task]).make_network(read_model_config(weights))
+    network = task_class(task)(labels=labels).make_network(read_model_config(weights))
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     folder.mkdir()
-    write_finetuned(folder, arrays=arrays, source=weights, task=task, label_map=dict(enumerate(TASKS[task])))
+    write_finetuned(folder, arrays=arrays, source=weights, task=task, label_map=dict(enumerate(labels)))
     return folder
 
 
@@ -85,8 +94,8 @@ def test_load_model_takes_a_folder_of_transformers(fine_tuned):
     inputs = (ids, paddle.zeros_like(ids), ids > 0)
     one, other = (load_model(folder, task=task)(*inputs).numpy() for folder in (ours, foreign))
     assert (one == other).all()
-    with pytest.raises(CheckpointError, match=f"{foreign}: must be a model for multi-label, but was fine-tuned for"):
-        load_model(foreign, task="multi-label")
+    with pytest.raises(CheckpointError, match=f"{foreign}: must be a model for text-matching, but was fine-tuned for"):
+        load_model(foreign, task="text-matching")
 
 
 def test_load_model_takes_a_pretrained_folder_of_transformers(weights, tmp_path):
@@ -146,6 +155,23 @@ def test_hub_export_writes_the_onnx_file_that_convert_writes(fine_tuned, tmp_pat
     assert run_command("export", built.directory, tmp_path / "onnx") == 2  # the folder exists
     assert run_command("export", "absent-module", tmp_path / "other") == 2
     assert "not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "outputs"),
+    [
+        ("text-matching", ("不同", "相同"), ["logits"]),
+        ("question-answering", ANSWER_KINDS, ["start_logits", "end_logits", "kind_logits"]),
+    ],
+)
+def test_hub_export_writes_heads_that_no_other_program_has(weights, tmp_path, capsys, task, labels, outputs):
+    built = build_module(
+        name="mine", weights=write_ours(tmp_path / "ours", task, weights, labels=labels), output=tmp_path / "dist"
+    )
+    assert run_command("export", built.directory, tmp_path / "onnx") == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "onnx" / "labels.json").read_text()) == list(labels)
+    assert ReferenceEvaluator(str(tmp_path / "onnx" / "model.onnx")).output_names == outputs
+    assert "The outputs are logits." in (tmp_path / "onnx" / "README.md").read_text()
 
 
 def test_hub_export_writes_the_scores_of_words_of_a_pretrained_module(weights, tmp_path):

@@ -8,7 +8,7 @@ from onnx.reference import ReferenceEvaluator
 
 from paddle_wwm.errors import HubModuleError
 from paddle_wwm.hub import BertHubModule
-from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 
 TEXTS = ["使用语言模型", "来预测", "下一个词的probability。"]
 TASKS = [None, "fill-mask", "seq-cls", "multi-label", "token-cls", "text-matching", "question-answering"]

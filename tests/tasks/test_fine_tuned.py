@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from paddle_wwm.errors import CheckpointError
-from paddle_wwm.model.config_keys import READING_KEY
-from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.model.config_keys import ANSWER_KINDS, READING_KEY
 from paddle_wwm.tasks.examples import QuestionExample, TextExample, TokenExample
 from paddle_wwm.tasks.fine_tuned import load_finetuned, load_tokenizer, predict_examples
 from paddle_wwm.tasks.model_folder import read_description, write_finetuned

@@ -8,9 +8,10 @@ import pytest
 
 from paddle_wwm import load_model
 from paddle_wwm.errors import CheckpointError, ConfigError
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 from paddle_wwm.model.folder import WEIGHTS_NAME, read_model_config
 from paddle_wwm.model.heads import BertForPretraining
-from paddle_wwm.model.networks import ANSWER_KINDS, AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
+from paddle_wwm.model.networks import AnswerNetwork, PooledNetwork, TokenNetwork, TowerNetwork
 from paddle_wwm.tasks.model_folder import write_finetuned
 from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
 

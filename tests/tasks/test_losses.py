@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from paddle_wwm.hub import BertHubModule
-from paddle_wwm.model.networks import ANSWER_KINDS
+from paddle_wwm.model.config_keys import ANSWER_KINDS
 from paddle_wwm.model.weights import save_model
 from paddle_wwm.model_config import ModelConfig
 from paddle_wwm.tasks.task_table import TASKS
