@@ -7,8 +7,9 @@ from typing import Callable
 
 from ..conversion.convert import convert
 from ..conversion.description import find_config
+from ..conversion.result import Conversion
 from ..conversion.saving import Target
-from ..errors import DownloadError
+from ..errors import CheckpointError, DownloadError
 from ..files import read_json, write_json
 from ..model.config_keys import UNTRAINED
 from ..model.folder import CONFIG_NAME, TOKENIZER_CONFIG_NAME
@@ -52,14 +53,17 @@ def convert_on_arrival(
 ) -> list[str]:
     """Convert a model folder of any known format into the new folder `target`.
 
+    The head of a fine-tuned model and its labels are kept. A model of the table, and a head that cannot be converted,
+    gives the encoder and the heads of pretraining; a note has the reason.
+
     Returns:
         Notes for the user, one sentence each.
 
     Raises:
         CheckpointError: a file is corrupt, hostile or not a BERT.
     """
-    done = convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, progress=progress)
-    notes = list(done.notes)
+    done, reason = _converted(source, target=target, with_head=variant is None, progress=progress)
+    notes = [*([f"Its head is kept: {done.head}."] if done.head else []), *done.notes]
     if done.made_anew:
         notes.append(
             f"The source has no {' and no '.join(done.made_anew)}: the values are random until they are trained; "
@@ -69,6 +73,7 @@ def convert_on_arrival(
         notes.append(
             f"Left out, because they are not part of a BERT with its pretraining heads: "
             f"{', '.join(done.dropped[:8])}{' …' if done.dropped[8:] else ''}."
+            f"{f' The reason: {reason}' if reason else ''}"
         )
     return (
         notes
@@ -80,6 +85,20 @@ def convert_on_arrival(
             *_with_untrained_heads(variant, folder=target),
         ]
     )
+
+
+def _converted(
+    source: Path, *, target: Path, with_head: bool, progress: Callable[[Progress], None] | None
+) -> tuple[Conversion, str]:
+    """Convert a model, with its head if possible; return why it was left out."""
+    reason = ""
+    if with_head:
+        try:
+            return convert(source, target=target, to=Target.PADDLE, progress=progress), ""
+        except CheckpointError as error:
+            reason = str(error)
+    # raises the error again if the reason is not the head
+    return convert(source, target=target, to=Target.PADDLE, drop_unexpected=True, progress=progress), reason
 
 
 def _with_untrained_heads(variant: Variant, *, folder: Path) -> list[str]:
