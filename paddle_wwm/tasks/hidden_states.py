@@ -34,6 +34,10 @@ class HiddenStates(Task):
     architecture = "BertModel"
     has_classifier = needs_labels = False
 
+    @property
+    def reads_pooler(self) -> bool:
+        return True
+
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:

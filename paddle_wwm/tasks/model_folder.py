@@ -160,7 +160,8 @@ def write_finetuned(
     left_out = (UNTRAINED, TASK_KEY, LABELS_KEY, "label2id", "problem_type")
     values = {name: value for name, value in read_config(source).items() if name not in left_out}
     values |= {"architectures": [TASKS[task].architecture], TASK_KEY: task, **(notes or {})}
-    if POOLER.rstrip(".") in read_config(source).get(UNTRAINED, ()) and not _trains_pooler(task, arrays):
+    trains_pooler = TASKS[task](labels=tuple(label_map.values())).reads_pooler
+    if POOLER.rstrip(".") in read_config(source).get(UNTRAINED, ()) and not trains_pooler:
         values[UNTRAINED] = [POOLER.rstrip(".")]
     if label_map:
         values[LABELS_KEY] = {str(number): label for number, label in label_map.items()}
@@ -173,12 +174,6 @@ def write_finetuned(
         shutil.copyfile(source / TOKENIZER_CONFIG_NAME, folder / TOKENIZER_CONFIG_NAME)
     else:
         write_json(folder / TOKENIZER_CONFIG_NAME, tokenizer_config(read_model_config(source), do_lower_case=True))
-
-
-def _trains_pooler(task: str, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Return True if the network of a task reads the pooled state of [CLS]."""
-    reads_tokens = TASKS[task].architecture in ("BertForTokenClassification", "BertForQuestionAnswering")
-    return not reads_tokens or any(name.startswith(KIND_CLASSIFIER) for name in arrays)
 
 
 def label_map_of(

@@ -50,6 +50,10 @@ class QuestionAnswering(Task):
         """True if the network also predicts the kind of an answer."""
         return self.labels == ANSWER_KINDS
 
+    @property
+    def reads_pooler(self) -> bool:
+        return self.has_kinds
+
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:
@@ -96,9 +100,6 @@ class QuestionAnswering(Task):
 
     def make_network(self, config: ModelConfig) -> nn.Layer:
         return AnswerNetwork(config) if self.has_kinds else TokenNetwork(config, 2)
-
-    def unused_layers(self, network: nn.Layer) -> Sequence[nn.Layer]:
-        return () if self.has_kinds else (network.bert.pooler,)
 
     def num_targets(self, labels: Any) -> Any:
         """Count the rows: the two ends of an answer are one target."""

@@ -134,9 +134,17 @@ class Task:
         """Make a network with random weights, drawn from the state of paddle.seed."""
         raise NotImplementedError
 
+    @property
+    def reads_pooler(self) -> bool:
+        """True if the network reads the pooled state of [CLS].
+
+        Only then does training change the pooler.
+        """
+        return False
+
     def unused_layers(self, network: nn.Layer) -> Sequence[nn.Layer]:
         """Return the layers that do not affect the network's outputs."""
-        return ()
+        return () if self.reads_pooler else (network.bert.pooler,)
 
     def logits(self, network: nn.Layer, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Compute the network's output in training.

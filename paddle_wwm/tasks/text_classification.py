@@ -44,6 +44,10 @@ class TextClassification(Task):
     name = "seq-cls"
     architecture = "BertForSequenceClassification"
 
+    @property
+    def reads_pooler(self) -> bool:
+        return True
+
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:

@@ -28,6 +28,10 @@ class TextMatching(TextClassification):
     architecture = "BertModel"
     num_texts = (2,)
 
+    @property
+    def reads_pooler(self) -> bool:
+        return False
+
     def encode(
         self, examples: Sequence[Example], *, tokenizer: WordPieceTokenizer, reading: Reading, with_labels: bool = False
     ) -> Features:

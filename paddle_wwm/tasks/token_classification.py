@@ -71,9 +71,6 @@ class TokenClassification(Task):
     def make_network(self, config: ModelConfig) -> nn.Layer:
         return TokenNetwork(config, len(self.labels))
 
-    def unused_layers(self, network: nn.Layer) -> Sequence[nn.Layer]:
-        return (network.bert.pooler,)
-
     def batch_labels(self, features: Features, batch: Batch) -> np.ndarray:
         """Return the labels, int64 (B, T), -100 at padding."""
         padded = np.full(batch.input_ids.shape, IGNORED_LABEL, np.int64)

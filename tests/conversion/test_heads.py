@@ -40,6 +40,7 @@ def test_every_kind_of_head_is_a_task_with_the_same_class():
     for kind in HeadKind:
         assert kind.architecture == TASKS[kind.task].architecture
         assert kind.has_labels == TASKS[kind.task].needs_labels
+        assert kind.reads_pooler == TASKS[kind.task](labels=LABELS[kind]).reads_pooler
 
 
 # ---- Outputs and bits

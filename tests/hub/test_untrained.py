@@ -151,9 +151,10 @@ def test_the_pooler_counts_where_the_classifier_reads_it_and_the_model_has_none(
     module = BertHubModule(task="seq-cls", weights=str(headless_weights))
     module.model.classifier.set_state_dict({"weight": paddle.ones([16, 2]), "bias": paddle.zeros([2])})
     assert untrained(module) == ["bert.pooler.dense.weight", "bert.pooler.dense.bias"]
-    module = BertHubModule(task="token-cls", weights=str(headless_weights))
-    module.model.classifier.set_state_dict({"weight": paddle.ones([16, 2]), "bias": paddle.zeros([2])})
-    assert untrained(module) == []
+    for task, width in (("token-cls", 16), ("text-matching", 48)):
+        module = BertHubModule(task=task, weights=str(headless_weights))
+        module.model.classifier.set_state_dict({"weight": paddle.ones([width, 2]), "bias": paddle.zeros([2])})
+        assert untrained(module) == []
 
 
 def test_random_classifiers_of_the_same_seed_are_the_same(make):

@@ -125,7 +125,8 @@ def test_the_error_for_an_unknown_task_lists_the_known_tasks(model):
 
 
 @pytest.mark.parametrize(
-    ("task", "kind", "is_trained"), [("token-cls", TokenNetwork, False), ("seq-cls", PooledNetwork, True)]
+    ("task", "kind", "is_trained"),
+    [("token-cls", TokenNetwork, False), ("seq-cls", PooledNetwork, True), ("text-matching", TowerNetwork, False)],
 )
 def test_a_random_pooler_stays_listed_as_untrained_unless_the_task_trains_it(
     mini_vocab, tmp_path, task, kind, is_trained
