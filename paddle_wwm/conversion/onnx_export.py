@@ -93,9 +93,10 @@ def write_onnx(folder: Path, model: OpenedModel, tensors: Mapping[str, Tensor], 
     graph = BertGraph(model.config, arrays)
     names = input_names(model)
     outputs = _add_outputs(graph, model, names=names, task=task)
-    content = graph.model(
-        inputs=dict.fromkeys(names, (BATCH, LENGTH)), outputs=outputs, producer=f"paddle_wwm {__version__}"
-    )
+    # the two texts of text-matching have other lengths, and onnxruntime takes sizes of one name as equal
+    prefixes = {name: next((one for one in TEXT_PREFIXES if name.startswith(one)), "") for name in names}
+    inputs = {name: (BATCH, f"{prefix}{LENGTH}") for name, prefix in prefixes.items()}
+    content = graph.model(inputs=inputs, outputs=outputs, producer=f"paddle_wwm {__version__}")
     with atomic_write(folder / ONNX_NAME) as stream:
         stream.write(content)
 

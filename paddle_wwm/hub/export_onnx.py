@@ -11,6 +11,7 @@ from typing import Any, Sequence
 
 import paddle.nn as nn
 
+from ..conversion.onnx_export import TEXT_PREFIXES
 from ..conversion.onnx_graph import BATCH, LENGTH, MASKED, OPSET, BertGraph
 from ..errors import HubModuleError
 from ..files import atomic_write
@@ -58,7 +59,11 @@ def export_onnx(
     state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     graph = BertGraph(config, state)
     content = graph.model(
-        inputs={one.name: _shape(one) for one in inputs},
+        inputs={
+            # onnxruntime takes sizes of one name as equal, but the two texts of text-matching have other lengths
+            one.name: _shape(one, length=LENGTH if len(inputs) == 2 else f"{prefix}{LENGTH}")
+            for one, prefix in zip(inputs, [prefix for prefix in TEXT_PREFIXES for _ in range(2)])
+        },
         outputs=_add_forward(graph, inputs, task=task, config=config, pad_id=vocab.pad_id),
         producer=f"paddle_wwm {__version__}",
     )
@@ -68,8 +73,8 @@ def export_onnx(
     vocab.save(path.parent / VOCAB_NAME)
 
 
-def _shape(one: InputShape) -> list[int | str]:
-    return [size or name for size, name in zip(one.shape, (BATCH, LENGTH))]
+def _shape(one: InputShape, *, length: str = LENGTH) -> list[int | str]:
+    return [size or name for size, name in zip(one.shape, (BATCH, length))]
 
 
 def _add_forward(

@@ -95,6 +95,12 @@ def test_a_head_that_only_this_project_has_gives_the_logits_of_the_model(tmp_pat
     if kind is HeadKind.MATCHING:  # `run_model` compares every text with the next one
         others = {f"title_{name}": np.roll(array, -1, axis=0) for name, array in inputs.items()}
         inputs = {**{f"query_{name}": array for name, array in inputs.items()}, **others}
+        shapes = {
+            one.name: one.type.tensor_type.shape for one in onnx.load(tmp_path / "out" / "model.onnx").graph.input
+        }
+        lengths = {name: shape.dim[1].dim_param for name, shape in shapes.items()}
+        # onnxruntime takes sizes of one name as equal, but the two texts have other lengths
+        assert lengths == {name: f"{name.split('_')[0]}_sequence_length" for name in inputs}
     found = run_onnx(tmp_path / "out", inputs)
     if kind is HeadKind.ANSWERS_WITH_KINDS:
         assert list(found) == ["start_logits", "end_logits", "kind_logits"]
