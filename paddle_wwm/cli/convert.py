@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .flags import label_list_of
+from .flags import add_head_flags, convert_and_print, label_list_of
 
 SUMMARY = "convert a BERT between TensorFlow, Hugging Face, Paddle and ONNX"
 EXAMPLES = """\
@@ -60,12 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="config.json or bert_config.json, if it is not next to SOURCE",
     )
     parser.add_argument("--vocab", type=Path, metavar="FILE", help="vocab.txt, if it is not next to SOURCE")
-    parser.add_argument(
-        "--task",
-        choices=[*TASK_NAMES, FILL_MASK],
-        help="the task of the fine-tuned head of SOURCE, if its configuration does not state it; fill-mask: export the "
-        "scores of words (--to onnx)",
-    )
+    words = "; fill-mask: export the scores of words (--to onnx)"
+    add_head_flags(parser, of="SOURCE", tasks=[*TASK_NAMES, FILL_MASK], more=words)
     parser.add_argument(
         "--pooling",
         choices=list(POOLINGS),
@@ -73,12 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how a vector is made of the tokens, --to sentence-transformers (default: %(default)s)",
     )
     parser.add_argument("--normalize", action="store_true", help="vectors of length 1, --to sentence-transformers")
-    parser.add_argument(
-        "--label-map",
-        metavar="FILE_OR_LIST",
-        help="labels of the fine-tuned head by class number, if SOURCE does not name them: no,yes, or a file (see `hub "
-        "build`)",
-    )
     parser.add_argument(
         "--merge", type=Path, metavar="ADAPTER_DIR", help="merge this LoRA adapter of peft into the weights of SOURCE"
     )
@@ -102,31 +92,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert and print a summary."""
-    from ..conversion.convert import convert
     from ..conversion.layers import parse_layers
-    from ..conversion.result import describe
-    from ..conversion.saving import Target
-    from ..progress import show_bar
+    from ..conversion.options import ConversionOptions
 
-    result = convert(
+    convert_and_print(
         arguments.source,
         target=arguments.target,
-        to=Target(arguments.to),
+        to=arguments.to,
+        arguments=arguments,
         config=arguments.config,
         vocab=arguments.vocab,
         task=arguments.task,
-        pooling=arguments.pooling,
-        normalize=arguments.normalize,
         labels=None if arguments.label_map is None else label_list_of(arguments.label_map),
-        merge=arguments.merge,
-        positions_shifted=arguments.positions_shifted,
         keep_layers=parse_layers(arguments.keep_layers) if arguments.keep_layers else None,
         dtype=arguments.dtype,
         drop_unexpected=arguments.drop_unexpected,
-        ignore_crc=arguments.ignore_crc,
-        ignored_config_keys=arguments.ignore_config_key,
-        overwrite=arguments.overwrite,
-        dry_run=arguments.dry_run,
-        progress=show_bar,
+        options=ConversionOptions(
+            merge=arguments.merge,
+            positions_shifted=arguments.positions_shifted,
+            pooling=arguments.pooling,
+            normalize=arguments.normalize,
+            ignore_crc=arguments.ignore_crc,
+            ignored_config_keys=arguments.ignore_config_key,
+        ),
     )
-    print(describe(result))

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from .flags import convert_and_print
 
 SUMMARY = "add words to the vocabulary of a model"
 EXAMPLES = """\
@@ -45,21 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Add the words and print a summary."""
-    from ..conversion.convert import convert
-    from ..conversion.result import describe
-    from ..progress import show_bar
+    from ..conversion.options import ConversionOptions
 
-    result = convert(
+    words = [word for given in arguments.words for word in words_of(given)]
+    convert_and_print(
         arguments.model,
         target=arguments.output,
         to=arguments.to,
-        add_words=[word for given in arguments.words for word in words_of(given)],
-        use_unused=arguments.use_unused,
-        overwrite=arguments.overwrite,
-        dry_run=arguments.dry_run,
-        progress=show_bar,
+        arguments=arguments,
+        options=ConversionOptions(add_words=words, use_unused=arguments.use_unused),
     )
-    print(describe(result))
 
 
 def grow_for(output: Path, *, init: str, words: Path, dry_run: bool) -> str:
@@ -69,6 +65,7 @@ def grow_for(output: Path, *, init: str, words: Path, dry_run: bool) -> str:
     run writes nothing, and describes the run with the model of `init`.
     """
     from ..conversion.convert import convert
+    from ..conversion.options import ConversionOptions
     from ..download.finding import find_model
     from ..progress import show_bar
 
@@ -78,7 +75,7 @@ def grow_for(output: Path, *, init: str, words: Path, dry_run: bool) -> str:
         print(f"would first add {len(added):,} words to {init} and write {target}; the plan below is without them")
         return init
     source = find_model(init, progress=show_bar).folder
-    result = convert(source, target=target, to="paddle", add_words=added, overwrite=True)
+    result = convert(source, target=target, to="paddle", options=ConversionOptions(add_words=added), overwrite=True)
     for note in result.notes:
         print(note)
     return str(target)

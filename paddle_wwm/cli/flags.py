@@ -1,4 +1,4 @@
-"""Flags of several commands: the task and its files, masking, the address of a server."""
+"""What several commands share: flags for tasks, heads, masking and servers, and the end of a conversion."""
 
 from __future__ import annotations
 
@@ -121,6 +121,49 @@ def label_list_of(value: str) -> list[str]:
             raise ConfigError(f"{value}: must number the labels 0, 1, 2, … without gaps, but has {', '.join(names)}.")
         names = [names[str(number)] for number in range(len(names))]
     return [str(name) for name in names]
+
+
+def add_head_flags(parser: argparse.ArgumentParser, *, of: str, tasks: Sequence[str] | None, more: str = "") -> None:
+    """Define --task and --label-map for the head of a fine-tuned model.
+
+    Args:
+        of: what has the head, for the help texts.
+        tasks: the allowed values of --task; None: the library checks them.
+        more: the end of the help text of --task.
+    """
+    parser.add_argument(
+        "--task",
+        metavar=None if tasks else "NAME",
+        choices=tasks,
+        help=f"the task of the fine-tuned head of {of}, if its files do not state it{more}",
+    )
+    parser.add_argument(
+        "--label-map",
+        metavar="FILE_OR_LIST",
+        help=f"labels of the fine-tuned head by class number, if {of} does not name them: no,yes, or a file: JSON "
+        '{"0": "no", …} or a list, or one label per line',
+    )
+
+
+def convert_and_print(
+    source: str | Path, *, target: Path, to: str, arguments: argparse.Namespace, **others: Any
+) -> None:
+    """Convert with a bar, and print what was done.
+
+    Args:
+        source: the model.
+        target: the new folder.
+        to: the framework.
+        arguments: with --overwrite, and --dry-run if the command has it.
+        others: more arguments of `convert`.
+    """
+    from ..conversion.convert import convert
+    from ..conversion.result import describe
+    from ..progress import show_bar
+
+    dry_run = getattr(arguments, "dry_run", False)
+    others |= {"overwrite": arguments.overwrite, "dry_run": dry_run, "progress": show_bar}
+    print(describe(convert(source, target=target, to=to, **others)))
 
 
 def add_masking_flags(parser: argparse.ArgumentParser, *, with_recipe: bool) -> None:

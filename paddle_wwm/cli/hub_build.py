@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from .flags import label_names_of
+from .flags import add_head_flags, label_names_of
 
 SUMMARY = "build an installable module from a model folder"
 MODULES = Path(__file__).resolve().parents[2] / "hub_modules"  # only in a checkout, not in an installation
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=Path,
         metavar="DIR",
-        help="the model folder to put inside; also one of transformers or PaddleNLP, and a fine-tuned one",
+        help="the model folder to put inside; also one of transformers or PaddleNLP, fine-tuned, a run or a module",
     )
     parser.add_argument(
         "--without-weights",
@@ -72,13 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="a fine-tuned checkpoint: written by hub.Trainer, or a model folder",
     )
-    parser.add_argument("--task", metavar="NAME", help="the task of a fine-tuned model, if its files do not record it")
-    parser.add_argument(
-        "--label-map",
-        metavar="FILE_OR_LIST",
-        help="labels of a fine-tuned model by class number: no,yes, or a file: "
-        'JSON {"0": "no", …} or a list, or one label per line',
-    )
+    add_head_flags(parser, of="the model", tasks=None)
     parser.add_argument(
         "--license",
         metavar="SPDX_OR_FILE",

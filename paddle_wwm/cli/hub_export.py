@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .flags import convert_and_print
+
 SUMMARY = "export the model of a module as ONNX"
 EXAMPLES = """\
 examples:
@@ -37,22 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
     from ..quiet import quiet_environment
 
     quiet_environment()
-    from ..conversion.convert import convert
-    from ..conversion.result import describe
     from ..conversion.targets import Target
     from ..hub.installed import find_installed
     from ..hub.module_info import read_module_info
     from ..hub.weights import find_weights
-    from ..progress import show_bar
 
     folder = find_installed(arguments.module)
     weights = find_weights(given=None, module_folder=folder, name=str(read_module_info(folder)["name"]))
-    result = convert(
-        weights,
-        target=arguments.target,
-        to=Target.ONNX,
-        task=arguments.task,
-        overwrite=arguments.overwrite,
-        progress=show_bar,
-    )
-    print(describe(result))
+    convert_and_print(weights, target=arguments.target, to=Target.ONNX.value, arguments=arguments, task=arguments.task)

@@ -20,6 +20,7 @@ from .growth import with_words
 from .layers import with_layers, with_shifted_positions
 from .onnx_export import FILL_MASK
 from .opening import OpenedModel, open_model
+from .options import ConversionOptions
 from .result import RECORD_NAME, Conversion, record_of
 from .saving import GOOGLE_LAYER_NORM_EPS, save_model_files
 from .sentence_folder import check_pooling
@@ -35,17 +36,10 @@ def convert(
     vocab: str | Path | None = None,
     task: str | None = None,
     labels: Sequence[str] | None = None,
-    merge: str | Path | None = None,
-    positions_shifted: bool = False,
     keep_layers: tuple[int, ...] | None = None,
     dtype: str | None = None,
-    add_words: Sequence[str] = (),
-    use_unused: bool = False,
-    pooling: str = "mean",
-    normalize: bool = False,
     drop_unexpected: bool = False,
-    ignore_crc: bool = False,
-    ignored_config_keys: Sequence[str] = (),
+    options: ConversionOptions = ConversionOptions(),  # noqa: B008  (it is frozen)
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -65,19 +59,11 @@ def convert(
             "text-matching"; None: the one that the configuration states. "fill-mask" exports the scores of words to
             ONNX.
         labels: the names of the classes in the order of their numbers; None: those of the configuration.
-        merge: the folder of a LoRA adapter of peft to merge into the weights.
-        positions_shifted: for a model that was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1:
-            shift the position table by one.
         keep_layers: numbers of the layers to keep, in this order; None: all.
         dtype: "float32", "float16" or "bfloat16"; None keeps the bits of the source.
-        add_words: words to add to the vocabulary, see `growth`.
-        use_unused: take over the entries [unusedN] for them first.
-        pooling: for sentence-transformers: "mean" of the tokens, "cls" or "max".
-        normalize: for sentence-transformers: divide every vector by its length.
         drop_unexpected: leave out tensors of other parts, such as a fine-tuned head. Tensors inside the embeddings or
             the encoder are never left out.
-        ignore_crc: do not compare the checksums of PyTorch files; torch can write files without them.
-        ignored_config_keys: names of keys of the configuration to read as if they were absent.
+        options: adapters, words to add, settings of single targets, and exceptions; see `ConversionOptions`.
         overwrite: replace a folder that `convert` wrote.
         dry_run: check the source and write nothing.
         progress: called with the bytes that are unpacked and written.
@@ -101,13 +87,13 @@ def convert(
         ['model.safetensors']
     """
     start, target, to = time.perf_counter(), Path(target), _target_of(to)
-    options = TargetOptions(pooling=pooling, normalize=normalize)
-    check_pooling(pooling)
+    of_target = TargetOptions(pooling=options.pooling, normalize=options.normalize)
+    check_pooling(options.pooling)
     if to is Target.ONNX and task == FILL_MASK:
-        options, task = dataclasses.replace(options, task=task), None
+        of_target, task = dataclasses.replace(of_target, task=task), None
     if to is Target.ONNX and dtype not in (None, "float32"):
         raise ConfigError(f"ONNX files are written in float32, so --dtype {dtype} is not possible.")
-    if to is not Target.SENTENCE_TRANSFORMERS and (pooling, normalize) != ("mean", False):
+    if to is not Target.SENTENCE_TRANSFORMERS and of_target != TargetOptions(task=of_target.task):
         raise ConfigError("`pooling` and `normalize` are for sentence-transformers (--to sentence-transformers) only.")
     _check_target(target, overwrite=overwrite)
     with _unpacked(Path(source), near=target, progress=progress) as place:
@@ -116,25 +102,25 @@ def convert(
             config=config,
             vocab=vocab,
             task=task,
-            labels=labels if merge is None else None,
+            labels=labels if options.merge is None else None,
             drop_unexpected=drop_unexpected,
-            ignore_crc=ignore_crc,
-            ignored_config_keys=ignored_config_keys,
+            ignore_crc=options.ignore_crc,
+            ignored_config_keys=options.ignored_config_keys,
         )
         for path in opened.files:
             check_sha256_file(path, error=CheckpointError)
-        if merge is not None:
-            opened = with_adapter(opened, Path(merge), drop_unexpected=drop_unexpected, labels=labels)
-        if opened.is_roberta_class and opened.head is not None and not positions_shifted:
+        if options.merge is not None:
+            opened = with_adapter(opened, Path(options.merge), drop_unexpected=drop_unexpected, labels=labels)
+        if opened.is_roberta_class and opened.head is not None and not options.positions_shifted:
             raise CheckpointError(
                 f"{source}: was fine-tuned in PaddleNLP's Roberta class, which numbers positions from 1: add "
                 f"--positions-shifted."
             )
-        if positions_shifted:
+        if options.positions_shifted:
             opened = with_shifted_positions(opened)
         kept = with_layers(opened, keep_layers) if keep_layers is not None else opened
-        if add_words:
-            kept = with_words(kept, add_words, use_unused=use_unused)
+        if options.add_words:
+            kept = with_words(kept, options.add_words, use_unused=options.use_unused)
         model = for_target(_in_dtype(kept, dtype), to)
         result = Conversion(
             source=str(source),
@@ -165,7 +151,7 @@ def convert(
             with atomic_directory(target, replace=overwrite) as folder:
                 total = sum(tensor.num_bytes for tensor in model.tensors.values())
                 with counted(progress, stage=f"to {to.value}", total=total, unit="B") as written:
-                    notes = save_model_files(folder, model, target=to, options=options, on_bytes=written.update)
+                    notes = save_model_files(folder, model, target=to, options=of_target, on_bytes=written.update)
                 result = dataclasses.replace(result, notes=(*result.notes, *notes))
                 write_json(folder / RECORD_NAME, record_of(result, opened, to=to, keep_layers=keep_layers))
             result = dataclasses.replace(result, files=tuple(sorted(target.iterdir())))

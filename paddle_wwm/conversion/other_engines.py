@@ -61,6 +61,11 @@ def _prepared(network: Any, state: Mapping[str, Any], *, model: OpenedModel) -> 
 
 
 def run_in_paddlenlp(model: OpenedModel, inputs: Arrays) -> dict[str, np.ndarray]:
+    """Run a Paddle model in PaddleNLP's Bert class.
+
+    Returns:
+        The outputs by the names of `engines.OUTPUTS`.
+    """
     import paddle
     from paddlenlp import transformers
 
@@ -90,6 +95,11 @@ def _scores_of(predicted: Any, kind: HeadKind | None) -> dict[str, np.ndarray]:
 
 
 def run_in_roberta_class(model: OpenedModel, inputs: Arrays, *, positions_shifted: bool) -> dict[str, np.ndarray]:
+    """Run a model in PaddleNLP's Roberta class.
+
+    Args:
+        positions_shifted: number positions from 1, as the class does; else from 0, as in pretraining.
+    """
     import paddle
     from paddlenlp import transformers
     from paddlenlp.transformers import RobertaForMaskedLM, RobertaModel
@@ -128,6 +138,7 @@ def run_in_roberta_class(model: OpenedModel, inputs: Arrays, *, positions_shifte
 
 
 def run_in_transformers(model: OpenedModel, inputs: Arrays) -> dict[str, np.ndarray]:
+    """Run a Hugging Face model in transformers' Bert class."""
     import torch
     import transformers
 

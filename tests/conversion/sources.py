@@ -5,6 +5,7 @@ The fixtures were written by TensorFlow, torch and transformers; the other forma
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pickle
@@ -20,6 +21,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from paddle_wwm.conversion.convert import convert
+from paddle_wwm.conversion.options import ConversionOptions
 from paddle_wwm.conversion.result import Conversion
 from paddle_wwm.conversion.saving import Target
 
@@ -44,8 +46,15 @@ def hf_folder(folder: Path, arrays: dict[str, np.ndarray], *, config: dict | Non
 
 
 def converted(source: Path, target: Path, *, to: str = "paddle", **options) -> Conversion:
-    """Call `convert`; to: the value of a Target."""
-    return convert(source, target=target, to=Target(to), **options)
+    """Call `convert`.
+
+    Args:
+        to: the value of a Target.
+        options: other arguments, and values of `ConversionOptions`.
+    """
+    names = [field.name for field in dataclasses.fields(ConversionOptions)]
+    more = ConversionOptions(**{name: options.pop(name) for name in names if name in options})
+    return convert(source, target=target, to=Target(to), options=more, **options)
 
 
 def vocab_file(path: Path, *, size: int = 1000, extra: tuple[str, ...] = ()) -> Path:

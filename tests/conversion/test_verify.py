@@ -10,6 +10,7 @@ import pytest
 
 from paddle_wwm.conversion.convert import convert
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.options import ConversionOptions
 from paddle_wwm.conversion.verify import verify
 from paddle_wwm.errors import CheckpointError, ConfigError
 from paddle_wwm.weights.pdparams import read_pdparams, write_pdparams
@@ -182,7 +183,9 @@ def outputs_of_target(folder, ids):
 def test_shifted_positions_give_the_outputs_of_the_roberta_class(tmp_path, roberta):
     folder, model = roberta
     plain = convert(folder, target=tmp_path / "plain", to="paddle")
-    shifted = convert(folder, target=tmp_path / "shifted", to="paddle", positions_shifted=True)
+    shifted = convert(
+        folder, target=tmp_path / "shifted", to="paddle", options=ConversionOptions(positions_shifted=True)
+    )
     assert "--positions-shifted" in plain.notes[0] and "63 positions remain" in shifted.notes[0]
     ids, from_1 = outputs_of_class(model, 63)
     _, from_0 = outputs_of_class(model, 63, positions=np.arange(63))
@@ -203,12 +206,12 @@ def test_an_older_folder_of_the_roberta_class_is_recognised_by_its_class(tmp_pat
     (folder / "config.json").unlink()
     (folder / "model_config.json").write_text(json.dumps({"init_args": [values], "init_class": "RobertaModel"}))
     assert open_model(folder).is_roberta_class
-    shifted = convert(folder, target=tmp_path / "out", to="paddle", positions_shifted=True)
+    shifted = convert(folder, target=tmp_path / "out", to="paddle", options=ConversionOptions(positions_shifted=True))
     assert "63 positions remain" in shifted.notes[0]
 
 
 def test_input_longer_than_the_shifted_positions_is_refused(tmp_path, roberta):
-    convert(roberta[0], target=tmp_path / "out", to="paddle", positions_shifted=True)
+    convert(roberta[0], target=tmp_path / "out", to="paddle", options=ConversionOptions(positions_shifted=True))
     with pytest.raises(Exception, match="63"):
         outputs_of_target(tmp_path / "out", outputs_of_class(roberta[1], 63)[0][:, :1].expand([2, 64]))
 
@@ -216,7 +219,12 @@ def test_input_longer_than_the_shifted_positions_is_refused(tmp_path, roberta):
 def test_verification_runs_a_model_of_the_roberta_class_with_either_positions(tmp_path, roberta):
     folder, _ = roberta
     for target, positions_shifted, first in (("plain", False, 0), ("shifted", True, 1)):
-        convert(folder, target=tmp_path / target, to="paddle", positions_shifted=positions_shifted)
+        convert(
+            folder,
+            target=tmp_path / target,
+            to="paddle",
+            options=ConversionOptions(positions_shifted=positions_shifted),
+        )
         result = verify(folder, tmp_path / target, positions_shifted=positions_shifted)
         assert f"RobertaModel with positions from {first}" in result.one
         assert result.largest <= TOLERANCE and result.largest_of_tensors == 0
@@ -227,7 +235,9 @@ def test_verification_runs_a_model_of_the_roberta_class_with_either_positions(tm
 
 def test_positions_of_another_class_are_not_shifted(tmp_path, paddle_folder):
     for call in (
-        lambda: convert(paddle_folder, target=tmp_path / "out", to="paddle", positions_shifted=True),
+        lambda: convert(
+            paddle_folder, target=tmp_path / "out", to="paddle", options=ConversionOptions(positions_shifted=True)
+        ),
         lambda: verify(paddle_folder, REFERENCE, positions_shifted=True),
     ):
         with pytest.raises(ConfigError, match="is for a model of PaddleNLP's Roberta class"):

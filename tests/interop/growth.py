@@ -10,6 +10,7 @@ from typing import Any
 
 from paddle_wwm.conversion.convert import convert
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.options import ConversionOptions
 from paddle_wwm.conversion.targets import Target
 from paddle_wwm.tokenization.vocab import load_vocab
 from paddle_wwm.tokenization.wordpiece import WordPieceTokenizer
@@ -31,7 +32,7 @@ def check_growth(
     (source / "vocab.txt").write_text("\n".join(vocab_tokens(size=size)) + "\n", encoding="utf-8")
     (source / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
     grown = work / "grown"
-    result = convert(source, target=grown, to=Target.PADDLE, add_words=list(words))
+    result = convert(source, target=grown, to=Target.PADDLE, options=ConversionOptions(add_words=list(words)))
     report.line(f"{NUM_WORDS} words added", "Added 1,000 words" in result.notes[0], result.notes[0][:60])
     tokenizer = WordPieceTokenizer(vocab=load_vocab(grown / "vocab.txt"))
     texts = [text for text in lines() if text.strip()]

@@ -17,17 +17,8 @@ from paddle_wwm.conversion.opening import open_model
 from paddle_wwm.conversion.saving import Target
 from paddle_wwm.conversion.verify import make_inputs
 from paddle_wwm.hub.build import build_module
-from paddle_wwm.model_config import ModelConfig
+from tests.interop.sizes import BASE, SMALL
 
-SMALL = ModelConfig(
-    vocab_size=1200,
-    hidden_size=96,
-    num_hidden_layers=4,
-    num_attention_heads=6,
-    intermediate_size=384,
-    max_position_embeddings=160,
-)
-BASE = ModelConfig(vocab_size=1200)  # 12 layers x 768
 Call = Callable[..., dict[str, Any]]
 
 

@@ -78,7 +78,7 @@ def run_bert(values, config, inputs):
         outputs["pooler_output"] = pooled = tf.tanh(dense(x[:, 0], "bert/pooler/dense"))
     for scope in ("", "cls/squad/"):  # the heads of run_classifier.py and run_squad.py
         if f"{scope}output_weights" in values:
-            is_of_texts = config["finetuning_task"] == "seq-cls"
+            is_of_texts = config["finetuning_task"] in ("seq-cls", "multi-label")
             states = pooled if is_of_texts else x
             logits = tf.matmul(states, values[f"{scope}output_weights"], transpose_b=True)
             return {**outputs, "logits": logits + values[f"{scope}output_bias"]}

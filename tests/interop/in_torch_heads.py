@@ -15,18 +15,22 @@ import torch
 import transformers
 from transformers import AutoConfig, BertConfig, BertTokenizerFast, pipeline
 
+MULTI_LABEL = "multi_label_classification"
 LABELS = {
     "seq-cls": ["差评", "好评", "中评"],
+    "multi-label": ["快", "好", "省"],
     "token-cls": ["O", "B-PER", "I-PER", "B-LOC"],
     "question-answering": None,
 }
 CLASSES = {
     "seq-cls": "SequenceClassification",
+    "multi-label": "SequenceClassification",
     "token-cls": "TokenClassification",
     "question-answering": "QuestionAnswering",
 }
 PIPELINES = {
     "seq-cls": "text-classification",
+    "multi-label": "text-classification",
     "token-cls": "token-classification",
 }  # transformers 5 has none for answers
 
@@ -54,6 +58,8 @@ def make(folder, sizes, inputs):
             if LABELS[task]
             else {}
         )
+        if task == "multi-label":
+            options["problem_type"] = MULTI_LABEL
         model = getattr(transformers, f"BertFor{ending}")(BertConfig(**sizes, **options, classifier_dropout=0.2)).eval()
         for name, parameter in model.named_parameters():  # no initial values, so that a lost parameter shows
             torch.nn.init.normal_(
@@ -71,7 +77,8 @@ def open_folder(folder, inputs, outputs):
     model, info = getattr(transformers, f"AutoModelFor{ending}").from_pretrained(folder, output_loading_info=True)
     faults = {kind: sorted(keys) for kind, keys in info.items() if keys}
     assert not faults, f"{folder}: {faults}"
-    task = next(task for task, name in CLASSES.items() if name == ending)
+    is_multi_label = config.problem_type == MULTI_LABEL
+    [task] = [one for one, name in CLASSES.items() if name == ending and (one == "multi-label") == is_multi_label]
     labels = LABELS[task]
     assert labels is None or [model.config.id2label[number] for number in range(len(labels))] == labels
     if task in PIPELINES:

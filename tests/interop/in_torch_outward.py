@@ -1,12 +1,15 @@
 """Run exported folders with onnxruntime and sentence-transformers, in an environment without this package.
 
 python in_torch_outward.py onnx FOLDER INPUTS.npz OUTPUTS.npz           run model.onnx with onnxruntime
+python in_torch_outward.py card FOLDER                                  run the code of the card
 python in_torch_outward.py sentences FOLDER TEXTS.json VECTORS.npz      encode texts with SentenceTransformer
 python in_torch_outward.py words FOLDER TEXTS.json IDS.json             ids of AutoTokenizer, with [CLS] and [SEP]
 """
 
 import json
+import os
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -18,6 +21,17 @@ def run_onnx(folder, inputs, outputs):
     session = onnxruntime.InferenceSession(str(pathlib.Path(folder, "model.onnx")), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     np.savez(outputs, **dict(zip(names, session.run(None, dict(np.load(inputs))))))
+    return {"onnxruntime": onnxruntime.__version__}
+
+
+def run_card(folder):
+    import onnxruntime
+
+    code = re.search("```python\n(.*)```", pathlib.Path(folder, "README.md").read_text(), re.DOTALL)[1]
+    found = {}
+    os.chdir(folder)
+    exec(code, found)
+    assert all(np.isfinite(array).all() for array in found["outputs"])
     return {"onnxruntime": onnxruntime.__version__}
 
 
@@ -39,5 +53,5 @@ def cut_words(folder, texts, ids):
 
 
 if __name__ == "__main__":
-    commands = {"onnx": run_onnx, "sentences": encode_sentences, "words": cut_words}
+    commands = {"onnx": run_onnx, "card": run_card, "sentences": encode_sentences, "words": cut_words}
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from paddle_wwm.conversion.convert import convert
+from paddle_wwm.conversion.heads import HeadKind
 from paddle_wwm.conversion.opening import open_model
+from paddle_wwm.conversion.options import ConversionOptions
 from paddle_wwm.conversion.targets import Target
 from paddle_wwm.conversion.verify import make_inputs, run_model
 from paddle_wwm.model_config import ModelConfig
-from tests.interop.heads import BASE, SMALL, Call
+from tests.conversion.fine_tuned import fine_tuned_here
+from tests.interop.heads import Call
+from tests.interop.sizes import BASE, SMALL
 
 TEXTS = ["t7 t9", "t3", "t100 t200 t300 t400 t500"]
 ONNX_TOLERANCE = 1e-4
@@ -36,6 +40,28 @@ def check_onnx(report: Any, *, work: Path, call: Call, python: Path) -> None:
             _compare(report, f"{source.name} ({title}) in {program}", found, expected)
 
 
+def check_own_heads(report: Any, *, work: Path, ours: Path, call: Call, python: Path) -> None:
+    """Check heads that only this package has, exported as ONNX, and the code of every card."""
+    for kind in HeadKind:
+        source = fine_tuned_here(work / f"own-{kind.name.lower()}", kind, base=ours)
+        model = open_model(source)
+        inputs = make_inputs(model.config)
+        expected, _ = run_model(model, inputs)
+        if kind is HeadKind.MATCHING:  # `run_model` compares every text with the next one
+            others = {f"title_{name}": np.roll(array, -1, axis=0) for name, array in inputs.items()}
+            inputs = {**{f"query_{name}": array for name, array in inputs.items()}, **others}
+        np.savez(work / "inputs.npz", **inputs)
+        program, found = _run(call, python, source=source, folder=work, task=None)
+        if "logits" not in found:
+            found["logits"] = np.stack([found.pop("start_logits"), found.pop("end_logits")], -1)
+        names = [name for name in expected if name.endswith("logits")]
+        _compare(report, f"{kind.value}, ours, in {program}", found, {name: expected[name] for name in names})
+        versions = call(python, "in_torch_outward.py", "card", work / f"{source.name}-None-onnx")
+        report.line(
+            f"ONNX: the code of the card of {kind.value}", True, f"runs in onnxruntime {versions['onnxruntime']}"
+        )
+
+
 def check_encoder(report: Any, *, work: Path, ours: Path, config: ModelConfig, call: Call, python: Path) -> None:
     """Check the encoder and the head for words as ONNX, and the encoder in sentence-transformers."""
     inputs = make_inputs(config)
@@ -49,7 +75,8 @@ def check_encoder(report: Any, *, work: Path, ours: Path, config: ModelConfig, c
     (work / "texts.json").write_text(json.dumps(TEXTS))
     for pooling in ("mean", "cls", "max"):
         target = work / f"sentences-{pooling}"
-        convert(ours, target=target, to=Target.SENTENCE_TRANSFORMERS, pooling=pooling, normalize=pooling == "cls")
+        options = ConversionOptions(pooling=pooling, normalize=pooling == "cls")
+        convert(ours, target=target, to=Target.SENTENCE_TRANSFORMERS, options=options)
         versions = call(python, "in_torch_outward.py", "sentences", target, work / "texts.json", work / "vectors.npz")
         expected_vectors = np.stack([_vector(model, text, pooling=pooling) for text in TEXTS])
         program = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -32,7 +32,6 @@ from paddle_wwm.quiet import quiet_environment  # noqa: E402
 
 quiet_environment()
 
-from paddle_wwm.config import ModelConfig  # noqa: E402
 from paddle_wwm.conversion.convert import convert  # noqa: E402
 from paddle_wwm.conversion.names import Naming, parameters  # noqa: E402
 from paddle_wwm.conversion.opening import OpenedModel, open_model  # noqa: E402
@@ -47,17 +46,11 @@ from paddle_wwm.weights.tensors import cast  # noqa: E402
 from tests.conversion.texts import lines, vocab_tokens  # noqa: E402
 from tests.interop.growth import check_growth  # noqa: E402
 from tests.interop.heads import check_heads  # noqa: E402
-from tests.interop.outward import check_encoder, check_onnx  # noqa: E402
+from tests.interop.outward import check_encoder, check_onnx, check_own_heads  # noqa: E402
+from tests.interop.sizes import SMALL  # noqa: E402
 
 TOLERANCE = 1e-5
-CONFIG = ModelConfig(
-    vocab_size=1200,
-    hidden_size=96,
-    num_hidden_layers=4,
-    num_attention_heads=6,
-    intermediate_size=384,
-    max_position_embeddings=160,
-)
+CONFIG = SMALL
 
 
 class Report:
@@ -219,6 +212,7 @@ def main() -> None:
                 tensorflow=arguments.tensorflow,
             )
             check_onnx(report, work=work, call=call, python=arguments.torch)
+            check_own_heads(report, work=work, ours=ours, call=call, python=arguments.torch)
             check_encoder(report, work=work, ours=ours, config=CONFIG, call=call, python=arguments.torch)
             check_heads(report, work=work, call=call, torch=arguments.torch, tensorflow=arguments.tensorflow)
         if arguments.tensorflow:
