@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, HubModuleError
-from ..model.folder import foreign_weights
+from ..model.folder import foreign_weights, model_folder_in
 from .convert import convert
 from .targets import Target
 
@@ -34,13 +34,15 @@ def in_our_form(source: Path, *, task: str | None = None, labels: Sequence[str] 
     Weights of other formats are converted into a temporary folder. Errors name the source.
 
     Args:
-        source: a folder of any format that `convert` reads; one of this package is used unchanged.
+        source: a folder of any format that `convert` reads, also of a run or a hub module; one of this package is used
+            unchanged.
         task: the task of a fine-tuned head; None: the one that the configuration states.
         labels: the names of its classes; None: those of the configuration.
 
     Raises:
         CheckpointError: the weights are not those of a BERT, or of a head that cannot be converted.
     """
+    source = model_folder_in(source)
     if foreign_weights(source) is None:
         yield OurFolder(folder=source)
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 from ..errors import ConfigError, DownloadError
-from ..model.folder import CONFIG_NAME, check_is_ours
+from ..model.folder import check_is_ours, model_folder_in
 from ..progress import Progress
 from ..variants.lookup import known_variant
 from ..weights.finding import INNER_FOLDERS
@@ -44,10 +44,7 @@ def find_model(
     """
     path = Path(given).expanduser()
     if path.exists():
-        folder = next(
-            (inner for inner in (path, *(path / inner for inner in INNER_FOLDERS)) if (inner / CONFIG_NAME).is_file()),
-            path,
-        )
+        folder = model_folder_in(path)
         check_is_ours(folder)
         title = path.resolve().parent.name if path.name in INNER_FOLDERS else path.resolve().name
         return ModelSource(folder=folder, name=name or title, title=title)

@@ -18,6 +18,7 @@ from ..datasets.prediction_files import read_predictions, write_answers_for_auth
 from ..datasets.readers.splits import read_split, with_labels
 from ..errors import ConfigError, DataError
 from ..files import write_json
+from ..model.folder import check_is_ours, model_folder_in
 from ..progress import Progress
 from ..tasks.answer_kinds import best_no_answer_threshold
 from ..tasks.examples import Example, TaskName
@@ -39,7 +40,7 @@ class EvaluationJob:
     Attributes:
         dataset, data, split: the data set, the folder with its files, and the split.
         output: the folder for the results.
-        model: a fine-tuned model folder.
+        model: a fine-tuned model folder, or the folder of a hub module.
         predictions: a file of predictions.
         labels: the labels of the data, if the model or the predictions have other words; see `given_labels`.
         decoding: how answers are chosen. If `num_answers` is above 1, the n-best answers are written, too.
@@ -100,6 +101,10 @@ def evaluate(job: EvaluationJob, *, progress: Callable[[Progress], None] | None 
         DataError, CheckpointError: a file or the model is missing or not valid.
     """
     _check(job)
+    if job.model is not None:
+        folder = model_folder_in(job.model)
+        check_is_ours(folder)
+        job = dataclasses.replace(job, model=folder)
     match = given_labels(job.dataset, model=job.model, given=job.labels)
     split = read_split(match.dataset, data=job.data, split=job.split)
     if job.find_threshold and not split.has_labels:

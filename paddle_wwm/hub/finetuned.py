@@ -11,7 +11,7 @@ from typing import Any, Iterator
 
 from ..conversion.our_form import in_our_form
 from ..errors import HubModuleError
-from ..model.folder import CONFIG_NAME
+from ..model.folder import CONFIG_NAME, model_folder_in
 from ..tasks.model_folder import label_map_of
 
 SHOWN_LABELS = 10
@@ -85,8 +85,8 @@ def model_to_pack(
             of_weights: dict[str, Any] = {} if checkpoint is not None else {"task": task, "labels": labels}
             ours = stack.enter_context(in_our_form(weights, **of_weights))
             base, notes = ours.folder, ours.notes
-            if checkpoint is None and base == weights and (task, label_map) != (None, None):
-                checkpoint = weights  # ours, with another task or other labels
+            if checkpoint is None and base == model_folder_in(weights) and (task, label_map) != (None, None):
+                checkpoint = base  # with another task or other labels
         if checkpoint is None:
             finetuned = None if base is None else _finetuned_in(base)
             folder = base

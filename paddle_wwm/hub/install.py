@@ -143,6 +143,8 @@ def _stage(source: Path, staged: Path, *, sha256: str | None) -> Path:
         return Path(shutil.copytree(source, staged / "copy", ignore=shutil.ignore_patterns("__pycache__")))
     if not source.is_file():
         raise HubModuleError(f"{source}: no such folder or archive.{_hint(str(source))}")
+    if source.suffix == ".sha256":  # a pattern such as NAME.tar* takes it, too
+        raise HubModuleError(f"{source}: is the checksum of an archive; install the archive, {source.with_suffix('')}.")
     if not is_archive(source):
         raise ArchiveError(f"{source}: is not a complete zip or tar archive; copy it again.")
     if sha256 is not None:

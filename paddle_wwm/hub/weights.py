@@ -16,7 +16,7 @@ import numpy as np
 import paddle.nn as nn
 
 from ..errors import CheckpointError, DataError, HubModuleError
-from ..model.folder import CONFIG_NAME, check_is_ours, with_bert_in_front
+from ..model.folder import CONFIG_NAME, check_is_ours, model_folder_in, with_bert_in_front
 from ..model.weights import load_arrays
 from ..weights import WEIGHTS_NAME
 from ..weights.pdparams import read_pdparams
@@ -33,7 +33,7 @@ def find_weights(*, given: str | os.PathLike | None, module_folder: Path, name: 
         HubModuleError: No weights are found; the message lists the ways to get them.
     """
     if given is not None:
-        folder = Path(given).expanduser()
+        folder = model_folder_in(Path(given).expanduser())
         if not (folder / CONFIG_NAME).is_file():
             raise HubModuleError(
                 f"{folder}: holds no model. Give weights=DIR, a folder with config.json, model_state.pdparams "

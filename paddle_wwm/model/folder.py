@@ -10,6 +10,7 @@ from ..errors import CheckpointError
 from ..files import read_json
 from ..model_config import ModelConfig
 from ..weights import PATTERNS, WEIGHTS_NAME
+from ..weights.finding import INNER_FOLDERS
 from .config_keys import SIZES, UNTRAINED, check_config_keys
 from .tokenizer_settings import TOKENIZER_CONFIG_NAME as TOKENIZER_CONFIG_NAME
 from .tokenizer_settings import TokenizerSettings
@@ -74,6 +75,15 @@ def with_bert_in_front(tensors: Mapping[str, Value]) -> dict[str, Value]:
     if any(name.startswith("bert.") for name in tensors):
         return dict(tensors)
     return {name if name.startswith(HEAD_PREFIXES) else f"bert.{name}": tensor for name, tensor in tensors.items()}
+
+
+def model_folder_in(path: Path) -> Path:
+    """Return the model folder of a run or of a hub module.
+
+    Other paths are returned unchanged.
+    """
+    places = (path, *(path / inner for inner in INNER_FOLDERS))
+    return next((place for place in places if (place / CONFIG_NAME).is_file()), path)
 
 
 def foreign_weights(directory: str | Path) -> str | None:

@@ -11,7 +11,7 @@ import paddle.nn as nn
 from ..conversion.our_form import in_our_form
 from ..download.finding import find_model
 from ..errors import CheckpointError, ConfigError, HubModuleError
-from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, foreign_weights, with_bert_in_front
+from ..model.folder import CLASSIFIER, KIND_CLASSIFIER, foreign_weights, model_folder_in, with_bert_in_front
 from ..model.heads import BertForPretraining
 from ..model.weights import load_arrays
 from ..progress import Progress
@@ -38,13 +38,15 @@ def load_model(
     *,
     task: Literal["fill-mask"] | None = None,
     progress: Callable[[Progress], None] | None = None,
-) -> BertForPretraining: ...
+) -> BertForPretraining:
+    """Load the encoder with the heads of pretraining."""
 
 
 @overload
 def load_model(
     name_or_folder: str | Path, *, task: str, progress: Callable[[Progress], None] | None = None
-) -> nn.Layer: ...
+) -> nn.Layer:
+    """Load the network of a task."""
 
 
 def load_model(
@@ -90,7 +92,7 @@ def load_model(
         task_class(task)
     except HubModuleError as error:
         raise ConfigError(str(error)) from None
-    path = Path(name_or_folder).expanduser()
+    path = model_folder_in(Path(name_or_folder).expanduser())
     if path.exists() and foreign_weights(path) is not None:
         with in_our_form(path) as ours:
             for note in ours.notes:

@@ -101,6 +101,11 @@ def test_a_bad_source_is_refused_and_the_old_module_stays(weights, tmp_path, loa
         (torn, (ArchiveError, HubModuleError), "torn|damaged|incomplete|complete"),  # depends on the place of the cut
         (text, ArchiveError, "is not a complete zip or tar archive"),
         (
+            built.archive.with_suffix(".tar.sha256"),
+            HubModuleError,
+            "the checksum of an archive; install the archive, .*tar",
+        ),
+        (
             pack(tmp_path / "two.tar", ("a", folder), ("b", folder)),
             HubModuleError,
             "holds one folder with module.py in it, but this one holds a, b",
