@@ -56,6 +56,9 @@ def plain_gemm(
     a: np.ndarray, b: np.ndarray, out: np.ndarray, *, bias: np.ndarray | None = None, accumulate: bool = False
 ) -> None:
     """Compute `onednn.gemm` by Paddle's float32 product, on any processor."""
+    if not (a.size and b.size):
+        onednn.empty_product(out, bias=bias, accumulate=accumulate)
+        return
     left, right = (paddle.to_tensor(widened(array) if array.dtype == np.uint16 else array) for array in (a, b))
     product = paddle.matmul(left, right).numpy()
     if bias is not None:

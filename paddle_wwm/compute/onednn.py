@@ -59,7 +59,6 @@ _P = ctypes.POINTER(_Handle)
 _FUNCTIONS: dict[str, list[Any]] = {
     "dnnl_engine_create": [_P, ctypes.c_int, ctypes.c_size_t],
     "dnnl_stream_create": [_P, _Handle, ctypes.c_uint],
-    "dnnl_stream_wait": [_Handle],
     "dnnl_memory_desc_create_with_strides": [_P, ctypes.c_int, _Dims, ctypes.c_int, _Dims],
     "dnnl_memory_desc_destroy": [_Handle],
     "dnnl_memory_create": [_P, _Handle, _Handle, ctypes.c_void_p],
@@ -97,10 +96,25 @@ def gemm(
     Raises:
         OneDnnError: oneDNN cannot compute it, for example because the processor has no bfloat16.
     """
+    if not (a.size and b.size):
+        empty_product(out, bias=bias, accumulate=accumulate)
+        return
     layouts = tuple(_layout(array) for array in (a, b, out))
     product = _threads().find(layouts, bias is not None, accumulate)
     addresses = [array.ctypes.data for array in ((a, b, out) if bias is None else (a, b, out, bias))]
     product.run(addresses)
+
+
+def empty_product(out: np.ndarray, *, bias: np.ndarray | None, accumulate: bool) -> None:
+    """Compute `gemm` for operands without numbers: a sum of nothing is 0.
+
+    They occur in a micro-batch without predictions.
+    """
+    if not accumulate:
+        out[...] = 0
+    if bias is not None and out.size:
+        assert out.dtype == np.float32
+        out += bias
 
 
 @functools.cache

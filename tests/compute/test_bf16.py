@@ -190,6 +190,19 @@ def test_of_several_largest_scores_the_first_counts_as_the_guess():
     assert correct.numpy().tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("gemm", GEMMS)
+def test_a_batch_without_predictions_has_no_loss_and_gradients_of_zero(gemm):
+    model, inputs = trained_model(), padded_inputs()
+    nothing = paddle.to_tensor(np.zeros(0, np.int64))
+    arguments = (inputs.input_ids, inputs.token_type_ids, inputs.attention_mask, nothing, True, nothing)
+    with bfloat16_products(gemm):
+        (loss, correct), relations = model(*arguments)
+        (loss + relations.sum()).backward()
+    assert float(loss) == 0.0 and correct.shape == [0]
+    assert np.isfinite(model.bert.embeddings.word_embeddings.weight.grad.numpy()).all()
+    assert not model.cls.predictions.decoder_bias.grad.numpy().any()
+
+
 def test_a_loss_that_is_not_finite_stays_so():
     words, bias = trained(20, 8, seed=2), trained(20, seed=3)
     x = paddle.to_tensor(numbers(3, 8))

@@ -68,6 +68,17 @@ def test_heads_are_read_and_written_where_they_lie(gemm):
     assert_close(widened(out), expected, tolerance=2**-8)
 
 
+@pytest.mark.parametrize("gemm", GEMMS)
+def test_a_product_of_nothing_is_zero_or_the_bias(gemm):
+    out = numbers(3, 2)
+    before = out.copy()
+    gemm(np.empty((3, 0), np.uint16), np.empty((0, 2), np.uint16), out, accumulate=True)
+    np.testing.assert_array_equal(out, before)
+    gemm(np.empty((3, 0), np.uint16), np.empty((0, 2), np.uint16), out, bias=np.ones(2, np.float32))
+    np.testing.assert_array_equal(out, np.ones((3, 2)))
+    gemm(np.empty((0, 4), np.uint16), np.empty((4, 2), np.uint16), np.empty((0, 2), np.float32))
+
+
 @needs_onednn
 def test_a_product_of_float32_numbers_is_not_rounded():
     a, b, out = numbers(33, 65), numbers(65, 17, seed=1), np.empty((33, 17), np.float32)
