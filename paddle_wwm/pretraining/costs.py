@@ -20,7 +20,7 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
     model, amp = config.model, config.amp.level is not AmpLevel.O0
     parameters = count_parameters(model, with_pretraining_heads=True)
     moments = 8 // (num_workers if config.runtime.shard_optimizer else 1)
-    masters = 2 if config.amp.level is AmpLevel.O2 else 0  # O2 adds a 16-bit copy of each weight
+    copies = 2 if amp else 0  # a 16-bit copy of each weight
     rows, length = config.runtime.micro_batch_size, max(phase.max_seq_length for phase in config.phases)
     layer = (
         rows * length * (12 * model.hidden_size + 3 * model.intermediate_size + 2 * model.num_attention_heads * length)
@@ -29,7 +29,7 @@ def bytes_of_a_worker(config: PretrainRecipe, *, num_workers: int) -> tuple[int,
     if config.runtime.recompute:
         layers = layer + model.num_hidden_layers * rows * length * model.hidden_size
     predictions = rows * config.masking.budget(length)
-    return parameters * (8 + moments + masters), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
+    return parameters * (8 + moments + copies), (2 if amp else 4) * (layers + 3 * predictions * model.vocab_size)
 
 
 def flops_of_phase(config: PretrainRecipe, phase: PhaseConfig) -> int:
