@@ -17,11 +17,9 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import sha256_of_file
-from ..text_encodings import UTF_8, likely_encoding, name_of
 from .counts import excerpt
 from .phrases import PhraseIndex
 
-MAX_PHRASE_CHARS = 1000
 NO_EFFECT, REPLACED = "dictionary_lines_without_effect", "dictionary_lines_replaced"
 # A line of jieba's form, which LAC reads in another way.
 JIEBA_LINE = re.compile(r"\s*(?P<word>[^/]*[^/\s])\s+\d+(?P<tag>\s+[a-z]+)?\s*")
@@ -108,7 +106,7 @@ def read_dictionary(
         parse: Returns the entry of a line; None for an empty line.
 
     Raises:
-        DataError: A file is not UTF-8, has another form or an endless phrase, or has no line that can have an effect.
+        DataError: A file is not UTF-8, has another form, or has no line that can have an effect.
     """
     dictionary = UserDictionary(
         sha256s=tuple(map(sha256_of_file, paths)), names=tuple(excerpt(path.name) for path in paths)
@@ -126,11 +124,6 @@ def read_dictionary(
                 dictionary.remarks.append(Remark(rule=NO_EFFECT, place=f"{path.name}:{number}", text=text))
                 first_problem = first_problem or f"{path}:{number}: '{excerpt(line.strip())}': {entry.problem}"
                 continue
-            if len(entry.phrase) > MAX_PHRASE_CHARS:
-                raise DataError(
-                    f"{path}:{number}: the phrase has {len(entry.phrase):,} characters, but may have at most "
-                    f"{MAX_PHRASE_CHARS:,}; is this a text instead of a dictionary?"
-                )
             is_useful = True
             if entry.phrase in dictionary.entries:
                 old = dictionary.places[entry.phrase]
@@ -153,19 +146,11 @@ def read_lines(path: Path) -> list[str]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: is not UTF-8 ({error.reason}); {_conversion(path, content)}.") from None
+        raise DataError(f"{path}:{line}: is not UTF-8 ({error.reason}); convert the dictionary to UTF-8.") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}:{line}: holds a NUL character, as UTF-16 does; {_conversion(path, content)}.")
+        raise DataError(f"{path}:{line}: holds a NUL character, as UTF-16 does; convert the dictionary to UTF-8.")
     return [line.lstrip("\ufeff") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-
-
-def _conversion(path: Path, content: bytes) -> str:
-    """Return how to convert a file to UTF-8."""
-    found = likely_encoding(content)
-    if found in (None, UTF_8):
-        return "convert the dictionary to UTF-8"
-    return f"it looks like {name_of(found)}: convert it with `iconv -f {found} -t utf-8 {path.name} > NEW_NAME`"
 
 
 def apply_dictionary(dictionary: UserDictionary, texts: Sequence[str], starts: np.ndarray) -> None:
