@@ -80,7 +80,6 @@ def check_flags_are_used(form: TextForm, *, sources: Sources) -> None:
         ("--document", form.document is not TextForm.document, {Format.TEXT}),
         ("--text-key", form.text_keys != TextForm.text_keys, with_fields),
         ("--variant", form.variant != TextForm.variant, {Format.MEDIAWIKI}),
-        ("--encoding", form.encoding != TextForm.encoding, set(Format) - {Format.PARQUET, Format.ARROW}),
     ):
         if is_given and not formats & users:
             known = ", ".join(sorted(format.value for format in users))

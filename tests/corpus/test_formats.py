@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 
@@ -10,12 +9,9 @@ import pyarrow
 import pytest
 from pyarrow import ipc
 
-from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.formats import Format
-from paddle_wwm.corpus.readers import DocumentReader
 from paddle_wwm.corpus.reading import json_array
 from paddle_wwm.corpus.reading.options import DocumentUnit, OnError, TextForm
-from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
 
 from .conftest import compress, parquet_bytes
@@ -223,13 +219,6 @@ def test_quotes_in_tsv_are_ordinary_unless_they_enclose_a_field(write, read):
         ),
         ("a.csv", "text,label\n", "the table has no rows", "empty_files"),
         ("a.csv", b"text,label\n\xff,1\n", "line 2: not UTF-8", "invalid_utf8"),
-        ("a.csv", b"text,\xff\nx,1\n", "line 1: not UTF-8", "invalid_utf8"),
-        (
-            "a.csv",
-            'text,"label\nx,1\n',
-            r"line 1: cannot be read as CSV .*quote not closed",
-            "broken_files",
-        ),
     ],
 )
 def test_a_wrong_table_is_an_error_with_its_line(write, read, name, content, message, rule):
@@ -237,19 +226,7 @@ def test_a_wrong_table_is_an_error_with_its_line(write, read, name, content, mes
     with pytest.raises(DataError, match=message):
         read(path, on_error=OnError.FAIL)
     documents, report = read(path)
-    rows = [] if content != b"text,\xff\nx,1\n" else [("a.csv:2", "x")]  # only the name of another column is damaged
-    assert (documents, dict(report.counts)) == (rows, {rule: 1})
-
-
-def test_reading_a_table_leaves_the_limit_of_the_process_as_it_was(write, read):
-    before = csv.field_size_limit(1000)
-    try:
-        path = write("text\n" + "字" * 5000 + "\n二。\n", "a.csv")
-        documents = DocumentReader(on_error=OnError.FAIL).read(find_sources([path]).files[0], CorpusReport())
-        assert next(documents).lines == ("字" * 5000,)
-        assert csv.field_size_limit() == 1000  # between two documents, too
-    finally:
-        csv.field_size_limit(before)
+    assert (documents, dict(report.counts)) == ([], {rule: 1})
 
 
 LONG = "今天天气很好，我们去公园看花，然后回家吃饭。这个问题没有人能回答，因为大家都不知道。\n" * 5
@@ -311,6 +288,7 @@ def test_damaged_bytes_in_utf8_are_not_taken_for_another_encoding(write, read):
 
 
 def test_files_without_an_ending_are_read_with_format(write, read, tmp_path):
+    from paddle_wwm.corpus.source_files import find_sources
 
     write("一。", "folder/part-0000")
     write(WIKI, "folder/wiki_00")
@@ -325,8 +303,6 @@ def test_documents_of_fields_between_doc_tags_are_records(write, read):
     path = write((document.format("一&amp;二。") + document.format("三。")).encode("gb18030"), "news.txt")
     expected = [("news.txt:1", "题", "一&二。"), ("news.txt:7", "题", "三。")]
     assert strict(read, path, text_keys=("contenttitle", "content"), encoding="gb18030") == expected
-    repeated = write("<doc>\n<content>一。</content>\n<content>二。</content>\n</doc>\n", "repeated.txt")
-    assert strict(read, repeated, text_keys=("content",)) == [("repeated.txt:1", "一。", "二。")]
     with pytest.raises(
         DataError, match="line 1: must have the key 'text', but has url, docno, contenttitle, content; see"
     ):

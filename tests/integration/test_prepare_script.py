@@ -8,8 +8,6 @@ import resource
 import subprocess
 from pathlib import Path
 
-import pyarrow
-import pyarrow.parquet as pq
 import pytest
 
 from paddle_wwm.shards.reader import ShardSet
@@ -185,14 +183,12 @@ def test_a_dry_run_opens_every_source_and_lists_all_that_cannot_be_read(folder):
         (("--document", "line", "a.jsonl"), "--document has an effect on text only, but the sources are jsonl"),
         (("--text-key", "body", "a.txt"), "--text-key has an effect on arrow, .*, but the sources are text"),
         (("--variant", "zh-tw", "a.txt"), "--variant has an effect on mediawiki only"),
-        (("--encoding", "gb18030", "a.parquet"), "--encoding has an effect on .*, but the sources are parquet"),
         (("--encoding", "gb18031", "a.txt"), "`encoding` must be one that Python knows"),
     ],
 )
 def test_a_flag_without_effect_is_an_error(folder, flags, message):
     (folder / "a.txt").write_text("今天。", encoding="utf-8")
     (folder / "a.jsonl").write_text('{"text": "今天。"}\n', encoding="utf-8")
-    pq.write_table(pyarrow.table({"text": ["今天。"]}), folder / "a.parquet")
     command = command_of("prepare_corpus.py", *flags, "--vocab", "vocab.txt", "--output", "out", "--dry-run")
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2 and re.search(message, result.stderr), result.stderr

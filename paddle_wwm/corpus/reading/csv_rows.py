@@ -59,10 +59,6 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
     except csv.Error as error:
         _broken(intake, error, line=1)
         return
-    if header is not None and lines.invalid is not None:
-        line, raw, byte = lines.invalid
-        lines.invalid = None
-        intake.not_decodable(intake.place(f", line {line}"), raw, byte=byte)
     columns = _columns_of(intake, header)
     if not columns:
         return
@@ -114,6 +110,7 @@ class _Rows(Iterator[list[str]]):
         self._lines, self._delimiter, self.is_csv = lines, delimiter, is_csv
         self._pending: str | None = first
         self.next_line = 1
+        csv.field_size_limit(MAX_RECORD_BYTES)
         self._reader = csv.reader(self._source(), delimiter=delimiter, strict=True)
 
     def _source(self) -> Iterator[str]:
@@ -124,27 +121,13 @@ class _Rows(Iterator[list[str]]):
 
     def __next__(self) -> list[str]:
         if self.is_csv:
-            with _long_fields():
-                row = next(self._reader)
+            row = next(self._reader)
         else:
             line = next(self._lines) if self._pending is None else self._pending
             self._pending = None
             row = [_without_quotes(field) for field in line.rstrip("\n").split(self._delimiter)]
         self.next_line = self._lines.number + 1
         return row
-
-
-@contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let fields be as long as records.
-
-    The limit belongs to the process, so it is set back.
-    """
-    before = csv.field_size_limit(MAX_RECORD_BYTES)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _without_quotes(field: str) -> str:
@@ -161,8 +144,7 @@ def _delimiter_of(intake: Intake, header: str) -> str:
         return "\t"
     keys = intake.form.text_keys
     for delimiter in _DELIMITERS:
-        with _long_fields():
-            names = next(csv.reader([header], delimiter=delimiter), [])
+        names = next(csv.reader([header], delimiter=delimiter), [])
         if all(key.strip() in map(str.strip, names) for key in keys):
             return delimiter
     return max(_DELIMITERS, key=header.count) if any(map(header.count, _DELIMITERS)) else ","

@@ -181,6 +181,7 @@ def build_corpus_vocab(
 
 
 def _plan(reading: Reading, *, options: VocabOptions, sample: Sample | None) -> Reading:
+
     return replace(reading, do_lower_case=options.do_lower_case, seed=sample.seed if sample else 0)
 
 
@@ -207,7 +208,6 @@ def _items(
     """Yield groups of small sources, and the parts of large ones."""
     total = sum(size for _, _, size in sources)
     group: list[tuple[int, Source, int]] = []
-    group_bytes = 0
 
     def item(members: Sequence[tuple[int, Source, int]], **part: int) -> _Item:
         of_members = tuple(None if chosen is None else chosen[number] for number, _, _ in members)
@@ -220,11 +220,10 @@ def _items(
             num_parts = max(1, round(num_workers * source[2] / total))
             yield from (item([source], part=part, num_parts=num_parts) for part in range(num_parts))
             continue
-        if group and group_bytes + source[2] > BATCH_BYTES:
+        if group and sum(size for _, _, size in group) + source[2] > BATCH_BYTES:
             yield item(group)
-            group, group_bytes = [], 0
+            group = []
         group.append(source)
-        group_bytes += source[2]
     if group:
         yield item(group)
 
