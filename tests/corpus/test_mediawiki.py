@@ -177,7 +177,7 @@ def test_the_parts_of_a_dump_give_every_page_once_in_order(write, monkeypatch, f
     assert len(expected) == 400
     for part_bytes in (300, 1_000, 3_000, 1 << 20):
         monkeypatch.setattr(wiki_pages, "PART_BYTES", {"": part_bytes * 10, ".bz2": part_bytes})
-        parts = parts_of(source, encoding="utf-8")
+        parts = parts_of(source)
         assert form not in ("plain", "multistream", "blocks") or part_bytes > 10_000 or len(parts) > 3
         assert sum(part.size for part in parts) == source.size
         documents, report = documents_of(parts)
@@ -214,7 +214,7 @@ def test_entities_that_a_document_type_defines_are_not_expanded(write, read):
 
 def test_a_part_names_the_same_source(write):
     [source] = find_sources([write(dump(page(1, "一。")), "a.xml")]).files
-    [part] = parts_of(source, encoding="utf-8")
+    [part] = parts_of(source)
     assert part == source
     half = replace(source, part=(0, 10))
     assert (half.size, half.name) == (10, "a.xml")

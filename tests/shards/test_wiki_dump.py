@@ -5,8 +5,6 @@ from __future__ import annotations
 import bz2
 from dataclasses import replace
 
-import pytest
-
 from paddle_wwm.corpus.reading import wiki_pages
 from paddle_wwm.corpus.reading.options import TextForm
 from paddle_wwm.shards.preparation.engines import EngineConfig
@@ -40,19 +38,6 @@ def test_the_parts_of_a_dump_are_read_by_several_workers_to_the_same_bytes(run, 
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     assert [source.format for source in parts.manifest.sources] == ["mediawiki.bz2"]
     assert ShardSet(tmp_path / "parts").manifest.options.variant == "zh-cn"
-
-
-@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "bz2"])
-@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
-def test_a_dump_in_another_encoding_is_not_divided(run, tmp_path, monkeypatch, encoding, compressed):
-    """Its bytes are decoded from the begin, so parts would give pages twice."""
-    text = bz2.decompress(dump_of(100)).decode().encode(encoding)
-    path = tmp_path / ("dump.xml.bz2" if compressed else "dump.xml")
-    path.write_bytes(bz2.compress(text) if compressed else text)
-    monkeypatch.setattr(wiki_pages, "PART_BYTES", {"": 1_000, ".bz2": 100})
-    config = replace(WITHOUT_WORDS, form=TextForm(encoding=encoding))
-    prepared = run(corpus=[path], config=config, engine=EngineConfig(num_workers=2))
-    assert prepared.manifest.num_documents == 85 and prepared.report.counts["other_namespaces"] == 15
 
 
 def test_another_variant_gives_other_shards(run, tmp_path):

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import bz2
 import io
-from dataclasses import replace
 from typing import BinaryIO, Iterator
 
-from ...text_encodings import UTF_8
 from ..formats import Format, Source
 
 BEGIN, END = b"<page>", b"</page>"
@@ -24,19 +22,15 @@ class PageTooLongError(ValueError):
     """A page has more bytes than the limit, or a tag is missing."""
 
 
-def parts_of(source: Source, *, encoding: str) -> list[Source]:
+def parts_of(source: Source) -> list[Source]:
     """Divide a dump into parts of a few minutes of work.
 
-    Other sources are returned unchanged, and so are dumps in another encoding than UTF-8: they are decoded from their
-    begin, so the place of a page in the file is unknown.
-
-    Args:
-        source: The file.
-        encoding: The encoding of its text.
+    Other sources are returned unchanged.
     """
+    from dataclasses import replace
+
     part_bytes = PART_BYTES.get(source.compression)
-    is_divided = source.format is Format.MEDIAWIKI and encoding == UTF_8
-    if not is_divided or part_bytes is None or source.refusal:
+    if source.format is not Format.MEDIAWIKI or part_bytes is None or source.refusal:
         return [source]
     size = source.path.stat().st_size
     with open(source.path, "rb") as raw:
@@ -136,37 +130,32 @@ def pages_of(stream: BinaryIO, *, max_bytes: int) -> Iterator[bytes]:
     Raises:
         PageTooLongError: A page is longer than `max_bytes`, or is not closed.
     """
-    data, start, before = bytearray(), 0, 0  # `start`: bytes of `data` that are used; `before`: bytes before `data`
+    data, before = b"", 0  # `before`: uncompressed bytes before `data`
     while True:
-        begin = data.find(BEGIN, start)
-        boundary = getattr(stream, "boundary", None)
-        if begin >= 0 and boundary is not None and before + begin >= boundary:
-            return
+        begin = data.find(BEGIN)
         if begin < 0:
-            start = max(start, len(data) - len(BEGIN) + 1)
-            if boundary is not None and before + start >= boundary:
+            boundary = getattr(stream, "boundary", None)
+            kept = len(BEGIN) - 1
+            if boundary is not None and before + len(data) >= boundary + kept:
                 return
-        else:
-            start = begin
-            end = data.find(END, start)
-            if end >= 0:
-                start = end + len(END)
-                yield bytes(data[begin:start])
-                continue
-        searched = len(data) - len(END) + 1
-        while True:
-            # bytearray gives up its first bytes without copying the rest
-            before, searched = before + start, max(0, searched - start)
-            del data[:start]
-            start = 0
+            before, data = before + max(0, len(data) - kept), data[-kept:]
             block = stream.read(_BLOCK_BYTES)
-            if not block and begin >= 0:
-                raise PageTooLongError("the last page is not closed; the file is cut short")
             if not block:
                 return
             data += block
-            if begin < 0 or data.find(END, searched) >= 0:
-                break
+            continue
+        boundary = getattr(stream, "boundary", None)
+        if boundary is not None and before + begin >= boundary:
+            return
+        before, data = before + begin, data[begin:]
+        searched = 0
+        while (end := data.find(END, searched)) < 0:
+            searched = max(0, len(data) - len(END) + 1)
+            block = stream.read(_BLOCK_BYTES)
+            if not block:
+                raise PageTooLongError("the last page is not closed; the file is cut short")
+            data += block
             if len(data) > max_bytes:
                 raise PageTooLongError(f"a page is longer than {max_bytes >> 20} MB, or is not closed")
-            searched = len(data) - len(END) + 1
+        yield data[: end + len(END)]
+        before, data = before + end + len(END), data[end + len(END) :]
