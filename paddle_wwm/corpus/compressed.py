@@ -11,16 +11,15 @@ import tempfile
 import zlib
 from typing import BinaryIO
 
+from ..file_kinds import COMPRESSIONS
 from ..optional import need_package
 
-# usual ending: the first bytes of the file
-MAGIC = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\0", ".zst": b"\x28\xb5\x2f\xfd"}
 READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)  # from broken compressed data
 
 
 def compression_of(head: bytes) -> str:
-    """Return the compression that the first bytes show: a key of MAGIC, or ""."""
-    return next((ending for ending, magic in MAGIC.items() if head.startswith(magic)), "")
+    """Return the compression that the first bytes show: a key of COMPRESSIONS, or ""."""
+    return next((ending for ending, magic in COMPRESSIONS.items() if head.startswith(magic)), "")
 
 
 def uncompressed(raw: BinaryIO, *, compression: str) -> BinaryIO:

@@ -12,34 +12,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..file_kinds import COMPRESSIONS, kind_of
 from ..text_encodings import UTF_8, encoding_of_mark, is_utf_8, likely_encoding, name_of, to_utf_8
-from .compressed import MAGIC, READ_ERRORS, compression_of, uncompressed
+from .compressed import READ_ERRORS, compression_of, uncompressed
 from .formats import ENDINGS, Format
 
 HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 10
-_ZIP = "unzip {name} -d {stem}"
-_TAR = "mkdir {stem} && tar -xf {name} -C {stem}"
-# first bytes: what the file is, and what to do
-_OTHER_KINDS = (
-    (b"PK\x03\x04", "a zip archive or an Office document", f"unpack it (`{_ZIP}`) and give the folder"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it (`7z x {name}`) and give the folder"),
-    (b"Rar!", "a rar archive", "unpack it (`unrar x {name}`) and give the folder"),
-    (b"%PDF-", "a PDF file", "extract the text first (`pdftotext {name}`)"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document", "save it as text in UTF-8 first"),
-    (b"{\\rtf1", "an RTF document", "save it as text in UTF-8 first"),
-    (b"SQLite format 3", "an SQLite database", "export the text as JSON lines or CSV first"),
-    (b"ORC", "an ORC table", "write it as Parquet first"),
-    (b"Obj\x01", "an Avro file", "write it as Parquet or JSON lines first"),
-    (b"\x93NUMPY", "a NumPy array", "write the text as JSON lines first"),
-    (b"\x89HDF", "an HDF5 file", "write the text as JSON lines first"),
-    (b"\x7fELF", "a program", "leave it out"),
-    (b"\x89PNG", "a picture", "leave it out"),
-    (b"\xff\xd8\xff", "a picture", "leave it out"),
-)
 _FEW_BYTES = 64  # too few to distinguish binary data and text with a zero
-_PRINTABLE = ("a PDF file", "an RTF document")
-_TAR_MAGIC, _TAR_OFFSET = b"ustar", 257
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _HTML = re.compile(rb"<(!doctype html|(html|head|body|div|p|table|script|style|meta|title|span|article|section)[\s>])")
 _TAG = re.compile(rb"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>")
@@ -53,7 +33,7 @@ class Content:
     """What the first bytes of a file show.
 
     Attributes:
-        compression: "" or a key of `compressed.MAGIC`.
+        compression: "" or a key of `file_kinds.COMPRESSIONS`.
         format: None: plain text, or anything that only the name can show, such as CSV.
         refusal: Why the file cannot be read, and the remedy; "" if it can.
         is_markup: True if the refusal is about markup, which a caller may read as text.
@@ -77,7 +57,7 @@ def content_of(path: Path, *, encoding: str = UTF_8) -> Content:
     with open(path, "rb") as raw:
         head = raw.read(HEAD_BYTES)
         compression = compression_of(head)
-        if not compression and path.suffix.lower() in MAGIC and (not is_utf_8(head) or _CONTROLS.search(head)):
+        if not compression and path.suffix.lower() in COMPRESSIONS and (not is_utf_8(head) or _CONTROLS.search(head)):
             compression = path.suffix.lower()  # damaged: reading reports it
         tail = b"" if compression or len(head) < HEAD_BYTES else _tail_of(raw)
         if compression:
@@ -113,11 +93,9 @@ def _head_of(raw: io.BufferedReader, *, compression: str) -> bytes:
 
 def _refusal_of_bytes(head: bytes, *, path: Path, encoding: str, is_plain: bool) -> str:
     """Return why bytes are not text of this encoding, or ""."""
-    for magic, what, remedy in _OTHER_KINDS:
-        if head.startswith(magic) and (what in _PRINTABLE or not is_plain):
-            return _refusal(path, what, remedy)
-    if head[_TAR_OFFSET:].startswith(_TAR_MAGIC):
-        return _refusal(path, "a tar archive", f"unpack it (`{_TAR}`) and give the folder")
+    kind = kind_of(head)
+    if kind is not None and not kind.is_corpus:
+        return kind.refusal(path.name)
     mark = encoding_of_mark(head)
     if mark is not None and mark != encoding and not encoding.replace("_", "-").startswith(mark):
         if encoding == UTF_8:
@@ -137,13 +115,8 @@ def _refusal_of_bytes(head: bytes, *, path: Path, encoding: str, is_plain: bool)
         if found is not None and found.startswith("utf-16"):
             return f"{name_of(found)} without a byte order mark; add --encoding {found}."
         if found is None and len(head) > _FEW_BYTES:
-            return _refusal(path, "binary data, not text", "give a text file, or leave this one out")
+            return "binary data, not text; give a text file, or leave this one out."
     return ""
-
-
-def _refusal(path: Path, what: str, remedy: str) -> str:
-    stem = path.name.split(".")[0] or path.name
-    return f"{what}; {remedy.format(name=path.name, stem=stem)}."
 
 
 def _text_format(text: bytes, *, tail: bytes, is_whole: bool) -> tuple[Format | None, str]:
@@ -205,6 +178,6 @@ def _is_json(line: bytes) -> bool:
 def formats_of_name(name: str) -> tuple[Format, ...]:
     """Return the formats that the ending of a name can stand for."""
     stem, ending = os.path.splitext(name)
-    if ending.lower() in MAGIC:
+    if ending.lower() in COMPRESSIONS:
         ending = os.path.splitext(stem)[1]
     return ENDINGS.get(ending.lower(), ())

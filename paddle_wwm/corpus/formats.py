@@ -48,7 +48,7 @@ class Source:
     """One file, or a part of one large file.
 
     Attributes:
-        compression: "" or a key of `compressed.MAGIC`.
+        compression: "" or a key of `file_kinds.COMPRESSIONS`.
         name: The path below the folder that was searched, or the file name. It can be encoded in UTF-8.
         refusal: Why the file cannot be read, and what to do; "" if it can.
         part: First byte and end of the part in the (compressed) file. None: the whole file.

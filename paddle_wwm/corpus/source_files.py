@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Iterable
 
 from ..errors import DataError
+from ..file_kinds import COMPRESSIONS
 from ..files import require_local
 from ..text_encodings import UTF_8
-from .compressed import MAGIC
 from .content import content_of, formats_of_name
 from .formats import ENDINGS, Format, Source, text_of_path
 
@@ -107,8 +107,8 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None, e
         taken = [source for source in usable.values() if source is not None]
         if not taken:
             raise DataError(
-                f"{name}: is a folder without files that end in {', '.join(ENDINGS)} (and {', '.join(MAGIC)}); with "
-                "--format, files with other endings are read, too."
+                f"{name}: is a folder without files that end in {', '.join(ENDINGS)} (and {', '.join(COMPRESSIONS)}); "
+                "with --format, files with other endings are read, too."
             )
         files.extend(taken)
         passed_over.extend(path for path, source in usable.items() if source is None)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from paddle_wwm.corpus.compressed import MAGIC, READ_ERRORS, seekable, uncompressed
+from paddle_wwm.corpus.compressed import READ_ERRORS, seekable, uncompressed
 from paddle_wwm.corpus.formats import Format
 from paddle_wwm.corpus.reading.options import OnError
 from paddle_wwm.corpus.source_files import find_sources, source_of
 from paddle_wwm.errors import DataError
+from paddle_wwm.file_kinds import COMPRESSIONS
 
 from .conftest import compress, parquet_bytes
 
@@ -111,7 +112,7 @@ ARCHIVES = {
     "f2.txt": (b"<corpus>" + b"<s>x</s>" * 9000 + b"</corpus>\n", "XML, but not the dump"),
     "e2.txt": (b"<div class='a'>x</div>", "an HTML page"),
     "g.txt": (b"%PDF-1.7\n", "a PDF file.*pdftotext"),
-    "h.txt": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "an old Office document"),
+    "h.txt": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "an old Word or Excel document"),
     "i.txt": (bytes(range(256)) * 40, "binary data, not text"),
     "j.txt": (
         "今天天气很好，我们去公园。\n".encode("utf-16-le"),
@@ -226,7 +227,7 @@ def test_a_file_name_that_is_not_utf8_becomes_a_name_that_can_be_encoded(tmp_pat
     assert source.name == "\ufffd\ufffd\ufffd\ufffd.txt"
 
 
-@pytest.mark.parametrize("ending", ["", *MAGIC])
+@pytest.mark.parametrize("ending", ["", *COMPRESSIONS])
 @pytest.mark.parametrize("open_it", [uncompressed, seekable])
 def test_the_bytes_of_a_file_are_the_same_with_every_compression(write, ending, open_it):
     data = bytes(range(256)) * 5000
@@ -237,7 +238,7 @@ def test_the_bytes_of_a_file_are_the_same_with_every_compression(write, ending, 
         assert stream.read() == data + b"and more"
 
 
-@pytest.mark.parametrize("ending", list(MAGIC))
+@pytest.mark.parametrize("ending", list(COMPRESSIONS))
 @pytest.mark.parametrize("keep", [10, 0.5, -1])
 def test_truncated_compressed_data_raise_an_error(write, ending, keep):
     whole = compress(os.urandom(100_000), ending)

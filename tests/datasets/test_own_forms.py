@@ -301,9 +301,14 @@ def test_a_missing_file_is_no_such_file(tmp_path):
     ("content", "message"),
     [
         (gzip.compress(b"label\ttext\n", mtime=0), "file: must be text, but is compressed with gzip; extract it"),
-        (b"PK\x03\x04...", "an Excel workbook; extract it, or save it as CSV"),
+        (
+            b"PK\x03\x04\x14\0\0\0",
+            "a zip archive, or a Word or Excel document; .*save a document as text or CSV in UTF-8",
+        ),
+        (b"%PDF-1.7\n", "a PDF file; extract the text first"),
         (b"<?xml version='1.0'?><a/>", "is HTML or XML; save its texts as CSV"),
-        (b"PAR1....", "a Parquet file; write it as CSV or JSON lines"),
+        (b"PAR1\x15\x04\x15\xff", "a Parquet file; write it as CSV or JSON lines"),
+        ('[{"text": "好"}]'.encode("utf-32"), "is UTF-32, but must be UTF-8; convert it: iconv -f UTF-32"),
         ('[{"text": "好"}]'.encode("utf-16"), "is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16"),
         ("label,text\n1,好\n".encode("gb18030"), "line 2: must be UTF-8"),
         ('label,text\n1,"好"x\n', "line 2: must be CSV, but"),

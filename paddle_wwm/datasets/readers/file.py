@@ -13,26 +13,16 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 from ...errors import DataError
+from ...file_kinds import kind_of
 from ...tasks.examples import Example
-from ...text_encodings import conversion
+from ...text_encodings import UTF_8, conversion, encoding_of_mark
 from ..dataset import Dataset
 
 LABELLED_SPLITS = ("train", "dev", "trial")  # training and model selection need labels; other splits may have none
 _SHOWN = 60
+_HEAD_BYTES = 1 << 16  # that show the kind of a file and its encoding
 _JSON_START = re.compile(rb"""\s*(?:\{\s*["'}]|\[\s*(?:["'{\[\]\d]|true|false|null))""")
 _JSON_GAP = re.compile(r"[\s,]*")  # between two items of an array
-# the first bytes of files that are not text, what such a file is, and what to do
-_NOT_TEXT = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "extract it, or save it as CSV (UTF-8)"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV (UTF-8)"),
-    (b"\x1f\x8b", "compressed with gzip", "extract it with gunzip or tar"),
-    (b"BZh", "compressed with bzip2", "extract it with bunzip2 or tar"),
-    (b"\xfd7zXZ\x00", "compressed with xz", "extract it with unxz or tar"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "extract it with unzstd"),
-    (b"PAR1", "a Parquet file", "write it as CSV or JSON lines, for example with pandas"),
-    *((start, "HTML or XML", "save its texts as CSV or JSON lines") for start in (b"<html", b"<!DOCTYPE", b"<?xml")),
-    (b"ARROW1", "an Arrow file", "write it as CSV or JSON lines, for example with pandas"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +59,12 @@ class TaskFile:
             raise DataError(f"{self.path}: is a folder, but must be a file.") from None
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {error.strerror}.") from None
-        for first_bytes, what, remedy in _NOT_TEXT:
-            if content.startswith(first_bytes):
-                raise self.error(f"must be text, but is {what}; {remedy}.")
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise self.error(f"is UTF-16, but must be UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {self.path.name}")
+        if (kind := kind_of(content[:_HEAD_BYTES])) is not None:
+            raise self.error(f"must be text, but is {kind.refusal(self.path.name)}")
+        mark = encoding_of_mark(content)
+        if mark not in (None, UTF_8):
+            name = str(mark).upper()
+            raise self.error(f"is {name}, but must be UTF-8; convert it: iconv -f {name} -t UTF-8 {self.path.name}")
         return content
 
     @property
@@ -89,7 +80,7 @@ class TaskFile:
     @property
     def _conversion(self) -> str:
         """A command that converts the file to UTF-8."""
-        return conversion(self.content[: 1 << 16], file_name=self.path.name)
+        return conversion(self.content[:_HEAD_BYTES], file_name=self.path.name)
 
     def error(self, message: str, *, line: int | None = None) -> DataError:
         """Return a DataError whose message begins with the file and the line."""
