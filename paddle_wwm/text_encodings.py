@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import BinaryIO
+from typing import BinaryIO, Sequence
 
 from .errors import require
 
@@ -17,6 +17,7 @@ CANDIDATES = {
     "utf_16_le": "UTF-16",
     "utf_16_be": "UTF-16, big end first",
 }
+_OF_A_LINE = ("gb18030", "big5")  # of one line between lines of UTF-8: line feeds of UTF-16 have two bytes
 # the mark of UTF-32 begins with that of UTF-16
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -50,11 +51,12 @@ def encoding_of_mark(data: bytes) -> str | None:
     return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
-def likely_encoding(data: bytes) -> str | None:
+def likely_encoding(data: bytes, *, candidates: Sequence[str] = tuple(CANDIDATES)) -> str | None:
     """Return the encoding that text most likely has, or None if no encoding fits.
 
     Args:
         data: The beginning of a file; the last character may be cut.
+        candidates: Keys of CANDIDATES.
     """
     if found := encoding_of_mark(data):
         return found
@@ -68,7 +70,7 @@ def likely_encoding(data: bytes) -> str | None:
 
     even = data[: len(data) // 2 * 2]
     for sample in (even, even[:-2]):  # a character may be cut at the end
-        best = from_bytes(sample, cp_isolation=list(CANDIDATES)).best()
+        best = from_bytes(sample, cp_isolation=list(candidates)).best()
         if best is not None:
             return best.encoding.replace("_", "-")
     return None
@@ -83,22 +85,24 @@ def is_utf_8(data: bytes) -> bool:
     return True
 
 
-def advice(data: bytes, *, line: bytes, flag: str = "--encoding") -> str:
+def advice(data: bytes, *, line: bytes, file_name: str | None = None) -> str:
     """Return what to do about a line that is not UTF-8, as the end of a sentence.
 
     Args:
         data: The beginning of the file.
         line: The line.
-        flag: The flag that names the encoding.
+        file_name: The file, for a command that converts it. None: the user can add --encoding.
     """
     if data.decode(UTF_8, "replace").count("\ufffd") * 10 < len(data.decode(UTF_8, "ignore")):
-        found = likely_encoding(line)
+        found = likely_encoding(line, candidates=_OF_A_LINE)
         looks = f"this line looks like {name_of(found)}" if found not in (None, UTF_8) else "these bytes are damaged"
         return f"most of the file is UTF-8, but {looks}: convert or remove it"
     found = likely_encoding(data)
     if found is None:
-        return f"no encoding of Chinese text fits either; if you know it, add {flag} NAME"
-    return f"it looks like {name_of(found)}: add {flag} {found}"
+        remedy = "add --encoding NAME" if file_name is None else "convert the file to UTF-8"
+        return f"no encoding of Chinese text fits either; if you know it, {remedy}"
+    remedy = f"add --encoding {found}" if file_name is None else f"convert it: {conversion(data, file_name=file_name)}"
+    return f"it looks like {name_of(found)}: {remedy}"
 
 
 def conversion(data: bytes, *, file_name: str) -> str:

@@ -16,10 +16,14 @@ from typing import Callable, Iterable, Sequence
 import numpy as np
 
 from ..errors import DataError
+from ..file_kinds import kind_of
 from ..files import sha256_of_file
+from ..text_encodings import advice, conversion, likely_encoding
 from .counts import excerpt
 from .phrases import PhraseIndex
 
+MAX_PHRASE_CHARS = 1000  # memory is quadratic in the length: the index holds every beginning of a phrase
+_HEAD_BYTES = 1 << 16  # that show the kind of a file and its encoding
 NO_EFFECT, REPLACED = "dictionary_lines_without_effect", "dictionary_lines_replaced"
 # A line of jieba's form, which LAC reads in another way.
 JIEBA_LINE = re.compile(r"\s*(?P<word>[^/]*[^/\s])\s+\d+(?P<tag>\s+[a-z]+)?\s*")
@@ -106,7 +110,8 @@ def read_dictionary(
         parse: Returns the entry of a line; None for an empty line.
 
     Raises:
-        DataError: A file is not UTF-8, has another form, or has no line that can have an effect.
+        DataError: A file is not UTF-8, has another form or a phrase that is too long, or has no line that can have an
+            effect.
     """
     dictionary = UserDictionary(
         sha256s=tuple(map(sha256_of_file, paths)), names=tuple(excerpt(path.name) for path in paths)
@@ -124,6 +129,11 @@ def read_dictionary(
                 dictionary.remarks.append(Remark(rule=NO_EFFECT, place=f"{path.name}:{number}", text=text))
                 first_problem = first_problem or f"{path}:{number}: '{excerpt(line.strip())}': {entry.problem}"
                 continue
+            if len(entry.phrase) > MAX_PHRASE_CHARS:
+                raise DataError(
+                    f"{path}:{number}: a phrase must have at most {MAX_PHRASE_CHARS:,} characters, but this one has "
+                    f"{len(entry.phrase):,} ('{excerpt(entry.phrase)}'); write one phrase per line."
+                )
             is_useful = True
             if entry.phrase in dictionary.entries:
                 old = dictionary.places[entry.phrase]
@@ -139,17 +149,26 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines without their line ends and byte order marks.
 
     Raises:
-        DataError: The file is not UTF-8.
+        DataError: The file is not text in UTF-8.
     """
     content = path.read_bytes()
+    head = content[:_HEAD_BYTES]
+    if (kind := kind_of(head)) is not None:
+        raise DataError(f"{path}: must be a text file, but is {kind.refusal(path.name)}")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: is not UTF-8 ({error.reason}); convert the dictionary to UTF-8.") from None
+        number = content.count(b"\n", 0, error.start) + 1
+        begin = content.rfind(b"\n", 0, error.start) + 1
+        line = content[begin:].split(b"\n", 1)[0]
+        remedy = advice(head, line=line, file_name=path.name)
+        raise DataError(f"{path}:{number}: is not UTF-8 (byte {error.start - begin} of the line); {remedy}") from None
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}:{line}: holds a NUL character, as UTF-16 does; convert the dictionary to UTF-8.")
+        number = text.count("\n", 0, text.index("\0")) + 1
+        found = likely_encoding(head)
+        is_utf_16 = found is not None and found.startswith("utf-16")
+        remedy = f"convert it: {conversion(head, file_name=path.name)}" if is_utf_16 else "remove it"
+        raise DataError(f"{path}:{number}: holds a NUL character{', as UTF-16 does' if is_utf_16 else ''}; {remedy}")
     return [line.lstrip("\ufeff") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
 
 

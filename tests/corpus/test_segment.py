@@ -258,17 +258,34 @@ def test_a_segmenter_that_is_not_installed_is_an_error_with_the_install_command(
         make_segmenter(SegmenterConfig(name="rjieba"))
 
 
+LONG_LINE = "语言模型\n今天天气很好，我们去公园看花，然后回家吃饭。\n"
+TRADITIONAL_LINE = "今天天氣很好，我們去公園看花，然後回家吃飯。\n"
+
+
 @pytest.mark.parametrize("name", ["lac", "jieba"])
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "words.txt: no such file"),
-        ("好\n".encode() + "语言模型".encode("gbk"), "words.txt:2: is not UTF-8"),
-        ("语言模型\n下一个\n".encode("utf-16"), "words.txt:1: is not UTF-8"),
-        ("好的\nab\n".encode("utf-16-le")[2:], "words.txt:1: "),
-        ("语言模型\n好\0\n".encode(), "words.txt:2: holds a NUL character"),
+        ("好\n".encode() + "语言模型".encode("gbk"), "words.txt:2: is not UTF-8 (byte 0 of the line); "),
+        (LONG_LINE.encode("gbk"), "convert it: iconv -f GB18030 -t UTF-8 words.txt"),
+        (TRADITIONAL_LINE.encode("big5"), "it looks like Big5: convert it: iconv -f BIG5 -t UTF-8 words.txt"),
+        (
+            (LONG_LINE * 20).encode() + LONG_LINE.encode("gbk"),
+            "words.txt:41: is not UTF-8 (byte 0 of the line); most of the file is UTF-8, but this line looks like GB",
+        ),
+        ("语言模型\n下一个\n".encode("utf-16"), "words.txt:1: is not UTF-8 (byte 0 of the line); it looks like UTF-16"),
+        (
+            "ab\ncd\n".encode("utf-16-le"),
+            "words.txt:1: holds a NUL character, as UTF-16 does; convert it: iconv -f UTF-16LE",
+        ),
+        ("语言模型\n好\0\n".encode(), "words.txt:2: holds a NUL character; remove it"),
+        (b"PK\x03\x04\x14\0\0\0", "words.txt: must be a text file, but is a zip archive"),
+        (
+            ("语言\n" + "语" * 1001 + "\n").encode(),
+            "words.txt:2: a phrase must have at most 1,000 characters, but this one has 1,001",
+        ),
     ],
-    ids=["missing", "gbk", "utf-16", "utf-16 without mark", "nul"],
 )
 def test_a_wrong_dictionary_is_an_error_with_file_and_line(tmp_path, name, content, message):
     dictionary = tmp_path / "words.txt"
