@@ -324,6 +324,18 @@ def test_files_that_cannot_be_read_have_an_error_with_the_remedy(tmp_path, conte
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize("end", ['"', '"x'])
+def test_a_field_may_be_longer_than_the_limit_of_python_which_stays_as_it_is(tmp_path, end):
+    limit = csv.field_size_limit()
+    content = f'label,text\n1,"{"字" * (limit + 1)}{end}\n'
+    if end == '"':
+        assert len(read(tmp_path, content).examples[0].text) == limit + 1
+    else:
+        with pytest.raises(DataError, match="line 2: must be CSV"):
+            read(tmp_path, content)
+    assert csv.field_size_limit() == limit
+
+
 @pytest.mark.parametrize(
     ("encoding", "name", "text"),
     [

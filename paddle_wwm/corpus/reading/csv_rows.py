@@ -12,6 +12,7 @@ import contextlib
 import csv
 from typing import Iterator
 
+from ...csv_limit import next_row
 from ..counts import excerpt
 from ..formats import Format
 from ..lines import Chunk
@@ -24,7 +25,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 class _Lines(Iterator[str]):
     """The lines of a file for the csv module.
 
-    A line that is not UTF-8 makes its row invalid.
+    A line that is not UTF-8 makes its row invalid. One that is too long raises csv.Error.
     """
 
     def __init__(self, chunks: Iterator[Chunk]) -> None:
@@ -35,12 +36,14 @@ class _Lines(Iterator[str]):
     def __next__(self) -> str:
         chunk = next(self._chunks)
         self.number = chunk.number
+        if not chunk.is_last:
+            raise csv.Error(f"line {chunk.number} is longer than {MAX_RECORD_BYTES >> 20} MB")
         try:
             text = chunk.data.decode("utf-8")
         except UnicodeDecodeError as error:
             self.invalid = chunk.number, chunk.data, error.start
             text = chunk.data.decode("utf-8", "replace")
-        return text + "\n" if chunk.is_last else text
+        return text + "\n"
 
 
 def read_csv(intake: Intake) -> Iterator[RawDocument]:
@@ -50,15 +53,18 @@ def read_csv(intake: Intake) -> Iterator[RawDocument]:
 
 
 def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
-    first = next(lines, None)
-    if first is None:
-        return
-    rows = _Rows(lines, first=first, delimiter=_delimiter_of(intake, first), is_csv=intake.source.format is Format.CSV)
     try:
-        header = None if all(key.isdecimal() for key in intake.form.text_keys) else next(rows, None)
+        first = next(lines, None)
+        if first is None:
+            return
+        delimiter = _delimiter_of(intake, first)
+        rows = _Rows(lines, first=first, delimiter=delimiter, is_csv=intake.source.format is Format.CSV)
+        header = None if all(key.isdecimal() for key in intake.form.text_keys) else rows.next()
     except csv.Error as error:
-        _broken(intake, error, line=1)
+        _broken(intake, error, lines, line=1)
         return
+    if header is not None and lines.invalid is not None:
+        _not_decodable(intake, lines)
     columns = _columns_of(intake, header)
     if not columns:
         return
@@ -68,9 +74,9 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
         begin = rows.next_line
         place = intake.place(f", line {begin}")
         try:
-            row = next(rows, None)
+            row = rows.next()
         except csv.Error as error:
-            _broken(intake, error, line=begin)
+            _broken(intake, error, lines, line=begin)
             return
         if row is None:
             break
@@ -78,9 +84,7 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
             continue
         num_rows += 1
         if lines.invalid is not None:
-            line, raw, byte = lines.invalid
-            lines.invalid = None
-            intake.not_decodable(intake.place(f", line {line}"), raw, byte=byte)
+            _not_decodable(intake, lines)
             continue
         number_of_columns = number_of_columns or len(row)
         if len(row) != number_of_columns or max(columns, default=0) >= len(row):
@@ -94,7 +98,16 @@ def _read(intake: Intake, lines: _Lines) -> Iterator[RawDocument]:
         intake.empty("the table has no rows.")
 
 
-def _broken(intake: Intake, error: csv.Error, *, line: int) -> None:
+def _not_decodable(intake: Intake, lines: _Lines) -> None:
+    assert lines.invalid is not None
+    line, raw, byte = lines.invalid
+    lines.invalid = None
+    intake.not_decodable(intake.place(f", line {line}"), raw, byte=byte)
+
+
+def _broken(intake: Intake, error: csv.Error, lines: _Lines, *, line: int) -> None:
+    if lines.invalid is not None:  # the cause, for example another encoding
+        _not_decodable(intake, lines)
     message = f"cannot be read as CSV ({error}); is a double quote not closed?"
     intake.bad("broken_files", place=intake.place(f", line {line}"), text=str(error), message=message)
 
@@ -103,14 +116,13 @@ def _unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-class _Rows(Iterator[list[str]]):
+class _Rows:
     """The rows of a table. `next_line` is the first line of the next row."""
 
     def __init__(self, lines: _Lines, *, first: str, delimiter: str, is_csv: bool) -> None:
         self._lines, self._delimiter, self.is_csv = lines, delimiter, is_csv
         self._pending: str | None = first
         self.next_line = 1
-        csv.field_size_limit(MAX_RECORD_BYTES)
         self._reader = csv.reader(self._source(), delimiter=delimiter, strict=True)
 
     def _source(self) -> Iterator[str]:
@@ -119,13 +131,21 @@ class _Rows(Iterator[list[str]]):
             self._pending = None
         yield from self._lines
 
-    def __next__(self) -> list[str]:
+    def next(self) -> list[str] | None:
+        """Return the next row, or None at the end.
+
+        Raises:
+            csv.Error: The row is not CSV.
+        """
+        row: list[str] | None
         if self.is_csv:
-            row = next(self._reader)
+            row = next_row(self._reader, max_field_chars=MAX_RECORD_BYTES)
         else:
-            line = next(self._lines) if self._pending is None else self._pending
+            line = next(self._lines, None) if self._pending is None else self._pending
             self._pending = None
-            row = [_without_quotes(field) for field in line.rstrip("\n").split(self._delimiter)]
+            row = None
+            if line is not None:
+                row = [_without_quotes(field) for field in line.rstrip("\n").split(self._delimiter)]
         self.next_line = self._lines.number + 1
         return row
 
@@ -144,7 +164,7 @@ def _delimiter_of(intake: Intake, header: str) -> str:
         return "\t"
     keys = intake.form.text_keys
     for delimiter in _DELIMITERS:
-        names = next(csv.reader([header], delimiter=delimiter), [])
+        names = next_row(csv.reader([header], delimiter=delimiter), max_field_chars=MAX_RECORD_BYTES) or []
         if all(key.strip() in map(str.strip, names) for key in keys):
             return delimiter
     return max(_DELIMITERS, key=header.count) if any(map(header.count, _DELIMITERS)) else ","

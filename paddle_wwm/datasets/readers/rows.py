@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterator, Sequence
 
+from ...csv_limit import next_row
 from .file import TaskFile, excerpt
 
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}
@@ -119,14 +120,12 @@ _FIELD = re.compile(r'(?:"(?P<quoted>[^"]*(?:""[^"]*)*)"|[^"\t\n]*)(?=[\t\n]|\Z)
 
 
 def _quoted_rows(file: TaskFile, form: TableForm) -> Iterator[tuple[int, list[str]]]:
-    # the limit of the csv module is 131,072 characters per field, and a document can be longer
-    csv.field_size_limit(max(csv.field_size_limit(), len(file.content)))
     lines = (f"{line}\n" for _, line in file.lines())
     reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
     first_line = 1
     while True:
         try:
-            values = next(reader, None)
+            values = next_row(reader, max_field_chars=len(file.content))
         except csv.Error as error:
             raise file.error(
                 f"must be CSV, but: {error}. A text with a quote must be in double quotes, and its quotes doubled; in "
