@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 
@@ -9,9 +10,12 @@ import pyarrow
 import pytest
 from pyarrow import ipc
 
+from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.formats import Format
-from paddle_wwm.corpus.reading import json_array
+from paddle_wwm.corpus.readers import DocumentReader
+from paddle_wwm.corpus.reading import csv_rows, json_array
 from paddle_wwm.corpus.reading.options import DocumentUnit, OnError, TextForm
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
 
 from .conftest import compress, parquet_bytes
@@ -158,6 +162,34 @@ def test_a_large_json_array_is_read_as_a_stream(write, read, monkeypatch):
     assert [line for _, line in documents] == texts
 
 
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('[{"text": "一"},\n {"text": "' + "字" * 400_000 + '"},\n {"text": "三"}]', r"element 2 \(line 2\)"),
+        ('[{"text": "一"},\n {"text": "' + "字" * 3_000_000 + '"}]', r"element 2 \(line 2\)"),
+        ('{"text":\n "一"}\n{"text":\n "' + "字" * 400_000 + '"}', r"element 2 \(line 3\)"),
+        ('[{"text": "一"},\n {"text": "二}, ' + "三, " * 400_000 + "]", r"element 2 \(line 2\)"),
+        ('[{"text": "一"},\n {"text": [' + "[1],\n" * 300_000, r"element 2 \(line 2\)"),
+    ],
+)
+def test_an_element_of_json_that_is_too_long_is_named_with_its_number_and_the_limit(
+    write, read, monkeypatch, content, place
+):
+    monkeypatch.setattr(json_array, "MAX_RECORD_BYTES", 1 << 20)
+    path = write(content, "c.json")
+    with pytest.raises(DataError, match=rf"c\.json, {place}: is longer than 1 MB, or a quote or bracket"):
+        read(path, on_error=OnError.FAIL)
+    documents, report = read(path)
+    assert [line for _, line in documents] == ["一"] and report.counts == {"broken_files": 1}
+
+
+def test_a_fault_in_a_long_element_of_json_is_named_and_not_the_length(write, read, monkeypatch):
+    monkeypatch.setattr(json_array, "MAX_RECORD_BYTES", 1 << 20)
+    path = write('[{"text": "一"},\n {"text" "' + "字" * 3_000_000 + '"}]', "c.json")
+    with pytest.raises(DataError, match=r"line 2: not valid JSON \(Expecting ':' delimiter"):
+        read(path, on_error=OnError.FAIL)
+
+
 def arrow_bytes(table, *, is_stream):
     stream = io.BytesIO()
     with (ipc.new_stream if is_stream else ipc.new_file)(stream, table.schema) as writer:
@@ -219,6 +251,13 @@ def test_quotes_in_tsv_are_ordinary_unless_they_enclose_a_field(write, read):
         ),
         ("a.csv", "text,label\n", "the table has no rows", "empty_files"),
         ("a.csv", b"text,label\n\xff,1\n", "line 2: not UTF-8", "invalid_utf8"),
+        (
+            "a.csv",
+            'text,"label\nx,1\n',
+            r"line 1: cannot be read as CSV .*is a double quote not closed",
+            "broken_files",
+        ),
+        ("a.csv", '"text"x,label\nx,1\n', r"line 1: cannot be read as CSV", "broken_files"),
     ],
 )
 def test_a_wrong_table_is_an_error_with_its_line(write, read, name, content, message, rule):
@@ -227,6 +266,53 @@ def test_a_wrong_table_is_an_error_with_its_line(write, read, name, content, mes
         read(path, on_error=OnError.FAIL)
     documents, report = read(path)
     assert (documents, dict(report.counts)) == ([], {rule: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message", "texts", "counts"),
+    [
+        # the header is at fault, not the first row
+        ("a.csv", b"text,\xff\n\xe5\xa5\xbd,1\n", "line 1: not UTF-8", ["好"], {"invalid_utf8": 1}),
+        ("a.tsv", b"text\t\xff\nx\t1\n", "line 1: not UTF-8", ["x"], {"invalid_utf8": 1}),
+        ("a.csv", "文本,text2\nx,1\n".encode("gbk"), "line 1: not UTF-8", [], {"invalid_utf8": 1, "broken_files": 1}),
+        ("a.csv", b'text,"\xff\nx,1\n', "line 1: not UTF-8", [], {"invalid_utf8": 1, "broken_files": 1}),
+    ],
+)
+def test_a_header_that_is_not_utf8_is_named_and_no_row_is_lost(write, read, name, content, message, texts, counts):
+    path = write(content, name)
+    with pytest.raises(DataError, match=message):
+        read(path, on_error=OnError.FAIL)
+    documents, report = read(path)
+    assert ([line for _, line in documents], dict(report.counts)) == (texts, counts)
+
+
+def test_a_header_or_a_field_may_be_longer_than_the_limit_of_python(write, read):
+    limit = csv.field_size_limit()
+    column, text = "c" * (limit + 1), "字" * (limit + 1)
+    assert [line for _, line in strict(read, write(f'"{column}",text\nx,{text}\n', "a.csv"))] == [text]
+    assert csv.field_size_limit() == limit
+
+
+def test_a_line_of_a_table_that_is_too_long_is_an_error_with_its_line(write, read, monkeypatch):
+    monkeypatch.setattr(csv_rows, "MAX_RECORD_BYTES", 1 << 20)
+    for name in ("a.csv", "a.tsv"):
+        path = write("text\nx\n" + "y" * (1 << 20) + "y\nz\n", name)
+        with pytest.raises(DataError, match=r"line 3: cannot be read as .* \(line 3 is longer than 1 MB\)"):
+            read(path, on_error=OnError.FAIL)
+        documents, report = read(path)
+        assert ([line for _, line in documents], dict(report.counts)) == (["x"], {"broken_files": 1})
+
+
+@pytest.mark.parametrize("content", ["text\n一\n二\n", 'text\n一\n"二\n', 'text,"a\n'])
+def test_the_limit_of_the_csv_module_is_as_before_at_any_moment(write, content):
+    limit = csv.field_size_limit()
+    [source] = find_sources([write(content, "a.csv")]).files
+    documents = DocumentReader(on_error=OnError.SKIP).read(source, CorpusReport())
+    for _ in range(2):
+        next(documents, None)
+        assert csv.field_size_limit() == limit
+    documents.close()
+    assert csv.field_size_limit() == limit
 
 
 LONG = "今天天气很好，我们去公园看花，然后回家吃饭。这个问题没有人能回答，因为大家都不知道。\n" * 5
@@ -288,8 +374,6 @@ def test_damaged_bytes_in_utf8_are_not_taken_for_another_encoding(write, read):
 
 
 def test_files_without_an_ending_are_read_with_format(write, read, tmp_path):
-    from paddle_wwm.corpus.source_files import find_sources
-
     write("一。", "folder/part-0000")
     write(WIKI, "folder/wiki_00")
     assert [source.name for source in find_sources([tmp_path / "folder"]).files] == ["wiki_00"]
@@ -307,3 +391,10 @@ def test_documents_of_fields_between_doc_tags_are_records(write, read):
         DataError, match="line 1: must have the key 'text', but has url, docno, contenttitle, content; see"
     ):
         read(path, encoding="gb18030", on_error=OnError.FAIL)
+
+
+def test_a_field_that_is_repeated_between_doc_tags_keeps_all_its_values(write, read):
+    document = "<doc>\n<title>题</title>\n<content>一。</content>\n<note>注</note>\n<content>二。</content>\n</doc>\n"
+    path = write(document * 2, "news.txt")
+    expected = [("news.txt:1", "题", "一。", "二。"), ("news.txt:7", "题", "一。", "二。")]
+    assert strict(read, path, text_keys=("title", "content")) == expected

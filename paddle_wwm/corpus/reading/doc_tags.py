@@ -2,7 +2,7 @@
 
 WikiExtractor writes this form. It writes & < > as &amp; &lt; &gt;, and the title as the first line. Other corpora, such
 as Sogou's news, have a field on every line: <url>…</url>, <contenttitle>…</contenttitle>, <content>…</content>. Then
---text-key names the fields with the text.
+--text-key names the fields with the text. A field that is repeated has several paragraphs.
 Source: https://github.com/attardi/wikiextractor
 """
 
@@ -25,7 +25,7 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
     report, name = intake.report, intake.source.name
     gathered = Gathering(report=report)
     begin = number = 0  # the line of <doc> of the open document; 0: none is open
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}  # a field may be repeated, once for each of its paragraphs
     for number, line, _ in intake.lines():
         place = intake.place(f", line {number}")
         is_begin, is_end = _BEGIN.fullmatch(line), _END.fullmatch(line)
@@ -39,7 +39,7 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
             yield from _record(intake, fields, begin=begin)
             begin, fields = number if is_begin else 0, {}
         elif begin and not gathered.lines and (field := _FIELD.fullmatch(line)):
-            fields[field["name"]] = html.unescape(field["text"])
+            fields.setdefault(field["name"], []).append(html.unescape(field["text"]))
             report.characters["read"] -= len(line)  # the text is counted with its record
         elif not line.strip():
             report.characters["white_space"] += len(line)
@@ -58,7 +58,7 @@ def read_doc_tags(intake: Intake) -> Iterator[RawDocument]:
         _not_closed(intake, "", begin=begin)
 
 
-def _record(intake: Intake, fields: dict[str, str], *, begin: int) -> Iterator[RawDocument]:
+def _record(intake: Intake, fields: dict[str, list[str]], *, begin: int) -> Iterator[RawDocument]:
     """Yield the text of a document that consists of fields."""
     if not fields:
         return

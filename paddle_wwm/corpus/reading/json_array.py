@@ -17,6 +17,7 @@ from .json_lines import shown_of
 from .options import MAX_RECORD_BYTES
 
 _BLOCK_BYTES = 1 << 20
+_LONGEST_WORD = len("-Infinity") + 1  # if the text ends in it, the error is at its begin
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -26,6 +27,10 @@ class _JsonError(ValueError):
     def __init__(self, message: str, *, line: int, shown: str) -> None:
         super().__init__(message)
         self.line, self.shown = line, shown
+
+
+class _ElementTooLongError(_JsonError):
+    """An element has more bytes than the limit."""
 
 
 def read_json_array(intake: Intake) -> Iterator[RawDocument]:
@@ -42,6 +47,14 @@ def read_json_array(intake: Intake) -> Iterator[RawDocument]:
             except UnicodeDecodeError as error:
                 place = intake.place(f", line {elements.line} or later")
                 intake.not_decodable(place, error.object[error.start : error.start + 40], byte=error.start)
+                return
+            except _ElementTooLongError as error:
+                message = (
+                    f"is longer than {MAX_RECORD_BYTES >> 20} MB, or a quote or bracket in it is not closed; the rest "
+                    f"of the file cannot be read."
+                )
+                place = intake.place(f", element {number + 1} (line {elements.line})")
+                intake.bad("broken_files", place=place, text=error.shown, message=message)
                 return
             except _JsonError as error:
                 message = f"not valid JSON ({error}); the rest of the file cannot be read."
@@ -144,12 +157,29 @@ class _Elements(Iterator[tuple[Any]]):
             except RecursionError:
                 raise self._error("it is nested too deeply") from None
             except ValueError as error:
-                if self._is_at_end or len(self._text) - self._at > MAX_RECORD_BYTES:
+                is_cut = "Unterminated" in str(error) or getattr(error, "pos", 0) > len(self._text) - _LONGEST_WORD
+                if is_cut and not self._is_at_end:
+                    self._check_length(len(self._text))
+                elif self._is_at_end or self._is_too_long(len(self._text)):
                     raise self._error(getattr(error, "msg", str(error))) from None
             self._read(num_bytes)
             num_bytes *= 2  # so that a large element is not parsed very often
+        self._check_length(end)
         self._skip(end - self._at)
         return (value,)
 
+    def _is_too_long(self, end: int) -> bool:
+        """Return True if the text from here to `end` has more bytes than the limit."""
+        if 4 * (end - self._at) <= MAX_RECORD_BYTES:  # a character has at most four bytes
+            return False
+        return len(self._text[self._at : end].encode("utf-8", "surrogatepass")) > MAX_RECORD_BYTES
+
+    def _check_length(self, end: int) -> None:
+        if self._is_too_long(end):
+            raise _ElementTooLongError("too long", line=self.line, shown=self._shown())
+
+    def _shown(self) -> str:
+        return self._text[self._at : self._at + 60]
+
     def _error(self, message: str) -> _JsonError:
-        return _JsonError(message, line=self._next_line, shown=self._text[self._at : self._at + 60])
+        return _JsonError(message, line=self._next_line, shown=self._shown())
