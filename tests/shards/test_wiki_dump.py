@@ -5,8 +5,11 @@ from __future__ import annotations
 import bz2
 from dataclasses import replace
 
+import pytest
+
 from paddle_wwm.corpus.reading import wiki_pages
 from paddle_wwm.corpus.reading.options import TextForm
+from paddle_wwm.shards.inspection.kept_texts import read_texts
 from paddle_wwm.shards.preparation.engines import EngineConfig
 from paddle_wwm.shards.reader import ShardSet
 
@@ -38,6 +41,28 @@ def test_the_parts_of_a_dump_are_read_by_several_workers_to_the_same_bytes(run, 
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     assert [source.format for source in parts.manifest.sources] == ["mediawiki.bz2"]
     assert ShardSet(tmp_path / "parts").manifest.options.variant == "zh-cn"
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("ending", [".xml", ".xml.bz2"])
+def test_a_dump_in_another_encoding_is_read_once_with_any_number_of_workers(
+    run, tmp_path, monkeypatch, encoding, ending
+):
+    path = tmp_path / f"wiki{ending}"
+    data = bz2.decompress(dump_of(60)).decode().encode(encoding)
+    if ending.endswith(".bz2"):
+        data = b"".join(bz2.compress(data[n : n + 1_000]) for n in range(0, len(data), 1_000))
+    path.write_bytes(data)
+    config = replace(WITHOUT_WORDS, keep_text=True, form=TextForm(encoding=encoding))
+    whole = run(corpus=[path], config=config, output=tmp_path / "whole")
+    shards = ShardSet(whole.directory)
+    places = [text.doc_id for text in read_texts(shards, documents=range(shards.num_documents))]
+    assert places == [f"wiki{ending}:{number}" for number in range(60) if number % 7]
+    monkeypatch.setattr(wiki_pages, "PART_BYTES", {"": 1_000, ".bz2": 1_000})
+    for num_workers in (1, 2):
+        engine = EngineConfig(num_workers=num_workers)
+        made = run(corpus=[path], config=config, output=tmp_path / str(num_workers), engine=engine)
+        assert made.manifest == whole.manifest and made.report.counts == whole.report.counts
 
 
 def test_another_variant_gives_other_shards(run, tmp_path):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import bz2
 import io
+from dataclasses import replace
 from typing import BinaryIO, Iterator
 
+from ...text_encodings import UTF_8
 from ..formats import Format, Source
 
 BEGIN, END = b"<page>", b"</page>"
@@ -22,15 +24,18 @@ class PageTooLongError(ValueError):
     """A page has more bytes than the limit, or a tag is missing."""
 
 
-def parts_of(source: Source) -> list[Source]:
+def parts_of(source: Source, *, encoding: str) -> list[Source]:
     """Divide a dump into parts of a few minutes of work.
 
-    Other sources are returned unchanged.
-    """
-    from dataclasses import replace
+    Other sources are returned unchanged. So is a dump in another encoding than UTF-8: the places where its parts would
+    end are unknown in the text that it is converted to.
 
+    Args:
+        source: The dump.
+        encoding: The encoding of its text.
+    """
     part_bytes = PART_BYTES.get(source.compression)
-    if source.format is not Format.MEDIAWIKI or part_bytes is None or source.refusal:
+    if source.format is not Format.MEDIAWIKI or part_bytes is None or source.refusal or encoding != UTF_8:
         return [source]
     size = source.path.stat().st_size
     with open(source.path, "rb") as raw:
@@ -130,32 +135,46 @@ def pages_of(stream: BinaryIO, *, max_bytes: int) -> Iterator[bytes]:
     Raises:
         PageTooLongError: A page is longer than `max_bytes`, or is not closed.
     """
-    data, before = b"", 0  # `before`: uncompressed bytes before `data`
+    data, at, before = bytearray(), 0, 0  # `at`: how much is used up; `before`: uncompressed bytes before `data`
     while True:
-        begin = data.find(BEGIN)
-        if begin < 0:
-            boundary = getattr(stream, "boundary", None)
-            kept = len(BEGIN) - 1
-            if boundary is not None and before + len(data) >= boundary + kept:
-                return
-            before, data = before + max(0, len(data) - kept), data[-kept:]
-            block = stream.read(_BLOCK_BYTES)
-            if not block:
-                return
-            data += block
-            continue
+        begin = data.find(BEGIN, at)
+        place = before + (begin if begin >= 0 else max(at, len(data) - len(BEGIN) + 1))  # no page begins before it
         boundary = getattr(stream, "boundary", None)
-        if boundary is not None and before + begin >= boundary:
+        if boundary is not None and place >= boundary:
             return
-        before, data = before + begin, data[begin:]
-        searched = 0
-        while (end := data.find(END, searched)) < 0:
-            searched = max(0, len(data) - len(END) + 1)
-            block = stream.read(_BLOCK_BYTES)
-            if not block:
+        at = place - before
+        if begin >= 0 and (end := data.find(END, at)) >= 0:
+            at = end + len(END)
+            _check_length(at - begin, max_bytes=max_bytes)
+            yield bytes(data[begin:at])
+            continue
+        del data[:at]  # a bytearray does this without copying the rest, once per block
+        before, at = place, 0
+        if not _read_block(stream, data):
+            if begin >= 0:
                 raise PageTooLongError("the last page is not closed; the file is cut short")
-            data += block
-            if len(data) > max_bytes:
-                raise PageTooLongError(f"a page is longer than {max_bytes >> 20} MB, or is not closed")
-        yield data[: end + len(END)]
-        before, data = before + end + len(END), data[end + len(END) :]
+            return
+        if begin >= 0:
+            _read_to_end_of_page(stream, data, max_bytes=max_bytes)
+
+
+def _read_block(stream: BinaryIO, data: bytearray) -> bool:
+    """Append a block to `data`. Return False at the end of the stream."""
+    block = stream.read(_BLOCK_BYTES)
+    data += block
+    return bool(block)
+
+
+def _read_to_end_of_page(stream: BinaryIO, data: bytearray, *, max_bytes: int) -> None:
+    """Read on until the page at the begin of `data` is closed, or the stream ends."""
+    searched = 0
+    while data.find(END, searched) < 0:
+        _check_length(len(data), max_bytes=max_bytes)
+        searched = max(0, len(data) - len(END) + 1)
+        if not _read_block(stream, data):
+            return
+
+
+def _check_length(num_bytes: int, *, max_bytes: int) -> None:
+    if num_bytes > max_bytes:
+        raise PageTooLongError(f"a page is longer than {max_bytes >> 20} MB, or is not closed")

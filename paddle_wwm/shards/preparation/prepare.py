@@ -156,7 +156,7 @@ def prepare_corpus(
                 batches = batches_of(
                     (replace(part, path=part.path.absolute()), part.size)
                     for source in files
-                    for part in parts_of(source)
+                    for part in parts_of(source, encoding=config.form.encoding)
                 )
                 units, report = _read_sources(plan, batches, runner, progress=progress)
                 _tokenize_units(plan, units, runner, progress=progress)
