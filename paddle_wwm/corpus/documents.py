@@ -14,7 +14,7 @@ from .cleaning import Cleaner, CleaningConfig
 from .counts import CorpusReport
 from .readers import DocumentReader
 from .sentences import SentenceRule
-from .source_files import find_sources
+from .source_files import Sources, find_sources
 
 SAMPLE_CORPUS = Path(__file__).resolve().parents[1] / "sample_data" / "sample_corpus.txt"  # installed with the package
 
@@ -28,7 +28,7 @@ class Document:
 
 
 def read_documents(
-    sources: str | Path | Iterable[str | Path],
+    sources: str | Path | Iterable[str | Path] | Sources,
     *,
     reader: DocumentReader = DocumentReader(),
     cleaning: CleaningConfig = CleaningConfig(),
@@ -38,7 +38,7 @@ def read_documents(
     """Yield the documents of files, globs or folders, in order.
 
     Args:
-        sources: One name or several.
+        sources: One name or several, or what `find_sources` has found.
         reader: How files are read, and what happens on bad input.
         cleaning: The cleaning rules.
         sentences: Where sentences end.
@@ -49,8 +49,10 @@ def read_documents(
     """
     report = CorpusReport() if report is None else report
     cleaner = Cleaner(config=cleaning, sentences=sentences)
-    names = [sources] if isinstance(sources, (str, Path)) else sources
-    for source in find_sources(names, format=reader.form.format, encoding=reader.form.encoding).files:
+    if not isinstance(sources, Sources):
+        names = [sources] if isinstance(sources, (str, Path)) else sources
+        sources = find_sources(names, format=reader.form.format, encoding=reader.form.encoding)
+    for source in sources.files:
         for raw in replace(reader, sentences=sentences).read(source, report):
             document = cleaner.clean(raw, report)
             if document is not None:

@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 from ..config import PretrainRecipe
 from ..corpus.documents import read_documents
 from ..corpus.segment import SegmenterConfig, make_segmenter
-from ..corpus.source_files import find_sources
+from ..corpus.source_files import Sources, find_sources
 from ..errors import ConfigError, DataError
 from ..progress import Progress
 from ..shards.manifest import MANIFEST_NAME
@@ -84,12 +84,13 @@ def _open(
             _check_shard_options(shards, job.config)
             shards.verify()
         return corpora
+    sources = find_sources(corpus)
     if vocab_path is not None:
         vocab = load_vocab(vocab_path)
     else:
-        vocab = first.vocab() if first is not None else _vocab_from(job)
+        vocab = first.vocab() if first is not None else _vocab_from(job, sources)
     prepared = prepare_corpus(
-        corpus=corpus,
+        corpus=sources,
         vocab=vocab,
         config=PrepareConfig(segmenter=_segmenter_of(job.config), do_lower_case=job.config.data.do_lower_case),
         cache=job.prepared,
@@ -139,10 +140,13 @@ def estimated_tokens(corpus: Sequence[Path]) -> float:
 
     It is the number in its shards, or about one per Chinese character of text. A compressed file counts with its
     compressed bytes, so there it is too low.
+
+    Raises:
+        DataError: a file is missing, or there is nothing to read.
     """
     if is_prepared(corpus):
         return sum(ShardSet(path).manifest.num_tokens for path in corpus)
-    return sum(source.path.stat().st_size for source in find_sources(corpus).files) / BYTES_PER_TOKEN
+    return sum(source.size for source in find_sources(corpus).files) / BYTES_PER_TOKEN
 
 
 def _segmenter_of(config: PretrainRecipe) -> SegmenterConfig:
@@ -167,8 +171,8 @@ def _check_shard_options(shards: ShardSet, config: PretrainRecipe) -> None:
         raise ConfigError(f"{shards.directory}: `data.custom_dictionary` {message}")
 
 
-def _vocab_from(job: Job) -> Vocab:
-    sentences = (sentence for document in read_documents(job.corpus) for sentence in document.sentences)
+def _vocab_from(job: Job, sources: Sources) -> Vocab:
+    sentences = (sentence for document in read_documents(sources) for sentence in document.sentences)
     lower = job.config.data.do_lower_case
     vocab = build_vocab(sentences, vocab_size=job.built_vocab_size, do_lower_case=lower, min_character_frequency=1)
     logger.info("built a vocabulary of %s entries from the corpus", f"{len(vocab):,}")

@@ -52,9 +52,9 @@ def describe(job: Job) -> str:
     from .preview import describe_recipe
 
     _check(job, num_workers=job.num_workers)
-    for corpus in (job.corpus, job.general):
-        if corpus and not is_prepared(corpus):
-            find_sources(corpus)
+    num_tokens = estimated_tokens(job.corpus)
+    if job.general and not is_prepared(job.general):
+        find_sources(job.general)
     if is_prepared(job.corpus):
         vocab_size = ShardSet(job.corpus[0]).manifest.vocab_size
     else:
@@ -62,7 +62,6 @@ def describe(job: Job) -> str:
         vocab_size = len(load_vocab(vocab_path)) if vocab_path is not None else job.built_vocab_size
     config = with_model(job, vocab_size=vocab_size)
     check_space_for_checkpoints(job.output, config)
-    num_tokens = estimated_tokens(job.corpus)
     counts = [num_tokens / phase.max_seq_length * (1 - config.data.held_out_share) for phase in config.phases]
     is_estimated = any(phase.num_epochs for phase in config.phases)
     config = with_steps(config, num_examples=counts)
