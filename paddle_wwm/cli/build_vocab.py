@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .reading_flags import add_reading_flags, check_flags_are_used, form_of
+from .reading_flags import add_reading_flags, form_of, print_sources, sources_of
 
 if TYPE_CHECKING:
     from ..shards.preparation.corpus_vocab import Sample
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N[characters|documents]",
         help="use a random sample: whole documents with N characters in all (10000000), or N documents (5000documents)",
     )
-    work.add_argument("--seed", type=int, default=42, metavar="N", help="seed of the sample (default: %(default)s)")
+    work.add_argument("--seed", type=int, metavar="N", help="seed of the sample (default: 42)")
     work.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
 
 
@@ -82,7 +82,9 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
     """Refuse impossible values."""
     if arguments.workers is not None and arguments.workers < 1:
         parser.error("--workers must be at least 1")
-    if arguments.seed < 0:
+    if arguments.seed is not None and arguments.sample is None:
+        parser.error("--seed has an effect with --sample only")
+    if arguments.seed is not None and arguments.seed < 0:
         parser.error("--seed must be at least 0")
 
 
@@ -90,7 +92,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Build the vocabulary, write it, and print what is in it and what was left out."""
     from ..corpus.readers import DocumentReader
     from ..corpus.reading.options import OnError
-    from ..corpus.source_files import find_sources
     from ..model_config import SERIES_VOCAB_SIZE
     from ..progress import show_bar
     from ..shards.preparation.corpus_vocab import Reading, build_corpus_vocab
@@ -110,16 +111,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     sample = _sample_of(arguments)
     form = form_of(arguments)
-    sources = find_sources(arguments.corpus, format=form.format, encoding=form.encoding)
-    check_flags_are_used(form, sources=sources)
-    if sources.passed_over:
-        print(f"skipped {len(sources.passed_over):,} files with other endings, such as {sources.passed_over[0]}")
+    sources = sources_of(arguments.corpus, form=form)
     if arguments.dry_run:
-        for source in sources.files:
-            print(
-                f"  {source.path}  {source.format.value}{source.compression}  "
-                f"{source.path.stat().st_size / 1e6:,.1f} MB"
-            )
+        print_sources(sources.files)
         print(
             f"would read {len(sources.files):,} files and write {arguments.output} (at most {options.size:,} entries)"
         )
@@ -144,4 +138,5 @@ def _sample_of(arguments: argparse.Namespace) -> Sample | None:
     if arguments.sample is None:
         return None
     number, unit = arguments.sample
-    return Sample(number=number, unit=SampleUnit(unit), seed=arguments.seed)
+    seed = Sample.seed if arguments.seed is None else arguments.seed
+    return Sample(number=number, unit=SampleUnit(unit), seed=seed)

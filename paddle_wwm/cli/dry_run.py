@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
 from ..errors import DataError
+from .reading_flags import print_sources
 
 if TYPE_CHECKING:
     from ..corpus.formats import Source
     from ..shards.preparation.estimate import Estimate
 
-MAX_SOURCES_SHOWN = 50
 MAX_PROBLEMS_SHOWN = 20
 
 
@@ -23,13 +23,9 @@ def print_dry_run(found: Estimate, *, sources: Sequence[Source], output: Path, n
         DataError: A source cannot be read.
     """
     from ..amounts import duration_text, short_number, size_text
-    from ..shards.preparation.estimate import kind_of
     from ..shards.preparation.prepared_summary import report_lines
 
-    for source in sources[:MAX_SOURCES_SHOWN]:
-        print(f"  {source.path}  {kind_of(source)}  {size_text(source.size)}")
-    if len(sources) > MAX_SOURCES_SHOWN:
-        print(f"  … and {len(sources) - MAX_SOURCES_SHOWN:,} more")
+    print_sources(sources)
     print(f"would read {len(sources):,} files and write {output}:")
     for kind, (number, size) in found.kinds.items():
         print(f"  {kind:16}{number:>10,} files{size_text(size):>12}")

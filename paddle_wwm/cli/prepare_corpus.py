@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from .dry_run import print_dry_run
-from .reading_flags import add_reading_flags, check_flags_are_used, form_of
+from .reading_flags import add_reading_flags, form_of, sources_of
 from .segmenter_flags import add_segmenter_flags, segmenter_of
 
 SUMMARY = "convert raw text to shards: documents, words and pieces on disk"
@@ -131,6 +131,8 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
         parser.error("--workers must be at least 1")
     if arguments.scheduler and arguments.engine != "dask":
         parser.error("--scheduler needs --engine dask")
+    if both := set(arguments.on) & set(arguments.off):
+        parser.error(f"--with and --without exclude each other, but both name {', '.join(sorted(both))}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -139,7 +141,6 @@ def run(arguments: argparse.Namespace) -> None:
     from ..corpus.reading.options import OnError
     from ..corpus.segment import make_segmenter
     from ..corpus.sentences import SentenceRule
-    from ..corpus.source_files import find_sources
     from ..progress import show_bar
     from ..shards.preparation.engines import EngineConfig
     from ..shards.preparation.estimate import estimate
@@ -150,6 +151,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     form = form_of(arguments)
     rules = CleaningConfig().switched(on=tuple(arguments.on), off=tuple(arguments.off))
+    defaults = CleaningConfig()
+    for flag, rule, is_given in (
+        ("--max-line-chars", "long_lines", arguments.max_line_chars != defaults.max_line_chars),
+        ("--min-document-chars", "short_documents", arguments.min_document_chars != defaults.min_document_chars),
+    ):
+        if is_given and rule not in rules:
+            raise ConfigError(f"{flag} has an effect with the rule {rule} only; leave it out, or leave the rule on.")
     try:
         config = PrepareConfig(
             segmenter=segmenter_of(arguments),
@@ -164,18 +172,20 @@ def run(arguments: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    sources = find_sources(arguments.corpus, format=form.format, encoding=form.encoding)
-    check_flags_are_used(form, sources=sources)
-    if sources.passed_over:
-        names = ", ".join(str(path) for path in sources.passed_over[:3]) + (
-            " …" if len(sources.passed_over) > 3 else ""
-        )
-        print(f"skipped {len(sources.passed_over):,} files with other endings: {names} (--format reads all files)")
+    sources = sources_of(arguments.corpus, form=form)
     vocab = load_vocab(arguments.vocab)
     if arguments.dry_run:
         num_workers = arguments.workers or os.cpu_count() or 1
-        found = estimate(sources.files, vocab=vocab, config=config, num_workers=num_workers, progress=show_bar)
-        print(f"  words: {make_segmenter(config.segmenter).description}")
+        segmenter = make_segmenter(config.segmenter)
+        found = estimate(
+            sources.files,
+            vocab=vocab,
+            config=config,
+            segmenter=segmenter,
+            num_workers=num_workers,
+            progress=show_bar,
+        )
+        print(f"  words: {segmenter.description}")
         print_dry_run(found, sources=sources.files, output=arguments.output, num_workers=num_workers)
         return
     started = time.monotonic()

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from .reading_flags import add_reading_flags, form_of
+from .reading_flags import add_reading_flags, form_of, sources_of
 
 SUMMARY = "propose words of a corpus for a vocabulary"
 EXAMPLES = """\
@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..tokenization.vocab import load_vocab
     from ..tokenization.word_proposals import propose_words
 
-    reader = DocumentReader(form=form_of(arguments), on_error=OnError(arguments.on_error))
-    sentences = (
-        sentence for document in read_documents(arguments.corpus, reader=reader) for sentence in document.sentences
-    )
+    form = form_of(arguments)
+    sources = sources_of(arguments.corpus, form=form)
+    reader = DocumentReader(form=form, on_error=OnError(arguments.on_error))
+    sentences = (sentence for document in read_documents(sources, reader=reader) for sentence in document.sentences)
     proposed = propose_words(
         sentences,
         vocab=load_vocab(arguments.vocab),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    from ..corpus.formats import Source
     from ..corpus.reading.options import TextForm
     from ..corpus.source_files import Sources
+
+MAX_SKIPPED_SHOWN = 3
+MAX_SOURCES_SHOWN = 50
 
 
 def add_reading_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,18 +71,10 @@ def check_flags_are_used(form: TextForm, *, sources: Sources) -> None:
     from ..corpus.reading.options import TextForm
 
     formats = {source.format for source in sources.files}
-    with_fields = {
-        Format.DOC_TAGS,
-        Format.JSON_LINES,
-        Format.JSON,
-        Format.CSV,
-        Format.TSV,
-        Format.PARQUET,
-        Format.ARROW,
-    }
     for flag, is_given, users in (
         ("--document", form.document is not TextForm.document, {Format.TEXT}),
-        ("--text-key", form.text_keys != TextForm.text_keys, with_fields),
+        ("--text-key", form.text_keys != TextForm.text_keys, set(Format) - {Format.TEXT, Format.MEDIAWIKI}),
+        ("--encoding", form.encoding != TextForm.encoding, set(Format) - {Format.PARQUET, Format.ARROW}),
         ("--variant", form.variant != TextForm.variant, {Format.MEDIAWIKI}),
     ):
         if is_given and not formats & users:
@@ -87,6 +83,33 @@ def check_flags_are_used(form: TextForm, *, sources: Sources) -> None:
             raise ConfigError(
                 f"{flag} has an effect on {known} only, but the sources are {found}; leave it out, or give --format."
             )
+
+
+def sources_of(names: Sequence[str], *, form: TextForm) -> Sources:
+    """Return the sources of a command, and print what was skipped.
+
+    Raises:
+        ConfigError: A flag was given that has no effect.
+        DataError: A file is missing, or there is nothing to read.
+    """
+    from ..corpus.source_files import find_sources
+
+    sources = find_sources(names, format=form.format, encoding=form.encoding)
+    check_flags_are_used(form, sources=sources)
+    if skipped := sources.passed_over:
+        shown = ", ".join(map(str, skipped[:MAX_SKIPPED_SHOWN])) + (" …" if len(skipped) > MAX_SKIPPED_SHOWN else "")
+        print(f"skipped {len(skipped):,} files with other endings: {shown} (--format reads all files)")
+    return sources
+
+
+def print_sources(sources: Sequence[Source]) -> None:
+    """Print a line for each source, up to a limit."""
+    from ..amounts import size_text
+
+    for source in sources[:MAX_SOURCES_SHOWN]:
+        print(f"  {source.path}  {source.kind}  {size_text(source.size)}")
+    if len(sources) > MAX_SOURCES_SHOWN:
+        print(f"  … and {len(sources) - MAX_SOURCES_SHOWN:,} more")
 
 
 def form_of(arguments: argparse.Namespace) -> TextForm:

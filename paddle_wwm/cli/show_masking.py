@@ -77,6 +77,11 @@ def check(arguments: argparse.Namespace, *, parser: argparse.ArgumentParser) -> 
         parser.error("--words needs exactly one TEXT")
     if (arguments.custom_dictionary or arguments.segmenter != "lac") and (arguments.words or not arguments.texts):
         parser.error("--segmenter and --custom-dictionary find the words of TEXT: give a TEXT and no --words")
+    for flag in ("number", "max_seq_length"):
+        if arguments.texts and getattr(arguments, flag) != parser.get_default(flag):
+            parser.error(f"--{flag.replace('_', '-')} is for examples from --shards: leave it out, or give no TEXT")
+    if arguments.cased and not arguments.texts:
+        parser.error("--cased is for TEXT: shards have their own setting")
     if arguments.number < 1 or arguments.epochs < 1 or arguments.max_seq_length < 8:
         parser.error("--number and --epochs must be at least 1, --max-seq-length at least 8")
 

@@ -62,6 +62,11 @@ class Source:
     part: tuple[int, int] | None = None
 
     @property
+    def kind(self) -> str:
+        """The format with the compression, or "refused", for lists."""
+        return "refused" if self.refusal else self.format.value + self.compression
+
+    @property
     def file_name(self) -> str:
         """The last part of the path, as text that can be encoded in UTF-8."""
         return text_of_path(Path(self.path.name))

@@ -12,6 +12,7 @@ import pytest
 
 from paddle_wwm.shards.reader import ShardSet
 
+from ..corpus.conftest import parquet_bytes
 from .scripts import command_of, run_script
 from .test_bad_input import assert_one_clear_line, files_below
 
@@ -183,12 +184,19 @@ def test_a_dry_run_opens_every_source_and_lists_all_that_cannot_be_read(folder):
         (("--document", "line", "a.jsonl"), "--document has an effect on text only, but the sources are jsonl"),
         (("--text-key", "body", "a.txt"), "--text-key has an effect on arrow, .*, but the sources are text"),
         (("--variant", "zh-tw", "a.txt"), "--variant has an effect on mediawiki only"),
+        (("--encoding", "gb18030", "a.parquet"), "--encoding has an effect on csv, .*, but the sources are parquet"),
+        (
+            ("--max-line-chars", "99", "--without", "long_lines", "a.txt"),
+            "--max-line-chars has an effect with the rule",
+        ),
+        (("--min-document-chars", "9", "--without", "short_documents", "a.txt"), "with the rule short_documents only"),
         (("--encoding", "gb18031", "a.txt"), "`encoding` must be one that Python knows"),
     ],
 )
 def test_a_flag_without_effect_is_an_error(folder, flags, message):
     (folder / "a.txt").write_text("今天。", encoding="utf-8")
     (folder / "a.jsonl").write_text('{"text": "今天。"}\n', encoding="utf-8")
+    (folder / "a.parquet").write_bytes(parquet_bytes(text=["今天。"]))
     command = command_of("prepare_corpus.py", *flags, "--vocab", "vocab.txt", "--output", "out", "--dry-run")
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2 and re.search(message, result.stderr), result.stderr

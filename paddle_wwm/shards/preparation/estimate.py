@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Callable, Sequence
 
@@ -14,7 +14,7 @@ from ...corpus.documents import Document
 from ...corpus.formats import Source
 from ...corpus.readers import DocumentReader
 from ...corpus.reading.intake import RawDocument
-from ...corpus.segment import make_segmenter
+from ...corpus.segment import Segmenter
 from ...errors import DataError
 from ...optional import need_package
 from ...progress import Progress, counted
@@ -26,7 +26,7 @@ from .work_plan import PrepareConfig
 
 # Of so many files per kind, so many characters are read. It must be much more than a block of compressed data.
 DEEP_FILES, DEEP_CHARS = 4, 600_000
-TIMED_CHARS = 200_000  # are segmented
+MAX_KEPT_CHARS = 400_000  # of the sample, which are segmented; a single longer document is kept whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +56,31 @@ class Estimate:
 
 @dataclass(kw_only=True)
 class _Sample:
-    documents: list[RawDocument]
-    num_chars: Counter  # kind -> characters
-    num_bytes: Counter  # kind -> bytes of the files that hold them
+    """What was read. Of the documents, every `step`-th is kept, so that few characters are in memory."""
+
+    documents: list[RawDocument] = field(default_factory=list)
+    num_kept_chars: int = 0
+    num_documents: int = 0
+    step: int = 1
+    num_chars: Counter = field(default_factory=Counter)  # kind -> characters
+    num_bytes: Counter = field(default_factory=Counter)  # kind -> bytes of the files that hold them
     seconds: float = 0.0  # reading and cleaning
 
+    def add(self, document: RawDocument) -> None:
+        """Keep a document, or leave it out."""
+        self.num_documents += 1
+        if (self.num_documents - 1) % self.step:
+            return
+        self.documents.append(document)
+        self.num_kept_chars += _num_chars(document)
+        while self.num_kept_chars > MAX_KEPT_CHARS and len(self.documents) > 1:
+            self.step *= 2
+            self.documents = self.documents[::2]
+            self.num_kept_chars = sum(map(_num_chars, self.documents))
 
-def kind_of(source: Source) -> str:
-    """Return the format of a source with its compression, or "refused"."""
-    return "refused" if source.refusal else source.format.value + source.compression
+
+def _num_chars(document: RawDocument) -> int:
+    return sum(map(len, document.lines))
 
 
 def estimate(
@@ -72,6 +88,7 @@ def estimate(
     *,
     vocab: Vocab,
     config: PrepareConfig,
+    segmenter: Segmenter,
     num_workers: int,
     progress: Callable[[Progress], None] | None = None,
 ) -> Estimate:
@@ -81,23 +98,23 @@ def estimate(
         sources: The files.
         vocab: The vocabulary.
         config: How text is read, cleaned, segmented and tokenized.
+        segmenter: The segmenter of `config`.
         num_workers: The number of processes that will work.
         progress: Called for each source.
     """
     need_package("pyarrow", purpose="preparing a corpus")
     by_kind: dict[str, list[Source]] = {}
     for source in sources:
-        by_kind.setdefault(kind_of(source), []).append(source)
+        by_kind.setdefault(source.kind, []).append(source)
     kinds = {kind: (len(files), sum(file.size for file in files)) for kind, files in sorted(by_kind.items())}
     report, problems = CorpusReport(), []
-    sample = _Sample(documents=[], num_chars=Counter(), num_bytes=Counter())
+    sample = _Sample()
     deep = {
         id(source)
         for files in by_kind.values()
         for source in islice(sorted(files, key=lambda file: -file.size), DEEP_FILES)
     }
-    reader = DocumentReader(on_error=config.on_error, form=config.form, sentences=config.sentences)
-    cleaner = Cleaner(config=config.cleaning, sentences=config.sentences)
+    reader, cleaner = config.reader(), config.cleaner()
     with counted(progress, stage="open sources", total=len(sources), unit=" files") as opened:
         for source in sources:
             try:
@@ -113,7 +130,8 @@ def estimate(
     found = Estimate(kinds=kinds, problems=tuple(problems), report=report, num_chars=num_chars)
     if not sample.documents or not num_chars:
         return found
-    return _with_costs(found, sample, vocab=vocab, config=config, num_workers=num_workers)
+    tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case)
+    return _with_costs(found, sample, segmenter=segmenter, tokenizer=tokenizer, config=config, num_workers=num_workers)
 
 
 def _read(
@@ -125,22 +143,28 @@ def _read(
     cleaned = [document for raw in found if (document := cleaner.clean(raw, report)) is not None]
     if is_deep:
         sample.seconds += time.perf_counter() - started
-        sample.num_chars[kind_of(source)] += sum(len(line) for document in cleaned for line in document.lines)
-        sample.num_bytes[kind_of(source)] += max(1, int(share * source.size))
-    sample.documents.extend(cleaned)
+        sample.num_chars[source.kind] += sum(map(_num_chars, cleaned))
+        sample.num_bytes[source.kind] += max(1, int(share * source.size))
+    for document in cleaned:
+        sample.add(document)
 
 
-def _with_costs(found: Estimate, sample: _Sample, *, vocab: Vocab, config: PrepareConfig, num_workers: int) -> Estimate:
+def _with_costs(
+    found: Estimate,
+    sample: _Sample,
+    *,
+    segmenter: Segmenter,
+    tokenizer: WordPieceTokenizer,
+    config: PrepareConfig,
+    num_workers: int,
+) -> Estimate:
     import pyarrow
 
-    segmenter = make_segmenter(config.segmenter)
-    tokenizer = WordPieceTokenizer(vocab=vocab, do_lower_case=config.do_lower_case)
-    step = max(1, sum(len(line) for raw in sample.documents for line in raw.lines) // TIMED_CHARS)
     documents = [
         Document(
             doc_id=raw.doc_id, sentences=tuple(part for line in raw.lines for part in config.sentences.split(line))
         )
-        for raw in sample.documents[::step]
+        for raw in sample.documents
     ]
     documents = [document for document in documents if document.sentences]
     timed_chars = sum(len(sentence) for document in documents for sentence in document.sentences)
@@ -149,7 +173,7 @@ def _with_costs(found: Estimate, sample: _Sample, *, vocab: Vocab, config: Prepa
     started = time.perf_counter()
     tokenized = tokenize_documents(documents, segmenter=segmenter, tokenizer=tokenizer, report=counts)
     seconds = time.perf_counter() - started
-    sections = sections_of(tokenized, vocab_size=len(vocab))
+    sections = sections_of(tokenized, vocab_size=len(tokenizer.vocab))
     text = "\n".join(sentence for document in documents for sentence in document.sentences).encode("utf-8", "replace")
     scale = found.num_chars / max(1, timed_chars)
     reading = sample.seconds / max(1, sum(sample.num_chars.values())) * found.num_chars

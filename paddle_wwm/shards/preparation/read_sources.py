@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...corpus.cleaning import Cleaner
 from ...corpus.counts import CorpusReport
 from ...corpus.reading.intake import RawDocument
 from ...files import atomic_write, write_json
@@ -37,11 +36,11 @@ def read_batch(plan: Plan, batch: Batch) -> int:
     Raises:
         DataError: The input is bad, and the plan does not skip bad input.
     """
-    number, reader = batch.number, plan.reader()
+    number, reader = batch.number, plan.config.reader()
     mark = plan.batch_path(number, "json")
     if mark.exists():
         return len(batch.sources)
-    report, cleaner = CorpusReport(), Cleaner(config=plan.config.cleaning, sentences=plan.config.sentences)
+    report, cleaner = CorpusReport(), plan.config.cleaner()
     units: list[Unit] = []
     pending = _Pending()
     hash_lines = "duplicate_lines" in plan.config.cleaning.rules

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
-from ...corpus.cleaning import CleaningConfig
+from ...corpus.cleaning import Cleaner, CleaningConfig
 from ...corpus.formats import Source
 from ...corpus.readers import DocumentReader
 from ...corpus.reading.options import OnError, TextForm
@@ -59,6 +59,14 @@ class PrepareConfig:
     form: TextForm = TextForm()
     on_error: OnError = OnError.FAIL
     keep_text: bool = False
+
+    def reader(self) -> DocumentReader:
+        """Return the reader of the sources."""
+        return DocumentReader(on_error=self.on_error, form=self.form, sentences=self.sentences)
+
+    def cleaner(self) -> Cleaner:
+        """Return the cleaner of the documents."""
+        return Cleaner(config=self.cleaning, sentences=self.sentences)
 
     def content_options(self) -> ContentOptions:
         """Return the options that the content depends on, for manifest and fingerprint.
@@ -116,10 +124,6 @@ class Plan:
     def tokens_path(self, unit: Unit, ending: str) -> Path:
         """Return the path of a file of pass 2 for a unit."""
         return self.tokens_folder / f"{unit.name}.{ending}"
-
-    def reader(self) -> DocumentReader:
-        """Return the reader of the sources."""
-        return DocumentReader(on_error=self.config.on_error, form=self.config.form, sentences=self.config.sentences)
 
 
 @dataclass(frozen=True, kw_only=True)
