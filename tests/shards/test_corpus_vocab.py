@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import os
@@ -9,13 +10,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from paddle_wwm.cli.main import main
 from paddle_wwm.corpus.documents import read_documents
 from paddle_wwm.corpus.readers import DocumentReader
+from paddle_wwm.corpus.reading import wiki_pages
 from paddle_wwm.corpus.reading.options import TextForm
+from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import ConfigError, DataError
 from paddle_wwm.shards.preparation import corpus_vocab
 from paddle_wwm.shards.preparation.corpus_vocab import Reading, Sample, SampleUnit, build_corpus_vocab
@@ -23,6 +27,9 @@ from paddle_wwm.shards.preparation.vocab_summary import vocab_summary
 from paddle_wwm.tokenization.alphabet import VocabOptions
 from paddle_wwm.tokenization.vocab import load_vocab
 from paddle_wwm.tokenization.vocab_building import build_vocab
+
+from ..call_counts import num_calls
+from .test_wiki_dump import dump_of
 
 OPTIONS = VocabOptions(size=2500)
 
@@ -55,8 +62,37 @@ def test_the_vocabulary_is_that_of_the_sentences_of_all_files(folder):
 def test_the_result_does_not_depend_on_the_number_of_processes_or_parts(folder, sample, monkeypatch):
     one = build_corpus_vocab(corpus=[folder], options=OPTIONS, sample=sample, num_workers=1)
     monkeypatch.setattr(corpus_vocab, "BATCH_BYTES", 30_000)  # a.txt becomes parts, the others a group
-    assert len(list(corpus_vocab._items([(0, None, 90_000)], num_workers=3, chosen=None))) == 3
+    large = find_sources([folder / "a.txt"]).files[0]
+    assert len(list(corpus_vocab._items([(0, large)], num_workers=3, chosen=None))) == 3
     assert build_corpus_vocab(corpus=[folder], options=OPTIONS, sample=sample, num_workers=2) == one
+
+
+@pytest.mark.parametrize("sample", [None, Sample(number=500), Sample(number=20, unit=SampleUnit.DOCUMENTS)])
+@pytest.mark.parametrize("name", ["zhwiki.xml", "zhwiki.xml.bz2"])
+def test_the_parts_of_a_dump_are_counted_by_several_processes(tmp_path, monkeypatch, name, sample):
+    path = tmp_path / name
+    path.write_bytes(dump_of(100) if name.endswith(".bz2") else bz2.decompress(dump_of(100)))
+    whole = build_corpus_vocab(corpus=[path], options=OPTIONS, num_workers=1)
+    monkeypatch.setattr(wiki_pages, "PART_BYTES", {"": 2_000, ".bz2": 1_000})
+    [source] = find_sources([path]).files
+    assert len(wiki_pages.parts_of(source, encoding="utf-8")) > 3
+    one, two = (
+        build_corpus_vocab(corpus=[path], options=OPTIONS, sample=sample, num_workers=number) for number in (1, 2)
+    )
+    assert one == two and one.num_documents_of_corpus == whole.num_documents == 85
+    assert sample or (one.built, one.report.counts) == (whole.built, whole.report.counts)
+
+
+def test_grouping_many_small_files_takes_linear_time(tmp_path):
+    (tmp_path / "a.txt").write_text("天" * 100, encoding="utf-8")
+    [source] = find_sources([tmp_path / "a.txt"]).files
+
+    def group(number):
+        sources = [(place, replace(source, part=(0, 100))) for place in range(number)]
+        [item] = corpus_vocab._items(sources, num_workers=2, chosen=None)
+        assert len(item.sources) == number
+
+    assert num_calls(lambda: group(2000)) < 2.5 * num_calls(lambda: group(1000))
 
 
 def test_a_sample_has_the_size_that_was_asked_for_and_depends_on_the_seed(folder):

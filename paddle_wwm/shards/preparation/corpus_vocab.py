@@ -1,8 +1,8 @@
 """Build a vocabulary from the files of a corpus, or from a random sample of their documents, in several processes.
 
-Each process counts the words of some files, or of every n-th document of a large file; this process adds the counts up.
-So the vocabulary does not depend on the number of processes. Memory grows with the number of different words. Nothing
-is written, so an interrupted count begins again.
+Each process counts the words of some files, of a part of a dump, or of every n-th document of a large file. This
+process adds the counts up. So the vocabulary does not depend on the number of processes. Memory grows with the number
+of different words. Nothing is written, so an interrupted count begins again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ...corpus.counts import CorpusReport
 from ...corpus.formats import Source
 from ...corpus.readers import DocumentReader
 from ...corpus.reading.intake import RawDocument
+from ...corpus.reading.wiki_pages import parts_of
 from ...corpus.sentences import SentenceRule
 from ...corpus.source_files import Sources, find_sources
 from ...errors import ConfigError, DataError
@@ -91,20 +92,20 @@ class CorpusVocab:
 
 @dataclass(frozen=True, kw_only=True)
 class _Item:
-    """Sources to count, each with its number in the corpus and its size.
+    """Sources to count, each with its number in the corpus.
 
-    `chosen` holds the documents of each source to count (None: all). With several parts, only every `num_parts`-th
-    document is counted, beginning with number `part`.
+    A part of a large dump is a source. `chosen` holds the documents of each source to count (None: all). With several
+    parts, only every `num_parts`-th document is counted, beginning with number `part`.
     """
 
-    sources: tuple[tuple[int, Source, int], ...]
+    sources: tuple[tuple[int, Source], ...]
     chosen: tuple[np.ndarray | None, ...]
     part: int = 0
     num_parts: int = 1
 
     @property
     def num_bytes(self) -> int:
-        return sum(size for _, _, size in self.sources) // self.num_parts
+        return sum(source.size for _, source in self.sources) // self.num_parts
 
 
 @dataclass(kw_only=True)
@@ -151,7 +152,7 @@ def build_corpus_vocab(
     form = reading.reader.form
     if not isinstance(corpus, Sources):
         corpus = find_sources(corpus, format=form.format, encoding=form.encoding)
-    sources = [(number, source, source.path.stat().st_size) for number, source in enumerate(corpus.files)]
+    sources = list(enumerate(part for source in corpus.files for part in parts_of(source, encoding=form.encoding)))
     num_workers = num_workers or os.cpu_count() or 1
     engine = ProcessEngine(num_workers=num_workers, purpose=PURPOSE)
     plan = _plan(reading, options=options, sample=sample)
@@ -181,7 +182,6 @@ def build_corpus_vocab(
 
 
 def _plan(reading: Reading, *, options: VocabOptions, sample: Sample | None) -> Reading:
-
     return replace(reading, do_lower_case=options.do_lower_case, seed=sample.seed if sample else 0)
 
 
@@ -203,34 +203,37 @@ def _run(
 
 
 def _items(
-    sources: Sequence[tuple[int, Source, int]], *, num_workers: int, chosen: dict[int, np.ndarray] | None
+    sources: Sequence[tuple[int, Source]], *, num_workers: int, chosen: dict[int, np.ndarray] | None
 ) -> Iterator[_Item]:
     """Yield groups of small sources, and the parts of large ones."""
-    total = sum(size for _, _, size in sources)
-    group: list[tuple[int, Source, int]] = []
+    sizes = [source.size for _, source in sources]
+    total = sum(sizes)
+    group: list[tuple[int, Source]] = []
+    group_bytes = 0
 
-    def item(members: Sequence[tuple[int, Source, int]], **part: int) -> _Item:
-        of_members = tuple(None if chosen is None else chosen[number] for number, _, _ in members)
+    def item(members: Sequence[tuple[int, Source]], **part: int) -> _Item:
+        of_members = tuple(None if chosen is None else chosen[number] for number, _ in members)
         return _Item(sources=tuple(members), chosen=of_members, **part)
 
-    for source in sources:
-        if chosen is not None and source[0] not in chosen:
+    for (number, source), size in zip(sources, sizes):
+        if chosen is not None and number not in chosen:
             continue
-        if source[2] >= BATCH_BYTES:
-            num_parts = max(1, round(num_workers * source[2] / total))
-            yield from (item([source], part=part, num_parts=num_parts) for part in range(num_parts))
+        if size >= BATCH_BYTES:
+            num_parts = max(1, round(num_workers * size / total))
+            yield from (item([(number, source)], part=part, num_parts=num_parts) for part in range(num_parts))
             continue
-        if group and sum(size for _, _, size in group) + source[2] > BATCH_BYTES:
+        if group and group_bytes + size > BATCH_BYTES:
             yield item(group)
-            group = []
-        group.append(source)
+            group, group_bytes = [], 0
+        group.append((number, source))
+        group_bytes += size
     if group:
         yield item(group)
 
 
 def _read(plan: Reading, source: Source, report: CorpusReport, *, num_bytes: int) -> Iterator[tuple[int, RawDocument]]:
     """Yield the documents with their numbers, and report `num_bytes` of progress."""
-    size = source.path.stat().st_size
+    size = source.size
     num_read = num_reported = 0
     for number, document in enumerate(plan.reader.read(source, report)):
         yield number, document
@@ -243,8 +246,8 @@ def _read(plan: Reading, source: Source, report: CorpusReport, *, num_bytes: int
 
 def _list_documents(plan: Reading, item: _Item) -> _Listed:
     keys, lengths, of_source, numbers = [], [], [], []
-    for source_number, source, size in item.sources:
-        for number, document in _read(plan, source, CorpusReport(), num_bytes=size // item.num_parts):
+    for source_number, source in item.sources:
+        for number, document in _read(plan, source, CorpusReport(), num_bytes=source.size // item.num_parts):
             if number % item.num_parts == item.part:
                 name = f"{plan.seed} {source_number} {number}"
                 keys.append(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
@@ -277,11 +280,11 @@ def _draw(listed: Sequence[_Listed], *, sample: Sample) -> dict[int, np.ndarray]
 def _count_words(plan: Reading, item: _Item) -> _Counted:
     result, counter = _Counted(), WordCounter(do_lower_case=plan.do_lower_case)
     cleaner = Cleaner(config=plan.cleaning, sentences=plan.sentences)
-    for (_, source, size), chosen in zip(item.sources, item.chosen):
+    for (_, source), chosen in zip(item.sources, item.chosen):
         wanted = None if chosen is None else set(chosen.tolist())
         # every part reads the whole source, so one of them reports how it was read
         report = result.report if item.part == 0 else CorpusReport()
-        for number, raw in _read(plan, source, report, num_bytes=size // item.num_parts):
+        for number, raw in _read(plan, source, report, num_bytes=source.size // item.num_parts):
             if number % item.num_parts != item.part or (wanted is not None and number not in wanted):
                 continue
             result.num_documents += 1

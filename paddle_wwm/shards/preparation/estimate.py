@@ -56,7 +56,10 @@ class Estimate:
 
 @dataclass(kw_only=True)
 class _Sample:
-    """What was read. Of the documents, every `step`-th is kept, so that few characters are in memory."""
+    """What was read.
+
+    Of the documents, every `step`-th is kept, so that few characters are in memory.
+    """
 
     documents: list[RawDocument] = field(default_factory=list)
     num_kept_chars: int = 0
