@@ -6,15 +6,13 @@ Phrases are found within sentences, so the counts do not depend on how a corpus 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Sequence
+from typing import Iterable, Protocol, Sequence
 
 import numpy as np
 
 from .counts import CorpusReport
+from .phrases import Occurrence
 from .user_dictionary import UserDictionary
-
-if TYPE_CHECKING:
-    from .segment import Segmenter
 
 PHRASES = "dictionary_phrases"
 ABSENT, OVERRULED = "dictionary_phrases_absent", "dictionary_phrases_overruled"
@@ -35,17 +33,17 @@ class PhraseCounts:
     found: dict[int, int] = field(default_factory=dict)
     applied: dict[int, int] = field(default_factory=dict)
 
-    def add(self, dictionary: UserDictionary, texts: Sequence[str], starts: np.ndarray) -> None:
-        """Count the occurrences in texts.
+    def add(self, dictionary: UserDictionary, occurrences: Iterable[Occurrence], starts: np.ndarray) -> None:
+        """Count the occurrences in texts that were segmented with a dictionary.
 
         Args:
             dictionary: The dictionary.
-            texts: Texts that were segmented with it.
+            occurrences: Those of its phrases in the texts.
             starts: bool, shape (num_characters,), the word starts of the concatenated texts.
         """
         flags, wanted = starts.tobytes(), dictionary.start_flags
         entries = list(dictionary.entries.values())
-        for start, end, number, limit in dictionary.index.occurrences(texts):
+        for start, end, number, limit in occurrences:
             self.found[number] = self.found.get(number, 0) + 1
             is_as_wanted = flags[start:end] == wanted[number] and (end == limit or flags[end] == 1)
             if is_as_wanted != entries[number].is_unwanted:
@@ -79,16 +77,32 @@ class PhraseCounts:
             report.add(remark.rule, place=remark.place, text=remark.text, removed=0)
 
 
+class DictionarySegmenter(Protocol):
+    """A `Segmenter` that takes a user dictionary and can count its phrases."""
+
+    name: str
+    model_sha256: str
+    description: str
+    dictionary: UserDictionary | None
+
+    def word_starts(self, texts: Sequence[str], *, counts: PhraseCounts | None = None) -> np.ndarray:
+        """Return the word starts of the concatenated texts; see `Segmenter`.
+
+        Args:
+            texts: The texts.
+            counts: The phrases of the dictionary in the texts are added to these counts.
+        """
+        ...
+
+
 class CountingSegmenter:
     """A segmenter that also counts the phrases in the texts that it segments."""
 
-    def __init__(self, segmenter: Segmenter, *, dictionary: UserDictionary, counts: PhraseCounts) -> None:
+    def __init__(self, segmenter: DictionarySegmenter, *, counts: PhraseCounts) -> None:
         self.name, self.model_sha256 = segmenter.name, segmenter.model_sha256
         self.description = segmenter.description
-        self._segmenter, self._dictionary, self._counts = segmenter, dictionary, counts
+        self._segmenter, self._counts = segmenter, counts
 
     def word_starts(self, texts: Sequence[str]) -> np.ndarray:
         """Return the word starts of the concatenated texts; see `Segmenter`."""
-        starts = self._segmenter.word_starts(texts)
-        self._counts.add(self._dictionary, texts, starts)
-        return starts
+        return self._segmenter.word_starts(texts, counts=self._counts)

@@ -10,7 +10,6 @@ jieba's words wherever they occur; their frequency has no meaning.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
@@ -46,12 +45,13 @@ def _entry_of(line: str) -> Entry | None:
     return Entry(phrase=word)
 
 
-def phrases_beyond_jieba(dictionary: UserDictionary) -> UserDictionary:
-    """Return the part of a dictionary that jieba does not look up."""
+def phrases_beyond_jieba(dictionary: UserDictionary) -> frozenset[int]:
+    """Return the numbers of the phrases that jieba does not look up."""
     import jieba
 
-    found = {word: entry for word, entry in dictionary.entries.items() if not jieba.re_han_default.fullmatch(word)}
-    return replace(dictionary, entries=found)
+    return frozenset(
+        number for number, word in enumerate(dictionary.entries) if not jieba.re_han_default.fullmatch(word)
+    )
 
 
 def _has_other_columns(line: str) -> bool:

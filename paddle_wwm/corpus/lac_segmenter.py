@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterable, Protocol, Sequence
 import numpy as np
 
 from ..errors import ConfigError
+from .dictionary_counts import PhraseCounts
 from .lac import PaddleLac
 from .lac_compiled import CompiledLac, KernelUnusable
 from .lac_customization import read_lac_dictionary
@@ -111,8 +112,8 @@ class LacSegmenter:
         # compiled code and predictors cannot be pickled, so another process creates its own
         return partial(LacSegmenter, **self._arguments), ()
 
-    def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the word starts of the concatenated texts; see `Segmenter`."""
+    def word_starts(self, texts: Sequence[str], *, counts: PhraseCounts | None = None) -> np.ndarray:
+        """Return the word starts of the concatenated texts; see `DictionarySegmenter`."""
         code_points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         tags = self._engine.tags(self._tables.id_of_code_point[code_points], _in_parts(lengths))
@@ -120,7 +121,10 @@ class LacSegmenter:
         firsts = np.cumsum(lengths) - lengths
         starts[firsts[lengths > 0]] = True
         if self.dictionary is not None:
-            apply_dictionary(self.dictionary, texts, starts)
+            found = list(self.dictionary.index.occurrences(texts))
+            apply_dictionary(self.dictionary, found, starts)
+            if counts is not None:
+                counts.add(self.dictionary, found, starts)
         return starts
 
 

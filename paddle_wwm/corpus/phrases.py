@@ -11,6 +11,10 @@ from .lac_model import NUM_CODE_POINTS
 NUM_PAIRS = 1 << 22  # size of the table of the first two characters of phrases; equal places only cost time
 
 
+# the start and the end in the concatenated texts, the number of the phrase, and the end of its text
+Occurrence = tuple[int, int, int, int]
+
+
 class PhraseIndex:
     """An index of phrases for finding all their occurrences in a text."""
 
@@ -29,13 +33,10 @@ class PhraseIndex:
             True
         )
 
-    def occurrences(self, texts: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    def occurrences(self, texts: Sequence[str]) -> Iterator[Occurrence]:
         """Yield all occurrences, in the order of their starts, short ones first.
 
         They may overlap.
-
-        Yields:
-            The start and the end in the concatenated texts, the number of the phrase, and the end of its text.
         """
         joined = "".join(texts)
         code_points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..files import sha256_of_file
 from ..quiet import quiet_environment
+from .dictionary_counts import PhraseCounts
 from .jieba_dictionary import phrases_beyond_jieba, read_jieba_dictionary
 from .user_dictionary import UserDictionary, apply_dictionary, dictionary_paths, read_lines
 
@@ -62,8 +63,8 @@ class JiebaSegmenter:
             unused, names = self.dictionary.num_without_effect, ", ".join(self.dictionary.names)
             self.description += f", {num_words} words ({unused} without effect) of {names}"
             checksums += self.dictionary.sha256s
-            self._phrases = phrases_beyond_jieba(self.dictionary)
-            if self._phrases.entries:  # earlier versions ignored them
+            self._beyond_jieba = phrases_beyond_jieba(self.dictionary)
+            if self._beyond_jieba:  # earlier versions ignored them
                 checksums.append("phrases")
         package = Path(jieba.__file__).parent
         model = [package / "__init__.py", package / "dict.txt", *sorted(package.glob("finalseg/*.py"))]
@@ -73,12 +74,15 @@ class JiebaSegmenter:
         # the lock in jieba's tokenizer cannot be pickled
         return partial(JiebaSegmenter, custom_dictionary=self._paths), ()
 
-    def word_starts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the word starts of the concatenated texts; see `Segmenter`."""
+    def word_starts(self, texts: Sequence[str], *, counts: PhraseCounts | None = None) -> np.ndarray:
+        """Return the word starts of the concatenated texts; see `DictionarySegmenter`."""
         with _JIEBA_LOCK, self._own_split_words():
             starts = _starts_of_words(map(self._tokenizer.lcut, texts), texts)
-        if self.dictionary is not None:
-            apply_dictionary(self._phrases, texts, starts)
+        if self.dictionary is not None and (self._beyond_jieba or counts is not None):
+            found = list(self.dictionary.index.occurrences(texts))
+            apply_dictionary(self.dictionary, (one for one in found if one[2] in self._beyond_jieba), starts)
+            if counts is not None:
+                counts.add(self.dictionary, found, starts)
         return starts
 
     @contextlib.contextmanager

@@ -20,7 +20,7 @@ from ..file_kinds import kind_of
 from ..files import sha256_of_file
 from ..text_encodings import advice, conversion, likely_encoding
 from .counts import excerpt
-from .phrases import PhraseIndex
+from .phrases import Occurrence, PhraseIndex
 
 MAX_PHRASE_CHARS = 1000  # memory is quadratic in the length: the index holds every beginning of a phrase
 _HEAD_BYTES = 1 << 16  # that show the kind of a file and its encoding
@@ -172,19 +172,19 @@ def read_lines(path: Path) -> list[str]:
     return [line.lstrip("\ufeff") for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
 
 
-def apply_dictionary(dictionary: UserDictionary, texts: Sequence[str], starts: np.ndarray) -> None:
+def apply_dictionary(dictionary: UserDictionary, occurrences: Iterable[Occurrence], starts: np.ndarray) -> None:
     """Change the word starts of texts, in place, to those of the dictionary.
 
     Args:
         dictionary: The dictionary.
-        texts: The texts.
+        occurrences: Those of its phrases in the texts, all or some, in their order.
         starts: bool, shape (num_characters,), True where a word of the concatenated texts starts.
     """
     entries = list(dictionary.entries.values())
     covered = 0
     # As in LAC: apply each phrase that ends after all earlier ones, short phrases first. A later phrase overwrites the
     # words of the phrases that it overlaps.
-    for start, end, number, limit in dictionary.index.occurrences(texts):
+    for start, end, number, limit in occurrences:
         if end > covered:
             covered = end
             starts[start:end] = False

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_wwm.corpus.counts import CorpusReport
-from paddle_wwm.corpus.dictionary_counts import PhraseCounts
+from paddle_wwm.corpus.dictionary_counts import CountingSegmenter, PhraseCounts
 from paddle_wwm.corpus.phrases import PhraseIndex
 from paddle_wwm.corpus.segment import SegmenterConfig, dictionary_of, make_segmenter
 
@@ -33,7 +33,7 @@ def test_all_occurrences_of_all_phrases_are_found_in_order(phrases, texts):
 
 def counts_of(segmenter, texts):
     counts = PhraseCounts()
-    counts.add(dictionary_of(segmenter), texts, segmenter.word_starts(texts))
+    CountingSegmenter(segmenter, counts=counts).word_starts(texts)
     return counts
 
 
@@ -83,5 +83,33 @@ def test_a_word_that_jieba_must_split_is_applied_where_it_is_split(tmp_path):
     counts = counts_of(jieba, ["他来到了网易杭研大厦"])
     assert (counts.found, counts.applied) == ({0: 1, 1: 1}, {0: 1, 1: 1})
     unsplit = PhraseCounts()
-    unsplit.add(dictionary_of(jieba), ["杭研"], np.array([True, False]))
+    dictionary = dictionary_of(jieba)
+    unsplit.add(dictionary, dictionary.index.occurrences(["杭研"]), np.array([True, False]))
     assert (unsplit.found, unsplit.applied) == ({0: 1}, {})
+
+
+@pytest.mark.parametrize("name", ["lac", "jieba"])
+def test_the_phrases_of_a_text_are_searched_once(tmp_path, monkeypatch, name):
+    path = tmp_path / "words.dic"
+    path.write_text("南京市\n*ST舜船\n", encoding="utf-8")
+    segmenter = make_segmenter(SegmenterConfig(name=name, custom_dictionary=path))
+    searched = []
+    occurrences = PhraseIndex.occurrences
+
+    def noted(index, texts):
+        searched.extend(texts)
+        return occurrences(index, texts)
+
+    monkeypatch.setattr(PhraseIndex, "occurrences", noted)
+    counts = PhraseCounts()
+    starts = CountingSegmenter(segmenter, counts=counts).word_starts(["南京市", "*ST舜船大涨"])
+    assert searched == ["南京市", "*ST舜船大涨"] and counts.applied == {0: 1, 1: 1}
+    assert starts.tolist() == segmenter.word_starts(["南京市", "*ST舜船大涨"]).tolist()
+
+
+def test_a_dictionary_of_words_that_jieba_looks_up_itself_is_searched_for_counts_only(tmp_path, monkeypatch):
+    path = tmp_path / "words.dic"
+    path.write_text("南京市\n", encoding="utf-8")
+    segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=path))
+    monkeypatch.setattr(PhraseIndex, "occurrences", lambda index, texts: pytest.fail("searched"))
+    assert segmenter.word_starts(["南京市"]).tolist() == [True, False, False]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Sequence, cast
 
 import numpy as np
 
 from ...corpus.counts import CorpusReport
-from ...corpus.dictionary_counts import CountingSegmenter, PhraseCounts
+from ...corpus.dictionary_counts import CountingSegmenter, DictionarySegmenter, PhraseCounts
 from ...corpus.documents import Document
 from ...corpus.reading.intake import RawDocument
 from ...corpus.segment import Segmenter, dictionary_of, make_segmenter
@@ -62,9 +62,8 @@ def tokenize_unit(plan: Plan, unit: Unit) -> int:
     documents = [document for raw in _without_duplicates(plan, unit, report) for document in _split(plan, raw, report)]
     other_counts: Counter = Counter()
     segmenter, phrases = tools.segmenter, PhraseCounts()
-    dictionary = dictionary_of(segmenter)
-    if dictionary is not None:
-        segmenter = CountingSegmenter(segmenter, dictionary=dictionary, counts=phrases)
+    if dictionary_of(segmenter) is not None:
+        segmenter = CountingSegmenter(cast(DictionarySegmenter, segmenter), counts=phrases)
     tokenized = tokenize_documents(documents, segmenter=segmenter, tokenizer=tools.tokenizer, report=other_counts)
     if other_counts.pop("sentences_without_tokens"):
         documents = list(_with_tokens(documents, tools.tokenizer, report))
