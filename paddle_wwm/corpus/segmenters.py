@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
-import logging
 import re
 import threading
 from functools import partial
@@ -43,7 +42,6 @@ class JiebaSegmenter:
         quiet_environment()
         import jieba
 
-        jieba.setLogLevel(logging.WARNING)  # by default it prints a line on stderr at every start
         self._tokenizer = jieba.Tokenizer()
         # By default jieba caches the dictionary in the shared /tmp, under a fixed name, and reads it with marshal. So
         # another user could put a file there, and our process would load it. To be safe, we read the dictionary as

@@ -97,13 +97,14 @@ def find_sources(names: Iterable[str | Path], *, format: Format | None = None, e
         if not found:
             raise DataError(f"{name}: no such file; name an existing file, folder or glob.")
         usable: dict[Path, Source | None] = {}
+        walked: set[Path] = set()
         for path in found:
-            of_path = (
-                _sources_in(path, format=format, folder=folder, encoding=encoding)
-                if path.is_dir()
-                else {path: _source_named(path, format=format, folder=folder, encoding=encoding)}
-            )
-            usable.update({key: source for key, source in of_path.items() if not usable.get(key)})
+            if path.is_dir():  # `**` also matches every folder below, whose files are known from the first one
+                if path not in walked:
+                    of_folder = _sources_in(path, format=format, folder=folder, encoding=encoding, walked=walked)
+                    usable.update({key: source for key, source in of_folder.items() if not usable.get(key)})
+            elif not usable.get(path):
+                usable[path] = _source_named(path, format=format, folder=folder, encoding=encoding)
         taken = [source for source in usable.values() if source is not None]
         if not taken:
             raise DataError(
@@ -134,14 +135,18 @@ def _source_named(path: Path, *, format: Format | None, folder: Path, encoding: 
     return found or source_of(path, format=Format.TEXT, folder=folder, encoding=encoding)
 
 
-def _sources_in(below: Path, *, format: Format | None, folder: Path, encoding: str) -> dict[Path, Source | None]:
+def _sources_in(
+    below: Path, *, format: Format | None, folder: Path, encoding: str, walked: set[Path]
+) -> dict[Path, Source | None]:
     """Return the files below `below`, each with its source or None if it is skipped.
+
+    The folders whose files were listed are added to `walked`.
 
     Skipped are files with other endings, XML that is no dump, descriptions of data sets, files that are not regular,
     broken links, and links to folders (they can form a cycle).
     """
     sources: dict[Path, Source | None] = {}
-    for path, is_file in _files_below(below):
+    for path, is_file in _files_below(below, walked=walked):
         sources[path] = None
         is_named = formats_of_name(path.name) or not path.suffix
         if is_file and (format or (is_named and path.name not in _METADATA)):
@@ -151,7 +156,7 @@ def _sources_in(below: Path, *, format: Format | None, folder: Path, encoding: s
     return sources
 
 
-def _files_below(below: Path) -> list[tuple[Path, bool]]:
+def _files_below(below: Path, *, walked: set[Path]) -> list[tuple[Path, bool]]:
     """Return what is below a folder, but is not a folder, in the order of the names.
 
     Hidden files and folders are left out. The bool is True for a regular file or a link to one.
@@ -160,6 +165,7 @@ def _files_below(below: Path) -> list[tuple[Path, bool]]:
     pending: list[list[str]] = [[]]
     while pending:
         parts = pending.pop()
+        walked.add(below.joinpath(*parts))
         with os.scandir(os.path.join(below, *parts)) as entries:
             for entry in entries:
                 if entry.name.startswith("."):

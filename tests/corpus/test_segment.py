@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import logging
 import os
 import pickle
 import random
@@ -362,3 +363,15 @@ def test_values_are_frozen_and_take_keyword_arguments_only(seed_words, sentence_
         sentence_of(seed_words).text = "别的"
     with pytest.raises(TypeError, match="positional"):
         SegmentedSentence("使用", ((0, 2),))
+
+
+def test_jieba_prints_nothing_and_its_logger_stays_as_it_is(tmp_path, capfd):
+    import jieba
+
+    level = logging.DEBUG  # the default of jieba
+    jieba.setLogLevel(level)
+    path = tmp_path / "words.dic"
+    path.write_text("南京市 5 n\n", encoding="utf-8")
+    segmenter = make_segmenter(SegmenterConfig(name="jieba", custom_dictionary=path))
+    assert segmenter.word_starts(["南京市"]).tolist() == [True, False, False]
+    assert logging.getLogger("jieba").level == level and capfd.readouterr() == ("", "")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from paddle_wwm.corpus import source_files
 from paddle_wwm.corpus.compressed import READ_ERRORS, seekable, uncompressed
 from paddle_wwm.corpus.formats import Format
 from paddle_wwm.corpus.reading.options import OnError
@@ -288,3 +289,29 @@ def test_in_a_folder_descriptions_of_data_sets_and_other_xml_are_skipped(write, 
     assert len(found.passed_over) == 4
     [named] = find_sources([tmp_path / "set" / "sitemap.xml"]).files
     assert "XML, but not the dump" in named.refusal
+
+
+@pytest.mark.parametrize("pattern", ["**", "**/*", "*"])
+def test_a_glob_looks_at_the_content_of_every_file_once(tmp_path, monkeypatch, pattern):
+    deep = tmp_path / "a" / "b" / "c" / "d"
+    deep.mkdir(parents=True)
+    for folder in (tmp_path, *deep.parents[:3], deep):
+        (folder / "x.txt").write_text("天", encoding="utf-8")
+    looked_at = []
+    content_of = source_files.content_of
+
+    def noted(path, **options):
+        looked_at.append(path)
+        return content_of(path, **options)
+
+    monkeypatch.setattr(source_files, "content_of", noted)
+    found = find_sources([tmp_path / pattern]).files
+    assert len(found) == 5 and sorted(looked_at) == sorted(source.path for source in found)
+
+
+def test_a_glob_follows_a_link_to_a_folder_that_it_matches(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.txt").write_text("天", encoding="utf-8")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "elsewhere")
+    assert [source.name for source in find_sources([tmp_path / "in" / "**"]).files] == ["link/x.txt"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from paddle_wwm.errors import ConfigError, DataError
@@ -62,17 +64,20 @@ def test_every_engine_has_a_description(engine):
     assert engine.description in ("1 process", "2 processes", "Dask, 2 workers at this machine")
 
 
-def test_errors_for_an_unknown_engine_and_a_silent_scheduler_have_a_remedy():
+def test_errors_for_an_unknown_engine_and_a_silent_scheduler_have_a_remedy_and_the_log_stays_as_it_was():
     with (
         pytest.raises(ConfigError, match="`engine` must be processes or dask, but is 'spark'"),
         open_engine(EngineConfig(name="spark")),
     ):
         pass
     dask = pytest.importorskip("dask", reason="Dask is optional: pip install 'paddle_wwm[dask]'")
+    log = logging.getLogger(pytest.importorskip("distributed.client").__name__)
+    level = log.level
     unused = EngineConfig(name="dask", scheduler="tcp://127.0.0.1:9")
     error = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler")
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), error, open_engine(unused):
         pass
+    assert log.level == level
 
 
 def advance_twice(plan, number):

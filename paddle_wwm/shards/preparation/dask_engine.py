@@ -76,11 +76,9 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
         from dask.utils import parse_timedelta
     except ImportError:
         raise ConfigError("`engine` dask needs the package `distributed`: pip install 'paddle_wwm[dask]'.") from None
-    for name in list(logging.root.manager.loggerDict):
-        if name.split(".")[0] == "distributed":  # errors are raised; the log only has tracebacks of lost connections
-            logging.getLogger(name).setLevel(logging.CRITICAL)
     seconds_to_connect = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))  # 30 s by default
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet_log())
         where: dict[str, Any] = {"address": scheduler}
         if scheduler is None:
             cluster = LocalCluster(
@@ -98,6 +96,23 @@ def open_dask_engine(*, scheduler: str | None, num_workers: int) -> Iterator[Das
         _check_workers(client, timeout_s=seconds_to_connect)
         num_workers = len(client.scheduler_info(n_workers=-1)["workers"])
         yield DaskEngine(client=client, description=f"Dask, {num_workers} workers at {scheduler or 'this machine'}")
+
+
+@contextlib.contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Hide the log of `distributed` until the end of the block.
+
+    Errors are raised. The log only has tracebacks of lost connections.
+    """
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _check_workers(client: Any, *, timeout_s: float) -> None:
