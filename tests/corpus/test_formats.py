@@ -13,7 +13,7 @@ from pyarrow import ipc
 from paddle_wwm.corpus.counts import CorpusReport
 from paddle_wwm.corpus.formats import Format
 from paddle_wwm.corpus.readers import DocumentReader
-from paddle_wwm.corpus.reading import csv_rows, json_array
+from paddle_wwm.corpus.reading import csv_rows, intake, json_array
 from paddle_wwm.corpus.reading.options import DocumentUnit, OnError, TextForm
 from paddle_wwm.corpus.source_files import find_sources
 from paddle_wwm.errors import DataError
@@ -371,6 +371,12 @@ def test_an_unknown_encoding_is_an_error():
 def test_damaged_bytes_in_utf8_are_not_taken_for_another_encoding(write, read):
     with pytest.raises(DataError, match=r"line 3: not UTF-8 \(byte 3 of the line\)"):
         read(write((LONG[:80] + "\n好").encode() + b"\xff\n" + LONG.encode()), on_error=OnError.FAIL)
+
+
+def test_the_encoding_of_lines_that_are_skipped_is_not_guessed(write, read, monkeypatch):
+    monkeypatch.setattr(intake, "advice", lambda *arguments, **options: pytest.fail("guessed"))
+    _, report = read(write("天气\n".encode("gbk") * 1000))
+    assert report.counts == {"invalid_utf8": 1000}
 
 
 def test_files_without_an_ending_are_read_with_format(write, read, tmp_path):

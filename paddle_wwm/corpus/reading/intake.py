@@ -93,10 +93,11 @@ class Intake:
             byte: The first invalid byte, from 0.
         """
         text = raw.decode("utf-8", "replace")
-        if self.form.encoding == UTF_8:
-            message = f"not UTF-8 (byte {byte} of the line); {advice(self._head(), line=raw)}."
-        else:
-            message = f"invalid in {self.form.encoding}; {advice(self._head(), line=raw)}."
+        message = ""
+        if self.on_error is OnError.FAIL:  # to guess an encoding takes long, and millions of lines may be skipped
+            is_utf_8 = self.form.encoding == UTF_8
+            what = f"not UTF-8 (byte {byte} of the line)" if is_utf_8 else f"invalid in {self.form.encoding}"
+            message = f"{what}; {advice(self._head(), line=raw)}."
         self.bad("invalid_utf8", place=place, text=text, message=message, characters=len(text))
 
     def _head(self) -> bytes:

@@ -223,10 +223,13 @@ def _read_sources(
     """Run pass 1 and find the duplicates."""
     for batch in batches:
         mark = plan.batch_path(batch.number, "json")
-        if mark.exists() and not _is_acceptable(batch_result(plan, batch.number)[1].counts, plan.config):
+        if not mark.exists():
+            continue
+        of_batch, batch_report = batch_result(plan, batch.number)
+        if not _is_acceptable(batch_report.counts, plan.config):
+            for unit in of_batch:  # reading the sources again may give other units
+                plan.tokens_path(unit, "json").unlink(missing_ok=True)
             mark.unlink()  # the skipped input must raise an error now
-            for done in plan.tokens_folder.glob(f"{batch.number:05d}-*.json"):
-                done.unlink()  # reading the sources again may give other units
     num_sources = sum(len(batch.sources) for batch in batches)
     # the largest batch first, so that no worker is alone with a large one at the end
     order = sorted(batches, key=lambda batch: -batch.num_bytes)
