@@ -12,14 +12,13 @@ from ..files import atomic_write
 from ..version import __version__
 from ..weights.tensors import Tensor, to_float32
 from .heads import HeadKind
-from .onnx_graph import BATCH, LENGTH, BertGraph
+from .onnx_graph import BATCH, LENGTH, TEXT_PREFIXES, BertGraph
 from .opening import OpenedModel
 from .vocabulary import TOKENIZER_NAME
 
 ONNX_NAME = "model.onnx"
 FILL_MASK = "fill-mask"
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
-TEXT_PREFIXES = ("query_", "title_")  # of the inputs of text-matching, which reads two texts separately
 POOLER, MLM_HEAD = "bert.pooler", "cls.predictions"
 _SOFTMAX = "Their softmax over the last axis gives the probabilities."
 _MEANINGS = {

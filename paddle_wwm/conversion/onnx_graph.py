@@ -22,6 +22,7 @@ from ..optional import need_package
 OPSET = 17
 IR_VERSION = 8  # of onnx 1.12, the release with opset 17: older versions of onnxruntime read it, too
 BATCH, LENGTH = "batch_size", "sequence_length"
+TEXT_PREFIXES = ("query_", "title_")  # of the inputs of text-matching, which reads two texts separately
 MASKED = float(np.finfo(np.float32).min)
 MAX_BYTES = (1 << 31) - 1  # of a file in protobuf's format
 

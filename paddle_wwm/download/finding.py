@@ -10,7 +10,7 @@ from ..errors import ConfigError, DownloadError
 from ..model.folder import check_is_ours, model_folder_in
 from ..progress import Progress
 from ..variants.lookup import known_variant
-from ..weights.finding import INNER_FOLDERS
+from ..weights import INNER_FOLDERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,6 +122,8 @@ def build_module(
     if weights is None and checkpoint is None and variant is None:
         raise HubModuleError(f"{name}: only a model of the table can be built without weights; give --weights DIR.")
     is_taken = variant or name == DEMO or (modules and (modules / folder_name(name)).exists())
+    if checkpoint is not None and is_taken:  # weights show only when they are opened whether they are fine-tuned
+        raise _name_is_taken(name)
     source, card = module_sources(name, modules=modules, version=version)
     info = module_info(source, path=modules or Path(name))
     archive = output / f"{name}-{info['version']}.tar"
@@ -129,9 +131,7 @@ def build_module(
         assets, finetuned = packed.folder, packed.finetuned
         notes += packed.notes
         if finetuned and is_taken:
-            raise HubModuleError(
-                f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own."
-            )
+            raise _name_is_taken(name)
         checked = (
             check_model_folder(assets, variant=variant, allow_other_sizes=allow_other_sizes)
             if assets is not None
@@ -164,6 +164,10 @@ def build_module(
     return BuiltModule(
         name=name, version=info["version"], directory=directory, archive=archive, sha256=digest, notes=notes
     )
+
+
+def _name_is_taken(name: str) -> HubModuleError:
+    return HubModuleError(f"{name} is the name of a pretrained model; a fine-tuned one needs a name of your own.")
 
 
 def _resolved(name: str) -> tuple[str, tuple[str, ...]]:

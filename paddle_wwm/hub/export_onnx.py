@@ -11,8 +11,7 @@ from typing import Any, Sequence
 
 import paddle.nn as nn
 
-from ..conversion.onnx_export import TEXT_PREFIXES
-from ..conversion.onnx_graph import BATCH, LENGTH, MASKED, OPSET, BertGraph
+from ..conversion.onnx_graph import BATCH, LENGTH, MASKED, OPSET, TEXT_PREFIXES, BertGraph
 from ..errors import HubModuleError
 from ..files import atomic_write
 from ..model.folder import VOCAB_NAME

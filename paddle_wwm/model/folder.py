@@ -9,8 +9,7 @@ from typing import Any, Mapping, TypeVar
 from ..errors import CheckpointError
 from ..files import read_json
 from ..model_config import ModelConfig
-from ..weights import PATTERNS, WEIGHTS_NAME
-from ..weights.finding import INNER_FOLDERS
+from ..weights import INNER_FOLDERS, PATTERNS, WEIGHTS_NAME
 from .config_keys import SIZES, UNTRAINED, check_config_keys
 from .tokenizer_settings import TOKENIZER_CONFIG_NAME as TOKENIZER_CONFIG_NAME
 from .tokenizer_settings import TokenizerSettings

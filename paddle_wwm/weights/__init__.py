@@ -24,3 +24,4 @@ PATTERNS = (
     f"*{INDEX_ENDING}",
     KERAS_NAME,
 )
+INNER_FOLDERS = ("model", "assets")  # with the weights of a run, and of a hub module

@@ -6,14 +6,13 @@ import re
 from pathlib import Path
 
 from ..errors import CheckpointError
-from . import INDEX_ENDING, PATTERNS
+from . import INDEX_ENDING, INNER_FOLDERS, PATTERNS
 
 KNOWN_KINDS = (
     "a folder with model.safetensors, pytorch_model.bin, model_state.pdparams, bert_model.ckpt.index or tf_model.h5, "
     "such a file itself, "
     "or a .zip or .tar with one inside"
 )
-INNER_FOLDERS = ("model", "assets")  # with the weights of a run, and of a hub module
 SAVED_MODEL_NAME = "saved_model.pb"
 CHECKPOINT_NAME = "checkpoint"  # a text file of TensorFlow, which names the latest checkpoint of its folder
 MAX_CHECKPOINT_BYTES = 1 << 20
