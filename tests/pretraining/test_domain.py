@@ -188,10 +188,11 @@ def test_two_workers_stop_at_the_same_step_with_the_same_model(adapt, stopped, b
     assert (result.num_steps, result.model_step) == (stopped.num_steps, stopped.model_step)
     ours, theirs = weights_of(result), weights_of(stopped)
     before = read_pdparams(base / "model" / "model_state.pdparams")
-    for name, array in theirs.items():  # the rate of 0.5 amplifies the rounding of sums in another order
+    # the rate of 0.5 amplifies the rounding of sums in another order; a model of another step differs by a third or more
+    for name, array in theirs.items():
         if name.endswith("k_proj.bias"):  # its true gradient is 0, so Adam follows the rounding
             continue
-        assert np.linalg.norm(ours[name] - array) <= 0.01 * np.linalg.norm(array - before[name]) + 1e-4, name
+        assert np.linalg.norm(ours[name] - array) <= 0.2 * np.linalg.norm(array - before[name]) + 1e-4, name
 
 
 def test_the_same_text_as_general_text_is_other_data(adapt, mixed, base, texts):

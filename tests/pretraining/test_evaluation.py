@@ -50,8 +50,10 @@ class _Answers(paddle.nn.Layer):
         super().__init__()
         self.answers = paddle.nn.functional.one_hot(paddle.to_tensor(answers), 10)
 
-    def forward(self, *_):
-        return self.answers, None
+    def forward(self, *inputs):
+        labels = inputs[-1]
+        loss = paddle.nn.functional.cross_entropy(self.answers, labels, reduction="sum")
+        return (loss, self.answers.argmax(-1) == labels), None
 
 
 def test_a_word_is_correct_if_all_its_masked_pieces_are_correct():
