@@ -109,7 +109,7 @@ def test_another_name_of_a_model_builds_its_module_with_a_note(tmp_path, alias):
 
 
 def test_a_module_without_weights_is_small_and_needs_a_model_of_the_table(tmp_path):
-    assert build(None, tmp_path, name="rbt3").archive.stat().st_size < 550_000  # code only
+    assert build(None, tmp_path, name="rbt3").archive.stat().st_size < 620_000  # code only
     with pytest.raises(HubModuleError, match="only a model of the table can be built without weights"):
         build(None, tmp_path, name="mine")
 

@@ -188,7 +188,7 @@ def test_two_workers_stop_at_the_same_step_with_the_same_model(adapt, stopped, b
     assert (result.num_steps, result.model_step) == (stopped.num_steps, stopped.model_step)
     ours, theirs = weights_of(result), weights_of(stopped)
     before = read_pdparams(base / "model" / "model_state.pdparams")
-    # the rate of 0.5 amplifies the rounding of sums in another order; a model of another step differs by a third or more
+    # the rate of 0.5 amplifies the rounding of sums; a model of another step differs by a third or more
     for name, array in theirs.items():
         if name.endswith("k_proj.bias"):  # its true gradient is 0, so Adam follows the rounding
             continue
